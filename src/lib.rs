@@ -1,0 +1,4 @@
+//! An open, self-hostable Edge API for Flagsmith on Cloudflare Workers.
+
+#[cfg(target_arch = "wasm32")]
+pub mod edge;
