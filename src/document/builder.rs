@@ -1,0 +1,199 @@
+//! Compiles features, segments and conditions into a [`Ruleset`], whichever document they come from.
+
+use std::collections::HashMap;
+
+use super::condition::{Condition, Test};
+use super::property::{Property, Target};
+use super::ruleset::{
+    ConditionId, Engine, Feature, FeatureId, Override, PropertyId, Rule, Ruleset, Segment, Span, State,
+    StateId, Variant,
+};
+use super::schema;
+
+/// A feature state as some document defines it.
+pub struct Definition<'a> {
+    pub key: &'a str,
+    pub enabled: bool,
+    /// JSON text.
+    pub value: &'a str,
+    /// By ascending priority.
+    pub variants: Vec<VariantDefinition<'a>>,
+    /// JSON text, or empty.
+    pub metadata: &'a str,
+}
+
+/// A multivariate value as some document defines it.
+pub struct VariantDefinition<'a> {
+    pub weight: f64,
+    pub key: Option<&'a str>,
+    /// JSON text.
+    pub value: &'a str,
+}
+
+#[derive(Default)]
+pub struct Builder {
+    ruleset: Ruleset,
+    features: HashMap<Box<str>, FeatureId>,
+    properties: HashMap<Box<str>, PropertyId>,
+    conditions: HashMap<Box<str>, ConditionId>,
+}
+
+impl Builder {
+    pub fn new(engine: Engine, environment_key: &str, environment_name: &str) -> Builder {
+        let mut builder = Builder::default();
+        builder.ruleset.engine = engine;
+        builder.ruleset.environment_key = environment_key.into();
+        builder.ruleset.environment_name = environment_name.into();
+        builder
+    }
+
+    /// Adds a feature with its environment default. Of two features of one name the later stands, in the place
+    /// of the earlier.
+    pub fn feature(&mut self, name: &str, default: &Definition<'_>) -> FeatureId {
+        let feature = self.features.get(name).copied().unwrap_or(self.ruleset.features.len());
+        let default = self.state(feature, default);
+        match self.ruleset.features.get_mut(feature) {
+            Some(earlier) => earlier.default = default,
+            None => {
+                self.ruleset.features.push(Feature { name: name.into(), default, targeted: false });
+                self.features.insert(name.into(), feature);
+            }
+        }
+        feature
+    }
+
+    /// The feature of this name, if the environment has it.
+    pub fn feature_named(&self, name: &str) -> Option<FeatureId> {
+        self.features.get(name).copied()
+    }
+
+    /// Adds a state that may replace the default of a feature.
+    pub fn state(&mut self, feature: FeatureId, definition: &Definition<'_>) -> StateId {
+        let mut start = 0.0;
+        let mut variants = Vec::with_capacity(definition.variants.len());
+        for variant in &definition.variants {
+            let limit = variant.weight + start;
+            let value = self.span(variant.value);
+            let key = variant.key.map(Into::into);
+            variants.push(Variant { start, limit, weight: variant.weight, key, value });
+            start = limit;
+        }
+        let state = State {
+            feature,
+            key: definition.key.into(),
+            enabled: definition.enabled,
+            value: self.span(definition.value),
+            variants: variants.into(),
+            metadata: self.span(definition.metadata),
+        };
+        self.ruleset.states.push(state);
+        self.ruleset.states.len() - 1
+    }
+
+    /// Adds a segment; `overrides` are those of features that the environment has.
+    pub fn segment(
+        &mut self,
+        key: &str,
+        name: &str,
+        rules: &[schema::Rule<'_>],
+        overrides: Vec<Override>,
+        metadata: &str,
+    ) {
+        for change in &overrides {
+            let feature = self.ruleset.states.get(change.state).map(|state| state.feature);
+            if let Some(feature) = feature.and_then(|feature| self.ruleset.features.get_mut(feature)) {
+                feature.targeted = true;
+            }
+        }
+        let rules = self.rules(rules, key);
+        let metadata = self.span(metadata);
+        let segment = Segment { name: name.into(), rules, overrides: overrides.into(), metadata };
+        self.ruleset.segments.push(segment);
+    }
+
+    /// Whether some condition needs [`Ruleset::context`].
+    pub fn needs_context(&self) -> bool {
+        let queries = |property: &Property| matches!(property, Property::Path(_, Target::Query(_)));
+        self.ruleset.properties.iter().any(queries)
+    }
+
+    pub fn finish(mut self, context: Option<serde_json::Map<String, serde_json::Value>>) -> Ruleset {
+        self.ruleset.context = context;
+        self.ruleset.text.shrink_to_fit();
+        self.ruleset
+    }
+
+    fn rules(&mut self, rules: &[schema::Rule<'_>], segment_key: &str) -> Box<[Rule]> {
+        let compile = |rule: &schema::Rule<'_>| Rule {
+            quantifier: rule.quantifier,
+            conditions: rule
+                .conditions
+                .iter()
+                .map(|condition| self.condition(condition, segment_key))
+                .collect(),
+            rules: self.rules(&rule.rules, segment_key),
+        };
+        rules.iter().map(compile).collect()
+    }
+
+    /// The condition's index; one that was seen before is not compiled again.
+    fn condition(&mut self, condition: &schema::Condition<'_>, segment_key: &str) -> ConditionId {
+        let property = condition.property();
+        let identity = identity(condition, segment_key);
+        if let Some(&known) = self.conditions.get(identity.as_str()) {
+            return known;
+        }
+        let blank_split = property.is_empty() && condition.operator == "PERCENTAGE_SPLIT";
+        let property = if blank_split { self.identity_key() } else { self.property(property) };
+        let test = Test::new(&condition.operator, condition.value.borrow(), segment_key);
+        let id = self.ruleset.conditions.len();
+        self.ruleset.conditions.push(Condition { property, test });
+        self.conditions.insert(identity.into(), id);
+        id
+    }
+
+    fn property(&mut self, source: &str) -> PropertyId {
+        if let Some(&known) = self.properties.get(source) {
+            return known;
+        }
+        self.add_property(source, Property::new(source))
+    }
+
+    fn identity_key(&mut self) -> PropertyId {
+        // Apart from every property that a condition can name.
+        const NAME: &str = "\0identity key";
+        self.properties.get(NAME).copied().unwrap_or_else(|| self.add_property(NAME, Property::IdentityKey))
+    }
+
+    fn add_property(&mut self, name: &str, property: Property) -> PropertyId {
+        let id = self.ruleset.properties.len();
+        self.ruleset.properties.push(property);
+        self.properties.insert(name.into(), id);
+        id
+    }
+
+    fn span(&mut self, text: &str) -> Span {
+        let start = self.ruleset.text.len() as u32;
+        self.ruleset.text.extend_from_slice(text.as_bytes());
+        Span { start, end: self.ruleset.text.len() as u32 }
+    }
+}
+
+/// What makes two conditions the same: operator, property and value, and for a split the segment too.
+fn identity(condition: &schema::Condition<'_>, segment_key: &str) -> String {
+    let property = condition.property();
+    let mut identity = format!("{}\0{}\0{property}", condition.operator, property.len());
+    match &condition.value {
+        schema::ConditionValue::Null => {}
+        schema::ConditionValue::Text(text) => identity.extend(["t", text]),
+        schema::ConditionValue::List(items) => {
+            for item in items {
+                identity.extend(["l", &item.len().to_string(), ":", item]);
+            }
+        }
+    }
+    if condition.operator == "PERCENTAGE_SPLIT" {
+        identity.extend(["\0", segment_key]);
+    }
+    identity
+}

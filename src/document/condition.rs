@@ -1,0 +1,166 @@
+//! Conditions with their operands cast and their sets, patterns and versions built, once.
+//!
+//! Which cast applies depends on the type of the value met at evaluation (contract §C.2), so an operand holds
+//! every form that it can take.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+use super::json::Json;
+use super::pattern::Pattern;
+use super::python::{self, Integer};
+use super::ruleset::PropertyId;
+
+/// One condition of a segment's rule.
+#[derive(Debug)]
+pub struct Condition {
+    /// What it looks at.
+    pub property: PropertyId,
+    /// What it asks.
+    pub test: Test,
+}
+
+/// The operators.
+#[derive(Debug)]
+pub enum Test {
+    /// EQUAL, NOT_EQUAL, GREATER_THAN, LESS_THAN and their INCLUSIVE forms.
+    Compare(Comparison, Box<Operand>),
+    /// CONTAINS
+    Contains(Box<str>),
+    /// CONTAINS with a semver operand: the version's pre-release or build metadata is exactly this.
+    ContainsVersionPart(Box<str>),
+    /// NOT_CONTAINS
+    NotContains(Box<str>),
+    /// REGEX
+    Regex(LazyPattern),
+    /// MODULO: divisor and remainder; `None` where the operand is not `divisor|remainder`.
+    Modulo(Option<(f64, f64)>),
+    /// IN
+    In(HashSet<Box<str>>),
+    /// IS_SET
+    IsSet,
+    /// IS_NOT_SET
+    IsNotSet,
+    /// PERCENTAGE_SPLIT: the segment's key and the inclusive upper bound.
+    PercentageSplit(Box<str>, Option<f64>),
+    /// An operator that nobody knows.
+    Never,
+}
+
+/// The six comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+/// A comparison's operand, cast to every type it may be compared as; `None` where the cast fails.
+#[derive(Debug)]
+pub struct Operand {
+    /// `str()`
+    pub text: Box<str>,
+    /// Flagsmith's bool cast: only `False` and `false` are false.
+    pub bool: bool,
+    /// `int()`
+    pub integer: Option<Integer>,
+    /// `float()`
+    pub float: Option<f64>,
+    /// For an operand that ends `:semver`: its version, if it is one.
+    pub version: Option<Option<semver::Version>>,
+}
+
+/// A pattern, compiled when it is first asked for: many environments hold many, few requests ask for all.
+#[derive(Debug)]
+pub struct LazyPattern {
+    source: Box<str>,
+    compiled: OnceCell<Option<Pattern>>,
+}
+
+impl LazyPattern {
+    /// Whether the pattern matches at the start of `text`; an invalid one does not.
+    pub fn matches(&self, text: &str) -> bool {
+        let compiled = self.compiled.get_or_init(|| Pattern::new(&self.source));
+        compiled.as_ref().is_some_and(|pattern| pattern.matches(text))
+    }
+}
+
+/// A condition's value as published.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// Absent or null.
+    Null,
+    /// The form that every operator takes.
+    Text(&'a str),
+    /// What IN takes as well.
+    List(&'a [String]),
+}
+
+impl Test {
+    /// Compiles one condition. `segment_key` is part of what PERCENTAGE_SPLIT hashes.
+    pub fn new(operator: &str, value: Value<'_>, segment_key: &str) -> Test {
+        // Flagsmith casts an absent value with str() too.
+        let text = match value {
+            Value::Text(text) => text,
+            Value::Null | Value::List(_) => "None",
+        };
+        let compare = |comparison| Test::Compare(comparison, Box::new(Operand::new(value, text)));
+        match operator {
+            "EQUAL" => compare(Comparison::Equal),
+            "NOT_EQUAL" => compare(Comparison::NotEqual),
+            "GREATER_THAN" => compare(Comparison::Greater),
+            "GREATER_THAN_INCLUSIVE" => compare(Comparison::GreaterOrEqual),
+            "LESS_THAN" => compare(Comparison::Less),
+            "LESS_THAN_INCLUSIVE" => compare(Comparison::LessOrEqual),
+            "CONTAINS" => match text.strip_suffix(SEMVER_SUFFIX) {
+                Some(part) => Test::ContainsVersionPart(part.into()),
+                None => Test::Contains(text.into()),
+            },
+            "NOT_CONTAINS" => Test::NotContains(text.into()),
+            "REGEX" => Test::Regex(LazyPattern { source: text.into(), compiled: OnceCell::new() }),
+            "MODULO" => Test::Modulo(modulo(text)),
+            "IN" => Test::In(match value {
+                Value::Null => HashSet::new(),
+                Value::Text(text) => members(text),
+                Value::List(items) => items.iter().map(|item| item.as_str().into()).collect(),
+            }),
+            "IS_SET" => Test::IsSet,
+            "IS_NOT_SET" => Test::IsNotSet,
+            "PERCENTAGE_SPLIT" => Test::PercentageSplit(segment_key.into(), python::parse_float(text)),
+            _ => Test::Never,
+        }
+    }
+}
+
+const SEMVER_SUFFIX: &str = ":semver";
+
+impl Operand {
+    fn new(value: Value<'_>, text: &str) -> Operand {
+        let number = matches!(value, Value::Text(_));
+        Operand {
+            text: text.into(),
+            bool: text != "False" && text != "false",
+            integer: number.then(|| python::parse_int(text)).flatten(),
+            float: number.then(|| python::parse_float(text)).flatten(),
+            version: text.strip_suffix(SEMVER_SUFFIX).map(|version| semver::Version::parse(version).ok()),
+        }
+    }
+}
+
+fn modulo(text: &str) -> Option<(f64, f64)> {
+    let (divisor, remainder) = text.split_once('|')?;
+    Some((python::parse_float(divisor)?, python::parse_float(remainder)?))
+}
+
+/// The members of an IN operand: a JSON list, else the comma-separated parts, untrimmed.
+fn members(text: &str) -> HashSet<Box<str>> {
+    let list = text.starts_with('[').then(|| Json::parse(text.as_bytes()).ok()).flatten();
+    match list.and_then(Json::list) {
+        Some(items) => items.into_iter().filter_map(python::json_text).map(Into::into).collect(),
+        None => text.split(',').map(Into::into).collect(),
+    }
+}

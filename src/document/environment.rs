@@ -1,0 +1,248 @@
+//! An environment document, compiled: what every SDK request is answered from.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::builder::{Builder, Definition, VariantDefinition};
+use super::flags::Flags;
+use super::ruleset::{Engine, Override, Ruleset, StateId};
+use super::schema;
+use super::timestamp::Timestamp;
+
+/// A compiled environment.
+#[derive(Debug)]
+pub struct Environment {
+    /// Features, segments and conditions.
+    pub ruleset: Ruleset,
+    /// The flags' JSON.
+    pub flags: Flags,
+    /// When the origin last changed it.
+    pub updated_at: Option<Timestamp>,
+    /// Whether client keys may send traits.
+    pub allow_client_traits: bool,
+    /// Whether stored traits are left out of answers.
+    pub hide_sensitive_data: bool,
+    /// Whether the organisation may not be served.
+    pub stop_serving_flags: bool,
+    /// Whether the organisation stores traits.
+    pub persist_trait_data: bool,
+    use_identity_composite_key_for_hashing: bool,
+    identity_overrides: HashMap<Box<str>, IdentityOverrides>,
+    published: Box<[u8]>,
+}
+
+/// What the document sets for one identity.
+#[derive(Debug, Default)]
+pub struct IdentityOverrides {
+    /// States that replace those of their features.
+    pub states: Vec<StateId>,
+    /// The identity's number in the origin's database.
+    pub django_id: Option<i64>,
+}
+
+/// Why a document is not one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: `project.segments[0].rules[1].type`; `.` is the document as a whole.
+    pub field: String,
+    /// What is wrong, without any of the document's own text.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+impl Environment {
+    /// Compiles a document as published (contract §B).
+    pub fn parse(published: &[u8], engine: Engine) -> Result<Environment, Fault> {
+        let document: schema::Document<'_> =
+            serde_json::from_slice(published).map_err(|_| locate_fault(published))?;
+        let fault = |field: &str, problem: &str| Fault { field: field.into(), problem: problem.into() };
+        let key = document.api_key.as_deref().or(document.environment_api_key.as_deref());
+        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| fault("api_key", "is missing"))?;
+        let updated_at = match document.updated_at.as_deref() {
+            None => None,
+            Some(text) => Some(Timestamp::from_iso(text).ok_or_else(|| fault("updated_at", "is no date"))?),
+        };
+        let project = &document.project;
+        let hide_disabled = document.hide_disabled_flags.or(project.hide_disabled_flags).unwrap_or(false);
+
+        let mut builder = Builder::new(engine, key, document.name.as_deref().unwrap_or_default());
+        let mut features = Vec::with_capacity(document.feature_states.len());
+        for state in &document.feature_states {
+            let id = define(state, |definition| builder.feature(&state.feature.name, definition));
+            features.push((id, &state.feature));
+        }
+        for segment in &project.segments {
+            let mut overrides = Vec::with_capacity(segment.feature_states.len());
+            for state in &segment.feature_states {
+                if let Some(feature) = builder.feature_named(&state.feature.name) {
+                    let id = define(state, |definition| builder.state(feature, definition));
+                    let priority = state.feature_segment.as_ref().and_then(|segment| segment.priority);
+                    overrides.push(Override { state: id, priority: priority.unwrap_or(f64::INFINITY) });
+                }
+            }
+            let metadata = format!(r#"{{"id":{},"source":"api"}}"#, segment.id.json());
+            builder.segment(&segment.id.text, &segment.name, &segment.rules, overrides, &metadata);
+        }
+        let mut identity_overrides: HashMap<Box<str>, IdentityOverrides> = HashMap::new();
+        for identity in &document.identity_overrides {
+            let overrides = identity_overrides.entry((*identity.identifier).into()).or_default();
+            overrides.django_id = overrides.django_id.or(identity.django_id);
+            for state in &identity.identity_features {
+                if let Some(feature) = builder.feature_named(&state.feature.name) {
+                    overrides.states.push(define(state, |definition| builder.state(feature, definition)));
+                }
+            }
+        }
+        let context = builder.needs_context().then(|| query_context(&document, key));
+        let ruleset = builder.finish(context);
+        let flags = Flags::render(&ruleset, &features, &project.server_key_only_feature_ids, hide_disabled);
+        Ok(Environment {
+            ruleset,
+            flags,
+            updated_at,
+            allow_client_traits: document.allow_client_traits.unwrap_or(true),
+            hide_sensitive_data: document.hide_sensitive_data.unwrap_or(false),
+            stop_serving_flags: project.organisation.stop_serving_flags.unwrap_or(false),
+            persist_trait_data: project.organisation.persist_trait_data.unwrap_or(true),
+            use_identity_composite_key_for_hashing: document
+                .use_identity_composite_key_for_hashing
+                .unwrap_or(false),
+            identity_overrides,
+            published: published.into(),
+        })
+    }
+
+    /// The environment's client key.
+    pub fn key(&self) -> &str {
+        &self.ruleset.environment_key
+    }
+
+    /// What the document sets for the identity of exactly this identifier.
+    pub fn identity_overrides(&self, identifier: &str) -> Option<&IdentityOverrides> {
+        self.identity_overrides.get(identifier)
+    }
+
+    /// What buckets of an identity are hashed from (contract §C.3): the composite key, unless the environment
+    /// still hashes by the number that the identity has in the origin's database.
+    pub fn identity_key(&self, identifier: &str) -> String {
+        let number = self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
+        match number.filter(|_| !self.use_identity_composite_key_for_hashing) {
+            Some(number) => number.to_string(),
+            None => format!("{}_{identifier}", self.key()),
+        }
+    }
+
+    /// The document as it was published.
+    pub fn published(&self) -> &[u8] {
+        &self.published
+    }
+}
+
+/// Gives a feature state's definition to `add`, and back what that makes of it.
+fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>) -> T) -> T {
+    let mut values: Vec<_> = state.multivariate_feature_state_values.iter().collect();
+    values.sort_by_key(|value| order(value));
+    let variants = values.into_iter().map(|value| VariantDefinition {
+        weight: value.percentage_allocation,
+        key: value.multivariate_feature_option.key.as_deref(),
+        value: value.multivariate_feature_option.value.0,
+    });
+    let metadata = format!(r#"{{"id":{}}}"#, state.feature.id);
+    add(&Definition {
+        key: &state_key(state),
+        enabled: state.enabled,
+        value: state.feature_state_value.0,
+        variants: variants.collect(),
+        metadata: &metadata,
+    })
+}
+
+/// What a state's buckets are hashed from; a state without either name has its feature's id, which is stable.
+fn state_key(state: &schema::FeatureState<'_>) -> String {
+    match (state.django_id, &state.featurestate_uuid) {
+        (Some(id), _) => id.to_string(),
+        (None, Some(uuid)) => uuid.to_string(),
+        (None, None) => state.feature.id.to_string(),
+    }
+}
+
+/// Multivariate values are walked by id, those without one by their UUID read as a number.
+fn order(value: &schema::MultivariateValue<'_>) -> u128 {
+    match (value.id, &value.mv_fs_value_uuid) {
+        (Some(id), _) => u128::try_from(id).unwrap_or(0),
+        (None, Some(uuid)) => u128::from_str_radix(&uuid.replace('-', ""), 16).unwrap_or(u128::MAX),
+        (None, None) => u128::MAX,
+    }
+}
+
+/// The evaluation context of the document, less the identity (contract §C.0), for JSONPath queries.
+fn query_context(document: &schema::Document<'_>, key: &str) -> Map<String, Value> {
+    let feature = |state: &schema::FeatureState<'_>| {
+        let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        let variant = |value_: &schema::MultivariateValue<'_>| {
+            json!({
+                "value": value(value_.multivariate_feature_option.value.0),
+                "weight": value_.percentage_allocation,
+            })
+        };
+        let mut context = json!({
+            "key": state_key(state),
+            "name": state.feature.name,
+            "enabled": state.enabled,
+            "value": value(state.feature_state_value.0),
+            "metadata": {"id": state.feature.id},
+        });
+        if !state.multivariate_feature_state_values.is_empty()
+            && let Some(members) = context.as_object_mut()
+        {
+            let variants = state.multivariate_feature_state_values.iter().map(variant).collect();
+            members.insert("variants".to_owned(), Value::Array(variants));
+        }
+        context
+    };
+    let features =
+        document.feature_states.iter().map(|state| (state.feature.name.to_string(), feature(state)));
+    let segments = document.project.segments.iter().map(|segment| {
+        let overrides: Vec<Value> = segment.feature_states.iter().map(feature).collect();
+        (
+            segment.id.text.to_string(),
+            json!({"key": segment.id.text, "name": segment.name, "overrides": overrides}),
+        )
+    });
+    let mut context = Map::new();
+    context.insert("environment".to_owned(), json!({"key": key, "name": document.name}));
+    context.insert("features".to_owned(), Value::Object(features.collect()));
+    context.insert("segments".to_owned(), Value::Object(segments.collect()));
+    context
+}
+
+/// Reads a faulty document again, slowly, to say which field is wrong.
+fn locate_fault(published: &[u8]) -> Fault {
+    let mut deserializer = serde_json::Deserializer::from_slice(published);
+    let problem = |error: &serde_json::Error| {
+        let text = error.to_string();
+        // Of serde's messages only this one holds none of the document's own text.
+        if text.starts_with("missing field") {
+            text
+        } else if error.is_data() {
+            format!("has an unexpected type or value, at line {} column {}", error.line(), error.column())
+        } else {
+            format!("is not JSON from line {} column {} on", error.line(), error.column())
+        }
+    };
+    match serde_path_to_error::deserialize::<_, schema::Document<'_>>(&mut deserializer) {
+        Err(error) => Fault { field: error.path().to_string(), problem: problem(error.inner()) },
+        // Then it is what comes after the document.
+        Ok(_) => match deserializer.end() {
+            Err(error) => Fault { field: ".".to_owned(), problem: problem(&error) },
+            Ok(()) => Fault { field: ".".to_owned(), problem: "cannot be read".to_owned() },
+        },
+    }
+}

@@ -1,0 +1,158 @@
+//! Each flag's JSON, rendered once for every outcome that a request can have.
+//!
+//! The shapes are those of the Edge API (contract §A.1, §A.2): `GET /flags/` has no `variant`, identities have one.
+
+use super::ruleset::{FeatureId, Ruleset, Span, StateId};
+use super::schema;
+
+/// Who asks: features that only server keys may see stay hidden from client keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// A client-side environment key; public.
+    Client,
+    /// A server-side environment key, `ser.…`; secret.
+    Server,
+}
+
+/// The rendered flags of an environment.
+#[derive(Debug)]
+pub struct Flags {
+    text: Vec<u8>,
+    /// By feature: the default as `GET /flags/` shows it.
+    defaults: Vec<Span>,
+    /// The outcomes of all states, with `variant`: first what a state gives without one of its multivariate
+    /// values, then one for each of those.
+    outcomes: Vec<Span>,
+    /// By state: its first outcome.
+    first_outcomes: Vec<u32>,
+    server_key_only: Vec<bool>,
+    hide_disabled: bool,
+    client_list: Box<[u8]>,
+    server_list: Box<[u8]>,
+}
+
+impl Flags {
+    pub(super) fn render(
+        ruleset: &Ruleset,
+        features: &[(FeatureId, &schema::Feature<'_>)],
+        server_key_only_feature_ids: &[i64],
+        hide_disabled: bool,
+    ) -> Flags {
+        let mut flags = Flags {
+            text: Vec::new(),
+            defaults: vec![Span::default(); ruleset.features.len()],
+            outcomes: Vec::with_capacity(ruleset.states.len()),
+            first_outcomes: Vec::with_capacity(ruleset.states.len()),
+            server_key_only: vec![false; ruleset.features.len()],
+            hide_disabled,
+            client_list: Box::default(),
+            server_list: Box::default(),
+        };
+        let mut heads = vec![(String::new(), false); ruleset.features.len()];
+        for &(id, feature) in features {
+            let kind = feature.kind.as_deref().unwrap_or("STANDARD");
+            let head = format!(
+                r#"{{"feature":{{"id":{},"name":{},"type":{}}},"enabled":"#,
+                feature.id,
+                json_string(&feature.name),
+                json_string(kind)
+            );
+            if let Some(slot) = heads.get_mut(id) {
+                *slot = (head, kind == "MULTIVARIATE");
+            }
+            if let Some(hidden) = flags.server_key_only.get_mut(id) {
+                *hidden = server_key_only_feature_ids.contains(&feature.id);
+            }
+        }
+        for (id, state) in ruleset.states.iter().enumerate() {
+            let Some((head, multivariate)) = heads.get(state.feature) else { continue };
+            let is_default = ruleset.features.get(state.feature).is_some_and(|feature| feature.default == id);
+            let value = ruleset.json(state.value);
+            if is_default {
+                let span = flags.push(&[head, bool_json(state.enabled), VALUE, value, "}"]);
+                if let Some(slot) = flags.defaults.get_mut(state.feature) {
+                    *slot = span;
+                }
+            }
+            flags.first_outcomes.push(flags.outcomes.len() as u32);
+            // Contract §A.2: the feature's type decides whether there is a variant to name.
+            let control = if *multivariate { "\"control\"" } else { "null" };
+            let outcome = flags.push(&[head, bool_json(state.enabled), VALUE, value, VARIANT, control, "}"]);
+            flags.outcomes.push(outcome);
+            for variant in &state.variants {
+                let key = variant.key.as_deref().filter(|_| *multivariate);
+                let key = key.map_or_else(|| "null".to_owned(), json_string);
+                let value = ruleset.json(variant.value);
+                let outcome = flags.push(&[head, bool_json(state.enabled), VALUE, value, VARIANT, &key, "}"]);
+                flags.outcomes.push(outcome);
+            }
+        }
+        flags.text.shrink_to_fit();
+        flags.client_list = flags.join_defaults(ruleset, KeyKind::Client);
+        flags.server_list = flags.join_defaults(ruleset, KeyKind::Server);
+        flags
+    }
+
+    /// Whether flags of this feature are shown to this kind of key, enabled or not as given.
+    pub fn shows(&self, feature: FeatureId, enabled: bool, key: KeyKind) -> bool {
+        let hidden = self.server_key_only.get(feature).copied().unwrap_or(true);
+        !(self.hide_disabled && !enabled || hidden && key == KeyKind::Client)
+    }
+
+    /// The body of `GET /flags/`.
+    pub fn list(&self, key: KeyKind) -> &[u8] {
+        match key {
+            KeyKind::Client => &self.client_list,
+            KeyKind::Server => &self.server_list,
+        }
+    }
+
+    /// One environment default, as `GET /flags/` shows it.
+    pub fn default(&self, feature: FeatureId) -> &[u8] {
+        self.slice(self.defaults.get(feature))
+    }
+
+    /// One flag of an identity: what `state` gives, without a multivariate value or with the given one.
+    pub fn outcome(&self, state: StateId, variant: Option<usize>) -> &[u8] {
+        let first = self.first_outcomes.get(state).map_or(usize::MAX, |&first| first as usize);
+        self.slice(self.outcomes.get(first.saturating_add(variant.map_or(0, |variant| variant + 1))))
+    }
+
+    fn slice(&self, span: Option<&Span>) -> &[u8] {
+        span.and_then(|span| self.text.get(span.range())).unwrap_or_default()
+    }
+
+    fn push(&mut self, parts: &[&str]) -> Span {
+        let start = self.text.len() as u32;
+        for part in parts {
+            self.text.extend_from_slice(part.as_bytes());
+        }
+        Span { start, end: self.text.len() as u32 }
+    }
+
+    fn join_defaults(&self, ruleset: &Ruleset, key: KeyKind) -> Box<[u8]> {
+        let mut list = vec![b'['];
+        for (id, feature) in ruleset.features.iter().enumerate() {
+            let enabled = ruleset.states.get(feature.default).is_some_and(|state| state.enabled);
+            if self.shows(id, enabled, key) {
+                if list.len() > 1 {
+                    list.push(b',');
+                }
+                list.extend_from_slice(self.default(id));
+            }
+        }
+        list.push(b']');
+        list.into()
+    }
+}
+
+const VALUE: &str = r#","feature_state_value":"#;
+const VARIANT: &str = r#","variant":"#;
+
+fn bool_json(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,20 @@
+//! The environment document: as published, and compiled once into what requests are answered from.
+//!
+//! Parsing finds every fault, so that nothing after it can fail.
+
+mod builder;
+pub mod condition;
+pub mod context;
+mod environment;
+mod flags;
+pub mod json;
+mod pattern;
+pub mod property;
+pub mod python;
+pub mod ruleset;
+mod schema;
+mod timestamp;
+
+pub use environment::{Environment, Fault, IdentityOverrides};
+pub use flags::{Flags, KeyKind};
+pub use timestamp::Timestamp;

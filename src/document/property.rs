@@ -1,0 +1,150 @@
+//! What a condition looks at: a trait by name, or a JSONPath (RFC 9535) into the evaluation context.
+//!
+//! A property that begins `$.` is both: a trait of that very name wins, then the path counts; one that is no valid
+//! path is only a trait's name (contract §C.2).
+
+use serde_json_path::JsonPath;
+
+/// A property, resolved as far as it can be before there is an identity.
+#[derive(Debug)]
+pub enum Property {
+    /// The value of the trait of this name.
+    Trait(Box<str>),
+    /// The identity's key: what PERCENTAGE_SPLIT looks at when its property is blank.
+    IdentityKey,
+    /// A trait of this name if it is set, else what the path leads to.
+    Path(Box<str>, Target),
+}
+
+/// Where a path leads.
+#[derive(Debug)]
+pub enum Target {
+    /// `$.identity.identifier`
+    Identifier,
+    /// `$.identity.key`
+    IdentityKey,
+    /// `$.identity.traits.<name>`
+    Trait(Box<str>),
+    /// `$.environment.key`
+    EnvironmentKey,
+    /// `$.environment.name`
+    EnvironmentName,
+    /// `$.flags.<feature>.<field>`, which flag-engine 11 knows.
+    Flag(Box<str>, FlagField),
+    /// Any other query: its first node, on the whole context.
+    Query(Box<JsonPath>),
+}
+
+/// The fields of a flag that a condition can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FlagField {
+    Name,
+    Enabled,
+    Value,
+    Variant,
+    Reason,
+}
+
+impl Property {
+    /// Reads a condition's property.
+    pub fn new(source: &str) -> Property {
+        if !source.starts_with("$.") {
+            return Property::Trait(source.into());
+        }
+        match Target::new(source) {
+            Some(target) => Property::Path(source.into(), target),
+            None => Property::Trait(source.into()),
+        }
+    }
+}
+
+impl Target {
+    fn new(source: &str) -> Option<Target> {
+        let known = match *member_names(source).unwrap_or_default().as_slice() {
+            ["identity", "identifier"] => Some(Target::Identifier),
+            ["identity", "key"] => Some(Target::IdentityKey),
+            ["identity", "traits", name] => Some(Target::Trait(name.into())),
+            ["environment", "key"] => Some(Target::EnvironmentKey),
+            ["environment", "name"] => Some(Target::EnvironmentName),
+            ["flags", feature, field] => {
+                FlagField::new(field).map(|field| Target::Flag(feature.into(), field))
+            }
+            _ => None,
+        };
+        known.or_else(|| JsonPath::parse(source).ok().map(|query| Target::Query(Box::new(query))))
+    }
+}
+
+impl FlagField {
+    fn new(name: &str) -> Option<FlagField> {
+        Some(match name {
+            "name" => FlagField::Name,
+            "enabled" => FlagField::Enabled,
+            "value" => FlagField::Value,
+            "variant" => FlagField::Variant,
+            "reason" => FlagField::Reason,
+            _ => return None,
+        })
+    }
+}
+
+/// The names of a path that is made of nothing but plain member names: `.name`, `['name']`, `["name"]`.
+///
+/// `None` for every other path; those are the library's.
+fn member_names(source: &str) -> Option<Vec<&str>> {
+    let mut rest = source.strip_prefix('$')?;
+    let mut names = Vec::new();
+    while !rest.is_empty() {
+        let quote = rest.strip_prefix('[').and_then(|inside| inside.chars().next());
+        let (name, after) = match quote {
+            Some(quote @ ('\'' | '"')) => {
+                let (name, after) = rest.get(2..)?.split_once(quote)?;
+                let plain = !name.contains(|c: char| c == '\\' || c.is_control());
+                (plain.then_some(name)?, after.strip_prefix(']')?)
+            }
+            _ => {
+                let inside = rest.strip_prefix('.')?;
+                let ends = |c: char| c.is_ascii() && c != '_' && !c.is_ascii_alphanumeric();
+                let (name, after) = inside.split_at_checked(inside.find(ends).unwrap_or(inside.len()))?;
+                let plain = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
+                (plain.then_some(name)?, after)
+            }
+        };
+        names.push(name);
+        rest = after;
+    }
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_plain_member_names() {
+        for (path, expected) in [
+            ("$.identity.identifier", Some(vec!["identity", "identifier"])),
+            ("$.identity.traits['a b']", Some(vec!["identity", "traits", "a b"])),
+            ("$.identity[\"traits\"].ключ", Some(vec!["identity", "traits", "ключ"])),
+            ("$.identity.traits['it\\'s']", None),
+            ("$.identity.traits['a'", None),
+            ("$.identity.traits.1a", None),
+            ("$.identity..key", None),
+            ("$.identity.*", None),
+            ("$.identity.traits.a b", None),
+            ("$.", None),
+            ("$.identity.traits.a[0]", None),
+        ] {
+            assert_eq!(member_names(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn invalid_paths_are_trait_names() {
+        assert!(matches!(Property::new("$.identity.traits.a b"), Property::Trait(_)));
+        assert!(matches!(Property::new("$['identity']['key']"), Property::Trait(_)));
+        assert!(matches!(Property::new("$.identity.*"), Property::Path(_, Target::Query(_))));
+        assert!(matches!(Property::new("$.features.x.enabled"), Property::Path(_, Target::Query(_))));
+    }
+}

@@ -1,0 +1,366 @@
+//! Python's text forms of values, which Flagsmith's rules are written in: `int()`, `float()`, `str()`, `repr()`.
+//!
+//! Conditions cast their operand with `int()` and `float()`, hashes and patterns read values through `str()`,
+//! and a list or object sent as a trait is kept as its `repr()` (contract §A.3, §C.2).
+
+use std::cmp::Ordering;
+use std::fmt::{self, Write};
+
+use super::json::{Json, Kind};
+
+/// A whole number of any size, as Python's `int`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Integer {
+    /// What fits in 128 bits.
+    Small(i128),
+    /// What does not: canonical digits, no leading zero.
+    Large {
+        /// Below zero.
+        negative: bool,
+        /// At least 39 ASCII digits.
+        digits: Box<str>,
+    },
+}
+
+impl Integer {
+    /// From a sign and ASCII digits, leading zeros allowed.
+    pub fn from_digits(negative: bool, digits: &str) -> Integer {
+        let digits = digits.trim_start_matches('0');
+        match digits.parse::<i128>() {
+            Ok(magnitude) => Integer::Small(if negative { -magnitude } else { magnitude }),
+            Err(_) if digits.is_empty() => Integer::Small(0),
+            Err(_) => Integer::Large { negative, digits: digits.into() },
+        }
+    }
+
+    /// The nearest float; infinite beyond the range of floats.
+    pub fn to_f64(&self) -> f64 {
+        match self {
+            Integer::Small(value) => *value as f64,
+            Integer::Large { .. } => self.to_string().parse().unwrap_or(f64::INFINITY),
+        }
+    }
+}
+
+impl fmt::Display for Integer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Integer::Small(value) => write!(f, "{value}"),
+            Integer::Large { negative, digits } => write!(f, "{}{digits}", if *negative { "-" } else { "" }),
+        }
+    }
+}
+
+impl Ord for Integer {
+    fn cmp(&self, other: &Integer) -> Ordering {
+        use Integer::{Large, Small};
+        match (self, other) {
+            (Small(a), Small(b)) => a.cmp(b),
+            // Any large one is farther from zero than any small one.
+            (Large { negative, .. }, Small(_)) => {
+                if *negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (Small(_), Large { negative, .. }) => {
+                if *negative {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+            (Large { negative: true, .. }, Large { negative: false, .. }) => Ordering::Less,
+            (Large { negative: false, .. }, Large { negative: true, .. }) => Ordering::Greater,
+            (Large { negative, digits: a }, Large { digits: b, .. }) => {
+                let magnitude = a.len().cmp(&b.len()).then_with(|| a.cmp(b));
+                if *negative { magnitude.reverse() } else { magnitude }
+            }
+        }
+    }
+}
+
+impl PartialOrd for Integer {
+    fn partial_cmp(&self, other: &Integer) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// `str.isspace()` for one character: Unicode white space and the four ASCII separators.
+pub fn is_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
+}
+
+/// `str.strip()`.
+pub fn strip(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+/// `int(text)`; `None` where Python raises.
+pub fn parse_int(text: &str) -> Option<Integer> {
+    let text = number_text(text)?;
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, text.get(1..)?),
+        b'+' => (false, text.get(1..)?),
+        _ => (false, text.as_str()),
+    };
+    let whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    whole.then(|| Integer::from_digits(negative, digits))
+}
+
+/// `float(text)`; `None` where Python raises. `inf` and `nan` are floats.
+pub fn parse_float(text: &str) -> Option<f64> {
+    number_text(text)?.parse().ok()
+}
+
+/// What both casts do first: strip, turn every decimal digit into its ASCII form, drop the underscores that
+/// stand between digits. `None` for a misplaced underscore.
+fn number_text(text: &str) -> Option<String> {
+    let mut number = String::with_capacity(text.len());
+    let mut after_digit = false;
+    let mut after_underscore = false;
+    for c in strip(text).chars() {
+        let digit = decimal_digit(c);
+        if after_underscore && digit.is_none() {
+            return None;
+        }
+        after_underscore = c == '_';
+        if after_underscore {
+            if !after_digit {
+                return None;
+            }
+        } else {
+            number.push(digit.unwrap_or(c));
+        }
+        after_digit = digit.is_some();
+    }
+    (!after_underscore).then_some(number)
+}
+
+/// The zeros of Unicode's decimal digits (category Nd); each is followed by its one to nine.
+const DIGIT_ZEROS: [u32; 66] = [
+    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
+    0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
+    0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066,
+    0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950,
+    0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6,
+    0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+];
+
+fn decimal_digit(c: char) -> Option<char> {
+    if c.is_ascii() {
+        return c.is_ascii_digit().then_some(c);
+    }
+    let code = u32::from(c);
+    let zero = DIGIT_ZEROS.iter().find(|&&zero| (zero..zero + 10).contains(&code))?;
+    char::from_digit(code - zero, 10)
+}
+
+/// `str(number)` of a float: the shortest text that reads back as the same float, `1.0`, `1e+16`, `1e-05`, `inf`.
+pub fn float_text(number: f64) -> String {
+    if number.is_nan() {
+        return "nan".to_owned();
+    }
+    let text = format!("{number:?}");
+    // Rust and Python switch to an exponent at the same sizes and differ in how they write it.
+    match text.split_once('e') {
+        None => text,
+        Some((mantissa, exponent)) => match exponent.strip_prefix('-') {
+            Some(digits) => format!("{mantissa}e-{digits:0>2}"),
+            None => format!("{mantissa}e+{exponent:0>2}"),
+        },
+    }
+}
+
+/// `str(bool)`.
+pub fn bool_text(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
+/// `str(json.loads(text))` of a JSON value; `None` where it nests deeper than [`Json`] allows.
+pub fn json_text(value: Json<'_>) -> Option<String> {
+    if let Some(text) = value.text() {
+        return Some(text.into_owned());
+    }
+    let mut out = String::new();
+    write_repr(value, &mut out).then_some(out)
+}
+
+/// `repr(json.loads(text))`; false where it nests too deep.
+fn write_repr(value: Json<'_>, out: &mut String) -> bool {
+    match value.kind() {
+        Kind::Null => out.push_str("None"),
+        Kind::Bool => out.push_str(bool_text(value.is_true())),
+        Kind::Integer => {
+            let text = value.source();
+            let digits = text.trim_start_matches('-');
+            // A String takes any write.
+            let _ = write!(out, "{}", Integer::from_digits(text.starts_with('-'), digits));
+        }
+        Kind::Float => out.push_str(&float_text(value.source().parse().unwrap_or(f64::NAN))),
+        Kind::String => write_string_repr(&value.text().unwrap_or_default(), out),
+        Kind::List => {
+            let Some(items) = value.list() else { return false };
+            out.push('[');
+            for (index, item) in items.into_iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                if !write_repr(item, out) {
+                    return false;
+                }
+            }
+            out.push(']');
+        }
+        Kind::Object => {
+            let Some(members) = value.object() else { return false };
+            out.push('{');
+            for (index, (key, item)) in members.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_string_repr(key, out);
+                out.push_str(": ");
+                if !write_repr(*item, out) {
+                    return false;
+                }
+            }
+            out.push('}');
+        }
+    }
+    true
+}
+
+/// `repr(text)`: single quotes unless only those occur inside, unprintable characters escaped.
+fn write_string_repr(text: &str, out: &mut String) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
+            c if is_printable(c) => out.push(c),
+            c => {
+                let code = u32::from(c);
+                let _ = match code {
+                    0..=0xff => write!(out, "\\x{code:02x}"),
+                    0x100..=0xffff => write!(out, "\\u{code:04x}"),
+                    _ => write!(out, "\\U{code:08x}"),
+                };
+            }
+        }
+    }
+    out.push(quote);
+}
+
+/// `str.isprintable()` for one character. Rust's debug form escapes what is unprintable and, in front of a text,
+/// combining marks; behind a letter it leaves those as they are, as Python does.
+fn is_printable(c: char) -> bool {
+    let mut text = String::from('a');
+    text.push(c);
+    matches!(c, '"' | '\'' | '\\') || !text.escape_debug().any(|escaped| escaped == '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn casts_to_int_as_python() {
+        for (text, expected) in [
+            ("12", Some("12")),
+            (" +1_000\n", Some("1000")),
+            ("-007", Some("-7")),
+            ("-0", Some("0")),
+            ("٣٤", Some("34")),
+            ("99999999999999999999999999999999999999999", Some("99999999999999999999999999999999999999999")),
+            ("1.0", None),
+            ("", None),
+            ("+", None),
+            ("1__0", None),
+            ("_1", None),
+            ("1_", None),
+            ("1 2", None),
+            ("0x10", None),
+        ] {
+            assert_eq!(parse_int(text).map(|n| n.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn casts_to_float_as_python() {
+        for (text, expected) in [
+            ("1e3", Some(1000.0)),
+            (" 1_0.5 ", Some(10.5)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            ("Infinity", Some(f64::INFINITY)),
+            ("1_e5", None),
+            ("1e", None),
+            ("", None),
+            ("0x1", None),
+            ("infin", None),
+        ] {
+            assert_eq!(parse_float(text), expected, "{text:?}");
+        }
+        assert!(parse_float("NaN").is_some_and(f64::is_nan));
+    }
+
+    #[test]
+    fn orders_integers_of_any_size() {
+        let big = |text: &str| parse_int(text).unwrap();
+        let ascending = [
+            "-1000000000000000000000000000000000000000",
+            "-5",
+            "0",
+            "7",
+            "999999999999999999999999999999999999999",
+            "1000000000000000000000000000000000000001",
+        ];
+        for pair in ascending.windows(2) {
+            assert!(big(pair[0]) < big(pair[1]), "{pair:?}");
+        }
+        assert_eq!(big("0001000000000000000000000000000000000000001"), big(ascending[5]));
+    }
+
+    #[test]
+    fn writes_floats_as_python() {
+        for (number, expected) in [
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (0.1, "0.1"),
+            (1e16, "1e+16"),
+            (123456789012345680.0, "1.2345678901234568e+17"),
+            (9999999999999998.0, "9999999999999998.0"),
+            (1e-5, "1e-05"),
+            (0.0001, "0.0001"),
+            (1.5e-300, "1.5e-300"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(float_text(number), expected);
+        }
+    }
+
+    #[test]
+    fn writes_json_as_python() {
+        for (json, expected) in [
+            (r#"{"a": 1, "b": [true, null, "x"]}"#, "{'a': 1, 'b': [True, None, 'x']}"),
+            (r#"[1, "two", 3.0, null, false, 1e5, -0]"#, "[1, 'two', 3.0, None, False, 100000.0, 0]"),
+            (
+                r#"["it's", "say \"hi\"", "both ' and \"", "\n\t\\\u0007\u200b\u00e9e\u0301\ud83d\ude00"]"#,
+                "[\"it's\", 'say \"hi\"', 'both \\' and \"', '\\n\\t\\\\\\x07\\u200bée\u{301}😀']",
+            ),
+            ("[1000000000000000000000000000000000000000]", "[1000000000000000000000000000000000000000]"),
+            (r#"{"k": 1, "k": 2}"#, "{'k': 2}"),
+            (r#""plain""#, "plain"),
+            ("[]", "[]"),
+        ] {
+            assert_eq!(json_text(Json::parse(json.as_bytes()).unwrap()).as_deref(), Some(expected), "{json}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The environment document as published, in every form that Flagsmith has given it (contract §B).
+//!
+//! Unknown fields are ignored, absent and null ones take their default; what is left out here is not needed to
+//! evaluate. Texts borrow from the document where they have no escapes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+
+use super::json::{Json, Kind};
+use super::python;
+use super::ruleset::Quantifier;
+
+#[derive(serde::Deserialize)]
+pub struct Document<'a> {
+    #[serde(borrow)]
+    pub api_key: Option<Cow<'a, str>>,
+    /// What Dynamo documents call `api_key`.
+    #[serde(borrow)]
+    pub environment_api_key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub updated_at: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub project: Project<'a>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub feature_states: Vec<FeatureState<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub identity_overrides: Vec<IdentityOverride<'a>>,
+    pub allow_client_traits: Option<bool>,
+    pub hide_sensitive_data: Option<bool>,
+    pub hide_disabled_flags: Option<bool>,
+    pub use_identity_composite_key_for_hashing: Option<bool>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct Project<'a> {
+    #[serde(default, deserialize_with = "or_default")]
+    pub organisation: Organisation,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub segments: Vec<Segment<'a>>,
+    pub hide_disabled_flags: Option<bool>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub server_key_only_feature_ids: Vec<i64>,
+}
+
+#[derive(Default, serde::Deserialize)]
+pub struct Organisation {
+    pub stop_serving_flags: Option<bool>,
+    pub persist_trait_data: Option<bool>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct Segment<'a> {
+    #[serde(borrow)]
+    pub id: Id<'a>,
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub rules: Vec<Rule<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub feature_states: Vec<FeatureState<'a>>,
+}
+
+/// A segment's rule; evaluation contexts have the same.
+#[derive(serde::Deserialize)]
+pub struct Rule<'a> {
+    #[serde(rename = "type")]
+    pub quantifier: Quantifier,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub rules: Vec<Rule<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub conditions: Vec<Condition<'a>>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct Condition<'a> {
+    #[serde(borrow)]
+    pub operator: Cow<'a, str>,
+    /// The name in documents.
+    #[serde(borrow)]
+    pub property_: Option<Cow<'a, str>>,
+    /// The name in the Admin API and in evaluation contexts.
+    #[serde(borrow)]
+    pub property: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub value: ConditionValue<'a>,
+}
+
+impl Condition<'_> {
+    pub fn property(&self) -> &str {
+        self.property_.as_deref().or(self.property.as_deref()).unwrap_or_default()
+    }
+}
+
+#[derive(serde::Deserialize)]
+pub struct FeatureState<'a> {
+    #[serde(borrow)]
+    pub feature: Feature<'a>,
+    pub enabled: bool,
+    #[serde(borrow, default)]
+    pub feature_state_value: Scalar<'a>,
+    pub django_id: Option<i64>,
+    #[serde(borrow)]
+    pub featurestate_uuid: Option<Cow<'a, str>>,
+    pub feature_segment: Option<FeatureSegment>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub multivariate_feature_state_values: Vec<MultivariateValue<'a>>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct Feature<'a> {
+    pub id: i64,
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Cow<'a, str>>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct FeatureSegment {
+    pub priority: Option<f64>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct MultivariateValue<'a> {
+    pub id: Option<i64>,
+    #[serde(borrow)]
+    pub mv_fs_value_uuid: Option<Cow<'a, str>>,
+    pub percentage_allocation: f64,
+    #[serde(borrow)]
+    pub multivariate_feature_option: MultivariateOption<'a>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct MultivariateOption<'a> {
+    #[serde(borrow, default)]
+    pub value: Scalar<'a>,
+    #[serde(borrow)]
+    pub key: Option<Cow<'a, str>>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct IdentityOverride<'a> {
+    #[serde(borrow)]
+    pub identifier: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub identity_features: Vec<FeatureState<'a>>,
+    pub django_id: Option<i64>,
+}
+
+/// Null is as good as absent.
+pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The JSON text of a flag's value: string, number, boolean or null.
+#[derive(Clone, Copy)]
+pub struct Scalar<'a>(pub &'a str);
+
+impl Default for Scalar<'_> {
+    fn default() -> Self {
+        Scalar("null")
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar<'a>, D::Error> {
+        let json = Json::deserialize(deserializer)?;
+        match json.kind() {
+            Kind::List | Kind::Object => Err(D::Error::custom("expected a string, number, boolean or null")),
+            _ => Ok(Scalar(json.source())),
+        }
+    }
+}
+
+/// A number or a text that names something.
+pub struct Id<'a> {
+    pub text: Cow<'a, str>,
+    source: &'a str,
+}
+
+impl<'a> Id<'a> {
+    /// As it was published.
+    pub fn json(&self) -> &'a str {
+        self.source
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id<'a>, D::Error> {
+        let json = Json::deserialize(deserializer)?;
+        let source = json.source();
+        match json.kind() {
+            Kind::Integer => Ok(Id { text: source.into(), source }),
+            Kind::String => Ok(Id { text: json.text().unwrap_or_default(), source }),
+            _ => Err(D::Error::custom("expected a number or a string")),
+        }
+    }
+}
+
+/// A condition's value: a string in documents, also a list of strings in evaluation contexts.
+#[derive(Default)]
+pub enum ConditionValue<'a> {
+    #[default]
+    Null,
+    Text(Cow<'a, str>),
+    List(Vec<String>),
+}
+
+impl ConditionValue<'_> {
+    pub fn borrow(&self) -> super::condition::Value<'_> {
+        match self {
+            ConditionValue::Null => super::condition::Value::Null,
+            ConditionValue::Text(text) => super::condition::Value::Text(text),
+            ConditionValue::List(items) => super::condition::Value::List(items),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ConditionValue<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ConditionValue<'a>, D::Error> {
+        struct AnyScalarOrList;
+        impl<'de> Visitor<'de> for AnyScalarOrList {
+            type Value = ConditionValue<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a number, a boolean, null or a list of strings")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Null)
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Text(python::bool_text(value).into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Text(value.to_string().into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Text(value.to_string().into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+                Ok(ConditionValue::Text(python::float_text(value).into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(item) = items.next_element::<Json<'de>>()? {
+                    texts.push(python::json_text(item).ok_or_else(|| A::Error::custom("nested too deep"))?);
+                }
+                Ok(ConditionValue::List(texts))
+            }
+        }
+        deserializer.deserialize_any(AnyScalarOrList)
+    }
+}

@@ -1,0 +1,102 @@
+//! Conditions that read other flags: `$.flags.<feature>.<field>` (flag-engine 11).
+//!
+//! A flag is resolved when a condition first reads it, from the segments that override its feature and no others.
+//! Features that depend on each other in a circle cannot be resolved: they keep the value of the ordinary pass and
+//! get a reason that says so, and a segment that could only be judged by cutting the circle does not match.
+
+use std::collections::HashMap;
+
+use super::evaluator::Evaluator;
+use super::value::Value;
+use super::{Decision, Held, Outcome, Source, hold, outcome, override_for, reason};
+use crate::document::property::FlagField;
+use crate::document::ruleset::FeatureId;
+
+/// The deepest chain of dependencies that is followed; a longer one counts as a circle.
+const MAX_CHAIN: usize = 100;
+
+/// What one evaluation has found out about flags that conditions read.
+#[derive(Default)]
+pub struct FlagDependencies {
+    /// Flags that were read, and what they came to.
+    pub resolved: HashMap<FeatureId, Decision>,
+    /// Features in a circle.
+    pub cyclic: Vec<FeatureId>,
+    /// How often a circle was cut; whatever was judged meanwhile rests on nothing.
+    pub cuts: usize,
+    /// The features being resolved, outermost first.
+    resolving: Vec<FeatureId>,
+}
+
+impl<'a> Evaluator<'a> {
+    /// The value of a flag's field; unset for a feature that is missing or in a circle.
+    pub fn flag_value(&mut self, name: &str, field: FlagField) -> Option<Value<'a>> {
+        let feature = self.ruleset.features.iter().position(|feature| &*feature.name == name)?;
+        let decision = self.resolve(feature)?;
+        let state = self.ruleset.states.get(decision.state)?;
+        let variant = decision.variant().and_then(|index| state.variants.get(index));
+        let text = |text: String| Some(Value::from_text(text.into()));
+        match field {
+            FlagField::Name => text(name.to_owned()),
+            FlagField::Enabled => Some(Value::Bool(state.enabled)),
+            FlagField::Reason => text(reason(self.ruleset, feature, &decision)),
+            FlagField::Value => {
+                let json = self.ruleset.json(variant.map_or(state.value, |variant| variant.value));
+                Value::from_json(&serde_json::from_str(json).ok()?)
+            }
+            FlagField::Variant => match decision.outcome {
+                Outcome::Plain => None,
+                Outcome::Control => text("control".to_owned()),
+                Outcome::Variant(_) => text(variant?.key.as_deref()?.to_owned()),
+            },
+        }
+    }
+
+    fn resolve(&mut self, feature: FeatureId) -> Option<Decision> {
+        if let Some(known) = self.dependencies.resolved.get(&feature) {
+            return Some(*known);
+        }
+        let dependencies = &mut self.dependencies;
+        let circle = dependencies.resolving.iter().position(|&resolving| resolving == feature);
+        if circle.is_some() || dependencies.resolving.len() >= MAX_CHAIN {
+            let members = dependencies.resolving.get(circle.unwrap_or(0)..).unwrap_or_default();
+            dependencies.cyclic.extend_from_slice(members);
+            dependencies.cuts += 1;
+            return None;
+        }
+        dependencies.resolving.push(feature);
+        let (state, source) = self.winner(feature);
+        self.dependencies.resolving.pop();
+        if self.dependencies.cyclic.contains(&feature) {
+            return None;
+        }
+        let decision =
+            Decision { state, source, outcome: outcome(self.ruleset.states.get(state), self.identity) };
+        self.dependencies.resolved.insert(feature, decision);
+        Some(decision)
+    }
+
+    /// The state that wins for one feature, by those segments alone that override it.
+    fn winner(&mut self, feature: FeatureId) -> (usize, Source) {
+        let ruleset = self.ruleset;
+        if let Some(state) = override_for(ruleset, self.identity, feature) {
+            return (state, Source::Identity);
+        }
+        let mut held: Option<Held> = None;
+        for (id, segment) in ruleset.segments.iter().enumerate() {
+            let of_feature = |state: usize| ruleset.states.get(state).is_some_and(|s| s.feature == feature);
+            let mut candidates =
+                segment.overrides.iter().filter(|change| of_feature(change.state)).peekable();
+            if candidates.peek().is_none() || !self.is_in_segment(segment) {
+                continue;
+            }
+            for candidate in candidates {
+                hold(&mut held, candidate.priority, candidate.state, id);
+            }
+        }
+        match held {
+            Some(held) => (held.state, Source::Segment(held.segment)),
+            None => (ruleset.features.get(feature).map_or(0, |feature| feature.default), Source::Default),
+        }
+    }
+}

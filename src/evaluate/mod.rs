@@ -1,0 +1,175 @@
+//! Decides which state and value each feature has for an identity (contract §C).
+//!
+//! Total: whatever was compiled can be evaluated, for any identity, and always to the same result.
+//! Nothing is rendered here; a [`Decision`] names what was rendered when the environment was compiled.
+
+mod condition;
+mod evaluator;
+mod flag_dependencies;
+mod hash;
+mod result;
+mod value;
+
+use crate::document::ruleset::{Engine, FeatureId, Ruleset, SegmentId, State, StateId};
+use crate::identity::Traits;
+
+use evaluator::Evaluator;
+pub use result::evaluate_context;
+
+/// The identity that is evaluated for.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentityContext<'a> {
+    /// `$.identity.identifier`
+    pub identifier: &'a str,
+    /// What buckets are hashed from.
+    pub key: &'a str,
+    /// What conditions read.
+    pub traits: &'a Traits,
+    /// States that replace those of their features whatever the segments say.
+    pub overrides: &'a [StateId],
+}
+
+/// What a feature has come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    /// The state that won.
+    pub state: StateId,
+    /// Why that one.
+    pub source: Source,
+    /// Which of the state's values.
+    pub outcome: Outcome,
+}
+
+/// Where a winning state comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The environment.
+    Default,
+    /// The override of a segment that the identity is in.
+    Segment(SegmentId),
+    /// An override for this very identity.
+    Identity,
+}
+
+/// Which of a state's values an identity gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The state is not multivariate, or there is no identity to hash.
+    Plain,
+    /// The multivariate values leave this identity out.
+    Control,
+    /// This one of the state's multivariate values.
+    Variant(usize),
+}
+
+impl Decision {
+    /// The index of the multivariate value that was hit.
+    pub fn variant(&self) -> Option<usize> {
+        match self.outcome {
+            Outcome::Variant(index) => Some(index),
+            Outcome::Plain | Outcome::Control => None,
+        }
+    }
+}
+
+/// The outcome of a whole evaluation.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// One for each feature, in their order.
+    pub decisions: Vec<Decision>,
+    /// The segments that the context is in, in their order.
+    pub segments: Vec<SegmentId>,
+    /// Features whose segments depend on each other in a circle (flag-engine 11).
+    pub cyclic: Vec<FeatureId>,
+}
+
+/// Evaluates every feature.
+pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Evaluation {
+    let mut evaluator = Evaluator::new(ruleset, identity);
+    let mut held = vec![None; ruleset.features.len()];
+    let mut segments = Vec::new();
+    for (id, segment) in ruleset.segments.iter().enumerate() {
+        if !evaluator.is_in_segment(segment) {
+            continue;
+        }
+        segments.push(id);
+        for candidate in &segment.overrides {
+            let Some(state) = ruleset.states.get(candidate.state) else { continue };
+            if let Some(slot) = held.get_mut(state.feature) {
+                hold(slot, candidate.priority, candidate.state, id);
+            }
+        }
+    }
+    let overridden = |feature| override_for(ruleset, identity, feature);
+    let decide = |(feature, held): (FeatureId, &Option<Held>)| {
+        let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);
+        evaluator.resolved(feature).unwrap_or_else(|| {
+            let (state, source) = match (overridden(feature), held) {
+                (Some(state), _) => (state, Source::Identity),
+                (None, Some(held)) => (held.state, Source::Segment(held.segment)),
+                (None, None) => (default, Source::Default),
+            };
+            Decision { state, source, outcome: outcome(ruleset.states.get(state), identity) }
+        })
+    };
+    let decisions = held.iter().enumerate().map(decide).collect();
+    Evaluation { decisions, segments, cyclic: evaluator.cyclic() }
+}
+
+/// The override that leads so far.
+#[derive(Clone, Copy)]
+struct Held {
+    priority: f64,
+    state: StateId,
+    segment: SegmentId,
+}
+
+/// Lets an override lead if none does or its priority is lower; of equals the first stays.
+fn hold(slot: &mut Option<Held>, priority: f64, state: StateId, segment: SegmentId) {
+    if slot.is_none_or(|held| priority < held.priority) {
+        *slot = Some(Held { priority, state, segment });
+    }
+}
+
+/// The identity's own override of a feature; of several the last.
+fn override_for(
+    ruleset: &Ruleset,
+    identity: Option<IdentityContext<'_>>,
+    feature: FeatureId,
+) -> Option<StateId> {
+    let of_feature = |id: &&StateId| ruleset.states.get(**id).is_some_and(|state| state.feature == feature);
+    identity?.overrides.iter().rev().find(of_feature).copied()
+}
+
+/// Which of a state's values the identity's bucket gives.
+fn outcome(state: Option<&State>, identity: Option<IdentityContext<'_>>) -> Outcome {
+    let (Some(state), Some(identity)) = (state, identity) else { return Outcome::Plain };
+    if state.variants.is_empty() {
+        return Outcome::Plain;
+    }
+    let percentage = hash::percentage(&state.key, identity.key);
+    let hit =
+        state.variants.iter().position(|variant| variant.start <= percentage && percentage < variant.limit);
+    hit.map_or(Outcome::Control, Outcome::Variant)
+}
+
+/// The reason for a decision, as flag-engine words it.
+pub fn reason(ruleset: &Ruleset, feature: FeatureId, decision: &Decision) -> String {
+    if let Some(variant) = decision.variant() {
+        let state = ruleset.states.get(decision.state);
+        let weight =
+            state.and_then(|state| state.variants.get(variant)).map_or(0.0, |variant| variant.weight);
+        return format!("SPLIT; weight={weight}");
+    }
+    match decision.source {
+        Source::Identity => "TARGETING_MATCH; segment=identity_overrides".to_owned(),
+        Source::Segment(id) => {
+            let name = ruleset.segments.get(id).map_or("", |segment| &segment.name);
+            format!("TARGETING_MATCH; segment={name}")
+        }
+        Source::Default => {
+            let targeted = ruleset.features.get(feature).is_some_and(|feature| feature.targeted);
+            if ruleset.engine == Engine::V11 && !targeted { "STATIC" } else { "DEFAULT" }.to_owned()
+        }
+    }
+}

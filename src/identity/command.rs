@@ -1,0 +1,137 @@
+//! What can be done to an identity, and what that changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Identity, TraitValue};
+
+/// One turn's worth of work on an identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Looks, and creates nothing.
+    Read,
+    /// Creates the identity where it is missing.
+    Create,
+    /// Creates the identity where it is missing, then deletes the traits that are given as null, then sets the
+    /// others in order, so that the last of several for one key stays (contract §A.3).
+    SetTraits(Vec<(Box<str>, Option<TraitValue>)>),
+    /// Adds to a whole-number trait, from 0 where it is missing; creates the identity too.
+    Increment(Box<str>, i64),
+}
+
+/// What a command changed, in terms of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The identity is new.
+    pub created: bool,
+    /// Keys of traits with a new value.
+    pub set: Vec<Box<str>>,
+    /// Keys of traits that are gone.
+    pub deleted: Vec<Box<str>>,
+}
+
+/// Why a command was not carried out; then nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// An increment of what is no whole number.
+    NotAnInteger,
+    /// An increment past 64 bits.
+    OutOfRange,
+}
+
+impl Identity {
+    /// Carries out a command.
+    pub fn apply(&mut self, command: Command) -> Result<Change, Refusal> {
+        let mut change = Change::default();
+        match command {
+            Command::Read => return Ok(change),
+            Command::Create => {}
+            Command::SetTraits(traits) => self.set_traits(traits, &mut change),
+            Command::Increment(key, by) => {
+                let value = match self.traits.get(&key) {
+                    None => 0,
+                    Some(TraitValue::Integer(value)) => *value,
+                    Some(_) => return Err(Refusal::NotAnInteger),
+                };
+                let value = value.checked_add(by).ok_or(Refusal::OutOfRange)?;
+                self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], &mut change);
+            }
+        }
+        change.created = !self.exists;
+        self.exists = true;
+        Ok(change)
+    }
+
+    fn set_traits(&mut self, traits: Vec<(Box<str>, Option<TraitValue>)>, change: &mut Change) {
+        let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
+        for (key, _) in deletions {
+            // Order matters to readers of the answer, not to its meaning; keep it all the same.
+            if self.traits.shift_remove(&key).is_some() {
+                change.deleted.push(key);
+            }
+        }
+        for (key, value) in sets {
+            let Some(value) = value else { continue };
+            if self.traits.get(&key) != Some(&value) {
+                self.traits.insert(key.clone(), value);
+                change.set.push(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Option<TraitValue> {
+        Some(TraitValue::Text(value.into()))
+    }
+
+    fn set(traits: &[(&str, Option<TraitValue>)]) -> Command {
+        Command::SetTraits(traits.iter().map(|(key, value)| ((*key).into(), value.clone())).collect())
+    }
+
+    #[test]
+    fn reading_creates_nothing() {
+        let mut identity = Identity::default();
+        assert_eq!(identity.apply(Command::Read), Ok(Change::default()));
+        assert!(!identity.exists);
+        assert!(identity.apply(Command::Create).unwrap().created);
+        assert_eq!(identity.apply(Command::Create), Ok(Change::default()));
+    }
+
+    #[test]
+    fn deletions_come_first_and_the_last_set_wins() {
+        let mut identity = Identity::default();
+        identity.apply(set(&[("d", text("old")), ("e", text("kept"))])).unwrap();
+        let change =
+            identity.apply(set(&[("d", text("x")), ("d", None), ("d", text("y")), ("gone", None)])).unwrap();
+        assert_eq!(identity.traits.get("d"), text("y").as_ref());
+        assert_eq!(change.deleted, ["d".into()]);
+        assert_eq!(change.set, ["d".into(), "d".into()]);
+        assert!(!change.created);
+    }
+
+    #[test]
+    fn what_is_unchanged_is_not_written() {
+        let mut identity = Identity::default();
+        identity.apply(set(&[("n", Some(TraitValue::Integer(1)))])).unwrap();
+        assert_eq!(identity.apply(set(&[("n", Some(TraitValue::Integer(1)))])), Ok(Change::default()));
+        // The type is part of the value.
+        assert_eq!(identity.apply(set(&[("n", Some(TraitValue::Float(1.0)))])).unwrap().set, ["n".into()]);
+    }
+
+    #[test]
+    fn increments_whole_numbers_only() {
+        let mut identity = Identity::default();
+        identity.apply(Command::Increment("n".into(), 3)).unwrap();
+        identity.apply(Command::Increment("n".into(), -1)).unwrap();
+        assert_eq!(identity.traits.get("n"), Some(&TraitValue::Integer(2)));
+        assert_eq!(identity.apply(Command::Increment("n".into(), i64::MAX)), Err(Refusal::OutOfRange));
+        identity.apply(set(&[("s", text("x"))])).unwrap();
+        assert_eq!(identity.apply(Command::Increment("s".into(), 1)), Err(Refusal::NotAnInteger));
+        assert_eq!(identity.traits.len(), 2);
+    }
+}

@@ -1,0 +1,26 @@
+//! Identities: what is stored of them, and the commands that change it.
+//!
+//! Pure: a command is applied to a state in memory and says which rows it changed. Whoever keeps the state writes
+//! those rows and no others.
+
+mod anonymous;
+mod command;
+mod trait_value;
+
+use indexmap::IndexMap;
+
+pub use anonymous::identifier as anonymous_identifier;
+pub use command::{Change, Command, Refusal};
+pub use trait_value::TraitValue;
+
+/// Traits by key, in the order in which they were first set.
+pub type Traits = IndexMap<Box<str>, TraitValue>;
+
+/// The stored state of one identity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identity {
+    /// Whether there is such an identity; one without traits exists too.
+    pub exists: bool,
+    /// What is known of it.
+    pub traits: Traits,
+}

@@ -1,0 +1,78 @@
+//! The value of a trait, typed as it was sent.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use crate::document::python;
+
+/// A trait's value. Null is not one: a null deletes the trait.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TraitValue {
+    /// JSON's `true` and `false`.
+    Bool(bool),
+    /// A number without fraction and exponent.
+    Integer(i64),
+    /// Any other number; finite.
+    Float(f64),
+    /// Up to 2,000 characters.
+    Text(Box<str>),
+}
+
+impl TraitValue {
+    /// Python's `str()` of it, which anonymous identifiers are hashed from.
+    pub fn python_text(&self) -> String {
+        match self {
+            TraitValue::Bool(value) => python::bool_text(*value).to_owned(),
+            TraitValue::Integer(value) => value.to_string(),
+            TraitValue::Float(value) => python::float_text(*value),
+            TraitValue::Text(text) => text.to_string(),
+        }
+    }
+}
+
+impl Serialize for TraitValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            TraitValue::Bool(value) => serializer.serialize_bool(*value),
+            TraitValue::Integer(value) => serializer.serialize_i64(*value),
+            TraitValue::Float(value) => serializer.serialize_f64(*value),
+            TraitValue::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TraitValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TraitValue, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = TraitValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boolean, a number or a string")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<TraitValue, E> {
+                Ok(TraitValue::Bool(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<TraitValue, E> {
+                Ok(TraitValue::Integer(value))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<TraitValue, E> {
+                Ok(i64::try_from(value).map_or(TraitValue::Float(value as f64), TraitValue::Integer))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<TraitValue, E> {
+                Ok(TraitValue::Float(value))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<TraitValue, E> {
+                Ok(TraitValue::Text(text.into()))
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}
