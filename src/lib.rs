@@ -1,5 +1,39 @@
 //! An open, self-hostable Edge API for Flagsmith on Cloudflare Workers.
+//!
+//! It serves Flagsmith's SDK API from environment documents in Workers KV, and keeps identities and their traits
+//! in Durable Objects. Every Flagsmith SDK works against it by changing one URL.
+//!
+//! # Layout
+//!
+//! `document ← identity ← evaluate ← api ← edge`: a module uses only those to its left.
+//!
+//! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
+//! - [`identity`]: what is stored of an identity, and the commands that change it.
+//! - [`evaluate`]: decides which state and value each feature has for an identity. Total.
+//! - [`api`]: the SDK API, bytes in and bytes out: routes, keys, errors, one file for each endpoint.
+//! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects.
+//!
+//! # Invariants
+//!
+//! - No type of the platform is named outside `edge`; the native build would not find it.
+//! - Nothing panics: a panic ends the isolate, and with it the requests of others.
+//! - What was parsed can be evaluated, and always to the same result.
+//! - A client key never gets what only a server key may see.
+//! - An identity's answer is never computed without its stored traits: if they cannot be had, the answer is 503.
+//! - A server key is known by its SHA-256 only; keys of that kind, identifiers, trait values and bodies are in no
+//!   log, no error text and no cache key.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable
+)]
+
+pub mod api;
 pub mod document;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

@@ -9,6 +9,7 @@ use super::builder::{Builder, Definition, VariantDefinition};
 use super::flags::Flags;
 use super::ruleset::{Engine, Override, Ruleset, StateId};
 use super::schema;
+use super::sdk_document::sdk_document;
 use super::timestamp::Timestamp;
 
 /// A compiled environment.
@@ -19,7 +20,7 @@ pub struct Environment {
     /// The flags' JSON.
     pub flags: Flags,
     /// When the origin last changed it.
-    pub updated_at: Option<Timestamp>,
+    pub updated_at: Option<UpdatedAt>,
     /// Whether client keys may send traits.
     pub allow_client_traits: bool,
     /// Whether stored traits are left out of answers.
@@ -30,7 +31,18 @@ pub struct Environment {
     pub persist_trait_data: bool,
     use_identity_composite_key_for_hashing: bool,
     identity_overrides: HashMap<Box<str>, IdentityOverrides>,
-    published: Box<[u8]>,
+    document: Box<[u8]>,
+}
+
+/// When an environment was changed, and how headers say so.
+#[derive(Debug)]
+pub struct UpdatedAt {
+    /// The moment.
+    pub timestamp: Timestamp,
+    /// `X-Flagsmith-Document-Updated-At`
+    pub seconds: Box<str>,
+    /// `Last-Modified`
+    pub http_date: Box<str>,
 }
 
 /// What the document sets for one identity.
@@ -40,6 +52,13 @@ pub struct IdentityOverrides {
     pub states: Vec<StateId>,
     /// The identity's number in the origin's database.
     pub django_id: Option<i64>,
+}
+
+impl IdentityOverrides {
+    /// The states alone.
+    pub fn states(&self) -> &[StateId] {
+        &self.states
+    }
 }
 
 /// Why a document is not one.
@@ -57,6 +76,14 @@ impl fmt::Display for Fault {
     }
 }
 
+impl UpdatedAt {
+    fn parse(text: &str) -> Option<UpdatedAt> {
+        let timestamp = Timestamp::from_iso(text)?;
+        let (seconds, http_date) = (timestamp.seconds_text().into(), timestamp.http_date().into());
+        Some(UpdatedAt { timestamp, seconds, http_date })
+    }
+}
+
 impl Environment {
     /// Compiles a document as published (contract §B).
     pub fn parse(published: &[u8], engine: Engine) -> Result<Environment, Fault> {
@@ -67,7 +94,7 @@ impl Environment {
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| fault("api_key", "is missing"))?;
         let updated_at = match document.updated_at.as_deref() {
             None => None,
-            Some(text) => Some(Timestamp::from_iso(text).ok_or_else(|| fault("updated_at", "is no date"))?),
+            Some(text) => Some(UpdatedAt::parse(text).ok_or_else(|| fault("updated_at", "is no date"))?),
         };
         let project = &document.project;
         let hide_disabled = document.hide_disabled_flags.or(project.hide_disabled_flags).unwrap_or(false);
@@ -115,7 +142,7 @@ impl Environment {
                 .use_identity_composite_key_for_hashing
                 .unwrap_or(false),
             identity_overrides,
-            published: published.into(),
+            document: sdk_document(published, key).into(),
         })
     }
 
@@ -139,9 +166,9 @@ impl Environment {
         }
     }
 
-    /// The document as it was published.
-    pub fn published(&self) -> &[u8] {
-        &self.published
+    /// The document as SDKs get it.
+    pub fn document(&self) -> &[u8] {
+        &self.document
     }
 }
 

@@ -149,7 +149,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// What the grammar lets through and a reader would stumble over: too deep nesting, halves of surrogate pairs.
+/// What the grammar lets through and a reader would stumble over: too deep nesting, halves of surrogate pairs,
+/// floats beyond the range of floats.
 fn check(valid: &str) -> Result<(), String> {
     let bytes = valid.as_bytes();
     let mut depth = 0_usize;
@@ -163,8 +164,15 @@ fn check(valid: &str) -> Result<(), String> {
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => {
-                at = string_end(bytes, at + 1)?;
+            b'"' => at = string_end(bytes, at + 1)?,
+            b'-' | b'0'..=b'9' => {
+                let rest = valid.get(at..).unwrap_or_default();
+                let number = rest.split([',', ']', '}', ' ', '\t', '\r', '\n']).next().unwrap_or_default();
+                let float = number.contains(['.', 'e', 'E']);
+                if float && !number.parse::<f64>().is_ok_and(f64::is_finite) {
+                    return Err(format!("number out of range at byte {at}"));
+                }
+                at += number.len() - 1;
             }
             _ => {}
         }
@@ -217,7 +225,18 @@ mod tests {
     #[test]
     fn refuses_what_is_not_json() {
         let deep = "[".repeat(MAX_DEPTH + 1) + &"]".repeat(MAX_DEPTH + 1);
-        for text in ["", "{", "NaN", "\u{feff}{}", "{} x", "\"\\ud800\"", "\"\\udc00\\ud800\"", "01", &deep] {
+        for text in [
+            "",
+            "{",
+            "NaN",
+            "\u{feff}{}",
+            "{} x",
+            "\"\\ud800\"",
+            "\"\\udc00\\ud800\"",
+            "01",
+            "[1e999]",
+            &deep,
+        ] {
             assert!(Json::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert_eq!(Json::parse(b"\"\xff\"").unwrap_err(), "invalid UTF-8 at byte 1");

@@ -13,8 +13,9 @@ pub mod property;
 pub mod python;
 pub mod ruleset;
 mod schema;
+mod sdk_document;
 mod timestamp;
 
-pub use environment::{Environment, Fault, IdentityOverrides};
+pub use environment::{Environment, Fault, IdentityOverrides, UpdatedAt};
 pub use flags::{Flags, KeyKind};
 pub use timestamp::Timestamp;

@@ -1,11 +1,52 @@
-//! stand-in
+//! Python's regular expressions, for the segment operator that is defined by them.
+//!
+//! A pattern matches at the start of the text and need not reach its end, and the syntax is that of
+//! Python's `re` for `str` patterns: `(?P<name>...)`, `\Z`, `$` before a last newline, and so on.
+//!
+//! Written here because a general engine costs many times the WASM bytes and still needs this
+//! syntax translated, with other rules for empty repeats, letter case and groups left unset.
+//!
+//! Known differences from Python 3.11 and 3.12:
+//! - `\N{...}` and the deprecated flag `t` are rejected.
+//! - Group names beyond ASCII are judged by `\w` instead of Unicode's rules for identifiers, and a
+//!   condition's group number is decimal digits only, as from Python 3.12 on.
+//! - Letters newer than Python's Unicode version count as letters.
+//! - In a set that ignores case, cased characters beyond U+FFFF follow the rule for all others;
+//!   Python compares some of them without folding them.
+//! - A group keeps its value when an attempt inside a possessive repeat such as `(?:(a?b)|)*+`
+//!   fails; Python can lose track of it and then even raises an error.
+//! - A match that takes too many steps is none, where Python would go on.
+
+mod chars;
+mod machine;
+mod program;
+mod syntax;
+mod tree;
+
+use machine::Machine;
+use program::Program;
+
+/// A compiled pattern.
 #[derive(Debug)]
-pub struct Pattern(fancy_regex::Regex);
+pub struct Pattern {
+    program: Program,
+}
+
 impl Pattern {
+    /// `None` when Python would reject the pattern, or when it is longer or nested deeper than any
+    /// that is meant seriously.
     pub fn new(source: &str) -> Option<Pattern> {
-        fancy_regex::Regex::new(&format!("\\A(?:{source})")).ok().map(Pattern)
+        let (tree, groups) = syntax::parse(source)?;
+        let program = Program::new(tree, groups);
+        Some(Pattern { program })
     }
+
+    /// Whether the pattern matches at the start of `text`; false when that takes too long to tell.
     pub fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text).unwrap_or(false)
+        let text: Vec<char> = text.chars().collect();
+        Machine::new(&self.program, &text).run()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The compiled form that is evaluated: features, their states, segments, conditions.
 //!
 //! Everything refers to everything else by index, so that a request can keep what it has found out (a condition's
-//! verdict, a property's value) in flat tables. [`super::builder`] makes it and no other code does.
+//! verdict, a property's value) in flat tables. `builder` makes it and no other code does.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub type ConditionId = usize;
 /// Index into [`Ruleset::properties`].
 pub type PropertyId = usize;
 
-/// A slice of [`Ruleset::text`].
+/// A slice of the ruleset's text; see [`Ruleset::json`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Span {
     pub(super) start: u32,

@@ -35,6 +35,23 @@ pub struct Document<'a> {
     pub use_identity_composite_key_for_hashing: Option<bool>,
 }
 
+/// The fields that only the stored documents of Flagsmith's own Edge API have. Some are secret, so none of them is
+/// ever served.
+pub const STORED_ONLY: [&str; 12] = [
+    "amplitude_config",
+    "compressed",
+    "document_key",
+    "dynatrace_config",
+    "environment_api_key",
+    "environment_id",
+    "heap_config",
+    "mixpanel_config",
+    "onboarding_pending",
+    "rudderstack_config",
+    "segment_config",
+    "webhook_config",
+];
+
 #[derive(serde::Deserialize)]
 pub struct Project<'a> {
     #[serde(default, deserialize_with = "or_default")]

@@ -1,6 +1,5 @@
 //! The operators (contract §C.2): one match from operator to answer.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::hash::percentage;
@@ -62,7 +61,7 @@ fn holds(comparison: Comparison, ordering: Option<Ordering>) -> bool {
     }
 }
 
-fn has_version_part(text: &Cow<'_, str>, part: &str) -> bool {
+fn has_version_part(text: &str, part: &str) -> bool {
     // An absent pre-release is not an empty one.
     !part.is_empty()
         && semver::Version::parse(text).is_ok_and(|v| v.pre.as_str() == part || v.build.as_str() == part)

@@ -1,0 +1,101 @@
+//! Every failure that a client can see, in Flagsmith's words where it has some (contract §A).
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// Why a request is not answered as asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// No environment key, or one of a kind that may not ask.
+    KeyMissing,
+    /// A key that nobody has, or no longer.
+    KeyUnknown,
+    /// The organisation is stopped.
+    ServingStopped,
+    /// The organisation does not store traits.
+    TraitsNotStored,
+    /// The endpoint does not have this method.
+    MethodNotAllowed(String),
+    /// The body is not JSON by its media type.
+    UnsupportedMediaType(String),
+    /// The body is longer than this many bytes.
+    BodyTooLarge(usize),
+    /// The body is not JSON; what is wrong and where.
+    Malformed(String),
+    /// The body is JSON of another shape; Flagsmith's report of it.
+    Invalid(Value),
+    /// An identity is asked for and none is named.
+    IdentifierMissing,
+    /// No such feature, or none that this key may see.
+    FeatureNotFound,
+    /// No such endpoint.
+    NotFound,
+    /// The path has a dot segment.
+    DotSegment,
+    /// Something needed for the answer cannot be had now.
+    Unavailable(Part),
+}
+
+/// What can be unavailable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The environment document.
+    Environment,
+    /// The identity's stored state.
+    Identity,
+}
+
+/// How long a client should wait before it asks again for what is unavailable.
+pub const RETRY_AFTER_SECONDS: &str = "1";
+
+impl Error {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Error::Malformed(_) | Error::Invalid(_) | Error::IdentifierMissing | Error::DotSegment => 400,
+            Error::KeyMissing | Error::KeyUnknown | Error::ServingStopped | Error::TraitsNotStored => 403,
+            Error::FeatureNotFound | Error::NotFound => 404,
+            Error::MethodNotAllowed(_) => 405,
+            Error::BodyTooLarge(_) => 413,
+            Error::UnsupportedMediaType(_) => 415,
+            Error::Unavailable(_) => 503,
+        }
+    }
+
+    /// The JSON body.
+    pub fn body(&self) -> Value {
+        match self {
+            Error::Invalid(report) => report.clone(),
+            other => json!({"detail": other.to_string()}),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::KeyMissing => f.write_str("Invalid or missing Environment key"),
+            Error::KeyUnknown => f.write_str("Invalid or missing Environment Key"),
+            Error::ServingStopped => f.write_str("Organisation is disabled from serving flags."),
+            Error::TraitsNotStored => f.write_str("Organisation is not authorised to store traits."),
+            Error::MethodNotAllowed(method) => write!(f, "Method \"{method}\" not allowed."),
+            Error::UnsupportedMediaType(media_type) => {
+                write!(f, "Unsupported media type \"{media_type}\" in request.")
+            }
+            Error::BodyTooLarge(limit) => write!(f, "Request body must not be larger than {limit} bytes."),
+            Error::Malformed(problem) => write!(f, "JSON parse error - {problem}"),
+            Error::Invalid(report) => write!(f, "{report}"),
+            Error::IdentifierMissing => f.write_str("Missing identifier"),
+            Error::FeatureNotFound => f.write_str("Given feature not found"),
+            Error::NotFound => f.write_str("Not found."),
+            Error::DotSegment => f.write_str("The path must not have dot segments."),
+            Error::Unavailable(Part::Environment) => {
+                f.write_str("The environment is temporarily unavailable.")
+            }
+            Error::Unavailable(Part::Identity) => f.write_str("The identity is temporarily unavailable."),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

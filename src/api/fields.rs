@@ -1,0 +1,250 @@
+//! Reads the fields of a JSON body the way Flagsmith's serializers do: every fault is collected, under the name of
+//! its field, before any is reported (contract §A.3).
+
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use crate::document::json::{Json, Kind, Members};
+use crate::document::python;
+use crate::identity::TraitValue;
+
+/// The longest identifier, in characters.
+pub const MAX_IDENTIFIER_LENGTH: usize = 2000;
+/// The longest trait key, in characters.
+pub const MAX_TRAIT_KEY_LENGTH: usize = 200;
+/// The longest text that a trait may have, in characters.
+pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
+
+const REQUIRED: &str = "This field is required.";
+const NOT_NULL: &str = "This field may not be null.";
+const NOT_BLANK: &str = "This field may not be blank.";
+
+/// The fields of one object, and what was wrong with those that were read.
+pub struct Fields<'a> {
+    members: Members<'a>,
+    errors: Map<String, Value>,
+}
+
+/// A text field's rules.
+#[derive(Clone, Copy)]
+pub struct TextRules {
+    /// Characters at most.
+    pub max_length: usize,
+    /// Null, blank and absent give an empty text.
+    pub optional: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of an object; the error for any other type.
+    pub fn of(json: Json<'a>) -> Result<Fields<'a>, Value> {
+        match json.object() {
+            Some(members) => Ok(Fields { members, errors: Map::new() }),
+            None => {
+                let kind = json.kind().python_name();
+                Err(
+                    json!({"non_field_errors": [format!("Invalid data. Expected a dictionary, but got {kind}.")]}),
+                )
+            }
+        }
+    }
+
+    /// The fields of a request's body.
+    pub fn of_body(json: Json<'a>) -> Result<Fields<'a>, Error> {
+        if json.kind() == Kind::Null {
+            return Err(Error::Invalid(json!({"non_field_errors": ["No data provided"]})));
+        }
+        Fields::of(json).map_err(Error::Invalid)
+    }
+
+    /// Whether a field is given at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// A text, trimmed; a number is taken as its text.
+    pub fn text(&mut self, name: &str, rules: TextRules) -> String {
+        let value = match self.members.get(name) {
+            None if rules.optional => Ok(String::new()),
+            None => Err(json!([REQUIRED])),
+            Some(json) => text(*json, rules),
+        };
+        self.keep(name, value)
+    }
+
+    /// A trait's value; `None` is null. Lists and objects become texts, as Python prints them.
+    pub fn trait_value(&mut self, name: &str, nullable: bool) -> Option<TraitValue> {
+        let value = match self.members.get(name) {
+            None => Err(json!([REQUIRED])),
+            Some(json) if json.kind() == Kind::Null && !nullable => Err(json!([NOT_NULL])),
+            Some(json) => trait_value(*json),
+        };
+        self.keep(name, value)
+    }
+
+    /// A boolean in any of the spellings that Flagsmith takes; false where it is absent.
+    pub fn bool(&mut self, name: &str) -> bool {
+        if self.has(name) { self.required_bool(name) } else { false }
+    }
+
+    /// A boolean that must be there.
+    pub fn required_bool(&mut self, name: &str) -> bool {
+        let value =
+            self.required(name, |json| bool_value(json).ok_or_else(|| json!(["Must be a valid boolean."])));
+        self.keep(name, value)
+    }
+
+    /// A whole number of 64 bits, also as text or with a fraction of zeros.
+    pub fn integer(&mut self, name: &str) -> i64 {
+        let value = self.required(name, |json| integer_value(json).ok_or_else(|| json!([INVALID_INTEGER])));
+        self.keep(name, value)
+    }
+
+    /// An object's fields, read by `read`, which returns what was wrong with them.
+    pub fn object<T: Default>(&mut self, name: &str, read: impl FnOnce(Json<'a>) -> Result<T, Value>) -> T {
+        let value = self.required(name, read);
+        self.keep(name, value)
+    }
+
+    /// A list whose items `read` reads. What is wrong is reported by position, with an empty object for each item
+    /// that is right.
+    pub fn list<T>(&mut self, name: &str, mut read: impl FnMut(Json<'a>) -> Result<T, Value>) -> Vec<T> {
+        let items = self.required(name, |json| {
+            json.list().ok_or_else(|| {
+                let kind = json.kind().python_name();
+                json!({"non_field_errors": [format!("Expected a list of items but got type \"{kind}\".")]})
+            })
+        });
+        let read =
+            |item: Json<'a>| if item.kind() == Kind::Null { Err(json!([NOT_NULL])) } else { read(item) };
+        let items = items.and_then(|items| all(items, read));
+        self.keep(name, items)
+    }
+
+    /// What was read, if nothing was wrong.
+    pub fn finish<T>(self, value: T) -> Result<T, Value> {
+        if self.errors.is_empty() { Ok(value) } else { Err(Value::Object(self.errors)) }
+    }
+
+    fn required<T>(&self, name: &str, read: impl FnOnce(Json<'a>) -> Result<T, Value>) -> Result<T, Value> {
+        match self.members.get(name) {
+            None => Err(json!([REQUIRED])),
+            Some(json) if json.kind() == Kind::Null => Err(json!([NOT_NULL])),
+            Some(json) => read(*json),
+        }
+    }
+
+    /// The value; a fault is noted and reading goes on with a default.
+    fn keep<T: Default>(&mut self, name: &str, value: Result<T, Value>) -> T {
+        value.unwrap_or_else(|problem| {
+            self.errors.insert(name.to_owned(), problem);
+            T::default()
+        })
+    }
+}
+
+/// Reads all items, or reports by position what is wrong with them.
+pub fn all<'a, T>(
+    items: Vec<Json<'a>>,
+    mut read: impl FnMut(Json<'a>) -> Result<T, Value>,
+) -> Result<Vec<T>, Value> {
+    let mut values = Vec::with_capacity(items.len());
+    let mut problems = Vec::new();
+    let mut faulty = false;
+    for item in items {
+        match read(item) {
+            Ok(value) => {
+                values.push(value);
+                problems.push(json!({}));
+            }
+            Err(problem) => {
+                faulty = true;
+                problems.push(problem);
+            }
+        }
+    }
+    if faulty { Err(Value::Array(problems)) } else { Ok(values) }
+}
+
+fn text(json: Json<'_>, rules: TextRules) -> Result<String, Value> {
+    let text = match json.kind() {
+        Kind::Null if rules.optional => return Ok(String::new()),
+        Kind::Null => return Err(json!([NOT_NULL])),
+        Kind::String | Kind::Integer | Kind::Float => python::json_text(json).unwrap_or_default(),
+        Kind::Bool | Kind::List | Kind::Object => return Err(json!(["Not a valid string."])),
+    };
+    let text = python::strip(&text);
+    if text.is_empty() && !rules.optional {
+        return Err(json!([NOT_BLANK]));
+    }
+    check_text(text, rules.max_length).map(|()| text.to_owned())
+}
+
+/// Length and characters, as every text field has them checked.
+pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
+    let mut problems = Vec::new();
+    if text.chars().count() > max_length {
+        problems.push(json!(format!("Ensure this field has no more than {max_length} characters.")));
+    }
+    if text.contains('\0') {
+        problems.push(json!(NULL_CHARACTERS));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Value::Array(problems)) }
+}
+
+const NULL_CHARACTERS: &str = "Null characters are not allowed.";
+const INVALID_INTEGER: &str = "A valid integer is required.";
+
+fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
+    let value = match json.kind() {
+        Kind::Null => return Ok(None),
+        Kind::Bool => TraitValue::Bool(json.is_true()),
+        Kind::Integer => TraitValue::Integer(json.source().parse().map_err(|_| json!([INVALID_INTEGER]))?),
+        Kind::Float => TraitValue::Float(json.source().parse().map_err(|_| json!([INVALID_INTEGER]))?),
+        Kind::String | Kind::List | Kind::Object => {
+            let text = python::json_text(json).unwrap_or_default();
+            if text.chars().count() > MAX_TRAIT_VALUE_LENGTH {
+                let limit = MAX_TRAIT_VALUE_LENGTH;
+                // Flagsmith's wording: `character`, and `less than` for a limit that may be reached.
+                let problem = format!("Value string is too long. Must be less than {limit} character");
+                return Err(json!([problem]));
+            }
+            if text.contains('\0') {
+                return Err(json!([NULL_CHARACTERS]));
+            }
+            TraitValue::Text(text.into())
+        }
+    };
+    Ok(Some(value))
+}
+
+fn bool_value(json: Json<'_>) -> Option<bool> {
+    match json.kind() {
+        Kind::Bool => Some(json.is_true()),
+        Kind::Integer | Kind::Float => match json.source().parse::<f64>() {
+            Ok(1.0) => Some(true),
+            Ok(0.0) => Some(false),
+            _ => None,
+        },
+        Kind::String => match json.text()?.to_lowercase().as_str() {
+            "t" | "y" | "yes" | "true" | "on" | "1" => Some(true),
+            "f" | "n" | "no" | "false" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        Kind::Null | Kind::List | Kind::Object => None,
+    }
+}
+
+fn integer_value(json: Json<'_>) -> Option<i64> {
+    let text = match json.kind() {
+        Kind::String | Kind::Integer | Kind::Float => python::json_text(json)?,
+        Kind::Null | Kind::Bool | Kind::List | Kind::Object => return None,
+    };
+    let whole = match text.trim_end_matches(python::is_space).trim_end_matches('0').strip_suffix('.') {
+        Some(whole) => whole,
+        None => &text,
+    };
+    match python::parse_int(whole)? {
+        python::Integer::Small(value) => i64::try_from(value).ok(),
+        python::Integer::Large { .. } => None,
+    }
+}

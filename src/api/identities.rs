@@ -1,0 +1,201 @@
+//! GET and POST /api/v1/identities/: the flags of one identity (contract §A.2, §A.3).
+
+use std::borrow::Cow;
+
+use super::error::Error;
+use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
+use super::query;
+use super::response::Response;
+use crate::document::json::Json;
+use crate::document::{Environment, IdentityOverrides, KeyKind};
+use crate::evaluate::{IdentityContext, evaluate};
+use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier};
+
+/// What is asked for one identity, once its stored state is known.
+#[derive(Debug, PartialEq)]
+pub struct Question {
+    /// The identity; made up for somebody who gave none.
+    pub identifier: String,
+    /// Traits of this request alone. Null ones show in the answer and are unset for conditions.
+    transient: Vec<(Box<str>, Option<TraitValue>)>,
+    /// Whether the environment's overrides for the identifier apply.
+    overridden: bool,
+    /// Only this feature.
+    feature: Option<String>,
+}
+
+/// A trait as a request gives it.
+struct SentTrait {
+    key: Box<str>,
+    value: Option<TraitValue>,
+    transient: bool,
+}
+
+/// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one.
+pub fn read_get(query: &str) -> Result<(Question, Option<Command>), Error> {
+    let identifier = query::last(query, "identifier").unwrap_or_default();
+    if identifier.is_empty() {
+        return Err(Error::IdentifierMissing);
+    }
+    check_text(&identifier, MAX_IDENTIFIER_LENGTH)
+        .map_err(|problem| Error::Invalid(serde_json::json!({"identifier": problem})))?;
+    let transient = query::last(query, "transient").unwrap_or_default();
+    let transient = !matches!(transient.to_lowercase().as_str(), "" | "0" | "false");
+    let feature = query::last(query, "feature").filter(|feature| !feature.is_empty());
+    let question = Question {
+        identifier: identifier.into_owned(),
+        transient: Vec::new(),
+        overridden: !transient,
+        feature: feature.map(Cow::into_owned),
+    };
+    Ok((question, (!transient).then_some(Command::Create)))
+}
+
+/// Reads a POST: the question, and what to do to the stored identity; nothing for an anonymous one.
+///
+/// `random` gives the identifier of somebody without identifier and traits.
+pub fn read_post(
+    environment: &Environment,
+    key: KeyKind,
+    body: Json<'_>,
+    random: impl FnOnce() -> [u8; 16],
+) -> Result<(Question, Option<Command>), Error> {
+    let mut fields = Fields::of_body(body)?;
+    let rules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: true };
+    let identifier = fields.text("identifier", rules);
+    let mut traits = if fields.has("traits") { fields.list("traits", read_trait) } else { Vec::new() };
+    let transient = fields.bool("transient");
+    fields.finish(()).map_err(Error::Invalid)?;
+
+    if key == KeyKind::Client && !environment.allow_client_traits {
+        traits.clear();
+    }
+    let question =
+        |identifier, transient| Question { identifier, transient, overridden: true, feature: None };
+    if identifier.is_empty() {
+        let set = traits.iter().filter_map(|sent| Some((&*sent.key, sent.value.as_ref()?)));
+        let identifier = anonymous_identifier(set).unwrap_or_else(|| uuid_hex(random()));
+        let mut question = question(identifier, without_nulls(traits));
+        question.overridden = false;
+        return Ok((question, None));
+    }
+    if transient {
+        return Ok((question(identifier, without_nulls(traits)), Some(Command::Read)));
+    }
+    if !environment.persist_trait_data {
+        return Ok((question(identifier, without_nulls(traits)), Some(Command::Create)));
+    }
+    let (transient, lasting): (Vec<_>, Vec<_>) = traits.into_iter().partition(|sent| sent.transient);
+    let pair = |sent: SentTrait| (sent.key, sent.value);
+    let lasting: Vec<_> = lasting.into_iter().map(pair).collect();
+    let command = if lasting.is_empty() { Command::Create } else { Command::SetTraits(lasting) };
+    Ok((question(identifier, transient.into_iter().map(pair).collect()), Some(command)))
+}
+
+fn read_trait(item: Json<'_>) -> Result<SentTrait, serde_json::Value> {
+    let mut fields = Fields::of(item)?;
+    let rules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
+    let key = fields.text("trait_key", rules).into();
+    let value = fields.trait_value("trait_value", true);
+    let transient = fields.bool("transient");
+    fields.finish(SentTrait { key, value, transient })
+}
+
+fn without_nulls(traits: Vec<SentTrait>) -> Vec<(Box<str>, Option<TraitValue>)> {
+    traits.into_iter().filter(|sent| sent.value.is_some()).map(|sent| (sent.key, sent.value)).collect()
+}
+
+/// A version 4 UUID, in hex without dashes.
+fn uuid_hex(random: [u8; 16]) -> String {
+    let mut number = u128::from_be_bytes(random);
+    number = number & !(0xf << 76) | 0x4 << 76;
+    number = number & !(0x3 << 62) | 0x2 << 62;
+    format!("{number:032x}")
+}
+
+/// Evaluates the flags and renders the answer.
+pub fn answer<'e>(
+    environment: &'e Environment,
+    key: KeyKind,
+    question: &Question,
+    stored: &Identity,
+) -> Response<'e> {
+    let traits = merge(&stored.traits, &question.transient);
+    let overrides = environment.identity_overrides(&question.identifier).filter(|_| question.overridden);
+    let identity_key = environment.identity_key(&question.identifier);
+    let identity = IdentityContext {
+        identifier: &question.identifier,
+        key: &identity_key,
+        traits: &traits,
+        overrides: overrides.map_or(&[], IdentityOverrides::states),
+    };
+    let evaluation = evaluate(&environment.ruleset, Some(identity));
+    let ruleset = &environment.ruleset;
+    let flags = evaluation.decisions.iter().enumerate().filter(|(feature, decision)| {
+        let enabled = ruleset.states.get(decision.state).is_some_and(|state| state.enabled);
+        environment.flags.shows(*feature, enabled, key)
+    });
+    let flag =
+        |decision: &crate::evaluate::Decision| environment.flags.outcome(decision.state, decision.variant());
+    if let Some(name) = &question.feature {
+        let named =
+            |feature: usize| ruleset.features.get(feature).is_some_and(|feature| *feature.name == **name);
+        let found = flags.into_iter().find(|(feature, _)| named(*feature));
+        let response = match found {
+            Some((_, decision)) => Response::json(flag(decision)),
+            None => Response::error(&Error::FeatureNotFound),
+        };
+        return response.updated_at(environment);
+    }
+    let mut body = Vec::with_capacity(environment.flags.list(key).len() * 5 / 4 + 256);
+    body.extend_from_slice(br#"{"identifier":"#);
+    write_json(&mut body, &question.identifier);
+    body.extend_from_slice(br#","traits":["#);
+    if !environment.hide_sensitive_data {
+        write_traits(&mut body, &stored.traits, &question.transient);
+    }
+    body.extend_from_slice(br#"],"flags":["#);
+    for (index, (_, decision)) in flags.enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(flag(decision));
+    }
+    body.extend_from_slice(b"]}");
+    Response::json(body).updated_at(environment)
+}
+
+/// Stored traits with those of the request over them.
+fn merge<'t>(stored: &'t Traits, transient: &[(Box<str>, Option<TraitValue>)]) -> Cow<'t, Traits> {
+    let mut traits = Cow::Borrowed(stored);
+    for (key, value) in transient {
+        match value {
+            Some(value) => {
+                traits.to_mut().insert(key.clone(), value.clone());
+            }
+            None => {
+                traits.to_mut().shift_remove(key);
+            }
+        }
+    }
+    traits
+}
+
+/// Stored traits in their places, those of the request marked; the last of several for one key.
+fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Option<TraitValue>)]) {
+    let mut shown: indexmap::IndexMap<&str, (Option<&TraitValue>, bool)> =
+        stored.iter().map(|(key, value)| (&**key, (Some(value), false))).collect();
+    shown.extend(transient.iter().map(|(key, value)| (&**key, (value.as_ref(), true))));
+    for (index, (key, (value, transient))) in shown.iter().enumerate() {
+        body.extend_from_slice(if index > 0 { br#",{"trait_key":"# } else { br#"{"trait_key":"# });
+        write_json(body, key);
+        body.extend_from_slice(br#","trait_value":"#);
+        write_json(body, value);
+        body.extend_from_slice(if *transient { br#","transient":true}"# } else { b"}" });
+    }
+}
+
+fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+    // Neither texts nor traits can fail to be written, nor can a Vec to take them.
+    let _ = serde_json::to_writer(body, value);
+}

@@ -1,0 +1,195 @@
+//! The SDK API: bytes in, bytes out.
+//!
+//! Every request goes the same way: [`open`], then its environment is loaded, [`check`], then its body is read,
+//! [`begin`]; what that needs of stored identities is named in a [`Step`], and [`Pending::answer`] finishes.
+
+mod analytics;
+mod environment_document;
+mod error;
+mod fields;
+mod flags;
+mod health;
+mod identities;
+mod key;
+mod preflight;
+mod query;
+mod response;
+mod route;
+mod traits;
+
+use serde_json::Value;
+
+use crate::document::json::Json;
+use crate::document::{Environment, KeyKind};
+use crate::identity::{Command, Identity, Refusal};
+
+pub use error::{Error, Part};
+pub use health::readiness;
+pub use key::{EnvironmentKey, ServerKey, ServerKeyHash};
+pub use response::Response;
+pub use route::Route;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
+
+/// A request to an endpoint, as far as the endpoints look at it.
+pub struct Request<'a> {
+    /// In upper case.
+    pub method: &'a str,
+    /// Without the question mark.
+    pub query: &'a str,
+    /// A header's value by its name in lower case; only those that matter are asked for.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// Empty for none.
+    pub body: &'a [u8],
+    /// Sixteen random bytes; rarely needed.
+    pub random: &'a dyn Fn() -> [u8; 16],
+}
+
+/// What a request is, before anything is loaded for it.
+pub enum Opened {
+    /// It is answered.
+    Answered(Response<'static>),
+    /// It asks whether the worker is ready.
+    Readiness(Route),
+    /// It asks for something of an environment.
+    Keyed(Route, EnvironmentKey),
+}
+
+/// Looks at where a request goes and who sends it.
+pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -> Opened {
+    let answered = |response: Response<'static>, route| Opened::Answered(response.finish(route, method));
+    let failed = |error, route| answered(Response::error(&error), route);
+    let route = match Route::parse(path) {
+        Err(error) => return failed(error, None),
+        Ok(_) if method == "OPTIONS" => {
+            return Opened::Answered(preflight::answer(header("access-control-request-headers")));
+        }
+        Ok(None) => return failed(Error::NotFound, None),
+        Ok(Some(route)) => route,
+    };
+    if route.is_keyed() {
+        return match EnvironmentKey::parse(header("x-environment-key")) {
+            Err(error) => failed(error, Some(route)),
+            // Refused before anybody looks it up, and before the method is looked at.
+            Ok(EnvironmentKey::Client(_)) if route.needs_server_key() => {
+                failed(Error::KeyMissing, Some(route))
+            }
+            Ok(key) => Opened::Keyed(route, key),
+        };
+    }
+    match (route.check_method(method), route) {
+        (Err(error), _) => failed(error, Some(route)),
+        (Ok(()), Route::Liveness) => answered(health::liveness(), Some(route)),
+        (Ok(()), Route::Version) => answered(health::version(), Some(route)),
+        (Ok(()), _) => Opened::Readiness(route),
+    }
+}
+
+/// What there is to do for a request.
+#[derive(Debug)]
+pub enum Step<'e> {
+    /// It is answered.
+    Answered(Response<'e>),
+    /// These commands are to be carried out, each on its identity; then it can be answered.
+    Identities(Vec<(String, Command)>, Pending),
+}
+
+/// An answer that waits for identities.
+#[derive(Debug)]
+pub enum Pending {
+    /// The flags of one identity.
+    Flags(identities::Question),
+    /// What was set.
+    Echo(Value),
+    /// A trait's new value.
+    Increment(traits::Increment),
+}
+
+/// Whether the environment answers this method on this route at all; asked before the body is read.
+pub fn check(environment: &Environment, route: Route, method: &str) -> Result<(), Error> {
+    if environment.stop_serving_flags { Err(Error::ServingStopped) } else { route.check_method(method) }
+}
+
+/// Answers a request that passed [`check`], or says what it needs.
+pub fn begin<'e>(
+    environment: &'e Environment,
+    route: Route,
+    key: KeyKind,
+    request: &Request<'_>,
+) -> Result<Step<'e>, Error> {
+    let set = |(commands, echo)| Step::Identities(commands, Pending::Echo(echo));
+    match route {
+        Route::Flags => flags::answer(environment, key, request.query).map(Step::Answered),
+        Route::EnvironmentDocument => {
+            let none_match = (request.header)("if-none-match");
+            let modified_since = (request.header)("if-modified-since");
+            let response = environment_document::answer(environment, none_match, modified_since);
+            Ok(Step::Answered(response))
+        }
+        Route::Identities => {
+            let (question, command) = if request.method == "POST" {
+                identities::read_post(environment, key, body(request)?, request.random)?
+            } else {
+                identities::read_get(request.query)?
+            };
+            Ok(match command {
+                None => Step::Answered(identities::answer(environment, key, &question, &Identity::default())),
+                Some(command) => {
+                    Step::Identities(vec![(question.identifier.clone(), command)], Pending::Flags(question))
+                }
+            })
+        }
+        Route::Traits => {
+            traits::check_persistence(environment)?;
+            traits::set(environment, key, body(request)?).map(set)
+        }
+        Route::TraitsBulk => {
+            traits::check_persistence(environment)?;
+            traits::set_bulk(environment, key, body(request)?).map(set)
+        }
+        Route::TraitsIncrement => {
+            traits::check_persistence(environment)?;
+            let (commands, increment) = traits::increment(environment, key, body(request)?)?;
+            Ok(Step::Identities(commands, Pending::Increment(increment)))
+        }
+        Route::AnalyticsV1 => analytics::answer_v1(body(request)?).map(Step::Answered),
+        Route::AnalyticsV2 => analytics::answer_v2(body(request)?).map(Step::Answered),
+        Route::Health | Route::Liveness | Route::Readiness | Route::Version => Err(Error::NotFound),
+    }
+}
+
+impl Pending {
+    /// Answers with what the commands made of their identities, in their order.
+    pub fn answer<'e>(
+        &self,
+        environment: &'e Environment,
+        key: KeyKind,
+        outcomes: &[Result<Identity, Refusal>],
+    ) -> Result<Response<'e>, Error> {
+        let missing = Identity::default();
+        let identity = match outcomes.first() {
+            Some(Ok(identity)) => identity,
+            Some(Err(refusal)) => return Err(traits::refusal(*refusal)),
+            None => &missing,
+        };
+        Ok(match self {
+            Pending::Flags(question) => identities::answer(environment, key, question, identity),
+            Pending::Echo(echo) => Response::json(echo.to_string().into_bytes()),
+            Pending::Increment(increment) => increment.answer(identity),
+        })
+    }
+}
+
+/// The body's JSON; an empty body is an empty object, whatever its type.
+fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
+    if request.body.is_empty() {
+        return Json::parse(b"{}").map_err(Error::Malformed);
+    }
+    let media_type = (request.header)("content-type").unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Error::UnsupportedMediaType(media_type));
+    }
+    Json::parse(request.body).map_err(Error::Malformed)
+}

@@ -1,0 +1,78 @@
+//! What is answered: status, headers, body.
+
+use std::borrow::Cow;
+
+use super::error::{Error, RETRY_AFTER_SECONDS};
+use super::route::Route;
+use crate::document::Environment;
+
+/// An answer to a request; it may borrow from the environment that it was made of.
+#[derive(Clone, Debug)]
+pub struct Response<'e> {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, Cow<'e, str>)>,
+    /// Empty for none.
+    pub body: Cow<'e, [u8]>,
+}
+
+const JSON: &str = "application/json";
+
+/// What a browser's script may read of an answer.
+const EXPOSED_HEADERS: &str = "x-flagsmith-document-updated-at, retry-after, flagsmith-version";
+
+impl<'e> Response<'e> {
+    /// A JSON answer.
+    pub fn json(body: impl Into<Cow<'e, [u8]>>) -> Response<'e> {
+        Response { status: 200, headers: vec![("content-type", JSON.into())], body: body.into() }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Response<'e> {
+        Response { status, headers: Vec::new(), body: Cow::default() }
+    }
+
+    /// An error's answer.
+    pub fn error(error: &Error) -> Response<'e> {
+        let mut response = Response::json(error.body().to_string().into_bytes());
+        response.status = error.status();
+        if let Error::Unavailable(_) = error {
+            response.headers.push(("retry-after", RETRY_AFTER_SECONDS.into()));
+        }
+        response
+    }
+
+    /// Says when the environment was last changed.
+    #[must_use]
+    pub fn updated_at(mut self, environment: &'e Environment) -> Response<'e> {
+        if let Some(updated_at) = &environment.updated_at {
+            self.headers.push(("x-flagsmith-document-updated-at", (&*updated_at.seconds).into()));
+        }
+        self
+    }
+
+    /// Adds what every answer has: who may read it, and how it may be kept.
+    #[must_use]
+    pub fn finish(mut self, route: Option<Route>, method: &str) -> Response<'e> {
+        let headers = &mut self.headers;
+        headers.push(("access-control-allow-origin", "*".into()));
+        headers.push(("access-control-expose-headers", EXPOSED_HEADERS.into()));
+        // What a GET answers may be kept by who asked, and is asked about each time; nothing else may be kept.
+        let keep =
+            self.status < 400 && matches!(method, "GET" | "HEAD") && route.is_some_and(Route::is_keyed);
+        headers.push(("cache-control", if keep { "private, no-cache" } else { "no-store" }.into()));
+        if let Some(route) = route {
+            headers.push(("allow", route.allow().into()));
+            if route.is_keyed() {
+                headers.push(("vary", "X-Environment-Key".into()));
+            }
+        }
+        self
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    }
+}

@@ -1,0 +1,110 @@
+//! Which endpoint a path names, and what may be done there.
+
+use super::error::Error;
+
+/// An endpoint served here. Both spellings, with and without the last slash, are served and none redirects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Route {
+    Flags,
+    Identities,
+    Traits,
+    TraitsBulk,
+    TraitsIncrement,
+    EnvironmentDocument,
+    AnalyticsV1,
+    AnalyticsV2,
+    Health,
+    Liveness,
+    Readiness,
+    Version,
+}
+
+impl Route {
+    /// The endpoint of a request path as it was sent; `None` where there is none.
+    ///
+    /// A dot segment, plain or encoded, is an error: whoever sends one means another path than the one it spells.
+    pub fn parse(path: &str) -> Result<Option<Route>, Error> {
+        if path.split('/').any(is_dot_segment) {
+            return Err(Error::DotSegment);
+        }
+        Ok(Some(match path.strip_suffix('/').unwrap_or(path) {
+            "/api/v1/flags" => Route::Flags,
+            "/api/v1/identities" => Route::Identities,
+            "/api/v1/traits" => Route::Traits,
+            "/api/v1/traits/bulk" => Route::TraitsBulk,
+            "/api/v1/traits/increment-value" => Route::TraitsIncrement,
+            "/api/v1/environment-document" => Route::EnvironmentDocument,
+            "/api/v1/analytics/flags" => Route::AnalyticsV1,
+            "/api/v2/analytics/flags" => Route::AnalyticsV2,
+            "/health" => Route::Health,
+            "/health/liveness" => Route::Liveness,
+            "/health/readiness" => Route::Readiness,
+            "/version" => Route::Version,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// The `Allow` header, as Flagsmith words it.
+    pub fn allow(self) -> &'static str {
+        match self {
+            Route::Identities => "GET, POST, HEAD, OPTIONS",
+            Route::Traits | Route::TraitsIncrement | Route::AnalyticsV1 | Route::AnalyticsV2 => {
+                "POST, OPTIONS"
+            }
+            Route::TraitsBulk => "PUT, OPTIONS",
+            Route::Flags
+            | Route::EnvironmentDocument
+            | Route::Health
+            | Route::Liveness
+            | Route::Readiness
+            | Route::Version => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// Whether the endpoint has this method.
+    pub fn check_method(self, method: &str) -> Result<(), Error> {
+        let allowed = self.allow().split(", ").any(|allowed| allowed == method);
+        allowed.then_some(()).ok_or_else(|| Error::MethodNotAllowed(method.to_owned()))
+    }
+
+    /// Whether a request needs an environment key.
+    pub fn is_keyed(self) -> bool {
+        !matches!(self, Route::Health | Route::Liveness | Route::Readiness | Route::Version)
+    }
+
+    /// Whether only server keys may ask.
+    pub fn needs_server_key(self) -> bool {
+        self == Route::EnvironmentDocument
+    }
+}
+
+/// `.` or `..`, each dot plain or as `%2e`.
+fn is_dot_segment(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serves_both_spellings_and_nothing_else() {
+        for path in ["/api/v1/flags", "/api/v1/flags/"] {
+            assert_eq!(Route::parse(path), Ok(Some(Route::Flags)), "{path}");
+        }
+        for path in
+            ["/", "/api/v1/", "/api/v1/FLAGS/", "/api/v1//flags/", "/api/v1/flags//", "/api/v1/%66lags/"]
+        {
+            assert_eq!(Route::parse(path), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn refuses_dot_segments() {
+        for path in ["/api/v1/../v1/flags/", "/api/./v1/flags", "/%2e%2E/flags/", "/.%2e/x", "/x/%2e"] {
+            assert_eq!(Route::parse(path), Err(Error::DotSegment), "{path}");
+        }
+        assert_eq!(Route::parse("/api/v1/.well-known/..."), Ok(None));
+    }
+}

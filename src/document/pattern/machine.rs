@@ -1,0 +1,303 @@
+//! Runs a program against a text, backtracking within fixed bounds.
+
+use super::chars::{One, is_word};
+use super::program::{Op, Program};
+use super::tree::{At, Mode, Repeat};
+
+/// Steps a match may take: enough for any pattern that is not out to be slow.
+const MAX_STEPS: usize = 1_000_000;
+/// Most entries of the trail, which is what a match keeps in memory besides its text.
+const MAX_TRAIL: usize = 1_000_000;
+/// The content of a cell that has not been set.
+const UNSET: usize = usize::MAX;
+
+/// What to do when the current attempt fails, latest first.
+enum Entry {
+    /// Go on there.
+    Branch { pc: usize, at: usize },
+    /// Put an old value back, then take the next entry.
+    Restore { slot: usize, old: usize },
+    /// Give back one character of a greedy run, down to `low`.
+    Shrink { pc: usize, at: usize, low: usize },
+    /// Take one more character into a lazy run, up to `high`.
+    Grow { pc: usize, at: usize, high: usize },
+}
+
+pub(super) struct Machine<'a> {
+    ops: &'a [Op],
+    text: &'a [char],
+    pc: usize,
+    at: usize,
+    slots: Vec<usize>,
+    trail: Vec<Entry>,
+    steps: usize,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(program: &'a Program, text: &'a [char]) -> Machine<'a> {
+        Machine {
+            ops: &program.ops,
+            text,
+            pc: 0,
+            at: 0,
+            slots: vec![UNSET; program.slots],
+            trail: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// Whether the program matches at the start of the text, as far as the bounds let it tell.
+    pub(super) fn run(mut self) -> bool {
+        while let Some(op) = self.ops.get(self.pc) {
+            if matches!(op, Op::Done) {
+                return true;
+            }
+            self.pc += 1;
+            self.steps += 1;
+            if !self.step(op) && !self.backtrack() {
+                return false;
+            }
+            if self.steps > MAX_STEPS || self.trail.len() > MAX_TRAIL {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Whether the attempt may go on.
+    fn step(&mut self, op: &Op) -> bool {
+        match *op {
+            Op::One(ref one) => return self.one(one),
+            Op::Many(ref one, repeat) => return self.many(one, repeat),
+            Op::At(at) => return self.holds(at),
+            Op::Save { slot } => self.set(slot, self.at),
+            Op::Jump { exit } => self.pc = exit,
+            Op::Try { exit } => self.branch(exit),
+            Op::Begin { slot } => {
+                self.set(slot, 0);
+                self.set(slot + 1, UNSET);
+            }
+            Op::Turn { slot, repeat, exit } => self.turn(slot, repeat, exit),
+            Op::LateTurn { slot, body } => {
+                self.count_turn(slot);
+                self.pc = body;
+            }
+            Op::Fence { slot } => {
+                self.set(slot + 1, self.at);
+                self.fence(slot);
+            }
+            Op::Cut { slot } => self.cut(slot),
+            Op::Return { slot } => {
+                self.cut(slot);
+                self.at = self.get(slot + 1);
+            }
+            Op::Unless { slot, exit } => {
+                self.fence(slot);
+                self.branch(exit);
+            }
+            Op::Refute { slot } => {
+                self.rewind(self.get(slot));
+                return false;
+            }
+            Op::Back(count) => match self.at.checked_sub(count) {
+                Some(at) => self.at = at,
+                None => return false,
+            },
+            Op::Backref { slot, fold } => {
+                let Some(group) = self.group(slot) else {
+                    return false;
+                };
+                self.steps += group.len();
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                let same = group.iter().zip(rest).all(|(a, b)| fold.same(*a, *b));
+                self.at += group.len();
+                return same && group.len() <= rest.len();
+            }
+            Op::IfGroup { slot, exit } => {
+                if self.group(slot).is_none() {
+                    self.pc = exit;
+                }
+            }
+            Op::Done => {}
+        }
+        true
+    }
+
+    /// Takes up the latest entry that leads anywhere; false when there is none.
+    fn backtrack(&mut self) -> bool {
+        while let Some(entry) = self.trail.pop() {
+            match entry {
+                Entry::Restore { slot, old } => self.put(slot, old),
+                Entry::Branch { pc, at } => {
+                    (self.pc, self.at) = (pc, at);
+                    return true;
+                }
+                Entry::Shrink { pc, at, low } => {
+                    let at = at.saturating_sub(1);
+                    if at > low {
+                        self.trail.push(Entry::Shrink { pc, at, low });
+                    }
+                    (self.pc, self.at) = (pc, at);
+                    return true;
+                }
+                Entry::Grow { pc, at, high } => {
+                    if self.grow(pc, at, high) {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn one(&mut self, one: &One) -> bool {
+        self.steps += one.cost() - 1;
+        let matched = self.text.get(self.at).is_some_and(|c| one.matches(*c));
+        self.at += usize::from(matched);
+        matched
+    }
+
+    fn many(&mut self, one: &One, repeat: Repeat) -> bool {
+        let start = self.at;
+        let most = match repeat.mode {
+            Mode::Lazy => repeat.min,
+            _ => repeat.max,
+        };
+        let rest = self.text.get(start..).unwrap_or_default();
+        let run = rest.iter().take(most).take_while(|c| one.matches(**c));
+        let count = run.count();
+        self.steps += count.saturating_mul(one.cost());
+        if count < repeat.min {
+            return false;
+        }
+        let (pc, at, low) = (self.pc, start + count, start + repeat.min);
+        match repeat.mode {
+            Mode::Greedy if at > low => self.trail.push(Entry::Shrink { pc, at, low }),
+            Mode::Lazy if repeat.min < repeat.max => {
+                let high = start.saturating_add(repeat.max);
+                self.trail.push(Entry::Grow { pc, at, high });
+            }
+            _ => {}
+        }
+        self.at = at;
+        true
+    }
+
+    fn grow(&mut self, pc: usize, at: usize, high: usize) -> bool {
+        let run = pc.checked_sub(1).and_then(|pc| self.ops.get(pc));
+        let Some(Op::Many(one, _)) = run else {
+            return false;
+        };
+        self.at = at;
+        self.pc = pc;
+        let grown = self.one(one);
+        if grown && self.at < high {
+            let at = self.at;
+            self.trail.push(Entry::Grow { pc, at, high });
+        }
+        grown
+    }
+
+    /// A turn beyond the minimum is not taken where the turn before it started: it would go on
+    /// matching nothing.
+    fn turn(&mut self, slot: usize, repeat: Repeat, exit: usize) {
+        let count = self.get(slot);
+        if repeat.mode == Mode::Possessive {
+            self.fence(slot + 2);
+        }
+        if count < repeat.min {
+            self.set(slot, count + 1);
+            self.pc += usize::from(repeat.mode == Mode::Lazy);
+            return;
+        }
+        let more = count < repeat.max && self.get(slot + 1) != self.at;
+        match repeat.mode {
+            Mode::Lazy => {
+                if more {
+                    self.branch(self.pc);
+                }
+                self.pc = exit;
+            }
+            _ if more => {
+                self.branch(exit);
+                self.count_turn(slot);
+            }
+            _ => self.pc = exit,
+        }
+    }
+
+    fn count_turn(&mut self, slot: usize) {
+        self.set(slot, self.get(slot).saturating_add(1));
+        self.set(slot + 1, self.at);
+    }
+
+    fn branch(&mut self, pc: usize) {
+        self.trail.push(Entry::Branch { pc, at: self.at });
+    }
+
+    /// Remembers the trail's length, to cut it or rewind to it.
+    fn fence(&mut self, slot: usize) {
+        self.set(slot, self.trail.len() + 1);
+    }
+
+    /// Forgets the alternatives since the fence, but not the values they would have restored: an
+    /// alternative from before it still needs those.
+    fn cut(&mut self, slot: usize) {
+        let start = self.get(slot).min(self.trail.len());
+        self.steps += self.trail.len() - start;
+        let mut kept = self.trail.split_off(start);
+        kept.retain(|entry| matches!(entry, Entry::Restore { .. }));
+        self.trail.append(&mut kept);
+    }
+
+    fn rewind(&mut self, length: usize) {
+        while self.trail.len() > length {
+            if let Some(Entry::Restore { slot, old }) = self.trail.pop() {
+                self.put(slot, old);
+            }
+        }
+    }
+
+    fn get(&self, slot: usize) -> usize {
+        self.slots.get(slot).copied().unwrap_or(UNSET)
+    }
+
+    fn set(&mut self, slot: usize, value: usize) {
+        let old = self.get(slot);
+        self.trail.push(Entry::Restore { slot, old });
+        self.put(slot, value);
+    }
+
+    fn put(&mut self, slot: usize, value: usize) {
+        if let Some(cell) = self.slots.get_mut(slot) {
+            *cell = value;
+        }
+    }
+
+    /// What a group has matched; nothing while it is only half set.
+    fn group(&self, slot: usize) -> Option<&'a [char]> {
+        self.text.get(self.get(slot)..self.get(slot + 1))
+    }
+
+    fn holds(&self, at: At) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        match at {
+            At::Start => self.at == 0,
+            At::LineStart => self.at == 0 || self.before() == Some('\n'),
+            At::End => rest.is_empty(),
+            At::EndOrNewline => matches!(rest, [] | ['\n']),
+            At::LineEnd => matches!(rest, [] | ['\n', ..]),
+            At::Boundary { ascii, wanted } => {
+                let word = |c: Option<char>| c.is_some_and(|c| is_word(c, ascii));
+                let edge = word(self.before()) != word(rest.first().copied());
+                // Neither kind of boundary exists in an empty text.
+                !self.text.is_empty() && edge == wanted
+            }
+        }
+    }
+
+    fn before(&self) -> Option<char> {
+        let at = self.at.checked_sub(1)?;
+        self.text.get(at).copied()
+    }
+}

@@ -1,0 +1,59 @@
+//! The environment document as SDKs get it: what was published, less what only Flagsmith's own store holds.
+
+use std::borrow::Cow;
+
+use super::json::{Json, Members};
+use super::schema::STORED_ONLY;
+
+/// The document for SDKs (contract §B). What is in that form already, as every document of an origin's SDK API is,
+/// comes back as it is.
+pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str) -> Cow<'a, [u8]> {
+    let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
+    let complete = members.contains_key("api_key") && members.contains_key("id");
+    if complete && !STORED_ONLY.iter().any(|field| members.contains_key(*field)) {
+        return published.into();
+    }
+    render(&members, environment_key).into_bytes().into()
+}
+
+fn render(members: &Members<'_>, environment_key: &str) -> String {
+    let mut document = String::from("{");
+    // The stored form names both otherwise; SDKs need them.
+    if !members.contains_key("api_key") {
+        document.extend([r#""api_key":"#, &quoted(environment_key), ","]);
+    }
+    if let (None, Some(id)) = (members.get("id"), members.get("environment_id")) {
+        // There it is a text; numbers are what SDKs read.
+        let id = id.text().filter(|id| id.parse::<u64>().is_ok());
+        document.extend(id.iter().flat_map(|id| [r#""id":"#, id, ","]));
+    }
+    for (name, value) in members.iter().filter(|(name, _)| !STORED_ONLY.contains(&&***name)) {
+        document.extend([quoted(name).as_str(), ":", value.source(), ","]);
+    }
+    document.truncate(document.trim_end_matches(',').len());
+    document.push('}');
+    document
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sdks_get_already_stays_as_it_is() {
+        let published = br#"{"id": 1, "api_key": "k", "name" : "x"}"#;
+        assert!(matches!(sdk_document(published, "k"), Cow::Borrowed(same) if same == published));
+    }
+
+    #[test]
+    fn the_stored_form_loses_its_secrets_and_gains_its_names() {
+        let stored = br#"{"environment_api_key":"k","environment_id":"7","document_key":"_META","name":"x",
+            "webhook_config":{"url":"https://example.com","secret":"s3cret"},"onboarding_pending":null}"#;
+        let served = sdk_document(stored, "k");
+        assert_eq!(std::str::from_utf8(&served), Ok(r#"{"api_key":"k","id":7,"name":"x"}"#));
+    }
+}

@@ -1,0 +1,53 @@
+//! Exchanges replayed in order, whole answers compared: our own, and those of a real Flagsmith (`RECORDINGS`,
+//! default `../shared/recordings`) where that folder is there. The end-to-end tests replay the same files over HTTP.
+
+mod support;
+
+use std::path::Path;
+
+use support::exchange::read;
+use support::worker::Worker;
+use support::{fixtures, outside};
+
+#[test]
+fn our_exchanges() {
+    let mut worker = Worker::with_documents(&fixtures("environments"));
+    let count = replay(&mut worker, &fixtures("exchanges/sdk.jsonl"), &fixtures("environments"));
+    assert!(count > 0);
+}
+
+#[test]
+fn recordings_of_flagsmith() {
+    let Some(folder) = outside("RECORDINGS", "../shared/recordings") else { return };
+    let mut worker = Worker::with_documents(&folder.join("documents"));
+    let documents = folder.join("documents");
+    assert_eq!(replay(&mut worker, &folder.join("sdk.jsonl"), &documents), 388);
+    assert_eq!(replay(&mut worker, &folder.join("sdk-differences.jsonl"), &documents), 85);
+}
+
+/// Replays a file and reports all failures together. Gives the number of exchanges.
+fn replay(worker: &mut Worker, path: &Path, documents: &Path) -> usize {
+    let exchanges = read(path);
+    let mut failures = Vec::new();
+    for exchange in &exchanges {
+        let answer = worker.exchange(exchange);
+        let differences = exchange.differences(&answer, documents);
+        if !differences.is_empty() {
+            failures.push(format!(
+                "{}: {}\n    {}",
+                exchange.name,
+                exchange.request,
+                differences.join("\n    ")
+            ));
+        }
+    }
+    let count = exchanges.len();
+    assert!(
+        failures.is_empty(),
+        "{} of {count} in {}:\n{}",
+        failures.len(),
+        path.display(),
+        failures.join("\n")
+    );
+    count
+}

@@ -1,0 +1,37 @@
+//! What the tests over files share: our fixtures, the recordings of a real Flagsmith, comparing answers with them.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+pub mod exchange;
+pub mod worker;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A folder of our own fixtures.
+pub fn fixtures(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder)
+}
+
+/// A folder that is not part of the project: `$variable`, else `default`. Says so where it is not there.
+pub fn outside(variable: &str, default: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map_or(default.into(), PathBuf::from);
+    if !folder.is_dir() {
+        println!("NOT RUN: there is no folder {}; set {variable}", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+/// Equal, with numbers compared by value.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}

@@ -1,0 +1,136 @@
+//! The worker less the platform: environments and identities in maps, everything between through `api`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use flagsmith_edge_worker::api::{
+    self, EnvironmentKey, Error, Opened, Request, Response, Route, ServerKey, Step,
+};
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, Timestamp};
+use flagsmith_edge_worker::identity::Identity;
+use serde_json::Value;
+
+use super::exchange::{Answer, Exchange};
+
+/// A worker with its stores.
+#[derive(Default)]
+pub struct Worker {
+    environments: HashMap<String, Environment>,
+    server_keys: HashMap<String, ServerKey>,
+    identities: HashMap<(String, String), Identity>,
+}
+
+impl Worker {
+    /// Serves every document of a folder, with the keys in its `server-keys.json`.
+    pub fn with_documents(folder: &Path) -> Worker {
+        let mut worker = Worker::default();
+        for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            if path.ends_with("server-keys.json") {
+                worker.add_server_keys(&bytes);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                let environment = Environment::parse(&bytes, Engine::V10);
+                let environment = environment.unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+                worker.environments.insert(environment.key().to_owned(), environment);
+            }
+        }
+        worker
+    }
+
+    fn add_server_keys(&mut self, bytes: &[u8]) {
+        let by_environment: HashMap<String, Vec<Value>> = serde_json::from_slice(bytes).unwrap();
+        for (environment, keys) in by_environment {
+            for mut key in keys {
+                let Ok(EnvironmentKey::Server(hash)) =
+                    EnvironmentKey::parse(key["key"].as_str().map(str::to_owned))
+                else {
+                    panic!("{key} is no server key");
+                };
+                key["environment"] = environment.as_str().into();
+                self.server_keys.insert(hash, serde_json::from_value(key).unwrap());
+            }
+        }
+    }
+
+    /// Answers a recorded request.
+    pub fn exchange(&mut self, exchange: &Exchange) -> Answer {
+        let request = &exchange.request;
+        let mut headers: HashMap<String, String> = HashMap::new();
+        for (name, value) in request["headers"].as_object().into_iter().flatten() {
+            // White space around a value is not part of it (RFC 9110 §5.5).
+            headers.insert(name.to_lowercase(), value.as_str().unwrap_or_default().trim().to_owned());
+        }
+        let method = request["method"].as_str().unwrap();
+        let mut answer = self.answer(method, request["path"].as_str().unwrap(), &headers, &exchange.body());
+        if method == "HEAD" {
+            answer.body.clear();
+        }
+        answer
+    }
+
+    /// Answers a request.
+    pub fn answer(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &HashMap<String, String>,
+        body: &[u8],
+    ) -> Answer {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let header = |name: &str| headers.get(name).cloned();
+        let (route, key) = match api::open(method, path, &header) {
+            Opened::Answered(response) => return to_answer(response),
+            Opened::Readiness(route) => return to_answer(api::readiness(true).finish(Some(route), method)),
+            Opened::Keyed(route, key) => (route, key),
+        };
+        let Worker { environments, server_keys, identities } = self;
+        let request = Request { method, query, header: &header, body, random: &|| [7; 16] };
+        let response = find(environments, server_keys, &key)
+            .and_then(|environment| respond(environment, identities, route, &key, &request));
+        to_answer(response.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), method))
+    }
+}
+
+fn find<'e>(
+    environments: &'e HashMap<String, Environment>,
+    server_keys: &HashMap<String, ServerKey>,
+    key: &EnvironmentKey,
+) -> Result<&'e Environment, Error> {
+    let now = Timestamp::from_iso("2026-11-22T16:00:00Z").unwrap();
+    let client_key = match key {
+        EnvironmentKey::Client(key) => Some(key),
+        EnvironmentKey::Server(hash) => {
+            server_keys.get(hash).filter(|key| key.is_valid(now)).map(|key| &key.environment)
+        }
+    };
+    client_key.and_then(|key| environments.get(key)).ok_or(Error::KeyUnknown)
+}
+
+fn respond<'e>(
+    environment: &'e Environment,
+    identities: &mut HashMap<(String, String), Identity>,
+    route: Route,
+    key: &EnvironmentKey,
+    request: &Request<'_>,
+) -> Result<Response<'e>, Error> {
+    api::check(environment, route, request.method)?;
+    match api::begin(environment, route, key.kind(), request)? {
+        Step::Answered(response) => Ok(response),
+        Step::Identities(commands, pending) => {
+            let mut outcomes = Vec::new();
+            for (identifier, command) in commands {
+                let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
+                outcomes.push(identity.apply(command).map(|_| identity.clone()));
+            }
+            pending.answer(environment, key.kind(), &outcomes)
+        }
+    }
+}
+
+fn to_answer(response: Response<'_>) -> Answer {
+    let headers = response.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_string()));
+    Answer { status: response.status, headers: headers.collect(), body: response.body.into_owned() }
+}
