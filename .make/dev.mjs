@@ -1,0 +1,67 @@
+// The local server: seeds KV, runs `wrangler dev`, and prints requests to paste as soon as it answers.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { readEnvironments } from "./environments.mjs";
+import { examples } from "./examples.mjs";
+import { seed } from "./seed.mjs";
+import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
+
+const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
+const address = `http://127.0.0.1:${port}`;
+
+try {
+  // Asked first: a request to another server on this port would pass for an answer of ours.
+  await requireFree(port);
+  const { entries, environments } = readEnvironments(folder);
+  seed(entries, state);
+  const wrangler = start();
+  if (await answers(wrangler)) introduce(environments);
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+function start() {
+  const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state];
+  const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false"], {
+    env: WRANGLER_ENVIRONMENT,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => wrangler.kill(signal));
+  wrangler.on("exit", (code, signal) => process.exit(signal === null ? code : 0));
+  return wrangler;
+}
+
+async function answers(wrangler) {
+  const deadline = Date.now() + 60_000;
+  while (wrangler.exitCode === null && Date.now() < deadline) {
+    try {
+      await fetch(`${address}/health/liveness/`);
+      return true;
+    } catch {
+      await delay(50);
+    }
+  }
+  return false;
+}
+
+function introduce([first, ...others]) {
+  console.log(`\nReady on ${address}, with the environment ${describe(first)}. Requests to paste:\n`);
+  console.log(examples(address, first));
+  if (others.length > 0) console.log(`Also seeded: ${others.map(describe).join(", ")}\n`);
+}
+
+function describe({ name, key, file }) {
+  return `${name} (${file}, client key ${key})`;
+}
+
+function requireFree(port) {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", () => reject(new Error(`127.0.0.1:${port} is taken. Choose another port: make dev PORT=8788`)));
+    probe.listen(Number(port), "127.0.0.1", () => probe.close(resolve));
+  });
+}

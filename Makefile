@@ -1,0 +1,84 @@
+# `make dev` runs the worker on this machine, `make test` proves it. Every other target is a step of these two.
+
+PORT ?= 8787
+ENVIRONMENTS ?= fixtures/environments
+STATE ?= .wrangler/state
+# Exchanges recorded from a running Flagsmith and the engines' common cases live outside; tests say so where they are absent.
+RECORDINGS ?= ../shared/recordings
+ENGINE_TEST_DATA ?= ../shared/engine-test-data
+export RECORDINGS ENGINE_TEST_DATA
+
+WASM := wasm32-unknown-unknown
+WORKER_BUILD_VERSION := 0.8.7
+# The command and the crate must be of exactly one version, so the lock file decides for both.
+WASM_BINDGEN_VERSION := $(shell awk '/^name = "wasm-bindgen"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' Cargo.lock)
+
+# worker-build downloads what these do not name; the downloads would be neither pinned by a lock file nor possible offline.
+export WASM_BINDGEN_BIN := $(CURDIR)/.tools/bin/wasm-bindgen
+export WASM_OPT_BIN := $(CURDIR)/node_modules/.bin/wasm-opt
+export ESBUILD_BIN := $(CURDIR)/node_modules/.bin/esbuild
+
+WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
+WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
+NODE_MODULES := node_modules/.package-lock.json
+SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
+
+.PHONY: dev build test format clippy docs native wasm e2e require-rust require-node require-wasm
+
+dev: build
+	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
+
+build: require-rust require-node build/index.js
+
+test: format clippy docs native wasm build e2e
+
+format: require-rust
+	cargo fmt --check
+
+clippy: require-wasm
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --target $(WASM) --lib -- -D warnings
+
+# On both targets: each has modules that the other does not.
+docs: export RUSTDOCFLAGS := -D warnings
+docs: require-wasm
+	cargo doc --no-deps
+	cargo doc --no-deps --target $(WASM)
+
+native: require-rust
+	cargo test
+
+wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/wasm-bindgen-test-runner
+wasm: require-wasm require-node $(WASM_BINDGEN)
+	cargo test --target $(WASM) --test wasm
+
+# One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
+e2e: build
+	node --test --test-concurrency=1 tests/e2e/*.test.mjs
+
+build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
+	.tools/bin/worker-build --release
+	@touch $@
+
+# The files named by version are stamps. cargo finds a tool of the right version already in place and leaves it.
+$(WORKER_BUILD): | require-rust
+	cargo install --root .tools worker-build --version $(WORKER_BUILD_VERSION)
+	@touch $@
+
+# Without --locked: the versions in its own lock file no longer resolve.
+$(WASM_BINDGEN): | require-rust
+	cargo install --root .tools wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION)
+	@touch $@
+
+$(NODE_MODULES): package.json package-lock.json .npmrc | require-node
+	npm ci
+	@touch $@
+
+require-rust:
+	@.make/require rust
+
+require-node:
+	@.make/require node
+
+require-wasm: require-rust
+	@.make/require wasm
