@@ -1,0 +1,153 @@
+// The built worker in a runtime of its own: workerd with SQLite-backed objects on disk, and a KV that the test controls.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+import workerd from "workerd";
+
+import { readEnvironments } from "../../.make/environments.mjs";
+import { configuration, socketNames } from "./config.mjs";
+import { request } from "./http.mjs";
+import { startKv } from "./kv.mjs";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const FIXTURES = join(ROOT, "fixtures/environments");
+
+/** The recordings of a running Flagsmith, or null where they are absent. */
+export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordings");
+
+// Set to try the harness on a worker other than the built one.
+const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
+const START_TIMEOUT_MS = 30_000;
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/**
+ * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
+ * `variables` become its configuration; `workers` is the number of isolates that share its objects.
+ */
+export async function startEdge({ documents = FIXTURES, variables = {}, workers = 1 } = {}) {
+  const { entries, environments } = readEnvironments(documents);
+  const kv = await startKv(entries);
+  const edge = new Edge({ kv, environments, variables, workers });
+  await edge.start();
+  return edge;
+}
+
+class Edge {
+  /** The ports of the isolates; `port` is the first. They change with each start. */
+  ports = [];
+  /** Everything the runtime has written to stdout and stderr, over all starts. */
+  log = "";
+  #child = null;
+
+  constructor({ kv, environments, variables, workers }) {
+    this.kv = kv;
+    this.environments = environments;
+    this.workers = workers;
+    this.folder = mkdtempSync(join(tmpdir(), "edge-"));
+    const stateFolder = join(this.folder, "state");
+    mkdirSync(stateFolder);
+    // Modules are embedded by paths relative to the configuration.
+    symlinkSync(BUILD, join(this.folder, "build"));
+    const modules = [
+      { name: "index.js", kind: "esModule", file: "build/index.js" },
+      { name: "index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
+    ].filter(({ file }) => existsSync(join(this.folder, file)));
+    writeFileSync(
+      join(this.folder, "edge.capnp"),
+      configuration({ modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, workers }),
+    );
+  }
+
+  get port() {
+    return this.ports[0];
+  }
+
+  get address() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async start() {
+    const command = ["serve", "--control-fd=3", join(this.folder, "edge.capnp")];
+    this.#child = spawn(workerd.default, command, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
+    running.add(this.#child);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => (this.log += text));
+    }
+    this.ports = await this.#listening(this.#child);
+  }
+
+  /** Lets the runtime finish what it is doing, and ends it. */
+  stop() {
+    return this.#end("SIGTERM");
+  }
+
+  /** Ends the runtime as a power failure would. */
+  kill() {
+    return this.#end("SIGKILL");
+  }
+
+  /** Ends everything and removes the state. */
+  async close() {
+    await this.kill();
+    await this.kv.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  request(options) {
+    return request(this.port, options);
+  }
+
+  async #end(signal) {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "close");
+    child.kill(signal);
+    await ended;
+    running.delete(child);
+  }
+
+  /** Resolves to the ports as soon as every socket accepts connections: the runtime reports each of them. */
+  async #listening(child) {
+    const ports = [];
+    const ended = once(child, "close").then(() => Promise.reject(new Error(`the runtime ended at once:\n${this.log}`)));
+    const late = timeout(START_TIMEOUT_MS, () => `the runtime does not listen after ${START_TIMEOUT_MS} ms:\n${this.log}`);
+    const listening = new Promise((resolve) => {
+      createInterface({ input: child.stdio[3] }).on("line", (line) => {
+        const { event, socket, port } = JSON.parse(line);
+        if (event === "listen") ports[socketNames(this.workers).indexOf(socket)] = port;
+        if (Object.keys(ports).length === this.workers) resolve(ports);
+      });
+    });
+    return Promise.race([listening, ended, late]);
+  }
+}
+
+/** Resolves once `condition` holds, asking again until `ms` have passed. */
+export async function eventually(condition, what, ms = 10_000) {
+  const deadline = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`within ${ms} ms it did not happen that ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function timeout(ms, message) {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(message())), ms).unref());
+}
+
+/** The date that wrangler.toml gives, so that tests run under the rules that a deployment runs under. */
+function compatibilityDate() {
+  return /^compatibility_date = "(.*)"$/m.exec(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))[1];
+}
+
+function existing(path) {
+  const absolute = resolve(ROOT, path);
+  return existsSync(absolute) ? absolute : null;
+}

@@ -1,0 +1,76 @@
+// Workers KV as the runtime sees it: an HTTP service. The test decides what it holds and how it fails.
+
+import { createServer } from "node:http";
+
+/** Starts a KV service on a free loopback port, holding `entries` (key → Buffer). */
+export async function startKv(entries = new Map()) {
+  const kv = new Kv(entries);
+  await new Promise((resolve) => kv.server.listen(0, "127.0.0.1", resolve));
+  return kv;
+}
+
+class Kv {
+  /** What is stored: key → Buffer. A test changes it as it likes. */
+  entries;
+  /** The keys that were asked for, in order. */
+  requests = [];
+  /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing) or "stall" (no answer). */
+  behaviour = (_key) => "serve";
+
+  constructor(entries) {
+    this.entries = entries;
+    this.server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  get port() {
+    return this.server.address().port;
+  }
+
+  /** Answers every key in this way from now on. */
+  behave(way) {
+    this.behaviour = () => way;
+  }
+
+  /** How often `key` was asked for. */
+  count(key) {
+    return this.requests.filter((requested) => requested === key).length;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async #answer(request, response) {
+    const key = decodeURIComponent(new URL(request.url, "http://kv").pathname.slice(1));
+    this.requests.push(key);
+    const way = this.behaviour(key);
+    if (way === "stall") return;
+    if (way === "fail") return send(response, 500, "storage failure");
+    if (way === "garbage") return send(response, 200, Buffer.from([0xff, 0x00, 0x7b, 0xc3, 0x28]));
+    if (request.method === "GET") {
+      const value = this.entries.get(key);
+      return value === undefined ? send(response, 404, "") : send(response, 200, value);
+    }
+    if (request.method === "PUT") {
+      this.entries.set(key, await bytesOf(request));
+      return send(response, 200, "");
+    }
+    if (request.method === "DELETE") {
+      this.entries.delete(key);
+      return send(response, 200, "");
+    }
+    send(response, 501, "");
+  }
+}
+
+function send(response, status, body) {
+  response.writeHead(status, { "Content-Length": Buffer.byteLength(body) });
+  response.end(body);
+}
+
+async function bytesOf(request) {
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
