@@ -1,0 +1,123 @@
+// An identity under many writers, and after the loss of its process.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { startEdge } from "./harness.mjs";
+
+const edge = await startEdge();
+after(() => edge.close());
+const key = edge.environments[0].key;
+
+test("200 concurrent POSTs, each setting another trait of one identity: all are there", async () => {
+  const names = numbers(200).map((number) => `trait-${number}`);
+  const answers = await Promise.all(names.map((name) => setTraits("busy", { [name]: name })));
+  // The answer is the state after the request's own turn, so no two may have the same size.
+  assert.deepEqual(answers.map((traits) => Object.keys(traits).length).sort((a, b) => a - b), numbers(200).map((n) => n + 1));
+  assert.deepEqual(await traitsOf("busy"), Object.fromEntries(names.map((name) => [name, name])));
+});
+
+// Each request changes two traits together. Whatever the serial order, right after a set both have its value, right
+// after a delete neither is there; so these are the only states that an answer may show or that may be left. One value
+// of each, or one trait alone, is only reachable if two requests ran through each other. The third trait belongs to one
+// request alone: no order loses it.
+test("concurrent sets and deletes leave the state of some serial order", async () => {
+  const writes = numbers(120).map((number) => {
+    const own = { [`own-${number}`]: number };
+    return number % 3 === 0 ? { left: null, right: null, ...own } : { left: number, right: number, ...own };
+  });
+  const answers = await Promise.all(writes.map((write) => setTraits("mixed", write)));
+  answers.forEach((traits, number) => {
+    const { left = null, right = null } = writes[number];
+    assert.deepEqual([traits.left ?? null, traits.right ?? null], [left, right], `the answer to write ${number}`);
+    assert.equal(traits[`own-${number}`], number);
+  });
+  const { left, right, ...own } = await traitsOf("mixed");
+  assert.equal(left, right);
+  assert.ok(left === undefined || left % 3 !== 0, `${left} was never set`);
+  assert.deepEqual(own, Object.fromEntries(numbers(120).map((number) => [`own-${number}`, number])));
+  // Whoever comes after an answer comes after the write.
+  assert.equal((await setTraits("mixed", { left: "last" })).left, "last");
+  assert.equal((await traitsOf("mixed")).left, "last");
+});
+
+test("concurrent increments each count once", async () => {
+  const increment = { identifier: "counted", trait_key: "visits", increment_by: 1 };
+  const answers = await Promise.all(numbers(100).map(() => post("/api/v1/traits/increment-value/", increment)));
+  const values = answers.map(({ trait_value }) => trait_value).sort((a, b) => a - b);
+  assert.deepEqual(values, numbers(100).map((number) => number + 1));
+  assert.deepEqual(await traitsOf("counted"), { visits: 100 });
+});
+
+test("no acknowledged write is lost when the runtime is killed, 20 times", async () => {
+  const written = new Map();
+  for (const round of numbers(20)) {
+    // Another number each time, so that the kill falls on different moments of the writes under way.
+    const acknowledged = await writeUntilKilled(round, 10 + 3 * round);
+    for (const [identifier, traits] of acknowledged) written.set(identifier, { ...written.get(identifier), ...traits });
+    await edge.start();
+    for (const [identifier, traits] of written) {
+      const stored = await traitsOf(identifier);
+      for (const [name, value] of Object.entries(traits)) {
+        // A write that was under way and never acknowledged may be there as well: it is the next value of its trait.
+        assert.ok(stored[name] >= value, `round ${round}: ${identifier} has ${name}=${stored[name]} after ${value} was acknowledged`);
+      }
+    }
+  }
+});
+
+/**
+ * Has eight writers write to four identities, each writer counting up a trait of its own, and kills the runtime when
+ * `count` writes are acknowledged and others are under way. Says what was acknowledged: identifier → traits.
+ */
+async function writeUntilKilled(round, count) {
+  const acknowledged = new Map();
+  let total = 0;
+  let killed = null;
+  const writer = async (number) => {
+    const identifier = `survivor-${number % 4}`;
+    const name = `round-${round}-writer-${number}`;
+    for (let value = 1; killed === null; value += 1) {
+      try {
+        await setTraits(identifier, { [name]: value });
+      } catch (error) {
+        if (killed === null) throw error;
+        return;
+      }
+      acknowledged.set(identifier, { ...acknowledged.get(identifier), [name]: value });
+      total += 1;
+      if (total === count) killed = edge.kill();
+    }
+  };
+  await Promise.all(numbers(8).map(writer));
+  await killed;
+  assert.ok(total >= count);
+  return acknowledged;
+}
+
+async function setTraits(identifier, traits) {
+  const list = Object.entries(traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value }));
+  return byKey(await post("/api/v1/identities/", { identifier, traits: list }));
+}
+
+async function traitsOf(identifier) {
+  const path = `/api/v1/identities/?identifier=${encodeURIComponent(identifier)}`;
+  const response = await edge.request({ path, headers: { "X-Environment-Key": key } });
+  assert.equal(response.status, 200, response.text);
+  return byKey(response.json());
+}
+
+async function post(path, body) {
+  const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
+  const response = await edge.request({ method: "POST", path, headers, body: JSON.stringify(body) });
+  assert.equal(response.status, 200, response.text);
+  return response.json();
+}
+
+function byKey({ traits }) {
+  return Object.fromEntries(traits.map(({ trait_key, trait_value }) => [trait_key, trait_value]));
+}
+
+function numbers(count) {
+  return Array.from({ length: count }, (_, index) => index);
+}
