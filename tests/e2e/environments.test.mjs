@@ -1,0 +1,221 @@
+// Environments when KV holds the wrong thing, nothing, or does not answer.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { documentEntry, serverKeyEntry } from "../../.make/environments.mjs";
+import { eventually, startEdge } from "./harness.mjs";
+
+const MISSING = { detail: "Invalid or missing Environment Key" };
+// The document is asked for again at every request, before it is answered.
+const ALWAYS_ASK = { DOCUMENT_SOFT_AGE_SECONDS: 0, DOCUMENT_HARD_AGE_SECONDS: 0 };
+// The document is served from memory, and asked for again behind every answer.
+const ASK_BEHIND = { DOCUMENT_SOFT_AGE_SECONDS: 0, DOCUMENT_HARD_AGE_SECONDS: 3600 };
+
+const CORRUPTIONS = {
+  "not JSON": { spoil: () => "{\"api_key\": ", field: /line|column|EOF|position/ },
+  "a list": { spoil: () => "[]", field: /document|expected/ },
+  "feature_states is a text": { spoil: (document) => ({ ...document, feature_states: "none" }), field: /feature_states/ },
+  "enabled is a text": {
+    spoil: (document) => changed(document, (copy) => (copy.feature_states[2].enabled = "yes")),
+    field: /feature_states\[2\]\.enabled/,
+  },
+  "a segment without rules that are rules": {
+    spoil: (document) => changed(document, (copy) => (copy.project.segments[1].rules[0].rules = 7)),
+    field: /project\.segments\[1\]\.rules\[0\]\.rules/,
+  },
+};
+
+edgeTest("a document that changes is served at the next request", ALWAYS_ASK, async (edge, production) => {
+  assert.equal(await thresholdOf(edge, production), 50);
+  replace(edge, production, changed(documentOf(edge, production), (copy) => (copy.feature_states[1].feature_state_value = 60)));
+  assert.equal(await thresholdOf(edge, production), 60);
+});
+
+edgeTest("a document that changes is fetched behind the answer", ASK_BEHIND, async (edge, production) => {
+  assert.equal(await thresholdOf(edge, production), 50);
+  replace(edge, production, changed(documentOf(edge, production), (copy) => (copy.feature_states[1].feature_state_value = 60)));
+  await eventually(async () => (await thresholdOf(edge, production)) === 60, "the change is served");
+});
+
+edgeTest("a document in memory is not asked for again", { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 }, async (edge, production) => {
+  for (let count = 0; count < 20; count += 1) assert.equal(await thresholdOf(edge, production), 50);
+  assert.equal(edge.kv.count(documentEntry(production.key)), 1);
+});
+
+for (const [what, { spoil, field }] of Object.entries(CORRUPTIONS)) {
+  edgeTest(`a corrupt document, ${what}: the last good one is served`, ALWAYS_ASK, async (edge, production) => {
+    assert.equal(await thresholdOf(edge, production), 50);
+    replace(edge, production, spoil(documentOf(edge, production)));
+    for (let count = 0; count < 5; count += 1) {
+      const response = await flags(edge, production.key);
+      assert.equal(response.status, 200, response.text);
+      assert.match(response.headers["x-edge-stale-seconds"] ?? "absent", /^\d+$/);
+    }
+    await requireOneLogLine(edge, field, production);
+  });
+
+  edgeTest(`a corrupt document, ${what}, and none before it: 503`, ALWAYS_ASK, async (edge, production) => {
+    replace(edge, production, spoil(documentOf(edge, production)));
+    for (let count = 0; count < 5; count += 1) requireUnavailable(await flags(edge, production.key));
+    await requireOneLogLine(edge, field, production);
+    // The other environment does not suffer.
+    assert.equal((await flags(edge, edge.environments[1].key)).status, 200);
+  });
+}
+
+edgeTest("a corrupt document that is mended is served again, as fresh", ALWAYS_ASK, async (edge, production) => {
+  const good = documentOf(edge, production);
+  replace(edge, production, "garbage");
+  requireUnavailable(await flags(edge, production.key));
+  replace(edge, production, good);
+  await eventually(async () => (await flags(edge, production.key)).status === 200, "the mended document is served");
+  assert.equal((await flags(edge, production.key)).headers["x-edge-stale-seconds"], undefined);
+});
+
+for (const way of ["fail", "garbage"]) {
+  edgeTest(`KV answers with ${way}: what is in memory is served, with its age`, ALWAYS_ASK, async (edge, production) => {
+    assert.equal((await flags(edge, production.key)).headers["x-edge-stale-seconds"], undefined);
+    edge.kv.behave(way);
+    for (const request of [flags(edge, production.key), identity(edge, production.key)]) {
+      const response = await request;
+      assert.equal(response.status, 200, response.text);
+      assert.match(response.headers["x-edge-stale-seconds"] ?? "absent", /^\d+$/);
+    }
+    edge.kv.behave("serve");
+    await eventually(
+      async () => (await flags(edge, production.key)).headers["x-edge-stale-seconds"] === undefined,
+      "the document is fresh again",
+    );
+  });
+
+  edgeTest(`KV answers with ${way}: a key that is not in memory is unavailable, not invalid`, ALWAYS_ASK, async (edge, production) => {
+    edge.kv.behave(way);
+    for (const key of [production.key, production.serverKeys[0].key, "noSuchKeyHasEverBeenHere"]) {
+      requireUnavailable(await flags(edge, key));
+      requireUnavailable(await identity(edge, key));
+    }
+    edge.kv.behave("serve");
+    await eventually(async () => (await flags(edge, production.key)).status === 200, "the environment is served");
+  });
+}
+
+edgeTest("KV does not answer: what is in memory is served meanwhile", ASK_BEHIND, async (edge, production) => {
+  assert.equal((await flags(edge, production.key)).status, 200);
+  edge.kv.behave("stall");
+  for (let count = 0; count < 5; count += 1) assert.equal((await flags(edge, production.key)).status, 200);
+});
+
+edgeTest("KV does not answer: an unknown environment is unavailable within bounds", ALWAYS_ASK, async (edge, production) => {
+  edge.kv.behave("stall");
+  requireUnavailable(await flags(edge, production.key));
+});
+
+edgeTest("a key without a document is refused, and asked for once in a while only", {}, async (edge) => {
+  for (let count = 0; count < 20; count += 1) {
+    const response = await flags(edge, "noSuchKeyHasEverBeenHere");
+    assert.equal(response.status, 403);
+    assert.deepEqual(response.json(), MISSING);
+  }
+  assert.equal(edge.kv.count(documentEntry("noSuchKeyHasEverBeenHere")), 1);
+});
+
+edgeTest("a document that is removed is refused", ALWAYS_ASK, async (edge, production) => {
+  assert.equal((await flags(edge, production.key)).status, 200);
+  edge.kv.entries.delete(documentEntry(production.key));
+  const response = await flags(edge, production.key);
+  assert.equal(response.status, 403);
+  assert.deepEqual(response.json(), MISSING);
+});
+
+edgeTest("server keys count while they are active and not expired", ALWAYS_ASK, async (edge, production) => {
+  const [valid, expired, inactive] = production.serverKeys;
+  assert.equal((await flags(edge, valid.key)).status, 200);
+  for (const { key } of [expired, inactive]) {
+    const response = await flags(edge, key);
+    assert.equal(response.status, 403);
+    assert.deepEqual(response.json(), MISSING);
+  }
+});
+
+edgeTest("a server key expires while the worker runs", { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 }, async (edge, production) => {
+  const { key } = production.serverKeys[0];
+  const expires_at = new Date(Date.now() + 700).toISOString();
+  const entry = { environment: production.key, active: true, expires_at };
+  edge.kv.entries.set(serverKeyEntry(key), Buffer.from(JSON.stringify(entry)));
+  assert.equal((await flags(edge, key)).status, 200);
+  await eventually(async () => (await flags(edge, key)).status === 403, "the key has expired");
+  assert.ok(Date.now() >= Date.parse(expires_at), "not before its time");
+});
+
+edgeTest("a server key that is deactivated is refused", ALWAYS_ASK, async (edge, production) => {
+  const { key } = production.serverKeys[0];
+  assert.equal((await flags(edge, key)).status, 200);
+  const entry = { environment: production.key, active: false, expires_at: null };
+  edge.kv.entries.set(serverKeyEntry(key), Buffer.from(JSON.stringify(entry)));
+  await eventually(async () => (await flags(edge, key)).status === 403, "the key is refused");
+});
+
+edgeTest("a server key whose entry is corrupt is unavailable", ALWAYS_ASK, async (edge, production) => {
+  const { key } = production.serverKeys[0];
+  edge.kv.entries.set(serverKeyEntry(key), Buffer.from("{\"environment\":"));
+  requireUnavailable(await flags(edge, key));
+  assert.ok(!edge.log.includes(key), "the key is in the log");
+});
+
+edgeTest("KV is never asked for a server key itself", {}, async (edge, production) => {
+  for (const { key } of production.serverKeys) await flags(edge, key);
+  assert.ok(edge.kv.requests.every((requested) => !requested.includes("ser.")), edge.kv.requests.join(" "));
+});
+
+function edgeTest(name, variables, body) {
+  test(name, async (t) => {
+    const edge = await startEdge({ variables });
+    t.after(() => edge.close());
+    await body(edge, edge.environments[0]);
+  });
+}
+
+function flags(edge, key) {
+  return edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+}
+
+function identity(edge, key) {
+  return edge.request({ path: "/api/v1/identities/?identifier=someone", headers: { "X-Environment-Key": key } });
+}
+
+async function thresholdOf(edge, { key }) {
+  const response = await flags(edge, key);
+  assert.equal(response.status, 200, response.text);
+  return response.json().find((flag) => flag.feature.name === "free_shipping_threshold").feature_state_value;
+}
+
+function requireUnavailable(response) {
+  assert.equal(response.status, 503, response.text);
+  assert.match(response.headers["retry-after"] ?? "absent", /^\d+$/);
+  assert.equal(response.headers["content-type"], "application/json");
+  assert.equal(typeof response.json().detail, "string");
+}
+
+/** One line names the field that is wrong; nothing that was written gives a key away. */
+async function requireOneLogLine(edge, field, environment) {
+  const naming = () => edge.log.split("\n").filter((line) => field.test(line));
+  await eventually(() => naming().length > 0, `a log line matches ${field} (log: ${edge.log})`);
+  assert.equal(naming().length, 1, edge.log);
+  for (const { key } of environment.serverKeys) assert.ok(!edge.log.includes(key), "a server key is in the log");
+  assert.ok(!edge.log.includes("someone"), "an identifier is in the log");
+}
+
+function documentOf(edge, { key }) {
+  return JSON.parse(edge.kv.entries.get(documentEntry(key)));
+}
+
+function replace(edge, { key }, document) {
+  edge.kv.entries.set(documentEntry(key), Buffer.from(typeof document === "string" ? document : JSON.stringify(document)));
+}
+
+function changed(document, change) {
+  const copy = structuredClone(document);
+  change(copy);
+  return copy;
+}
