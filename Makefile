@@ -54,7 +54,7 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 
 # One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
 e2e: build
-	node --test --test-concurrency=1 tests/e2e/*.test.mjs
+	node --test --test-reporter=spec --test-concurrency=1 tests/e2e/*.test.mjs
 
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release

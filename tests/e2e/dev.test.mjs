@@ -1,0 +1,74 @@
+// `make dev` as a new user meets it: what it prints can be pasted, and answers.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+import { eventually, ROOT } from "./harness.mjs";
+
+const START_MS = 60_000;
+const run = promisify(execFile);
+
+test("make dev prints requests that answer, and starts again on its state", { timeout: 4 * START_MS }, async (t) => {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+
+  const first = await startDev(t, state);
+  const lines = first.output().split("\n").filter((line) => line.startsWith("curl "));
+  assert.equal(lines.length, 3, first.output());
+  for (const line of lines) {
+    const { stdout } = await run("bash", ["-c", `${line} -w '\\n%{http_code}'`]);
+    assert.match(stdout, /\n200$/, `${line}\n${stdout}`);
+    JSON.parse(stdout.slice(0, stdout.lastIndexOf("\n")));
+  }
+  await first.end();
+
+  const second = await startDev(t, state);
+  const [flags] = second.output().split("\n").filter((line) => line.startsWith("curl "));
+  const keyHeader = /-H '(X-Environment-Key: [^']+)'/.exec(flags)[1];
+  const address = `http://127.0.0.1:${second.port}/api/v1/identities/?identifier=ada%40example.com`;
+  const { stdout } = await run("curl", ["-sS", address, "-H", keyHeader]);
+  assert.deepEqual(JSON.parse(stdout).traits.map(({ trait_key }) => trait_key).sort(), ["country", "loyalty_points"]);
+  await second.end();
+});
+
+test("make dev says that its port is taken", { timeout: START_MS }, async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const { port } = server.address();
+  await assert.rejects(run("make", ["dev", `PORT=${port}`], { cwd: ROOT }), new RegExp(`127\\.0\\.0\\.1:${port} is taken`));
+});
+
+/** Starts `make dev` as the leader of a process group of its own, so that all of it can be ended. */
+async function startDev(t, state) {
+  const port = await freePort();
+  const make = spawn("make", ["dev", `PORT=${port}`, `STATE=${state}`], { cwd: ROOT, detached: true });
+  const ended = once(make, "close");
+  let output = "";
+  for (const stream of [make.stdout, make.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  const end = async () => {
+    if (make.exitCode === null && make.signalCode === null) process.kill(-make.pid, "SIGINT");
+    await ended;
+  };
+  t.after(end);
+  const printed = () => output.includes("Requests to paste") && output.includes("Also seeded");
+  await eventually(() => printed() || make.exitCode !== null, `make dev is ready; it has printed:\n${output}`, START_MS);
+  assert.ok(printed(), output);
+  return { port, end, output: () => output };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
