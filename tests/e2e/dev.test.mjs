@@ -53,11 +53,15 @@ async function startDev(t, state) {
   const ended = once(make, "close");
   let output = "";
   for (const stream of [make.stdout, make.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
-  const end = async () => {
+  const interrupt = () => {
     if (make.exitCode === null && make.signalCode === null) process.kill(-make.pid, "SIGINT");
+  };
+  const end = async () => {
+    interrupt();
     await ended;
   };
   t.after(end);
+  process.on("exit", interrupt);
   const printed = () => output.includes("Requests to paste") && output.includes("Also seeded");
   await eventually(() => printed() || make.exitCode !== null, `make dev is ready; it has printed:\n${output}`, START_MS);
   assert.ok(printed(), output);

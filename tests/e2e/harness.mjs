@@ -24,8 +24,11 @@ export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordin
 // Set to try the harness on a worker other than the built one.
 const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
 const START_TIMEOUT_MS = 30_000;
-const running = new Set();
-process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+// A test that is interrupted leaves neither processes nor files.
+const open = new Set();
+process.on("exit", () => open.forEach((edge) => edge.abandon()));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 
 /**
  * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
@@ -35,6 +38,7 @@ export async function startEdge({ documents = FIXTURES, variables = {}, workers 
   const { entries, environments } = readEnvironments(documents);
   const kv = await startKv(entries);
   const edge = new Edge({ kv, environments, variables, workers });
+  open.add(edge);
   await edge.start();
   return edge;
 }
@@ -76,7 +80,6 @@ class Edge {
   async start() {
     const command = ["serve", "--control-fd=3", join(this.folder, "edge.capnp")];
     this.#child = spawn(workerd.default, command, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
-    running.add(this.#child);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => (this.log += text));
     }
@@ -97,6 +100,13 @@ class Edge {
   async close() {
     await this.kill();
     await this.kv.stop();
+    this.abandon();
+    open.delete(this);
+  }
+
+  /** What `close` does, as far as it can be done without waiting. */
+  abandon() {
+    this.#child?.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -110,7 +120,6 @@ class Edge {
     const ended = once(child, "close");
     child.kill(signal);
     await ended;
-    running.delete(child);
   }
 
   /** Resolves to the ports as soon as every socket accepts connections: the runtime reports each of them. */
