@@ -1,6 +1,7 @@
 //! GET and POST /api/v1/identities/: the flags of one identity (contract §A.2, §A.3).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::error::Error;
 use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
@@ -174,16 +175,16 @@ fn merge<'t>(stored: &'t Traits, transient: &[(Box<str>, Option<TraitValue>)]) -
                 traits.to_mut().insert(key.clone(), value.clone());
             }
             None => {
-                traits.to_mut().shift_remove(key);
+                traits.to_mut().remove(key);
             }
         }
     }
     traits
 }
 
-/// Stored traits in their places, those of the request marked; the last of several for one key.
+/// Stored and sent traits by key, those of this request alone marked; the last of several for one key.
 fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Option<TraitValue>)]) {
-    let mut shown: indexmap::IndexMap<&str, (Option<&TraitValue>, bool)> =
+    let mut shown: BTreeMap<&str, (Option<&TraitValue>, bool)> =
         stored.iter().map(|(key, value)| (&**key, (Some(value), false))).collect();
     shown.extend(transient.iter().map(|(key, value)| (&**key, (value.as_ref(), true))));
     for (index, (key, (value, transient))) in shown.iter().enumerate() {

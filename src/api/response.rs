@@ -20,7 +20,8 @@ pub struct Response<'e> {
 const JSON: &str = "application/json";
 
 /// What a browser's script may read of an answer.
-const EXPOSED_HEADERS: &str = "x-flagsmith-document-updated-at, retry-after, flagsmith-version";
+const EXPOSED_HEADERS: &str =
+    "x-flagsmith-document-updated-at, retry-after, flagsmith-version, x-edge-stale-seconds";
 
 impl<'e> Response<'e> {
     /// A JSON answer.
@@ -49,6 +50,13 @@ impl<'e> Response<'e> {
         if let Some(updated_at) = &environment.updated_at {
             self.headers.push(("x-flagsmith-document-updated-at", (&*updated_at.seconds).into()));
         }
+        self
+    }
+
+    /// Says for how long the environment could not be confirmed, if it could not.
+    #[must_use]
+    pub fn stale(mut self, seconds: Option<u64>) -> Response<'e> {
+        self.headers.extend(seconds.map(|seconds| ("x-edge-stale-seconds", seconds.to_string().into())));
         self
     }
 

@@ -68,6 +68,11 @@ impl Route {
         allowed.then_some(()).ok_or_else(|| Error::MethodNotAllowed(method.to_owned()))
     }
 
+    /// Whether a request of this method has a body to read.
+    pub fn takes_body(self, method: &str) -> bool {
+        self.is_keyed() && matches!(method, "POST" | "PUT")
+    }
+
     /// Whether a request needs an environment key.
     pub fn is_keyed(self) -> bool {
         !matches!(self, Route::Health | Route::Liveness | Route::Readiness | Route::Version)

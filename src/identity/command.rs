@@ -66,8 +66,7 @@ impl Identity {
     fn set_traits(&mut self, traits: Vec<(Box<str>, Option<TraitValue>)>, change: &mut Change) {
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
         for (key, _) in deletions {
-            // Order matters to readers of the answer, not to its meaning; keep it all the same.
-            if self.traits.shift_remove(&key).is_some() {
+            if self.traits.remove(&key).is_some() {
                 change.deleted.push(key);
             }
         }

@@ -7,17 +7,19 @@ mod anonymous;
 mod command;
 mod trait_value;
 
-use indexmap::IndexMap;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 pub use anonymous::identifier as anonymous_identifier;
 pub use command::{Change, Command, Refusal};
 pub use trait_value::TraitValue;
 
-/// Traits by key, in the order in which they were first set.
-pub type Traits = IndexMap<Box<str>, TraitValue>;
+/// Traits by key.
+pub type Traits = BTreeMap<Box<str>, TraitValue>;
 
 /// The stored state of one identity.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Whether there is such an identity; one without traits exists too.
     pub exists: bool,

@@ -1,0 +1,98 @@
+//! A request's way through the worker: open, load, check, begin, answer.
+
+use worker::{Context, Env, Request, web_sys};
+
+use super::body;
+use super::config::Config;
+use super::environments::{Environments, Loaded};
+use super::identities;
+use super::respond::respond;
+use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
+
+/// What a request is made of, taken from the platform once.
+struct Incoming {
+    request: Request,
+    method: String,
+    path: String,
+    query: String,
+}
+
+impl Incoming {
+    /// The platform's own method and URL texts: its bindings turn methods that they do not know into GET, and
+    /// resolve the dot segments of paths.
+    fn new(request: Request) -> Incoming {
+        let (method, url) = (request.inner().method(), request.inner().url());
+        let url = url.split('#').next().unwrap_or_default();
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let target = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Incoming { method, path: path.to_owned(), query: query.to_owned(), request }
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.request.inner().headers().get(name).ok().flatten()
+    }
+}
+
+/// Answers a request, whatever comes.
+pub async fn answer(request: Request, env: Env, context: Context) -> web_sys::Response {
+    let incoming = Incoming::new(request);
+    let method = incoming.method.clone();
+    let environments = Environments::new(env.clone(), Config::of(&env));
+    match api::open(&method, &incoming.path, &|name| incoming.header(name)) {
+        Opened::Answered(response) => respond(response),
+        Opened::Readiness(route) => {
+            let ready = environments.are_readable().await;
+            respond(api::readiness(ready).finish(Some(route), &method))
+        }
+        Opened::Keyed(route, key) => {
+            let failed = |error| respond(Response::error(&error).finish(Some(route), &method));
+            match environments.load(&key, &context).await {
+                Err(error) => failed(error),
+                Ok(loaded) => match answer_for(&loaded, incoming, route, &key, &env).await {
+                    Err(error) => failed(error),
+                    Ok(response) => {
+                        respond(response.stale(loaded.stale_seconds).finish(Some(route), &method))
+                    }
+                },
+            }
+        }
+    }
+}
+
+async fn answer_for<'e>(
+    loaded: &'e Loaded,
+    mut incoming: Incoming,
+    route: Route,
+    key: &EnvironmentKey,
+    env: &Env,
+) -> Result<Response<'e>, Error> {
+    let environment = &*loaded.environment;
+    api::check(environment, route, &incoming.method)?;
+    let body = if route.takes_body(&incoming.method) {
+        body::read(&mut incoming.request, api::MAX_BODY_LENGTH).await?
+    } else {
+        Vec::new()
+    };
+    let request = api::Request {
+        method: &incoming.method,
+        query: &incoming.query,
+        header: &|name| incoming.header(name),
+        body: &body,
+        random: &random,
+    };
+    match api::begin(environment, route, key.kind(), &request)? {
+        Step::Answered(response) => Ok(response),
+        Step::Identities(commands, pending) => {
+            let outcomes = identities::carry_out(env, environment.key(), commands).await?;
+            pending.answer(environment, key.kind(), &outcomes)
+        }
+    }
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // The platform's source of randomness does not fail; zeros would still be an identifier.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,43 @@
+//! What went wrong on the platform's side: said once in the log, and to the client only as 503.
+
+use std::fmt;
+
+use serde_json::json;
+use worker::console_error;
+
+/// Where a failure comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Workers KV.
+    Kv,
+    /// The identity's object.
+    IdentityObject,
+    /// What is stored is not what it should be.
+    Stored,
+}
+
+/// A failure and its cause; the cause names no key, identifier or value of a client's.
+#[derive(Debug)]
+pub struct Failure {
+    /// Where it comes from.
+    pub source: Source,
+    /// What the platform says of it.
+    pub cause: String,
+}
+
+impl Failure {
+    /// A failure of `source`.
+    pub fn new(source: Source, cause: impl fmt::Display) -> Failure {
+        Failure { source, cause: cause.to_string() }
+    }
+
+    /// Writes the log line. `environment` is a client key, which is public.
+    pub fn log(&self, environment: Option<&str>) {
+        let source = match self.source {
+            Source::Kv => "kv",
+            Source::IdentityObject => "identity object",
+            Source::Stored => "stored value",
+        };
+        console_error!("{}", json!({"failure": source, "cause": self.cause, "environment": environment}));
+    }
+}

@@ -1,0 +1,104 @@
+//! The object that keeps one identity: named `{environment key}_{identifier}`, one SQLite database each.
+//!
+//! A command is applied in one synchronous turn: nothing is awaited between reading the state and writing it, so
+//! commands take effect one after the other. The platform holds the answer back until the rows are durable.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::RefCell;
+
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object,
+    wasm_bindgen,
+};
+
+use crate::identity::{Change, Command, Identity, Refusal, Traits};
+
+/// One identity.
+#[durable_object(fetch)]
+pub struct IdentityObject {
+    sql: SqlStorage,
+    /// The state, once it has been read.
+    identity: RefCell<Option<Identity>>,
+}
+
+impl DurableObject for IdentityObject {
+    fn new(state: State, _env: Env) -> IdentityObject {
+        IdentityObject { sql: state.storage().sql(), identity: RefCell::new(None) }
+    }
+
+    /// Takes a [`Command`], gives `Result<Identity, Refusal>`, both as JSON.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let command: Command = serde_json::from_slice(&request.bytes().await?)?;
+        Response::from_bytes(serde_json::to_vec(&self.carry_out(command)?)?)
+    }
+}
+
+/// The traits' values are JSON texts: SQL's numbers would lose whole numbers beyond 2^53.
+const SCHEMA: &str = "
+    CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1));
+    CREATE TABLE trait (trait_key TEXT PRIMARY KEY, trait_value TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO identity (id) VALUES (1);";
+const IS_THERE: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'identity'";
+const READ: &str = "SELECT trait_key, trait_value FROM trait";
+/// Takes a JSON list of pairs: one statement, however many traits.
+const SET: &str = "
+    INSERT INTO trait (trait_key, trait_value)
+    SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+    ON CONFLICT (trait_key) DO UPDATE SET trait_value = excluded.trait_value";
+/// Takes a JSON list of keys.
+const DELETE: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
+
+impl IdentityObject {
+    fn carry_out(&self, command: Command) -> Result<Result<Identity, Refusal>> {
+        let mut identity = match self.identity.take() {
+            Some(identity) => identity,
+            None => self.read()?,
+        };
+        match identity.apply(command) {
+            Ok(change) => {
+                // If this fails, what is in memory is dropped, and the next command reads what was really stored.
+                self.write(&identity.traits, &change)?;
+                self.identity.replace(Some(identity.clone()));
+                Ok(Ok(identity))
+            }
+            Err(refusal) => {
+                self.identity.replace(Some(identity));
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    /// An identity that was never written has no tables, and reading it makes none.
+    fn read(&self) -> Result<Identity> {
+        let mut identity = Identity { exists: !self.rows(IS_THERE)?.is_empty(), traits: Traits::new() };
+        if identity.exists {
+            for row in self.rows(READ)? {
+                if let [SqlStorageValue::String(key), SqlStorageValue::String(value)] = row.as_slice() {
+                    identity.traits.insert(key.as_str().into(), serde_json::from_str(value)?);
+                }
+            }
+        }
+        Ok(identity)
+    }
+
+    fn rows(&self, query: &str) -> Result<Vec<Vec<SqlStorageValue>>> {
+        self.sql.exec(query, None)?.raw().collect()
+    }
+
+    fn write(&self, traits: &Traits, change: &Change) -> Result<()> {
+        if change.created {
+            self.sql.exec(SCHEMA, None)?;
+        }
+        if !change.deleted.is_empty() {
+            let keys = serde_json::to_string(&change.deleted)?;
+            self.sql.exec(DELETE, vec![keys.into()])?;
+        }
+        if !change.set.is_empty() {
+            let pairs: Vec<_> =
+                change.set.iter().map(|key| (key, serde_json::to_string(&traits.get(key)).ok())).collect();
+            self.sql.exec(SET, vec![serde_json::to_string(&pairs)?.into()])?;
+        }
+        Ok(())
+    }
+}
