@@ -1,5 +1,7 @@
 //! What can be done to an identity, and what that changes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, TraitValue};
@@ -65,16 +67,16 @@ impl Identity {
 
     fn set_traits(&mut self, traits: Vec<(Box<str>, Option<TraitValue>)>, change: &mut Change) {
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
-        for (key, _) in deletions {
-            if self.traits.remove(&key).is_some() {
-                change.deleted.push(key);
-            }
-        }
-        for (key, value) in sets {
-            let Some(value) = value else { continue };
-            if self.traits.get(&key) != Some(&value) {
-                self.traits.insert(key.clone(), value);
-                change.set.push(key);
+        // What is left for each key, so that a trait that ends as it was is not written.
+        let last: BTreeMap<_, _> = deletions.into_iter().chain(sets).collect();
+        for (key, value) in last {
+            match value {
+                Some(value) if self.traits.get(&key) != Some(&value) => {
+                    self.traits.insert(key.clone(), value);
+                    change.set.push(key);
+                }
+                None if self.traits.remove(&key).is_some() => change.deleted.push(key),
+                Some(_) | None => {}
             }
         }
     }
@@ -108,8 +110,10 @@ mod tests {
         let change =
             identity.apply(set(&[("d", text("x")), ("d", None), ("d", text("y")), ("gone", None)])).unwrap();
         assert_eq!(identity.traits.get("d"), text("y").as_ref());
-        assert_eq!(change.deleted, ["d".into()]);
-        assert_eq!(change.set, ["d".into(), "d".into()]);
+        assert_eq!((change.deleted.as_slice(), change.set.as_slice()), (&[][..], &["d".into()][..]));
+        let change =
+            identity.apply(set(&[("d", None), ("d", text("x")), ("d", text("y")), ("e", None)])).unwrap();
+        assert_eq!((change.deleted.as_slice(), change.set.as_slice()), (&["e".into()][..], &[][..]));
         assert!(!change.created);
     }
 

@@ -7,9 +7,9 @@ use flagsmith_edge_worker::api::{
     self, EnvironmentKey, Error, Opened, Request, Response, Route, ServerKey, Step,
 };
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, Timestamp};
+use flagsmith_edge_worker::document::{Environment, Fault, Timestamp};
 use flagsmith_edge_worker::identity::Identity;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};
 
@@ -38,6 +38,20 @@ impl Worker {
             }
         }
         worker
+    }
+
+    /// A server key of the worker that serves one document.
+    pub const SERVER_KEY: &str = "ser.key";
+
+    /// Serves one document, to its client key and to [`Worker::SERVER_KEY`].
+    pub fn with_document(document: &[u8]) -> Result<Worker, Fault> {
+        let environment = Environment::parse(document, Engine::V10)?;
+        let mut worker = Worker::default();
+        let keys =
+            json!({environment.key(): [{"key": Worker::SERVER_KEY, "active": true, "expires_at": null}]});
+        worker.add_server_keys(keys.to_string().as_bytes());
+        worker.environments.insert(environment.key().to_owned(), environment);
+        Ok(worker)
     }
 
     fn add_server_keys(&mut self, bytes: &[u8]) {
