@@ -97,7 +97,7 @@ suite("media types", [
 suite("the other endpoints with a body", [
   ["/traits/, no JSON", "{", JSON_ERROR, { path: "/api/v1/traits/" }],
   ["/traits/, a list", "[]", { status: 400 }, { path: "/api/v1/traits/" }],
-  ["/traits/bulk/, an object", "{}", { status: 400 }, { path: "/api/v1/traits/bulk/", method: "PUT" }],
+  ["/traits/bulk/, an object", "{\"a\": 1}", { status: 400, body: { detail: "Invalid request data" } }, { path: "/api/v1/traits/bulk/", method: "PUT" }],
   ["/traits/bulk/, texts", "[\"a\"]", { status: 400, body: { detail: "Invalid request data" } }, { path: "/api/v1/traits/bulk/", method: "PUT" }],
   ["/traits/increment-value/, a float", "{\"identifier\":\"a\",\"trait_key\":\"n\",\"increment_by\":1.5}", { status: 400, body: { increment_by: ["A valid integer is required."] } }, { path: "/api/v1/traits/increment-value/" }],
   ["/traits/increment-value/, beyond 64 bits", "{\"identifier\":\"a\",\"trait_key\":\"n\",\"increment_by\":99999999999999999999}", { status: 400 }, { path: "/api/v1/traits/increment-value/" }],

@@ -1,7 +1,6 @@
 // Whether an answer is the recorded one: status, the headers that are listed, and the whole body as JSON.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 
 const PLACEHOLDERS = [
   [/^<any>$/, () => () => true],
@@ -9,8 +8,8 @@ const PLACEHOLDERS = [
   [/^<starts: ([^]*)>$/, ([, start]) => (actual) => typeof actual === "string" && actual.startsWith(start)],
 ];
 
-/** What differs between `response` and `expected`, one line each; `folder` is where named documents are found. */
-export function differences(expected, response, folder) {
+/** What differs between `response` and `expected`, one line each. `document` is the file of the key's environment. */
+export function differences(expected, response, document) {
   const found = [];
   if (response.status !== expected.status) found.push(`status: ${response.status} instead of ${expected.status}`);
   for (const [name, value] of Object.entries(expected.headers)) {
@@ -18,11 +17,11 @@ export function differences(expected, response, folder) {
     if (name === "allow" && expected.status !== 405) continue;
     if (response.headers[name] !== value) found.push(`${name}: ${show(response.headers[name])} instead of ${show(value)}`);
   }
-  found.push(...bodyDifferences(expected.body, response.text, folder));
+  found.push(...bodyDifferences(expected.body, response.text, document));
   return found;
 }
 
-function bodyDifferences(expected, text, folder) {
+function bodyDifferences(expected, text, file) {
   if (expected === null) return text === "" ? [] : [`body: ${show(text)} instead of none`];
   let actual;
   try {
@@ -31,8 +30,9 @@ function bodyDifferences(expected, text, folder) {
     return [`body: ${show(text)} is not JSON`];
   }
   const { document, results_are_in_any_order: anyOrder, ...rest } = isObject(expected) ? expected : {};
+  // Two recorded rows name another environment's document than their key's, which that key must not see.
   if (document !== undefined) {
-    const published = JSON.parse(readFileSync(join(folder, document), "utf8"));
+    const published = JSON.parse(readFileSync(file, "utf8"));
     return compare(withoutIdentityUuids(published), withoutIdentityUuids(actual), "body");
   }
   if (anyOrder) return compare(sortedResults(rest), sortedResults(actual), "body");

@@ -15,7 +15,7 @@ test("the project's own exchanges", async (t) => {
   t.after(() => edge.close());
   let count = 0;
   for (const file of readdirSync(EXCHANGES).filter((name) => name.endsWith(".jsonl")).sort()) {
-    count += await replay(edge, join(EXCHANGES, file), join(ROOT, "fixtures"));
+    count += await replay(edge, join(EXCHANGES, file), FIXTURES);
   }
   assert.ok(count >= 20, `only ${count} exchanges in fixtures/exchanges`);
 });
@@ -29,19 +29,19 @@ if (RECORDINGS === null) {
   // One sequence: the second file goes on with the identities that the first has left.
   for (const [file, count] of [["sdk.jsonl", 388], ["sdk-differences.jsonl", 85]]) {
     test(`the recordings in ${file}`, async () => {
-      assert.equal(await replay(edge, join(RECORDINGS, file), RECORDINGS), count, "the number of exchanges");
+      assert.equal(await replay(edge, join(RECORDINGS, file), join(RECORDINGS, "documents")), count, "the number of exchanges");
     });
   }
 }
 
 /** Replays the exchanges of a file, fails with all differences together, and says how many exchanges there were. */
-async function replay(edge, file, folder) {
+async function replay(edge, file, documents) {
   const exchanges = readFileSync(file, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
   const failures = [];
-  for (const { name, request, response: expected } of exchanges) {
+  for (const { name, environment, request, response: expected } of exchanges) {
     const found = await edge
       .request({ ...request, body: bytesOf(request.body) })
-      .then((response) => differences(expected, response, folder))
+      .then((response) => differences(expected, response, join(documents, `${environment}.json`)))
       .catch((error) => [error.message]);
     if (found.length > 0) failures.push(describe(name, request, found));
   }
