@@ -5,12 +5,13 @@
 //!
 //! # Layout
 //!
-//! `document ← identity ← evaluate ← api ← edge`: a module uses only those to its left.
+//! `document ← identity ← evaluate ← api ← edge`: a module uses only those to its left; `memory` uses none.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
 //! - [`identity`]: what is stored of an identity, and the commands that change it.
 //! - [`evaluate`]: decides which state and value each feature has for an identity. Total.
 //! - [`api`]: the SDK API, bytes in and bytes out: routes, keys, errors, one file for each endpoint.
+//! - [`memory`]: what an isolate remembers of the stores, with its age, bounded.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects.
 //!
 //! # Invariants
@@ -39,3 +40,4 @@ pub mod document;
 pub mod edge;
 pub mod evaluate;
 pub mod identity;
+pub mod memory;

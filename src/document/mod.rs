@@ -8,7 +8,7 @@ pub mod context;
 mod environment;
 mod flags;
 pub mod json;
-mod pattern;
+pub mod pattern;
 pub mod property;
 pub mod python;
 pub mod ruleset;

@@ -8,8 +8,9 @@ use crate::api::Error;
 /// The whole body; an error for one that is longer than `limit` bytes, or that breaks off.
 pub async fn read(request: &mut Request, limit: usize) -> Result<Vec<u8>, Error> {
     let length = request.inner().headers().get("content-length").ok().flatten();
-    let length = length.and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit) {
+    // More than this target's addresses can count.
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit as u64) {
         return Err(Error::BodyTooLarge(limit));
     }
     let broken = |_| Error::Malformed("the request body broke off".to_owned());

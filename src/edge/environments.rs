@@ -2,16 +2,19 @@
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::pin;
 use std::rc::Rc;
 use std::thread::LocalKey;
+use std::time::Duration;
 
-use worker::{Context, Date, Env};
+use futures_util::future::{Either, select};
+use worker::{Context, Date, Delay, Env};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::memory::{Age, Ages, Memory};
 use crate::api::{EnvironmentKey, Error, Part, ServerKey, ServerKeyHash};
 use crate::document::{Environment, Timestamp};
+use crate::memory::{Age, Ages, Memory};
 
 /// An environment to answer from.
 pub struct Loaded {
@@ -35,20 +38,40 @@ trait Family: Clone + 'static {
     /// What is stored under `name`.
     fn decode(bytes: &[u8], name: &str, config: Config) -> Result<Self, Failure>;
 
-    fn memory() -> &'static LocalKey<RefCell<Memory<Stored<Self>>>>;
+    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>>;
 }
 
-/// What a look-up came to.
+/// What is known of one key of the store.
 #[derive(Clone)]
-enum Stored<T> {
-    Value(T, Fingerprint),
-    /// There is a value and it is not readable.
-    Faulty(Fingerprint),
-    Missing,
+struct Record<T> {
+    /// The last value that could be read, and when the store last had it, in milliseconds.
+    good: Option<(T, u64)>,
+    /// Whether the store has something newer that cannot be read.
+    faulty: bool,
+    /// Of what the store has; `None` if it has nothing.
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Tells whether what is stored has changed.
 type Fingerprint = u64;
+
+impl<T> Record<T> {
+    fn missing() -> Record<T> {
+        Record { good: None, faulty: false, fingerprint: None }
+    }
+
+    /// The value, and for how many seconds it could not be confirmed, if it could not.
+    fn value(self, confirmed: bool, now: u64) -> Result<(T, Option<u64>), Error> {
+        match self.good {
+            Some((value, at)) => {
+                let stale = self.faulty || !confirmed;
+                Ok((value, stale.then(|| now.saturating_sub(at) / 1000)))
+            }
+            None if self.faulty => Err(Error::Unavailable(Part::Environment)),
+            None => Err(Error::KeyUnknown),
+        }
+    }
+}
 
 impl Family for Rc<Environment> {
     const PREFIX: &'static str = "document:";
@@ -65,9 +88,9 @@ impl Family for Rc<Environment> {
         Ok(Rc::new(environment))
     }
 
-    fn memory() -> &'static LocalKey<RefCell<Memory<Stored<Self>>>> {
+    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
         thread_local! {
-            static MEMORY: RefCell<Memory<Stored<Rc<Environment>>>> = RefCell::new(Memory::new());
+            static MEMORY: RefCell<Memory<Record<Rc<Environment>>>> = RefCell::default();
         }
         &MEMORY
     }
@@ -80,9 +103,9 @@ impl Family for ServerKey {
         serde_json::from_slice(bytes).map_err(|_| Failure::new(Source::Stored, "server key: cannot be read"))
     }
 
-    fn memory() -> &'static LocalKey<RefCell<Memory<Stored<Self>>>> {
+    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
         thread_local! {
-            static MEMORY: RefCell<Memory<Stored<ServerKey>>> = RefCell::new(Memory::new());
+            static MEMORY: RefCell<Memory<Record<ServerKey>>> = RefCell::default();
         }
         &MEMORY
     }
@@ -128,17 +151,16 @@ impl Environments {
         valid.then_some(key.environment).ok_or(Error::KeyUnknown)
     }
 
-    /// A value, and for how long it could not be confirmed if KV failed.
+    /// A value, and for how many seconds it could not be confirmed, if it could not.
     async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<(T, Option<u64>), Error> {
         let now = Date::now().as_millis();
         let ages =
             Ages { soft: self.config.soft_age_seconds * 1000, hard: self.config.hard_age_seconds * 1000 };
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
         let Some(remembered) = remembered else {
-            return match self.revalidate::<T>(name).await {
-                Ok(stored) => known(stored).map(|value| (value, None)),
-                Err(_) => Err(Error::Unavailable(Part::Environment)),
-            };
+            let record =
+                self.revalidate::<T>(name).await.map_err(|_| Error::Unavailable(Part::Environment))?;
+            return record.value(true, now);
         };
         match remembered.age {
             Age::Young => {}
@@ -151,75 +173,74 @@ impl Environments {
             }
             Age::Old => {
                 return match self.revalidate::<T>(name).await {
-                    Ok(stored) => known(stored).map(|value| (value, None)),
-                    Err(_) => {
-                        known(remembered.value).map(|value| (value, Some(remembered.milliseconds / 1000)))
+                    Ok(record) => record.value(true, now),
+                    Err(_) if remembered.value.good.is_some() => {
+                        remembered.value.value(false, Date::now().as_millis())
                     }
+                    // That it was missing once says nothing now.
+                    Err(_) => Err(Error::Unavailable(Part::Environment)),
                 };
             }
         }
-        known(remembered.value).map(|value| (value, None))
+        remembered.value.value(true, now)
     }
 
     /// Reads a value from KV and remembers it. What has not changed is not decoded again, and what cannot be decoded
     /// leaves the last good value in place.
-    async fn revalidate<T: Family>(&self, name: &str) -> Result<Stored<T>, Failure> {
-        let read = self.read_kv(&format!("{}{name}", T::PREFIX)).await;
+    async fn revalidate<T: Family>(&self, name: &str) -> Result<Record<T>, Failure> {
         let environment = (T::PREFIX == Rc::<Environment>::PREFIX).then_some(name);
+        let read = self.read_kv(&format!("{}{name}", T::PREFIX)).await;
         let bytes = read.inspect_err(|failure| failure.log(environment))?;
         let now = Date::now().as_millis();
         // Looked at only now: another request may have read it meanwhile.
         let last = T::memory().with_borrow_mut(|memory| memory.get(name, now, Ages { soft: 0, hard: 0 }));
-        let last = last.map_or(Stored::Missing, |remembered| remembered.value);
+        let last = last.map_or_else(Record::missing, |remembered| remembered.value);
         let size = bytes.as_ref().map_or(0, Vec::len);
-        let stored = match bytes {
-            None => Stored::Missing,
-            Some(bytes) => decode(&bytes, name, self.config, last, environment),
+        let record = match bytes {
+            None => Record::missing(),
+            Some(bytes) => self.decode(&bytes, name, last, now).unwrap_or_else(|(failure, record)| {
+                failure.log(environment);
+                record
+            }),
         };
-        T::memory().with_borrow_mut(|memory| memory.put(name, stored.clone(), size, now));
-        Ok(stored)
+        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, now));
+        Ok(record)
+    }
+
+    /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.
+    fn decode<T: Family>(
+        &self,
+        bytes: &[u8],
+        name: &str,
+        last: Record<T>,
+        now: u64,
+    ) -> Result<Record<T>, (Failure, Record<T>)> {
+        let fingerprint = Some(fingerprint(bytes));
+        if last.fingerprint == fingerprint {
+            let good = last.good.map(|(value, at)| (value, if last.faulty { at } else { now }));
+            return Ok(Record { good, ..last });
+        }
+        match T::decode(bytes, name, self.config) {
+            Ok(value) => Ok(Record { good: Some((value, now)), faulty: false, fingerprint }),
+            Err(failure) => Err((failure, Record { good: last.good, faulty: true, fingerprint })),
+        }
     }
 
     async fn read_kv(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         let kv = self.env.kv("ENVIRONMENTS").map_err(|error| Failure::new(Source::Kv, error))?;
-        kv.get(key).bytes().await.map_err(|error| Failure::new(Source::Kv, error))
+        let read = pin!(kv.get(key).bytes());
+        match select(read, Delay::from(KV_TIMEOUT)).await {
+            Either::Left((read, _)) => read.map_err(|error| Failure::new(Source::Kv, error)),
+            Either::Right(_) => Err(Failure::new(Source::Kv, format!("no answer within {KV_TIMEOUT:?}"))),
+        }
     }
 }
 
-fn decode<T: Family>(
-    bytes: &[u8],
-    name: &str,
-    config: Config,
-    last: Stored<T>,
-    environment: Option<&str>,
-) -> Stored<T> {
-    let fingerprint = fingerprint(bytes);
-    match last {
-        Stored::Value(_, same) | Stored::Faulty(same) if same == fingerprint => last,
-        last => match (T::decode(bytes, name, config), last) {
-            (Ok(value), _) => Stored::Value(value, fingerprint),
-            (Err(failure), last) => {
-                failure.log(environment);
-                // With the new fingerprint, so that the same fault is not found and logged again.
-                match last {
-                    Stored::Value(good, _) => Stored::Value(good, fingerprint),
-                    Stored::Faulty(_) | Stored::Missing => Stored::Faulty(fingerprint),
-                }
-            }
-        },
-    }
-}
+/// A store that takes longer counts as failed.
+const KV_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()
-}
-
-fn known<T>(stored: Stored<T>) -> Result<T, Error> {
-    match stored {
-        Stored::Value(value, _) => Ok(value),
-        Stored::Faulty(_) => Err(Error::Unavailable(Part::Environment)),
-        Stored::Missing => Err(Error::KeyUnknown),
-    }
 }

@@ -10,7 +10,6 @@ mod environments;
 mod failure;
 mod identities;
 mod identity_object;
-mod memory;
 mod respond;
 
 pub use identity_object::IdentityObject;

@@ -49,19 +49,18 @@ pub struct Remembered<T> {
     pub value: T,
     /// What to do with it.
     pub age: Age,
-    /// For how long it has not been confirmed.
-    pub milliseconds: u64,
 }
 
 /// A background look-up that has not ended by then never will: its request was cancelled.
 const REVALIDATION_TIMEOUT: u64 = 10_000;
 
-impl<T: Clone> Memory<T> {
-    /// Nothing.
-    pub fn new() -> Memory<T> {
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
         Memory { entries: HashMap::new(), bytes: 0 }
     }
+}
 
+impl<T: Clone> Memory<T> {
     /// What is known by this name.
     pub fn get(&mut self, name: &str, now: u64, ages: Ages) -> Option<Remembered<T>> {
         let entry = self.entries.get_mut(name)?;
@@ -72,7 +71,7 @@ impl<T: Clone> Memory<T> {
             _ if milliseconds < ages.hard => Age::Middle,
             _ => Age::Old,
         };
-        Some(Remembered { value: entry.value.clone(), age, milliseconds })
+        Some(Remembered { value: entry.value.clone(), age })
     }
 
     /// Whether the caller is the one to look a middle-aged value up again.
@@ -103,5 +102,69 @@ impl<T: Clone> Memory<T> {
                 self.bytes -= forgotten.size;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGES: Ages = Ages { soft: 10, hard: 100 };
+
+    #[test]
+    fn values_grow_older() {
+        let mut memory = Memory::default();
+        memory.put("a", 1, 0, 1000);
+        for (now, age) in
+            [(1000, Age::Young), (1009, Age::Young), (1010, Age::Middle), (1100, Age::Old), (0, Age::Young)]
+        {
+            assert_eq!(
+                memory.get("a", now, AGES).map(|known| (known.value, known.age)),
+                Some((1, age)),
+                "{now}"
+            );
+        }
+        assert!(memory.get("b", 0, AGES).is_none());
+        assert_eq!(memory.get("a", 1000, Ages { soft: 0, hard: 0 }).map(|known| known.age), Some(Age::Old));
+    }
+
+    #[test]
+    fn one_at_a_time_looks_a_value_up_again() {
+        let mut memory = Memory::default();
+        memory.put("a", 1, 0, 0);
+        assert!(memory.begin_revalidation("a", 20));
+        assert!(!memory.begin_revalidation("a", 21));
+        // The one who began has been cancelled.
+        assert!(memory.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
+        memory.put("a", 2, 0, 40_000);
+        assert!(memory.begin_revalidation("a", 40_001));
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_is_forgotten_first() {
+        let mut memory = Memory::default();
+        let third = MAX_BYTES / 3;
+        for (time, name) in ["a", "b"].into_iter().enumerate() {
+            memory.put(name, (), third, time as u64);
+        }
+        memory.get("a", 2, AGES);
+        memory.put("c", (), third, 3);
+        let known = |memory: &mut Memory<()>, name| memory.get(name, 4, AGES).is_some();
+        assert_eq!(["a", "b", "c"].map(|name| known(&mut memory, name)), [true, false, true]);
+        // One that is too large for all stays alone, and replacing it does not count it twice.
+        memory.put("d", (), 2 * MAX_BYTES, 5);
+        memory.put("d", (), third, 6);
+        memory.put("e", (), third, 7);
+        assert_eq!(["a", "d", "e"].map(|name| known(&mut memory, name)), [false, true, true]);
+    }
+
+    #[test]
+    fn entries_of_no_size_are_bounded_too() {
+        let mut memory = Memory::default();
+        for number in 0..20_000_u64 {
+            memory.put(&number.to_string(), (), 0, number);
+        }
+        assert!(memory.entries.len() <= MAX_BYTES / ENTRY_BYTES, "{}", memory.entries.len());
+        assert!(memory.get("19999", 20_000, AGES).is_some());
     }
 }

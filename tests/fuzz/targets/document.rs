@@ -1,0 +1,23 @@
+//! Any bytes as an environment document: refused, or answered from.
+
+#![no_main]
+
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, KeyKind};
+use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
+use flagsmith_edge_worker::identity::{TraitValue, Traits};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for engine in [Engine::V10, Engine::V11] {
+        let Ok(environment) = Environment::parse(bytes, engine) else { return };
+        let list: serde_json::Value = serde_json::from_slice(environment.flags.list(KeyKind::Client)).unwrap();
+        assert!(list.is_array());
+        serde_json::from_slice::<serde_json::Value>(environment.document()).unwrap();
+        let traits = Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
+        let key = environment.identity_key("a");
+        let identity = IdentityContext { identifier: "a", key: &key, traits: &traits, overrides: &[] };
+        let evaluation = evaluate(&environment.ruleset, Some(identity));
+        assert_eq!(evaluation.decisions.len(), environment.ruleset.features.len());
+    }
+});

@@ -1,0 +1,54 @@
+//! Any request to an environment that has something of everything: answered, with JSON, and never with a 5xx.
+
+#![no_main]
+
+use std::cell::LazyCell;
+
+use flagsmith_edge_worker::api::{self, Request, Response, Route, Step};
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, KeyKind};
+use flagsmith_edge_worker::identity::Identity;
+use libfuzzer_sys::fuzz_target;
+
+thread_local! {
+    static ENVIRONMENT: LazyCell<Environment> = LazyCell::new(|| {
+        let document = include_bytes!("../../../fixtures/environments/production.json");
+        Environment::parse(document, Engine::V10).unwrap()
+    });
+}
+
+/// The input is a method, a path with its query and a body, each ended by a new line but the last.
+fuzz_target!(|bytes: &[u8]| {
+    let mut parts = bytes.splitn(3, |&byte| byte == b'\n');
+    let mut text = || parts.next().map(String::from_utf8_lossy).unwrap_or_default();
+    let (method, target) = (text(), text());
+    let body = parts.next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let Ok(Some(route)) = Route::parse(path) else { return };
+    let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
+    let request = Request { method: &method, query, header: &header, body, random: &|| [1; 16] };
+    ENVIRONMENT.with(|environment| {
+        for key in [KeyKind::Client, KeyKind::Server] {
+            let answered = api::check(environment, route, &method)
+                .and_then(|()| api::begin(environment, route, key, &request))
+                .and_then(|step| match step {
+                    Step::Answered(response) => Ok(response),
+                    Step::Identities(commands, pending) => {
+                        let outcomes: Vec<_> = commands
+                            .into_iter()
+                            .map(|(_, command)| {
+                                let mut identity = Identity::default();
+                                identity.apply(command).map(|_| identity)
+                            })
+                            .collect();
+                        pending.answer(environment, key, &outcomes)
+                    }
+                });
+            let response = answered.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), &method);
+            assert!(response.status < 500, "{}", response.status);
+            if !response.body.is_empty() {
+                serde_json::from_slice::<serde_json::Value>(&response.body).unwrap();
+            }
+        }
+    });
+});
