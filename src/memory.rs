@@ -84,7 +84,7 @@ impl<T: Clone> Memory<T> {
         !busy
     }
 
-    /// Remembers what was just read; `size` in bytes. Forgets what was used longest ago where it gets too much.
+    /// Remembers what was just read; `size` in bytes. Forgets something else where it gets too much.
     pub fn put(&mut self, name: &str, value: T, size: usize, now: u64) {
         let size = size + ENTRY_BYTES;
         let entry = Entry { value, size, checked_at: now, used_at: now, revalidated_at: None };
@@ -92,15 +92,23 @@ impl<T: Clone> Memory<T> {
         if let Some(old) = self.entries.insert(name.to_owned(), entry) {
             self.bytes -= old.size;
         }
-        while self.bytes > MAX_BYTES && self.entries.len() > 1 {
-            let others = self.entries.iter().filter(|(other, _)| *other != name);
-            let Some(oldest) = others.min_by_key(|(_, entry)| entry.used_at).map(|(name, _)| name.clone())
-            else {
+        if self.bytes > MAX_BYTES {
+            self.forget(name);
+        }
+    }
+
+    /// Makes room, so that it need not be made again soon: first what is next to nothing, which whoever makes up
+    /// keys can fill the memory with, then what was used longest ago, but not `kept`.
+    fn forget(&mut self, kept: &str) {
+        let others = self.entries.iter().filter(|(name, _)| *name != kept);
+        let mut others: Vec<_> =
+            others.map(|(name, entry)| (entry.size > ENTRY_BYTES, entry.used_at, name.clone())).collect();
+        others.sort_unstable();
+        for (_, _, name) in others {
+            if self.bytes <= MAX_BYTES / 4 * 3 {
                 break;
-            };
-            if let Some(forgotten) = self.entries.remove(&oldest) {
-                self.bytes -= forgotten.size;
             }
+            self.bytes -= self.entries.remove(&name).map_or(0, |entry| entry.size);
         }
     }
 }
@@ -161,9 +169,11 @@ mod tests {
     #[test]
     fn entries_of_no_size_are_bounded_too() {
         let mut memory = Memory::default();
-        for number in 0..20_000_u64 {
+        memory.put("document", (), MAX_BYTES / 2, 0);
+        for number in 1..20_000_u64 {
             memory.put(&number.to_string(), (), 0, number);
         }
+        assert!(memory.get("document", 20_000, AGES).is_some(), "made-up keys drove out a document");
         assert!(memory.entries.len() <= MAX_BYTES / ENTRY_BYTES, "{}", memory.entries.len());
         assert!(memory.get("19999", 20_000, AGES).is_some());
     }

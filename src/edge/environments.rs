@@ -162,22 +162,21 @@ impl Environments {
                 self.revalidate::<T>(name).await.map_err(|_| Error::Unavailable(Part::Environment))?;
             return record.value(true, now);
         };
+        let known = remembered.value.good.is_some();
         match remembered.age {
             Age::Young => {}
-            Age::Middle => {
+            Age::Middle if known => {
                 if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
                     let (environments, name) = (self.clone(), name.to_owned());
                     // A failure is logged where it happens, and the value just grows older.
                     context.wait_until(async move { drop(environments.revalidate::<T>(&name).await) });
                 }
             }
-            Age::Old => {
+            // That something is missing is not known for long.
+            Age::Middle | Age::Old => {
                 return match self.revalidate::<T>(name).await {
                     Ok(record) => record.value(true, now),
-                    Err(_) if remembered.value.good.is_some() => {
-                        remembered.value.value(false, Date::now().as_millis())
-                    }
-                    // That it was missing once says nothing now.
+                    Err(_) if known => remembered.value.value(false, Date::now().as_millis()),
                     Err(_) => Err(Error::Unavailable(Part::Environment)),
                 };
             }
