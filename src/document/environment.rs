@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::builder::{Builder, Definition, VariantDefinition};
+use super::compressed::inflate;
 use super::flags::Flags;
 use super::ruleset::{Engine, Override, Ruleset, StateId};
 use super::schema;
@@ -87,8 +88,14 @@ impl UpdatedAt {
 impl Environment {
     /// Compiles a document as published (contract §B).
     pub fn parse(published: &[u8], engine: Engine) -> Result<Environment, Fault> {
-        let document: schema::Document<'_> =
-            serde_json::from_slice(published).map_err(|_| locate_fault(published))?;
+        let document: schema::Document<'_> = match serde_json::from_slice(published) {
+            Ok(document) => document,
+            // A compressed document has texts where others have their parts.
+            Err(_) => match inflate(published) {
+                Some(inflated) => return Environment::parse(&inflated, engine),
+                None => return Err(locate_fault(published)),
+            },
+        };
         let fault = |field: &str, problem: &str| Fault { field: field.into(), problem: problem.into() };
         let key = document.api_key.as_deref().or(document.environment_api_key.as_deref());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| fault("api_key", "is missing"))?;

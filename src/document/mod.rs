@@ -3,6 +3,7 @@
 //! Parsing finds every fault, so that nothing after it can fail.
 
 mod builder;
+mod compressed;
 pub mod condition;
 pub mod context;
 mod environment;

@@ -1,0 +1,65 @@
+//! Stored documents whose largest parts are compressed: gzip of their JSON, as base64 (contract §B, `compressed`).
+
+use std::io::Read;
+
+use data_encoding::BASE64;
+use flate2::read::GzDecoder;
+
+use super::json::Json;
+
+/// The most that a part may inflate to, in bytes: what KV takes as one value.
+const MAX_INFLATED_LENGTH: u64 = 25 * 1024 * 1024;
+
+/// The document with its parts inflated; `None` for one that is not compressed, or not readable.
+pub fn inflate(published: &[u8]) -> Option<Vec<u8>> {
+    let members = Json::parse(published).ok()?.object()?;
+    if !members.get("compressed")?.is_true() {
+        return None;
+    }
+    let mut document = String::from("{");
+    for (name, value) in &members {
+        let inflated = match (&**name, value.text()) {
+            ("compressed", _) => continue,
+            ("project" | "feature_states", Some(base64)) => Some(inflate_part(&base64)?),
+            _ => None,
+        };
+        let value = inflated.as_deref().unwrap_or(value.source());
+        document.extend([serde_json::Value::from(&**name).to_string().as_str(), ":", value, ","]);
+    }
+    document.truncate(document.trim_end_matches(',').len());
+    document.push('}');
+    Some(document.into_bytes())
+}
+
+fn inflate_part(base64: &str) -> Option<String> {
+    let compressed = BASE64.decode(base64.as_bytes()).ok()?;
+    let mut part = String::new();
+    GzDecoder::new(compressed.as_slice()).take(MAX_INFLATED_LENGTH).read_to_string(&mut part).ok()?;
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inflates_the_compressed_parts() {
+        // gzip of `{"id": 1}` and of `[]`.
+        let document = r#"{"compressed":true,"environment_api_key":"k","project":"H4sIAAAAAAACA6tWykxRslIwrAUAhUDUVgkAAAA=",
+            "feature_states":"H4sIAAAAAAACA4uOBQApu0wNAgAAAA==","name":"x"}"#;
+        let inflated = inflate(document.as_bytes()).map(String::from_utf8);
+        let expected = r#"{"environment_api_key":"k","project":{"id": 1},"feature_states":[],"name":"x"}"#;
+        assert_eq!(inflated, Some(Ok(expected.to_owned())));
+    }
+
+    #[test]
+    fn leaves_others_alone() {
+        for document in [
+            r#"{"project":{}}"#,
+            r#"{"compressed":false,"project":"H4s="}"#,
+            r#"{"compressed":true,"project":"?"}"#,
+        ] {
+            assert_eq!(inflate(document.as_bytes()), None, "{document}");
+        }
+    }
+}
