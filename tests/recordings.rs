@@ -12,7 +12,7 @@ use support::{fixtures, outside};
 #[test]
 fn our_exchanges() {
     let mut worker = Worker::with_documents(&fixtures("environments"));
-    let count = replay(&mut worker, &fixtures("exchanges/sdk.jsonl"), &fixtures("environments"));
+    let count = replay(&mut worker, &fixtures("exchanges/shop.jsonl"), &fixtures("environments"));
     assert!(count > 0);
 }
 
