@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { startEdge } from "./harness.mjs";
+import { request } from "./http.mjs";
 
-const edge = await startEdge();
+// Three isolates, as in three locations of the network: they share the objects and no memory.
+const edge = await startEdge({ workers: 3 });
 after(() => edge.close());
 const key = edge.environments[0].key;
 
@@ -39,6 +41,13 @@ test("concurrent sets and deletes leave the state of some serial order", async (
   // Whoever comes after an answer comes after the write.
   assert.equal((await setTraits("mixed", { left: "last" })).left, "last");
   assert.equal((await traitsOf("mixed")).left, "last");
+});
+
+test("concurrent writes through several isolates are all seen through each of them", async () => {
+  const names = numbers(60).map((number) => `trait-${number}`);
+  await Promise.all(names.map((name, number) => setTraits("roaming", { [name]: number }, edge.ports[number % 3])));
+  const expected = Object.fromEntries(names.map((name, number) => [name, number]));
+  for (const port of edge.ports) assert.deepEqual(await traitsOf("roaming", port), expected);
 });
 
 test("concurrent increments each count once", async () => {
@@ -95,21 +104,21 @@ async function writeUntilKilled(round, count) {
   return acknowledged;
 }
 
-async function setTraits(identifier, traits) {
+async function setTraits(identifier, traits, port = edge.port) {
   const list = Object.entries(traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value }));
-  return byKey(await post("/api/v1/identities/", { identifier, traits: list }));
+  return byKey(await post("/api/v1/identities/", { identifier, traits: list }, port));
 }
 
-async function traitsOf(identifier) {
+async function traitsOf(identifier, port = edge.port) {
   const path = `/api/v1/identities/?identifier=${encodeURIComponent(identifier)}`;
-  const response = await edge.request({ path, headers: { "X-Environment-Key": key } });
+  const response = await request(port, { path, headers: { "X-Environment-Key": key } });
   assert.equal(response.status, 200, response.text);
   return byKey(response.json());
 }
 
-async function post(path, body) {
+async function post(path, body, port = edge.port) {
   const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
-  const response = await edge.request({ method: "POST", path, headers, body: JSON.stringify(body) });
+  const response = await request(port, { method: "POST", path, headers, body: JSON.stringify(body) });
   assert.equal(response.status, 200, response.text);
   return response.json();
 }
