@@ -1,6 +1,7 @@
 //! An evaluation context (contract §C.0), compiled: the form in which Flagsmith's engines exchange test cases.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -52,13 +53,8 @@ impl Context {
             let metadata = metadata(segment.metadata);
             builder.segment(&segment.key, &segment.name, &segment.rules, overrides, metadata);
         }
-        let context = if builder.needs_context() {
-            let mut context: Map<String, Value> = serde_json::from_slice(json)?;
-            context.shift_remove("identity");
-            Some(context)
-        } else {
-            None
-        };
+        let mut context: Option<Map<String, Value>> =
+            builder.needs_context().then(|| serde_json::from_slice(json)).transpose()?;
         let identity = schema.identity.map(|identity| ContextIdentity {
             key: match identity.key.filter(|key| !key.is_empty()) {
                 Some(key) => key.into_owned(),
@@ -67,6 +63,11 @@ impl Context {
             identifier: identity.identifier.into_owned(),
             traits: identity.traits,
         });
+        // In the place that the author gave it: wildcards walk members in their order.
+        let members = context.as_mut().and_then(|context| context.get_mut("identity")?.as_object_mut());
+        if let (Some(members), Some(identity)) = (members, &identity) {
+            members.insert("key".to_owned(), identity.key.as_str().into());
+        }
         Ok(Context { ruleset: builder.finish(context), identity })
     }
 }
@@ -143,7 +144,7 @@ struct SegmentContext<'a> {
 
 fn define<T>(feature: &FeatureContext<'_>, add: impl FnOnce(&Definition<'_>) -> T) -> T {
     let mut variants: Vec<_> = feature.variants.iter().collect();
-    variants.sort_by(|a, b| a.priority.total_cmp(&b.priority));
+    variants.sort_by(|a, b| a.priority.partial_cmp(&b.priority).unwrap_or(Ordering::Equal));
     let variants = variants.into_iter().map(|variant| VariantDefinition {
         weight: variant.weight,
         key: variant.key.as_deref(),

@@ -62,7 +62,8 @@ pub struct Ruleset {
     pub conditions: Vec<Condition>,
     /// Each distinct property that a condition reads, once.
     pub properties: Vec<Property>,
-    /// The context that JSONPath queries run on, less the identity; only where some query needs it.
+    /// The context that JSONPath queries run on; only where some query needs it. An environment's is without
+    /// identity, that of an evaluation context has its own.
     pub context: Option<serde_json::Map<String, serde_json::Value>>,
     pub(super) text: Vec<u8>,
 }

@@ -135,10 +135,11 @@ fn quantify<'r, T>(quantifier: Quantifier, parts: &'r [T], mut holds: impl FnMut
     }
 }
 
-/// The context that queries run on (contract §C.0): the environment's part and the identity.
+/// The context that queries run on (contract §C.0): the environment's part and, where that is not there already,
+/// the identity.
 fn whole_context(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> serde_json::Value {
     let mut context = ruleset.context.clone().unwrap_or_default();
-    if let Some(identity) = identity {
+    if let (Some(identity), false) = (identity, context.contains_key("identity")) {
         let value = |value: &TraitValue| serde_json::to_value(value).unwrap_or_default();
         let traits = identity.traits.iter().map(|(key, trait_value)| (key.to_string(), value(trait_value)));
         let traits: serde_json::Map<_, _> = traits.collect();

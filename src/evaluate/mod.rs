@@ -10,6 +10,7 @@ mod hash;
 mod result;
 mod value;
 
+use crate::document::python;
 use crate::document::ruleset::{Engine, FeatureId, Ruleset, SegmentId, State, StateId};
 use crate::identity::Traits;
 
@@ -159,7 +160,8 @@ pub fn reason(ruleset: &Ruleset, feature: FeatureId, decision: &Decision) -> Str
         let state = ruleset.states.get(decision.state);
         let weight =
             state.and_then(|state| state.variants.get(variant)).map_or(0.0, |variant| variant.weight);
-        return format!("SPLIT; weight={weight}");
+        let weight = python::float_text(weight);
+        return format!("SPLIT; weight={}", weight.strip_suffix(".0").unwrap_or(&weight));
     }
     match decision.source {
         Source::Identity => "TARGETING_MATCH; segment=identity_overrides".to_owned(),
