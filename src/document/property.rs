@@ -3,6 +3,8 @@
 //! A property that begins `$.` is both: a trait of that very name wins, then the path counts; one that is no valid
 //! path is only a trait's name (contract §C.2).
 
+use std::fmt::Write;
+
 use serde_json_path::JsonPath;
 
 /// A property, resolved as far as it can be before there is an identity.
@@ -72,7 +74,8 @@ impl Target {
             }
             _ => None,
         };
-        known.or_else(|| JsonPath::parse(source).ok().map(|query| Target::Query(Box::new(query))))
+        let query = || JsonPath::parse(&standard_names(source)?).ok();
+        known.or_else(|| query().map(|query| Target::Query(Box::new(query))))
     }
 }
 
@@ -105,16 +108,65 @@ fn member_names(source: &str) -> Option<Vec<&str>> {
             }
             _ => {
                 let inside = rest.strip_prefix('.')?;
-                let ends = |c: char| c.is_ascii() && c != '_' && !c.is_ascii_alphanumeric();
-                let (name, after) = inside.split_at_checked(inside.find(ends).unwrap_or(inside.len()))?;
-                let plain = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
-                (plain.then_some(name)?, after)
+                let (name, after) = split_name(inside);
+                ((!name.is_empty()).then_some(name)?, after)
             }
         };
         names.push(name);
         rest = after;
     }
     Some(names)
+}
+
+/// Splits after a member name that needs no quotes; it is empty where there is none. Flagsmith's JSONPath takes
+/// hyphens into such names and nothing beyond U+FFFF, both against RFC 9535.
+fn split_name(text: &str) -> (&str, &str) {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{80}'..='\u{ffff}');
+    let name = match text.chars().next() {
+        Some(c) if inside(c) && c != '-' && !c.is_ascii_digit() => text.find(|c| !inside(c)),
+        _ => Some(0),
+    };
+    text.split_at_checked(name.unwrap_or(text.len())).unwrap_or((text, ""))
+}
+
+/// The same path with names that the RFC does not allow in quotes; `None` for one that Flagsmith does not allow.
+fn standard_names(source: &str) -> Option<String> {
+    let mut path = String::with_capacity(source.len());
+    let mut rest = source;
+    let mut quote = None;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..)?;
+        match (quote, c) {
+            (Some(_), '\\') => {
+                path.push(c);
+                let escaped = rest.chars().next()?;
+                path.push(escaped);
+                rest = rest.get(escaped.len_utf8()..)?;
+            }
+            (Some(open), _) => {
+                quote = (c != open).then_some(open);
+                path.push(c);
+            }
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                path.push(c);
+            }
+            (None, '.') => {
+                let (name, after) = split_name(rest);
+                if name.contains('-') {
+                    // Of the two dots of a descendant's name the first is there already.
+                    let dot = if path.ends_with('.') { "." } else { "" };
+                    let _ = write!(path, "{dot}['{name}']");
+                    rest = after;
+                } else {
+                    path.push(c);
+                }
+            }
+            (None, '\u{10000}'..) => return None,
+            (None, _) => path.push(c),
+        }
+    }
+    Some(path)
 }
 
 #[cfg(test)]
@@ -133,10 +185,30 @@ mod tests {
             ("$.identity..key", None),
             ("$.identity.*", None),
             ("$.identity.traits.a b", None),
+            ("$.identity.traits.a-b", Some(vec!["identity", "traits", "a-b"])),
+            ("$.identity.traits.-a", None),
+            ("$.identity.traits.😀", None),
             ("$.", None),
             ("$.identity.traits.a[0]", None),
         ] {
             assert_eq!(member_names(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn quotes_names_with_hyphens() {
+        for (path, expected) in [
+            ("$..a-b", Some("$..['a-b']")),
+            (
+                "$.a-b.c[?@.d-e == 'f.g-h' && @.i > -1.5e-3]",
+                Some("$['a-b'].c[?@['d-e'] == 'f.g-h' && @.i > -1.5e-3]"),
+            ),
+            ("$.*['it\\'s .a-b'].c-", Some("$.*['it\\'s .a-b']['c-']")),
+            ("$.*.😀", None),
+            ("$.*['😀']", Some("$.*['😀']")),
+            ("$.*['\\", None),
+        ] {
+            assert_eq!(standard_names(path).as_deref(), expected, "{path}");
         }
     }
 
