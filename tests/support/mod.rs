@@ -7,6 +7,9 @@ pub mod worker;
 
 use std::path::{Path, PathBuf};
 
+use flagsmith_edge_worker::document::context::Context;
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::evaluate::evaluate_context;
 use serde_json::Value;
 
 /// A folder of our own fixtures.
@@ -22,6 +25,13 @@ pub fn outside(variable: &str, default: &str) -> Option<PathBuf> {
         return None;
     }
     Some(folder)
+}
+
+/// What we make of a case's context, if that is not the case's result.
+pub fn difference(case: &Value, engine: Engine) -> Option<Value> {
+    let context = Context::parse(case["context"].to_string().as_bytes(), engine).unwrap();
+    let result = evaluate_context(&context);
+    (!same(&result, &case["result"])).then_some(result)
 }
 
 /// Equal, with numbers compared by value.

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Evaluates random contexts here and with Flagsmith's own engine, flag-engine 10 and 11; fails where they differ.
+# N contexts for each, from SEED.
+set -eu
+cd "$(dirname "$0")/.."
+N=${N:-10000}
+SEED=${SEED:-1}
+mkdir -p build
+
+for engine in 10 11; do
+    case $engine in 10) venv=.venv ;; 11) venv=.venv-11 ;; esac
+    requirements=tests/differential/requirements-$engine.txt
+    # Installed anew when the versions change.
+    if ! cmp -s "$requirements" "$venv/requirements.txt"; then
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+        cp "$requirements" "$venv/requirements.txt"
+    fi
+    "$venv/bin/python" tests/differential/generate.py "$engine" "$N" "$SEED" >"build/differential-$engine.jsonl"
+done
+
+DIFFERENTIAL_CASES=$PWD/build/differential-10.jsonl DIFFERENTIAL_CASES_11=$PWD/build/differential-11.jsonl \
+    cargo test --test differential -- --nocapture
