@@ -74,7 +74,7 @@ impl Target {
             }
             _ => None,
         };
-        let query = || JsonPath::parse(&standard_names(source)?).ok();
+        let query = || JsonPath::parse(&standard(source)?).ok();
         known.or_else(|| query().map(|query| Target::Query(Box::new(query))))
     }
 }
@@ -129,11 +129,17 @@ fn split_name(text: &str) -> (&str, &str) {
     text.split_at_checked(name.unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
-/// The same path with names that the RFC does not allow in quotes; `None` for one that Flagsmith does not allow.
-fn standard_names(source: &str) -> Option<String> {
+/// The deepest nesting of brackets and parentheses in a path. The library's parser calls itself for each and takes
+/// twice as long for each filter in a filter.
+const MAX_NESTING: usize = 6;
+
+/// The path as the library reads it: names that RFC 9535 does not allow in quotes, hexadecimal digits in capitals.
+/// `None` for a path that Flagsmith does not allow, and for one that nests too deep.
+fn standard(source: &str) -> Option<String> {
     let mut path = String::with_capacity(source.len());
     let mut rest = source;
     let mut quote = None;
+    let mut nesting = 0_usize;
     while let Some(c) = rest.chars().next() {
         rest = rest.get(c.len_utf8()..)?;
         match (quote, c) {
@@ -142,6 +148,10 @@ fn standard_names(source: &str) -> Option<String> {
                 let escaped = rest.chars().next()?;
                 path.push(escaped);
                 rest = rest.get(escaped.len_utf8()..)?;
+                if escaped == 'u' {
+                    path.push_str(&rest.get(..4)?.to_ascii_uppercase());
+                    rest = rest.get(4..)?;
+                }
             }
             (Some(open), _) => {
                 quote = (c != open).then_some(open);
@@ -163,7 +173,17 @@ fn standard_names(source: &str) -> Option<String> {
                 }
             }
             (None, '\u{10000}'..) => return None,
-            (None, _) => path.push(c),
+            (None, _) => {
+                match c {
+                    '[' | '(' => nesting += 1,
+                    ']' | ')' => nesting = nesting.saturating_sub(1),
+                    _ => {}
+                }
+                if nesting > MAX_NESTING {
+                    return None;
+                }
+                path.push(c);
+            }
         }
     }
     Some(path)
@@ -196,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_names_with_hyphens() {
+    fn rewrites_paths_for_the_library() {
         for (path, expected) in [
             ("$..a-b", Some("$..['a-b']")),
             (
@@ -207,8 +227,21 @@ mod tests {
             ("$.*.😀", None),
             ("$.*['😀']", Some("$.*['😀']")),
             ("$.*['\\", None),
+            ("$.*['\\ud83d\\ude00']", Some("$.*['\\uD83D\\uDE00']")),
+            ("$.*['\\u12", None),
         ] {
-            assert_eq!(standard_names(path).as_deref(), expected, "{path}");
+            assert_eq!(standard(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_that_nest_too_deep_are_trait_names() {
+        for (open, close) in [("[?@", "]"), ("[?(@", ")]"), ("[?count(@", ") > 1]"), ("[?!(@", ")]")] {
+            let path = |depth| format!("$.a{}{}", open.repeat(depth), close.repeat(depth));
+            assert!(matches!(Property::new(&path(3)), Property::Path(..)), "{}", path(3));
+            for depth in [7, 5_000] {
+                assert!(matches!(Property::new(&path(depth)), Property::Trait(_)), "{depth} {open}");
+            }
         }
     }
 
