@@ -114,13 +114,13 @@ pub fn parse_float(text: &str) -> Option<f64> {
     number_text(text)?.parse().ok()
 }
 
-/// What both casts do first: strip, turn every decimal digit into its ASCII form, drop the underscores that
-/// stand between digits. `None` for a misplaced underscore.
+/// What both casts do first: strip (unlike `str.strip()` they leave the ASCII separators), turn every decimal digit
+/// into its ASCII form, drop the underscores that stand between digits. `None` for a misplaced underscore.
 fn number_text(text: &str) -> Option<String> {
     let mut number = String::with_capacity(text.len());
     let mut after_digit = false;
     let mut after_underscore = false;
-    for c in strip(text).chars() {
+    for c in text.trim().chars() {
         let digit = decimal_digit(c);
         if after_underscore && digit.is_none() {
             return None;
@@ -286,6 +286,9 @@ mod tests {
             ("1_", None),
             ("1 2", None),
             ("0x10", None),
+            ("\x0b5\x0c", Some("5")),
+            ("\x1c5", None),
+            ("\u{a0}5\u{85}", Some("5")),
         ] {
             assert_eq!(parse_int(text).map(|n| n.to_string()).as_deref(), expected, "{text:?}");
         }
