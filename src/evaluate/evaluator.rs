@@ -57,8 +57,15 @@ impl<'a> Evaluator<'a> {
     /// A rule asks its conditions and its sub-rules separately; an empty side is satisfied.
     fn rule_holds(&mut self, rule: &'a Rule) -> bool {
         let conditions = &rule.conditions;
-        (conditions.is_empty() || quantify(rule.quantifier, conditions, |&id| self.condition_holds(id)))
-            && (rule.rules.is_empty() || quantify(rule.quantifier, &rule.rules, |rule| self.rule_holds(rule)))
+        let conditions_hold =
+            conditions.is_empty() || quantify(rule.quantifier, conditions, |&id| self.condition_holds(id));
+        // flag-engine 11 judges both sides always, and so finds circles that one side alone does not show.
+        if !conditions_hold && self.ruleset.engine == Engine::V10 {
+            return false;
+        }
+        let rules_hold =
+            rule.rules.is_empty() || quantify(rule.quantifier, &rule.rules, |rule| self.rule_holds(rule));
+        conditions_hold && rules_hold
     }
 
     fn condition_holds(&mut self, id: ConditionId) -> bool {

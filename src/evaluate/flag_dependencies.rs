@@ -10,7 +10,7 @@ use super::evaluator::Evaluator;
 use super::value::Value;
 use super::{Decision, Held, Outcome, Source, hold, outcome, override_for, reason};
 use crate::document::property::FlagField;
-use crate::document::ruleset::FeatureId;
+use crate::document::ruleset::{FeatureId, Segment, SegmentId};
 
 /// The deepest chain of dependencies that is followed; a longer one counts as a circle.
 const MAX_CHAIN: usize = 100;
@@ -24,6 +24,8 @@ pub struct FlagDependencies {
     pub cyclic: Vec<FeatureId>,
     /// How often a circle was cut; whatever was judged meanwhile rests on nothing.
     pub cuts: usize,
+    /// Verdicts on segments that were asked for an override and rest on no cut.
+    segments: HashMap<SegmentId, bool>,
     /// The features being resolved, outermost first.
     resolving: Vec<FeatureId>,
 }
@@ -76,6 +78,20 @@ impl<'a> Evaluator<'a> {
         Some(decision)
     }
 
+    /// Whether a segment's overrides count, judged once: of a circle those features are members from which it is
+    /// entered first.
+    fn overrides(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
+        if let Some(&known) = self.dependencies.segments.get(&id) {
+            return known;
+        }
+        let cuts = self.dependencies.cuts;
+        let matches = self.is_in_segment(segment);
+        if self.dependencies.cuts == cuts {
+            self.dependencies.segments.insert(id, matches);
+        }
+        matches
+    }
+
     /// The state that wins for one feature, by those segments alone that override it.
     fn winner(&mut self, feature: FeatureId) -> (usize, Source) {
         let ruleset = self.ruleset;
@@ -87,7 +103,7 @@ impl<'a> Evaluator<'a> {
             let of_feature = |state: usize| ruleset.states.get(state).is_some_and(|s| s.feature == feature);
             let mut candidates =
                 segment.overrides.iter().filter(|change| of_feature(change.state)).peekable();
-            if candidates.peek().is_none() || !self.is_in_segment(segment) {
+            if candidates.peek().is_none() || !self.overrides(id, segment) {
                 continue;
             }
             for candidate in candidates {
