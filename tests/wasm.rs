@@ -1,0 +1,37 @@
+//! Our engine cases on the target that the worker runs on: numbers, hashes and patterns give the same there.
+
+#![cfg(target_arch = "wasm32")]
+
+#[allow(dead_code, reason = "the parts that read files are for native tests")]
+mod support;
+
+use flagsmith_edge_worker::document::ruleset::Engine;
+use include_dir::{Dir, include_dir};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use support::difference;
+
+static ENGINE_10: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/engine");
+static ENGINE_11: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/engine-11");
+
+#[wasm_bindgen_test]
+fn our_cases() {
+    assert!(run(&ENGINE_10, Engine::V10) > 50);
+}
+
+#[wasm_bindgen_test]
+fn our_cases_of_engine_11() {
+    assert!(run(&ENGINE_11, Engine::V11) > 10);
+}
+
+fn run(folder: &Dir<'_>, engine: Engine) -> usize {
+    let mut failures = Vec::new();
+    for file in folder.files() {
+        let case = serde_json::from_slice(file.contents()).unwrap();
+        if let Some(result) = difference(&case, engine) {
+            failures.push(format!("{}\n  got {result}", file.path().display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    folder.files().count()
+}
