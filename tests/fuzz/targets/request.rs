@@ -17,7 +17,7 @@ thread_local! {
     });
 }
 
-/// The input is a method, a path with its query and a body, each ended by a new line but the last.
+// The input is a method, a path with its query and a body, each ended by a new line but the last.
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(3, |&byte| byte == b'\n');
     let mut text = || parts.next().map(String::from_utf8_lossy).unwrap_or_default();
