@@ -145,7 +145,10 @@ fn a_fault_names_its_field_and_quotes_nothing() {
         assert!(fault.starts_with(expected), "{document}: {fault}");
         assert!(!fault.contains("secret"), "{fault}");
     }
+    let half_a_pair = r#"{"api_key": "k", "project": {}, "feature_states": [
+        {"feature": {"id": 1, "name": "f"}, "enabled": true, "feature_state_value": "\ud800"}]}"#;
     for (bytes, expected) in [
+        (half_a_pair.as_bytes(), "has an unexpected"),
         (&b"{"[..], "is not JSON from line 1 column 1 on"),
         (b"{} x", "missing field `project`"),
         (b"", "is not JSON"),

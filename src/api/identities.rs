@@ -184,16 +184,32 @@ fn merge<'t>(stored: &'t Traits, transient: &[(Box<str>, Option<TraitValue>)]) -
 
 /// Stored and sent traits by key, those of this request alone marked; the last of several for one key.
 fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Option<TraitValue>)]) {
-    let mut shown: BTreeMap<&str, (Option<&TraitValue>, bool)> =
-        stored.iter().map(|(key, value)| (&**key, (Some(value), false))).collect();
-    shown.extend(transient.iter().map(|(key, value)| (&**key, (value.as_ref(), true))));
-    for (index, (key, (value, transient))) in shown.iter().enumerate() {
-        body.extend_from_slice(if index > 0 { br#",{"trait_key":"# } else { br#"{"trait_key":"# });
-        write_json(body, key);
-        body.extend_from_slice(br#","trait_value":"#);
-        write_json(body, value);
-        body.extend_from_slice(if *transient { br#","transient":true}"# } else { b"}" });
+    if transient.is_empty() {
+        for (key, value) in stored {
+            write_trait(body, key, Some(value), false);
+        }
+    } else {
+        let stored = stored.iter().map(|(key, value)| (&**key, (Some(value), false)));
+        let sent = transient.iter().map(|(key, value)| (&**key, (value.as_ref(), true)));
+        for (key, (value, transient)) in stored.chain(sent).collect::<BTreeMap<_, _>>() {
+            write_trait(body, key, value, transient);
+        }
     }
+    // Each is followed by a comma.
+    if body.ends_with(b",") {
+        body.pop();
+    }
+}
+
+fn write_trait(body: &mut Vec<u8>, key: &str, value: Option<&TraitValue>, transient: bool) {
+    body.extend_from_slice(br#"{"trait_key":"#);
+    write_json(body, key);
+    body.extend_from_slice(br#","trait_value":"#);
+    match value {
+        Some(TraitValue::Text(text)) => write_json(body, text),
+        other => write_json(body, &other),
+    }
+    body.extend_from_slice(if transient { br#","transient":true},"# } else { b"}," });
 }
 
 fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {

@@ -79,6 +79,15 @@ impl<'e> Response<'e> {
         self
     }
 
+    /// Status and headers as one text.
+    pub fn head_text(&self) -> String {
+        let mut text = self.status.to_string();
+        for (name, value) in &self.headers {
+            text.extend([" ", name, ":", value]);
+        }
+        text
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)

@@ -190,6 +190,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
         let json = Json::deserialize(deserializer)?;
         match json.kind() {
             Kind::List | Kind::Object => Err(D::Error::custom("expected a string, number, boolean or null")),
+            // It is copied into answers as it is, so it must be a text and not only spelled like one.
+            Kind::String if json.text().is_none() => Err(D::Error::custom("expected Unicode")),
             _ => Ok(Scalar(json.source())),
         }
     }

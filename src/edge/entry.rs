@@ -1,6 +1,6 @@
 //! A request's way through the worker: open, load, check, begin, answer.
 
-use worker::{Context, Env, Request, web_sys};
+use worker::{Context, Env, web_sys};
 
 use super::body;
 use super::config::Config;
@@ -11,7 +11,7 @@ use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 
 /// What a request is made of, taken from the platform once.
 struct Incoming {
-    request: Request,
+    request: web_sys::Request,
     method: String,
     path: String,
     query: String,
@@ -20,8 +20,8 @@ struct Incoming {
 impl Incoming {
     /// The platform's own method and URL texts: its bindings turn methods that they do not know into GET, and
     /// resolve the dot segments of paths.
-    fn new(request: Request) -> Incoming {
-        let (method, url) = (request.inner().method(), request.inner().url());
+    fn new(request: web_sys::Request) -> Incoming {
+        let (method, url) = (request.method(), request.url());
         let url = url.split('#').next().unwrap_or_default();
         let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
         let target = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
@@ -30,12 +30,12 @@ impl Incoming {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.request.inner().headers().get(name).ok().flatten()
+        self.request.headers().get(name).ok().flatten()
     }
 }
 
 /// Answers a request, whatever comes.
-pub async fn answer(request: Request, env: Env, context: Context) -> web_sys::Response {
+pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {
     let incoming = Incoming::new(request);
     let method = incoming.method.clone();
     let environments = Environments::new(env.clone(), Config::of(&env));
@@ -62,7 +62,7 @@ pub async fn answer(request: Request, env: Env, context: Context) -> web_sys::Re
 
 async fn answer_for<'e>(
     loaded: &'e Loaded,
-    mut incoming: Incoming,
+    incoming: Incoming,
     route: Route,
     key: &EnvironmentKey,
     env: &Env,
@@ -70,7 +70,7 @@ async fn answer_for<'e>(
     let environment = &*loaded.environment;
     api::check(environment, route, &incoming.method)?;
     let body = if route.takes_body(&incoming.method) {
-        body::read(&mut incoming.request, api::MAX_BODY_LENGTH).await?
+        body::read(&incoming.request, api::MAX_BODY_LENGTH).await?
     } else {
         Vec::new()
     };

@@ -1,11 +1,25 @@
 //! Sends commands to identities' objects.
 
+use std::fmt::Display;
+
 use futures_util::future::try_join_all;
-use worker::{Env, Method, Request, RequestInit};
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Env, ObjectNamespace};
 
 use super::failure::{Failure, Source};
 use crate::api::{Error, Part};
 use crate::identity::{Command, Identity, Refusal};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of an [`super::IdentityObject`] in another place.
+    type IdentityStub;
+
+    #[wasm_bindgen(method, catch, js_name = carryOut)]
+    fn carry_out(this: &IdentityStub, command: &str) -> Result<Promise, JsValue>;
+}
 
 /// Carries out each command on its identity, all at once; gives their outcomes in order.
 pub async fn carry_out(
@@ -13,29 +27,35 @@ pub async fn carry_out(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    let sent = commands.iter().map(|(identifier, command)| send(env, environment_key, identifier, command));
-    try_join_all(sent).await.map_err(|failure| {
+    let failed = |failure: Failure| {
         failure.log(Some(environment_key));
         Error::Unavailable(Part::Identity)
-    })
+    };
+    let objects = env.durable_object("IDENTITIES").map_err(|error| failed(failure(&error)))?;
+    let sent = commands
+        .iter()
+        .map(|(identifier, command)| send(&objects, format!("{environment_key}_{identifier}"), command));
+    try_join_all(sent).await.map_err(failed)
 }
 
 async fn send(
-    env: &Env,
-    environment_key: &str,
-    identifier: &str,
+    objects: &ObjectNamespace,
+    name: String,
     command: &Command,
 ) -> Result<Result<Identity, Refusal>, Failure> {
-    let failed = |cause: &dyn std::fmt::Display| Failure::new(Source::IdentityObject, cause);
-    let command = serde_json::to_string(command).map_err(|error| failed(&error))?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(command.into()));
-    // The object looks at the body alone; a request needs some URL.
-    let request = Request::new_with_init("https://identity/", &init).map_err(|error| failed(&error))?;
-    let namespace = env.durable_object("IDENTITIES").map_err(|error| failed(&error))?;
-    let object =
-        namespace.get_by_name(&format!("{environment_key}_{identifier}")).map_err(|error| failed(&error))?;
-    let mut response = object.fetch_with_request(request).await.map_err(|error| failed(&error))?;
-    let body = response.bytes().await.map_err(|error| failed(&error))?;
-    serde_json::from_slice(&body).map_err(|_| failed(&"its answer cannot be read"))
+    let command = serde_json::to_string(command).map_err(|error| failure(&error))?;
+    let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
+    let promise = object.carry_out(&command).map_err(|error| failure(&text(&error)))?;
+    let outcome = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
+    let outcome = outcome.as_string().unwrap_or_default();
+    serde_json::from_str(&outcome).map_err(|_| failure(&"its answer cannot be read"))
+}
+
+fn failure(cause: &dyn Display) -> Failure {
+    Failure::new(Source::IdentityObject, cause)
+}
+
+/// What the platform says of an error of its own.
+fn text(error: &JsValue) -> String {
+    worker::Error::from(error.clone()).to_string()
 }

@@ -7,9 +7,9 @@
 
 use std::cell::RefCell;
 
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object,
-    wasm_bindgen,
 };
 
 use crate::identity::{Change, Command, Identity, Refusal, Traits};
@@ -27,10 +27,23 @@ impl DurableObject for IdentityObject {
         IdentityObject { sql: state.storage().sql(), identity: RefCell::new(None) }
     }
 
+    /// Nobody's way in: commands come by [`IdentityObject::carry_out`].
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+}
+
+#[wasm_bindgen]
+impl IdentityObject {
     /// Takes a [`Command`], gives `Result<Identity, Refusal>`, both as JSON.
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let command: Command = serde_json::from_slice(&request.bytes().await?)?;
-        Response::from_bytes(serde_json::to_vec(&self.carry_out(command)?)?)
+    ///
+    /// A method that the platform calls by name, and that answers without a promise: a request and a response, each
+    /// with its body to be waited for, cost more than the work.
+    #[wasm_bindgen(js_name = carryOut)]
+    pub fn carry_out(&self, command: &str) -> std::result::Result<String, JsValue> {
+        let outcome =
+            serde_json::from_str(command).map_err(Into::into).and_then(|command| self.apply(command));
+        outcome.and_then(|outcome| Ok(serde_json::to_string(&outcome)?)).map_err(JsValue::from)
     }
 }
 
@@ -50,7 +63,7 @@ const SET: &str = "
 const DELETE: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
 
 impl IdentityObject {
-    fn carry_out(&self, command: Command) -> Result<Result<Identity, Refusal>> {
+    fn apply(&self, command: Command) -> Result<Result<Identity, Refusal>> {
         let mut identity = match self.identity.take() {
             Some(identity) => identity,
             None => self.read()?,

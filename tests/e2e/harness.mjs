@@ -59,9 +59,11 @@ class Edge {
     mkdirSync(stateFolder);
     // Modules are embedded by paths relative to the configuration.
     symlinkSync(BUILD, join(this.folder, "build"));
+    symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
     const modules = [
-      { name: "index.js", kind: "esModule", file: "build/index.js" },
-      { name: "index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
+      { name: "src/edge/entry.js", kind: "esModule", file: "src/edge/entry.js" },
+      { name: "build/index.js", kind: "esModule", file: "build/index.js" },
+      { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
     writeFileSync(
       join(this.folder, "edge.capnp"),

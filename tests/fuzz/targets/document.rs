@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(environment) = Environment::parse(bytes, engine) else { return };
         let list: serde_json::Value = serde_json::from_slice(environment.flags.list(KeyKind::Client)).unwrap();
         assert!(list.is_array());
-        serde_json::from_slice::<serde_json::Value>(environment.document()).unwrap();
+        serde_json::from_slice::<serde::de::IgnoredAny>(environment.document()).unwrap();
         let traits = Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
         let key = environment.identity_key("a");
         let identity = IdentityContext { identifier: "a", key: &key, traits: &traits, overrides: &[] };
