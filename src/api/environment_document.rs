@@ -3,20 +3,21 @@
 use super::response::Response;
 use crate::document::{Environment, Timestamp};
 
-/// The document, or 304 if it is not newer than `If-Modified-Since`, which counts only without `If-None-Match`
-/// (RFC 9110 §13.1.3).
-pub fn answer<'e>(
-    environment: &'e Environment,
-    if_none_match: Option<String>,
-    if_modified_since: Option<String>,
-) -> Response<'e> {
-    let Some(updated_at) = &environment.updated_at else { return Response::json(environment.document()) };
-    let since = if_modified_since.filter(|_| if_none_match.is_none());
-    let since = since.and_then(|date| Timestamp::from_http_date(&date));
-    let mut response = match since {
-        Some(since) if updated_at.timestamp.seconds() <= since.seconds() => Response::empty(304),
-        _ => Response::json(environment.document()).updated_at(environment),
+/// Whether the document is not newer than an `If-Modified-Since`.
+pub fn is_kept(environment: &Environment, if_modified_since: Option<String>) -> bool {
+    let since = if_modified_since.and_then(|date| Timestamp::from_http_date(&date));
+    let updated_at = environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp.seconds());
+    updated_at.zip(since).is_some_and(|(updated_at, since)| updated_at <= since.seconds())
+}
+
+/// The document, or 304 to whoever keeps it.
+pub fn answer(environment: &Environment, kept: bool) -> Response<'_> {
+    let mut response = if kept {
+        Response::empty(304)
+    } else {
+        Response::json(environment.document()).updated_at(environment)
     };
-    response.headers.push(("last-modified", (&*updated_at.http_date).into()));
+    let date = environment.updated_at.as_ref().map(|updated_at| &*updated_at.http_date);
+    response.headers.extend(date.map(|date| ("last-modified", date.into())));
     response
 }

@@ -7,6 +7,7 @@ use super::error::Error;
 use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
 use super::query;
 use super::response::Response;
+use super::validator;
 use crate::document::json::Json;
 use crate::document::{Environment, IdentityOverrides, KeyKind};
 use crate::evaluate::{IdentityContext, evaluate};
@@ -23,6 +24,8 @@ pub struct Question {
     overridden: bool,
     /// Only this feature.
     feature: Option<String>,
+    /// The tags of what the client keeps; `None` in a POST, whose answers have no tag.
+    if_none_match: Option<String>,
 }
 
 /// A trait as a request gives it.
@@ -33,7 +36,7 @@ struct SentTrait {
 }
 
 /// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one.
-pub fn read_get(query: &str) -> Result<(Question, Option<Command>), Error> {
+pub fn read_get(query: &str, if_none_match: Option<String>) -> Result<(Question, Option<Command>), Error> {
     let identifier = query::last(query, "identifier").unwrap_or_default();
     if identifier.is_empty() {
         return Err(Error::IdentifierMissing);
@@ -48,6 +51,7 @@ pub fn read_get(query: &str) -> Result<(Question, Option<Command>), Error> {
         transient: Vec::new(),
         overridden: !transient,
         feature: feature.map(Cow::into_owned),
+        if_none_match: Some(if_none_match.unwrap_or_default()),
     };
     Ok((question, (!transient).then_some(Command::Create)))
 }
@@ -71,8 +75,13 @@ pub fn read_post(
     if key == KeyKind::Client && !environment.allow_client_traits {
         traits.clear();
     }
-    let question =
-        |identifier, transient| Question { identifier, transient, overridden: true, feature: None };
+    let question = |identifier, transient| Question {
+        identifier,
+        transient,
+        overridden: true,
+        feature: None,
+        if_none_match: None,
+    };
     if identifier.is_empty() {
         let set = traits.iter().filter_map(|sent| Some((&*sent.key, sent.value.as_ref()?)));
         let identifier = anonymous_identifier(set).unwrap_or_else(|| uuid_hex(random()));
@@ -114,8 +123,24 @@ fn uuid_hex(random: [u8; 16]) -> String {
     format!("{number:032x}")
 }
 
-/// Evaluates the flags and renders the answer.
+/// The answer; 304 to whoever keeps it.
 pub fn answer<'e>(
+    environment: &'e Environment,
+    key: KeyKind,
+    question: &Question,
+    stored: &Identity,
+) -> Response<'e> {
+    let Some(kept) = &question.if_none_match else { return evaluated(environment, key, question, stored) };
+    let tag = validator::of_identity(environment, key, stored);
+    if validator::matches(kept, &tag) {
+        return Response::empty(304).tagged(tag);
+    }
+    let response = evaluated(environment, key, question, stored);
+    if response.status == 200 { response.tagged(tag) } else { response }
+}
+
+/// Evaluates the flags and renders the answer.
+fn evaluated<'e>(
     environment: &'e Environment,
     key: KeyKind,
     question: &Question,

@@ -16,6 +16,7 @@ mod query;
 mod response;
 mod route;
 mod traits;
+mod validator;
 
 use serde_json::Value;
 
@@ -120,18 +121,28 @@ pub fn begin<'e>(
 ) -> Result<Step<'e>, Error> {
     let set = |(commands, echo)| Step::Identities(commands, Pending::Echo(echo));
     match route {
-        Route::Flags => flags::answer(environment, key, request.query).map(Step::Answered),
+        Route::Flags => {
+            let tag = validator::of_environment(environment, key);
+            if is_kept(request, &tag) {
+                return Ok(Step::Answered(Response::empty(304).tagged(tag)));
+            }
+            flags::answer(environment, key, request.query)
+                .map(|response| Step::Answered(response.tagged(tag)))
+        }
         Route::EnvironmentDocument => {
-            let none_match = (request.header)("if-none-match");
-            let modified_since = (request.header)("if-modified-since");
-            let response = environment_document::answer(environment, none_match, modified_since);
-            Ok(Step::Answered(response))
+            let tag = validator::of_environment(environment, key);
+            let kept = match (request.header)("if-none-match") {
+                Some(tags) => validator::matches(&tags, &tag),
+                // A date counts only without tags (RFC 9110 §13.1.3).
+                None => environment_document::is_kept(environment, (request.header)("if-modified-since")),
+            };
+            Ok(Step::Answered(environment_document::answer(environment, kept).tagged(tag)))
         }
         Route::Identities => {
             let (question, command) = if request.method == "POST" {
                 identities::read_post(environment, key, body(request)?, request.random)?
             } else {
-                identities::read_get(request.query)?
+                identities::read_get(request.query, (request.header)("if-none-match"))?
             };
             Ok(match command {
                 None => Step::Answered(identities::answer(environment, key, &question, &Identity::default())),
@@ -179,6 +190,11 @@ impl Pending {
             Pending::Increment(increment) => increment.answer(identity),
         })
     }
+}
+
+/// Whether the client keeps the answer of this tag.
+fn is_kept(request: &Request<'_>, tag: &str) -> bool {
+    (request.header)("if-none-match").is_some_and(|tags| validator::matches(&tags, tag))
 }
 
 /// The body's JSON; an empty body is an empty object, whatever its type.

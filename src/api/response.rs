@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 
 /// What a browser's script may read of an answer.
 const EXPOSED_HEADERS: &str =
-    "x-flagsmith-document-updated-at, retry-after, flagsmith-version, x-edge-stale-seconds";
+    "etag, x-flagsmith-document-updated-at, retry-after, flagsmith-version, x-edge-stale-seconds";
 
 impl<'e> Response<'e> {
     /// A JSON answer.
@@ -50,6 +50,13 @@ impl<'e> Response<'e> {
         if let Some(updated_at) = &environment.updated_at {
             self.headers.push(("x-flagsmith-document-updated-at", (&*updated_at.seconds).into()));
         }
+        self
+    }
+
+    /// Names what was answered, so that it can be asked for again only if it has changed.
+    #[must_use]
+    pub fn tagged(mut self, tag: String) -> Response<'e> {
+        self.headers.push(("etag", tag.into()));
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
@@ -20,6 +21,8 @@ pub struct Environment {
     pub ruleset: Ruleset,
     /// The flags' JSON.
     pub flags: Flags,
+    /// Differs between any two documents, and between engines that evaluate one.
+    pub version: Box<str>,
     /// When the origin last changed it.
     pub updated_at: Option<UpdatedAt>,
     /// Whether client keys may send traits.
@@ -140,6 +143,7 @@ impl Environment {
         Ok(Environment {
             ruleset,
             flags,
+            version: version(published, engine),
             updated_at,
             allow_client_traits: document.allow_client_traits.unwrap_or(true),
             hide_sensitive_data: document.hide_sensitive_data.unwrap_or(false),
@@ -177,6 +181,12 @@ impl Environment {
     pub fn document(&self) -> &[u8] {
         &self.document
     }
+}
+
+fn version(published: &[u8], engine: Engine) -> Box<str> {
+    let mut hasher = DefaultHasher::new();
+    (published, engine, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    format!("{:016x}", hasher.finish()).into()
 }
 
 /// Gives a feature state's definition to `add`, and back what that makes of it.

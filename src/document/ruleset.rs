@@ -9,7 +9,7 @@ use super::condition::Condition;
 use super::property::Property;
 
 /// Which release of Flagsmith's evaluation engine to agree with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// flag-engine 10, what Flagsmith 2.265 runs and the default.
     #[default]

@@ -1,6 +1,7 @@
 //! The value of a trait, typed as it was sent.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -28,6 +29,18 @@ impl TraitValue {
             TraitValue::Integer(value) => value.to_string(),
             TraitValue::Float(value) => python::float_text(*value),
             TraitValue::Text(text) => text.to_string(),
+        }
+    }
+}
+
+impl Hash for TraitValue {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            TraitValue::Bool(value) => value.hash(state),
+            TraitValue::Integer(value) => value.hash(state),
+            TraitValue::Float(value) => value.to_bits().hash(state),
+            TraitValue::Text(text) => text.hash(state),
         }
     }
 }

@@ -1,0 +1,53 @@
+//! Entity tags: whether what a client keeps is still what it would get (RFC 9110 §8.8.3, §13.1.2).
+//!
+//! A tag is made of what an answer depends on, so it is known before anything is evaluated.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::document::{Environment, KeyKind};
+use crate::identity::Identity;
+
+/// The tag of an answer that depends on the environment and the kind of key alone.
+pub fn of_environment(environment: &Environment, key: KeyKind) -> String {
+    format!("\"{}{}\"", environment.version, kind(key))
+}
+
+/// The tag of an answer that depends on an identity's stored state too.
+pub fn of_identity(environment: &Environment, key: KeyKind, identity: &Identity) -> String {
+    let mut hasher = DefaultHasher::new();
+    identity.traits.hash(&mut hasher);
+    format!("\"{}{}{:016x}\"", environment.version, kind(key), hasher.finish())
+}
+
+/// Whether an `If-None-Match` names the tag. Compared weakly: what compresses an answer on its way weakens its tag.
+pub fn matches(if_none_match: &str, tag: &str) -> bool {
+    let listed = |listed: &str| listed.trim().trim_start_matches("W/") == tag;
+    if_none_match.trim() == "*" || if_none_match.split(',').any(listed)
+}
+
+fn kind(key: KeyKind) -> char {
+    match key {
+        KeyKind::Client => 'c',
+        KeyKind::Server => 's',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_compared_weakly() {
+        for (header, expected) in [
+            ("\"a\"", true),
+            ("W/\"a\"", true),
+            ("\"b\", W/\"a\" ,\"c\"", true),
+            ("*", true),
+            ("\"b\"", false),
+            ("a", false),
+            ("", false),
+        ] {
+            assert_eq!(matches(header, "\"a\""), expected, "{header}");
+        }
+    }
+}

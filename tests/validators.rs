@@ -1,0 +1,114 @@
+//! What may be kept, by whom, and how it is asked for again: ETag, Cache-Control, Vary.
+
+mod support;
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use support::exchange::Answer;
+use support::worker::Worker;
+
+const CLIENT_KEY: &str = "k";
+
+fn worker(value: &str) -> Worker {
+    let document = json!({
+        "api_key": CLIENT_KEY, "updated_at": "2026-11-22T15:52:01Z", "project": {},
+        "feature_states": [{"feature": {"id": 1, "name": "f"}, "enabled": true, "feature_state_value": value}],
+    });
+    Worker::with_document(document.to_string().as_bytes()).unwrap()
+}
+
+fn ask(worker: &mut Worker, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut all = HashMap::from([("content-type".to_owned(), "application/json".to_owned())]);
+    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    worker.answer(method, target, &all, body.as_bytes())
+}
+
+fn get(worker: &mut Worker, target: &str, key: &str, kept: &str) -> Answer {
+    ask(worker, "GET", target, &[("x-environment-key", key), ("if-none-match", kept)], "")
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+const TARGETS: [(&str, &str); 4] = [
+    ("/api/v1/flags/", CLIENT_KEY),
+    ("/api/v1/flags/?feature=f", CLIENT_KEY),
+    ("/api/v1/identities/?identifier=a", CLIENT_KEY),
+    ("/api/v1/environment-document/", Worker::SERVER_KEY),
+];
+
+#[test]
+fn what_is_kept_is_not_sent_again_until_it_changes() {
+    for (target, key) in TARGETS {
+        let mut worker = worker("before");
+        let first = get(&mut worker, target, key, "");
+        assert_eq!(first.status, 200);
+        let tag = header(&first, "etag").unwrap_or_else(|| panic!("{target} has no tag")).to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+        for kept in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}")] {
+            let again = get(&mut worker, target, key, &kept);
+            assert_eq!((again.status, again.body.as_slice()), (304, &b""[..]), "{target} {kept}");
+            assert_eq!(header(&again, "etag"), Some(tag.as_str()));
+            assert_eq!(header(&again, "vary"), Some("X-Environment-Key"));
+            assert_eq!(header(&again, "cache-control"), Some("private, no-cache"));
+        }
+        let mut changed = self::worker("after");
+        assert_eq!(get(&mut changed, target, key, &tag).status, 200, "{target} after a change");
+    }
+}
+
+#[test]
+fn a_changed_identity_is_sent_again() {
+    let mut worker = worker("x");
+    let target = "/api/v1/identities/?identifier=a";
+    let tag = header(&get(&mut worker, target, CLIENT_KEY, ""), "etag").unwrap().to_owned();
+    let set =
+        |value| json!({"identifier": "a", "traits": [{"trait_key": "t", "trait_value": value}]}).to_string();
+    let headers = [("x-environment-key", CLIENT_KEY), ("if-none-match", tag.as_str())];
+    let posted = ask(&mut worker, "POST", "/api/v1/identities/", &headers, &set(json!(1)));
+    assert_eq!(
+        (posted.status, header(&posted, "etag"), header(&posted, "cache-control")),
+        (200, None, Some("no-store"))
+    );
+    let changed = get(&mut worker, target, CLIENT_KEY, &tag);
+    assert_eq!(changed.status, 200);
+    // And back: the same state is the same answer.
+    ask(&mut worker, "POST", "/api/v1/identities/", &headers, &set(json!(null)));
+    assert_eq!(get(&mut worker, target, CLIENT_KEY, &tag).status, 304);
+}
+
+#[test]
+fn no_cache_can_give_one_keys_answer_to_another() {
+    let mut worker = worker("x");
+    for target in ["/api/v1/flags/", "/api/v1/identities/?identifier=a"] {
+        let tags = [CLIENT_KEY, Worker::SERVER_KEY]
+            .map(|key| header(&get(&mut worker, target, key, ""), "etag").unwrap().to_owned());
+        assert_ne!(tags[0], tags[1], "{target}");
+    }
+    for (method, target, key, status) in [
+        ("GET", "/api/v1/flags/", CLIENT_KEY, 200),
+        ("GET", "/api/v1/flags/", "nobody's", 403),
+        ("GET", "/api/v1/flags/?feature=none", CLIENT_KEY, 404),
+        ("POST", "/api/v1/flags/", CLIENT_KEY, 405),
+        ("POST", "/api/v1/identities/", CLIENT_KEY, 200),
+    ] {
+        let answer = ask(&mut worker, method, target, &[("x-environment-key", key)], "");
+        assert_eq!(answer.status, status, "{method} {target}");
+        assert_eq!(header(&answer, "vary"), Some("X-Environment-Key"), "{method} {target}");
+        let keep = if method == "GET" && status == 200 { "private, no-cache" } else { "no-store" };
+        assert_eq!(header(&answer, "cache-control"), Some(keep), "{method} {target} {key}");
+    }
+}
+
+#[test]
+fn a_date_counts_only_without_tags() {
+    let mut worker = worker("x");
+    let since = ("if-modified-since", "Sun, 22 Nov 2026 15:52:01 GMT");
+    let key = ("x-environment-key", Worker::SERVER_KEY);
+    let target = "/api/v1/environment-document/";
+    assert_eq!(ask(&mut worker, "GET", target, &[key, since], "").status, 304);
+    assert_eq!(ask(&mut worker, "GET", target, &[key, since, ("if-none-match", "\"x\"")], "").status, 200);
+    assert_eq!(ask(&mut worker, "GET", "/api/v1/flags/", &[key, since], "").status, 200);
+}
