@@ -51,7 +51,7 @@ impl<'a> Evaluator<'a> {
 
     /// Features found in a circle of dependencies.
     pub fn cyclic(&self) -> Vec<FeatureId> {
-        self.dependencies.cyclic.clone()
+        self.dependencies.cyclic.iter().copied().collect()
     }
 
     /// A rule asks its conditions and its sub-rules separately; an empty side is satisfied.

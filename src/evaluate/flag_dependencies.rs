@@ -4,7 +4,7 @@
 //! Features that depend on each other in a circle cannot be resolved: they keep the value of the ordinary pass and
 //! get a reason that says so, and a segment that could only be judged by cutting the circle does not match.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::evaluator::Evaluator;
 use super::value::Value;
@@ -15,13 +15,17 @@ use crate::document::ruleset::{FeatureId, Segment, SegmentId};
 /// The deepest chain of dependencies that is followed; a longer one counts as a circle.
 const MAX_CHAIN: usize = 100;
 
+/// How many cuts are made before circles are no longer entered anew. flag-engine itself knows no bound: ten features
+/// that all read each other have it walk every one of millions of paths.
+const MAX_CUTS: usize = 1_000;
+
 /// What one evaluation has found out about flags that conditions read.
 #[derive(Default)]
 pub struct FlagDependencies {
     /// Flags that were read, and what they came to.
     pub resolved: HashMap<FeatureId, Decision>,
     /// Features in a circle.
-    pub cyclic: Vec<FeatureId>,
+    pub cyclic: HashSet<FeatureId>,
     /// How often a circle was cut; whatever was judged meanwhile rests on nothing.
     pub cuts: usize,
     /// Verdicts on segments that were asked for an override and rest on no cut.
@@ -62,7 +66,11 @@ impl<'a> Evaluator<'a> {
         let circle = dependencies.resolving.iter().position(|&resolving| resolving == feature);
         if circle.is_some() || dependencies.resolving.len() >= MAX_CHAIN {
             let members = dependencies.resolving.get(circle.unwrap_or(0)..).unwrap_or_default();
-            dependencies.cyclic.extend_from_slice(members);
+            dependencies.cyclic.extend(members);
+            dependencies.cuts += 1;
+            return None;
+        }
+        if dependencies.cuts >= MAX_CUTS && dependencies.cyclic.contains(&feature) {
             dependencies.cuts += 1;
             return None;
         }
@@ -113,6 +121,37 @@ impl<'a> Evaluator<'a> {
         match held {
             Some(held) => (held.state, Source::Segment(held.segment)),
             None => (ruleset.features.get(feature).map_or(0, |feature| feature.default), Source::Default),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::document::context::Context;
+    use crate::document::ruleset::Engine;
+    use crate::evaluate::evaluate_context;
+
+    #[test]
+    fn circles_of_many_features_end() {
+        let names: Vec<_> = (0..40).map(|number| format!("f{number}")).collect();
+        let feature = |name: &String| json!({"key": name, "name": name, "enabled": true, "value": 1});
+        let reads = |name: &String| json!({"property": format!("$.flags.{name}.value"), "operator": "EQUAL", "value": "2"});
+        let conditions: Vec<_> = names.iter().map(reads).collect();
+        let segment = |name: &String| {
+            let rules = json!([{"type": "ANY", "conditions": conditions}]);
+            json!({"key": name, "name": name, "rules": rules, "overrides": [feature(name)]})
+        };
+        let context = json!({
+            "environment": {"key": "env", "name": "env"},
+            "features": names.iter().map(|name| (name.clone(), feature(name))).collect::<serde_json::Map<_, _>>(),
+            "segments": names.iter().map(|name| (name.clone(), segment(name))).collect::<serde_json::Map<_, _>>(),
+        });
+        let context = Context::parse(context.to_string().as_bytes(), Engine::V11).unwrap();
+        let result = evaluate_context(&context);
+        for name in names {
+            assert_eq!(result["flags"][&name]["reason"], "ERROR; code=CIRCULAR_DEPENDENCY", "{name}");
         }
     }
 }
