@@ -18,7 +18,8 @@ has been seen to rely on it:
   false, zero and the empty text; true and false are neither less nor greater than numbers; and match() and search()
   know more of regular expressions than I-Regexp;
 - paths that nest brackets and parentheses deeper than 6 levels are names of traits;
-- flag-engine 11: below `$.flags` only `$.flags.<feature>.<field>` finds anything, with names free of escapes.
+- flag-engine 11: below `$.flags` only `$.flags.<feature>.<field>` finds anything, with names free of escapes;
+- flag-engine 11 judges a segment again for each of its overrides of one feature, and may come to another verdict.
 """
 
 import json
@@ -258,7 +259,10 @@ class Generator:
         # Names may repeat, keys of the map do not.
         segment = {"key": key, "name": name if self.chance(0.95) else "twin", "rules": rules}
         if self.chance(overrides):
-            segment["overrides"] = [self.override() for _ in range(self.random.randint(0, 3))]
+            overrides = [self.override() for _ in range(self.random.randint(0, 3))]
+            if self.engine == 11:
+                overrides = list({override["name"]: override for override in overrides}.values())
+            segment["overrides"] = overrides
         self.add_metadata(segment)
         return segment
 
