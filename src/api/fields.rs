@@ -12,6 +12,8 @@ use crate::identity::TraitValue;
 pub const MAX_IDENTIFIER_LENGTH: usize = 2000;
 /// The longest trait key, in characters.
 pub const MAX_TRAIT_KEY_LENGTH: usize = 200;
+/// The most items of a list: more than a body of right ones can hold, and few enough to report every wrong one.
+pub const MAX_ITEMS: usize = 32_000;
 /// The longest text that a trait may have, in characters.
 pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
 
@@ -143,26 +145,34 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads all items, or reports by position what is wrong with them.
+///
+/// The report repeats itself as often as there are items, so a long list is refused unread.
 pub fn all<'a, T>(
     items: Vec<Json<'a>>,
     mut read: impl FnMut(Json<'a>) -> Result<T, Value>,
 ) -> Result<Vec<T>, Value> {
-    let mut values = Vec::with_capacity(items.len());
+    if items.len() > MAX_ITEMS {
+        let problem = format!("Ensure this field has no more than {MAX_ITEMS} elements.");
+        return Err(json!({"non_field_errors": [problem]}));
+    }
+    let count = items.len();
+    let mut values = Vec::with_capacity(count);
     let mut problems = Vec::new();
-    let mut faulty = false;
-    for item in items {
+    for (index, item) in items.into_iter().enumerate() {
         match read(item) {
-            Ok(value) => {
-                values.push(value);
-                problems.push(json!({}));
-            }
+            Ok(value) => values.push(value),
             Err(problem) => {
-                faulty = true;
+                // What is right is reported as nothing.
+                problems.resize(index, json!({}));
                 problems.push(problem);
             }
         }
     }
-    if faulty { Err(Value::Array(problems)) } else { Ok(values) }
+    if problems.is_empty() {
+        return Ok(values);
+    }
+    problems.resize(count, json!({}));
+    Err(Value::Array(problems))
 }
 
 fn text(json: Json<'_>, rules: TextRules) -> Result<String, Value> {
@@ -191,6 +201,9 @@ pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
     if problems.is_empty() { Ok(()) } else { Err(Value::Array(problems)) }
 }
 
+/// JSON of more bytes is taken for more than [`MAX_TRAIT_VALUE_LENGTH`] characters, though it might be white space.
+const MAX_TRAIT_VALUE_SOURCE: usize = 64 * 1024;
+
 const NULL_CHARACTERS: &str = "Null characters are not allowed.";
 const INVALID_INTEGER: &str = "A valid integer is required.";
 
@@ -201,13 +214,16 @@ fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
         Kind::Integer => TraitValue::Integer(json.source().parse().map_err(|_| json!([INVALID_INTEGER]))?),
         Kind::Float => TraitValue::Float(json.source().parse().map_err(|_| json!([INVALID_INTEGER]))?),
         Kind::String | Kind::List | Kind::Object => {
-            let text = python::json_text(json).unwrap_or_default();
-            if text.chars().count() > MAX_TRAIT_VALUE_LENGTH {
+            // Printing reads a nested value once for each of its levels, so what must be too long is not printed.
+            let text =
+                if json.source().len() > MAX_TRAIT_VALUE_SOURCE { None } else { python::json_text(json) };
+            let text = text.filter(|text| text.chars().count() <= MAX_TRAIT_VALUE_LENGTH);
+            let Some(text) = text else {
                 let limit = MAX_TRAIT_VALUE_LENGTH;
                 // Flagsmith's wording: `character`, and `less than` for a limit that may be reached.
                 let problem = format!("Value string is too long. Must be less than {limit} character");
                 return Err(json!([problem]));
-            }
+            };
             if text.contains('\0') {
                 return Err(json!([NULL_CHARACTERS]));
             }

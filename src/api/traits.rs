@@ -8,13 +8,16 @@ use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRul
 use super::response::Response;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
-use crate::identity::{Command, Identity, Refusal, TraitValue};
+use crate::identity::{Command, Identity, MAX_TRAITS_LENGTH, Refusal, TraitValue};
 
 /// What is to be done to which identity.
 pub type Commands = Vec<(String, Command)>;
 
 const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
 const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false };
+
+/// The most identities of one request: each is an object to be called.
+const MAX_IDENTITIES: usize = 100;
 
 /// One trait of one identity.
 struct IdentityTrait {
@@ -84,6 +87,10 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
     for IdentityTrait { identifier, key, value } in sent {
         by_identity.entry(identifier).or_default().push((key.into(), value));
     }
+    if by_identity.len() > MAX_IDENTITIES {
+        let problem = format!("Number of identities must not be more than {MAX_IDENTITIES}");
+        return Err(Error::Invalid(json!({"detail": problem})));
+    }
     let command = |(identifier, traits)| (identifier, Command::SetTraits(traits));
     Ok((by_identity.into_iter().map(command).collect(), Value::Array(echo)))
 }
@@ -120,10 +127,13 @@ impl Increment {
     }
 }
 
-/// Why an increment was refused.
+/// Why a command was refused.
 pub fn refusal(refusal: Refusal) -> Error {
     Error::Invalid(match refusal {
         Refusal::NotAnInteger => json!(["Trait is not an integer."]),
+        Refusal::TooLarge => {
+            json!({"traits": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
+        }
         Refusal::OutOfRange => json!({"increment_by": ["A valid integer is required."]}),
     })
 }

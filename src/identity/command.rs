@@ -40,16 +40,22 @@ pub enum Refusal {
     NotAnInteger,
     /// An increment past 64 bits.
     OutOfRange,
+    /// More traits than [`MAX_TRAITS_LENGTH`].
+    TooLarge,
 }
 
+/// The most that the traits of one identity may come to, in bytes of keys and texts: twice what one request can
+/// bring, and little enough for an object that shares its memory with others.
+pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
+
 impl Identity {
-    /// Carries out a command.
+    /// Carries out a command. One that is refused leaves the identity as it was.
     pub fn apply(&mut self, command: Command) -> Result<Change, Refusal> {
         let mut change = Change::default();
         match command {
             Command::Read => return Ok(change),
             Command::Create => {}
-            Command::SetTraits(traits) => self.set_traits(traits, &mut change),
+            Command::SetTraits(traits) => self.set_traits(traits, &mut change)?,
             Command::Increment(key, by) => {
                 let value = match self.traits.get(&key) {
                     None => 0,
@@ -57,7 +63,7 @@ impl Identity {
                     Some(_) => return Err(Refusal::NotAnInteger),
                 };
                 let value = value.checked_add(by).ok_or(Refusal::OutOfRange)?;
-                self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], &mut change);
+                self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], &mut change)?;
             }
         }
         change.created = !self.exists;
@@ -65,10 +71,19 @@ impl Identity {
         Ok(change)
     }
 
-    fn set_traits(&mut self, traits: Vec<(Box<str>, Option<TraitValue>)>, change: &mut Change) {
+    fn set_traits(
+        &mut self,
+        traits: Vec<(Box<str>, Option<TraitValue>)>,
+        change: &mut Change,
+    ) -> Result<(), Refusal> {
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
         // What is left for each key, so that a trait that ends as it was is not written.
         let last: BTreeMap<_, _> = deletions.into_iter().chain(sets).collect();
+        let kept = self.traits.iter().filter(|(key, _)| !last.contains_key(*key));
+        let set = last.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        if kept.chain(set).map(|(key, value)| length(key, value)).sum::<usize>() > MAX_TRAITS_LENGTH {
+            return Err(Refusal::TooLarge);
+        }
         for (key, value) in last {
             match value {
                 Some(value) if self.traits.get(&key) != Some(&value) => {
@@ -79,7 +94,13 @@ impl Identity {
                 Some(_) | None => {}
             }
         }
+        Ok(())
     }
+}
+
+/// A trait's share of [`MAX_TRAITS_LENGTH`].
+fn length(key: &str, value: &TraitValue) -> usize {
+    key.len() + if let TraitValue::Text(text) = value { text.len() } else { size_of::<TraitValue>() }
 }
 
 #[cfg(test)]
@@ -124,6 +145,22 @@ mod tests {
         assert_eq!(identity.apply(set(&[("n", Some(TraitValue::Integer(1)))])), Ok(Change::default()));
         // The type is part of the value.
         assert_eq!(identity.apply(set(&[("n", Some(TraitValue::Float(1.0)))])).unwrap().set, ["n".into()]);
+    }
+
+    #[test]
+    fn an_identity_is_bounded() {
+        let mut identity = Identity::default();
+        let long = text(&"x".repeat(MAX_TRAITS_LENGTH / 2 - 10));
+        identity.apply(set(&[("a", long.clone()), ("b", long.clone())])).unwrap();
+        let full = identity.clone();
+        assert_eq!(
+            identity.apply(set(&[("a", None), ("c", long.clone()), ("d", long.clone())])),
+            Err(Refusal::TooLarge)
+        );
+        assert_eq!(identity, full);
+        // What is replaced or deleted makes room.
+        identity.apply(set(&[("a", None), ("c", long)])).unwrap();
+        assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]

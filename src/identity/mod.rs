@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use anonymous::identifier as anonymous_identifier;
-pub use command::{Change, Command, Refusal};
+pub use command::{Change, Command, MAX_TRAITS_LENGTH, Refusal};
 pub use trait_value::TraitValue;
 
 /// Traits by key.
