@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-/// What may be remembered together, in bytes of what was read.
-const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// What any entry counts for besides its bytes; bounds the number of entries that are next to nothing, such as
+/// What may be remembered together, in bytes of memory; an isolate has 128 MiB for everything.
+const MAX_BYTES: usize = 48 * 1024 * 1024;
+/// What any entry counts for besides its bytes. Bounds the number of entries that are next to nothing, such as
 /// keys that nobody has.
 const ENTRY_BYTES: usize = 4 * 1024;
 
@@ -84,8 +84,20 @@ impl<T: Clone> Memory<T> {
         !busy
     }
 
-    /// Remembers what was just read; `size` in bytes. Forgets something else where it gets too much.
+    /// Takes what is known for confirmed until it grows old again, though it is not.
+    pub fn renew(&mut self, name: &str, value: T, now: u64) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            (entry.value, entry.checked_at) = (value, now);
+        }
+    }
+
+    /// Remembers what was read from `now` on; `size` in bytes of memory. Forgets something else where it gets too much.
+    ///
+    /// What another read found that began later is newer, and stays.
     pub fn put(&mut self, name: &str, value: T, size: usize, now: u64) {
+        if self.entries.get(name).is_some_and(|entry| entry.checked_at > now) {
+            return;
+        }
         let size = size + ENTRY_BYTES;
         let entry = Entry { value, size, checked_at: now, used_at: now, revalidated_at: None };
         self.bytes += size;
@@ -146,6 +158,14 @@ mod tests {
         assert!(memory.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
         memory.put("a", 2, 0, 40_000);
         assert!(memory.begin_revalidation("a", 40_001));
+    }
+
+    #[test]
+    fn a_slow_read_does_not_undo_a_later_one() {
+        let mut memory = Memory::default();
+        memory.put("a", "new", 0, 20);
+        memory.put("a", "old", 0, 10);
+        assert_eq!(memory.get("a", 30, AGES).map(|known| known.value), Some("new"));
     }
 
     #[test]

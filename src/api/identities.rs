@@ -9,7 +9,7 @@ use super::query;
 use super::response::Response;
 use super::validator;
 use crate::document::json::Json;
-use crate::document::{Environment, IdentityOverrides, KeyKind};
+use crate::document::{Environment, KeyKind};
 use crate::evaluate::{IdentityContext, evaluate};
 use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier};
 
@@ -153,7 +153,7 @@ fn evaluated<'e>(
         identifier: &question.identifier,
         key: &identity_key,
         traits: &traits,
-        overrides: overrides.map_or(&[], IdentityOverrides::states),
+        overrides: overrides.map_or(&[], |overrides| &overrides.states),
     };
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let ruleset = &environment.ruleset;

@@ -1,6 +1,6 @@
 //! Environment keys: who asks, for which environment (contract §A.0).
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
@@ -50,7 +50,7 @@ impl EnvironmentKey {
 }
 
 /// What is known of a server key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ServerKey {
     /// The client key of its environment.
     pub environment: String,

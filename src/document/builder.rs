@@ -39,11 +39,11 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub fn new(engine: Engine, environment_key: &str, environment_name: &str) -> Builder {
+    pub fn new(engine: Engine, environment_key: &str, environment_name: Option<&str>) -> Builder {
         let mut builder = Builder::default();
         builder.ruleset.engine = engine;
         builder.ruleset.environment_key = environment_key.into();
-        builder.ruleset.environment_name = environment_name.into();
+        builder.ruleset.environment_name = environment_name.map(Into::into);
         builder
     }
 

@@ -38,7 +38,7 @@ impl Context {
     pub fn parse(json: &[u8], engine: Engine) -> Result<Context, serde_json::Error> {
         let schema: Schema<'_> = serde_json::from_slice(json)?;
         let environment = &schema.environment;
-        let mut builder = Builder::new(engine, &environment.key, &environment.name);
+        let mut builder = Builder::new(engine, &environment.key, Some(&environment.name));
         for (_, feature) in &schema.features.0 {
             define(feature, |definition| builder.feature(&feature.name, definition));
         }

@@ -58,13 +58,6 @@ pub struct IdentityOverrides {
     pub django_id: Option<i64>,
 }
 
-impl IdentityOverrides {
-    /// The states alone.
-    pub fn states(&self) -> &[StateId] {
-        &self.states
-    }
-}
-
 /// Why a document is not one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -91,14 +84,21 @@ impl UpdatedAt {
 impl Environment {
     /// Compiles a document as published (contract §B).
     pub fn parse(published: &[u8], engine: Engine) -> Result<Environment, Fault> {
-        let document: schema::Document<'_> = match serde_json::from_slice(published) {
-            Ok(document) => document,
-            // A compressed document has texts where others have their parts.
-            Err(_) => match inflate(published) {
-                Some(inflated) => return Environment::parse(&inflated, engine),
-                None => return Err(locate_fault(published)),
-            },
-        };
+        if let Ok(document) = serde_json::from_slice(published) {
+            return Environment::compile(published, &document, engine);
+        }
+        // A compressed document has texts where others have their parts.
+        let inflated = inflate(published);
+        let plain = inflated.as_deref().unwrap_or(published);
+        let document = serde_json::from_slice(plain).map_err(|_| locate_fault(plain))?;
+        Environment::compile(plain, &document, engine)
+    }
+
+    fn compile(
+        published: &[u8],
+        document: &schema::Document<'_>,
+        engine: Engine,
+    ) -> Result<Environment, Fault> {
         let fault = |field: &str, problem: &str| Fault { field: field.into(), problem: problem.into() };
         let key = document.api_key.as_deref().or(document.environment_api_key.as_deref());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| fault("api_key", "is missing"))?;
@@ -109,7 +109,7 @@ impl Environment {
         let project = &document.project;
         let hide_disabled = document.hide_disabled_flags.or(project.hide_disabled_flags).unwrap_or(false);
 
-        let mut builder = Builder::new(engine, key, document.name.as_deref().unwrap_or_default());
+        let mut builder = Builder::new(engine, key, document.name.as_deref());
         let mut features = Vec::with_capacity(document.feature_states.len());
         for state in &document.feature_states {
             let id = define(state, |definition| builder.feature(&state.feature.name, definition));
@@ -137,7 +137,7 @@ impl Environment {
                 }
             }
         }
-        let context = builder.needs_context().then(|| query_context(&document, key));
+        let context = builder.needs_context().then(|| query_context(document, key));
         let ruleset = builder.finish(context);
         let flags = Flags::render(&ruleset, &features, &project.server_key_only_feature_ids, hide_disabled);
         Ok(Environment {
@@ -175,6 +175,13 @@ impl Environment {
             Some(number) => number.to_string(),
             None => format!("{}_{identifier}", self.key()),
         }
+    }
+
+    /// About how many bytes of memory this takes, measured on documents of many kinds (`make bench`).
+    pub fn memory_length(&self) -> usize {
+        // Besides the document itself its compiled form, and its values once more where a query looks through them.
+        let factor = if self.ruleset.context.is_some() { 10 } else { 4 };
+        self.document.len() * factor
     }
 
     /// The document as SDKs get it.

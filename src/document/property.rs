@@ -129,17 +129,21 @@ fn split_name(text: &str) -> (&str, &str) {
     text.split_at_checked(name.unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
-/// The deepest nesting of brackets and parentheses in a path. The library's parser calls itself for each and takes
-/// twice as long for each filter in a filter.
+/// The deepest nesting of brackets and parentheses in a path. The library's parser calls itself for each.
 const MAX_NESTING: usize = 6;
 
 /// The path as the library reads it: names that RFC 9535 does not allow in quotes, hexadecimal digits in capitals.
-/// `None` for a path that Flagsmith does not allow, and for one that nests too deep.
+///
+/// `None` for a path that Flagsmith does not allow, and for one that asks too much: that nests too deep, or that looks
+/// through the whole context once more for each of its nodes, as a filter in a filter and `$..` in a filter do.
 fn standard(source: &str) -> Option<String> {
     let mut path = String::with_capacity(source.len());
     let mut rest = source;
     let mut quote = None;
     let mut nesting = 0_usize;
+    // Where the filter is that we are in, and whether it has gone back to the root.
+    let mut filter = None;
+    let mut absolute = false;
     while let Some(c) = rest.chars().next() {
         rest = rest.get(c.len_utf8()..)?;
         match (quote, c) {
@@ -161,6 +165,9 @@ fn standard(source: &str) -> Option<String> {
                 quote = Some(c);
                 path.push(c);
             }
+            (None, '?') if filter.is_some() => return None,
+            (None, '*') if absolute => return None,
+            (None, '.') if absolute && rest.starts_with('.') => return None,
             (None, '.') => {
                 let (name, after) = split_name(rest);
                 if name.contains('-') {
@@ -174,6 +181,12 @@ fn standard(source: &str) -> Option<String> {
             }
             (None, '\u{10000}'..) => return None,
             (None, _) => {
+                match c {
+                    '?' => filter = Some(nesting),
+                    '$' => absolute = filter.is_some(),
+                    ']' if filter == Some(nesting) => (filter, absolute) = (None, false),
+                    _ => {}
+                }
                 match c {
                     '[' | '(' => nesting += 1,
                     ']' | ')' => nesting = nesting.saturating_sub(1),
@@ -236,12 +249,27 @@ mod tests {
 
     #[test]
     fn paths_that_nest_too_deep_are_trait_names() {
-        for (open, close) in [("[?@", "]"), ("[?(@", ")]"), ("[?count(@", ") > 1]"), ("[?!(@", ")]")] {
-            let path = |depth| format!("$.a{}{}", open.repeat(depth), close.repeat(depth));
-            assert!(matches!(Property::new(&path(3)), Property::Path(..)), "{}", path(3));
-            for depth in [7, 5_000] {
-                assert!(matches!(Property::new(&path(depth)), Property::Trait(_)), "{depth} {open}");
-            }
+        let path = |depth| format!("$.a[?{}@.b{}]", "(".repeat(depth), ")".repeat(depth));
+        assert!(matches!(Property::new(&path(3)), Property::Path(..)), "{}", path(3));
+        for depth in [7, 5_000] {
+            assert!(matches!(Property::new(&path(depth)), Property::Trait(_)), "{depth}");
+        }
+    }
+
+    #[test]
+    fn paths_that_ask_too_much_are_trait_names() {
+        for path in [
+            "$..[?count($..*) > 5]",
+            "$.a[?@.b == $.*.c]",
+            "$..[?@[?@.a]]",
+            "$..[?count($..[?count($..*)>9])>5]",
+        ] {
+            assert!(matches!(Property::new(path), Property::Trait(_)), "{path}");
+        }
+        for path in
+            ["$..[?@.a == $.environment.name][?count(@..*) > 5].*", "$.a[?@.b == '$..*']", "$.a[?@.b].*..c"]
+        {
+            assert!(matches!(Property::new(path), Property::Path(..)), "{path}");
         }
     }
 

@@ -50,8 +50,8 @@ pub struct Ruleset {
     pub engine: Engine,
     /// The environment's client key, `$.environment.key` and the prefix of identity keys.
     pub environment_key: Box<str>,
-    /// `$.environment.name`.
-    pub environment_name: Box<str>,
+    /// `$.environment.name`; unset where the document has none.
+    pub environment_name: Option<Box<str>>,
     /// In the order in which flags are answered.
     pub features: Vec<Feature>,
     /// Environment defaults, segment overrides and identity overrides.

@@ -46,16 +46,13 @@ pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> we
             respond(api::readiness(ready).finish(Some(route), &method))
         }
         Opened::Keyed(route, key) => {
-            let failed = |error| respond(Response::error(&error).finish(Some(route), &method));
-            match environments.load(&key, &context).await {
-                Err(error) => failed(error),
-                Ok(loaded) => match answer_for(&loaded, incoming, route, &key, &env).await {
-                    Err(error) => failed(error),
-                    Ok(response) => {
-                        respond(response.stale(loaded.stale_seconds).finish(Some(route), &method))
-                    }
-                },
-            }
+            let finish = |response: Response<'_>| respond(response.finish(Some(route), &method));
+            let loaded = match environments.load(&key, &context).await {
+                Err(error) => return finish(Response::error(&error)),
+                Ok(loaded) => loaded,
+            };
+            let answer = answer_for(&loaded, incoming, route, &key, &env).await;
+            finish(answer.unwrap_or_else(|error| Response::error(&error)).stale(loaded.stale_seconds))
         }
     }
 }

@@ -38,6 +38,9 @@ trait Family: Clone + 'static {
     /// What is stored under `name`.
     fn decode(bytes: &[u8], name: &str, config: Config) -> Result<Self, Failure>;
 
+    /// About how many bytes of memory it takes.
+    fn memory_length(&self) -> usize;
+
     fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>>;
 }
 
@@ -48,6 +51,8 @@ struct Record<T> {
     good: Option<(T, u64)>,
     /// Whether the store has something newer that cannot be read.
     faulty: bool,
+    /// Whether the store did not answer when it was asked last.
+    unconfirmed: bool,
     /// Of what the store has; `None` if it has nothing.
     fingerprint: Option<Fingerprint>,
 }
@@ -57,14 +62,14 @@ type Fingerprint = u64;
 
 impl<T> Record<T> {
     fn missing() -> Record<T> {
-        Record { good: None, faulty: false, fingerprint: None }
+        Record { good: None, faulty: false, unconfirmed: false, fingerprint: None }
     }
 
     /// The value, and for how many seconds it could not be confirmed, if it could not.
-    fn value(self, confirmed: bool, now: u64) -> Result<(T, Option<u64>), Error> {
+    fn value(self, now: u64) -> Result<(T, Option<u64>), Error> {
         match self.good {
             Some((value, at)) => {
-                let stale = self.faulty || !confirmed;
+                let stale = self.faulty || self.unconfirmed;
                 Ok((value, stale.then(|| now.saturating_sub(at) / 1000)))
             }
             None if self.faulty => Err(Error::Unavailable(Part::Environment)),
@@ -88,6 +93,10 @@ impl Family for Rc<Environment> {
         Ok(Rc::new(environment))
     }
 
+    fn memory_length(&self) -> usize {
+        Environment::memory_length(self)
+    }
+
     fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
         thread_local! {
             static MEMORY: RefCell<Memory<Record<Rc<Environment>>>> = RefCell::default();
@@ -101,6 +110,10 @@ impl Family for ServerKey {
 
     fn decode(bytes: &[u8], _name: &str, _config: Config) -> Result<Self, Failure> {
         serde_json::from_slice(bytes).map_err(|_| Failure::new(Source::Stored, "server key: cannot be read"))
+    }
+
+    fn memory_length(&self) -> usize {
+        size_of::<ServerKey>() + self.environment.len()
     }
 
     fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
@@ -130,7 +143,7 @@ impl Environments {
 
     /// Whether KV answers.
     pub async fn are_readable(&self) -> bool {
-        match self.read_kv("document:").await {
+        match self.read_kv("document:", KV_TIMEOUT).await {
             Ok(_) => true,
             Err(failure) => {
                 failure.log(None);
@@ -158,9 +171,8 @@ impl Environments {
             Ages { soft: self.config.soft_age_seconds * 1000, hard: self.config.hard_age_seconds * 1000 };
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
         let Some(remembered) = remembered else {
-            let record =
-                self.revalidate::<T>(name).await.map_err(|_| Error::Unavailable(Part::Environment))?;
-            return record.value(true, now);
+            let record = self.revalidate::<T>(name, KV_TIMEOUT).await;
+            return record.map_err(|_| Error::Unavailable(Part::Environment))?.value(now);
         };
         let known = remembered.value.good.is_some();
         match remembered.age {
@@ -169,32 +181,41 @@ impl Environments {
                 if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
                     let (environments, name) = (self.clone(), name.to_owned());
                     // A failure is logged where it happens, and the value just grows older.
-                    context.wait_until(async move { drop(environments.revalidate::<T>(&name).await) });
+                    context.wait_until(
+                        async move { drop(environments.revalidate::<T>(&name, KV_TIMEOUT).await) },
+                    );
                 }
             }
             // That something is missing is not known for long.
             Age::Middle | Age::Old => {
-                return match self.revalidate::<T>(name).await {
-                    Ok(record) => record.value(true, now),
-                    Err(_) if known => remembered.value.value(false, Date::now().as_millis()),
+                let timeout = if known { KV_TIMEOUT_FOR_KNOWN } else { KV_TIMEOUT };
+                return match self.revalidate::<T>(name, timeout).await {
+                    Ok(record) => record.value(now),
+                    Err(_) if known => {
+                        let (record, now) =
+                            (Record { unconfirmed: true, ..remembered.value }, Date::now().as_millis());
+                        // Young again, so that not every request waits for a store that does not answer.
+                        T::memory().with_borrow_mut(|memory| memory.renew(name, record.clone(), now));
+                        record.value(now)
+                    }
                     Err(_) => Err(Error::Unavailable(Part::Environment)),
                 };
             }
         }
-        remembered.value.value(true, now)
+        remembered.value.value(now)
     }
 
     /// Reads a value from KV and remembers it. What has not changed is not decoded again, and what cannot be decoded
     /// leaves the last good value in place.
-    async fn revalidate<T: Family>(&self, name: &str) -> Result<Record<T>, Failure> {
+    async fn revalidate<T: Family>(&self, name: &str, timeout: Duration) -> Result<Record<T>, Failure> {
+        let began_at = Date::now().as_millis();
         let environment = (T::PREFIX == Rc::<Environment>::PREFIX).then_some(name);
-        let read = self.read_kv(&format!("{}{name}", T::PREFIX)).await;
+        let read = self.read_kv(&format!("{}{name}", T::PREFIX), timeout).await;
         let bytes = read.inspect_err(|failure| failure.log(environment))?;
         let now = Date::now().as_millis();
         // Looked at only now: another request may have read it meanwhile.
         let last = T::memory().with_borrow_mut(|memory| memory.get(name, now, Ages { soft: 0, hard: 0 }));
         let last = last.map_or_else(Record::missing, |remembered| remembered.value);
-        let size = bytes.as_ref().map_or(0, Vec::len);
         let record = match bytes {
             None => Record::missing(),
             Some(bytes) => self.decode(&bytes, name, last, now).unwrap_or_else(|(failure, record)| {
@@ -202,7 +223,8 @@ impl Environments {
                 record
             }),
         };
-        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, now));
+        let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
+        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
         Ok(record)
     }
 
@@ -217,26 +239,32 @@ impl Environments {
         let fingerprint = Some(fingerprint(bytes));
         if last.fingerprint == fingerprint {
             let good = last.good.map(|(value, at)| (value, if last.faulty { at } else { now }));
-            return Ok(Record { good, ..last });
+            return Ok(Record { good, unconfirmed: false, ..last });
         }
         match T::decode(bytes, name, self.config) {
-            Ok(value) => Ok(Record { good: Some((value, now)), faulty: false, fingerprint }),
-            Err(failure) => Err((failure, Record { good: last.good, faulty: true, fingerprint })),
+            Ok(value) => {
+                Ok(Record { good: Some((value, now)), faulty: false, unconfirmed: false, fingerprint })
+            }
+            Err(failure) => {
+                Err((failure, Record { good: last.good, faulty: true, unconfirmed: false, fingerprint }))
+            }
         }
     }
 
-    async fn read_kv(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+    async fn read_kv(&self, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
         let kv = self.env.kv("ENVIRONMENTS").map_err(|error| Failure::new(Source::Kv, error))?;
         let read = pin!(kv.get(key).bytes());
-        match select(read, Delay::from(KV_TIMEOUT)).await {
+        match select(read, Delay::from(timeout)).await {
             Either::Left((read, _)) => read.map_err(|error| Failure::new(Source::Kv, error)),
-            Either::Right(_) => Err(Failure::new(Source::Kv, format!("no answer within {KV_TIMEOUT:?}"))),
+            Either::Right(_) => Err(Failure::new(Source::Kv, format!("no answer within {timeout:?}"))),
         }
     }
 }
 
-/// A store that takes longer counts as failed.
-const KV_TIMEOUT: Duration = Duration::from_secs(5);
+/// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
+const KV_TIMEOUT: Duration = Duration::from_secs(4);
+/// The same where there is a value to serve instead.
+const KV_TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
     let mut hasher = DefaultHasher::new();

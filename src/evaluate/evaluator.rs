@@ -118,7 +118,7 @@ impl<'a> Evaluator<'a> {
             Target::IdentityKey => coerced(self.identity?.key),
             Target::Trait(name) => self.trait_value(name),
             Target::EnvironmentKey => coerced(&self.ruleset.environment_key),
-            Target::EnvironmentName => coerced(&self.ruleset.environment_name),
+            Target::EnvironmentName => coerced(self.ruleset.environment_name.as_deref()?),
             Target::Flag(..) if self.ruleset.engine == Engine::V10 => None,
             Target::Flag(feature, field) => self.flag_value(feature, *field),
             Target::Query(query) => {
