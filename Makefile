@@ -6,7 +6,9 @@ STATE ?= .wrangler/state
 # Exchanges recorded from a running Flagsmith and the engines' common cases live outside; tests say so where they are absent.
 RECORDINGS ?= ../shared/recordings
 ENGINE_TEST_DATA ?= ../shared/engine-test-data
-export RECORDINGS ENGINE_TEST_DATA
+# Documents to measure with; absolute, since the benchmarks run in a folder of their own.
+BENCH_DOCUMENTS ?= $(abspath ../shared/bench)
+export RECORDINGS ENGINE_TEST_DATA BENCH_DOCUMENTS
 
 WASM := wasm32-unknown-unknown
 WORKER_BUILD_VERSION := 0.8.7
@@ -23,7 +25,11 @@ WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
 NODE_MODULES := node_modules/.package-lock.json
 SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
 
-.PHONY: dev build test format clippy docs native wasm e2e require-rust require-node require-wasm
+# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS.
+bench: require-rust
+	cd tests/bench && cargo bench
+
+.PHONY: dev build test format clippy docs native differential bench wasm e2e require-rust require-node require-wasm
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
@@ -47,6 +53,13 @@ docs: require-wasm
 
 native: require-rust
 	cargo test
+	@for folder in '$(ENGINE_TEST_DATA)' '$(RECORDINGS)'; do \
+		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which is not there"; done
+	N=500 .make/differential.sh
+
+# Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED.
+differential: require-rust
+	.make/differential.sh
 
 wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/wasm-bindgen-test-runner
 wasm: require-wasm require-node $(WASM_BINDGEN)

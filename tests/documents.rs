@@ -157,3 +157,28 @@ fn a_fault_names_its_field_and_quotes_nothing() {
         assert!(fault.problem.starts_with(expected), "{fault}");
     }
 }
+
+#[test]
+fn a_compressed_document_is_the_same_as_a_plain_one() {
+    use data_encoding::BASE64;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    let gzip = |part: &Value| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(part.to_string().as_bytes()).unwrap();
+        BASE64.encode(&encoder.finish().unwrap())
+    };
+    let (project, states) = (json!({"hide_disabled_flags": true}), json!([state(1, true), state(2, false)]));
+    let plain = json!({"environment_api_key": "k", "project": project, "feature_states": states});
+    let mut stored = plain.clone();
+    stored["compressed"] = json!(true);
+    stored["project"] = gzip(&project).into();
+    stored["feature_states"] = gzip(&states).into();
+    let (plain, inflated) = (parse(&plain), parse(&stored));
+    assert_eq!(flags(&inflated, KeyKind::Client), flags(&plain, KeyKind::Client));
+    assert_eq!(inflated.document(), plain.document());
+    // One that is compressed within is not inflated again.
+    stored["project"] = gzip(&json!("H4sIAAAAAAAA")).into();
+    assert!(Environment::parse(stored.to_string().as_bytes(), Engine::V10).is_err());
+}
