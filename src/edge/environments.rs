@@ -2,16 +2,15 @@
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::pin::pin;
 use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use worker::{Context, Date, Delay, Env};
+use worker::{Context, Date, Env};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::timeout::within;
 use crate::api::{EnvironmentKey, Error, Part, ServerKey, ServerKeyHash};
 use crate::document::{Environment, Timestamp};
 use crate::memory::{Age, Ages, Memory};
@@ -253,10 +252,9 @@ impl Environments {
 
     async fn read_kv(&self, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
         let kv = self.env.kv("ENVIRONMENTS").map_err(|error| Failure::new(Source::Kv, error))?;
-        let read = pin!(kv.get(key).bytes());
-        match select(read, Delay::from(timeout)).await {
-            Either::Left((read, _)) => read.map_err(|error| Failure::new(Source::Kv, error)),
-            Either::Right(_) => Err(Failure::new(Source::Kv, format!("no answer within {timeout:?}"))),
+        match within(timeout, kv.get(key).bytes()).await {
+            Some(read) => read.map_err(|error| Failure::new(Source::Kv, error)),
+            None => Err(Failure::new(Source::Kv, format!("no answer within {timeout:?}"))),
         }
     }
 }

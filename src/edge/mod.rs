@@ -11,6 +11,7 @@ mod failure;
 mod identities;
 mod identity_object;
 mod respond;
+mod timeout;
 
 use std::task::{self, Poll, Waker};
 
