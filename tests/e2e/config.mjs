@@ -6,9 +6,10 @@
  *
  * - `modules`: [{name, kind: "esModule" | "wasm", file}], the entry first; `file` is relative to the configuration.
  * - `variables`: plain-text bindings. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
+ * - `objectClass`: the class of identity objects; null for a worker that has none.
  * - `workers`: how many; isolates do not share memory, so each stands for one location of the network.
  */
-export function configuration({ modules, compatibilityDate, variables, kvPort, stateFolder, workers }) {
+export function configuration({ modules, compatibilityDate, variables, kvPort, stateFolder, workers, objectClass }) {
   const names = socketNames(workers);
   const services = [
     `(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`,
@@ -23,17 +24,14 @@ export function configuration({ modules, compatibilityDate, variables, kvPort, s
   const constants = names.map((name, index) => {
     const bindings = [
       `(name = "ENVIRONMENTS", kvNamespace = "kv")`,
-      // The first worker owns the objects.
-      index === 0
-        ? `(name = "IDENTITIES", durableObjectNamespace = "IdentityObject")`
-        : `(name = "IDENTITIES", durableObjectNamespace = (className = "IdentityObject", serviceName = "${names[0]}"))`,
+      ...(objectClass === null ? [] : [objectsBinding(objectClass, index === 0 ? null : names[0])]),
       ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(String(value))})`),
     ];
     const objects = [
-      `durableObjectNamespaces = [(className = "IdentityObject", uniqueKey = "identities", enableSql = true)]`,
+      `durableObjectNamespaces = [(className = "${objectClass}", uniqueKey = "identities", enableSql = true)]`,
       `durableObjectStorage = (localDisk = "state")`,
     ];
-    const fields = [...common, `bindings = ${list(bindings)}`, ...(index === 0 ? objects : [])];
+    const fields = [...common, `bindings = ${list(bindings)}`, ...(index === 0 && objectClass !== null ? objects : [])];
     return `const ${name} :Workerd.Worker = (\n  ${fields.join(",\n  ")}\n);`;
   });
   return [
@@ -42,6 +40,12 @@ export function configuration({ modules, compatibilityDate, variables, kvPort, s
     ...constants,
     "",
   ].join("\n");
+}
+
+/** The first worker owns the objects; the others name it as their `owner`. */
+function objectsBinding(objectClass, owner) {
+  const namespace = owner === null ? `"${objectClass}"` : `(className = "${objectClass}", serviceName = "${owner}")`;
+  return `(name = "IDENTITIES", durableObjectNamespace = ${namespace})`;
 }
 
 /** The names of the workers' sockets, which are also those of the services behind them. */

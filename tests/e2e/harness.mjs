@@ -33,11 +33,21 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 /**
  * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
  * `variables` become its configuration; `workers` is the number of isolates that share its objects.
+ *
+ * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
+ * `inspector`: whether to listen for DevTools, on `inspectorPort`.
  */
-export async function startEdge({ documents = FIXTURES, variables = {}, workers = 1 } = {}) {
+export async function startEdge({
+  documents = FIXTURES,
+  variables = {},
+  workers = 1,
+  build = BUILD,
+  objectClass = "IdentityObject",
+  inspector = false,
+} = {}) {
   const { entries, environments } = readEnvironments(documents);
   const kv = await startKv(entries);
-  const edge = new Edge({ kv, environments, variables, workers });
+  const edge = new Edge({ kv, environments, variables, workers, build, objectClass, inspector });
   open.add(edge);
   await edge.start();
   return edge;
@@ -46,29 +56,44 @@ export async function startEdge({ documents = FIXTURES, variables = {}, workers 
 class Edge {
   /** The ports of the isolates; `port` is the first. They change with each start. */
   ports = [];
+  inspectorPort = null;
   /** Everything the runtime has written to stdout and stderr, over all starts. */
   log = "";
   #child = null;
 
-  constructor({ kv, environments, variables, workers }) {
+  constructor({ kv, environments, variables, workers, build, objectClass, inspector }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
+    this.inspector = inspector;
     this.folder = mkdtempSync(join(tmpdir(), "edge-"));
     const stateFolder = join(this.folder, "state");
     mkdirSync(stateFolder);
     // Modules are embedded by paths relative to the configuration.
-    symlinkSync(BUILD, join(this.folder, "build"));
+    symlinkSync(build, join(this.folder, "build"));
     symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
     const modules = [
-      { name: "src/edge/entry.js", kind: "esModule", file: "src/edge/entry.js" },
+      // What is built starts from a module of its own; any other worker is all in its folder.
+      ...(build === BUILD ? [{ name: "src/edge/entry.js", kind: "esModule", file: "src/edge/entry.js" }] : []),
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
     writeFileSync(
       join(this.folder, "edge.capnp"),
-      configuration({ modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, workers }),
+      configuration({
+        modules,
+        compatibilityDate: compatibilityDate(),
+        variables,
+        kvPort: kv.port,
+        stateFolder,
+        workers,
+        objectClass,
+      }),
     );
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   get port() {
@@ -80,7 +105,8 @@ class Edge {
   }
 
   async start() {
-    const command = ["serve", "--control-fd=3", join(this.folder, "edge.capnp")];
+    const inspector = this.inspector ? ["--inspector-addr=127.0.0.1:0"] : [];
+    const command = ["serve", "--control-fd=3", ...inspector, join(this.folder, "edge.capnp")];
     this.#child = spawn(workerd.default, command, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => (this.log += text));
@@ -132,6 +158,7 @@ class Edge {
     const listening = new Promise((resolve) => {
       createInterface({ input: child.stdio[3] }).on("line", (line) => {
         const { event, socket, port } = JSON.parse(line);
+        if (event === "listen-inspector") this.inspectorPort = port;
         if (event === "listen") ports[socketNames(this.workers).indexOf(socket)] = port;
         if (Object.keys(ports).length === this.workers) resolve(ports);
       });
