@@ -1,0 +1,11 @@
+//! B1: answers the same to everything, and has read the body of a POST before.
+
+use worker::{Context, Env, Method, Request, Response, Result, event};
+
+#[event(fetch)]
+async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
+    if request.method() == Method::Post {
+        request.bytes().await?;
+    }
+    prepared::answer(&env)
+}
