@@ -1,0 +1,83 @@
+// The workers that are compared: ours, and baselines that give the answer that ours gave.
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { ROOT, startEdge } from "../../e2e/harness.mjs";
+import { requestsOf } from "./rows.mjs";
+import { Truth } from "./truth.mjs";
+
+const DOCUMENTS = resolve(ROOT, process.env.BENCH_DOCUMENTS ?? "../shared/bench");
+
+const BASELINES = {
+  B1: { build: baseline("constant/build"), objectClass: null },
+  "B1-empty": { build: baseline("constant/build"), objectClass: null },
+  J1: { build: baseline("constant-js"), objectClass: null },
+  B2: { build: baseline("object/build"), objectClass: "Reader" },
+  B2w: { build: baseline("object/build"), objectClass: "Writer" },
+  J2: { build: baseline("object-js"), objectClass: "Reader" },
+};
+/** What the way to the client adds by itself. */
+const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection", "date"]);
+
+/** Starts our worker, makes sure that its answers to a row's requests are right, and gives both and the first answer. */
+export async function startOurs(row, options = {}) {
+  const edge = await startEdge({ documents: DOCUMENTS, ...options });
+  const { file, key } = environmentOf(edge, row.profile);
+  const truth = new Truth(join(DOCUMENTS, file));
+  if (row.kind === "unmodified") return { name: "ours", edge, ...(await unmodified(edge, row, key, truth)) };
+  const requests = requestsOf(row, key);
+  const answers = [];
+  // Also writes each identity once.
+  for (const request of requests) {
+    const answer = await edge.request(request);
+    await truth.check(request, answer);
+    answers.push(answer);
+  }
+  return { name: "ours", edge, requests, answer: answers[0] };
+}
+
+/** Starts a baseline that answers as ours did to these requests, and makes sure that it does. */
+export async function startBaseline(name, { requests, answer }, options = {}) {
+  if (!(name in BASELINES)) throw new Error(`no such baseline: ${name}; there are ${Object.keys(BASELINES).join(", ")}`);
+  const variables = {
+    ANSWER: JSON.stringify({ status: answer.status, headers: headersOf(answer), body: answer.text }),
+    TRAITS: JSON.stringify(requests[0].identity?.traits ?? null),
+  };
+  const edge = await startEdge({ documents: DOCUMENTS, variables, ...BASELINES[name], ...options });
+  for (const request of requests) {
+    const theirs = await edge.request(request);
+    assert.equal(theirs.status, answer.status, `${name}: ${theirs.text}\n${edge.log}`);
+    assert.deepEqual(headersOf(theirs).sort(), headersOf(answer).sort(), name);
+    assert.ok(theirs.body.equals(answer.body), `${name} answers with another body`);
+  }
+  return { name, edge, requests };
+}
+
+/** The answer is null if ours does not answer with 304. */
+async function unmodified(edge, row, key, truth) {
+  const [plain] = requestsOf({ kind: "flags" }, key);
+  const whole = await edge.request(plain);
+  await truth.check(plain, whole);
+  const requests = requestsOf(row, key, whole.headers.etag ?? '"none"');
+  const answer = await edge.request(requests[0]);
+  if (answer.status !== 304) return { requests, answer: null };
+  assert.equal(answer.body.length, 0);
+  return { requests, answer };
+}
+
+function environmentOf(edge, profile) {
+  const environment = edge.environments.find(({ file }) => file.startsWith(profile));
+  if (environment === undefined) throw new Error(`no ${profile}*.json among ${readdirSync(DOCUMENTS).join(", ")}`);
+  return environment;
+}
+
+function headersOf({ headers }) {
+  return Object.entries(headers).filter(([name]) => !HOP_HEADERS.has(name));
+}
+
+function baseline(path) {
+  return fileURLToPath(new URL(`baselines/${path}`, import.meta.url));
+}

@@ -1,0 +1,50 @@
+// `make bench-http`: our worker against the baselines, one process each, in turn, under wrk.
+//
+// ROWS: parts of the ids in rows.mjs, comma-separated; all without. SECONDS: of a round (3). ROUNDS (5).
+// FORMAT: `table` or `json`, which has every round. BENCH_DOCUMENTS: the profiles' environment documents.
+
+import { load, requireWrk } from "./load.mjs";
+import { startBaseline, startOurs } from "./contenders.mjs";
+import { machine } from "./machine.mjs";
+import { rowsNamed } from "./rows.mjs";
+import { table } from "./table.mjs";
+
+const SECONDS = Number(process.env.SECONDS || 3);
+const ROUNDS = Number(process.env.ROUNDS || 5);
+// The runtime compiles what is hot again, better; that is not what is measured.
+const WARM_UP_SECONDS = Math.ceil(SECONDS / 2);
+
+try {
+  requireWrk();
+  const rows = [];
+  for (const row of rowsNamed(process.env.ROWS)) {
+    console.error(`${row.title} …`);
+    rows.push({ ...row, measured: await measure(row) });
+  }
+  const run = { machine: machine(), seconds: SECONDS, rounds: ROUNDS, rows };
+  console.log(process.env.FORMAT === "json" ? JSON.stringify(run, null, 2) : table(run));
+} catch (error) {
+  console.error(error.message);
+  // Also ends the runtimes that are still there.
+  process.exit(1);
+}
+
+/** Contender → its rounds; null if ours does not give the answer that the row is about. */
+async function measure(row) {
+  const contenders = [await startOurs(row)];
+  try {
+    const [ours] = contenders;
+    if (ours.answer === null) return null;
+    for (const name of Object.keys(row.baselines)) contenders.push(await startBaseline(name, ours));
+    for (const { edge, requests } of contenders) await load(edge, requests, WARM_UP_SECONDS);
+    const measured = Object.fromEntries(contenders.map(({ name }) => [name, []]));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      // Back and forth, so that a machine that grows slower favours nobody.
+      const order = round % 2 === 0 ? contenders : [...contenders].reverse();
+      for (const { name, edge, requests } of order) measured[name].push(await load(edge, requests, SECONDS));
+    }
+    return measured;
+  } finally {
+    for (const { edge } of contenders) await edge.close();
+  }
+}

@@ -1,0 +1,89 @@
+// What is measured: routes, their baselines and targets.
+
+/** How many identities take turns. */
+const IDENTITIES = 64;
+/** How often a trait changes before its values repeat. */
+const VALUES = 16;
+
+/**
+ * A row is one route on one profile; `baselines` says how many times a baseline's requests per second are the target, or
+ * null where it is there for comparison only. `kind`: "flags", "unmodified" (304), "anonymous" (transient and without an
+ * identifier, so that nothing can be stored), "transient" (with one: what is stored counts), "unchanged" or "changed".
+ */
+export const ROWS = [
+  row("flags-small", "GET /flags/, small", { B1: 1.25, J1: 0.85 }),
+  row("flags-heavy", "GET /flags/, heavy", { B1: 1.25, J1: 0.85 }),
+  row("flags-large", "GET /flags/, large", { B1: 1.0 }),
+  row("unmodified-small", "GET /flags/ → 304, small", { "B1-empty": 1.3 }),
+  row("unmodified-heavy", "GET /flags/ → 304, heavy", { "B1-empty": 1.3 }),
+  row("unmodified-large", "GET /flags/ → 304, large", { "B1-empty": 1.3 }),
+  row("anonymous-small", "POST /identities/, transient, no identifier, small", { B1: 0.8 }),
+  row("anonymous-heavy", "POST /identities/, transient, no identifier, heavy", { B1: 0.7 }),
+  row("transient-small", "POST /identities/, transient, small", { B1: 0.8, B2: null }),
+  row("transient-heavy", "POST /identities/, transient, heavy", { B1: 0.7, B2: null }),
+  row("unchanged-small", "POST /identities/, persisted, unchanged", { B2: 1.0, J2: 0.7 }),
+  row("changed-small", "POST /identities/, persisted, one trait changed", { B2w: 0.9 }),
+];
+
+function row(id, title, baselines) {
+  const [kind, profile] = id.split("-");
+  return { id, title, kind, profile, baselines };
+}
+
+/** The rows whose id contains one of the comma-separated `names`; all without names. */
+export function rowsNamed(names) {
+  const chosen = ROWS.filter(({ id }) => (names ?? "").split(",").some((name) => id.includes(name.trim())));
+  if (chosen.length === 0) throw new Error(`no such row: ${names}; there are ${ROWS.map(({ id }) => id).join(", ")}`);
+  return chosen;
+}
+
+/**
+ * The requests of a row, sent in turn: {method, path, headers, body, identity}. `identity` is the one a POST is about,
+ * {identifier, traits}. `etag` is the validator of a row that has one.
+ */
+export function requestsOf({ kind }, key, etag) {
+  const headers = { Accept: "*/*", "User-Agent": "flagsmith-bench", "X-Environment-Key": key };
+  const flags = { method: "GET", path: "/api/v1/flags/", headers, body: null, identity: null };
+  if (kind === "flags") return [flags];
+  if (kind === "unmodified") return [{ ...flags, headers: { ...headers, "If-None-Match": etag } }];
+  const values = kind === "changed" ? numbers(VALUES) : [VALUES];
+  return values.flatMap((value) => numbers(IDENTITIES).map((number) => post(headers, identity(number, value), kind)));
+}
+
+/** The same in every run, because identity and feature decide a multivariate value; all of one length. */
+function identity(number, visits) {
+  const name = `visitor-${String(number).padStart(2, "0")}`;
+  const traits = {
+    email: "ada.lovelace@example.com",
+    app_version: "4.2.1",
+    plan: "enterprise",
+    country: "NL",
+    beta: true,
+    num_0: 42,
+    num_2: 17.5,
+    trait_0: "v3",
+    trait_1: "v5",
+    visits: 1000 + visits,
+  };
+  return { identifier: `${name}@example.com`, traits };
+}
+
+function post(headers, identity, kind) {
+  const body = {
+    identifier: kind === "anonymous" ? null : identity.identifier,
+    traits: Object.entries(identity.traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value })),
+    ...(kind === "transient" || kind === "anonymous" ? { transient: true } : {}),
+  };
+  return {
+    method: "POST",
+    path: "/api/v1/identities/",
+    // The last is for the baselines, which find their object by it; everyone gets the same requests.
+    headers: { ...headers, "Content-Type": "application/json", "X-Object": identity.identifier },
+    body: JSON.stringify(body),
+    identity,
+  };
+}
+
+function numbers(count) {
+  return Array.from({ length: count }, (_, number) => number);
+}
