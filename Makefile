@@ -1,4 +1,5 @@
-# `make dev` runs the worker on this machine, `make test` proves it. Every other target is a step of these two.
+# `make dev` runs the worker on this machine, `make test` proves it, `make bench-http` measures it. Every other target is a
+# step of these.
 
 PORT ?= 8787
 ENVIRONMENTS ?= fixtures/environments
@@ -24,12 +25,10 @@ WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
 NODE_MODULES := node_modules/.package-lock.json
 SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
+BASELINES := constant object
+BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
-# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS.
-bench: require-rust
-	cd tests/bench && cargo bench
-
-.PHONY: dev build test format clippy docs native differential bench wasm e2e require-rust require-node require-wasm
+.PHONY: dev build test bench bench-http format clippy docs native differential wasm e2e require-rust require-node require-wasm
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
@@ -68,6 +67,18 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 # One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
 e2e: build
 	node --test --test-reporter=spec --test-concurrency=1 tests/e2e/*.test.mjs
+
+# ROWS, SECONDS, ROUNDS and FORMAT are explained in tests/bench/http/README.md.
+# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS.
+bench: require-rust
+	cd tests/bench && cargo bench
+
+bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)
+	@node tests/bench/http/main.mjs
+
+tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
+	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
+	@touch $@
 
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
