@@ -56,6 +56,10 @@ native: require-rust
 		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which is not there"; done
 	N=500 .make/differential.sh
 
+# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS.
+bench: require-rust
+	cd tests/bench && cargo bench
+
 # Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED.
 differential: require-rust
 	.make/differential.sh
@@ -69,10 +73,6 @@ e2e: build
 	node --test --test-reporter=spec --test-concurrency=1 tests/e2e/*.test.mjs
 
 # ROWS, SECONDS, ROUNDS and FORMAT are explained in tests/bench/http/README.md.
-# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS.
-bench: require-rust
-	cd tests/bench && cargo bench
-
 bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)
 	@node tests/bench/http/main.mjs
 
