@@ -148,13 +148,12 @@ const DIGIT_ZEROS: [u32; 66] = [
     0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
 ];
 
-fn decimal_digit(c: char) -> Option<char> {
-    if c.is_ascii() {
-        return c.is_ascii_digit().then_some(c);
-    }
+/// The ASCII form of a decimal digit of any script.
+pub fn decimal_digit(c: char) -> Option<char> {
     let code = u32::from(c);
-    let zero = DIGIT_ZEROS.iter().find(|&&zero| (zero..zero + 10).contains(&code))?;
-    char::from_digit(code - zero, 10)
+    let after = DIGIT_ZEROS.partition_point(|&zero| zero <= code);
+    let zero = DIGIT_ZEROS.get(after.checked_sub(1)?)?;
+    char::from_digit(code.checked_sub(*zero).filter(|&value| value < 10)?, 10)
 }
 
 /// `str(number)` of a float: the shortest text that reads back as the same float, `1.0`, `1e+16`, `1e-05`, `inf`.

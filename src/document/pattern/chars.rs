@@ -3,6 +3,8 @@
 //! The standard library knows Unicode's letters and case pairs; the tables here hold only what
 //! Python sees differently.
 
+use crate::document::python;
+
 /// One position of the text that a pattern consumes.
 #[derive(Debug)]
 pub(super) enum One {
@@ -126,8 +128,8 @@ pub(super) enum Kind {
 impl Class {
     fn contains(self, c: char) -> bool {
         let found = match self.kind {
-            Kind::Digit => c.is_ascii_digit() || (!self.ascii && is_digit(c)),
-            Kind::Space => matches!(c, '\t'..='\r' | ' ') || (!self.ascii && is_unicode_space(c)),
+            Kind::Digit => c.is_ascii_digit() || (!self.ascii && python::decimal_digit(c).is_some()),
+            Kind::Space => matches!(c, '\t'..='\r' | ' ') || (!self.ascii && python::is_space(c)),
             Kind::Word => is_word(c, self.ascii),
         };
         found != self.negated
@@ -140,17 +142,6 @@ pub(super) fn is_word(c: char, ascii: bool) -> bool {
         return c.is_ascii_alphanumeric() || c == '_';
     }
     c.is_alphanumeric() && !within(&NOT_WORD, c)
-}
-
-fn is_digit(c: char) -> bool {
-    let code = c as u32;
-    let after = ZEROS.partition_point(|zero| *zero <= code);
-    after.checked_sub(1).and_then(|index| ZEROS.get(index)).is_some_and(|zero| code - zero < 10)
-}
-
-/// Python counts the four ASCII separators as white space; Unicode's property leaves them out.
-fn is_unicode_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
 
 fn lower(c: char) -> char {
@@ -209,17 +200,6 @@ const NOT_WORD: [(u32, u32); 161] = [
     (0x11D31, 0x11D43), (0x11D47, 0x11D47), (0x11D8A, 0x11D96), (0x11EF3, 0x11EF6),
     (0x16F4F, 0x16F4F), (0x16F51, 0x16F92), (0x16FF0, 0x16FF1), (0x1BC9E, 0x1BC9E),
     (0x1E000, 0x1E02A), (0x1E947, 0x1E947), (0x1F130, 0x1F189),
-];
-
-/// The zero of each run of ten decimal digits.
-#[rustfmt::skip]
-const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
-    0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
-    0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
-    0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0,
-    0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0,
-    0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
 ];
 
 /// Characters that are one when case is ignored although a single upper or lower case mapping does
