@@ -1,5 +1,6 @@
 // Where a figure comes from.
 
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, loadavg } from "node:os";
@@ -9,6 +10,12 @@ export function machine() {
   const version = createRequire(import.meta.url)("workerd/package.json").version;
   const busy = loadavg()[1].toFixed(1);
   return `${availableParallelism()} cores, ${processor()}, workerd ${version}, node ${process.version}; load average ${busy}`;
+}
+
+/** What was measured: the commit, `-dirty` if there are changes; null outside of a clone. */
+export function commit() {
+  const { status, stdout } = spawnSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : null;
 }
 
 function processor() {

@@ -5,7 +5,7 @@
 
 import { load, requireWrk } from "./load.mjs";
 import { startBaseline, startOurs } from "./contenders.mjs";
-import { machine } from "./machine.mjs";
+import { commit, machine } from "./machine.mjs";
 import { rowsNamed } from "./rows.mjs";
 import { table } from "./table.mjs";
 
@@ -21,7 +21,7 @@ try {
     console.error(`${row.title} …`);
     rows.push({ ...row, measured: await measure(row) });
   }
-  const run = { machine: machine(), seconds: SECONDS, rounds: ROUNDS, rows };
+  const run = { commit: commit(), machine: machine(), seconds: SECONDS, rounds: ROUNDS, rows };
   console.log(process.env.FORMAT === "json" ? JSON.stringify(run, null, 2) : table(run));
 } catch (error) {
   console.error(error.message);
