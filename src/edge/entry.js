@@ -4,7 +4,14 @@ import { DurableObject } from "cloudflare:workers";
 
 import worker, { IdentityObject as RustIdentityObject } from "../../build/index.js";
 
-export default worker;
+const { fetch } = worker.prototype;
+
+/** A plain handler: the generated class would be made anew, behind a proxy, for each request. */
+export default {
+  fetch(request, env, ctx) {
+    return fetch.call({ env, ctx }, request);
+  },
+};
 
 /** Only a class that extends the platform's can have its methods called from elsewhere, and a Rust one cannot. */
 export class IdentityObject extends DurableObject {

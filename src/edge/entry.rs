@@ -6,7 +6,7 @@ use super::body;
 use super::config::Config;
 use super::environments::{Environments, Loaded};
 use super::identities;
-use super::respond::respond;
+use super::respond::{respond, respond_with};
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 
 /// What a request is made of, taken from the platform once.
@@ -52,7 +52,10 @@ pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> we
                 Ok(loaded) => loaded,
             };
             let answer = answer_for(&loaded, incoming, route, &key, &env).await;
-            finish(answer.unwrap_or_else(|error| Response::error(&error)).stale(loaded.stale_seconds))
+            let response = answer.unwrap_or_else(|error| Response::error(&error)).stale(loaded.stale_seconds);
+            respond_with(response.finish(Some(route), &method), |body| {
+                loaded.environment.body(body, key.kind())
+            })
         }
     }
 }
@@ -64,7 +67,7 @@ async fn answer_for<'e>(
     key: &EnvironmentKey,
     env: &Env,
 ) -> Result<Response<'e>, Error> {
-    let environment = &*loaded.environment;
+    let environment = &loaded.environment.environment;
     api::check(environment, route, &incoming.method)?;
     let body = if route.takes_body(&incoming.method) {
         body::read(&incoming.request, api::MAX_BODY_LENGTH).await?

@@ -1,26 +1,47 @@
 //! Environments and server keys: from the isolate's memory, else from KV (contract §B; README, *How it fails*).
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Duration;
 
+use worker::js_sys::Uint8Array;
 use worker::{Context, Date, Env};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
 use crate::api::{EnvironmentKey, Error, Part, ServerKey, ServerKeyHash};
-use crate::document::{Environment, Timestamp};
+use crate::document::{Environment, KeyKind, Timestamp};
 use crate::memory::{Age, Ages, Memory};
 
 /// An environment to answer from.
 pub struct Loaded {
     /// Compiled.
-    pub environment: Rc<Environment>,
+    pub environment: Rc<Served>,
     /// For how long it could not be confirmed, if the store failed.
     pub stale_seconds: Option<u64>,
+}
+
+/// A compiled environment, with the bodies that it answers most often in the platform's form.
+pub struct Served {
+    /// Compiled.
+    pub environment: Environment,
+    lists: [OnceCell<Uint8Array>; 2],
+}
+
+impl Served {
+    /// A body in the platform's form: a list of flags is copied there once, not for each answer.
+    pub fn body(&self, body: &[u8], key: KeyKind) -> Uint8Array {
+        let [client, server] = &self.lists;
+        let list = if key == KeyKind::Client { client } else { server };
+        if std::ptr::eq(body, self.environment.flags.list(key)) {
+            list.get_or_init(|| body.into()).clone()
+        } else {
+            body.into()
+        }
+    }
 }
 
 /// The way to environments for one request.
@@ -77,7 +98,7 @@ impl<T> Record<T> {
     }
 }
 
-impl Family for Rc<Environment> {
+impl Family for Rc<Served> {
     const PREFIX: &'static str = "document:";
 
     fn decode(bytes: &[u8], name: &str, config: Config) -> Result<Self, Failure> {
@@ -89,16 +110,16 @@ impl Family for Rc<Environment> {
                 "environment document: api_key: is another environment's",
             ));
         }
-        Ok(Rc::new(environment))
+        Ok(Rc::new(Served { environment, lists: Default::default() }))
     }
 
     fn memory_length(&self) -> usize {
-        Environment::memory_length(self)
+        self.environment.memory_length()
     }
 
     fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
         thread_local! {
-            static MEMORY: RefCell<Memory<Record<Rc<Environment>>>> = RefCell::default();
+            static MEMORY: RefCell<Memory<Record<Rc<Served>>>> = RefCell::default();
         }
         &MEMORY
     }
@@ -152,7 +173,7 @@ impl Environments {
     }
 
     async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
-        let (environment, stale_seconds) = self.look_up::<Rc<Environment>>(client_key, context).await?;
+        let (environment, stale_seconds) = self.look_up::<Rc<Served>>(client_key, context).await?;
         Ok(Loaded { environment, stale_seconds })
     }
 
@@ -208,7 +229,7 @@ impl Environments {
     /// leaves the last good value in place.
     async fn revalidate<T: Family>(&self, name: &str, timeout: Duration) -> Result<Record<T>, Failure> {
         let began_at = Date::now().as_millis();
-        let environment = (T::PREFIX == Rc::<Environment>::PREFIX).then_some(name);
+        let environment = (T::PREFIX == Rc::<Served>::PREFIX).then_some(name);
         let read = self.read_kv(&format!("{}{name}", T::PREFIX), timeout).await;
         let bytes = read.inspect_err(|failure| failure.log(environment))?;
         let now = Date::now().as_millis();

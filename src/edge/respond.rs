@@ -19,16 +19,20 @@ thread_local! {
 
 /// The platform's form of an answer.
 pub fn respond(response: Response<'_>) -> WebResponse {
-    build(&response).unwrap_or_else(|_| WebResponse::error())
+    respond_with(response, |body| Uint8Array::from(body))
 }
 
-fn build(response: &Response<'_>) -> Result<WebResponse, JsValue> {
+/// The platform's form of an answer whose body `body` brings into that form.
+pub fn respond_with(response: Response<'_>, body: impl FnOnce(&[u8]) -> Uint8Array) -> WebResponse {
+    build(&response, body).unwrap_or_else(|_| WebResponse::error())
+}
+
+fn build(response: &Response<'_>, body: impl FnOnce(&[u8]) -> Uint8Array) -> Result<WebResponse, JsValue> {
     let init = prepared(response)?;
     if response.body.is_empty() {
         return WebResponse::new_with_opt_str_and_init(None, &init);
     }
-    let bytes = Uint8Array::from(&*response.body);
-    WebResponse::new_with_opt_js_u8_array_and_init(Some(&bytes), &init)
+    WebResponse::new_with_opt_js_u8_array_and_init(Some(&body(&response.body)), &init)
 }
 
 fn prepared(response: &Response<'_>) -> Result<ResponseInit, JsValue> {

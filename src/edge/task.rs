@@ -1,0 +1,91 @@
+//! Runs the answer to a request: to its end where nothing has to be waited for, else behind a promise.
+//!
+//! A task goes on within the very callback that it waited for. wasm-bindgen's own executor puts a microtask between,
+//! and one more before the beginning; on a warm request those cost more than the work (README, *Figures*).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use worker::js_sys::{Function, Promise};
+use worker::wasm_bindgen::JsValue;
+
+type Work = Pin<Box<dyn Future<Output = JsValue>>>;
+
+/// A task by its number: what its wakers know of it.
+#[derive(Clone, Copy)]
+struct Id(u64);
+
+struct Task {
+    /// Taken out while it is polled.
+    work: Option<Work>,
+    /// Whether somebody woke it meanwhile.
+    woken: bool,
+    /// Where its outcome goes, once it has a promise.
+    resolve: Option<Function>,
+}
+
+thread_local! {
+    static TASKS: RefCell<HashMap<u64, Task>> = RefCell::default();
+    static LAST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What the work comes to, or a promise of it.
+pub fn run(work: impl Future<Output = JsValue> + 'static) -> JsValue {
+    let id = Id(LAST.get() + 1);
+    LAST.set(id.0);
+    TASKS.with_borrow_mut(|tasks| tasks.insert(id.0, Task { work: None, woken: false, resolve: None }));
+    match id.poll(Box::pin(work)) {
+        Poll::Ready(outcome) => {
+            id.end();
+            outcome
+        }
+        Poll::Pending => Promise::new(&mut |resolve, _| {
+            id.change(|task| task.resolve = Some(resolve));
+        })
+        .into(),
+    }
+}
+
+impl Id {
+    /// Goes on until the work is done or has to wait. Work that is woken while it runs goes on at once.
+    fn poll(self, mut work: Work) -> Poll<JsValue> {
+        let waker = Waker::from(Arc::new(self));
+        loop {
+            self.change(|task| task.woken = false);
+            if let Poll::Ready(outcome) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Poll::Ready(outcome);
+            }
+            if !self.change(|task| task.woken).unwrap_or(false) {
+                self.change(|task| task.work = Some(work));
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn change<T>(self, change: impl FnOnce(&mut Task) -> T) -> Option<T> {
+        TASKS.with_borrow_mut(|tasks| tasks.get_mut(&self.0).map(change))
+    }
+
+    fn end(self) -> Option<Task> {
+        TASKS.with_borrow_mut(|tasks| tasks.remove(&self.0))
+    }
+}
+
+impl Wake for Id {
+    fn wake(self: Arc<Id>) {
+        let work = self.change(|task| {
+            task.woken = true;
+            task.work.take()
+        });
+        let Some(Some(work)) = work else { return };
+        if let Poll::Ready(outcome) = self.poll(work)
+            && let Some(resolve) = self.end().and_then(|task| task.resolve)
+        {
+            // Resolving calls nobody's code that could fail.
+            let _ = resolve.call1(&JsValue::UNDEFINED, &outcome);
+        }
+    }
+}
