@@ -12,6 +12,7 @@ use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 /// What a request is made of, taken from the platform once.
 struct Incoming {
     request: web_sys::Request,
+    headers: web_sys::Headers,
     method: String,
     path: String,
     query: String,
@@ -26,11 +27,17 @@ impl Incoming {
         let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
         let target = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Incoming { method, path: path.to_owned(), query: query.to_owned(), request }
+        Incoming {
+            method,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: request.headers(),
+            request,
+        }
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name).ok().flatten()
+        self.headers.get(name).ok().flatten()
     }
 }
 

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Duration;
 
-use worker::js_sys::Uint8Array;
-use worker::{Context, Date, Env};
+use worker::js_sys::{Date, Uint8Array};
+use worker::{Context, Env};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
@@ -179,14 +179,14 @@ impl Environments {
 
     async fn client_key_of(&self, hash: &ServerKeyHash, context: &Context) -> Result<String, Error> {
         let (key, _) = self.look_up::<ServerKey>(hash, context).await?;
-        let now = Timestamp::from_milliseconds(Date::now().as_millis());
+        let now = Timestamp::from_milliseconds(milliseconds());
         let valid = now.is_some_and(|now| key.is_valid(now));
         valid.then_some(key.environment).ok_or(Error::KeyUnknown)
     }
 
     /// A value, and for how many seconds it could not be confirmed, if it could not.
     async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<(T, Option<u64>), Error> {
-        let now = Date::now().as_millis();
+        let now = milliseconds();
         let ages =
             Ages { soft: self.config.soft_age_seconds * 1000, hard: self.config.hard_age_seconds * 1000 };
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
@@ -213,7 +213,7 @@ impl Environments {
                     Ok(record) => record.value(now),
                     Err(_) if known => {
                         let (record, now) =
-                            (Record { unconfirmed: true, ..remembered.value }, Date::now().as_millis());
+                            (Record { unconfirmed: true, ..remembered.value }, milliseconds());
                         // Young again, so that not every request waits for a store that does not answer.
                         T::memory().with_borrow_mut(|memory| memory.renew(name, record.clone(), now));
                         record.value(now)
@@ -228,11 +228,11 @@ impl Environments {
     /// Reads a value from KV and remembers it. What has not changed is not decoded again, and what cannot be decoded
     /// leaves the last good value in place.
     async fn revalidate<T: Family>(&self, name: &str, timeout: Duration) -> Result<Record<T>, Failure> {
-        let began_at = Date::now().as_millis();
+        let began_at = milliseconds();
         let environment = (T::PREFIX == Rc::<Served>::PREFIX).then_some(name);
         let read = self.read_kv(&format!("{}{name}", T::PREFIX), timeout).await;
         let bytes = read.inspect_err(|failure| failure.log(environment))?;
-        let now = Date::now().as_millis();
+        let now = milliseconds();
         // Looked at only now: another request may have read it meanwhile.
         let last = T::memory().with_borrow_mut(|memory| memory.get(name, now, Ages { soft: 0, hard: 0 }));
         let last = last.map_or_else(Record::missing, |remembered| remembered.value);
@@ -278,6 +278,11 @@ impl Environments {
             None => Err(Failure::new(Source::Kv, format!("no answer within {timeout:?}"))),
         }
     }
+}
+
+/// The time, without an object made for it.
+fn milliseconds() -> u64 {
+    Date::now() as u64
 }
 
 /// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
