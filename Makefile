@@ -28,14 +28,14 @@ SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
 BASELINES := constant object
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
-.PHONY: dev build test bench bench-http format clippy docs native differential wasm e2e require-rust require-node require-wasm
+.PHONY: dev build test bench bench-http format clippy docs native differential wasm size e2e require-rust require-node require-wasm
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
 
 build: require-rust require-node build/index.js
 
-test: format clippy docs native wasm build e2e
+test: format clippy docs native wasm build size e2e
 
 format: require-rust
 	cargo fmt --check
@@ -67,6 +67,11 @@ differential: require-rust
 wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/wasm-bindgen-test-runner
 wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --target $(WASM) --test wasm
+
+# Growth is a decision: the budget is what the worker takes now, and a little.
+WASM_BUDGET_KIB := 460
+size: build
+	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
 # One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
 e2e: build

@@ -71,9 +71,9 @@ fn evaluate(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
 
 /// What is asked for an identity, and its state with all of its traits.
 fn asked(environment: &Environment, number: usize) -> (Pending, [Result<Identity, Refusal>; 1]) {
-    let header = |_: &str| None;
-    let query = format!("identifier={}", identifier(number));
-    let request = Request { method: "GET", query: &query, header: &header, body: &[], random: &|| [0; 16] };
+    let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
+    let body = format!(r#"{{"identifier":"{}"}}"#, identifier(number)).into_bytes();
+    let request = Request { method: "POST", query: "", header: &header, body: &body, random: &|| [0; 16] };
     match api::begin(environment, Route::Identities, KeyKind::Server, &request) {
         Ok(Step::Identities(_, pending)) => {
             let traits = traits(number).into_iter().map(|(key, value)| (key.into(), value)).collect();
@@ -122,14 +122,14 @@ fn identifier(number: usize) -> String {
     format!("identity-{number}")
 }
 
-/// The traits of an identity that is in some segments and not in others.
+/// The traits of an identity that is in some segments and not in others; ten, as an application sends them.
 fn traits(number: usize) -> Vec<(String, TraitValue)> {
     let text = |text: String| TraitValue::Text(text.into());
     let mut traits = vec![
         ("email".to_owned(), text(format!("user.n{number}@example.com"))),
         ("app_version".to_owned(), text(format!("1.{}.0", number % 5))),
     ];
-    for index in 0..16 {
+    for index in 0..4 {
         traits.push((format!("trait_{index}"), text(format!("v{}", number % 4))));
         traits.push((format!("num_{index}"), TraitValue::Integer((number * 7 % 100) as i64)));
     }
