@@ -1,6 +1,7 @@
 //! What is answered: status, headers, body.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use super::error::{Error, RETRY_AFTER_SECONDS};
 use super::route::Route;
@@ -18,6 +19,9 @@ pub struct Response<'e> {
 }
 
 const JSON: &str = "application/json";
+
+/// What the head of an answer seldom exceeds, in bytes.
+const HEAD_LENGTH: usize = 512;
 
 /// What a browser's script may read of an answer.
 const EXPOSED_HEADERS: &str =
@@ -88,7 +92,9 @@ impl<'e> Response<'e> {
 
     /// Status and headers as one text.
     pub fn head_text(&self) -> String {
-        let mut text = self.status.to_string();
+        let mut text = String::with_capacity(HEAD_LENGTH);
+        // A String takes any write.
+        let _ = write!(text, "{}", self.status);
         for (name, value) in &self.headers {
             text.extend([" ", name, ":", value]);
         }

@@ -86,7 +86,8 @@ impl Route {
 
 /// `.` or `..`, each dot plain or as `%2e`.
 fn is_dot_segment(segment: &str) -> bool {
-    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    let encoded = || matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    matches!(segment, "." | "..") || segment.contains('%') && encoded()
 }
 
 #[cfg(test)]

@@ -23,9 +23,8 @@ impl Incoming {
     /// resolve the dot segments of paths.
     fn new(request: web_sys::Request) -> Incoming {
         let (method, url) = (request.method(), request.url());
-        let url = url.split('#').next().unwrap_or_default();
-        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let target = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
+        // Behind `https://` and the host; a fragment is never sent.
+        let target = url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..)).unwrap_or("/");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Incoming {
             method,
