@@ -28,7 +28,7 @@ SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
 BASELINES := constant object
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
-.PHONY: dev build test bench bench-http format clippy docs native differential wasm size e2e require-rust require-node require-wasm
+.PHONY: dev build test bench bench-http format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
@@ -50,7 +50,7 @@ docs: require-wasm
 	cargo doc --no-deps
 	cargo doc --no-deps --target $(WASM)
 
-native: require-rust
+native: require-rust require-python
 	cargo test
 	@for folder in '$(ENGINE_TEST_DATA)' '$(RECORDINGS)'; do \
 		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which is not there"; done
@@ -61,7 +61,7 @@ bench: require-rust
 	cd tests/bench && cargo bench
 
 # Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED.
-differential: require-rust
+differential: require-rust require-python
 	.make/differential.sh
 
 wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/wasm-bindgen-test-runner
@@ -108,6 +108,9 @@ require-rust:
 
 require-node:
 	@.make/require node
+
+require-python:
+	@.make/require python
 
 require-wasm: require-rust
 	@.make/require wasm
