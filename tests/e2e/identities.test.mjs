@@ -58,6 +58,26 @@ test("concurrent increments each count once", async () => {
   assert.deepEqual(await traitsOf("counted"), { visits: 100 });
 });
 
+// Control characters are kept as Python prints them, four characters for one, so this is near the most that fits.
+test("a large write is done as a whole or not at all", async () => {
+  const large = (prefix) => Object.fromEntries(numbers(980).map((number) => [`${prefix}-${number}`, ["\u0085".repeat(490)]]));
+  await setTraits("large", { victim: "here" });
+  const first = { victim: null, ...large("first") };
+  assert.equal(Object.keys(await setTraits("large", first)).length, 980);
+  const before = await traitsOf("large");
+  assert.equal(Object.keys(before).length, 980);
+  // Twice as much is more than an identity may have.
+  const traits = Object.entries({ "first-0": null, ...large("second") });
+  const refused = await edge.request({
+    method: "POST",
+    path: "/api/v1/identities/",
+    headers: { "X-Environment-Key": key, "Content-Type": "application/json" },
+    body: JSON.stringify({ identifier: "large", traits: traits.map(([trait_key, trait_value]) => ({ trait_key, trait_value })) }),
+  });
+  assert.equal(refused.status, 400);
+  assert.deepEqual(await traitsOf("large"), before);
+});
+
 test("no acknowledged write is lost when the runtime is killed, 20 times", async () => {
   const written = new Map();
   for (const round of numbers(20)) {
