@@ -11,6 +11,8 @@ use crate::api::Response;
 
 /// How many prepared ones are kept; an environment has a handful.
 const MAX_PREPARED: usize = 1000;
+/// How long the text of one may be. What a client can make long, as a preflight's list of headers, is not kept.
+const MAX_PREPARED_LENGTH: usize = 1024;
 
 thread_local! {
     /// Status and headers in the platform's form, by their text: most answers have those of an earlier one.
@@ -47,6 +49,9 @@ fn prepared(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
     let init = ResponseInit::new();
     init.set_status(response.status);
     init.set_headers(&headers);
+    if text.len() > MAX_PREPARED_LENGTH {
+        return Ok(init);
+    }
     PREPARED.with_borrow_mut(|prepared| {
         if prepared.len() >= MAX_PREPARED {
             prepared.clear();
