@@ -20,6 +20,9 @@ pub struct Response<'e> {
 
 const JSON: &str = "application/json";
 
+/// As many as any answer has.
+const MAX_HEADERS: usize = 10;
+
 /// What the head of an answer seldom exceeds, in bytes.
 const HEAD_LENGTH: usize = 512;
 
@@ -30,12 +33,15 @@ const EXPOSED_HEADERS: &str =
 impl<'e> Response<'e> {
     /// A JSON answer.
     pub fn json(body: impl Into<Cow<'e, [u8]>>) -> Response<'e> {
-        Response { status: 200, headers: vec![("content-type", JSON.into())], body: body.into() }
+        let mut response = Response::empty(200);
+        response.headers.push(("content-type", JSON.into()));
+        response.body = body.into();
+        response
     }
 
     /// An answer without a body.
     pub fn empty(status: u16) -> Response<'e> {
-        Response { status, headers: Vec::new(), body: Cow::default() }
+        Response { status, headers: Vec::with_capacity(MAX_HEADERS), body: Cow::default() }
     }
 
     /// An error's answer.
