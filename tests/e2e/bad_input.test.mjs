@@ -16,7 +16,6 @@ const JSON_ERROR = { status: 400, detail: /^JSON parse error - ./ };
 const NOT_FOUND = { status: 404, body: { detail: "Not found." } };
 const OK = { status: 200 };
 const CLIENT_ERROR = { status: [400, 404] };
-// Either is sound where Flagsmith gives no precedent.
 
 suite("bodies that are not JSON", [
   ["an open object", "{\"identifier\": ", JSON_ERROR],
