@@ -12,19 +12,20 @@ use crate::document::Environment;
 pub struct Response<'e> {
     /// The HTTP status.
     pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(&'static str, Cow<'e, str>)>,
+    /// The headers of its own, names in lower case; [`Response::headers`] gives all.
+    pub(super) headers: Vec<(&'static str, Cow<'e, str>)>,
+    common: Option<Common>,
     /// Empty for none.
     pub body: Cow<'e, [u8]>,
 }
 
 const JSON: &str = "application/json";
 
-/// As many as any answer has.
-const MAX_HEADERS: usize = 10;
+/// As many of its own as any answer has.
+const MAX_HEADERS: usize = 6;
 
-/// What the head of an answer seldom exceeds, in bytes.
-const HEAD_LENGTH: usize = 512;
+/// What the text of a head seldom exceeds, in bytes.
+const HEAD_LENGTH: usize = 256;
 
 /// What a browser's script may read of an answer.
 const EXPOSED_HEADERS: &str =
@@ -41,7 +42,7 @@ impl<'e> Response<'e> {
 
     /// An answer without a body.
     pub fn empty(status: u16) -> Response<'e> {
-        Response { status, headers: Vec::with_capacity(MAX_HEADERS), body: Cow::default() }
+        Response { status, headers: Vec::with_capacity(MAX_HEADERS), common: None, body: Cow::default() }
     }
 
     /// An error's answer.
@@ -80,35 +81,49 @@ impl<'e> Response<'e> {
     /// Adds what every answer has: who may read it, and how it may be kept.
     #[must_use]
     pub fn finish(mut self, route: Option<Route>, method: &str) -> Response<'e> {
-        let headers = &mut self.headers;
-        headers.push(("access-control-allow-origin", "*".into()));
-        headers.push(("access-control-expose-headers", EXPOSED_HEADERS.into()));
         // What a GET answers may be kept by who asked, and is asked about each time; nothing else may be kept.
         let keep =
             self.status < 400 && matches!(method, "GET" | "HEAD") && route.is_some_and(Route::is_keyed);
-        headers.push(("cache-control", if keep { "private, no-cache" } else { "no-store" }.into()));
-        if let Some(route) = route {
-            headers.push(("allow", route.allow().into()));
-            if route.is_keyed() {
-                headers.push(("vary", "X-Environment-Key".into()));
-            }
-        }
+        self.common = Some(Common { route, keep });
         self
     }
 
-    /// Status and headers as one text.
+    /// All headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let own = self.headers.iter().map(|(name, value)| (*name, &**value));
+        own.chain(self.common.iter().flat_map(Common::headers))
+    }
+
+    /// What status and headers follow from, as a text: the same for the same head and for no other.
     pub fn head_text(&self) -> String {
         let mut text = String::with_capacity(HEAD_LENGTH);
+        let common = self.common.map(|common| (common.route.map(|route| route as u8), common.keep));
         // A String takes any write.
-        let _ = write!(text, "{}", self.status);
+        let _ = write!(text, "{}{common:?}", self.status);
         for (name, value) in &self.headers {
             text.extend([" ", name, ":", value]);
         }
         text
     }
+}
 
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+/// The headers that follow from the route, and from whether the answer may be kept.
+#[derive(Clone, Copy, Debug)]
+struct Common {
+    route: Option<Route>,
+    keep: bool,
+}
+
+impl Common {
+    fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let keyed = self.route.filter(|route| route.is_keyed());
+        let headers = [
+            Some(("access-control-allow-origin", "*")),
+            Some(("access-control-expose-headers", EXPOSED_HEADERS)),
+            Some(("cache-control", if self.keep { "private, no-cache" } else { "no-store" })),
+            self.route.map(|route| ("allow", route.allow())),
+            keyed.map(|_| ("vary", "X-Environment-Key")),
+        ];
+        headers.into_iter().flatten()
     }
 }

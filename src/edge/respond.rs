@@ -43,7 +43,7 @@ fn prepared(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
         return Ok(known);
     }
     let headers = Headers::new()?;
-    for (name, value) in &response.headers {
+    for (name, value) in response.headers() {
         headers.append(name, value)?;
     }
     let init = ResponseInit::new();

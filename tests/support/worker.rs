@@ -145,6 +145,6 @@ fn respond<'e>(
 }
 
 fn to_answer(response: Response<'_>) -> Answer {
-    let headers = response.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_string()));
+    let headers = response.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
     Answer { status: response.status, headers: headers.collect(), body: response.body.into_owned() }
 }
