@@ -40,7 +40,7 @@ pub fn report(criterion: &Path, documents: &Path) {
     }
     for what in ["evaluate", "compile"] {
         let times = SWEEP.map(|percent| median(criterion, &format!("sweep_{percent}/{what}")));
-        for (percent, pair) in SWEEP.iter().skip(1).zip(times.windows(2)) {
+        for (percent, pair) in SWEEP[1..].iter().zip(times.windows(2)) {
             let ratio = pair[1] / pair[0];
             line(&format!("{what}, twice the document ({percent} %), times"), ratio, DOUBLING, ratio <= DOUBLING);
         }
