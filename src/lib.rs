@@ -1,18 +1,21 @@
 //! An open, self-hostable Edge API for Flagsmith on Cloudflare Workers.
 //!
 //! It serves Flagsmith's SDK API from environment documents in Workers KV, and keeps identities and their traits
-//! in Durable Objects. Every Flagsmith SDK works against it by changing one URL.
+//! in Durable Objects. Every Flagsmith SDK works against it by changing one URL. The Admin API goes to the Flagsmith
+//! behind it, the origin.
 //!
 //! # Layout
 //!
-//! `document ← identity ← evaluate ← api ← edge`: a module uses only those to its left; `memory` uses none.
+//! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` uses none.
+//! `admin` uses no more of `api` than its answers and errors.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
 //! - [`identity`]: what is stored of an identity, and the commands that change it.
 //! - [`evaluate`]: decides which state and value each feature has for an identity. Total.
 //! - [`api`]: the SDK API, bytes in and bytes out: routes, keys, errors, one file for each endpoint.
+//! - [`admin`]: the Admin API: what is served here, what is the origin's, and how it gets there and back.
 //! - [`memory`]: what an isolate remembers of the stores, with its age, bounded.
-//! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects.
+//! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
 //! # Invariants
 //!
@@ -34,6 +37,7 @@
     clippy::unreachable
 )]
 
+pub mod admin;
 pub mod api;
 pub mod document;
 #[cfg(target_arch = "wasm32")]

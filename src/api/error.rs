@@ -35,6 +35,12 @@ pub enum Error {
     DotSegment,
     /// Something needed for the answer cannot be had now.
     Unavailable(Part),
+    /// It is the origin's, and there is none.
+    OriginMissing,
+    /// The origin refused the connection, or broke off.
+    OriginBroken,
+    /// The origin did not answer in time.
+    OriginLate,
 }
 
 /// What can be unavailable.
@@ -59,7 +65,9 @@ impl Error {
             Error::MethodNotAllowed(_) => 405,
             Error::BodyTooLarge(_) => 413,
             Error::UnsupportedMediaType(_) => 415,
-            Error::Unavailable(_) => 503,
+            Error::OriginBroken => 502,
+            Error::Unavailable(_) | Error::OriginMissing => 503,
+            Error::OriginLate => 504,
         }
     }
 
@@ -94,6 +102,11 @@ impl fmt::Display for Error {
                 f.write_str("The environment is temporarily unavailable.")
             }
             Error::Unavailable(Part::Identity) => f.write_str("The identity is temporarily unavailable."),
+            Error::OriginMissing => f.write_str(
+                "There is no Flagsmith behind this API: its setting ORIGIN_URL is missing or cannot be read.",
+            ),
+            Error::OriginBroken => f.write_str("The Flagsmith behind this API cannot be reached."),
+            Error::OriginLate => f.write_str("The Flagsmith behind this API did not answer in time."),
         }
     }
 }

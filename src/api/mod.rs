@@ -27,6 +27,7 @@ use crate::identity::{Command, Identity, Refusal};
 pub use error::{Error, Part};
 pub use health::readiness;
 pub use key::{EnvironmentKey, ServerKey, ServerKeyHash};
+pub use preflight::answer as preflight;
 pub use response::Response;
 pub use route::Route;
 
@@ -55,6 +56,8 @@ pub enum Opened {
     Readiness(Route),
     /// It asks for something of an environment.
     Keyed(Route, EnvironmentKey),
+    /// It is not the SDK API's. Its path has no dot segments.
+    Elsewhere,
 }
 
 /// Looks at where a request goes and who sends it.
@@ -63,10 +66,10 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
     let failed = |error, route| answered(Response::error(&error), route);
     let route = match Route::parse(path) {
         Err(error) => return failed(error, None),
-        Ok(_) if method == "OPTIONS" => {
-            return Opened::Answered(preflight::answer(header("access-control-request-headers")));
+        Ok(None) => return Opened::Elsewhere,
+        Ok(Some(_)) if method == "OPTIONS" => {
+            return Opened::Answered(preflight(header("access-control-request-headers")));
         }
-        Ok(None) => return failed(Error::NotFound, None),
         Ok(Some(route)) => route,
     };
     if route.is_keyed() {

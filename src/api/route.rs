@@ -23,9 +23,10 @@ pub enum Route {
 impl Route {
     /// The endpoint of a request path as it was sent; `None` where there is none.
     ///
-    /// A dot segment, plain or encoded, is an error: whoever sends one means another path than the one it spells.
+    /// A dot segment, plain or encoded, is an error: whoever sends one means another path than the one it spells, and
+    /// so does the platform, to which a backslash is a slash.
     pub fn parse(path: &str) -> Result<Option<Route>, Error> {
-        if path.split('/').any(is_dot_segment) {
+        if path.split(['/', '\\']).any(is_dot_segment) {
             return Err(Error::DotSegment);
         }
         Ok(Some(match path.strip_suffix('/').unwrap_or(path) {
@@ -108,7 +109,9 @@ mod tests {
 
     #[test]
     fn refuses_dot_segments() {
-        for path in ["/api/v1/../v1/flags/", "/api/./v1/flags", "/%2e%2E/flags/", "/.%2e/x", "/x/%2e"] {
+        for path in
+            ["/api/v1/../v1/flags/", "/api/./v1/flags", "/%2e%2E/flags/", "/.%2e/x", "/x/%2e", "/x\\..\\y"]
+        {
             assert_eq!(Route::parse(path), Err(Error::DotSegment), "{path}");
         }
         assert_eq!(Route::parse("/api/v1/.well-known/..."), Ok(None));

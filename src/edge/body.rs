@@ -1,42 +1,65 @@
-//! Reads a request's body up to a bound and not further.
+//! Reads bodies up to a bound and not further.
 
-use futures_util::StreamExt;
-use worker::js_sys::Uint8Array;
+use worker::js_sys::{Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Request, web_sys};
+use worker::web_sys::{self, ReadableStream, ReadableStreamDefaultReader};
 
 use crate::api::Error;
 
-/// The whole body; an error for one that is longer than `limit` bytes, or that breaks off.
+/// The whole body of a request; an error for one that is longer than `limit` bytes, or that breaks off.
 pub async fn read(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, Error> {
-    let length = request.headers().get("content-length").ok().flatten();
-    // More than this target's addresses can count.
-    let length = length.and_then(|length| length.parse::<u64>().ok());
-    match length {
+    match told_length(&request.headers()) {
         Some(0) => Ok(Vec::new()),
         Some(length) if length > limit as u64 => Err(Error::BodyTooLarge(limit)),
         Some(_) => {
             let buffer = JsFuture::from(request.array_buffer().map_err(|_| broken())?).await;
             buffer.map(|buffer| Uint8Array::new(&buffer).to_vec()).map_err(|_| broken())
         }
-        None => read_chunks(request, limit).await,
+        None => match request.body() {
+            None => Ok(Vec::new()),
+            Some(body) => match read_at_most(body, limit).await {
+                Ok(Ok(body)) => Ok(body),
+                Ok(Err(_)) => Err(Error::BodyTooLarge(limit)),
+                Err(_) => Err(broken()),
+            },
+        },
     }
 }
 
-/// A body whose length nobody told.
-async fn read_chunks(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, Error> {
-    // Another reference to the same request; its own method of that name would split the body in two.
-    let request = <web_sys::Request as Clone>::clone(request);
-    // A request without a body has no stream either.
-    let Ok(mut chunks) = Request::from(request).stream() else { return Ok(Vec::new()) };
-    let mut body = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        body.extend_from_slice(&chunk.map_err(|_| broken())?);
-        if body.len() > limit {
-            return Err(Error::BodyTooLarge(limit));
+/// The length that headers tell, more than this target's addresses can count.
+pub fn told_length(headers: &web_sys::Headers) -> Option<u64> {
+    headers.get("content-length").ok().flatten()?.parse().ok()
+}
+
+/// A body that is longer than it may be: what was read of it, and the rest.
+pub struct Longer {
+    /// A little more than the limit.
+    pub start: Vec<u8>,
+    /// Not to be read by two.
+    pub rest: ReadableStream,
+}
+
+/// The whole body; the error of the platform where it breaks off.
+pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<Vec<u8>, Longer>, JsValue> {
+    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
+    let mut start = Vec::new();
+    loop {
+        let piece = JsFuture::from(reader.read()).await?;
+        if Reflect::get(&piece, &"done".into())?.is_truthy() {
+            return Ok(Ok(start));
+        }
+        let piece: Uint8Array = Reflect::get(&piece, &"value".into())?.unchecked_into();
+        let length = start.len();
+        start.resize(length + piece.length() as usize, 0);
+        if let Some(room) = start.get_mut(length..) {
+            piece.copy_to(room);
+        }
+        if start.len() > limit {
+            reader.release_lock();
+            return Ok(Err(Longer { start, rest: body }));
         }
     }
-    Ok(body)
 }
 
 fn broken() -> Error {

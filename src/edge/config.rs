@@ -2,12 +2,13 @@
 
 use std::cell::OnceCell;
 
-use worker::Env;
+use worker::{Env, console_error};
 
+use crate::admin::Origin;
 use crate::document::ruleset::Engine;
 
 /// The worker's settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// `FLAG_ENGINE`: `10` (default) or `11`.
     pub engine: Engine,
@@ -15,19 +16,22 @@ pub struct Config {
     pub soft_age_seconds: u64,
     /// `DOCUMENT_HARD_AGE_SECONDS`: older documents are looked up again before they are served.
     pub hard_age_seconds: u64,
+    /// `ORIGIN_URL`: the Flagsmith behind this worker, if there is one.
+    pub origin: Option<Origin>,
 }
 
 const DEFAULT_SOFT_AGE_SECONDS: u64 = 10;
 const DEFAULT_HARD_AGE_SECONDS: u64 = 60;
 
 thread_local! {
-    static CONFIG: OnceCell<Config> = const { OnceCell::new() };
+    static CONFIG: OnceCell<&'static Config> = const { OnceCell::new() };
 }
 
 impl Config {
     /// The settings of this deployment.
-    pub fn of(env: &Env) -> Config {
-        CONFIG.with(|config| *config.get_or_init(|| Config::read(env)))
+    pub fn of(env: &Env) -> &'static Config {
+        // Leaked once for each isolate: it is needed as long as that lives.
+        CONFIG.with(|config| *config.get_or_init(|| Box::leak(Box::new(Config::read(env)))))
     }
 
     fn read(env: &Env) -> Config {
@@ -38,6 +42,13 @@ impl Config {
             engine: if text("FLAG_ENGINE").as_deref() == Some("11") { Engine::V11 } else { Engine::V10 },
             soft_age_seconds: seconds("DOCUMENT_SOFT_AGE_SECONDS", DEFAULT_SOFT_AGE_SECONDS),
             hard_age_seconds: seconds("DOCUMENT_HARD_AGE_SECONDS", DEFAULT_HARD_AGE_SECONDS),
+            origin: text("ORIGIN_URL").filter(|url| !url.trim().is_empty()).and_then(|url| {
+                let origin = Origin::parse(&url);
+                if origin.is_none() {
+                    console_error!("{{\"failure\":\"settings\",\"cause\":\"ORIGIN_URL cannot be read\"}}");
+                }
+                origin
+            }),
         }
     }
 }

@@ -6,16 +6,22 @@ use super::body;
 use super::config::Config;
 use super::environments::{Environments, Loaded};
 use super::identities;
+use super::proxy;
 use super::respond::{respond, respond_with};
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 
 /// What a request is made of, taken from the platform once.
-struct Incoming {
-    request: web_sys::Request,
-    headers: web_sys::Headers,
-    method: String,
-    path: String,
-    query: String,
+pub struct Incoming {
+    /// In the platform's form.
+    pub request: web_sys::Request,
+    /// In the platform's form.
+    pub headers: web_sys::Headers,
+    /// As it was sent.
+    pub method: String,
+    /// As it was sent.
+    pub path: String,
+    /// Without the question mark.
+    pub query: String,
 }
 
 impl Incoming {
@@ -35,7 +41,8 @@ impl Incoming {
         }
     }
 
-    fn header(&self, name: &str) -> Option<String> {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).ok().flatten()
     }
 }
@@ -46,6 +53,7 @@ pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> we
     let method = incoming.method.clone();
     let environments = Environments::new(env.clone(), Config::of(&env));
     match api::open(&method, &incoming.path, &|name| incoming.header(name)) {
+        Opened::Elsewhere => proxy::answer(incoming, &env, &context).await,
         Opened::Answered(response) => respond(response),
         Opened::Readiness(route) => {
             let ready = environments.are_readable().await;

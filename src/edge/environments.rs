@@ -48,7 +48,7 @@ impl Served {
 #[derive(Clone)]
 pub struct Environments {
     env: Env,
-    config: Config,
+    config: &'static Config,
 }
 
 /// A family of KV keys, all with one prefix and one type of value.
@@ -56,7 +56,7 @@ trait Family: Clone + 'static {
     const PREFIX: &'static str;
 
     /// What is stored under `name`.
-    fn decode(bytes: &[u8], name: &str, config: Config) -> Result<Self, Failure>;
+    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
 
     /// About how many bytes of memory it takes.
     fn memory_length(&self) -> usize;
@@ -101,7 +101,7 @@ impl<T> Record<T> {
 impl Family for Rc<Served> {
     const PREFIX: &'static str = "document:";
 
-    fn decode(bytes: &[u8], name: &str, config: Config) -> Result<Self, Failure> {
+    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure> {
         let environment = Environment::parse(bytes, config.engine)
             .map_err(|fault| Failure::new(Source::Stored, format!("environment document: {fault}")))?;
         if environment.key() != name {
@@ -128,7 +128,7 @@ impl Family for Rc<Served> {
 impl Family for ServerKey {
     const PREFIX: &'static str = "server-key:";
 
-    fn decode(bytes: &[u8], _name: &str, _config: Config) -> Result<Self, Failure> {
+    fn decode(bytes: &[u8], _name: &str, _config: &'static Config) -> Result<Self, Failure> {
         serde_json::from_slice(bytes).map_err(|_| Failure::new(Source::Stored, "server key: cannot be read"))
     }
 
@@ -146,7 +146,7 @@ impl Family for ServerKey {
 
 impl Environments {
     /// The way to the environments of this deployment.
-    pub fn new(env: Env, config: Config) -> Environments {
+    pub fn new(env: Env, config: &'static Config) -> Environments {
         Environments { env, config }
     }
 

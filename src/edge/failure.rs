@@ -12,6 +12,8 @@ pub enum Source {
     Kv,
     /// The identity's object.
     IdentityObject,
+    /// The Flagsmith behind the worker.
+    Origin,
     /// What is stored is not what it should be.
     Stored,
 }
@@ -36,6 +38,7 @@ impl Failure {
         let source = match self.source {
             Source::Kv => "kv",
             Source::IdentityObject => "identity object",
+            Source::Origin => "origin",
             Source::Stored => "stored value",
         };
         console_error!("{}", json!({"failure": source, "cause": self.cause, "environment": environment}));

@@ -1,51 +1,82 @@
 // The runtime's configuration, as Cap'n Proto text.
 
 /**
- * Workers that run the same modules and share one namespace of identity objects, each behind a socket of its own on a
- * port that the system picks.
+ * Workers that run the same modules and share their namespaces of objects, each behind a socket of its own on a port that
+ * the system picks. What they fetch may be on loopback and nowhere else.
  *
  * - `modules`: [{name, kind: "esModule" | "wasm", file}], the entry first; `file` is relative to the configuration.
  * - `variables`: plain-text bindings. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
- * - `objectClass`: the class of identity objects; null for a worker that has none.
+ * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
+ *   `service` names.
  * - `workers`: how many; isolates do not share memory, so each stands for one location of the network.
+ * - `scripts`: [{name, source, classes}], workers of a test's own, each one module; `classes` of objects that it exports.
+ * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
  */
-export function configuration({ modules, compatibilityDate, variables, kvPort, stateFolder, workers, objectClass }) {
+export function configuration({
+  modules,
+  compatibilityDate,
+  variables,
+  kvPort,
+  stateFolder,
+  workers,
+  objects,
+  scripts = [],
+  services = [],
+}) {
   const names = socketNames(workers);
-  const services = [
+  const date = `compatibilityDate = ${quote(compatibilityDate)}`;
+  const all = [
     `(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`,
     `(name = "state", disk = (path = ${quote(stateFolder)}, writable = true))`,
+    // Of this name it is where every worker's fetch goes.
+    `(name = "internet", network = (allow = ["local"]))`,
+    ...scripts.map(({ name, source, classes = [] }) => {
+      const module = `modules = [(name = "index.js", esModule = ${quote(source)})]`;
+      return `(name = "${name}", worker = (${[module, date, ...namespaces(classes)].join(", ")}))`;
+    }),
     ...names.map((name) => `(name = "${name}", worker = .${name})`),
   ];
   const sockets = names.map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`);
   const common = [
     `modules = ${list(modules.map(({ name, kind, file }) => `(name = ${quote(name)}, ${kind} = embed ${quote(file)})`))}`,
-    `compatibilityDate = ${quote(compatibilityDate)}`,
+    date,
   ];
+  const owned = objects.filter(({ service }) => service === undefined).map(({ className }) => className);
   const constants = names.map((name, index) => {
     const bindings = [
       `(name = "ENVIRONMENTS", kvNamespace = "kv")`,
-      ...(objectClass === null ? [] : [objectsBinding(objectClass, index === 0 ? null : names[0])]),
+      ...objects.map((object) => objectsBinding(object, index === 0 ? null : names[0])),
+      ...services.map(serviceBinding),
       ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(String(value))})`),
     ];
-    const objects = [
-      `durableObjectNamespaces = [(className = "${objectClass}", uniqueKey = "identities", enableSql = true)]`,
-      `durableObjectStorage = (localDisk = "state")`,
-    ];
-    const fields = [...common, `bindings = ${list(bindings)}`, ...(index === 0 && objectClass !== null ? objects : [])];
+    const fields = [...common, `bindings = ${list(bindings)}`, ...(index === 0 ? namespaces(owned) : [])];
     return `const ${name} :Workerd.Worker = (\n  ${fields.join(",\n  ")}\n);`;
   });
   return [
     `using Workerd = import "/workerd/workerd.capnp";`,
-    `const config :Workerd.Config = (services = ${list(services)}, sockets = ${list(sockets)});`,
+    `const config :Workerd.Config = (services = ${list(all)}, sockets = ${list(sockets)});`,
     ...constants,
     "",
   ].join("\n");
 }
 
-/** The first worker owns the objects; the others name it as their `owner`. */
-function objectsBinding(objectClass, owner) {
-  const namespace = owner === null ? `"${objectClass}"` : `(className = "${objectClass}", serviceName = "${owner}")`;
-  return `(name = "IDENTITIES", durableObjectNamespace = ${namespace})`;
+/** What makes a worker the owner of these classes of objects, SQLite-backed and on disk. */
+function namespaces(classes) {
+  if (classes.length === 0) return [];
+  const each = classes.map((name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);
+  return [`durableObjectNamespaces = ${list(each)}`, `durableObjectStorage = (localDisk = "state")`];
+}
+
+/** `owner`: the worker that the objects belong to; null for the worker itself. */
+function objectsBinding({ binding, className, service }, owner) {
+  const elsewhere = service ?? owner;
+  const namespace = elsewhere === null ? `"${className}"` : `(className = "${className}", serviceName = "${elsewhere}")`;
+  return `(name = "${binding}", durableObjectNamespace = ${namespace})`;
+}
+
+function serviceBinding({ binding, script, entrypoint }) {
+  const service = entrypoint === undefined ? `"${script}"` : `(name = "${script}", entrypoint = "${entrypoint}")`;
+  return `(name = "${binding}", service = ${service})`;
 }
 
 /** The names of the workers' sockets, which are also those of the services behind them. */
@@ -57,7 +88,7 @@ function list(items) {
   return `[\n    ${items.join(",\n    ")}\n  ]`;
 }
 
-// JSON's escapes are a subset of Cap'n Proto's for the names and paths that occur here.
+// JSON's escapes are a subset of Cap'n Proto's for the texts that occur here.
 function quote(text) {
   return JSON.stringify(text);
 }

@@ -32,7 +32,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 /**
  * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
- * `variables` become its configuration; `workers` is the number of isolates that share its objects.
+ * `variables` become its configuration; `workers` is the number of isolates that share its objects. `origin`: the
+ * Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and `services` are explained in config.mjs.
  *
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
  * `inspector`: whether to listen for DevTools, on `inspectorPort`.
@@ -41,13 +42,27 @@ export async function startEdge({
   documents = FIXTURES,
   variables = {},
   workers = 1,
+  origin = null,
   build = BUILD,
-  objectClass = "IdentityObject",
+  objectClass,
+  objects = objectClass === undefined ? declaredObjects() : undeclaredObjects(objectClass),
+  scripts,
+  services,
   inspector = false,
 } = {}) {
   const { entries, environments } = readEnvironments(documents);
   const kv = await startKv(entries);
-  const edge = new Edge({ kv, environments, variables, workers, build, objectClass, inspector });
+  const edge = new Edge({
+    kv,
+    environments,
+    variables: { ...(origin === null ? {} : { ORIGIN_URL: origin.url }), ...variables },
+    workers,
+    build,
+    objects,
+    scripts,
+    services,
+    inspector,
+  });
   open.add(edge);
   await edge.start();
   return edge;
@@ -61,7 +76,7 @@ class Edge {
   log = "";
   #child = null;
 
-  constructor({ kv, environments, variables, workers, build, objectClass, inspector }) {
+  constructor({ kv, environments, variables, workers, build, objects, scripts, services, inspector }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
@@ -87,7 +102,9 @@ class Edge {
         kvPort: kv.port,
         stateFolder,
         workers,
-        objectClass,
+        objects,
+        scripts,
+        services,
       }),
     );
   }
@@ -182,7 +199,21 @@ function timeout(ms, message) {
 
 /** The date that wrangler.toml gives, so that tests run under the rules that a deployment runs under. */
 function compatibilityDate() {
-  return /^compatibility_date = "(.*)"$/m.exec(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))[1];
+  return /^compatibility_date = "(.*)"$/m.exec(settings())[1];
+}
+
+/** The namespaces of objects that wrangler.toml gives. */
+export function declaredObjects() {
+  const bindings = settings().matchAll(/^\[\[durable_objects\.bindings\]\]\nname = "(.*)"\nclass_name = "(.*)"$/gm);
+  return Array.from(bindings, ([, binding, className]) => ({ binding, className }));
+}
+
+function undeclaredObjects(className) {
+  return className === null ? [] : [{ binding: "IDENTITIES", className }];
+}
+
+function settings() {
+  return readFileSync(join(ROOT, "wrangler.toml"), "utf8");
 }
 
 function existing(path) {

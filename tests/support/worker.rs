@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use flagsmith_edge_worker::admin::{self, Destination};
 use flagsmith_edge_worker::api::{
     self, EnvironmentKey, Error, Opened, Request, Response, Route, ServerKey, Step,
 };
@@ -99,6 +100,11 @@ impl Worker {
             Opened::Answered(response) => return to_answer(response),
             Opened::Readiness(route) => return to_answer(api::readiness(true).finish(Some(route), method)),
             Opened::Keyed(route, key) => (route, key),
+            // Without an origin.
+            Opened::Elsewhere => match admin::direct(method, path, None, &header) {
+                Destination::Answered(response) => return to_answer(response),
+                Destination::Origin => panic!("{path} goes to an origin that is not there"),
+            },
         };
         let Worker { environments, server_keys, identities } = self;
         let request = Request { method, query, header: &header, body, random: &|| [7; 16] };

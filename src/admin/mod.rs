@@ -1,0 +1,128 @@
+//! The Admin API: what of it is served here, what is the origin's, and how a request gets there and back.
+//!
+//! The origin is the Flagsmith that this worker stands in front of; without one there is no Admin API but what is
+//! served here.
+
+mod origin;
+pub mod publishing;
+
+use crate::api::{Error, Response, preflight};
+
+pub use origin::Origin;
+
+/// Where a request that is not the SDK API's belongs.
+#[derive(Debug)]
+pub enum Destination {
+    /// It is answered.
+    Answered(Response<'static>),
+    /// The origin's.
+    Origin,
+}
+
+/// What a path begins with that the origin has.
+const ORIGIN_ROOT: &str = "/api/";
+
+/// What the Admin API's paths begin with, behind `/api/v1/` (contract §F).
+const ADMIN_ROOTS: [&str; 24] = [
+    "audit",
+    "auth",
+    "environment-feature-versions",
+    "environments",
+    "features",
+    "feature-health",
+    "github-webhook",
+    "integrations",
+    "meta",
+    "metadata",
+    "multivariate",
+    "onboarding",
+    "organisations",
+    "permissions",
+    "projects",
+    "release-pipelines",
+    "roles",
+    "sales-dashboard",
+    "segments",
+    "tags",
+    "users",
+    "versions",
+    "webhooks",
+    "workflows",
+];
+
+/// Decides where a request belongs whose path is none of the SDK API's, and has no dot segments.
+pub fn direct(
+    method: &str,
+    path: &str,
+    origin: Option<&Origin>,
+    header: &dyn Fn(&str) -> Option<String>,
+) -> Destination {
+    if path.starts_with(ORIGIN_ROOT) && origin.is_some() {
+        return Destination::Origin;
+    }
+    let response = if method == "OPTIONS" {
+        preflight(header("access-control-request-headers"))
+    } else if is_admin(path) {
+        Response::error(&Error::OriginMissing).finish(None, method)
+    } else {
+        Response::error(&Error::NotFound).finish(None, method)
+    };
+    Destination::Answered(response)
+}
+
+/// Whether a path is of the Admin API, whatever there is at it.
+fn is_admin(path: &str) -> bool {
+    let segments = path.strip_prefix(ORIGIN_ROOT).and_then(|path| path.split_once('/'));
+    segments.is_some_and(|(version, rest)| {
+        let root = rest.split('/').next().unwrap_or_default();
+        matches!(version, "v1" | "v2" | "experiments") && ADMIN_ROOTS.contains(&root)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: &str, path: &str, origin: Option<&Origin>) -> Option<u16> {
+        match direct(method, path, origin, &|_| None) {
+            Destination::Answered(response) => Some(response.status),
+            Destination::Origin => None,
+        }
+    }
+
+    #[test]
+    fn the_origin_has_all_of_api_and_nothing_else() {
+        let origin = Origin::parse("https://flagsmith.example.com");
+        for (path, expected) in [
+            ("/api/v1/projects/1/", None),
+            ("/api/v1/anything", None),
+            ("/api/experiments/x/", None),
+            ("/api/", None),
+            ("/api", Some(404)),
+            ("/", Some(404)),
+            ("//api/v1/projects/", Some(404)),
+            ("/API/v1/projects/", Some(404)),
+        ] {
+            assert_eq!(status("GET", path, origin.as_ref()), expected, "{path}");
+        }
+        assert_eq!(status("OPTIONS", "/api/v1/projects/", origin.as_ref()), None);
+        assert_eq!(status("OPTIONS", "/nothing/", origin.as_ref()), Some(200));
+    }
+
+    #[test]
+    fn without_an_origin_the_admin_api_is_missing_and_the_rest_is_unknown() {
+        for (path, expected) in [
+            ("/api/v1/projects/1/", 503),
+            ("/api/v1/environments", 503),
+            ("/api/v1/auth/login/", 503),
+            ("/api/experiments/environments/k/update-flag-v1/", 503),
+            ("/api/v1/anything/", 404),
+            ("/api/v1/projectsx/", 404),
+            ("/api/", 404),
+            ("/projects/", 404),
+        ] {
+            assert_eq!(status("PATCH", path, None), Some(expected), "{path}");
+            assert_eq!(status("OPTIONS", path, None), Some(200), "{path}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Sends requests to the origin, each with a time that it may take, and tells what can go wrong apart.
+
+use std::time::Duration;
+
+use worker::js_sys::{self, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{
+    AbortController, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
+};
+
+use super::body::read_at_most;
+use super::failure::{Failure, Source};
+use super::timeout::within;
+use crate::admin::Origin;
+use crate::api::Error;
+
+/// Why there is no answer of the origin's.
+#[derive(Debug)]
+pub enum Fault {
+    /// It refused the connection or broke off, or its answer is longer than it may be; what the platform says of it.
+    Broken(String),
+    /// It took longer than this.
+    Late(Duration),
+}
+
+/// A request of the worker's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// In upper case.
+    pub method: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// By name.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Not with GET or HEAD.
+    pub body: Option<&'a [u8]>,
+    /// How long it may take, its answer's body included.
+    pub timeout: Duration,
+    /// How long its answer's body may be, in bytes.
+    pub max_length: usize,
+}
+
+/// What the origin answered to a [`Call`], whatever its status.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// In the platform's form.
+    pub headers: Headers,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).ok().flatten()
+    }
+}
+
+/// Calls the origin and reads its answer. Redirects are answers, too.
+pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
+    let headers = Headers::new()?;
+    for (name, value) in call.headers {
+        headers.set(name, value)?;
+    }
+    let body = call.body.map(|body| Uint8Array::from(body).into());
+    let exchange = Exchange::new(&origin.url(call.target), call.method, &headers, body)?;
+    exchange
+        .within(call.timeout, async {
+            let response = exchange.send().await?;
+            let body = match response.body() {
+                None => Vec::new(),
+                Some(body) => read_at_most(body, call.max_length).await?.map_err(|_| {
+                    Fault::Broken(format!("its answer is longer than {} bytes", call.max_length))
+                })?,
+            };
+            Ok(Answer { status: response.status(), headers: response.headers(), body })
+        })
+        .await
+}
+
+/// A request on its way to the origin, and its answer.
+pub struct Exchange {
+    request: Request,
+    controller: AbortController,
+}
+
+impl Exchange {
+    /// A request that is not sent yet.
+    pub fn new(
+        url: &str,
+        method: &str,
+        headers: &Headers,
+        body: Option<JsValue>,
+    ) -> Result<Exchange, JsValue> {
+        let controller = AbortController::new()?;
+        let init = RequestInit::new();
+        init.set_method(method);
+        init.set_headers(headers);
+        init.set_redirect(RequestRedirect::Manual);
+        init.set_signal(Some(&controller.signal()));
+        if let Some(body) = body {
+            init.set_body(&body);
+        }
+        Ok(Exchange { request: Request::new_with_str_and_init(url, &init)?, controller })
+    }
+
+    /// The answer, as soon as its head is there.
+    pub async fn send(&self) -> Result<Response, Fault> {
+        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+        Ok(JsFuture::from(scope.fetch_with_request(&self.request)).await?.unchecked_into())
+    }
+
+    /// What `work` on this exchange comes to. One that takes longer is broken off, so that nobody works on it any more.
+    pub async fn within<T>(
+        &self,
+        timeout: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        within(timeout, work).await.unwrap_or_else(|| {
+            self.controller.abort();
+            Err(Fault::Late(timeout))
+        })
+    }
+}
+
+impl Fault {
+    /// Logs it, and says it to the client.
+    pub fn report(self) -> Error {
+        let (cause, error) = match self {
+            Fault::Broken(cause) => (cause, Error::OriginBroken),
+            Fault::Late(timeout) => (format!("no answer within {timeout:?}"), Error::OriginLate),
+        };
+        Failure::new(Source::Origin, cause).log(None);
+        error
+    }
+}
+
+impl From<JsValue> for Fault {
+    fn from(error: JsValue) -> Fault {
+        Fault::Broken(worker::Error::from(error).to_string())
+    }
+}

@@ -1,0 +1,204 @@
+// A stand-in for the Flagsmith behind the worker, over a real socket. It answers as the test says, else as a running
+// Flagsmith was recorded to, and can be as slow, broken or absent as an origin gets.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+
+// Where the recorded Flagsmith was.
+const RECORDED_HOST = "127.0.0.1:8001";
+// What of a request's body is kept to look at; its length is always counted.
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+const NOT_FOUND = { status: 404, headers: { "content-type": "application/json" }, body: '{"detail":"Not found."}' };
+
+/**
+ * Starts an origin on a free loopback port. `recordings`: the folder whose admin.jsonl it answers from, if any: a
+ * request that was seen several times gets its answers in their order, the last of them again and again.
+ */
+export async function startOrigin({ recordings = null } = {}) {
+  const origin = new Origin(recordings === null ? [] : exchangesIn(join(recordings, "admin.jsonl")));
+  await origin.up();
+  return origin;
+}
+
+/** The exchanges of a file of recordings. */
+export function exchangesIn(file) {
+  return readFileSync(file, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+}
+
+class Origin {
+  /**
+   * The requests that came, in order: {method, target, path, query, headers, rawHeaders, body, bodyLength}. `target` is
+   * as it was sent; `headers` have lower-case names; `body` is a Buffer, null where it was too long to keep.
+   */
+  requests = [];
+  /**
+   * How a request is answered: "serve"; "stall" (no answer); "cut" (the connection is closed instead); "cut-body" (half
+   * of the answer's body, then closed); "fail" (500); "garbage" (200 with bytes that mean nothing); "empty" (200 without
+   * a body); a number (served that many milliseconds later).
+   */
+  behaviour = (_request) => "serve";
+  port = 0;
+  #handlers = [];
+  #recorded;
+  #server = null;
+
+  constructor(exchanges) {
+    this.#recorded = new Recorded(exchanges);
+  }
+
+  get host() {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get url() {
+    return `http://${this.host}`;
+  }
+
+  /** Answers every request in this way from now on. */
+  behave(way) {
+    this.behaviour = () => way;
+  }
+
+  /**
+   * Answers these requests so, rather than as recorded. `path`: a text, or a pattern for the target. `answer`: {status,
+   * headers, body}, where a body that is neither text nor bytes is sent as JSON; or a function of the request that gives
+   * one, or that answers itself through its second parameter, a ServerResponse. The last one said counts.
+   */
+  on(method, path, answer) {
+    this.#handlers.unshift({ method, path, answer });
+  }
+
+  /** The requests for a path, whatever their query. */
+  requestsFor(method, path) {
+    return this.requests.filter((request) => request.method === method && request.path === path);
+  }
+
+  /** Refuses connections from now on, and closes those that are open. */
+  async down() {
+    const server = this.#server;
+    if (server === null) return;
+    this.#server = null;
+    const closed = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  /** Listens again, on the port that it had. */
+  async up() {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server.listen(this.port, "127.0.0.1");
+    await once(this.#server, "listening");
+    this.port = this.#server.address().port;
+  }
+
+  close() {
+    return this.down();
+  }
+
+  async #answer(incoming, response) {
+    const request = await read(incoming).catch(() => null);
+    if (request === null) return;
+    this.requests.push(request);
+    const way = this.behaviour(request);
+    if (way === "stall") return;
+    if (way === "cut") return response.destroy();
+    if (way === "fail") return send(response, { status: 500, headers: { "content-type": "text/html" }, body: "<h1>Server Error (500)</h1>" });
+    if (way === "garbage") return send(response, { body: Buffer.from([0xff, 0x00, 0x7b, 0xc3, 0x28]) });
+    if (way === "empty") return send(response, {});
+    if (typeof way === "number") await new Promise((resolve) => setTimeout(resolve, way));
+    const handler = this.#handlers.find(
+      ({ method, path }) =>
+        method === request.method && (typeof path === "string" ? path === request.path : path.test(request.target)),
+    );
+    const answer =
+      handler === undefined
+        ? this.#recorded.answer(request, this.host)
+        : typeof handler.answer === "function"
+          ? await handler.answer(request, response)
+          : handler.answer;
+    if (answer === undefined) return;
+    if (way === "cut-body") return cutBody(response, answer);
+    send(response, answer);
+  }
+}
+
+/** What a running Flagsmith answered, by what it was asked. */
+class Recorded {
+  #exact = new Map();
+  #loose = new Map();
+
+  constructor(exchanges) {
+    for (const { request, response } of exchanges) {
+      const path = decoded(request.path);
+      const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]));
+      append(this.#exact, exactKey(request.method, path, headers, request.body ?? ""), response);
+      append(this.#loose, looseKey(request.method, path, headers), response);
+    }
+  }
+
+  /** The next answer to the same request; else, whatever its other headers and its body, to the same path and credential. */
+  answer({ method, target, headers, body }, host) {
+    const path = decoded(target);
+    const exact = this.#exact.get(exactKey(method, path, headers, body?.toString() ?? ""));
+    const answers = exact ?? this.#loose.get(looseKey(method, path, headers));
+    if (answers === undefined) return NOT_FOUND;
+    const answer = answers.length > 1 ? answers.shift() : answers[0];
+    return { ...answer, body: answer.body === null ? "" : JSON.stringify(answer.body).replaceAll(RECORDED_HOST, host) };
+  }
+}
+
+function exactKey(method, path, headers, body) {
+  const told = ["authorization", "x-environment-key", "cookie", "accept", "origin"].map((name) => headers[name] ?? null);
+  return JSON.stringify([method, path, ...told, body]);
+}
+
+function looseKey(method, path, headers) {
+  return JSON.stringify([method, path, headers.authorization ?? null]);
+}
+
+// In recordings, `<<uuid-1>>` stands for a uuid, also in paths.
+function decoded(target) {
+  return target.replaceAll(/%3c/gi, "<").replaceAll(/%3e/gi, ">");
+}
+
+function append(map, key, value) {
+  map.set(key, [...(map.get(key) ?? []), value]);
+}
+
+async function read(incoming) {
+  const pieces = [];
+  let bodyLength = 0;
+  for await (const piece of incoming) {
+    bodyLength += piece.length;
+    if (bodyLength <= MAX_KEPT_BYTES) pieces.push(piece);
+    else pieces.length = 0;
+  }
+  const [path, ...query] = incoming.url.split("?");
+  const { method, url: target, headers, rawHeaders } = incoming;
+  const body = bodyLength <= MAX_KEPT_BYTES ? Buffer.concat(pieces) : null;
+  return { method, target, path, query: query.join("?"), headers, rawHeaders, body, bodyLength };
+}
+
+function send(response, answer) {
+  const { status, headers, body } = whole(answer);
+  response.writeHead(status, headers);
+  response.end(body);
+}
+
+function cutBody(response, answer) {
+  const { status, headers, body } = whole(answer);
+  response.writeHead(status, headers);
+  response.write(body.subarray(0, body.length / 2), () => response.destroy());
+}
+
+/** The answer as it is sent; what has no type of its own is JSON, and the length is told. */
+function whole({ status = 200, headers = {}, body = "" }) {
+  const isRaw = typeof body === "string" || body instanceof Uint8Array;
+  const bytes = Buffer.from(isRaw ? body : JSON.stringify(body));
+  const type = isRaw ? {} : { "content-type": "application/json" };
+  const length = status === 204 || status === 304 ? {} : { "content-length": bytes.length };
+  return { status, headers: { ...type, ...length, ...headers }, body: bytes };
+}
