@@ -4,6 +4,7 @@
 //! served here.
 
 mod origin;
+pub mod passage;
 pub mod publishing;
 
 use crate::api::{Error, Response, preflight};
@@ -12,11 +13,11 @@ pub use origin::Origin;
 
 /// Where a request that is not the SDK API's belongs.
 #[derive(Debug)]
-pub enum Destination {
+pub enum Destination<'o> {
     /// It is answered.
     Answered(Response<'static>),
     /// The origin's.
-    Origin,
+    Origin(&'o Origin),
 }
 
 /// What a path begins with that the origin has.
@@ -51,14 +52,14 @@ const ADMIN_ROOTS: [&str; 24] = [
 ];
 
 /// Decides where a request belongs whose path is none of the SDK API's, and has no dot segments.
-pub fn direct(
+pub fn direct<'o>(
     method: &str,
     path: &str,
-    origin: Option<&Origin>,
+    origin: Option<&'o Origin>,
     header: &dyn Fn(&str) -> Option<String>,
-) -> Destination {
-    if path.starts_with(ORIGIN_ROOT) && origin.is_some() {
-        return Destination::Origin;
+) -> Destination<'o> {
+    if let Some(origin) = origin.filter(|_| path.starts_with(ORIGIN_ROOT)) {
+        return Destination::Origin(origin);
     }
     let response = if method == "OPTIONS" {
         preflight(header("access-control-request-headers"))
@@ -86,7 +87,7 @@ mod tests {
     fn status(method: &str, path: &str, origin: Option<&Origin>) -> Option<u16> {
         match direct(method, path, origin, &|_| None) {
             Destination::Answered(response) => Some(response.status),
-            Destination::Origin => None,
+            Destination::Origin(_) => None,
         }
     }
 

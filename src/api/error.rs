@@ -35,6 +35,12 @@ pub enum Error {
     DotSegment,
     /// Something needed for the answer cannot be had now.
     Unavailable(Part),
+    /// The credential has sent too many requests.
+    Throttled,
+    /// The body is longer than this many bytes, and nobody told how long.
+    LengthRequired(usize),
+    /// The request has been here before.
+    Loop,
     /// It is the origin's, and there is none.
     OriginMissing,
     /// The origin refused the connection, or broke off.
@@ -55,6 +61,10 @@ pub enum Part {
 /// How long a client should wait before it asks again for what is unavailable.
 pub const RETRY_AFTER_SECONDS: &str = "1";
 
+/// How long a credential waits that has sent too many requests: the platform counts by the minute, and does not tell
+/// what is left of it.
+pub const THROTTLED_SECONDS: &str = "60";
+
 impl Error {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
@@ -63,11 +73,14 @@ impl Error {
             Error::KeyMissing | Error::KeyUnknown | Error::ServingStopped | Error::TraitsNotStored => 403,
             Error::FeatureNotFound | Error::NotFound => 404,
             Error::MethodNotAllowed(_) => 405,
+            Error::LengthRequired(_) => 411,
             Error::BodyTooLarge(_) => 413,
             Error::UnsupportedMediaType(_) => 415,
+            Error::Throttled => 429,
             Error::OriginBroken => 502,
             Error::Unavailable(_) | Error::OriginMissing => 503,
             Error::OriginLate => 504,
+            Error::Loop => 508,
         }
     }
 
@@ -102,6 +115,13 @@ impl fmt::Display for Error {
                 f.write_str("The environment is temporarily unavailable.")
             }
             Error::Unavailable(Part::Identity) => f.write_str("The identity is temporarily unavailable."),
+            Error::Throttled => {
+                write!(f, "Request was throttled. Expected available in {THROTTLED_SECONDS} seconds.")
+            }
+            Error::LengthRequired(limit) => {
+                write!(f, "A request body of more than {limit} bytes must come with its Content-Length.")
+            }
+            Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
             Error::OriginMissing => f.write_str(
                 "There is no Flagsmith behind this API: its setting ORIGIN_URL is missing or cannot be read.",
             ),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::error::{Error, RETRY_AFTER_SECONDS};
+use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS};
 use super::route::Route;
 use crate::document::Environment;
 
@@ -49,9 +49,12 @@ impl<'e> Response<'e> {
     pub fn error(error: &Error) -> Response<'e> {
         let mut response = Response::json(error.body().to_string().into_bytes());
         response.status = error.status();
-        if let Error::Unavailable(_) = error {
-            response.headers.push(("retry-after", RETRY_AFTER_SECONDS.into()));
-        }
+        let retry_after = match error {
+            Error::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
+            Error::Throttled => Some(THROTTLED_SECONDS),
+            _ => None,
+        };
+        response.headers.extend(retry_after.map(|seconds| ("retry-after", seconds.into())));
         response
     }
 

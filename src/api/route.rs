@@ -23,10 +23,10 @@ pub enum Route {
 impl Route {
     /// The endpoint of a request path as it was sent; `None` where there is none.
     ///
-    /// A dot segment, plain or encoded, is an error: whoever sends one means another path than the one it spells, and
-    /// so does the platform, to which a backslash is a slash.
+    /// A dot segment is an error, however it is spelt: whoever sends one means another path than the one it spells.
+    /// To the platform a backslash is a slash, and what stands before an origin may take `%2f` for one.
     pub fn parse(path: &str) -> Result<Option<Route>, Error> {
-        if path.split(['/', '\\']).any(is_dot_segment) {
+        if has_dot_segment(path) {
             return Err(Error::DotSegment);
         }
         Ok(Some(match path.strip_suffix('/').unwrap_or(path) {
@@ -85,10 +85,15 @@ impl Route {
     }
 }
 
-/// `.` or `..`, each dot plain or as `%2e`.
-fn is_dot_segment(segment: &str) -> bool {
-    let encoded = || matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-    matches!(segment, "." | "..") || segment.contains('%') && encoded()
+/// Whether any segment is `.` or `..`, each character plain or encoded.
+fn has_dot_segment(path: &str) -> bool {
+    let any = |path: &str| path.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
+    any(path) || path.contains('%') && any(&decoded(path))
+}
+
+fn decoded(path: &str) -> String {
+    let path = path.to_ascii_lowercase();
+    path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\")
 }
 
 #[cfg(test)]
@@ -109,11 +114,19 @@ mod tests {
 
     #[test]
     fn refuses_dot_segments() {
-        for path in
-            ["/api/v1/../v1/flags/", "/api/./v1/flags", "/%2e%2E/flags/", "/.%2e/x", "/x/%2e", "/x\\..\\y"]
-        {
+        for path in [
+            "/api/v1/../v1/flags/",
+            "/api/./v1/flags",
+            "/%2e%2E/flags/",
+            "/.%2e/x",
+            "/x/%2e",
+            "/x\\..\\y",
+            "/x%2F..%5c/",
+        ] {
             assert_eq!(Route::parse(path), Err(Error::DotSegment), "{path}");
         }
-        assert_eq!(Route::parse("/api/v1/.well-known/..."), Ok(None));
+        for path in ["/api/v1/.well-known/...", "/%2e%2e%2e/", "/%252e%252e/"] {
+            assert_eq!(Route::parse(path), Ok(None), "{path}");
+        }
     }
 }

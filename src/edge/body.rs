@@ -1,11 +1,28 @@
 //! Reads bodies up to a bound and not further.
 
+use worker::Context;
 use worker::js_sys::{Reflect, Uint8Array};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{self, ReadableStream, ReadableStreamDefaultReader};
+use worker::web_sys::{self, ReadableStream, ReadableStreamDefaultReader, WritableStream};
 
 use crate::api::Error;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The platform's own pipe, through which bytes go without touching JavaScript's memory; those of a plain
+    /// `TransformStream` wait there for the collector, tens of MB of them.
+    type IdentityTransformStream;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new() -> Result<IdentityTransformStream, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn readable(this: &IdentityTransformStream) -> ReadableStream;
+
+    #[wasm_bindgen(method, getter)]
+    fn writable(this: &IdentityTransformStream) -> WritableStream;
+}
 
 /// The whole body of a request; an error for one that is longer than `limit` bytes, or that breaks off.
 pub async fn read(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, Error> {
@@ -60,6 +77,21 @@ pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<V
             return Ok(Err(Longer { start, rest: body }));
         }
     }
+}
+
+/// The body as one stream again, which passes it on as fast as it is read.
+pub fn rejoin(longer: Longer, context: &Context) -> Result<ReadableStream, JsValue> {
+    let pipe = IdentityTransformStream::new()?;
+    let writable = pipe.writable();
+    let pass_on = async move {
+        let writer = writable.get_writer()?;
+        JsFuture::from(writer.write_with_chunk(&Uint8Array::from(longer.start.as_slice()))).await?;
+        writer.release_lock();
+        JsFuture::from(longer.rest.pipe_to(&writable)).await
+    };
+    // Where it breaks off, so does what is read at the other end.
+    context.wait_until(async move { drop(pass_on.await) });
+    Ok(pipe.readable())
 }
 
 fn broken() -> Error {

@@ -14,6 +14,8 @@ pub enum Source {
     IdentityObject,
     /// The Flagsmith behind the worker.
     Origin,
+    /// The rate limiter.
+    RateLimit,
     /// What is stored is not what it should be.
     Stored,
 }
@@ -39,6 +41,7 @@ impl Failure {
             Source::Kv => "kv",
             Source::IdentityObject => "identity object",
             Source::Origin => "origin",
+            Source::RateLimit => "rate limiter",
             Source::Stored => "stored value",
         };
         console_error!("{}", json!({"failure": source, "cause": self.cause, "environment": environment}));

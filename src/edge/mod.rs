@@ -13,6 +13,7 @@ mod identity_object;
 mod origin;
 mod proxy;
 mod publishing;
+mod rate_limit;
 mod respond;
 mod task;
 mod timeout;

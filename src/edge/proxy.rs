@@ -1,46 +1,153 @@
-//! The Admin API: passes requests on to the origin, and its answers back.
+//! Passes requests on to the origin and its answers back, as streams.
 
-use std::time::Duration;
-
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, web_sys};
 
+use super::body::{read_at_most, rejoin, told_length};
 use super::config::Config;
 use super::entry::Incoming;
-use super::origin::Exchange;
+use super::origin::{Exchange, Fault};
 use super::publishing;
+use super::rate_limit;
 use super::respond::respond;
-use crate::admin::{self, Destination, Origin};
+use crate::admin::{self, Destination, Origin, passage};
 use crate::api::{Error, Response};
 
 /// Answers a request that is not the SDK API's.
 pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys::Response {
     let origin = Config::of(env).origin.as_ref();
-    match (admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)), origin) {
-        (Destination::Origin, Some(origin)) => match forward(&incoming, origin).await {
-            Ok(response) => {
-                if response.ok()
-                    && let Some(affected) = admin::publishing::after_write(&incoming.method, &incoming.path)
-                {
-                    context.wait_until(publishing::refresh(env.clone(), affected));
+    match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
+        Destination::Answered(response) => respond(response),
+        Destination::Origin(origin) => {
+            let answer = match admit(&incoming, env).await {
+                Ok(()) => forward(&incoming, origin, context).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(response) => {
+                    publish(&incoming, &response, env, context);
+                    response
                 }
-                response
+                Err(error) => respond(Response::error(&error).finish(None, &incoming.method)),
             }
-            Err(error) => respond(Response::error(&error).finish(None, &incoming.method)),
-        },
-        (Destination::Answered(response), _) => respond(response),
-        (Destination::Origin, None) => respond(Response::error(&Error::NotFound)),
+        }
     }
 }
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Whether the credential may send one more request.
+async fn admit(incoming: &Incoming, env: &Env) -> Result<(), Error> {
+    match passage::rate_key(incoming.header("authorization"), incoming.header("cookie")) {
+        Some(key) if !rate_limit::has_room(env, &key).await => Err(Error::Throttled),
+        _ => Ok(()),
+    }
+}
 
-async fn forward(incoming: &Incoming, origin: &Origin) -> Result<web_sys::Response, Error> {
-    let target = match incoming.query.as_str() {
-        "" => incoming.path.clone(),
-        query => format!("{}?{query}", incoming.path),
+/// Has what a successful write may have changed published again.
+fn publish(incoming: &Incoming, response: &web_sys::Response, env: &Env, context: &Context) {
+    let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
+    if let Some(affected) = affected.filter(|_| response.ok()) {
+        context.wait_until(publishing::refresh(env.clone(), affected));
+    }
+}
+
+async fn forward(
+    incoming: &Incoming,
+    origin: &Origin,
+    context: &Context,
+) -> Result<web_sys::Response, Error> {
+    let url = incoming.request.url();
+    let (here, target) = split(&url);
+    let via = passage::via(incoming.header("via")).ok_or(Error::Loop)?;
+    let headers = outgoing_headers(incoming, here, &via).map_err(|error| Fault::from(error).report())?;
+    let (body, length) = outgoing_body(incoming).await?;
+    let exchange = Exchange::new(&origin.url(target), &incoming.method, &headers, body)
+        .map_err(|error| Fault::from(error).report())?;
+    let back = async {
+        let response = exchange.send().await?;
+        Ok(bring_back(&incoming.method, response, origin, here, context).await?)
     };
-    let body = incoming.request.body().map(Into::into);
-    let exchange = Exchange::new(&origin.url(&target), &incoming.method, &incoming.headers, body);
-    let exchange = exchange.map_err(|_| Error::NotFound)?;
-    exchange.within(TIMEOUT, exchange.send()).await.map_err(|fault| fault.report())
+    exchange.within(passage::timeout(length), back).await.map_err(Fault::report)
+}
+
+/// Scheme and host of a URL, and what follows them.
+fn split(url: &str) -> (&str, &str) {
+    url.match_indices('/').nth(2).and_then(|(at, _)| url.split_at_checked(at)).unwrap_or((url, "/"))
+}
+
+fn outgoing_headers(incoming: &Incoming, here: &str, via: &str) -> Result<web_sys::Headers, JsValue> {
+    let connection = incoming.header("connection").unwrap_or_default();
+    let headers = web_sys::Headers::new_with_headers(&incoming.headers)?;
+    remove(&headers, |name| passage::goes_to_origin(name, &connection))?;
+    let (scheme, host) = here.split_once("://").unwrap_or(("https", here));
+    headers.set("via", via)?;
+    headers.set("x-forwarded-host", host)?;
+    headers.set("x-forwarded-proto", scheme)?;
+    if let Some(client) = incoming.header("cf-connecting-ip") {
+        headers.set("x-forwarded-for", &client)?;
+    }
+    Ok(headers)
+}
+
+/// Removes what is not to be kept.
+fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(), JsValue> {
+    let names: Vec<String> = worker::Headers(headers.clone()).keys().filter(|name| !keep(name)).collect();
+    names.iter().try_for_each(|name| headers.delete(name))
+}
+
+/// A body as it came, and its length. One whose length nobody told is read first, since the origin must be told.
+async fn outgoing_body(incoming: &Incoming) -> Result<(Option<JsValue>, u64), Error> {
+    // The platform sends no body with these.
+    if matches!(incoming.method.as_str(), "GET" | "HEAD") {
+        return Ok((None, 0));
+    }
+    let Some(body) = incoming.request.body() else { return Ok((None, 0)) };
+    if let Some(length) = told_length(&incoming.headers) {
+        return Ok((Some(body.into()), length));
+    }
+    match read_at_most(body, passage::MAX_UNTOLD_LENGTH).await {
+        Ok(Ok(body)) => Ok((Some(Uint8Array::from(body.as_slice()).into()), body.len() as u64)),
+        Ok(Err(_)) => Err(Error::LengthRequired(passage::MAX_UNTOLD_LENGTH)),
+        Err(_) => Err(Error::Malformed("the request body broke off".to_owned())),
+    }
+}
+
+/// The origin's answer as the client gets it.
+async fn bring_back(
+    method: &str,
+    response: web_sys::Response,
+    origin: &Origin,
+    here: &str,
+    context: &Context,
+) -> Result<web_sys::Response, JsValue> {
+    let headers = web_sys::Headers::new_with_headers(&response.headers())?;
+    let header = |name| headers.get(name).ok().flatten();
+    let connection = header("connection").unwrap_or_default();
+    remove(&headers, |name| passage::comes_back(name, &connection))?;
+    if let Some(location) = header("location").and_then(|location| passage::location(&location, origin, here))
+    {
+        headers.set("location", &location)?;
+    }
+    let init = web_sys::ResponseInit::new();
+    init.set_status(response.status());
+    init.set_headers(&headers);
+    let body = response.body().filter(|_| method != "HEAD" && !matches!(response.status(), 204 | 205 | 304));
+    let Some(body) = body else { return web_sys::Response::new_with_opt_str_and_init(None, &init) };
+    let may_have_pages = passage::is_json(&header("content-type").unwrap_or_default())
+        && told_length(&headers).is_none_or(|length| length <= passage::MAX_PAGE_LENGTH as u64);
+    if !may_have_pages {
+        return web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init);
+    }
+    // It may be another now, and the platform tells it.
+    headers.delete("content-length")?;
+    match read_at_most(body, passage::MAX_PAGE_LENGTH).await? {
+        Ok(body) => {
+            let body = passage::pages(&body, origin, here).unwrap_or(body);
+            web_sys::Response::new_with_opt_js_u8_array_and_init(Some(&body.as_slice().into()), &init)
+        }
+        Err(longer) => {
+            let body = rejoin(longer, context)?;
+            web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init)
+        }
+    }
 }

@@ -134,7 +134,7 @@ suite("paths that are no route", [
   ["a NUL byte, encoded", null, NOT_FOUND, { method: "GET", path: "/api/v1/flags%00/" }],
   ["an incomplete escape", null, CLIENT_ERROR, { method: "GET", path: "/api/v1/fl%a" }],
   ...["..", ".", "%2e%2e", "%2E%2e", ".%2e", "%2e", "..%2f", "%2e%2e%2f", "%5c..%5c"].flatMap((dots) => [
-    [`${dots} before what is no route`, null, CLIENT_ERROR, { method: "GET", path: `/api/v1/environments/${dots}/nothing/` }],
+    [`${dots} before what is no route`, null, CLIENT_ERROR, { method: "GET", path: `/api/v1/nothings/${dots}/nothing/` }],
     [`${dots} after a route`, null, CLIENT_ERROR, { method: "GET", path: `/api/v1/flags/${dots}/secret/` }],
     [`${dots} above the root`, null, CLIENT_ERROR, { method: "GET", path: `/${dots}/${dots}/etc/passwd` }],
   ]),

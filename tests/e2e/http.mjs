@@ -6,7 +6,8 @@ import { connect } from "node:net";
 const BODILESS = new Set([204, 304]);
 
 /**
- * Sends one request on a connection of its own and resolves to {status, headers, body, text, json()}.
+ * Sends one request on a connection of its own and resolves to {status, headers, lines, body, text, json()}; `lines` are
+ * the headers as they came.
  *
  * - `headers`: name → value; an array sends the header several times. Host and a length are added where they are absent.
  * - `body`: string or Buffer. `chunked: true` sends it chunked. `unfinished: true` sends what is given and then
@@ -84,7 +85,7 @@ function parse(method, bytes) {
   }
   const body = bodyOf(method, status, headers, bytes.subarray(headEnd + 4));
   if (body === null) return null;
-  return { status, headers, body, text: body.toString("utf8"), json: () => JSON.parse(body.toString("utf8")) };
+  return { status, headers, lines, body, text: body.toString("utf8"), json: () => JSON.parse(body.toString("utf8")) };
 }
 
 function bodyOf(method, status, headers, rest) {

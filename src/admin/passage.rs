@@ -1,0 +1,227 @@
+//! What changes of a request on its way to the origin, and of the answer on its way back. All else stays as it is.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::origin::Origin;
+use crate::document::json::Json;
+
+/// The longest body that is read to learn its length, in bytes: Flagsmith takes no body whose length it is not told.
+pub const MAX_UNTOLD_LENGTH: usize = 10 * 1024 * 1024;
+
+/// The longest answer whose pages are looked at, in bytes.
+pub const MAX_PAGE_LENGTH: usize = 1024 * 1024;
+
+/// How the worker names itself in `Via`.
+const PSEUDONYM: &str = "flagsmith-edge-worker";
+
+/// What of a message is meant for the next one on its way only (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What the platform, or this worker, tells the origin itself, whatever a client says.
+const TOLD_ANEW: [&str; 8] = [
+    "cdn-loop",
+    "content-length",
+    // To be answered by the next one on the way, which is the platform. Passed on, it breaks the call.
+    "expect",
+    "forwarded",
+    "host",
+    "true-client-ip",
+    "via",
+    "x-real-ip",
+];
+
+/// Whether a request's header, its name in lower case, goes to the origin as it is. `connection` is that header's value.
+pub fn goes_to_origin(name: &str, connection: &str) -> bool {
+    let ours = TOLD_ANEW.contains(&name) || name.starts_with("cf-") || name.starts_with("x-forwarded-");
+    !ours && comes_back(name, connection)
+}
+
+/// The same for a header of its answer, on its way back.
+pub fn comes_back(name: &str, connection: &str) -> bool {
+    let named = || connection.split(',').any(|named| named.trim().eq_ignore_ascii_case(name));
+    !HOP_BY_HOP.contains(&name) && !named()
+}
+
+/// The `Via` of a request that goes on; `None` if it has been here before.
+pub fn via(before: Option<String>) -> Option<String> {
+    match before.filter(|before| !before.is_empty()) {
+        None => Some(format!("1.1 {PSEUDONYM}")),
+        Some(before) if before.contains(PSEUDONYM) => None,
+        Some(before) => Some(format!("{before}, 1.1 {PSEUDONYM}")),
+    }
+}
+
+/// How long the origin may take to begin its answer to a request whose body has `length` bytes.
+pub fn timeout(length: u64) -> Duration {
+    // Flagsmith itself gives up after 30 s. A slow client may still be sending meanwhile.
+    Duration::from_secs(30 + length / (64 * 1024))
+}
+
+/// What an answer's `Location` is here, if it leads to the origin. `here` is the scheme and host of the request.
+pub fn location(value: &str, origin: &Origin, here: &str) -> Option<String> {
+    origin.target(value).map(|target| format!("{here}{target}"))
+}
+
+/// An answer's body with `next` and `previous` leading here, if they lead to the origin, which makes these URLs of
+/// the host by which it was called (contract §F). All else stays as it was, to the byte.
+pub fn pages(body: &[u8], origin: &Origin, here: &str) -> Option<Vec<u8>> {
+    let members = Json::parse(body).ok()?.object()?;
+    let mut changes: Vec<(usize, usize, String)> = Vec::new();
+    for name in ["next", "previous"] {
+        let Some(value) = members.get(name) else { continue };
+        let Some(url) = value.text().and_then(|url| location(&url, origin, here)) else { continue };
+        let start = (value.source().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+        changes.push((start, start + value.source().len(), serde_json::to_string(&url).ok()?));
+    }
+    changes.sort_unstable();
+    let (mut changed, mut done) = (Vec::with_capacity(body.len()), 0);
+    for (start, end, url) in &changes {
+        changed.extend_from_slice(body.get(done..*start)?);
+        changed.extend_from_slice(url.as_bytes());
+        done = *end;
+    }
+    changed.extend_from_slice(body.get(done..)?);
+    (done > 0).then_some(changed)
+}
+
+/// Whether a body of this media type may have pages.
+pub fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+/// What the requests of one credential are counted by: its SHA-256. `None` for a request without one.
+pub fn rate_key(authorization: Option<String>, cookie: Option<String>) -> Option<String> {
+    let cookie = || cookie.as_deref().and_then(session).map(str::to_owned);
+    let credential: Cow<'_, str> = match authorization.filter(|value| !value.trim().is_empty()) {
+        Some(authorization) => authorization.into(),
+        None => cookie()?.into(),
+    };
+    Some(HEXLOWER.encode(&Sha256::digest(credential.trim().as_bytes())))
+}
+
+/// The cookie that the dashboard signs in with (contract §E).
+fn session(cookies: &str) -> Option<&str> {
+    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("jwt="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "https://edge.example.com";
+
+    fn origin() -> Origin {
+        Origin::parse("https://flagsmith.internal:8000").unwrap()
+    }
+
+    #[test]
+    fn headers_of_one_hop_and_of_the_platform_stay() {
+        for (name, goes, comes) in [
+            ("authorization", true, true),
+            ("cookie", true, true),
+            ("set-cookie", true, true),
+            ("x-environment-key", true, true),
+            ("accept-encoding", true, true),
+            ("access-control-allow-origin", true, true),
+            ("connection", false, false),
+            ("keep-alive", false, false),
+            ("te", false, false),
+            ("transfer-encoding", false, false),
+            ("upgrade", false, false),
+            ("x-named", false, false),
+            ("close", false, false),
+            ("expect", false, true),
+            ("content-length", false, true),
+            ("cf-connecting-ip", false, true),
+            ("x-forwarded-for", false, true),
+            ("x-forwarded-anything", false, true),
+            ("via", false, true),
+        ] {
+            assert_eq!(goes_to_origin(name, "close, X-Named"), goes, "{name}");
+            assert_eq!(comes_back(name, "close, X-Named"), comes, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_request_passes_once() {
+        assert_eq!(via(None).as_deref(), Some("1.1 flagsmith-edge-worker"));
+        assert_eq!(via(Some("2 cache".into())).as_deref(), Some("2 cache, 1.1 flagsmith-edge-worker"));
+        assert_eq!(via(via(Some("2 cache".into()))), None);
+    }
+
+    #[test]
+    fn pages_lead_here_and_all_else_stays() {
+        for (body, expected) in [
+            (
+                r#"{"count": 3, "next": "http://flagsmith.internal:8000/x/?page=2", "previous": null, "results": [1.0]}"#,
+                Some(
+                    r#"{"count": 3, "next": "https://edge.example.com/x/?page=2", "previous": null, "results": [1.0]}"#,
+                ),
+            ),
+            (
+                r#"{"previous":"https://flagsmith.internal:8000/a","x":"ü","next":"https:\/\/flagsmith.internal:8000\/b"}"#,
+                Some(
+                    r#"{"previous":"https://edge.example.com/a","x":"ü","next":"https://edge.example.com/b"}"#,
+                ),
+            ),
+            (r#"{"next":"https://elsewhere.example.com/x","previous":7}"#, None),
+            (r#"{"results":[{"next":"https://flagsmith.internal:8000/x"}]}"#, None),
+            (r#"[{"next":"https://flagsmith.internal:8000/x"}]"#, None),
+            (r#"{"next":"https://flagsmith.internal:8000/x""#, None),
+            ("", None),
+        ] {
+            let changed =
+                pages(body.as_bytes(), &origin(), HERE).map(|body| String::from_utf8(body).unwrap());
+            assert_eq!(changed.as_deref(), expected, "{body}");
+        }
+        assert_eq!(pages(b"\xff{}", &origin(), HERE), None);
+    }
+
+    #[test]
+    fn credentials_are_counted_apart_and_by_their_hash() {
+        let authorization = |value: &str| rate_key(Some(value.to_owned()), Some("jwt=b".to_owned()));
+        let cookie = |value: &str| rate_key(None, Some(value.to_owned()));
+        assert_eq!(authorization("Token a"), authorization(" Token a "));
+        assert_ne!(authorization("Token a"), authorization("Token b"));
+        assert_eq!(cookie("a=1; jwt=x"), cookie("jwt=x; b=2"));
+        assert_ne!(cookie("jwt=x"), cookie("jwt=y"));
+        assert_eq!(cookie("a=1"), None);
+        assert_eq!(rate_key(Some(" ".to_owned()), None), None);
+        assert!(authorization("Token a").is_some_and(|key| key.len() == 64 && !key.contains("Token")));
+    }
+
+    #[test]
+    fn a_long_body_has_longer() {
+        assert_eq!(timeout(0), Duration::from_secs(30));
+        assert_eq!(timeout(200 * 1024 * 1024), Duration::from_secs(30 + 3200));
+    }
+
+    #[test]
+    fn json_is_told_by_its_type() {
+        for (media_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/problem+json", true),
+            ("text/json-like", false),
+            ("application/jsonl", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(media_type), expected, "{media_type}");
+        }
+    }
+}

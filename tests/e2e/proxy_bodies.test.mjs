@@ -1,0 +1,167 @@
+// Bodies through the worker: their length is told, however long they are, and nothing of them is kept.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+import { startEdge } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const PLACE = "/api/v1/environments/key/import/";
+const MIB = 1024 * 1024;
+const LARGE = 200 * MIB;
+// What an isolate's memory may grow by while a body goes through it, and what the runtime around it may hold.
+const MAX_GROWTH = 48 * MIB;
+
+const run = promisify(execFile);
+
+bodyTest("a body reaches the origin with its length, whatever it came with", async (edge, origin) => {
+  for (const [body, chunked] of [["", false], ["{}", false], ["{}", true], ["x".repeat(3 * MIB), false], ["x".repeat(3 * MIB), true]]) {
+    const response = await edge.request({ method: "POST", path: PLACE, body, chunked });
+    assert.equal(response.status, 200, response.text);
+    const { headers, body: arrived } = origin.requests.at(-1);
+    assert.deepEqual([headers["content-length"], headers["transfer-encoding"]], [`${body.length}`, undefined]);
+    assert.ok(arrived.equals(Buffer.from(body)), "the body is another");
+  }
+});
+
+bodyTest("a request without a body reaches the origin without one", async (edge, origin) => {
+  for (const method of ["GET", "HEAD", "DELETE", "OPTIONS", "POST"]) {
+    await edge.request({ method, path: PLACE });
+    const { headers, bodyLength } = origin.requests.at(-1);
+    assert.deepEqual([headers["content-length"] ?? "0", headers["transfer-encoding"], bodyLength], ["0", undefined, 0], method);
+  }
+});
+
+bodyTest("a long body that nobody told the length of is refused, and not read to its end", async (edge, origin) => {
+  const body = Buffer.alloc(10 * MIB + 70_000);
+  const response = await edge.request({ method: "POST", path: PLACE, body, chunked: true, unfinished: true });
+  assert.equal(response.status, 411);
+  assert.match(response.json().detail, /Content-Length/);
+  assert.deepEqual(origin.requests, []);
+});
+
+bodyTest("a compressed body arrives as it is", async (edge, origin) => {
+  const body = Buffer.from([0x1f, 0x8b, 1, 2, 3]);
+  await edge.request({ method: "POST", path: PLACE, headers: { "Content-Encoding": "gzip" }, body });
+  const { headers, body: arrived } = origin.requests[0];
+  assert.equal(headers["content-encoding"], "gzip");
+  assert.ok(arrived.equals(body));
+});
+
+bodyTest("curl, which asks first whether a long body is welcome", async (edge, origin, folder) => {
+  const file = join(folder, "upload");
+  writeFileSync(file, Buffer.alloc(2 * MIB, "x"));
+  const { stdout } = await run("curl", [
+    "-sS", "-w", "%{http_code}", "-H", "Expect: 100-continue", "--data-binary", `@${file}`, `${edge.address}${PLACE}`,
+  ]);
+  assert.equal(stdout, "{}200");
+  const { headers, bodyLength } = origin.requests[0];
+  assert.deepEqual([headers["content-length"], headers.expect, bodyLength], [`${2 * MIB}`, undefined, 2 * MIB]);
+});
+
+bodyTest("200 MB go up in constant memory", async (edge, origin) => {
+  await edge.request({ method: "POST", path: PLACE, body: "x".repeat(MIB) });
+  const growth = memoryGrowth(edge.pid);
+  const status = await upload(edge.port, LARGE);
+  assert.equal(status, 200);
+  const { bodyLength, headers } = origin.requests.at(-1);
+  assert.deepEqual([bodyLength, headers["content-length"]], [LARGE, `${LARGE}`]);
+  assert.ok(growth() < MAX_GROWTH, `the runtime grew by ${growth()} bytes`);
+});
+
+for (const [what, headers] of [
+  ["with a length", { "content-type": "application/octet-stream", "content-length": LARGE }],
+  ["in chunks", { "content-type": "application/octet-stream" }],
+  // Its beginning is read to look for pages.
+  ["as JSON in chunks", { "content-type": "application/json" }],
+  ["as JSON with a length", { "content-type": "application/json", "content-length": LARGE }],
+]) {
+  bodyTest(`200 MB come down in constant memory, ${what}`, async (edge, origin) => {
+    const piece = Buffer.alloc(MIB, '"next": "x", ');
+    const hash = createHash("sha256");
+    for (let count = 0; count < LARGE / MIB; count += 1) hash.update(piece);
+    origin.on("GET", PLACE, async (_, response) => {
+      response.writeHead(200, headers);
+      for (let count = 0; count < LARGE / MIB; count += 1) {
+        if (!response.write(piece)) await new Promise((resolve) => response.once("drain", resolve));
+      }
+      response.end();
+    });
+    await edge.request({ path: "/api/v1/projects/" });
+    const growth = memoryGrowth(edge.pid);
+    const response = await fetch(`${edge.address}${PLACE}`);
+    const arrived = createHash("sha256");
+    for await (const bytes of response.body) arrived.update(bytes);
+    assert.equal(arrived.digest("hex"), hash.digest("hex"));
+    assert.equal(response.headers.get("content-length"), headers["content-length"]?.toString() ?? null);
+    assert.ok(growth() < MAX_GROWTH, `the runtime grew by ${growth()} bytes`);
+  });
+}
+
+bodyTest("an answer begins to arrive before it has ended", async (edge, origin) => {
+  let end;
+  origin.on("GET", PLACE, (_, response) => {
+    response.writeHead(200, { "content-type": "text/csv" });
+    response.write("first");
+    end = () => response.end("last");
+  });
+  const response = await fetch(`${edge.address}${PLACE}`);
+  const reader = response.body.getReader();
+  assert.equal(Buffer.from((await reader.read()).value).toString(), "first");
+  end();
+  assert.equal(Buffer.from((await reader.read()).value).toString(), "last");
+});
+
+/** Sends a body of this length, as fast as it is taken, and gives the status of the answer. */
+function upload(port, length) {
+  const piece = Buffer.alloc(MIB, "x");
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1");
+    let received = "";
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error(`closed after ${received}`)));
+    socket.on("data", (data) => {
+      received += data;
+      const status = /^HTTP\/1\.1 (\d+)/.exec(received);
+      if (status === null) return;
+      resolve(Number(status[1]));
+      socket.destroy();
+    });
+    socket.write(`POST ${PLACE} HTTP/1.1\r\nHost: edge\r\nContent-Length: ${length}\r\n\r\n`);
+    let sent = 0;
+    const send = () => {
+      while (sent < length) {
+        sent += piece.length;
+        if (!socket.write(piece)) return;
+      }
+    };
+    socket.on("drain", send);
+    send();
+  });
+}
+
+/** Watches the most memory that a process has held; gives by how much that is more than what it holds now. */
+function memoryGrowth(pid) {
+  // Begins to count the peak anew.
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  const resident = (name) => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+  const before = resident("VmRSS");
+  return () => resident("VmHWM") - before;
+}
+
+function bodyTest(name, check) {
+  test(name, async (t) => {
+    const origin = await startOrigin();
+    t.after(() => origin.close());
+    const edge = await startEdge({ origin });
+    t.after(() => edge.close());
+    for (const method of ["GET", "HEAD", "POST", "DELETE", "OPTIONS"]) origin.on(method, /.*/, { body: {} });
+    await check(edge, origin, edge.folder);
+  });
+}

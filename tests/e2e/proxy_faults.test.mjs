@@ -1,0 +1,159 @@
+// What a client of the Admin API gets when the Flagsmith behind the worker is slow, broken or gone; and that reads of
+// flags do not suffer.
+
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+
+import { eventually, startEdge } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const PLACE = "/api/v1/projects/1/features/";
+const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached." };
+const LATE = { detail: "The Flagsmith behind this API did not answer in time." };
+
+faultTest("one that refuses connections is 502, and used again when it is back", async (edge, origin) => {
+  await origin.down();
+  await requireFault(edge, 502, UNREACHABLE);
+  await origin.up();
+  assert.equal((await post(edge)).status, 200);
+});
+
+faultTest("one that breaks off before its answer is 502, and a write is not sent again", async (edge, origin) => {
+  origin.behave("cut");
+  await requireFault(edge, 502, UNREACHABLE);
+  assert.equal(origin.requests.length, 1);
+});
+
+faultTest("one that answers with something else than HTTP is 502", async (edge, origin) => {
+  origin.on("POST", PLACE, (_, response) => {
+    response.socket.end("SSH-2.0-OpenSSH_9.6\r\n");
+  });
+  await requireFault(edge, 502, UNREACHABLE);
+});
+
+faultTest("one that breaks off within what is looked at is 502", async (edge, origin) => {
+  origin.on("POST", PLACE, { body: { next: null, results: ["x".repeat(1000)] } });
+  origin.behave("cut-body");
+  await requireFault(edge, 502, UNREACHABLE);
+});
+
+faultTest("one that breaks off within what is passed on breaks it off here, too", async (edge, origin) => {
+  origin.on("GET", PLACE, { headers: { "content-type": "text/csv" }, body: "x".repeat(100_000) });
+  origin.behave("cut-body");
+  const response = await fetch(`${edge.address}${PLACE}`);
+  assert.equal(response.status, 200);
+  await assert.rejects(response.text());
+});
+
+faultTest("one that sends less than it said is 502, or broken off", async (edge, origin) => {
+  const answer = (type) => (_, response) => {
+    response.socket.end(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: 1000\r\n\r\n{"next"`);
+  };
+  origin.on("POST", PLACE, answer("application/json"));
+  await requireFault(edge, 502, UNREACHABLE);
+  origin.on("POST", PLACE, answer("text/csv"));
+  await assert.rejects(fetch(`${edge.address}${PLACE}`, { method: "POST" }).then((response) => response.text()));
+});
+
+faultTest("one that sends more than it said is cut at what it said", async (edge, origin) => {
+  origin.on("POST", PLACE, (_, response) => {
+    response.socket.end('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}{"evil": 1}');
+  });
+  assert.equal((await post(edge)).text, "{}");
+});
+
+faultTest("one that fails itself is passed on as it is", async (edge, origin) => {
+  origin.behave("fail");
+  const response = await post(edge);
+  assert.deepEqual([response.status, response.text], [500, "<h1>Server Error (500)</h1>"]);
+  assert.equal(response.headers["content-type"], "text/html");
+});
+
+faultTest("one that sends what means nothing is passed on as it is", async (edge, origin) => {
+  origin.behave("garbage");
+  assert.deepEqual([...(await post(edge)).body], [0xff, 0x00, 0x7b, 0xc3, 0x28]);
+});
+
+faultTest("one that is slow is waited for", async (edge, origin) => {
+  origin.behave(1500);
+  assert.equal((await post(edge)).status, 200);
+});
+
+faultTest("a write that the origin took is not sent again when its answer is lost", async (edge, origin) => {
+  let count = 0;
+  origin.on("POST", PLACE, (_, response) => {
+    count += 1;
+    response.destroy();
+  });
+  await requireFault(edge, 502, UNREACHABLE);
+  assert.equal(count, 1);
+});
+
+faultTest("a client that gives up lets the origin know", async (edge, origin) => {
+  let gone = false;
+  origin.on("POST", PLACE, (_, response) => {
+    response.on("close", () => (gone = true));
+  });
+  const socket = connect(edge.port, "127.0.0.1");
+  socket.write(`POST ${PLACE} HTTP/1.1\r\nHost: edge\r\nContent-Length: 2\r\n\r\n{}`);
+  await eventually(() => origin.requests.length === 1, "the request arrives");
+  // Not just closed: a client may close its side and still read.
+  socket.resetAndDestroy();
+  await eventually(() => gone, "the origin is told");
+});
+
+// Both wait out the 30 s that an origin has, at the same time.
+test("one that does not answer is 504, whatever it has begun", async (t) => {
+  const { edge, origin } = await start(t);
+  let cut = 0;
+  origin.on("POST", PLACE, (_, response) => {
+    response.on("close", () => (cut += 1));
+  });
+  origin.on("POST", "/api/v1/projects/", (_, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.write('{"next": ');
+    response.on("close", () => (cut += 1));
+  });
+  const late = [PLACE, "/api/v1/projects/"].map((path) => edge.request({ method: "POST", path, body: "{}", timeout: 60_000 }));
+  for (const response of await Promise.all(late)) {
+    assert.deepEqual([response.status, response.json()], [504, LATE]);
+  }
+  await eventually(() => cut === 2, "the origin is told that nobody waits any more");
+});
+
+async function requireFault(edge, status, body) {
+  const response = await post(edge);
+  assert.deepEqual([response.status, response.json()], [status, body]);
+  const failures = edge.log.split("\n").filter((line) => line.includes('"failure":"origin"'));
+  assert.equal(failures.length > 0, true, edge.log);
+  assert.doesNotMatch(edge.log, /secret-credential|secret-body/);
+  // Flags are served meanwhile.
+  const flags = await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": edge.environments[0].key } });
+  assert.equal(flags.status, 200);
+}
+
+function post(edge) {
+  return edge.request({
+    method: "POST",
+    path: PLACE,
+    headers: { Authorization: "Api-Key secret-credential", "Content-Type": "application/json" },
+    body: '{"name": "secret-body"}',
+  });
+}
+
+function faultTest(name, check) {
+  test(`an origin: ${name}`, async (t) => {
+    const { edge, origin } = await start(t);
+    await check(edge, origin);
+  });
+}
+
+async function start(t) {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const edge = await startEdge({ origin });
+  t.after(() => edge.close());
+  origin.on("POST", PLACE, { body: {} });
+  return { edge, origin };
+}
