@@ -9,6 +9,21 @@ import { differences } from "./compare.mjs";
 import { RECORDINGS, startEdge } from "./harness.mjs";
 import { exchangesIn, startOrigin } from "./origin.mjs";
 
+// The calls of the page that are the origin's.
+const CALLS = {
+  "create an environment": ["POST", /^\/api\/v1\/environments\/$/],
+  "create a feature": ["POST", /^\/api\/v1\/projects\/\d+\/features\/$/],
+  "find the state of a feature": ["GET", /^\/api\/v1\/environments\/\w{22}\/featurestates\/\?feature_name=/],
+  "update the state of a feature": ["PATCH", /^\/api\/v1\/environments\/\w{22}\/featurestates\/\d+\/$/],
+  "create a segment": ["POST", /^\/api\/v1\/projects\/\d+\/segments\/$/],
+  "create a feature segment": ["POST", /^\/api\/v1\/features\/feature-segments\/$/],
+  "create a segment override": ["POST", /^\/api\/v1\/features\/featurestates\/$/],
+  "update a segment's rules": ["PATCH", /^\/api\/v1\/projects\/\d+\/segments\/\d+\/$/],
+  "create an identity override": ["POST", /^\/api\/v1\/environments\/\w{22}\/identities\/\d+\/featurestates\/$/],
+  "update an identity override": ["PUT", /^\/api\/v1\/environments\/\w{22}\/identities\/\d+\/featurestates\/\d+\/$/],
+  "delete an identity": ["DELETE", /^\/api\/v1\/environments\/\w{22}\/identities\/\d+\/$/],
+};
+
 // Served here, from what is published here.
 const SDK = /^\/api\/v1\/(flags|identities|environment-document)\/(\?|$)/;
 
@@ -22,21 +37,37 @@ if (RECORDINGS === null) {
     const replayed = exchanges.filter(({ request }) => !SDK.test(request.path));
     const failures = [];
     for (const { name, request, response: expected } of replayed) {
-      const { path, body } = request;
-      const { headers, ...rest } = { ...request, path: path.replaceAll("<", "%3C").replaceAll(">", "%3E"), body };
+      const { method, headers, body } = request;
+      const path = request.path.replaceAll("<", "%3C").replaceAll(">", "%3E");
       // The page's addresses are where the client found it.
       const here = JSON.parse(JSON.stringify(expected).replaceAll("127.0.0.1:8001", headers.Host ?? `127.0.0.1:${edge.port}`));
-      const response = await edge.request({ ...rest, headers });
+      const response = await edge.request({ method, path, headers, body });
       const found = differences(here, response);
       const arrived = origin.requests.at(-1);
-      if (arrived.target !== rest.path) found.push(`arrived as ${arrived.target}`);
-      if (arrived.method !== request.method) found.push(`arrived as ${arrived.method}`);
-      if (found.length > 0) failures.push([`${name}: ${request.method} ${path}`, ...found.slice(0, 6)].join("\n    "));
+      if (arrived.target !== path) found.push(`arrived as ${arrived.target}`);
+      if (arrived.method !== method) found.push(`arrived as ${arrived.method}`);
+      if (found.length > 0) failures.push([`${name}: ${method} ${path}`, ...found.slice(0, 6)].join("\n    "));
     }
     if (failures.length > 0) assert.fail(`${failures.length} of ${replayed.length} differ\n\n${failures.join("\n\n")}`);
     assert.equal(replayed.length, 709, "the number of exchanges");
     assert.equal(origin.requests.length, replayed.length, "what is the origin's arrives there, once");
   });
+
+  for (const [what, [method, pattern]] of Object.entries(CALLS)) {
+    test(`direct API access: ${what}`, async (t) => {
+      const { edge, origin } = await start(t);
+      const { request, response: expected } = exchanges.find(
+        ({ request, response }) => request.method === method && pattern.test(request.path) && response.status < 300,
+      );
+      const response = await fetch(edge.address + request.path, request);
+      const answer = { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
+      assert.deepEqual(differences(expected, answer), []);
+      const [arrived] = origin.requests;
+      assert.deepEqual([arrived.method, arrived.target, arrived.body.toString()], [method, request.path, request.body ?? ""]);
+      assert.equal(arrived.headers.authorization, request.headers.Authorization);
+      assert.equal(arrived.headers["content-length"] ?? "0", `${Buffer.byteLength(request.body ?? "")}`);
+    });
+  }
 }
 
 async function start(t) {

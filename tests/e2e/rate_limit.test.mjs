@@ -1,0 +1,81 @@
+// How many requests one credential may send to the Admin API.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+
+import { startEdge } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const PLACE = "/api/v1/projects/1/features/";
+const THROTTLED = { detail: "Request was throttled. Expected available in 60 seconds." };
+
+// Counts as the platform's does, but with a limit of 3, and says what it was asked.
+const LIMITER = `
+  import { WorkerEntrypoint } from "cloudflare:workers";
+  const counts = new Map();
+  export class Limiter extends WorkerEntrypoint {
+    limit({ key }) {
+      const count = (counts.get(key) ?? 0) + 1;
+      counts.set(key, count);
+      console.log("limited by " + key);
+      return { success: count <= 3 };
+    }
+  }
+  export class Broken extends WorkerEntrypoint {
+    limit() {
+      throw new Error("out of order");
+    }
+  }
+  export default { fetch: () => new Response() };
+`;
+
+limitTest("each credential has its own room", "Limiter", async (edge, origin) => {
+  for (const headers of [{ Authorization: "Api-Key a.b" }, { Authorization: "Token t" }, { Cookie: "theme=dark; jwt=j" }]) {
+    for (let count = 0; count < 3; count += 1) {
+      assert.equal((await edge.request({ path: PLACE, headers })).status, 200);
+    }
+    for (const method of ["GET", "POST", "DELETE"]) {
+      const response = await edge.request({ method, path: PLACE, headers });
+      assert.deepEqual([response.status, response.json()], [429, THROTTLED]);
+      assert.equal(response.headers["retry-after"], "60");
+    }
+  }
+  assert.equal(origin.requests.length, 9);
+  const [key] = /[0-9a-f]{64}/.exec(edge.log);
+  assert.equal(key, createHash("sha256").update("Api-Key a.b").digest("hex"));
+  assert.doesNotMatch(edge.log, /a\.b/);
+});
+
+limitTest("requests without a credential are not counted", "Limiter", async (edge) => {
+  for (let count = 0; count < 5; count += 1) assert.equal((await edge.request({ path: PLACE })).status, 200);
+});
+
+limitTest("the SDK API has no limit", "Limiter", async (edge) => {
+  const headers = { Authorization: "Token t", "X-Environment-Key": edge.environments[0].key };
+  for (let count = 0; count < 5; count += 1) {
+    assert.equal((await edge.request({ path: "/api/v1/flags/", headers })).status, 200);
+  }
+  assert.doesNotMatch(edge.log, /limited by/);
+});
+
+limitTest("a limiter that fails limits nobody, and is reported", "Broken", async (edge) => {
+  const headers = { Authorization: "Token t" };
+  for (let count = 0; count < 5; count += 1) assert.equal((await edge.request({ path: PLACE, headers })).status, 200);
+  assert.match(edge.log, /"failure":"rate limiter"/);
+});
+
+function limitTest(name, entrypoint, check) {
+  test(name, async (t) => {
+    const origin = await startOrigin();
+    t.after(() => origin.close());
+    const edge = await startEdge({
+      origin,
+      scripts: [{ name: "limiter", source: LIMITER }],
+      services: [{ binding: "ADMIN_RATE_LIMIT", script: "limiter", entrypoint }],
+    });
+    t.after(() => edge.close());
+    for (const method of ["GET", "POST", "DELETE"]) origin.on(method, PLACE, { body: {} });
+    await check(edge, origin);
+  });
+}
