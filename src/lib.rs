@@ -7,13 +7,14 @@
 //! # Layout
 //!
 //! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` uses none.
-//! `admin` uses no more of `api` than its answers and errors.
+//! `admin` uses no more of `api` than its answers and errors, `publish` only `document` and where the origin is.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
 //! - [`identity`]: what is stored of an identity, and the commands that change it.
 //! - [`evaluate`]: decides which state and value each feature has for an identity. Total.
 //! - [`api`]: the SDK API, bytes in and bytes out: routes, keys, errors, one file for each endpoint.
 //! - [`admin`]: the Admin API: what is served here, what is the origin's, and how it gets there and back.
+//! - [`publish`]: decides which documents of an origin are published, and when.
 //! - [`memory`]: what an isolate remembers of the stores, with its age, bounded.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
@@ -45,3 +46,4 @@ pub mod edge;
 pub mod evaluate;
 pub mod identity;
 pub mod memory;
+pub mod publish;

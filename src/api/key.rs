@@ -1,10 +1,7 @@
 //! Environment keys: who asks, for which environment (contract §A.0).
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
-
 use super::error::Error;
-use crate::document::{KeyKind, Timestamp};
+use crate::document::{KeyKind, ServerKeyHash, hash_of_server_key};
 
 /// The key of a request's `X-Environment-Key`.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,9 +11,6 @@ pub enum EnvironmentKey {
     /// A server key is looked up by its SHA-256; in clear it goes nowhere.
     Server(ServerKeyHash),
 }
-
-/// Hex SHA-256 of a server key.
-pub type ServerKeyHash = String;
 
 /// The start of every server key.
 const SERVER_PREFIX: &str = "ser.";
@@ -33,8 +27,7 @@ impl EnvironmentKey {
             return Err(Error::KeyUnknown);
         }
         Ok(if key.starts_with(SERVER_PREFIX) {
-            let hash = Sha256::digest(&key);
-            EnvironmentKey::Server(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+            EnvironmentKey::Server(hash_of_server_key(&key))
         } else {
             EnvironmentKey::Client(key)
         })
@@ -46,25 +39,6 @@ impl EnvironmentKey {
             EnvironmentKey::Client(_) => KeyKind::Client,
             EnvironmentKey::Server(_) => KeyKind::Server,
         }
-    }
-}
-
-/// What is known of a server key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ServerKey {
-    /// The client key of its environment.
-    pub environment: String,
-    /// Whether it is switched on.
-    pub active: bool,
-    /// ISO 8601; until when it is good, for ever if null.
-    pub expires_at: Option<String>,
-}
-
-impl ServerKey {
-    /// Whether it may be used at this moment. A date that cannot be read has passed.
-    pub fn is_valid(&self, now: Timestamp) -> bool {
-        let expired = |date: &String| Timestamp::from_iso(date).is_none_or(|end| end <= now);
-        self.active && !self.expires_at.as_ref().is_some_and(expired)
     }
 }
 
@@ -83,20 +57,5 @@ mod tests {
             assert!(matches!(EnvironmentKey::parse(missing), Err(Error::KeyMissing)));
         }
         assert!(matches!(EnvironmentKey::parse(Some("x".repeat(129))), Err(Error::KeyUnknown)));
-    }
-
-    #[test]
-    fn inactive_and_expired_keys_are_not_valid() {
-        let now = Timestamp::from_iso("2026-11-22T12:00:00Z").unwrap();
-        for (active, expires_at, valid) in [
-            (true, None, true),
-            (false, None, false),
-            (true, Some("2026-11-22T12:00:00Z"), false),
-            (true, Some("2026-11-22T12:00:01+00:00"), true),
-            (true, Some("some day"), false),
-        ] {
-            let key = ServerKey { environment: "e".into(), active, expires_at: expires_at.map(Into::into) };
-            assert_eq!(key.is_valid(now), valid, "{active} {expires_at:?}");
-        }
     }
 }

@@ -26,7 +26,7 @@ use crate::identity::{Command, Identity, Refusal};
 
 pub use error::{Error, Part};
 pub use health::readiness;
-pub use key::{EnvironmentKey, ServerKey, ServerKeyHash};
+pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;
 pub use response::Response;
 pub use route::Route;

@@ -15,8 +15,10 @@ pub mod python;
 pub mod ruleset;
 mod schema;
 mod sdk_document;
+mod server_key;
 mod timestamp;
 
 pub use environment::{Environment, Fault, IdentityOverrides, UpdatedAt};
 pub use flags::{Flags, KeyKind};
+pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key};
 pub use timestamp::Timestamp;

@@ -12,8 +12,8 @@ use worker::{Context, Env};
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
-use crate::api::{EnvironmentKey, Error, Part, ServerKey, ServerKeyHash};
-use crate::document::{Environment, KeyKind, Timestamp};
+use crate::api::{EnvironmentKey, Error, Part};
+use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp};
 use crate::memory::{Age, Ages, Memory};
 
 /// An environment to answer from.

@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use flagsmith_edge_worker::admin::{self, Destination};
-use flagsmith_edge_worker::api::{
-    self, EnvironmentKey, Error, Opened, Request, Response, Route, ServerKey, Step,
-};
+use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Opened, Request, Response, Route, Step};
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, Fault, Timestamp};
+use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::Identity;
 use serde_json::{Value, json};
 

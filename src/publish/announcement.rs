@@ -1,0 +1,67 @@
+//! What an environment's object tells isolates of its document.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::version::Version;
+
+/// The answer to "which version?", as short as can be: it is asked for every couple of seconds by every isolate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// Nothing is published here: whatever KV has counts.
+    Nothing,
+    /// The environment is no more.
+    Gone,
+    /// This version is the latest.
+    Latest {
+        /// Which.
+        version: Version,
+        /// When the origin confirmed it last, in milliseconds, if the latest attempt to ask it failed.
+        unconfirmed_since: Option<u64>,
+    },
+}
+
+impl fmt::Display for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Announcement::Nothing => Ok(()),
+            Announcement::Gone => f.write_str("gone"),
+            Announcement::Latest { version, unconfirmed_since: None } => write!(f, "{version}"),
+            Announcement::Latest { version, unconfirmed_since: Some(at) } => write!(f, "{version} {at}"),
+        }
+    }
+}
+
+impl FromStr for Announcement {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Announcement, Self::Err> {
+        if matches!(text, "" | "gone") {
+            return Ok(if text.is_empty() { Announcement::Nothing } else { Announcement::Gone });
+        }
+        let (version, since) = text.split_once(' ').map_or((text, None), |(version, at)| (version, Some(at)));
+        let unconfirmed_since = since.map(str::parse).transpose().map_err(|_| "no time")?;
+        Ok(Announcement::Latest { version: version.parse()?, unconfirmed_since })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_text_says_it_all() {
+        let version = Version::after(None, b"a", 7);
+        for announcement in [
+            Announcement::Nothing,
+            Announcement::Gone,
+            Announcement::Latest { version, unconfirmed_since: None },
+            Announcement::Latest { version, unconfirmed_since: Some(8) },
+        ] {
+            assert_eq!(announcement.to_string().parse(), Ok(announcement));
+        }
+        for text in ["nothing", "1", "0000000000007-ca978112ca1bbdca soon"] {
+            assert!(text.parse::<Announcement>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A document that an origin gave, checked before anybody may be served from it.
+
+use serde::Deserialize;
+
+use super::content::content;
+use crate::document::ruleset::Engine;
+use crate::document::{Environment, Timestamp};
+
+/// The longest document that is published, in bytes; an isolate has 128 MiB for everything.
+pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;
+
+/// A document that can be served.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// As the origin gave it.
+    pub document: Vec<u8>,
+    /// Its environment.
+    pub client_key: String,
+    /// The environment's name.
+    pub name: String,
+    /// The number of the environment's project.
+    pub project: Option<i64>,
+    /// What it says, as a digest.
+    pub content: String,
+    /// When the origin last changed it.
+    pub updated_at: Option<Timestamp>,
+    /// Whether the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
+    pub leaves_overrides_out: bool,
+}
+
+#[derive(Deserialize)]
+struct About {
+    name: Option<String>,
+    project: Project,
+    use_identity_overrides_in_local_eval: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    id: Option<i64>,
+}
+
+impl Candidate {
+    /// Checks a document; an error says what is wrong, without any of its text. A document that does not compile is
+    /// none, since nothing could be served from it.
+    pub fn check(document: Vec<u8>, engine: Engine) -> Result<Candidate, String> {
+        if document.len() > MAX_DOCUMENT_LENGTH {
+            return Err("document: is too large".to_owned());
+        }
+        let environment =
+            Environment::parse(&document, engine).map_err(|fault| format!("document: {fault}"))?;
+        let about: About = serde_json::from_slice(&document).map_err(|_| "document: cannot be read")?;
+        let content = content(&document).ok_or("document: cannot be read")?;
+        Ok(Candidate {
+            client_key: environment.key().to_owned(),
+            name: about.name.unwrap_or_default(),
+            project: about.project.id,
+            content,
+            updated_at: environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp),
+            leaves_overrides_out: about.use_identity_overrides_in_local_eval == Some(false),
+            document,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_served_is_no_candidate() {
+        let document =
+            r#"{"api_key":"k","name":"n","project":{"id":7},"use_identity_overrides_in_local_eval":false}"#;
+        let candidate = Candidate::check(document.into(), Engine::V10).unwrap();
+        assert_eq!((candidate.client_key.as_str(), candidate.project), ("k", Some(7)));
+        assert!(candidate.leaves_overrides_out);
+        for broken in [
+            "",
+            "{}",
+            "[]",
+            "<html>",
+            r#"{"api_key":"k"}"#,
+            r#"{"api_key":"k","project":{},"feature_states":[{}]}"#,
+        ] {
+            let problem = Candidate::check(broken.into(), Engine::V10).unwrap_err();
+            assert!(problem.starts_with("document: "), "{problem}");
+        }
+        let truncated = document.get(..document.len() - 1).unwrap();
+        assert!(Candidate::check(truncated.into(), Engine::V10).is_err());
+        assert!(Candidate::check(vec![b' '; MAX_DOCUMENT_LENGTH + 1], Engine::V10).is_err());
+    }
+}

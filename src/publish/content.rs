@@ -1,0 +1,158 @@
+//! Whether two documents say the same.
+//!
+//! An origin renders a document anew each time: overrides get another `identity_uuid`, and lists come in the order in
+//! which a database gave them (contract §B). Neither is a change, and what has not changed is not published again.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest as _, Sha256};
+
+type Digest = [u8; 32];
+
+/// Random at each rendering, and read by nobody.
+const RANDOM: &str = "identity_uuid";
+/// Lists whose order means nothing. That of segments, conditions and variants decides.
+const UNORDERED: [&str; 4] =
+    ["feature_states", "identity_features", "identity_overrides", "server_key_only_feature_ids"];
+
+/// A digest of what a document says; `None` for what is not JSON.
+pub fn content(document: &[u8]) -> Option<String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(document);
+    let digest = Part { unordered: false }.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(HEXLOWER.encode(&digest))
+}
+
+/// A value of the document. It is digested as it is read: a large document's tree would not fit beside it.
+struct Part {
+    unordered: bool,
+}
+
+fn digest(kind: u8, parts: &[&[u8]]) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update([kind]);
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = Digest;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Digest, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Part {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Digest, E> {
+        Ok(digest(b'n', &[]))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Digest, E> {
+        Ok(digest(b'b', &[&[u8::from(value)]]))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Digest, E> {
+        Ok(digest(b'i', &[value.to_string().as_bytes()]))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Digest, E> {
+        Ok(digest(b'i', &[value.to_string().as_bytes()]))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Digest, E> {
+        Ok(digest(b'f', &[&value.to_bits().to_be_bytes()]))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Digest, E> {
+        Ok(digest(b's', &[value.as_bytes()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Digest, A::Error> {
+        let mut items: Vec<Digest> = Vec::new();
+        while let Some(item) = list.next_element_seed(Part { unordered: false })? {
+            items.push(item);
+        }
+        if self.unordered {
+            items.sort_unstable();
+        }
+        Ok(digest(b'l', &items.iter().map(|item| item.as_slice()).collect::<Vec<_>>()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Digest, A::Error> {
+        let mut members: BTreeMap<Cow<'de, str>, Digest> = BTreeMap::new();
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == RANDOM {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                let unordered = UNORDERED.contains(&&*name);
+                members.insert(name, map.next_value_seed(Part { unordered })?);
+            }
+        }
+        let members = members.into_iter().map(|(name, value)| digest(b'm', &[&value, name.as_bytes()]));
+        let members: Vec<Digest> = members.collect();
+        Ok(digest(b'o', &members.iter().map(|member| member.as_slice()).collect::<Vec<_>>()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_rendering_makes_anew_is_no_change() {
+        let document = br#"{"api_key":"k","feature_states":[{"feature":{"id":1}},{"feature":{"id":2}}],
+            "identity_overrides":[{"identifier":"a","identity_uuid":"1","identity_features":[1,2]},
+                {"identifier":"b","identity_uuid":"2"}]}"#;
+        let again = br#"{"identity_overrides": [{"identity_uuid": "3", "identifier": "b"},
+                {"identity_uuid": "4", "identifier": "a", "identity_features": [2, 1]}],
+            "feature_states": [{"feature": {"id": 2}}, {"feature": {"id": 1}}], "api_key": "k"}"#;
+        assert!(content(document).is_some());
+        assert_eq!(content(document), content(again));
+    }
+
+    #[test]
+    fn everything_else_is() {
+        let documents = [
+            r#"{"a":1}"#,
+            r#"{"a":1.0}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":true}"#,
+            r#"{"a":null}"#,
+            r#"{"a":[]}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":[1,2]}"#,
+            r#"{"a":[2,1]}"#,
+            r#"{"a":[[1],2]}"#,
+            r#"{"b":1}"#,
+            r#"{}"#,
+            r#"{"a":1,"b":1}"#,
+            r#"{"segments":[{"id":1},{"id":2}]}"#,
+            r#"{"segments":[{"id":2},{"id":1}]}"#,
+            r#"{"updated_at":"2026-01-01T00:00:00Z"}"#,
+            r#"{"updated_at":"2026-01-01T00:00:01Z"}"#,
+            r#"{"feature_states":[1]}"#,
+            r#"{"feature_states":[1,1]}"#,
+        ];
+        let mut contents: Vec<_> =
+            documents.iter().map(|document| content(document.as_bytes()).unwrap()).collect();
+        contents.sort();
+        contents.dedup();
+        assert_eq!(contents.len(), documents.len());
+        for broken in ["", "{", "{} {}", "{\"a\":}"] {
+            assert_eq!(content(broken.as_bytes()), None, "{broken}");
+        }
+    }
+}

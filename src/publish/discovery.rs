@@ -1,0 +1,241 @@
+//! Which environments and server keys an origin has: projects, then their environments, then their keys (contract §F).
+//!
+//! It asks one thing after the other, since an origin takes some 0.3 s to check a master key. What it found counts
+//! only when it has come to its end: whatever goes wrong on the way, nothing is taken for gone.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Deserialize;
+
+use super::next_page::own_page;
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+
+/// What a discovery may ask at most.
+const MAX_ASKS: usize = 5_000;
+/// What it may find at most, of environments and of keys.
+const MAX_FOUND: usize = 10_000;
+
+/// A question to the origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Path and query.
+    pub path: String,
+    about: About,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum About {
+    Projects,
+    Environments { project: i64 },
+    ServerKeys { environment: String },
+}
+
+/// What an origin has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Environments by client key.
+    pub environments: BTreeMap<String, Listed>,
+    /// Server keys by their hash.
+    pub server_keys: BTreeMap<ServerKeyHash, ServerKey>,
+}
+
+/// An environment as it is listed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its project's number.
+    pub project: Option<i64>,
+    /// Its name.
+    pub name: String,
+}
+
+/// A discovery under way.
+#[derive(Debug)]
+pub struct Discovery {
+    origin: String,
+    asks: VecDeque<Ask>,
+    asked: usize,
+    found: Found,
+}
+
+/// A list: all of it, or a page.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum List<T> {
+    All(Vec<T>),
+    Page { results: Vec<T>, next: Option<String> },
+}
+
+#[derive(Deserialize)]
+struct Project {
+    id: i64,
+}
+
+#[derive(Deserialize)]
+struct Environment {
+    api_key: String,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: String,
+    active: bool,
+    expires_at: Option<String>,
+}
+
+impl Discovery {
+    /// A discovery that has not asked anything yet.
+    pub fn new(origin: &str) -> Discovery {
+        let first = Ask { path: "/api/v1/projects/".to_owned(), about: About::Projects };
+        Discovery { origin: origin.to_owned(), asks: [first].into(), asked: 0, found: Found::default() }
+    }
+
+    /// What to ask next; nothing when all has been found.
+    pub fn next_ask(&mut self) -> Result<Option<Ask>, String> {
+        self.asked += 1;
+        if self.asked > MAX_ASKS
+            || self.found.environments.len().max(self.found.server_keys.len()) > MAX_FOUND
+        {
+            return Err("discovery: there is too much".to_owned());
+        }
+        Ok(self.asks.pop_front())
+    }
+
+    /// Takes the answer to a question.
+    pub fn take(&mut self, ask: &Ask, answer: &[u8]) -> Result<(), String> {
+        match &ask.about {
+            About::Projects => {
+                for Project { id } in self.items(ask, answer)? {
+                    let path = format!("/api/v1/environments/?project={id}&page_size=100");
+                    self.asks.push_back(Ask { path, about: About::Environments { project: id } });
+                }
+            }
+            About::Environments { project } => {
+                for Environment { api_key, name } in self.items(ask, answer)? {
+                    if !is_client_key(&api_key) {
+                        return Err(format!("{}: has an api_key that is none", ask.what()));
+                    }
+                    let path = format!("/api/v1/environments/{api_key}/api-keys/");
+                    self.asks
+                        .push_back(Ask { path, about: About::ServerKeys { environment: api_key.clone() } });
+                    let listed = Listed { project: Some(*project), name: name.unwrap_or_default() };
+                    self.found.environments.insert(api_key, listed);
+                }
+            }
+            About::ServerKeys { environment } => {
+                for Key { key, active, expires_at } in self.items(ask, answer)? {
+                    let server_key = ServerKey { environment: environment.clone(), active, expires_at };
+                    self.found.server_keys.insert(hash_of_server_key(&key), server_key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was found, once there is nothing more to ask.
+    pub fn found(self) -> Found {
+        self.found
+    }
+
+    /// A list's items. Its next page is asked for before anything else, and only from the same host.
+    fn items<T: for<'de> Deserialize<'de>>(&mut self, ask: &Ask, answer: &[u8]) -> Result<Vec<T>, String> {
+        match serde_json::from_slice(answer).map_err(|_| format!("{}: cannot be read", ask.what()))? {
+            List::All(items) | List::Page { results: items, next: None } => Ok(items),
+            List::Page { results, next: Some(next) } => {
+                let path = own_page(&next, &self.origin);
+                let path = path.ok_or_else(|| format!("{}: its next page is another host's", ask.what()))?;
+                self.asks.push_front(Ask { path, about: ask.about.clone() });
+                Ok(results)
+            }
+        }
+    }
+}
+
+impl Ask {
+    /// What it asks for, for messages.
+    pub fn what(&self) -> &'static str {
+        match self.about {
+            About::Projects => "projects",
+            About::Environments { .. } => "environments",
+            About::ServerKeys { .. } => "server keys",
+        }
+    }
+}
+
+/// It becomes a part of paths and of KV keys.
+fn is_client_key(key: &str) -> bool {
+    (1..=128).contains(&key.len())
+        && !key.starts_with("ser.")
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: &str = "http://127.0.0.1:8001";
+
+    /// Asks until there is nothing more to ask.
+    fn discover(answers: &[(&str, &str)]) -> Result<(Found, Vec<String>), String> {
+        let (mut discovery, mut asked) = (Discovery::new(ORIGIN), Vec::new());
+        while let Some(ask) = discovery.next_ask()? {
+            let answer = answers.iter().find(|(path, _)| *path == ask.path);
+            discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes())?;
+            asked.push(ask.path);
+        }
+        Ok((discovery.found(), asked))
+    }
+
+    const PROJECTS: (&str, &str) = ("/api/v1/projects/", r#"[{"id":1,"name":"p"}]"#);
+    const FIRST: &str = "/api/v1/environments/?project=1&page_size=100";
+
+    #[test]
+    fn finds_environments_and_keys_on_all_pages() {
+        let (found, asked) = discover(&[
+            PROJECTS,
+            (FIRST, r#"{"count":2,"next":"http://127.0.0.1:8001/api/v1/environments/?page=2&project=1","previous":null,
+                "results":[{"id":1,"name":"A","api_key":"aaa","project":1}]}"#),
+            ("/api/v1/environments/?page=2&project=1", r#"{"count":2,"next":null,"results":[{"name":"B","api_key":"bbb"}]}"#),
+            ("/api/v1/environments/aaa/api-keys/", r#"[{"id":1,"key":"ser.1","active":true,"expires_at":null},
+                {"id":2,"key":"ser.2","active":false,"expires_at":"2027-01-01T00:00:00Z"}]"#),
+            ("/api/v1/environments/bbb/api-keys/", "[]"),
+        ])
+        .unwrap();
+        assert_eq!(found.environments.keys().collect::<Vec<_>>(), ["aaa", "bbb"]);
+        assert_eq!(found.environments["bbb"], Listed { project: Some(1), name: "B".to_owned() });
+        let key = &found.server_keys[&hash_of_server_key("ser.2")];
+        assert_eq!((key.environment.as_str(), key.active), ("aaa", false));
+        assert_eq!(found.server_keys.len(), 2);
+        assert_eq!(asked.len(), 5);
+    }
+
+    #[test]
+    fn whatever_cannot_be_understood_ends_it() {
+        for (answers, cause) in [
+            (vec![("/api/v1/projects/", "<html>")], "projects: cannot be read"),
+            (vec![("/api/v1/projects/", r#"{"detail":"x"}"#)], "projects: cannot be read"),
+            (
+                vec![PROJECTS, (FIRST, r#"["Invalid or missing value for project parameter."]"#)],
+                "environments: cannot be read",
+            ),
+            (vec![PROJECTS, (FIRST, r#"{"results":[],"next":"http://evil.com/api/v1/"}"#)], "another host's"),
+            (
+                vec![PROJECTS, (FIRST, r#"{"results":[{"api_key":"../x"}],"next":null}"#)],
+                "api_key that is none",
+            ),
+            (
+                vec![
+                    PROJECTS,
+                    (
+                        FIRST,
+                        r#"{"results":[],"next":"http://127.0.0.1:8001/api/v1/environments/?project=1&page_size=100"}"#,
+                    ),
+                ],
+                "too much",
+            ),
+        ] {
+            let problem = discover(&answers).unwrap_err();
+            assert!(problem.contains(cause), "{problem}");
+        }
+    }
+}

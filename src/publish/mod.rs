@@ -1,0 +1,28 @@
+//! Decides what of an origin's is published, and when: everything of the environment and registry objects but their IO.
+//!
+//! A document is fetched, checked as a [`Candidate`], compared by its content, and published by a [`Publisher`] under a
+//! [`Version`] that only grows. A [`Discovery`] finds out which environments there are, a [`Registry`] what that changes.
+//! A fault never takes anything away: what was published last stays.
+
+mod announcement;
+mod candidate;
+mod content;
+mod discovery;
+mod next_page;
+mod notice;
+mod pages;
+mod publisher;
+mod registry;
+mod schedule;
+mod version;
+
+pub use announcement::Announcement;
+pub use candidate::{Candidate, MAX_DOCUMENT_LENGTH};
+pub use discovery::{Ask, Discovery, Found, Listed};
+pub use next_page::{linked_page, own_page};
+pub use notice::{MAX_NOTICE_LENGTH, is_queue_change, is_signed, same_secret, webhook_id};
+pub use pages::Pages;
+pub use publisher::{Credential, Published, Publisher, Step};
+pub use registry::{Change, Registry};
+pub use schedule::{Pace, Schedule};
+pub use version::Version;

@@ -1,0 +1,109 @@
+//! Where the next page of an answer is: at the origin that gave this one, or nowhere.
+//!
+//! A page that another host would give is not asked for: the credential would go there with the question.
+
+/// The path and query of the page that a list's `next` names; `None` for another host's.
+pub fn own_page(next: &str, origin: &str) -> Option<String> {
+    let path = match next.split_once("://") {
+        Some(("http" | "https", rest)) => {
+            // The scheme is not compared: behind a proxy the origin does not know its own.
+            let (authority, _) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            if !host(authority)?.eq_ignore_ascii_case(host(authority_of(origin)?)?) {
+                return None;
+            }
+            rest.get(authority.len()..)?
+        }
+        Some(_) => return None,
+        None => next,
+    };
+    let is_plain = path.starts_with("/api/")
+        && !path.contains(['\\', '#'])
+        && path.bytes().all(|byte| byte.is_ascii_graphic());
+    let leads_back =
+        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let (before_query, _) = path.split_once('?').unwrap_or((path, ""));
+    (is_plain && !before_query.split('/').any(leads_back)).then(|| path.to_owned())
+}
+
+/// The target of `rel="next"` in a `Link` header (RFC 8288), wherever it leads.
+pub fn linked_page(link: &str) -> Option<&str> {
+    link.split('<').skip(1).find_map(|link| {
+        let (target, parameters) = link.split_once('>')?;
+        let is_next = |parameter: &str| {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.trim().trim_end_matches(',').trim_matches('"') == "next"
+        };
+        parameters.split(';').any(is_next).then_some(target)
+    })
+}
+
+fn authority_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    rest.split('/').next()
+}
+
+/// An authority without its port; `None` for one that names a user.
+fn host(authority: &str) -> Option<&str> {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    (!host.contains('@') && !host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_the_origins_own_host_are_asked_for() {
+        let origin = "https://flags.example.com";
+        for next in [
+            "https://flags.example.com/api/v1/environments/?page=2&project=1",
+            "http://FLAGS.example.com:8000/api/v1/environments/?page=2&project=1",
+            "/api/v1/environments/?page=2&project=1",
+        ] {
+            assert_eq!(
+                own_page(next, origin).as_deref(),
+                Some("/api/v1/environments/?page=2&project=1"),
+                "{next}"
+            );
+        }
+        assert_eq!(own_page("http://[::1]:80/api/v1/x", "http://[::1]:8000").as_deref(), Some("/api/v1/x"));
+    }
+
+    #[test]
+    fn others_are_not() {
+        for next in [
+            "https://evil.example.com/api/v1/environments/?page=2",
+            "https://flags.example.com.evil.com/api/v1/",
+            "https://flags.example.com@evil.com/api/v1/",
+            "https://evil.com\\@flags.example.com/api/v1/",
+            "//evil.com/api/v1/",
+            "ftp://flags.example.com/api/v1/",
+            "https://flags.example.com",
+            "https://flags.example.com/admin/",
+            "/api/../admin/",
+            "/api/%2E%2e/admin/",
+            "/api/v1/ x",
+            "",
+        ] {
+            assert_eq!(own_page(next, "https://flags.example.com"), None, "{next}");
+        }
+    }
+
+    #[test]
+    fn reads_the_link_header() {
+        let page = "/api/v1/environment-document/?page_id=identity_override%3A1%3Aab";
+        for link in [
+            format!("<{page}>; rel=\"next\""),
+            format!("</first>; rel=\"first\", <{page}>;title=\"x\"; rel=next"),
+        ] {
+            assert_eq!(linked_page(&link), Some(page), "{link}");
+        }
+        for link in ["", "<", "</x>", "</x>; rel=\"prev\"", "</x>; rel=nextish"] {
+            assert_eq!(linked_page(link), None, "{link}");
+        }
+    }
+}

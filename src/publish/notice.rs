@@ -1,0 +1,93 @@
+//! Notices of changes that an origin sends: webhooks, and what it tells a realtime server (contract §G).
+//!
+//! Whoever may send one makes the origin be asked, and nothing more: what is published is what the origin then says.
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+
+/// The longest notice that is read, in bytes. Flagsmith's have some thousands.
+pub const MAX_NOTICE_LENGTH: usize = 256 * 1024;
+
+/// How many characters of the digest name a webhook.
+const ID_LENGTH: usize = 32;
+
+/// Whether `X-Flagsmith-Signature` is the one of this body, as it was sent. It takes as long for any two signatures.
+pub fn is_signed(body: &[u8], signature: &str, secret: &str) -> bool {
+    let signature = HEXLOWER_PERMISSIVE.decode(signature.trim().as_bytes());
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    mac.ok()
+        .zip(signature.ok())
+        .is_some_and(|(mac, signature)| mac.chain_update(body).verify_slice(&signature).is_ok())
+}
+
+/// The last part of a webhook's path: of one environment, or of all. Nobody without the secret can tell which.
+pub fn webhook_id(client_key: Option<&str>, secret: &str) -> String {
+    let subject = client_key.map_or_else(|| "all".to_owned(), |key| format!("environment:{key}"));
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    let mut id = mac
+        .map(|mac| HEXLOWER.encode(&mac.chain_update(subject).finalize().into_bytes()))
+        .unwrap_or_default();
+    id.truncate(ID_LENGTH);
+    id
+}
+
+/// Whether two secrets are the same, without telling by the time that it takes how much of them is.
+pub fn same_secret(given: &str, expected: &str) -> bool {
+    // Of what is secret only digests are compared, and nobody can choose those.
+    let digest = |text: &str| <Sha256 as sha2::Digest>::digest(text);
+    digest(given) == digest(expected)
+}
+
+#[derive(Deserialize)]
+struct QueueChange {
+    updated_at: String,
+}
+
+/// Whether this is the body that Flagsmith sends to `queue-change`.
+pub fn is_queue_change(body: &[u8]) -> bool {
+    serde_json::from_slice::<QueueChange>(body).is_ok_and(|change| !change.updated_at.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_of_one_body_and_one_secret() {
+        // From RFC 4231, test case 2.
+        let (body, secret) = (b"what do ya want for nothing?", "Jefe");
+        let signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert!(is_signed(body, signature, secret));
+        assert!(!is_signed(b"what do ya want for nothing", signature, secret));
+        assert!(!is_signed(body, signature, "jefe"));
+        for wrong in ["", "5bdcc1", "zz", &"0".repeat(64), &format!("{signature}00")] {
+            assert!(!is_signed(body, wrong, secret), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn webhooks_are_told_apart() {
+        let id = webhook_id(Some("abc"), "s3cret");
+        // As `printf environment:abc | openssl dgst -sha256 -hmac s3cret` says.
+        assert_eq!(id, "de9c36b57038deac3f7d88d983f11787");
+        let others =
+            [webhook_id(Some("abd"), "s3cret"), webhook_id(None, "s3cret"), webhook_id(Some("abc"), "other")];
+        assert!(!others.contains(&id));
+    }
+
+    #[test]
+    fn secrets_are_the_same_or_not() {
+        assert!(same_secret("Token a", "Token a"));
+        assert!(!same_secret("Token a", "Token b") && !same_secret("", "Token b"));
+    }
+
+    #[test]
+    fn a_queue_change_has_a_date() {
+        assert!(is_queue_change(br#"{"updated_at": "2026-01-01T00:00:00+00:00"}"#));
+        for body in ["", "[]", "{}", r#"{"updated_at": 1}"#, r#"{"updated_at": ""}"#] {
+            assert!(!is_queue_change(body.as_bytes()), "{body}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Which environments and server keys are served, and what a discovery changes in that.
+
+use std::collections::BTreeMap;
+
+use super::discovery::{Found, Listed};
+use super::publisher::Credential;
+use crate::document::{ServerKey, ServerKeyHash};
+
+/// How long after a discovery at least an unknown key leads to another one, in milliseconds...
+const LOOK_GAP: u64 = 30_000;
+/// ... and how many times as long as that one took: unknown keys never keep an origin busy.
+const LOOK_SHARE: u64 = 10;
+
+/// What is served. Each entry stands for something that has been carried out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Registry {
+    /// Environments whose objects publish them, by client key.
+    pub environments: BTreeMap<String, (Listed, Credential)>,
+    /// Server keys that KV has, by their hash.
+    pub server_keys: BTreeMap<ServerKeyHash, ServerKey>,
+}
+
+/// Something to carry out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The environment's object is to publish it.
+    Follow(String, Listed, Credential),
+    /// It is to stop that.
+    Leave(String),
+    /// KV is to have the server key.
+    PutKey(ServerKeyHash, ServerKey),
+    /// KV is to have it no longer.
+    DeleteKey(ServerKeyHash),
+}
+
+impl Registry {
+    /// What is to be carried out so that what was found is served, and nothing else.
+    pub fn changes(&self, found: &Found) -> Vec<Change> {
+        let follow = |(key, listed): (&String, &Listed)| {
+            let known = self.environments.get(key);
+            let is_known = known.is_some_and(|known| known.0 == *listed && known.1 == Credential::Token);
+            (!is_known).then(|| Change::Follow(key.clone(), listed.clone(), Credential::Token))
+        };
+        let put = |(hash, key): (&String, &ServerKey)| {
+            (self.server_keys.get(hash) != Some(key)).then(|| Change::PutKey(hash.clone(), key.clone()))
+        };
+        let gone = |key: &&String| !found.environments.contains_key(*key);
+        let revoked = |hash: &&String| !found.server_keys.contains_key(*hash);
+        // Additions first: what is there to serve should not wait for what is not.
+        let mut changes: Vec<_> = found.environments.iter().filter_map(follow).collect();
+        changes.extend(found.server_keys.iter().filter_map(put));
+        changes.extend(self.server_keys.keys().filter(revoked).cloned().map(Change::DeleteKey));
+        changes.extend(self.environments.keys().filter(gone).cloned().map(Change::Leave));
+        changes
+    }
+
+    /// What is to be carried out so that only environments and keys of these server keys are served.
+    pub fn without_others(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
+        let other_key = |hash: &&String| !server_keys.contains(hash);
+        let other = |(_, (_, credential)): &(&String, &(Listed, Credential))| !matches!(credential, Credential::ServerKey(hash) if server_keys.contains(hash));
+        let keys = self.server_keys.keys().filter(other_key).cloned().map(Change::DeleteKey);
+        let environments = self.environments.iter().filter(other).map(|(key, _)| Change::Leave(key.clone()));
+        keys.chain(environments).collect()
+    }
+
+    /// Notes a change that has been carried out.
+    pub fn carried_out(&mut self, change: &Change) {
+        match change.clone() {
+            Change::Follow(key, listed, credential) => {
+                drop(self.environments.insert(key, (listed, credential)))
+            }
+            Change::Leave(key) => drop(self.environments.remove(&key)),
+            Change::PutKey(hash, key) => drop(self.server_keys.insert(hash, key)),
+            Change::DeleteKey(hash) => drop(self.server_keys.remove(&hash)),
+        }
+    }
+
+    /// The environments of a project, or all of them.
+    pub fn environments_of(&self, project: Option<i64>) -> Vec<String> {
+        let is_in =
+            |listed: &Listed| project.is_none() || listed.project.is_none() || listed.project == project;
+        self.environments
+            .iter()
+            .filter(|(_, (listed, _))| is_in(listed))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// Whether a client key or the hash of a server key is known.
+    pub fn knows(&self, name: &str) -> bool {
+        self.environments.contains_key(name) || self.server_keys.contains_key(name)
+    }
+
+    /// Whether an unknown key may lead to a discovery, given when the latest began and ended.
+    pub fn may_look(began_at: u64, ended_at: u64, now: u64) -> bool {
+        let took = ended_at.saturating_sub(began_at);
+        now >= began_at.max(ended_at) + LOOK_GAP.max(took * LOOK_SHARE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(project: i64) -> Listed {
+        Listed { project: Some(project), name: String::new() }
+    }
+
+    fn server_key(environment: &str, active: bool) -> ServerKey {
+        ServerKey { environment: environment.to_owned(), active, expires_at: None }
+    }
+
+    fn carry_out(registry: &mut Registry, found: &Found) -> Vec<Change> {
+        let changes = registry.changes(found);
+        changes.iter().for_each(|change| registry.carried_out(change));
+        assert_eq!(registry.changes(found), []);
+        changes
+    }
+
+    #[test]
+    fn what_is_found_is_served_and_what_is_not_is_not() {
+        let mut registry = Registry::default();
+        let mut found = Found::default();
+        for (key, project) in [("a", 1), ("b", 1), ("c", 2)] {
+            found.environments.insert(key.to_owned(), listed(project));
+            found.server_keys.insert(format!("hash-{key}"), server_key(key, true));
+        }
+        assert_eq!(carry_out(&mut registry, &found).len(), 6);
+        assert_eq!(registry.environments_of(Some(1)), ["a", "b"]);
+        assert_eq!(registry.environments_of(Some(3)), [""; 0]);
+        assert_eq!(registry.environments_of(None), ["a", "b", "c"]);
+        assert!(registry.knows("a") && registry.knows("hash-b") && !registry.knows("d"));
+
+        found.environments.remove("b");
+        found.server_keys.remove("hash-b");
+        found.server_keys.insert("hash-a".to_owned(), server_key("a", false));
+        assert_eq!(
+            carry_out(&mut registry, &found),
+            [
+                Change::PutKey("hash-a".to_owned(), server_key("a", false)),
+                Change::DeleteKey("hash-b".to_owned()),
+                Change::Leave("b".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_the_environments_of_the_server_keys_that_are_set_are_served() {
+        let mut registry = Registry::default();
+        for (key, hash) in [("a", "1"), ("b", "2")] {
+            let credential = Credential::ServerKey(hash.to_owned());
+            registry.carried_out(&Change::Follow(key.to_owned(), listed(1), credential));
+            registry.carried_out(&Change::PutKey(hash.to_owned(), server_key(key, true)));
+        }
+        registry.carried_out(&Change::Follow("c".to_owned(), listed(1), Credential::Token));
+        assert_eq!(
+            registry.without_others(&["1".to_owned()]),
+            [Change::DeleteKey("2".to_owned()), Change::Leave("b".to_owned()), Change::Leave("c".to_owned()),]
+        );
+    }
+
+    #[test]
+    fn unknown_keys_lead_to_few_discoveries() {
+        assert!(Registry::may_look(0, 0, 1_000_000));
+        for (began_at, ended_at, now, may) in [
+            (1_000_000, 1_001_000, 1_030_999, false),
+            (1_000_000, 1_001_000, 1_031_000, true),
+            // It took 8 s, so not before 80 s more.
+            (1_000_000, 1_008_000, 1_087_999, false),
+            (1_000_000, 1_008_000, 1_088_000, true),
+            // It is under way.
+            (1_000_000, 900_000, 1_029_999, false),
+        ] {
+            assert_eq!(Registry::may_look(began_at, ended_at, now), may, "{now}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! When an origin is asked next: soon after somebody told of a change, else once in a while, and more rarely while it
+//! fails.
+
+use serde::{Deserialize, Serialize};
+
+/// How long after a notice the origin is asked a second time: some process a write only after they have answered it.
+const AGAIN_AFTER: u64 = 5_000;
+/// The wait after a first fault; it doubles with each further one.
+const FIRST_RETRY: u64 = 1_000;
+/// The longest wait between two attempts, in periods.
+const MAX_PERIODS: u64 = 5;
+
+/// How often the origin is asked, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From one success to the next attempt, give or take a tenth.
+    pub period: u64,
+    /// At least from one beginning to the next, however often somebody tells of changes.
+    pub gap: u64,
+}
+
+/// The attempts made and to be made. Times are in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    due_at: Option<u64>,
+    again_at: Option<u64>,
+    /// When the latest attempt began; 0 for never.
+    pub began_at: u64,
+    /// When the latest success ended.
+    pub succeeded_at: Option<u64>,
+    /// Why the latest attempts failed and how many did, if they did.
+    pub fault: Option<Fault>,
+}
+
+/// A row of failed attempts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// When the latest ended.
+    pub at: u64,
+    /// What went wrong in it.
+    pub cause: String,
+    /// How many there were since the latest success.
+    pub count: u32,
+}
+
+impl Schedule {
+    /// Somebody says that there is something new. Many who say so at once make one attempt, and one more later.
+    pub fn told(&mut self, now: u64, pace: Pace) {
+        self.bring_forward(now.max(self.began_at + pace.gap));
+        self.again_at = Some(now + AGAIN_AFTER);
+    }
+
+    /// Makes sure that there will be an attempt at all.
+    pub fn start(&mut self, now: u64) {
+        if self.next().is_none() {
+            self.due_at = Some(now);
+        }
+    }
+
+    /// No attempts any more, until somebody tells of something new.
+    pub fn stop(&mut self) {
+        (self.due_at, self.again_at) = (None, None);
+    }
+
+    /// When the next attempt is due.
+    pub fn next(&self) -> Option<u64> {
+        match (self.due_at, self.again_at) {
+            (Some(due), Some(again)) => Some(due.min(again)),
+            (due, again) => due.or(again),
+        }
+    }
+
+    /// An attempt begins. What is told from now on is for the next.
+    pub fn began(&mut self, now: u64) {
+        self.began_at = now;
+        self.due_at = None;
+        self.again_at = self.again_at.filter(|again| *again > now);
+    }
+
+    /// It succeeded.
+    pub fn succeeded(&mut self, now: u64, pace: Pace, random: u32) {
+        self.succeeded_at = Some(now);
+        self.fault = None;
+        self.bring_forward(now + spread(pace.period, random));
+    }
+
+    /// It failed.
+    pub fn failed(&mut self, now: u64, cause: String, pace: Pace, random: u32) {
+        let count = self.fault.as_ref().map_or(0, |fault| fault.count).saturating_add(1);
+        self.fault = Some(Fault { at: now, cause, count });
+        let wait = FIRST_RETRY.saturating_mul(1 << (count - 1).min(30)).min(pace.period * MAX_PERIODS);
+        self.bring_forward(now + spread(wait, random));
+    }
+
+    fn bring_forward(&mut self, at: u64) {
+        self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));
+    }
+}
+
+/// A tenth more or less, so that what began together does not stay together.
+fn spread(milliseconds: u64, random: u32) -> u64 {
+    milliseconds * (90 + u64::from(random % 21)) / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { period: 60_000, gap: 250 };
+
+    #[test]
+    fn a_notice_is_followed_at_once_and_again_later() {
+        let mut schedule = Schedule::default();
+        assert_eq!(schedule.next(), None);
+        schedule.told(1_000_000, PACE);
+        assert_eq!(schedule.next(), Some(1_000_000));
+        schedule.began(1_000_000);
+        schedule.succeeded(1_000_100, PACE, 10);
+        assert_eq!(schedule.next(), Some(1_005_000));
+        schedule.began(1_005_000);
+        schedule.succeeded(1_005_100, PACE, 10);
+        assert_eq!(schedule.next(), Some(1_065_100));
+    }
+
+    #[test]
+    fn a_burst_is_followed_once_a_gap_and_never_left_out() {
+        let (mut schedule, mut attempts, mut told_last) = (Schedule::default(), Vec::new(), 0);
+        // A thousand notices in ten seconds; each attempt takes 100 ms.
+        let mut busy_until = None;
+        for now in 1_000_000..1_030_000 {
+            if now < 1_010_000 && now % 10 == 0 {
+                schedule.told(now, PACE);
+                told_last = now;
+            }
+            if busy_until == Some(now) {
+                busy_until = None;
+                schedule.succeeded(now, PACE, 0);
+            }
+            if busy_until.is_none() && schedule.next().is_some_and(|next| next <= now) {
+                schedule.began(now);
+                attempts.push(now);
+                busy_until = Some(now + 100);
+            }
+        }
+        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= PACE.gap), "{attempts:?}");
+        assert!(attempts.len() <= 10_000 / 250 + 2, "{}", attempts.len());
+        assert!(attempts.iter().any(|at| (told_last..told_last + PACE.gap + 1).contains(at)), "{attempts:?}");
+        assert_eq!(attempts.last(), Some(&(told_last + AGAIN_AFTER)));
+    }
+
+    #[test]
+    fn what_is_told_during_an_attempt_is_for_the_next() {
+        let mut schedule = Schedule::default();
+        schedule.told(1_000_000, PACE);
+        schedule.began(1_000_000);
+        schedule.told(1_000_100, PACE);
+        schedule.succeeded(1_000_900, PACE, 0);
+        assert_eq!(schedule.next(), Some(1_000_250));
+    }
+
+    #[test]
+    fn faults_make_attempts_rarer_up_to_a_bound_and_a_success_makes_them_regular_again() {
+        let (mut schedule, mut now, mut waits) = (Schedule::default(), 1_000_000, Vec::new());
+        schedule.start(now);
+        for _ in 0..40 {
+            schedule.began(now);
+            schedule.failed(now, "refused".to_owned(), PACE, 10);
+            waits.push(schedule.next().unwrap() - now);
+            now = schedule.next().unwrap();
+        }
+        assert_eq!(
+            waits[..10],
+            [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]
+        );
+        assert_eq!(waits[39], 300_000);
+        assert_eq!(schedule.fault.as_ref().map(|fault| fault.count), Some(40));
+        schedule.began(now);
+        schedule.succeeded(now, PACE, 10);
+        assert_eq!((schedule.fault.clone(), schedule.next()), (None, Some(now + 60_000)));
+    }
+
+    #[test]
+    fn attempts_spread_out() {
+        let next = |random| {
+            let mut schedule = Schedule::default();
+            schedule.succeeded(0, PACE, random);
+            schedule.next()
+        };
+        assert_eq!([next(0), next(20), next(21)], [Some(54_000), Some(66_000), Some(54_000)]);
+    }
+}

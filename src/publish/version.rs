@@ -1,0 +1,87 @@
+//! Which of an environment's published documents one is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A published document's version: later ones have a higher sequence, and the digest tells whether bytes are it.
+///
+/// Its text, `{sequence}-{digest}`, is a part of a KV key; in byte order later versions come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Version {
+    /// The millisecond it was published at, or one more than the version before.
+    ///
+    /// A publisher that lost its state goes on after every version that it ever gave.
+    pub sequence: u64,
+    digest: u64,
+}
+
+impl Version {
+    /// The version of a document that is published after another.
+    pub fn after(last: Option<Version>, document: &[u8], now: u64) -> Version {
+        let sequence = last.map_or(now, |last| now.max(last.sequence + 1));
+        Version { sequence, digest: digest(document) }
+    }
+
+    /// Whether these bytes are the document of this version.
+    pub fn is_of(self, document: &[u8]) -> bool {
+        self.digest == digest(document)
+    }
+}
+
+/// The first eight bytes of the SHA-256: other than a hasher's, they stay the same for every build of this worker.
+fn digest(document: &[u8]) -> u64 {
+    let bytes = Sha256::digest(document);
+    bytes.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:013}-{:016x}", self.sequence, self.digest)
+    }
+}
+
+impl FromStr for Version {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Version, Self::Err> {
+        let (sequence, digest) = text.split_once('-').ok_or("no version")?;
+        let sequence = sequence.parse().map_err(|_| "no version")?;
+        Ok(Version { sequence, digest: u64::from_str_radix(digest, 16).map_err(|_| "no version")? })
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Version, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> String {
+        version.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_versions_are_higher_whatever_the_clock_does() {
+        let first = Version::after(None, b"a", 1_795_362_721_900);
+        assert_eq!(first.to_string(), "1795362721900-ca978112ca1bbdca");
+        assert_eq!("1795362721900-ca978112ca1bbdca".parse(), Ok(first));
+        let second = Version::after(Some(first), b"b", 5);
+        assert_eq!(second.sequence, first.sequence + 1);
+        assert!(second.is_of(b"b") && !second.is_of(b"a"));
+        for text in ["", "1", "-", "a-b", "1-x"] {
+            assert!(text.parse::<Version>().is_err(), "{text}");
+        }
+    }
+}
