@@ -58,6 +58,13 @@ impl<'e> Response<'e> {
         response
     }
 
+    /// Adds a header; its name in lower case.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'e, str>>) -> Response<'e> {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     /// Says when the environment was last changed.
     #[must_use]
     pub fn updated_at(mut self, environment: &'e Environment) -> Response<'e> {

@@ -53,6 +53,13 @@ impl Timestamp {
         python::float_text(self.microseconds as f64 / MICROSECONDS_A_SECOND as f64)
     }
 
+    /// In ISO 8601, in UTC.
+    pub fn iso(self) -> String {
+        let (seconds, microseconds) = (self.seconds() as i64, self.microseconds % MICROSECONDS_A_SECOND);
+        let at = DateTime::from_timestamp(seconds, microseconds as u32);
+        at.map(|at| format!("{at}Z")).unwrap_or_default()
+    }
+
     /// The HTTP date, to the second.
     pub fn http_date(self) -> String {
         httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_micros(self.microseconds))
@@ -73,6 +80,7 @@ mod tests {
         }
         assert_eq!(moment.seconds_text(), "1795362721.900399");
         assert_eq!(moment.http_date(), "Sun, 22 Nov 2026 15:52:01 GMT");
+        assert_eq!(moment.iso(), "2026-11-22T15:52:01.900399Z");
         assert_eq!(
             Timestamp::from_http_date("Sun, 22 Nov 2026 15:52:01 GMT").unwrap().seconds(),
             moment.seconds()

@@ -2,14 +2,22 @@
 
 import { DurableObject } from "cloudflare:workers";
 
-import worker, { IdentityObject as RustIdentityObject } from "../../build/index.js";
+import worker, {
+  EnvironmentObject as RustEnvironmentObject,
+  IdentityObject as RustIdentityObject,
+  RegistryObject as RustRegistryObject,
+} from "../../build/index.js";
 
-const { fetch } = worker.prototype;
+const { fetch, scheduled } = worker.prototype;
 
 /** A plain handler: the generated class would be made anew, behind a proxy, for each request. */
 export default {
   fetch(request, env, ctx) {
     return fetch.call({ env, ctx }, request);
+  },
+
+  scheduled(event, env, ctx) {
+    return scheduled.call({ env, ctx }, event);
   },
 };
 
@@ -24,5 +32,81 @@ export class IdentityObject extends DurableObject {
 
   carryOut(command) {
     return this.#identity.carryOut(command);
+  }
+}
+
+/** Publishes one environment. */
+export class EnvironmentObject extends DurableObject {
+  #environment;
+
+  constructor(state, env) {
+    super(state, env);
+    this.#environment = new RustEnvironmentObject(state, env);
+  }
+
+  announcement() {
+    return this.#environment.announcement();
+  }
+
+  document() {
+    return this.#environment.document();
+  }
+
+  told() {
+    return this.#environment.told();
+  }
+
+  follow(clientKey, credential) {
+    return this.#environment.follow(clientKey, credential);
+  }
+
+  leave() {
+    return this.#environment.leave();
+  }
+
+  reconcile() {
+    return this.#environment.reconcile();
+  }
+
+  status() {
+    return this.#environment.status();
+  }
+
+  alarm() {
+    return this.#environment.alarm();
+  }
+}
+
+/** Knows which environments and server keys there are. */
+export class RegistryObject extends DurableObject {
+  #registry;
+
+  constructor(state, env) {
+    super(state, env);
+    this.#registry = new RustRegistryObject(state, env);
+  }
+
+  look(name) {
+    return this.#registry.look(name);
+  }
+
+  serverKey(hash) {
+    return this.#registry.serverKey(hash);
+  }
+
+  told(project) {
+    return this.#registry.told(project);
+  }
+
+  reconcile() {
+    return this.#registry.reconcile();
+  }
+
+  environments() {
+    return this.#registry.environments();
+  }
+
+  alarm() {
+    return this.#registry.alarm();
   }
 }

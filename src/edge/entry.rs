@@ -6,9 +6,11 @@ use super::body;
 use super::config::Config;
 use super::environments::{Environments, Loaded};
 use super::identities;
+use super::notices;
 use super::proxy;
 use super::respond::{respond, respond_with};
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
+use crate::publish::Endpoint;
 
 /// What a request is made of, taken from the platform once.
 pub struct Incoming {
@@ -53,7 +55,10 @@ pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> we
     let method = incoming.method.clone();
     let environments = Environments::new(env.clone(), Config::of(&env));
     match api::open(&method, &incoming.path, &|name| incoming.header(name)) {
-        Opened::Elsewhere => proxy::answer(incoming, &env, &context).await,
+        Opened::Elsewhere => match Endpoint::parse(&incoming.path) {
+            Some(endpoint) => notices::answer(endpoint, incoming, &env).await,
+            None => proxy::answer(incoming, &env, &context).await,
+        },
         Opened::Answered(response) => respond(response),
         Opened::Readiness(route) => {
             let ready = environments.are_readable().await;

@@ -1,20 +1,25 @@
-//! Environments and server keys: from the isolate's memory, else from KV (contract §B; README, *How it fails*).
+//! Environments and server keys: from the isolate's memory, else from where they are stored (README, *How it fails*).
+//!
+//! Where there is an origin, an environment's object says which version is the latest, and KV has it, or that object.
+//! Where there is none, KV is all there is.
 
-use std::cell::{OnceCell, RefCell};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Duration;
 
-use worker::js_sys::{Date, Uint8Array};
+use worker::js_sys::Uint8Array;
 use worker::{Context, Env};
 
+use super::clock::milliseconds;
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::timeout::within;
-use crate::api::{EnvironmentKey, Error, Part};
+use super::records::{Family, Reading, Record};
+use super::{kv, publishing};
+use crate::api::{EnvironmentKey, Error};
 use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp};
-use crate::memory::{Age, Ages, Memory};
+use crate::memory::{Ages, Memory};
+use crate::publish::{Announcement, Version};
 
 /// An environment to answer from.
 pub struct Loaded {
@@ -47,59 +52,161 @@ impl Served {
 /// The way to environments for one request.
 #[derive(Clone)]
 pub struct Environments {
-    env: Env,
-    config: &'static Config,
+    /// Where the stores are.
+    pub env: Env,
+    /// What the deployment sets.
+    pub config: &'static Config,
 }
 
-/// A family of KV keys, all with one prefix and one type of value.
-trait Family: Clone + 'static {
-    const PREFIX: &'static str;
-
-    /// What is stored under `name`.
-    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
-
-    /// About how many bytes of memory it takes.
-    fn memory_length(&self) -> usize;
-
-    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>>;
-}
-
-/// What is known of one key of the store.
-#[derive(Clone)]
-struct Record<T> {
-    /// The last value that could be read, and when the store last had it, in milliseconds.
-    good: Option<(T, u64)>,
-    /// Whether the store has something newer that cannot be read.
-    faulty: bool,
-    /// Whether the store did not answer when it was asked last.
-    unconfirmed: bool,
-    /// Of what the store has; `None` if it has nothing.
-    fingerprint: Option<Fingerprint>,
-}
-
-/// Tells whether what is stored has changed.
-type Fingerprint = u64;
-
-impl<T> Record<T> {
-    fn missing() -> Record<T> {
-        Record { good: None, faulty: false, unconfirmed: false, fingerprint: None }
+impl Environments {
+    /// The way to the environments of this deployment.
+    pub fn new(env: Env, config: &'static Config) -> Environments {
+        Environments { env, config }
     }
 
-    /// The value, and for how many seconds it could not be confirmed, if it could not.
-    fn value(self, now: u64) -> Result<(T, Option<u64>), Error> {
-        match self.good {
-            Some((value, at)) => {
-                let stale = self.faulty || self.unconfirmed;
-                Ok((value, stale.then(|| now.saturating_sub(at) / 1000)))
+    /// The environment that a key opens.
+    pub async fn load(&self, key: &EnvironmentKey, context: &Context) -> Result<Loaded, Error> {
+        match key {
+            EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
+            EnvironmentKey::Server(hash) => {
+                let client_key = self.client_key_of(hash, context).await?;
+                self.load_environment(&client_key, context).await
             }
-            None if self.faulty => Err(Error::Unavailable(Part::Environment)),
-            None => Err(Error::KeyUnknown),
         }
     }
+
+    /// Whether KV answers.
+    pub async fn are_readable(&self) -> bool {
+        let read = kv::get(&self.env, kv::DOCUMENT, kv::TIMEOUT).await;
+        read.inspect_err(|failure| failure.log(None)).is_ok()
+    }
+
+    async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
+        let (environment, stale_seconds) = self.look_up::<Rc<Served>>(client_key, context).await?;
+        Ok(Loaded { environment, stale_seconds })
+    }
+
+    async fn client_key_of(&self, hash: &ServerKeyHash, context: &Context) -> Result<String, Error> {
+        let (key, _) = self.look_up::<ServerKey>(hash, context).await?;
+        let now = Timestamp::from_milliseconds(milliseconds());
+        let valid = now.is_some_and(|now| key.is_valid(now));
+        valid.then_some(key.environment).ok_or(Error::KeyUnknown)
+    }
+
+    /// The document, given that this isolate does not know any version of it.
+    async fn read_first(&self, name: &str) -> Result<Reading, Failure> {
+        let document = match kv::get(&self.env, &kv::document_key(name), kv::TIMEOUT).await {
+            Ok(Some(document)) => document,
+            // Not straight from the object of this name: whoever makes up keys would make as many objects.
+            Ok(None) if !self.may_look() || !publishing::is_known(&self.env, name).await? => {
+                return Ok(Reading::Missing);
+            }
+            Ok(None) => return self.read_from_object(name, None).await,
+            Err(failure) => {
+                return match publishing::is_known(&self.env, name).await {
+                    Ok(true) => self.read_from_object(name, None).await,
+                    _ => Err(failure),
+                };
+            }
+        };
+        match publishing::announced(&self.env, name, OBJECT_TIMEOUT).await {
+            Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
+                Ok(Reading::Stored { value: document, version: Some(version), unconfirmed_since })
+            }
+            Ok(Announcement::Latest { version, unconfirmed_since }) => {
+                self.read_version(name, version, unconfirmed_since).await
+            }
+            Ok(Announcement::Gone) => Ok(Reading::Missing),
+            // Somebody else wrote it.
+            Ok(Announcement::Nothing) => {
+                Ok(Reading::Stored { value: document, version: None, unconfirmed_since: None })
+            }
+            Err(failure) => {
+                failure.log(Some(name));
+                let unconfirmed_since = Some(milliseconds());
+                Ok(Reading::Stored { value: document, version: None, unconfirmed_since })
+            }
+        }
+    }
+
+    /// A version that was announced. KV may take a minute to show it here.
+    async fn read_version(
+        &self,
+        name: &str,
+        version: Version,
+        since: Option<u64>,
+    ) -> Result<Reading, Failure> {
+        match kv::get(&self.env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
+            Ok(Some(document)) if version.is_of(&document) => {
+                return Ok(Reading::Stored {
+                    value: document,
+                    version: Some(version),
+                    unconfirmed_since: since,
+                });
+            }
+            Ok(_) => {}
+            Err(failure) => failure.log(Some(name)),
+        }
+        self.read_from_object(name, since).await
+    }
+
+    async fn read_from_object(&self, name: &str, since: Option<u64>) -> Result<Reading, Failure> {
+        let published = publishing::published(&self.env, name).await?;
+        let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
+        let (version, document) = published.ok_or_else(nothing)?;
+        Ok(Reading::Stored { value: document, version: Some(version), unconfirmed_since: since })
+    }
+
+    /// Whether this isolate may ask for one more unknown key at this moment.
+    fn may_look(&self) -> bool {
+        thread_local! {
+            /// The second, and the looks in it.
+            static LOOKS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+        }
+        let second = milliseconds() / 1000;
+        let looks = match LOOKS.get() {
+            (latest, looks) if latest == second => looks,
+            _ => 0,
+        };
+        LOOKS.set((second, looks.saturating_add(1)));
+        looks < LOOKS_A_SECOND
+    }
 }
 
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Unknown keys that an isolate asks the registry for, so that whoever makes up keys does not keep that busy.
+const LOOKS_A_SECOND: u32 = 10;
+
 impl Family for Rc<Served> {
-    const PREFIX: &'static str = "document:";
+    const PREFIX: &'static str = kv::DOCUMENT;
+
+    fn ages(config: &Config) -> Ages {
+        if !config.publishes() {
+            return Ages { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 };
+        }
+        // Where there is traffic, it is always asked behind an answer; where there is little, an answer waits for it.
+        Ages { soft: config.freshness_seconds * 1000, hard: config.freshness_seconds * 1500 }
+    }
+
+    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<Reading, Failure> {
+        if !from.config.publishes() {
+            return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(Reading::from);
+        }
+        let Some(known) = known else { return from.read_first(name).await };
+        match publishing::announced(&from.env, name, OBJECT_TIMEOUT).await? {
+            Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
+                Ok(Reading::Confirmed { unconfirmed_since })
+            }
+            Announcement::Latest { version, unconfirmed_since } => {
+                from.read_version(name, version, unconfirmed_since).await
+            }
+            Announcement::Gone => Ok(Reading::Missing),
+            Announcement::Nothing => {
+                Err(Failure::new(Source::EnvironmentObject, "it has lost the document that it announced"))
+            }
+        }
+    }
 
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure> {
         let environment = Environment::parse(bytes, config.engine)
@@ -126,7 +233,27 @@ impl Family for Rc<Served> {
 }
 
 impl Family for ServerKey {
-    const PREFIX: &'static str = "server-key:";
+    const PREFIX: &'static str = kv::SERVER_KEY;
+
+    fn ages(config: &Config) -> Ages {
+        Ages { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
+    }
+
+    async fn read(from: &Environments, name: &str, _known: Option<Version>) -> Result<Reading, Failure> {
+        let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
+        match stored {
+            Ok(None) if from.config.publishes() && from.may_look() => {
+                publishing::registered_key(&from.env, name).await.map(Reading::from)
+            }
+            Err(failure) if from.config.publishes() => {
+                match publishing::registered_key(&from.env, name).await {
+                    Ok(Some(key)) => Ok(Reading::from(Some(key))),
+                    _ => Err(failure),
+                }
+            }
+            stored => stored.map(Reading::from),
+        }
+    }
 
     fn decode(bytes: &[u8], _name: &str, _config: &'static Config) -> Result<Self, Failure> {
         serde_json::from_slice(bytes).map_err(|_| Failure::new(Source::Stored, "server key: cannot be read"))
@@ -142,156 +269,4 @@ impl Family for ServerKey {
         }
         &MEMORY
     }
-}
-
-impl Environments {
-    /// The way to the environments of this deployment.
-    pub fn new(env: Env, config: &'static Config) -> Environments {
-        Environments { env, config }
-    }
-
-    /// The environment that a key opens.
-    pub async fn load(&self, key: &EnvironmentKey, context: &Context) -> Result<Loaded, Error> {
-        match key {
-            EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
-            EnvironmentKey::Server(hash) => {
-                let client_key = self.client_key_of(hash, context).await?;
-                self.load_environment(&client_key, context).await
-            }
-        }
-    }
-
-    /// Whether KV answers.
-    pub async fn are_readable(&self) -> bool {
-        match self.read_kv("document:", KV_TIMEOUT).await {
-            Ok(_) => true,
-            Err(failure) => {
-                failure.log(None);
-                false
-            }
-        }
-    }
-
-    async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
-        let (environment, stale_seconds) = self.look_up::<Rc<Served>>(client_key, context).await?;
-        Ok(Loaded { environment, stale_seconds })
-    }
-
-    async fn client_key_of(&self, hash: &ServerKeyHash, context: &Context) -> Result<String, Error> {
-        let (key, _) = self.look_up::<ServerKey>(hash, context).await?;
-        let now = Timestamp::from_milliseconds(milliseconds());
-        let valid = now.is_some_and(|now| key.is_valid(now));
-        valid.then_some(key.environment).ok_or(Error::KeyUnknown)
-    }
-
-    /// A value, and for how many seconds it could not be confirmed, if it could not.
-    async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<(T, Option<u64>), Error> {
-        let now = milliseconds();
-        let ages =
-            Ages { soft: self.config.soft_age_seconds * 1000, hard: self.config.hard_age_seconds * 1000 };
-        let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
-        let Some(remembered) = remembered else {
-            let record = self.revalidate::<T>(name, KV_TIMEOUT).await;
-            return record.map_err(|_| Error::Unavailable(Part::Environment))?.value(now);
-        };
-        let known = remembered.value.good.is_some();
-        match remembered.age {
-            Age::Young => {}
-            Age::Middle if known => {
-                if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
-                    let (environments, name) = (self.clone(), name.to_owned());
-                    // A failure is logged where it happens, and the value just grows older.
-                    context.wait_until(
-                        async move { drop(environments.revalidate::<T>(&name, KV_TIMEOUT).await) },
-                    );
-                }
-            }
-            // That something is missing is not known for long.
-            Age::Middle | Age::Old => {
-                let timeout = if known { KV_TIMEOUT_FOR_KNOWN } else { KV_TIMEOUT };
-                return match self.revalidate::<T>(name, timeout).await {
-                    Ok(record) => record.value(now),
-                    Err(_) if known => {
-                        let (record, now) =
-                            (Record { unconfirmed: true, ..remembered.value }, milliseconds());
-                        // Young again, so that not every request waits for a store that does not answer.
-                        T::memory().with_borrow_mut(|memory| memory.renew(name, record.clone(), now));
-                        record.value(now)
-                    }
-                    Err(_) => Err(Error::Unavailable(Part::Environment)),
-                };
-            }
-        }
-        remembered.value.value(now)
-    }
-
-    /// Reads a value from KV and remembers it. What has not changed is not decoded again, and what cannot be decoded
-    /// leaves the last good value in place.
-    async fn revalidate<T: Family>(&self, name: &str, timeout: Duration) -> Result<Record<T>, Failure> {
-        let began_at = milliseconds();
-        let environment = (T::PREFIX == Rc::<Served>::PREFIX).then_some(name);
-        let read = self.read_kv(&format!("{}{name}", T::PREFIX), timeout).await;
-        let bytes = read.inspect_err(|failure| failure.log(environment))?;
-        let now = milliseconds();
-        // Looked at only now: another request may have read it meanwhile.
-        let last = T::memory().with_borrow_mut(|memory| memory.get(name, now, Ages { soft: 0, hard: 0 }));
-        let last = last.map_or_else(Record::missing, |remembered| remembered.value);
-        let record = match bytes {
-            None => Record::missing(),
-            Some(bytes) => self.decode(&bytes, name, last, now).unwrap_or_else(|(failure, record)| {
-                failure.log(environment);
-                record
-            }),
-        };
-        let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
-        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
-        Ok(record)
-    }
-
-    /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.
-    fn decode<T: Family>(
-        &self,
-        bytes: &[u8],
-        name: &str,
-        last: Record<T>,
-        now: u64,
-    ) -> Result<Record<T>, (Failure, Record<T>)> {
-        let fingerprint = Some(fingerprint(bytes));
-        if last.fingerprint == fingerprint {
-            let good = last.good.map(|(value, at)| (value, if last.faulty { at } else { now }));
-            return Ok(Record { good, unconfirmed: false, ..last });
-        }
-        match T::decode(bytes, name, self.config) {
-            Ok(value) => {
-                Ok(Record { good: Some((value, now)), faulty: false, unconfirmed: false, fingerprint })
-            }
-            Err(failure) => {
-                Err((failure, Record { good: last.good, faulty: true, unconfirmed: false, fingerprint }))
-            }
-        }
-    }
-
-    async fn read_kv(&self, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
-        let kv = self.env.kv("ENVIRONMENTS").map_err(|error| Failure::new(Source::Kv, error))?;
-        match within(timeout, kv.get(key).bytes()).await {
-            Some(read) => read.map_err(|error| Failure::new(Source::Kv, error)),
-            None => Err(Failure::new(Source::Kv, format!("no answer within {timeout:?}"))),
-        }
-    }
-}
-
-/// The time, without an object made for it.
-fn milliseconds() -> u64 {
-    Date::now() as u64
-}
-
-/// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
-const KV_TIMEOUT: Duration = Duration::from_secs(4);
-/// The same where there is a value to serve instead.
-const KV_TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
-
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
 }

@@ -12,6 +12,10 @@ pub enum Source {
     Kv,
     /// The identity's object.
     IdentityObject,
+    /// The environment's object.
+    EnvironmentObject,
+    /// The object that knows which environments there are.
+    Registry,
     /// The Flagsmith behind the worker.
     Origin,
     /// The rate limiter.
@@ -40,6 +44,8 @@ impl Failure {
         let source = match self.source {
             Source::Kv => "kv",
             Source::IdentityObject => "identity object",
+            Source::EnvironmentObject => "environment object",
+            Source::Registry => "registry",
             Source::Origin => "origin",
             Source::RateLimit => "rate limiter",
             Source::Stored => "stored value",

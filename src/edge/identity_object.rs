@@ -17,10 +17,10 @@ use crate::identity::{Change, Command, Identity, Refusal, Traits};
 #[wasm_bindgen]
 extern "C" {
     /// The platform's storage, for the one method that its bindings leave out.
-    type Transactions;
+    pub type Transactions;
 
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    fn transaction_sync(
+    pub fn transaction_sync(
         this: &Transactions,
         write: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
     ) -> std::result::Result<(), JsValue>;

@@ -3,25 +3,36 @@
 //! It loads what the core asks for and sends what the core answers; it decides nothing that could be decided
 //! without IO.
 
+mod alarm;
 mod body;
+mod clock;
 mod config;
+mod database;
 mod entry;
+mod environment_object;
 mod environments;
 mod failure;
 mod identities;
 mod identity_object;
+mod kv;
+mod notices;
 mod origin;
+mod origin_document;
 mod proxy;
 mod publishing;
 mod rate_limit;
+mod records;
+mod registry_object;
 mod respond;
 mod task;
 mod timeout;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
-use worker::{Context, Env, event, web_sys, worker_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
 
+pub use environment_object::EnvironmentObject;
 pub use identity_object::IdentityObject;
+pub use registry_object::RegistryObject;
 
 #[event(start)]
 fn start() {
@@ -34,4 +45,14 @@ fn start() {
 #[wasm_bindgen(js_name = fetch)]
 pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
     task::run(async move { entry::answer(request, env, Context::new(context)).await.into() })
+}
+
+/// The handler of the cron trigger: has everything that publishes look after itself, whatever went wrong before.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    if config::Config::of(&env).publishes()
+        && let Err(failure) = publishing::reconcile_all(&env).await
+    {
+        failure.log(None);
+    }
 }

@@ -1,5 +1,6 @@
 //! Sends requests to the origin, each with a time that it may take, and tells what can go wrong apart.
 
+use std::fmt;
 use std::time::Duration;
 
 use worker::js_sys::{self, Uint8Array};
@@ -125,12 +126,22 @@ impl Exchange {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Broken(cause) => f.write_str(cause),
+            Fault::Late(timeout) => write!(f, "no answer within {timeout:?}"),
+        }
+    }
+}
+
 impl Fault {
     /// Logs it, and says it to the client.
     pub fn report(self) -> Error {
-        let (cause, error) = match self {
-            Fault::Broken(cause) => (cause, Error::OriginBroken),
-            Fault::Late(timeout) => (format!("no answer within {timeout:?}"), Error::OriginLate),
+        let cause = self.to_string();
+        let error = match self {
+            Fault::Broken(_) => Error::OriginBroken,
+            Fault::Late(_) => Error::OriginLate,
         };
         Failure::new(Source::Origin, cause).log(None);
         error

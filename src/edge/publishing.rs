@@ -1,8 +1,177 @@
-//! Tells the environments that a write has changed.
+//! Calls the objects that publish environments, and the one that knows which there are.
+
+use std::fmt::Display;
+use std::time::Duration;
 
 use worker::Env;
+use worker::js_sys::{Array, Promise, Uint8Array};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
 
+use super::config::Config;
+use super::failure::{Failure, Source};
+use super::timeout::within;
 use crate::admin::publishing::Affected;
+use crate::publish::{Announcement, Version};
 
-/// Has what a write through the worker affected published again.
-pub async fn refresh(_env: Env, _affected: Affected) {}
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of an [`super::EnvironmentObject`] in another place.
+    type EnvironmentStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn announcement(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn told(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn follow(this: &EnvironmentStub, client_key: &str, credential: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn leave(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn reconcile(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn status(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+
+    /// A stub of the [`super::RegistryObject`].
+    type RegistryStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn look(this: &RegistryStub, name: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = serverKey)]
+    fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = told)]
+    fn tell(this: &RegistryStub, project: Option<f64>) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = reconcile)]
+    fn reconcile_all(this: &RegistryStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = environments)]
+    fn environments(this: &RegistryStub) -> Result<Promise, JsValue>;
+}
+
+/// How long an object may take that only looks at what it has.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an object may take that may have to wait for the origin.
+const LONG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which version an environment's object says is the latest.
+pub async fn announced(env: &Env, client_key: &str, timeout: Duration) -> Result<Announcement, Failure> {
+    let answer = call(env, client_key, timeout, EnvironmentStub::announcement).await?;
+    answer.as_string().unwrap_or_default().parse().map_err(|_| unreadable(Source::EnvironmentObject))
+}
+
+/// The document that an environment's object has, and its version.
+pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, Vec<u8>)>, Failure> {
+    let answer = call(env, client_key, LONG_TIMEOUT, EnvironmentStub::document).await?;
+    let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
+    let version = pair.get(0).as_string().unwrap_or_default().parse();
+    let version = version.map_err(|_| unreadable(Source::EnvironmentObject))?;
+    Ok(Some((version, Uint8Array::new(&pair.get(1)).to_vec())))
+}
+
+/// Has an environment published from now on.
+pub async fn follow(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
+    call(env, client_key, TIMEOUT, |stub| stub.follow(client_key, credential)).await.map(drop)
+}
+
+/// Has an environment published no longer.
+pub async fn leave(env: &Env, client_key: &str) -> Result<(), Failure> {
+    call(env, client_key, TIMEOUT, EnvironmentStub::leave).await.map(drop)
+}
+
+/// Has an environment's object look whether everything is as it should be.
+pub async fn reconcile(env: &Env, client_key: &str) -> Result<(), Failure> {
+    call(env, client_key, LONG_TIMEOUT, EnvironmentStub::reconcile).await.map(drop)
+}
+
+/// Tells an environment's object of a change. Whether it publishes the environment at all.
+pub async fn tell(env: &Env, client_key: &str) -> Result<bool, Failure> {
+    call(env, client_key, TIMEOUT, EnvironmentStub::told).await.map(|answer| answer.is_truthy())
+}
+
+/// An environment's part of the status, as JSON.
+pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
+    let answer = call(env, client_key, TIMEOUT, EnvironmentStub::status).await?;
+    answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
+}
+
+/// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds.
+pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
+    call_registry(env, LONG_TIMEOUT, |stub| stub.look(name)).await.map(|answer| answer.is_truthy())
+}
+
+/// A server key's entry by its hash; looks for it at the origin, within bounds.
+pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let entry = call_registry(env, LONG_TIMEOUT, |stub| stub.server_key(hash)).await?;
+    Ok(entry.as_string().map(String::into_bytes))
+}
+
+/// Has the registry look whether everything is as it should be.
+pub async fn reconcile_all(env: &Env) -> Result<(), Failure> {
+    call_registry(env, LONG_TIMEOUT, RegistryStub::reconcile_all).await.map(drop)
+}
+
+/// What the registry knows, as JSON.
+pub async fn registered(env: &Env) -> Result<String, Failure> {
+    let answer = call_registry(env, TIMEOUT, RegistryStub::environments).await?;
+    answer.as_string().ok_or_else(|| unreadable(Source::Registry))
+}
+
+/// Has what a write through the worker affected published again. What fails is logged; the alarms make up for it.
+pub async fn refresh(env: Env, affected: Affected) {
+    if let Err(failure) = tell_affected(&env, &affected).await {
+        failure.log(None);
+    }
+}
+
+/// Has what may have changed published again.
+pub async fn tell_affected(env: &Env, affected: &Affected) -> Result<(), Failure> {
+    if !Config::of(env).publishes() {
+        return Ok(());
+    }
+    match affected {
+        // One that nobody publishes yet may be new.
+        Affected::Environment(key) if tell(env, key).await? => Ok(()),
+        Affected::Environment(_) | Affected::Everything => tell_registry(env, None).await,
+        Affected::Project(id) => tell_registry(env, Some(*id as f64)).await,
+    }
+}
+
+async fn tell_registry(env: &Env, project: Option<f64>) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, |stub| stub.tell(project)).await.map(drop)
+}
+
+async fn call(
+    env: &Env,
+    client_key: &str,
+    timeout: Duration,
+    method: impl FnOnce(&EnvironmentStub) -> Result<Promise, JsValue>,
+) -> Result<JsValue, Failure> {
+    let failed = |cause: &dyn Display| Failure::new(Source::EnvironmentObject, cause);
+    let objects = env.durable_object("PUBLISHERS").map_err(|error| failed(&error))?;
+    let stub: EnvironmentStub = objects.get_by_name(client_key).map_err(|error| failed(&error))?.into_rpc();
+    answer(method(&stub), timeout).await.map_err(|cause| failed(&cause))
+}
+
+async fn call_registry(
+    env: &Env,
+    timeout: Duration,
+    method: impl FnOnce(&RegistryStub) -> Result<Promise, JsValue>,
+) -> Result<JsValue, Failure> {
+    let failed = |cause: &dyn Display| Failure::new(Source::Registry, cause);
+    let objects = env.durable_object("REGISTRY").map_err(|error| failed(&error))?;
+    let stub: RegistryStub = objects.get_by_name("registry").map_err(|error| failed(&error))?.into_rpc();
+    answer(method(&stub), timeout).await.map_err(|cause| failed(&cause))
+}
+
+async fn answer(promise: Result<Promise, JsValue>, timeout: Duration) -> Result<JsValue, String> {
+    let text = |error: JsValue| worker::Error::from(error).to_string();
+    match within(timeout, JsFuture::from(promise.map_err(text)?)).await {
+        Some(answer) => answer.map_err(text),
+        None => Err(format!("no answer within {timeout:?}")),
+    }
+}
+
+fn unreadable(source: Source) -> Failure {
+    Failure::new(source, "its answer cannot be read")
+}

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::endpoint::is_word;
 use super::next_page::own_page;
+use crate::admin::Origin;
 use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
 
 /// What a discovery may ask at most.
@@ -40,7 +42,7 @@ pub struct Found {
 }
 
 /// An environment as it is listed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
     /// Its project's number.
     pub project: Option<i64>,
@@ -50,8 +52,8 @@ pub struct Listed {
 
 /// A discovery under way.
 #[derive(Debug)]
-pub struct Discovery {
-    origin: String,
+pub struct Discovery<'o> {
+    origin: &'o Origin,
     asks: VecDeque<Ask>,
     asked: usize,
     found: Found,
@@ -83,11 +85,11 @@ struct Key {
     expires_at: Option<String>,
 }
 
-impl Discovery {
+impl Discovery<'_> {
     /// A discovery that has not asked anything yet.
-    pub fn new(origin: &str) -> Discovery {
+    pub fn new(origin: &Origin) -> Discovery<'_> {
         let first = Ask { path: "/api/v1/projects/".to_owned(), about: About::Projects };
-        Discovery { origin: origin.to_owned(), asks: [first].into(), asked: 0, found: Found::default() }
+        Discovery { origin, asks: [first].into(), asked: 0, found: Found::default() }
     }
 
     /// What to ask next; nothing when all has been found.
@@ -112,7 +114,7 @@ impl Discovery {
             }
             About::Environments { project } => {
                 for Environment { api_key, name } in self.items(ask, answer)? {
-                    if !is_client_key(&api_key) {
+                    if !is_word(&api_key) {
                         return Err(format!("{}: has an api_key that is none", ask.what()));
                     }
                     let path = format!("/api/v1/environments/{api_key}/api-keys/");
@@ -142,7 +144,7 @@ impl Discovery {
         match serde_json::from_slice(answer).map_err(|_| format!("{}: cannot be read", ask.what()))? {
             List::All(items) | List::Page { results: items, next: None } => Ok(items),
             List::Page { results, next: Some(next) } => {
-                let path = own_page(&next, &self.origin);
+                let path = own_page(&next, self.origin);
                 let path = path.ok_or_else(|| format!("{}: its next page is another host's", ask.what()))?;
                 self.asks.push_front(Ask { path, about: ask.about.clone() });
                 Ok(results)
@@ -162,13 +164,6 @@ impl Ask {
     }
 }
 
-/// It becomes a part of paths and of KV keys.
-fn is_client_key(key: &str) -> bool {
-    (1..=128).contains(&key.len())
-        && !key.starts_with("ser.")
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +172,8 @@ mod tests {
 
     /// Asks until there is nothing more to ask.
     fn discover(answers: &[(&str, &str)]) -> Result<(Found, Vec<String>), String> {
-        let (mut discovery, mut asked) = (Discovery::new(ORIGIN), Vec::new());
+        let origin = Origin::parse(ORIGIN).unwrap();
+        let (mut discovery, mut asked) = (Discovery::new(&origin), Vec::new());
         while let Some(ask) = discovery.next_ask()? {
             let answer = answers.iter().find(|(path, _)| *path == ask.path);
             discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes())?;

@@ -91,6 +91,13 @@ impl Registry {
         self.environments.contains_key(name) || self.server_keys.contains_key(name)
     }
 
+    /// Whether an environment is published with the server key of this hash.
+    pub fn follows(&self, hash: &str) -> bool {
+        self.environments
+            .values()
+            .any(|(_, credential)| matches!(credential, Credential::ServerKey(key) if key == hash))
+    }
+
     /// Whether an unknown key may lead to a discovery, given when the latest began and ended.
     pub fn may_look(began_at: u64, ended_at: u64, now: u64) -> bool {
         let took = ended_at.saturating_sub(began_at);

@@ -47,7 +47,8 @@ impl Schedule {
     /// Somebody says that there is something new. Many who say so at once make one attempt, and one more later.
     pub fn told(&mut self, now: u64, pace: Pace) {
         self.bring_forward(now.max(self.began_at + pace.gap));
-        self.again_at = Some(now + AGAIN_AFTER);
+        // To the second, so that a burst changes it, and what is stored of it, once a second.
+        self.again_at = Some((now + AGAIN_AFTER.max(pace.gap)).next_multiple_of(1_000));
     }
 
     /// Makes sure that there will be an attempt at all.
@@ -145,7 +146,7 @@ mod tests {
         assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= PACE.gap), "{attempts:?}");
         assert!(attempts.len() <= 10_000 / 250 + 2, "{}", attempts.len());
         assert!(attempts.iter().any(|at| (told_last..told_last + PACE.gap + 1).contains(at)), "{attempts:?}");
-        assert_eq!(attempts.last(), Some(&(told_last + AGAIN_AFTER)));
+        assert_eq!(attempts.last(), Some(&(told_last + AGAIN_AFTER).next_multiple_of(1_000)));
     }
 
     #[test]

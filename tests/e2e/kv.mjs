@@ -14,6 +14,8 @@ class Kv {
   entries;
   /** The keys that were asked for, in order. */
   requests = [];
+  /** The keys that were written, in order. */
+  writes = [];
   /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing) or "stall" (no answer). */
   behaviour = (_key) => "serve";
 
@@ -54,6 +56,7 @@ class Kv {
     }
     if (request.method === "PUT") {
       this.entries.set(key, await bytesOf(request));
+      this.writes.push(key);
       return send(response, 200, "");
     }
     if (request.method === "DELETE") {

@@ -1,0 +1,63 @@
+//! Workers KV: environment documents and server keys, each family of keys with a prefix of its own.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use worker::Env;
+use worker::kv::{KvError, KvStore};
+
+use super::failure::{Failure, Source};
+use super::timeout::within;
+use crate::publish::Version;
+
+/// What the keys of documents begin with; the rest is a client key.
+pub const DOCUMENT: &str = "document:";
+/// What the keys of server keys begin with; the rest is a hash.
+pub const SERVER_KEY: &str = "server-key:";
+/// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
+pub const TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a version is kept for the isolates that are told of it, in seconds. The latest document is kept besides.
+pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
+
+/// The key of an environment's latest document.
+pub fn document_key(client_key: &str) -> String {
+    format!("{DOCUMENT}{client_key}")
+}
+
+/// The key of one version of an environment's document, which never changes.
+pub fn version_key(client_key: &str, version: Version) -> String {
+    format!("{DOCUMENT}{client_key}:{version}")
+}
+
+/// What is stored, if anything is.
+pub async fn get(env: &Env, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
+    carry_out(timeout, store(env)?.get(key).bytes()).await
+}
+
+/// Stores a value, for ever or for so many seconds.
+pub async fn put(env: &Env, key: &str, value: &[u8], lifetime: Option<u64>) -> Result<(), Failure> {
+    let put = store(env)?.put_bytes(key, value).map_err(failure)?;
+    let put = if let Some(lifetime) = lifetime { put.expiration_ttl(lifetime) } else { put };
+    carry_out(TIMEOUT, put.execute()).await
+}
+
+/// Deletes a value, if there is one.
+pub async fn delete(env: &Env, key: &str) -> Result<(), Failure> {
+    carry_out(TIMEOUT, store(env)?.delete(key)).await
+}
+
+fn store(env: &Env) -> Result<KvStore, Failure> {
+    env.kv("ENVIRONMENTS").map_err(failure)
+}
+
+async fn carry_out<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, KvError>>,
+) -> Result<T, Failure> {
+    let outcome = within(timeout, work).await;
+    outcome.ok_or_else(|| failure(format!("no answer within {timeout:?}")))?.map_err(failure)
+}
+
+fn failure(cause: impl Display) -> Failure {
+    Failure::new(Source::Kv, cause)
+}

@@ -1,0 +1,225 @@
+//! What an isolate knows of stored values, and how it looks them up again.
+//!
+//! A value is served as long as it is young, looked up again behind the answer when it is not, and before it when it is
+//! old. What cannot be looked up, or not be read, leaves the last good value in place; and no earlier version ever takes
+//! the place of a later one.
+
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::thread::LocalKey;
+use std::time::Duration;
+
+use worker::Context;
+
+use super::clock::milliseconds;
+use super::config::Config;
+use super::environments::Environments;
+use super::failure::{Failure, Source};
+use super::kv;
+use super::timeout::within;
+use crate::api::{Error, Part};
+use crate::memory::{Age, Ages, Memory};
+use crate::publish::Version;
+
+/// How long a look-up may take, wherever it leads; SDKs give up after 10 s.
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// The same where an answer waits for it, and there is a value to serve instead.
+const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
+
+/// A family of stored values, all with one prefix and one type.
+pub trait Family: Clone + 'static {
+    /// What their keys in KV begin with.
+    const PREFIX: &'static str;
+
+    /// When they come of age.
+    fn ages(config: &Config) -> Ages;
+
+    /// Looks up what is stored under `name`, given the version that is known.
+    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<Reading, Failure>;
+
+    /// What is stored under `name`.
+    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
+
+    /// About how many bytes of memory it takes.
+    fn memory_length(&self) -> usize;
+
+    /// What this isolate knows of them.
+    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>>;
+}
+
+/// What a look-up comes to. `unconfirmed_since`: when the origin confirmed it last, if it does not at present.
+pub enum Reading {
+    /// There is nothing.
+    Missing,
+    /// What is known is still the latest.
+    Confirmed {
+        /// When it did, in milliseconds.
+        unconfirmed_since: Option<u64>,
+    },
+    /// This is stored; as which version, if it has one.
+    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64> },
+}
+
+impl From<Option<Vec<u8>>> for Reading {
+    fn from(stored: Option<Vec<u8>>) -> Reading {
+        let stored = stored.map(|value| Reading::Stored { value, version: None, unconfirmed_since: None });
+        stored.unwrap_or(Reading::Missing)
+    }
+}
+
+/// What is known of one stored value.
+#[derive(Clone)]
+pub struct Record<T> {
+    /// The last value that could be read, and when it was confirmed last, in milliseconds.
+    good: Option<(T, u64)>,
+    /// Whether there is something newer that cannot be read.
+    faulty: bool,
+    /// Whether it could not be confirmed when that was tried last.
+    unconfirmed: bool,
+    /// Of what is stored; `None` if there is nothing.
+    fingerprint: Option<Fingerprint>,
+    /// Of what is stored, if it has one.
+    version: Option<Version>,
+}
+
+/// Tells whether what is stored has changed.
+type Fingerprint = u64;
+
+impl<T> Record<T> {
+    fn missing() -> Record<T> {
+        Record { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
+    }
+
+    /// The value, and for how many seconds it could not be confirmed, if it could not.
+    fn value(self, now: u64) -> Result<(T, Option<u64>), Error> {
+        match self.good {
+            Some((value, at)) => {
+                let stale = self.faulty || self.unconfirmed;
+                Ok((value, stale.then(|| now.saturating_sub(at) / 1000)))
+            }
+            None if self.faulty => Err(Error::Unavailable(Part::Environment)),
+            None => Err(Error::KeyUnknown),
+        }
+    }
+
+    /// Notes that what is stored is still the same.
+    fn confirm(&mut self, unconfirmed_since: Option<u64>, now: u64) {
+        if let Some((_, at)) = &mut self.good
+            && !self.faulty
+        {
+            *at = unconfirmed_since.unwrap_or(now);
+        }
+        self.unconfirmed = unconfirmed_since.is_some();
+    }
+}
+
+impl Environments {
+    /// A value, and for how many seconds it could not be confirmed, if it could not.
+    pub async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<(T, Option<u64>), Error> {
+        let now = milliseconds();
+        let ages = T::ages(self.config);
+        let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
+        let unavailable = |_| Error::Unavailable(Part::Environment);
+        let Some(remembered) = remembered else {
+            return self.revalidate::<T>(name, TIMEOUT).await.map_err(unavailable)?.value(now);
+        };
+        let known = remembered.value.good.is_some();
+        match remembered.age {
+            Age::Young => {}
+            Age::Middle if known => {
+                if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
+                    let (environments, name) = (self.clone(), name.to_owned());
+                    // A failure is logged where it happens.
+                    context
+                        .wait_until(async move { drop(environments.revalidate::<T>(&name, TIMEOUT).await) });
+                }
+            }
+            // That something is missing is not known for long.
+            Age::Middle | Age::Old => {
+                let timeout = if known { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
+                return self.revalidate::<T>(name, timeout).await.map_err(unavailable)?.value(milliseconds());
+            }
+        }
+        remembered.value.value(now)
+    }
+
+    /// Looks a value up and remembers it. What has not changed is not decoded again.
+    async fn revalidate<T: Family>(&self, name: &str, timeout: Duration) -> Result<Record<T>, Failure> {
+        let began_at = milliseconds();
+        let version = remembered::<T>(name).and_then(|record| record.version);
+        let environment = (T::PREFIX == kv::DOCUMENT).then_some(name);
+        let late =
+            || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
+        let reading = within(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
+        let now = milliseconds();
+        // Looked at only now: another request may have read it meanwhile.
+        let last = remembered::<T>(name).unwrap_or_else(Record::missing);
+        let record = match reading {
+            Err(failure) => {
+                failure.log(environment);
+                if last.good.is_none() {
+                    return Err(failure);
+                }
+                let record = Record { unconfirmed: true, ..last };
+                // Young again, so that not every request waits for a store that does not answer.
+                T::memory().with_borrow_mut(|memory| memory.renew(name, record.clone(), now));
+                return Ok(record);
+            }
+            Ok(Reading::Missing) => Record::missing(),
+            Ok(Reading::Confirmed { unconfirmed_since }) => {
+                let mut record = last;
+                record.confirm(unconfirmed_since, now);
+                record
+            }
+            Ok(Reading::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
+                return Ok(last);
+            }
+            Ok(Reading::Stored { value, version, unconfirmed_since }) => {
+                let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
+                    failure.log(environment);
+                    record
+                });
+                record.confirm(unconfirmed_since, now);
+                Record { version, ..record }
+            }
+        };
+        let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
+        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
+        Ok(record)
+    }
+
+    /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.
+    fn decode<T: Family>(
+        &self,
+        bytes: &[u8],
+        name: &str,
+        last: Record<T>,
+        now: u64,
+    ) -> Result<Record<T>, (Failure, Record<T>)> {
+        let fingerprint = Some(fingerprint(bytes));
+        if last.fingerprint == fingerprint {
+            return Ok(last);
+        }
+        match T::decode(bytes, name, self.config) {
+            Ok(value) => Ok(Record { good: Some((value, now)), faulty: false, fingerprint, ..last }),
+            Err(failure) => Err((failure, Record { faulty: true, fingerprint, ..last })),
+        }
+    }
+}
+
+fn remembered<T: Family>(name: &str) -> Option<Record<T>> {
+    let ages = Ages { soft: 0, hard: 0 };
+    T::memory()
+        .with_borrow_mut(|memory| memory.get(name, milliseconds(), ages))
+        .map(|remembered| remembered.value)
+}
+
+fn sequence(version: Option<Version>) -> Option<u64> {
+    version.map(|version| version.sequence)
+}
+
+fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,361 @@
+//! The object that knows which environments and server keys are served; there is one.
+//!
+//! It asks the origin once in a while, one thing after the other, and carries out what that changes: an environment's
+//! object is told to publish it or to leave it, KV gets a server key or loses it. Only a whole discovery takes anything
+//! away.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object};
+
+use super::alarm::Alarm;
+use super::clock::{iso, milliseconds, until};
+use super::config::Config;
+use super::database::Database;
+use super::failure::{Failure, Source};
+use super::origin::{self, Call};
+use super::{kv, origin_document, publishing};
+use crate::document::{ServerKey, hash_of_server_key};
+use crate::publish::{Change, Credential, Discovery, Listed, Pace, Registry, Schedule};
+
+/// How long one answer to a discovery may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
+/// How long whoever has an unknown key waits for a discovery.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
+/// How many objects are told at a time.
+const TOLD_AT_ONCE: usize = 50;
+/// At least from one discovery to the next, in milliseconds, however many writes there are.
+const DISCOVERY_GAP: u64 = 10_000;
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS environment (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS server_key (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS discovery (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);";
+const READ_DISCOVERY: &str = "SELECT state FROM discovery";
+const WRITE_DISCOVERY: &str = "INSERT OR REPLACE INTO discovery (id, state) VALUES (1, ?)";
+
+/// What the object remembers.
+#[derive(Default)]
+struct Memory {
+    registry: Registry,
+    discoveries: Discoveries,
+}
+
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Discoveries {
+    schedule: Schedule,
+    /// When the latest ended, in milliseconds.
+    ended_at: u64,
+}
+
+/// The registry.
+#[durable_object(alarm)]
+pub struct RegistryObject {
+    env: Env,
+    config: &'static Config,
+    state: State,
+    database: Database,
+    alarm: Alarm,
+    /// Once it has been read.
+    memory: RefCell<Option<Memory>>,
+}
+
+impl DurableObject for RegistryObject {
+    fn new(state: State, env: Env) -> RegistryObject {
+        let (config, database) = (Config::of(&env), Database::of(&state.storage()));
+        RegistryObject { env, config, state, database, alarm: Alarm::default(), memory: RefCell::default() }
+    }
+
+    /// Nobody's way in: it is called by the methods below.
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.rings();
+        let outcome = self.work().await;
+        self.alarm.answered();
+        self.alarm.set(&self.state.storage(), outcome?).await?;
+        Response::empty()
+    }
+}
+
+// worker-build and cargo alone find these crates by different names.
+#[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
+impl RegistryObject {
+    /// Whether a client key or the hash of a server key is known. If it is not, the origin is asked what there is, unless
+    /// it was asked a short while ago.
+    pub async fn look(&self, name: String) -> std::result::Result<bool, JsValue> {
+        let now = milliseconds();
+        let (is_known, may_look) = self.with(|memory| {
+            let Discoveries { schedule, ended_at } = &memory.discoveries;
+            (memory.registry.knows(&name), Registry::may_look(schedule.began_at, *ended_at, now))
+        })?;
+        if is_known || !self.config.publishes() || !(may_look || self.alarm.is_ringing()) {
+            return Ok(is_known);
+        }
+        let last = self.with(|memory| memory.discoveries.ended_at)?;
+        if !self.alarm.is_ringing() {
+            self.schedule(|schedule| schedule.told(now, self.pace()))?;
+            self.wake().await?;
+        }
+        let is_done = || {
+            self.with(|memory| memory.registry.knows(&name) || memory.discoveries.ended_at != last)
+                .unwrap_or(true)
+        };
+        until(LOOK_TIMEOUT, is_done).await;
+        Ok(self.with(|memory| memory.registry.knows(&name))?)
+    }
+
+    /// A server key's entry, as KV has it, by the key's hash; null for one that is not known after [`Self::look`].
+    #[wasm_bindgen(js_name = serverKey)]
+    pub async fn server_key(&self, hash: String) -> std::result::Result<Option<String>, JsValue> {
+        self.look(hash.clone()).await?;
+        let entry = self.with(|memory| memory.registry.server_keys.get(&hash).map(serde_json::to_string))?;
+        Ok(entry.transpose().map_err(worker::Error::from)?)
+    }
+
+    /// Something has changed: the environments of a project, or anything at all.
+    pub async fn told(&self, project: Option<f64>) -> std::result::Result<(), JsValue> {
+        let project = project.map(|project| project as i64);
+        if project.is_none() {
+            let now = milliseconds();
+            self.schedule(|schedule| schedule.told(now, self.pace()))?;
+            self.wake().await?;
+        }
+        for keys in self.with(|memory| memory.registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
+            for told in join_all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
+                // Its own alarm makes up for it.
+                drop(told.inspect_err(|failure| failure.log(None)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks whether the next discovery is due some time, and has the environments' objects look after themselves.
+    pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
+        if self.config.publishes() {
+            self.schedule(|schedule| schedule.start(milliseconds()))?;
+            self.wake().await?;
+        }
+        for keys in self.with(|memory| memory.registry.environments_of(None))?.chunks(TOLD_AT_ONCE) {
+            for done in join_all(keys.iter().map(|key| publishing::reconcile(&self.env, key))).await {
+                drop(done.inspect_err(|failure| failure.log(None)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Which environments there are, and how the latest discoveries went, as JSON.
+    pub fn environments(&self) -> std::result::Result<String, JsValue> {
+        Ok(self.with(|memory| {
+            let Schedule { succeeded_at, fault, .. } = &memory.discoveries.schedule;
+            json!({
+                "environments": memory.registry.environments.keys().collect::<Vec<_>>(),
+                "server_keys": memory.registry.server_keys.len(),
+                "last_success": iso(*succeeded_at),
+                "last_fault": fault.as_ref().map(|fault| {
+                    json!({"at": iso(Some(fault.at)), "cause": fault.cause, "attempts": fault.count})
+                }),
+            })
+            .to_string()
+        })?)
+    }
+}
+
+impl RegistryObject {
+    /// Does what there is to do. Gives the time of what comes next.
+    async fn work(&self) -> Result<Option<u64>> {
+        loop {
+            let next = self.with(|memory| memory.discoveries.schedule.next())?;
+            if !self.config.publishes() {
+                return Ok(None);
+            }
+            if next.is_none_or(|next| next > milliseconds()) {
+                return Ok(next);
+            }
+            // In memory only: if the object is lost meanwhile, the discovery is still due.
+            self.with(|memory| memory.discoveries.schedule.began(milliseconds()))?;
+            let outcome = match self.config.origin_api_token.is_some() {
+                true => self.discover().await?,
+                false => self.discover_by_server_keys().await?,
+            };
+            if let Err(cause) = &outcome {
+                Failure::new(Source::Registry, cause).log(None);
+            }
+            let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
+            self.with(|memory| memory.discoveries.ended_at = now)?;
+            self.schedule(|schedule| match outcome {
+                Ok(()) => schedule.succeeded(now, self.pace(), random),
+                Err(cause) => schedule.failed(now, cause, self.pace(), random),
+            })?;
+        }
+    }
+
+    /// Finds all that the token may see, and carries out what that changes.
+    async fn discover(&self) -> Result<std::result::Result<(), String>> {
+        let found = match self.find().await {
+            Ok(found) => found,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let mut outcome = Ok(());
+        for change in self.with(|memory| memory.registry.changes(&found))? {
+            outcome = self.carry_out(change).await?.and(outcome);
+        }
+        Ok(outcome)
+    }
+
+    async fn find(&self) -> std::result::Result<crate::publish::Found, String> {
+        let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+        let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
+        let authorization = format!("Api-Key {token}");
+        let mut discovery = Discovery::new(origin);
+        while let Some(ask) = discovery.next_ask()? {
+            let call = Call {
+                method: "GET",
+                target: &ask.path,
+                headers: &[("authorization", &authorization)],
+                body: None,
+                timeout: ANSWER_TIMEOUT,
+                max_length: MAX_ANSWER_LENGTH,
+            };
+            let answer =
+                origin::call(origin, call).await.map_err(|fault| format!("{}: {fault}", ask.what()))?;
+            if answer.status != 200 {
+                return Err(format!("{}: it answered {}", ask.what(), answer.status));
+            }
+            discovery.take(&ask, &answer.body)?;
+        }
+        Ok(discovery.found())
+    }
+
+    /// Finds the environments of the server keys that are set. A key whose document cannot be had takes nothing away.
+    async fn discover_by_server_keys(&self) -> Result<std::result::Result<(), String>> {
+        let hashes: Vec<_> = self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect();
+        let mut outcome = Ok(());
+        for change in self.with(|memory| memory.registry.without_others(&hashes))? {
+            outcome = self.carry_out(change).await?.and(outcome);
+        }
+        for hash in hashes {
+            if self.with(|memory| memory.registry.follows(&hash))? {
+                continue;
+            }
+            let credential = Credential::ServerKey(hash.clone());
+            match origin_document::fetch(&self.env, &credential, "").await {
+                Err(cause) => outcome = Err(format!("a server key: {cause}")),
+                Ok(candidate) => {
+                    let environment = candidate.client_key.clone();
+                    let server_key = ServerKey { environment, active: true, expires_at: None };
+                    let listed = Listed { project: candidate.project, name: candidate.name };
+                    let follow = Change::Follow(candidate.client_key, listed, credential);
+                    for change in [follow, Change::PutKey(hash, server_key)] {
+                        outcome = self.carry_out(change).await?.and(outcome);
+                    }
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Carries out a change and notes it; one that fails is found again by the next discovery.
+    async fn carry_out(&self, change: Change) -> Result<std::result::Result<(), String>> {
+        let done = match &change {
+            Change::Follow(key, _, credential) => {
+                publishing::follow(&self.env, key, &serde_json::to_string(credential)?).await
+            }
+            Change::Leave(key) => publishing::leave(&self.env, key).await,
+            Change::PutKey(hash, key) => {
+                let entry = serde_json::to_vec(key)?;
+                kv::put(&self.env, &format!("{}{hash}", kv::SERVER_KEY), &entry, None).await
+            }
+            Change::DeleteKey(hash) => kv::delete(&self.env, &format!("{}{hash}", kv::SERVER_KEY)).await,
+        };
+        if let Err(failure) = done {
+            return Ok(Err(failure.cause));
+        }
+        self.database.execute(SCHEMA, vec![])?;
+        match &change {
+            Change::Follow(key, listed, credential) => {
+                self.put_entry("environment", key, serde_json::to_string(&(listed, credential))?)?;
+            }
+            Change::PutKey(hash, key) => self.put_entry("server_key", hash, serde_json::to_string(key)?)?,
+            Change::Leave(key) => self.delete_entry("environment", key)?,
+            Change::DeleteKey(hash) => self.delete_entry("server_key", hash)?,
+        }
+        self.with(|memory| memory.registry.carried_out(&change))?;
+        Ok(Ok(()))
+    }
+
+    fn pace(&self) -> Pace {
+        let period = self.config.discovery_seconds * 1000;
+        Pace { period, gap: DISCOVERY_GAP.min(period) }
+    }
+
+    async fn wake(&self) -> Result<()> {
+        let at = self.with(|memory| memory.discoveries.schedule.next())?;
+        self.alarm.set(&self.state.storage(), at).await
+    }
+
+    /// Changes the schedule, and writes it if that made a difference.
+    fn schedule(&self, change: impl FnOnce(&mut Schedule)) -> Result<()> {
+        let discoveries = self.with(|memory| {
+            let before = memory.discoveries.clone();
+            change(&mut memory.discoveries.schedule);
+            (memory.discoveries != before).then(|| memory.discoveries.clone())
+        })?;
+        let Some(discoveries) = discoveries else { return Ok(()) };
+        self.database.execute(SCHEMA, vec![])?;
+        self.database.execute(WRITE_DISCOVERY, vec![serde_json::to_string(&discoveries)?.into()])
+    }
+
+    /// Looks at what is remembered, or changes it.
+    fn with<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> Result<T> {
+        let mut memory = self.memory.borrow_mut();
+        if memory.is_none() {
+            *memory = Some(self.read()?);
+        }
+        Ok(act(memory.get_or_insert_default()))
+    }
+
+    fn read(&self) -> Result<Memory> {
+        let mut memory = Memory::default();
+        if self.database.has("discovery")? {
+            if let [SqlStorageValue::String(state)] =
+                self.database.rows(READ_DISCOVERY, vec![])?.concat().as_slice()
+            {
+                memory.discoveries = serde_json::from_str(state)?;
+            }
+            memory.registry.environments = self.entries("environment")?;
+            memory.registry.server_keys = self.entries("server_key")?;
+        }
+        Ok(memory)
+    }
+
+    fn entries<T: DeserializeOwned, C: FromIterator<(String, T)>>(&self, table: &str) -> Result<C> {
+        let rows = self.database.rows(&format!("SELECT name, entry FROM {table}"), vec![])?;
+        let entry = |row: Vec<SqlStorageValue>| match row.as_slice() {
+            [SqlStorageValue::String(name), SqlStorageValue::String(entry)] => {
+                Ok((name.clone(), serde_json::from_str(entry)?))
+            }
+            _ => Err(worker::Error::from("a row cannot be read")),
+        };
+        rows.into_iter().map(entry).collect()
+    }
+
+    fn put_entry(&self, table: &str, name: &str, entry: String) -> Result<()> {
+        let statement = format!("INSERT OR REPLACE INTO {table} (name, entry) VALUES (?, ?)");
+        self.database.execute(&statement, vec![name.into(), entry.into()])
+    }
+
+    fn delete_entry(&self, table: &str, name: &str) -> Result<()> {
+        self.database.execute(&format!("DELETE FROM {table} WHERE name = ?"), vec![name.into()])
+    }
+}

@@ -1,0 +1,217 @@
+// From the origin to every isolate: which environments and keys are served, and how soon a change is seen.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { test } from "node:test";
+
+import { documentEntry, serverKeyEntry } from "../../.make/environments.mjs";
+import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
+import { eventually, FIXTURES, startEdge } from "./harness.mjs";
+import { request } from "./http.mjs";
+
+const MISSING = { detail: "Invalid or missing Environment Key" };
+const SECRETS = { SSE_AUTHENTICATION_TOKEN: "sse-token", WEBHOOK_SECRET: "webhook-secret" };
+
+edgeTest("an empty worker serves what the origin has, from the first request on", {}, async ({ edge, flagsmith, keys }) => {
+  for (const key of keys) {
+    const response = await flags(edge.port, key);
+    assert.equal(response.status, 200, response.text);
+    const { serverKeys } = flagsmith.environments.get(key);
+    for (const { key: serverKey, active, expires_at } of serverKeys) {
+      const valid = active && (expires_at === null || Date.parse(expires_at) > Date.now());
+      assert.equal((await flags(edge.port, serverKey)).status, valid ? 200 : 403);
+    }
+  }
+  await eventually(() => keys.every((key) => edge.kv.entries.has(documentEntry(key))), "KV has the documents");
+});
+
+edgeTest("a write through the worker is seen by every isolate", { workers: 3 }, async ({ edge, flagsmith, keys: [key] }) => {
+  for (const port of edge.ports) assert.equal(await threshold(port, key), 50);
+  const { id, write } = writer(edge, flagsmith, key);
+  assert.ok(id > 0);
+  await write(60);
+  for (const port of edge.ports) await eventually(async () => (await threshold(port, key)) === 60, "the change is served");
+});
+
+edgeTest("a notice to the realtime server makes the origin be asked, and only from who may send one", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  assert.equal(await threshold(edge.port, key), 50);
+  set(flagsmith, key, 60);
+  const send = (authorization, body = '{"updated_at": "2026-01-01T00:00:00+00:00"}', path = `/sse/environments/${key}/queue-change`) =>
+    request(edge.port, { method: "POST", path, headers: { Authorization: authorization, "Content-Type": "application/json" }, body });
+  for (const [authorization, body, status] of [["Token other", undefined, 401], ["", undefined, 401], ["Token sse-token", "{}", 400]]) {
+    assert.equal((await send(authorization, body)).status, status);
+  }
+  assert.equal((await request(edge.port, { path: `/sse/environments/${key}/queue-change` })).status, 405);
+  assert.equal(await threshold(edge.port, key), 50);
+  assert.equal((await send("Token sse-token")).status, 202);
+  await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
+});
+
+edgeTest("a webhook makes the origin be asked, if it is signed", {}, async ({ edge, flagsmith, keys: [key, other] }) => {
+  assert.equal(await threshold(edge.port, key), 50);
+  const id = (subject) => createHmac("sha256", "webhook-secret").update(subject).digest("hex").slice(0, 32);
+  const send = (id, body, secret = "webhook-secret") => {
+    const signature = createHmac("sha256", secret).update(body).digest("hex");
+    return request(edge.port, { method: "POST", path: `/edge/webhooks/${id}`, headers: { "X-Flagsmith-Signature": signature }, body });
+  };
+  const body = '{"data": {"environment": {"id": 1}}, "event_type": "FLAG_UPDATED"}';
+  set(flagsmith, key, 60);
+  assert.equal((await send(id(`environment:${key}`), body, "other")).status, 401);
+  assert.equal((await send(id("environment:nobody"), body)).status, 404);
+  assert.equal((await send(id(`environment:${other}`), body)).status, 202);
+  assert.equal(await threshold(edge.port, key), 50);
+  assert.equal((await send(id(`environment:${key}`), body)).status, 202);
+  await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
+  set(flagsmith, key, 70);
+  assert.equal((await send(id("all"), body)).status, 202);
+  await eventually(async () => (await threshold(edge.port, key)) === 70, "the change is served");
+});
+
+edgeTest("a change that nobody tells of is found", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
+  assert.equal(await threshold(edge.port, key), 50);
+  // Without another date, as some changes come.
+  stateOf(flagsmith.environments.get(key).document).feature_state_value = 60;
+  await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
+});
+
+edgeTest("what has not changed is not published again", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
+  await flags(edge.port, key);
+  const writes = () => edge.kv.writes.filter((written) => written.startsWith(documentEntry(key))).length;
+  await eventually(() => writes() === 2, "KV has the document");
+  const before = flagsmith.fetches(key);
+  await eventually(() => flagsmith.fetches(key) >= before + 3, "the origin is asked again");
+  assert.equal(writes(), 2, edge.kv.writes.join(" "));
+});
+
+edgeTest("environments and keys come and go with the origin's", { variables: { DISCOVERY_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+  assert.equal((await flags(edge.port, other)).status, 200);
+  const { document, serverKeys, name } = flagsmith.environments.get(key);
+  const added = { ...structuredClone(document), api_key: "newEnvironment" };
+  flagsmith.environments.set("newEnvironment", { name, document: added, serverKeys: [{ key: "ser.new", active: true, expires_at: null }] });
+  await eventually(async () => (await flags(edge.port, "ser.new")).status === 200, "the new environment is served");
+  serverKeys.push({ key: "ser.rotated", active: true, expires_at: null });
+  await eventually(async () => (await flags(edge.port, "ser.rotated")).status === 200, "the new key is served");
+
+  // A discovery that fails takes nothing away.
+  flagsmith.origin.on("GET", "/api/v1/projects/", { status: 500, body: "" });
+  flagsmith.environments.delete("newEnvironment");
+  const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
+  const before = asked();
+  await eventually(() => asked() >= before + 2, "the origin is asked again");
+  assert.equal((await flags(edge.port, "newEnvironment")).status, 200);
+  flagsmith.origin.on("GET", "/api/v1/projects/", { body: [{ id: 1 }] });
+  serverKeys.pop();
+  await eventually(async () => (await flags(edge.port, "newEnvironment")).status === 403, "the environment is served no longer");
+  assert.deepEqual((await flags(edge.port, "newEnvironment")).json(), MISSING);
+  for (const gone of [serverKeyEntry("ser.rotated"), serverKeyEntry("ser.new"), documentEntry("newEnvironment")]) {
+    await eventually(() => !edge.kv.entries.has(gone), `KV does not have ${gone}`);
+  }
+  assert.equal((await flags(edge.port, key)).status, 200);
+});
+
+edgeTest("an unknown key makes the origin be asked once in a while, whoever asks", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  assert.equal((await flags(edge.port, key)).status, 200);
+  const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
+  const before = asked();
+  for (let number = 0; number < 50; number += 1) {
+    const response = await flags(edge.port, number % 2 ? `ser.unknown${number}` : `unknown${number}`);
+    assert.equal(response.status, 403, response.text);
+    assert.deepEqual(response.json(), MISSING);
+  }
+  assert.equal(asked(), before, "a discovery has just been");
+  assert.equal(flagsmith.origin.requests.filter(({ target }) => target.includes("unknown")).length, 0);
+});
+
+test("without a token only the environments of the server keys that are set are served", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const [[key, { serverKeys }], [other]] = flagsmith.environments;
+  // The overrides of a document in pages are all there.
+  const { document } = flagsmith.environments.get(key);
+  const page = { ...document, identity_overrides: [override(document, "paged", 77)] };
+  const first = `/api/v1/environment-document/`;
+  flagsmith.origin.on("GET", /^\/api\/v1\/environment-document\/\?page_id=2$/, { body: page });
+  flagsmith.origin.on("GET", new RegExp(`^${first}$`), ({ headers }) =>
+    headers["x-environment-key"] === serverKeys[0].key
+      ? { body: document, headers: { link: `<${first}?page_id=2>; rel="next"` } }
+      : { status: 403, body: {} },
+  );
+  const variables = { SERVER_KEYS: serverKeys[0].key, ...SECRETS };
+  const edge = await startEdge({ origin: flagsmith.origin, variables });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  assert.equal((await flags(edge.port, serverKeys[0].key)).status, 200);
+  assert.equal(await threshold(edge.port, key), 50);
+  assert.equal((await flags(edge.port, other)).status, 403);
+  const path = "/api/v1/identities/?identifier=paged";
+  const identity = await request(edge.port, { path, headers: { "X-Environment-Key": key } });
+  assert.equal(stateOf(identity.json().flags).feature_state_value, 77);
+  assert.equal(edge.log.includes(serverKeys[0].key), false, "the key is in the log");
+});
+
+edgeTest("the status lists each environment, and flags one whose overrides are left out", { variables: { ADMIN_KEY_SHA256: "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8" } }, async ({ edge, flagsmith, keys: [key] }) => {
+  flagsmith.change(key, (document) => {
+    document.use_identity_overrides_in_local_eval = false;
+    document.identity_overrides = [];
+  });
+  assert.equal((await flags(edge.port, key)).status, 200);
+  const status = (authorization) => request(edge.port, { path: "/edge/status", headers: { Authorization: authorization } });
+  assert.equal((await status("Api-Key other")).status, 401);
+  const find = async () => (await status("Api-Key password")).json().environments.find(({ environment }) => environment === key);
+  await eventually(async () => (await find())?.version, "the environment is published");
+  const { identity_overrides_left_out, source, last_fault, age_seconds, last_success, version, webhook } = await find();
+  assert.deepEqual({ identity_overrides_left_out, source, last_fault }, { identity_overrides_left_out: true, source: "ORIGIN_API_TOKEN", last_fault: null });
+  assert.ok(age_seconds >= 0 && Date.parse(last_success) > 0 && /^\d{13}-[0-9a-f]{16}$/.test(version));
+  assert.equal(webhook, `/edge/webhooks/${createHmac("sha256", "webhook-secret").update(`environment:${key}`).digest("hex").slice(0, 32)}`);
+  assert.match(edge.log, /use_identity_overrides_in_local_eval/);
+});
+
+/** A test with a Flagsmith of the fixtures' environments, and a worker in front of it that starts with an empty KV. */
+function edgeTest(name, { workers = 1, variables = {} }, body) {
+  test(name, async (t) => {
+    const flagsmith = await startFlagsmith(FIXTURES);
+    t.after(() => flagsmith.close());
+    const settings = { ORIGIN_API_TOKEN: TOKEN, FRESHNESS_SECONDS: 1, DOCUMENT_SOFT_AGE_SECONDS: 1, DOCUMENT_HARD_AGE_SECONDS: 1 };
+    const edge = await startEdge({ origin: flagsmith.origin, workers, variables: { ...settings, ...SECRETS, ...variables } });
+    t.after(() => edge.close());
+    edge.kv.entries.clear();
+    await body({ edge, flagsmith, keys: [...flagsmith.environments.keys()] });
+  });
+}
+
+function flags(port, key) {
+  return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+}
+
+async function threshold(port, key) {
+  const response = await flags(port, key);
+  assert.equal(response.status, 200, response.text);
+  return stateOf(response.json()).feature_state_value;
+}
+
+function stateOf(states) {
+  return (states.feature_states ?? states).find(({ feature }) => feature.name === "free_shipping_threshold");
+}
+
+function set(flagsmith, key, value) {
+  flagsmith.change(key, (document) => (stateOf(document).feature_state_value = value));
+}
+
+/** Writes through the worker's Admin API. */
+function writer(edge, flagsmith, key) {
+  const id = stateOf(flagsmith.environments.get(key).document).django_id;
+  const write = async (value) => {
+    const response = await request(edge.port, {
+      method: "PATCH",
+      path: `/api/v1/environments/${key}/featurestates/${id}/`,
+      headers: { Authorization: `Api-Key ${TOKEN}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ feature_state_value: value }),
+    });
+    assert.equal(response.status, 200, response.text);
+  };
+  return { id, write };
+}
+
+function override(document, identifier, value) {
+  return { identifier, identity_uuid: identifier, identity_traits: [], identity_features: [{ ...stateOf(document), feature_state_value: value }] };
+}
