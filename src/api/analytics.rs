@@ -1,39 +1,101 @@
 //! POST /api/v1/analytics/flags/ and /api/v2/analytics/flags/: how often flags were evaluated (contract §A.6).
 
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::error::Error;
-use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules};
+use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules, integer_value};
 use super::response::Response;
+use crate::document::Environment;
 use crate::document::json::{Json, Kind};
 
-/// Counts by feature name. Unknown features and counts that are none are passed over.
-pub fn answer_v1(body: Json<'_>) -> Result<Response<'static>, Error> {
-    match body.kind() {
-        Kind::Object => Ok(Response::empty(200)),
-        Kind::Null => Err(Error::Invalid(json!({"non_field_errors": ["No data provided"]}))),
-        _ => Err(Error::Invalid(json!({"non_field_errors": ["Expected a JSON object."]}))),
+/// How often something was evaluated, as the origin wants to hear it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluations {
+    /// Which of the two endpoints they came to.
+    pub version: Version,
+    /// What was evaluated, and how often: with v1 a feature's name, with v2 an object less its `count`, both as JSON.
+    pub counts: BTreeMap<String, u32>,
+}
+
+/// The two endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Version {
+    V1,
+    V2,
+}
+
+/// The most that a count may be: Flagsmith's database has no larger ones.
+pub const MAX_COUNT: u32 = i32::MAX as u32;
+
+impl Evaluations {
+    fn new(version: Version) -> Evaluations {
+        Evaluations { version, counts: BTreeMap::new() }
+    }
+
+    fn add(&mut self, item: String, count: i64) {
+        let count = u32::try_from(count).ok().filter(|count| (1..=MAX_COUNT).contains(count));
+        let Some(count) = count else { return };
+        let sum = self.counts.entry(item).or_default();
+        *sum = sum.saturating_add(count).min(MAX_COUNT);
     }
 }
 
+/// Counts by feature name. Unknown features and counts that are none are passed over.
+pub fn answer_v1(
+    environment: &Environment,
+    body: Json<'_>,
+) -> Result<(Evaluations, Response<'static>), Error> {
+    let Some(members) = body.object() else {
+        let problem = if body.kind() == Kind::Null { "No data provided" } else { "Expected a JSON object." };
+        return Err(Error::Invalid(json!({"non_field_errors": [problem]})));
+    };
+    let features = features(environment);
+    let mut evaluations = Evaluations::new(Version::V1);
+    for (name, count) in members {
+        if let Some(count) = integer_value(count).filter(|_| features.contains(&*name)) {
+            evaluations.add(json!(name).to_string(), count);
+        }
+    }
+    Ok((evaluations, Response::empty(200)))
+}
+
 /// A list of evaluations. Unknown features are passed over.
-pub fn answer_v2(body: Json<'_>) -> Result<Response<'static>, Error> {
+pub fn answer_v2(
+    environment: &Environment,
+    body: Json<'_>,
+) -> Result<(Evaluations, Response<'static>), Error> {
+    let features = features(environment);
+    let mut evaluations = Evaluations::new(Version::V2);
     let mut fields = Fields::of_body(body)?;
     fields.list("evaluations", |item| {
         let mut fields = Fields::of(item)?;
-        fields.text("feature_name", TextRules { max_length: MAX_FEATURE_NAME_LENGTH, optional: false });
-        if fields.has("identity_identifier") {
-            fields.text(
-                "identity_identifier",
-                TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false },
-            );
+        let rules = |max_length| TextRules { max_length, optional: false };
+        let name = fields.text("feature_name", rules(MAX_FEATURE_NAME_LENGTH));
+        let identifier = fields
+            .has("identity_identifier")
+            .then(|| fields.text("identity_identifier", rules(MAX_IDENTIFIER_LENGTH)));
+        let enabled = fields.required_bool("enabled_when_evaluated");
+        let count = fields.integer("count");
+        fields.finish(())?;
+        if features.contains(&*name) {
+            let mut item = json!({"feature_name": name, "enabled_when_evaluated": enabled});
+            if let (Some(identifier), Some(item)) = (identifier, item.as_object_mut()) {
+                item.insert("identity_identifier".to_owned(), identifier.into());
+            }
+            evaluations.add(item.to_string(), count);
         }
-        fields.required_bool("enabled_when_evaluated");
-        fields.integer("count");
-        fields.finish(())
+        Ok(())
     });
     fields.finish(()).map_err(Error::Invalid)?;
-    Ok(Response::empty(204))
+    Ok((evaluations, Response::empty(204)))
+}
+
+fn features(environment: &Environment) -> HashSet<&str> {
+    environment.ruleset.features.iter().map(|feature| &*feature.name).collect()
 }
 
 /// What Flagsmith's feature names are limited to.

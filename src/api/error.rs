@@ -56,6 +56,8 @@ pub enum Part {
     Environment,
     /// The identity's stored state.
     Identity,
+    /// What keeps evaluations for the origin.
+    Analytics,
 }
 
 /// How long a client should wait before it asks again for what is unavailable.
@@ -122,6 +124,7 @@ impl fmt::Display for Error {
                 write!(f, "A request body of more than {limit} bytes must come with its Content-Length.")
             }
             Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
+            Error::Unavailable(Part::Analytics) => f.write_str("Analytics are temporarily unavailable."),
             Error::OriginMissing => f.write_str(
                 "There is no Flagsmith behind this API: its setting ORIGIN_URL is missing or cannot be read.",
             ),

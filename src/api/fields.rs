@@ -250,7 +250,8 @@ fn bool_value(json: Json<'_>) -> Option<bool> {
     }
 }
 
-fn integer_value(json: Json<'_>) -> Option<i64> {
+/// A whole number of 64 bits, as [`Fields::integer`] takes it.
+pub fn integer_value(json: Json<'_>) -> Option<i64> {
     let text = match json.kind() {
         Kind::String | Kind::Integer | Kind::Float => python::json_text(json)?,
         Kind::Null | Kind::Bool | Kind::List | Kind::Object => return None,

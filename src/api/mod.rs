@@ -24,6 +24,7 @@ use crate::document::json::Json;
 use crate::document::{Environment, KeyKind};
 use crate::identity::{Command, Identity, Refusal};
 
+pub use analytics::{Evaluations, MAX_COUNT, Version};
 pub use error::{Error, Part};
 pub use health::readiness;
 pub use key::EnvironmentKey;
@@ -97,6 +98,8 @@ pub enum Step<'e> {
     Answered(Response<'e>),
     /// These commands are to be carried out, each on its identity; then it can be answered.
     Identities(Vec<(String, Command)>, Pending),
+    /// These are to be kept for the origin, if there is one; then this is the answer.
+    Evaluations(Evaluations, Response<'static>),
 }
 
 /// An answer that waits for identities.
@@ -122,6 +125,7 @@ pub fn begin<'e>(
     key: KeyKind,
     request: &Request<'_>,
 ) -> Result<Step<'e>, Error> {
+    let evaluated = |(evaluations, response)| Step::Evaluations(evaluations, response);
     let set = |(commands, echo)| Step::Identities(commands, Pending::Echo(echo));
     match route {
         Route::Flags => {
@@ -167,8 +171,8 @@ pub fn begin<'e>(
             let (commands, increment) = traits::increment(environment, key, body(request)?)?;
             Ok(Step::Identities(commands, Pending::Increment(increment)))
         }
-        Route::AnalyticsV1 => analytics::answer_v1(body(request)?).map(Step::Answered),
-        Route::AnalyticsV2 => analytics::answer_v2(body(request)?).map(Step::Answered),
+        Route::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
+        Route::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
         Route::Health | Route::Liveness | Route::Readiness | Route::Version => Err(Error::NotFound),
     }
 }

@@ -1,6 +1,7 @@
 //! What the deployment can set, read once per isolate.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use worker::{Env, console_error};
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub admin_key_sha256: Option<String>,
     /// `WEBHOOK_SECRET`: what the origin signs its webhooks with.
     pub webhook_secret: Option<String>,
+    /// `ANALYTICS_INTERVAL_SECONDS`: how long evaluations are collected before they go to the origin.
+    pub analytics_interval: Duration,
 }
 
 const DEFAULT_SOFT_AGE_SECONDS: u64 = 10;
@@ -40,6 +43,7 @@ const DEFAULT_HARD_AGE_SECONDS: u64 = 60;
 const DEFAULT_FRESHNESS_SECONDS: u64 = 2;
 const DEFAULT_REFRESH_SECONDS: u64 = 60;
 const DEFAULT_DISCOVERY_SECONDS: u64 = 300;
+const DEFAULT_ANALYTICS_INTERVAL_SECONDS: u64 = 10;
 
 thread_local! {
     static CONFIG: OnceCell<&'static Config> = const { OnceCell::new() };
@@ -88,6 +92,10 @@ impl Config {
             sse_authentication_token: secret("SSE_AUTHENTICATION_TOKEN"),
             admin_key_sha256: secret("ADMIN_KEY_SHA256"),
             webhook_secret: secret("WEBHOOK_SECRET"),
+            analytics_interval: Duration::from_secs(seconds(
+                "ANALYTICS_INTERVAL_SECONDS",
+                DEFAULT_ANALYTICS_INTERVAL_SECONDS,
+            )),
         }
     }
 }

@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 
 import worker, {
+  AnalyticsObject as RustAnalyticsObject,
   EnvironmentObject as RustEnvironmentObject,
   IdentityObject as RustIdentityObject,
   RegistryObject as RustRegistryObject,
@@ -108,5 +109,23 @@ export class RegistryObject extends DurableObject {
 
   alarm() {
     return this.#registry.alarm();
+  }
+}
+
+/** The same for the object that keeps evaluations. */
+export class AnalyticsObject extends DurableObject {
+  #analytics;
+
+  constructor(state, env) {
+    super(state, env);
+    this.#analytics = new RustAnalyticsObject(state, env);
+  }
+
+  record(environment, evaluations) {
+    return this.#analytics.record(environment, evaluations);
+  }
+
+  async alarm() {
+    await this.#analytics.alarm();
   }
 }

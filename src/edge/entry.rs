@@ -2,6 +2,7 @@
 
 use worker::{Context, Env, web_sys};
 
+use super::analytics;
 use super::body;
 use super::config::Config;
 use super::environments::{Environments, Loaded};
@@ -102,6 +103,10 @@ async fn answer_for<'e>(
     };
     match api::begin(environment, route, key.kind(), &request)? {
         Step::Answered(response) => Ok(response),
+        Step::Evaluations(evaluations, response) => {
+            analytics::record(env, environment.key(), &evaluations).await?;
+            Ok(response)
+        }
         Step::Identities(commands, pending) => {
             let outcomes = identities::carry_out(env, environment.key(), commands).await?;
             pending.answer(environment, key.kind(), &outcomes)

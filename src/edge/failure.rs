@@ -18,6 +18,8 @@ pub enum Source {
     Registry,
     /// The Flagsmith behind the worker.
     Origin,
+    /// The object that keeps evaluations.
+    Analytics,
     /// The rate limiter.
     RateLimit,
     /// What is stored is not what it should be.
@@ -47,6 +49,7 @@ impl Failure {
             Source::EnvironmentObject => "environment object",
             Source::Registry => "registry",
             Source::Origin => "origin",
+            Source::Analytics => "analytics",
             Source::RateLimit => "rate limiter",
             Source::Stored => "stored value",
         };

@@ -4,6 +4,8 @@
 //! without IO.
 
 mod alarm;
+mod analytics;
+mod analytics_object;
 mod body;
 mod clock;
 mod config;
@@ -31,6 +33,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
 
 pub use environment_object::EnvironmentObject;
+pub use analytics_object::AnalyticsObject;
 pub use identity_object::IdentityObject;
 pub use registry_object::RegistryObject;
 

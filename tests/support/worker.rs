@@ -136,7 +136,7 @@ fn respond<'e>(
 ) -> Result<Response<'e>, Error> {
     api::check(environment, route, request.method)?;
     match api::begin(environment, route, key.kind(), request)? {
-        Step::Answered(response) => Ok(response),
+        Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
         Step::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {

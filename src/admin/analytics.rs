@@ -1,0 +1,133 @@
+//! Evaluations on their way to the origin: in batches, each with a bound, and again after a fault (contract §A.6).
+
+use std::time::Duration;
+
+use crate::api::Version;
+
+/// The longest body of a batch, in bytes. Flagsmith takes 2.5 MB.
+const MAX_BATCH_LENGTH: usize = 1024 * 1024;
+
+/// The longest that is waited after a fault.
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+
+/// Evaluations that go to the origin in one request.
+#[derive(Debug)]
+pub struct Batch {
+    /// How many of those that wait are in it: the first ones.
+    pub length: usize,
+    /// Path of the request.
+    pub target: &'static str,
+    /// Its body.
+    pub body: String,
+}
+
+impl Batch {
+    /// Of the first that wait, what fits: each with what was evaluated, as JSON, and how often. At least one.
+    pub fn of(version: Version, waiting: &[(String, u32)]) -> Batch {
+        let (target, start, end) = match version {
+            Version::V1 => ("/api/v1/analytics/flags/", "{", "}"),
+            Version::V2 => ("/api/v2/analytics/flags/", "{\"evaluations\":[", "]}"),
+        };
+        let mut batch = Batch { length: 0, target, body: start.to_owned() };
+        for (item, count) in waiting {
+            let item = match version {
+                Version::V1 => format!("{item}:{count}"),
+                // Into the object, at its end.
+                Version::V2 => format!("{},\"count\":{count}}}", item.strip_suffix('}').unwrap_or(item)),
+            };
+            if batch.length > 0 && batch.body.len() + item.len() > MAX_BATCH_LENGTH {
+                break;
+            }
+            if batch.length > 0 {
+                batch.body.push(',');
+            }
+            batch.body.push_str(&item);
+            batch.length += 1;
+        }
+        batch.body.push_str(end);
+        batch
+    }
+}
+
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The origin has it.
+    Delivered,
+    /// The origin will never take it.
+    Dropped,
+    /// It waits.
+    Waits,
+}
+
+/// What becomes of a batch after an answer of this status, or none.
+pub fn fate(status: Option<u16>) -> Fate {
+    match status {
+        Some(200..300) => Fate::Delivered,
+        // What is wrong with a request stays wrong, but these pass.
+        Some(400..500) if !matches!(status, Some(408 | 425 | 429)) => Fate::Dropped,
+        _ => Fate::Waits,
+    }
+}
+
+/// How long to wait after this many faults in a row; `interval` is what is waited without one.
+pub fn pause(interval: Duration, faults: u32) -> Duration {
+    let first = interval.max(Duration::from_secs(1));
+    if faults == 0 { interval } else { first.saturating_mul(1 << faults.min(16)).min(MAX_PAUSE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(items: &[(&str, u32)]) -> Vec<(String, u32)> {
+        items.iter().map(|(item, count)| ((*item).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn batches_have_the_bodies_of_the_endpoints() {
+        let batch = Batch::of(Version::V1, &waiting(&[("\"a\"", 1), ("\"b\\\"\"", 20)]));
+        assert_eq!((batch.length, batch.body.as_str()), (2, r#"{"a":1,"b\"":20}"#));
+        assert_eq!(batch.target, "/api/v1/analytics/flags/");
+        let items = waiting(&[(r#"{"feature_name":"a"}"#, 1), (r#"{"feature_name":"b"}"#, 2)]);
+        let batch = Batch::of(Version::V2, &items);
+        let body = r#"{"evaluations":[{"feature_name":"a","count":1},{"feature_name":"b","count":2}]}"#;
+        assert_eq!((batch.length, batch.body.as_str()), (2, body));
+        assert_eq!(batch.target, "/api/v2/analytics/flags/");
+    }
+
+    #[test]
+    fn batches_are_bounded_and_never_empty() {
+        let long = format!("\"{}\"", "x".repeat(MAX_BATCH_LENGTH / 2));
+        let items = vec![(long.clone(), 1), (long.clone(), 1), (long, 1)];
+        assert_eq!(Batch::of(Version::V1, &items).length, 1);
+        let longer = format!("\"{}\"", "x".repeat(2 * MAX_BATCH_LENGTH));
+        assert_eq!(Batch::of(Version::V1, &[(longer, 1)]).length, 1);
+    }
+
+    #[test]
+    fn only_what_can_never_be_delivered_is_dropped() {
+        for (status, expected) in [
+            (Some(200), Fate::Delivered),
+            (Some(204), Fate::Delivered),
+            (Some(301), Fate::Waits),
+            (Some(400), Fate::Dropped),
+            (Some(403), Fate::Dropped),
+            (Some(408), Fate::Waits),
+            (Some(429), Fate::Waits),
+            (Some(500), Fate::Waits),
+            (Some(503), Fate::Waits),
+            (None, Fate::Waits),
+        ] {
+            assert_eq!(fate(status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn faults_are_waited_out_ever_longer() {
+        let seconds = |interval, faults| pause(Duration::from_secs(interval), faults).as_secs();
+        assert_eq!([0, 1, 2, 3].map(|faults| seconds(10, faults)), [10, 20, 40, 80]);
+        assert_eq!([0, 1, 2].map(|faults| seconds(0, faults)), [0, 2, 4]);
+        assert_eq!(seconds(10, u32::MAX), 600);
+    }
+}

@@ -1,0 +1,232 @@
+//! The object that keeps one environment's evaluations until the origin has them; named by the client key.
+//!
+//! They are stored before the SDK is answered, and go on by an alarm: a restart loses none. A batch is taken off only
+//! after the origin has acknowledged it, so that one whose acknowledgement was lost is sent twice.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use worker::js_sys::{Date, Object};
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, Storage,
+    durable_object,
+};
+
+use super::config::Config;
+use super::failure::{Failure, Source};
+use super::origin::{self, Call};
+use crate::admin::Origin;
+use crate::admin::analytics::{Batch, Fate, fate, pause};
+use crate::api::{Evaluations, MAX_COUNT, Version};
+
+/// One environment's evaluations.
+#[durable_object(alarm)]
+pub struct AnalyticsObject {
+    storage: Storage,
+    sql: SqlStorage,
+    config: &'static Config,
+    /// Whether an alarm is set, as far as this instance knows.
+    is_scheduled: Cell<bool>,
+    /// How often in a row the origin did not take a batch.
+    faults: Cell<u32>,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS environment (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL,
+        dropped INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS evaluation (version INTEGER, item TEXT, count INTEGER NOT NULL,
+        PRIMARY KEY (version, item)) WITHOUT ROWID;";
+const KNOW: &str = "INSERT OR IGNORE INTO environment (id, key, dropped) VALUES (1, ?, 0)";
+const KEY: &str = "SELECT key FROM environment";
+const COUNT: &str = "SELECT count(*) FROM evaluation WHERE version = ?";
+/// Takes the version, a JSON list of pairs, and the most that a count may be. An upsert, because an update from a list
+/// looks through all of it for each row.
+const ADD: &str = "
+    INSERT INTO evaluation (version, item, count) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
+    ON CONFLICT (version, item) DO UPDATE SET count = min(?3, evaluation.count + excluded.count)";
+const READ: &str = "SELECT item, count FROM evaluation WHERE version = ? ORDER BY item LIMIT ?";
+/// Takes the version, and a JSON list of pairs.
+const FORGET: &str = "
+    DELETE FROM evaluation
+    WHERE version = ?1 AND count <= 0 AND item IN (SELECT value ->> 0 FROM json_each(?2))";
+const DROP: &str = "UPDATE environment SET dropped = dropped + ? RETURNING dropped";
+
+/// What may wait of each version, in rows. Of v1 there is a row for each feature at most.
+const MAX_ROWS: usize = 20_000;
+/// A text bound to a statement may have 2 MB.
+const ROWS_A_STATEMENT: usize = 100;
+/// What is read for one batch, in rows.
+const ROWS_A_BATCH: i64 = 500;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_ANSWER_LENGTH: usize = 1024 * 1024;
+
+impl DurableObject for AnalyticsObject {
+    fn new(state: State, env: Env) -> AnalyticsObject {
+        let storage = state.storage();
+        AnalyticsObject {
+            sql: storage.sql(),
+            storage,
+            config: Config::of(&env),
+            is_scheduled: Cell::new(false),
+            faults: Cell::new(0),
+        }
+    }
+
+    /// Nobody's way in: evaluations come by [`AnalyticsObject::record`].
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+
+    /// Sends what waits. Sets the next alarm itself, so that the platform has nothing to try again.
+    async fn alarm(&self) -> Result<Response> {
+        self.is_scheduled.set(false);
+        self.sql.exec(SCHEMA, None)?;
+        let Some(origin) = &self.config.origin else {
+            // Nobody wants them any more.
+            self.sql.exec("DELETE FROM evaluation", None)?;
+            return Response::empty();
+        };
+        let key = self.sql.exec(KEY, None)?.raw().next().transpose()?;
+        if let Some([SqlStorageValue::String(key)]) = key.as_deref() {
+            let delivered = self.deliver(origin, key, Version::V1).await?
+                && self.deliver(origin, key, Version::V2).await?;
+            self.faults.set(if delivered { 0 } else { self.faults.get().saturating_add(1) });
+            if !delivered {
+                self.schedule()?;
+            }
+        }
+        Response::empty()
+    }
+}
+
+#[wasm_bindgen]
+impl AnalyticsObject {
+    /// Takes an environment's client key and [`Evaluations`] as JSON, and keeps them.
+    ///
+    /// In one synchronous turn: what is written and the alarm take effect together.
+    #[wasm_bindgen(js_name = record)]
+    pub fn record(&self, environment: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
+        let evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
+        Ok(self.keep(environment, evaluations)?)
+    }
+}
+
+impl AnalyticsObject {
+    fn keep(&self, environment: &str, Evaluations { version, counts }: Evaluations) -> Result<()> {
+        self.sql.exec(SCHEMA, None)?;
+        self.sql.exec(KNOW, vec![environment.into()])?;
+        let room = MAX_ROWS.saturating_sub(self.number(COUNT, vec![number(version).into()])? as usize);
+        let mut counts: Vec<(String, u32)> = counts.into_iter().collect();
+        let dropped: i64 = counts.drain(room.min(counts.len())..).map(|(_, count)| i64::from(count)).sum();
+        let counts: Vec<_> = counts.into_iter().map(|(item, count)| (item, i64::from(count))).collect();
+        self.add(version, &counts)?;
+        if dropped > 0 {
+            self.report_dropped(environment, dropped, "too many wait for the origin")?;
+        }
+        if self.is_scheduled.get() { Ok(()) } else { self.schedule() }
+    }
+
+    /// Sends all that waits; `false` where the origin does not take it now.
+    async fn deliver(&self, origin: &Origin, environment: &str, version: Version) -> Result<bool> {
+        loop {
+            let waiting = self.waiting(version)?;
+            if waiting.is_empty() {
+                return Ok(true);
+            }
+            let batch = Batch::of(version, &waiting);
+            let sent = waiting.get(..batch.length).unwrap_or(&waiting);
+            match self.send(origin, environment, &batch).await {
+                Fate::Waits => return Ok(false),
+                Fate::Delivered => {}
+                Fate::Dropped => {
+                    let dropped = sent.iter().map(|(_, count)| i64::from(*count)).sum();
+                    self.report_dropped(environment, dropped, "the origin refuses them")?;
+                }
+            }
+            // More may have come for the same items meanwhile.
+            let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
+            self.add(version, &sent)?;
+            for pairs in sent.chunks(ROWS_A_STATEMENT) {
+                self.sql.exec(FORGET, vec![number(version).into(), serde_json::to_string(pairs)?.into()])?;
+            }
+        }
+    }
+
+    fn add(&self, version: Version, counts: &[(String, i64)]) -> Result<()> {
+        for pairs in counts.chunks(ROWS_A_STATEMENT) {
+            let pairs = serde_json::to_string(pairs)?;
+            self.sql.exec(ADD, vec![number(version).into(), pairs.into(), i64::from(MAX_COUNT).into()])?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, origin: &Origin, environment: &str, batch: &Batch) -> Fate {
+        let call = Call {
+            method: "POST",
+            target: batch.target,
+            headers: &[("content-type", "application/json"), ("x-environment-key", environment)],
+            body: Some(batch.body.as_bytes()),
+            timeout: TIMEOUT,
+            max_length: MAX_ANSWER_LENGTH,
+        };
+        let status = match origin::call(origin, call).await {
+            Ok(answer) => Some(answer.status),
+            Err(fault) => {
+                fault.report();
+                None
+            }
+        };
+        fate(status)
+    }
+
+    fn waiting(&self, version: Version) -> Result<Vec<(String, u32)>> {
+        let rows = self.sql.exec(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
+        let mut waiting = Vec::new();
+        for row in rows.raw() {
+            if let [SqlStorageValue::String(item), count] = row?.as_slice() {
+                waiting.push((item.clone(), u32::try_from(integer(count)).unwrap_or(MAX_COUNT)));
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn number(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<i64> {
+        let row = self.sql.exec(query, values)?.raw().next().transpose()?;
+        Ok(row.as_deref().and_then(<[_]>::first).map_or(0, integer))
+    }
+
+    fn report_dropped(&self, environment: &str, dropped: i64, cause: &str) -> Result<()> {
+        let total = self.number(DROP, vec![dropped.into()])?;
+        let cause = format!("{dropped} evaluations are dropped, {total} so far: {cause}");
+        Failure::new(Source::Analytics, cause).log(Some(environment));
+        Ok(())
+    }
+
+    /// Sets the alarm. Not awaited: what is written in the same turn takes effect together with it.
+    fn schedule(&self) -> Result<()> {
+        let pause = pause(self.config.analytics_interval, self.faults.get());
+        let at = Date::new(&(Date::now() + pause.as_millis() as f64).into());
+        let _promise = self.storage.as_raw().set_alarm(at, Object::new())?;
+        self.is_scheduled.set(true);
+        Ok(())
+    }
+}
+
+fn number(version: Version) -> i64 {
+    match version {
+        Version::V1 => 1,
+        Version::V2 => 2,
+    }
+}
+
+/// SQL's whole numbers come as floats where they are large.
+fn integer(value: &SqlStorageValue) -> i64 {
+    match value {
+        SqlStorageValue::Integer(value) => *value,
+        SqlStorageValue::Float(value) => *value as i64,
+        _ => 0,
+    }
+}

@@ -1,0 +1,206 @@
+// Evaluations that SDKs report, on their way to the Flagsmith behind the worker.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { eventually, startEdge } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const V1 = "/api/v1/analytics/flags/";
+const V2 = "/api/v2/analytics/flags/";
+// As soon as it can be.
+const AT_ONCE = { ANALYTICS_INTERVAL_SECONDS: 0 };
+// Time enough for several requests to be summed.
+const SOON = { ANALYTICS_INTERVAL_SECONDS: 1 };
+const NEVER = { ANALYTICS_INTERVAL_SECONDS: 3600 };
+
+// An object that cannot do anything.
+const BROKEN = `
+  import { DurableObject } from "cloudflare:workers";
+  export class Broken extends DurableObject {
+    record() {
+      throw new Error("out of order");
+    }
+  }
+  export default { fetch: () => new Response() };
+`;
+
+analyticsTest("counts of several requests arrive summed, in the name of the environment", SOON, async (edge, origin) => {
+  const [{ key, serverKeys }] = edge.environments;
+  const feature = "free_shipping_threshold";
+  await report(edge, key, { [feature]: 3, nothing_of_ours: 7 });
+  await report(edge, serverKeys[0].key, { [feature]: "4", checkout_redesign: 1.0 });
+  await report(edge, key, { [feature]: -1, checkout_redesign: 1.5 });
+  await eventually(() => origin.requestsFor("POST", V1).length > 0, "the counts arrive");
+  const [request] = origin.requestsFor("POST", V1);
+  assert.deepEqual(JSON.parse(request.body), { checkout_redesign: 1, [feature]: 7 });
+  assert.equal(request.headers["x-environment-key"], key);
+  assert.equal(request.headers["content-type"], "application/json");
+  assert.equal(origin.requests.length, 1);
+});
+
+analyticsTest("evaluations of identities arrive, summed where they are the same", SOON, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  const feature_name = "free_shipping_threshold";
+  const evaluations = [
+    { feature_name, identity_identifier: "ada", enabled_when_evaluated: true, count: 2 },
+    { feature_name, identity_identifier: "ada", enabled_when_evaluated: true, count: 3 },
+    { feature_name, identity_identifier: 'b"o,b}', enabled_when_evaluated: true, count: 1 },
+    { feature_name, enabled_when_evaluated: false, count: 1 },
+    { feature_name: "nothing_of_ours", enabled_when_evaluated: false, count: 1 },
+  ];
+  await report(edge, key, { evaluations }, V2);
+  await eventually(() => origin.requestsFor("POST", V2).length > 0, "the evaluations arrive");
+  const sent = JSON.parse(origin.requestsFor("POST", V2)[0].body).evaluations;
+  const ordered = (list) => list.map((item) => JSON.stringify(Object.entries(item).sort())).sort();
+  assert.deepEqual(ordered(sent), ordered([{ ...evaluations[0], count: 5 }, ...evaluations.slice(2, 4)]));
+});
+
+analyticsTest("an SDK does not wait for the origin", AT_ONCE, async (edge, origin) => {
+  origin.behave("stall");
+  const [{ key }] = edge.environments;
+  await report(edge, key, { free_shipping_threshold: 1 });
+  await eventually(() => origin.requests.length === 1, "the origin is asked");
+  // It has not answered, and does not.
+  for (let count = 0; count < 5; count += 1) await report(edge, key, { free_shipping_threshold: 1 });
+});
+
+for (const way of ["fail", "cut"]) {
+  analyticsTest(`an origin that does not take them (${way}) gets them later, and once`, AT_ONCE, async (edge, origin) => {
+    origin.behave(way);
+    const [{ key }] = edge.environments;
+    await report(edge, key, { free_shipping_threshold: 2 });
+    await eventually(() => origin.requests.length > 0, "the origin is asked");
+    origin.behave("serve");
+    await report(edge, key, { free_shipping_threshold: 3 });
+    await eventually(() => origin.requests.length > 1, "the origin is asked again", 20_000);
+    assert.deepEqual(JSON.parse(origin.requests.at(-1).body), { free_shipping_threshold: 5 });
+    // What comes next is all there is: nothing was kept of what was delivered.
+    await report(edge, key, { checkout_redesign: 1 });
+    await eventually(() => origin.requests.at(-1).body.toString() === '{"checkout_redesign":1}', "the next count arrives", 20_000);
+  });
+}
+
+analyticsTest("what comes while a batch is on its way is not lost", AT_ONCE, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  const pending = [];
+  origin.on("POST", V1, (request, response) => void pending.push([request, response]));
+  let delivered = 0;
+  const deliver = () => {
+    for (const [request, response] of pending.splice(0)) {
+      delivered += JSON.parse(request.body).free_shipping_threshold;
+      response.writeHead(200, { "Content-Length": 0 }).end();
+    }
+  };
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(Array.from({ length: 10 }, () => report(edge, key, { free_shipping_threshold: 1 })));
+    if (round % 3 === 0) deliver();
+  }
+  await eventually(() => (deliver(), delivered >= 200), "everything is delivered");
+  assert.equal(delivered, 200);
+});
+
+analyticsTest("a restart loses nothing that was acknowledged", SOON, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  await report(edge, key, { free_shipping_threshold: 5 });
+  await edge.kill();
+  assert.equal(origin.requests.length, 0, "it was delivered before the end");
+  await edge.start();
+  // Nobody asks for anything: the alarm alone is enough.
+  await eventually(() => origin.requests.length > 0, "the counts arrive", 30_000);
+  assert.deepEqual(JSON.parse(origin.requests[0].body), { free_shipping_threshold: 5 });
+});
+
+analyticsTest("a restart in the middle of a delivery loses nothing", AT_ONCE, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  origin.behave("stall");
+  await report(edge, key, { free_shipping_threshold: 5 });
+  await eventually(() => origin.requests.length > 0, "the origin is asked");
+  await edge.kill();
+  origin.behave("serve");
+  await edge.start();
+  await eventually(() => origin.requests.length > 1, "the origin is asked again", 30_000);
+  assert.deepEqual(JSON.parse(origin.requests[1].body), { free_shipping_threshold: 5 });
+});
+
+analyticsTest("what the origin refuses is dropped and counted", AT_ONCE, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  origin.on("POST", V1, { status: 403, body: { detail: "Invalid or missing Environment key" } });
+  await report(edge, key, { free_shipping_threshold: 5 });
+  await eventually(() => /5 evaluations are dropped, 5 so far: the origin refuses them/.test(edge.log), "it is said");
+  await report(edge, key, { free_shipping_threshold: 2 });
+  await eventually(() => /2 evaluations are dropped, 7 so far/.test(edge.log), "it is counted");
+  assert.deepEqual(origin.requests.map(({ body }) => JSON.parse(body).free_shipping_threshold), [5, 2]);
+});
+
+analyticsTest("what waits is bounded, and what is too much is counted", NEVER, async (edge) => {
+  const [{ key }] = edge.environments;
+  const item = (index) => ({ feature_name: "free_shipping_threshold", identity_identifier: `user-${index}`, enabled_when_evaluated: true, count: 1 });
+  for (let batch = 0; batch < 5; batch += 1) {
+    await report(edge, key, { evaluations: Array.from({ length: 5000 }, (_, index) => item(batch * 5000 + index)) }, V2);
+  }
+  assert.match(edge.log, /5000 evaluations are dropped, 5000 so far: too many wait for the origin/);
+  assert.doesNotMatch(edge.log, /user-/);
+});
+
+analyticsTest("many of them go in several batches", SOON, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  const evaluations = Array.from({ length: 2000 }, (_, index) => ({
+    feature_name: "free_shipping_threshold",
+    identity_identifier: `${index} ${"x".repeat(300)}`,
+    enabled_when_evaluated: true,
+    count: 1,
+  }));
+  await report(edge, key, { evaluations }, V2);
+  const arrived = () => origin.requestsFor("POST", V2).flatMap(({ body }) => JSON.parse(body).evaluations);
+  await eventually(() => arrived().length >= 2000, "all arrive");
+  assert.equal(new Set(arrived().map(({ identity_identifier }) => identity_identifier)).size, 2000);
+  assert.equal(arrived().length, 2000);
+});
+
+test("without an origin they are accepted and not kept", async (t) => {
+  const edge = await startEdge({ objects: [] });
+  t.after(() => edge.close());
+  await report(edge, edge.environments[0].key, { free_shipping_threshold: 1 });
+  assert.doesNotMatch(edge.log, /failure/);
+});
+
+test("an object that cannot keep them is 503, so that the SDK may try again", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const edge = await startEdge({
+    origin,
+    scripts: [{ name: "broken", source: BROKEN, classes: ["Broken"] }],
+    objects: [{ binding: "ANALYTICS", className: "Broken", service: "broken" }],
+  });
+  t.after(() => edge.close());
+  const response = await post(edge, edge.environments[0].key, { free_shipping_threshold: 1 }, V1);
+  assert.deepEqual([response.status, response.headers["retry-after"]], [503, "1"]);
+  assert.match(edge.log, /"failure":"analytics"/);
+});
+
+async function report(edge, key, body, path = V1) {
+  const response = await post(edge, key, body, path);
+  assert.deepEqual([response.status, response.text], [path === V1 ? 200 : 204, ""]);
+}
+
+function post(edge, key, body, path) {
+  return edge.request({
+    method: "POST",
+    path,
+    headers: { "X-Environment-Key": key, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+function analyticsTest(name, variables, check) {
+  test(name, async (t) => {
+    const origin = await startOrigin();
+    t.after(() => origin.close());
+    const edge = await startEdge({ origin, variables });
+    t.after(() => edge.close());
+    origin.on("POST", V1, { status: 200 });
+    origin.on("POST", V2, { status: 204 });
+    await check(edge, origin);
+  });
+}
