@@ -10,13 +10,17 @@ pub fn is_kept(environment: &Environment, if_modified_since: Option<String>) -> 
     updated_at.zip(since).is_some_and(|(updated_at, since)| updated_at <= since.seconds())
 }
 
-/// The document, or 304 to whoever keeps it.
-pub fn answer(environment: &Environment, kept: bool) -> Response<'_> {
-    let mut response = if kept {
-        Response::empty(304)
-    } else {
-        Response::json(environment.document()).updated_at(environment)
-    };
+/// The document.
+pub fn answer(environment: &Environment) -> Response<'_> {
+    dated(Response::json(environment.document()).updated_at(environment), environment)
+}
+
+/// For whoever keeps the document.
+pub fn unmodified(environment: &Environment) -> Response<'_> {
+    dated(Response::empty(304), environment)
+}
+
+fn dated<'e>(mut response: Response<'e>, environment: &'e Environment) -> Response<'e> {
     let date = environment.updated_at.as_ref().map(|updated_at| &*updated_at.http_date);
     response.headers.extend(date.map(|date| ("last-modified", date.into())));
     response

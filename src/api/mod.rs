@@ -7,6 +7,7 @@ mod analytics;
 mod environment_document;
 mod error;
 mod fields;
+mod fixed;
 mod flags;
 mod health;
 mod identities;
@@ -26,6 +27,7 @@ use crate::identity::{Command, Identity, Refusal};
 
 pub use analytics::{Evaluations, MAX_COUNT, Version};
 pub use error::{Error, Part};
+pub use fixed::Fixed;
 pub use health::readiness;
 pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;
@@ -94,6 +96,8 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
 /// What there is to do for a request.
 #[derive(Debug)]
 pub enum Step<'e> {
+    /// It is answered as everyone is who has a key of this kind.
+    Fixed(Fixed),
     /// It is answered.
     Answered(Response<'e>),
     /// These commands are to be carried out, each on its identity; then it can be answered.
@@ -129,21 +133,20 @@ pub fn begin<'e>(
     let set = |(commands, echo)| Step::Identities(commands, Pending::Echo(echo));
     match route {
         Route::Flags => {
-            let tag = validator::of_environment(environment, key);
-            if is_kept(request, &tag) {
-                return Ok(Step::Answered(Response::empty(304).tagged(tag)));
-            }
-            flags::answer(environment, key, request.query)
-                .map(|response| Step::Answered(response.tagged(tag)))
+            let tags = (request.header)("if-none-match");
+            Ok(match query::last(request.query, "feature") {
+                _ if is_kept(tags, environment, key) => Step::Fixed(Fixed::FlagsUnmodified),
+                None => Step::Fixed(Fixed::Flags),
+                Some(name) => Step::Answered(flags::answer(environment, key, &name)?),
+            })
         }
         Route::EnvironmentDocument => {
-            let tag = validator::of_environment(environment, key);
             let kept = match (request.header)("if-none-match") {
-                Some(tags) => validator::matches(&tags, &tag),
                 // A date counts only without tags (RFC 9110 §13.1.3).
                 None => environment_document::is_kept(environment, (request.header)("if-modified-since")),
+                tags => is_kept(tags, environment, key),
             };
-            Ok(Step::Answered(environment_document::answer(environment, kept).tagged(tag)))
+            Ok(Step::Fixed(if kept { Fixed::DocumentUnmodified } else { Fixed::Document }))
         }
         Route::Identities => {
             let (question, command) = if request.method == "POST" {
@@ -199,9 +202,9 @@ impl Pending {
     }
 }
 
-/// Whether the client keeps the answer of this tag.
-fn is_kept(request: &Request<'_>, tag: &str) -> bool {
-    (request.header)("if-none-match").is_some_and(|tags| validator::matches(&tags, tag))
+/// Whether these tags of what the client keeps name what the environment alone decides.
+fn is_kept(tags: Option<String>, environment: &Environment, key: KeyKind) -> bool {
+    tags.is_some_and(|tags| validator::matches(&tags, &validator::of_environment(environment, key)))
 }
 
 /// The body's JSON; an empty body is an empty object, whatever its type.

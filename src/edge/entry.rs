@@ -9,53 +9,61 @@ use super::environments::{Environments, Loaded};
 use super::identities;
 use super::notices;
 use super::proxy;
-use super::respond::{respond, respond_with};
+use super::respond::respond;
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 use crate::publish::Endpoint;
 
-/// What a request is made of, taken from the platform once.
+/// A request, with what the entry module has read of it: a text crosses into WebAssembly for less than the call that
+/// would ask for it.
 pub struct Incoming {
     /// In the platform's form.
     pub request: web_sys::Request,
-    /// In the platform's form.
-    pub headers: web_sys::Headers,
-    /// As it was sent.
+    /// As it was sent: the platform's bindings turn methods that they do not know into GET.
     pub method: String,
-    /// As it was sent.
+    /// As it was sent, but for plain dot segments.
     pub path: String,
     /// Without the question mark.
     pub query: String,
+    environment_key: Option<String>,
+    if_none_match: Option<String>,
 }
 
 impl Incoming {
-    /// The platform's own method and URL texts: its bindings turn methods that they do not know into GET, and
-    /// resolve the dot segments of paths.
-    fn new(request: web_sys::Request) -> Incoming {
-        let (method, url) = (request.method(), request.url());
+    /// `url` is the platform's own text: its bindings resolve encoded dot segments.
+    pub fn new(
+        request: web_sys::Request,
+        method: String,
+        url: &str,
+        environment_key: Option<String>,
+        if_none_match: Option<String>,
+    ) -> Incoming {
         // Behind `https://` and the host; a fragment is never sent.
         let target = url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..)).unwrap_or("/");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Incoming {
-            method,
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: request.headers(),
-            request,
+        let (path, query) = (path.to_owned(), query.to_owned());
+        Incoming { request, method, path, query, environment_key, if_none_match }
+    }
+
+    /// A header's value, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<String> {
+        match name {
+            "x-environment-key" => self.environment_key.clone(),
+            "if-none-match" => self.if_none_match.clone(),
+            _ => self.headers().get(name).ok().flatten(),
         }
     }
 
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).ok().flatten()
+    /// All headers, in the platform's form.
+    pub fn headers(&self) -> web_sys::Headers {
+        self.request.headers()
     }
 }
 
 /// Answers a request, whatever comes.
-pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> web_sys::Response {
-    let incoming = Incoming::new(request);
-    let method = incoming.method.clone();
+pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::Response {
+    let method = &*incoming.method;
     let environments = Environments::new(env.clone(), Config::of(&env));
-    match api::open(&method, &incoming.path, &|name| incoming.header(name)) {
+    match api::open(method, &incoming.path, &|name| incoming.header(name)) {
         Opened::Elsewhere => match Endpoint::parse(&incoming.path) {
             Some(endpoint) => notices::answer(endpoint, incoming, &env).await,
             None => proxy::answer(incoming, &env, &context).await,
@@ -63,30 +71,45 @@ pub async fn answer(request: web_sys::Request, env: Env, context: Context) -> we
         Opened::Answered(response) => respond(response),
         Opened::Readiness(route) => {
             let ready = environments.are_readable().await;
-            respond(api::readiness(ready).finish(Some(route), &method))
+            respond(api::readiness(ready).finish(Some(route), method))
         }
         Opened::Keyed(route, key) => {
-            let finish = |response: Response<'_>| respond(response.finish(Some(route), &method));
+            let finish = |response: Response<'_>| respond(response.finish(Some(route), method));
             let loaded = match environments.load(&key, &context).await {
                 Err(error) => return finish(Response::error(&error)),
                 Ok(loaded) => loaded,
             };
-            let answer = answer_for(&loaded, incoming, route, &key, &env).await;
-            let response = answer.unwrap_or_else(|error| Response::error(&error)).stale(loaded.stale_seconds);
-            respond_with(response.finish(Some(route), &method), |body| {
-                loaded.environment.body(body, key.kind())
-            })
+            let step = begin(&loaded, &incoming, route, &key).await;
+            let environment = &loaded.environment.environment;
+            if let (Ok(Step::Fixed(fixed)), None) = (&step, loaded.stale_seconds)
+                && let Some(response) = loaded.environment.fixed(*fixed, key.kind())
+            {
+                return response;
+            }
+            let response = match step {
+                Ok(Step::Fixed(fixed)) => Ok(fixed.response(environment, key.kind())),
+                Ok(Step::Answered(response)) => Ok(response),
+                Ok(Step::Evaluations(evaluations, response)) => {
+                    analytics::record(&env, environment.key(), &evaluations).await.map(|()| response)
+                }
+                Ok(Step::Identities(commands, pending)) => {
+                    let outcomes = identities::carry_out(&env, environment.key(), commands).await;
+                    outcomes.and_then(|outcomes| pending.answer(environment, key.kind(), &outcomes))
+                }
+                Err(error) => Err(error),
+            };
+            let response = response.unwrap_or_else(|error| Response::error(&error));
+            finish(response.stale(loaded.stale_seconds))
         }
     }
 }
 
-async fn answer_for<'e>(
+async fn begin<'e>(
     loaded: &'e Loaded,
-    incoming: Incoming,
+    incoming: &Incoming,
     route: Route,
     key: &EnvironmentKey,
-    env: &Env,
-) -> Result<Response<'e>, Error> {
+) -> Result<Step<'e>, Error> {
     let environment = &loaded.environment.environment;
     api::check(environment, route, &incoming.method)?;
     let body = if route.takes_body(&incoming.method) {
@@ -101,17 +124,7 @@ async fn answer_for<'e>(
         body: &body,
         random: &random,
     };
-    match api::begin(environment, route, key.kind(), &request)? {
-        Step::Answered(response) => Ok(response),
-        Step::Evaluations(evaluations, response) => {
-            analytics::record(env, environment.key(), &evaluations).await?;
-            Ok(response)
-        }
-        Step::Identities(commands, pending) => {
-            let outcomes = identities::carry_out(env, environment.key(), commands).await?;
-            pending.answer(environment, key.kind(), &outcomes)
-        }
-    }
+    api::begin(environment, route, key.kind(), &request)
 }
 
 fn random() -> [u8; 16] {

@@ -8,15 +8,16 @@ use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Duration;
 
-use worker::js_sys::Uint8Array;
+use worker::web_sys::Response as WebResponse;
 use worker::{Context, Env};
 
 use super::clock::milliseconds;
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::records::{Family, Reading, Record};
+use super::respond::Prepared;
 use super::{kv, publishing};
-use crate::api::{EnvironmentKey, Error};
+use crate::api::{EnvironmentKey, Error, Fixed};
 use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp};
 use crate::memory::{Ages, Memory};
 use crate::publish::{Announcement, Version};
@@ -29,23 +30,21 @@ pub struct Loaded {
     pub stale_seconds: Option<u64>,
 }
 
-/// A compiled environment, with the bodies that it answers most often in the platform's form.
+/// A compiled environment, with the answers that it alone decides in the platform's form.
 pub struct Served {
     /// Compiled.
     pub environment: Environment,
-    lists: [OnceCell<Uint8Array>; 2],
+    fixed: [[OnceCell<Prepared>; Fixed::COUNT]; 2],
 }
 
 impl Served {
-    /// A body in the platform's form: a list of flags is copied there once, not for each answer.
-    pub fn body(&self, body: &[u8], key: KeyKind) -> Uint8Array {
-        let [client, server] = &self.lists;
-        let list = if key == KeyKind::Client { client } else { server };
-        if std::ptr::eq(body, self.environment.flags.list(key)) {
-            list.get_or_init(|| body.into()).clone()
-        } else {
-            body.into()
+    /// An answer that is brought into the platform's form once, not for each request; `None` if it cannot be.
+    pub fn fixed(&self, fixed: Fixed, key: KeyKind) -> Option<WebResponse> {
+        let prepared = self.fixed.get(key as usize)?.get(fixed as usize)?;
+        if prepared.get().is_none() {
+            let _ = prepared.set(Prepared::new(&fixed.response(&self.environment, key)).ok()?);
         }
+        prepared.get().map(Prepared::respond)
     }
 }
 
@@ -217,7 +216,7 @@ impl Family for Rc<Served> {
                 "environment document: api_key: is another environment's",
             ));
         }
-        Ok(Rc::new(Served { environment, lists: Default::default() }))
+        Ok(Rc::new(Served { environment, fixed: Default::default() }))
     }
 
     fn memory_length(&self) -> usize {

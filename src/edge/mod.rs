@@ -32,8 +32,8 @@ mod timeout;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
 
-pub use environment_object::EnvironmentObject;
 pub use analytics_object::AnalyticsObject;
+pub use environment_object::EnvironmentObject;
 pub use identity_object::IdentityObject;
 pub use registry_object::RegistryObject;
 
@@ -42,12 +42,21 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// The handler of requests: gives a response where nothing has to be waited for, else a promise of one.
+/// Answers a request: gives a response where nothing has to be waited for, else a promise of one.
 ///
-/// That difference is why this is not `#[event(fetch)]`, which always gives a promise.
-#[wasm_bindgen(js_name = fetch)]
-pub fn fetch(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
-    task::run(async move { entry::answer(request, env, Context::new(context)).await.into() })
+/// That difference is why this is not `#[event(fetch)]`, which always gives a promise. The entry module calls it.
+#[wasm_bindgen]
+pub fn answer(
+    request: web_sys::Request,
+    method: String,
+    url: String,
+    environment_key: Option<String>,
+    if_none_match: Option<String>,
+    env: Env,
+    context: worker_sys::Context,
+) -> JsValue {
+    let incoming = entry::Incoming::new(request, method, &url, environment_key, if_none_match);
+    task::run(async move { entry::answer(incoming, env, Context::new(context)).await.into() })
 }
 
 /// The handler of the cron trigger: has everything that publishes look after itself, whatever went wrong before.

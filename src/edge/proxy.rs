@@ -77,7 +77,7 @@ fn split(url: &str) -> (&str, &str) {
 
 fn outgoing_headers(incoming: &Incoming, here: &str, via: &str) -> Result<web_sys::Headers, JsValue> {
     let connection = incoming.header("connection").unwrap_or_default();
-    let headers = web_sys::Headers::new_with_headers(&incoming.headers)?;
+    let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
     remove(&headers, |name| passage::goes_to_origin(name, &connection))?;
     let (scheme, host) = here.split_once("://").unwrap_or(("https", here));
     headers.set("via", via)?;
@@ -102,7 +102,7 @@ async fn outgoing_body(incoming: &Incoming) -> Result<(Option<JsValue>, u64), Er
         return Ok((None, 0));
     }
     let Some(body) = incoming.request.body() else { return Ok((None, 0)) };
-    if let Some(length) = told_length(&incoming.headers) {
+    if let Some(length) = told_length(&incoming.headers()) {
         return Ok((Some(body.into()), length));
     }
     match read_at_most(body, passage::MAX_UNTOLD_LENGTH).await {

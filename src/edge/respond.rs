@@ -10,36 +10,51 @@ use worker::web_sys::{Headers, Response as WebResponse, ResponseInit};
 use crate::api::Response;
 
 /// How many prepared ones are kept; an environment has a handful.
-const MAX_PREPARED: usize = 1000;
+const MAX_HEADS: usize = 1000;
 /// How long the text of one may be. What a client can make long, as a preflight's list of headers, is not kept.
-const MAX_PREPARED_LENGTH: usize = 1024;
+const MAX_HEAD_LENGTH: usize = 1024;
 
 thread_local! {
     /// Status and headers in the platform's form, by their text: most answers have those of an earlier one.
-    static PREPARED: RefCell<HashMap<String, ResponseInit>> = RefCell::default();
+    static HEADS: RefCell<HashMap<String, ResponseInit>> = RefCell::default();
+}
+
+/// An answer in the platform's form, to be given any number of times.
+pub struct Prepared {
+    /// `None` for an empty one.
+    body: Option<Uint8Array>,
+    head: ResponseInit,
+}
+
+impl Prepared {
+    /// Brings an answer into that form.
+    pub fn new(response: &Response<'_>) -> Result<Prepared, JsValue> {
+        let body = (!response.body.is_empty()).then(|| Uint8Array::from(&*response.body));
+        Ok(Prepared { body, head: head(response)? })
+    }
+
+    /// The answer, once more.
+    pub fn respond(&self) -> WebResponse {
+        build(self.body.as_ref(), &self.head).unwrap_or_else(|_| WebResponse::error())
+    }
 }
 
 /// The platform's form of an answer.
 pub fn respond(response: Response<'_>) -> WebResponse {
-    respond_with(response, |body| Uint8Array::from(body))
+    Prepared::new(&response).map_or_else(|_| WebResponse::error(), |prepared| prepared.respond())
 }
 
-/// The platform's form of an answer whose body `body` brings into that form.
-pub fn respond_with(response: Response<'_>, body: impl FnOnce(&[u8]) -> Uint8Array) -> WebResponse {
-    build(&response, body).unwrap_or_else(|_| WebResponse::error())
-}
-
-fn build(response: &Response<'_>, body: impl FnOnce(&[u8]) -> Uint8Array) -> Result<WebResponse, JsValue> {
-    let init = prepared(response)?;
-    if response.body.is_empty() {
-        return WebResponse::new_with_opt_str_and_init(None, &init);
+fn build(body: Option<&Uint8Array>, head: &ResponseInit) -> Result<WebResponse, JsValue> {
+    match body {
+        None => WebResponse::new_with_opt_str_and_init(None, head),
+        body => WebResponse::new_with_opt_js_u8_array_and_init(body, head),
     }
-    WebResponse::new_with_opt_js_u8_array_and_init(Some(&body(&response.body)), &init)
 }
 
-fn prepared(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
+/// Status and headers, in the platform's form.
+fn head(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
     let text = response.head_text();
-    if let Some(known) = PREPARED.with_borrow(|prepared| prepared.get(&text).cloned()) {
+    if let Some(known) = HEADS.with_borrow(|heads| heads.get(&text).cloned()) {
         return Ok(known);
     }
     let headers = Headers::new()?;
@@ -49,14 +64,14 @@ fn prepared(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
     let init = ResponseInit::new();
     init.set_status(response.status);
     init.set_headers(&headers);
-    if text.len() > MAX_PREPARED_LENGTH {
+    if text.len() > MAX_HEAD_LENGTH {
         return Ok(init);
     }
-    PREPARED.with_borrow_mut(|prepared| {
-        if prepared.len() >= MAX_PREPARED {
-            prepared.clear();
+    HEADS.with_borrow_mut(|heads| {
+        if heads.len() >= MAX_HEADS {
+            heads.clear();
         }
-        prepared.insert(text, init.clone());
+        heads.insert(text, init.clone());
     });
     Ok(init)
 }

@@ -137,6 +137,7 @@ fn respond<'e>(
     api::check(environment, route, request.method)?;
     match api::begin(environment, route, key.kind(), request)? {
         Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
+        Step::Fixed(fixed) => Ok(fixed.response(environment, key.kind())),
         Step::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {

@@ -33,6 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
                 .and_then(|()| api::begin(environment, route, key, &request))
                 .and_then(|step| match step {
                     Step::Answered(response) => Ok(response),
+        Step::Fixed(fixed) => Ok(fixed.response(environment, key)),
                     Step::Identities(commands, pending) => {
                         let outcomes: Vec<_> = commands
                             .into_iter()
