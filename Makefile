@@ -56,8 +56,17 @@ native: require-rust require-python
 		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which is not there"; done
 	N=500 .make/differential.sh
 
-# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS.
-bench: require-rust
+# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS; first evaluation on wasm32, made as
+# worker-build makes the worker.
+BENCH_WASM := tests/bench/target/wasm
+WASM_FEATURES := mutable-globals sign-ext nontrapping-float-to-int bulk-memory multivalue reference-types exception-handling
+bench: require-wasm require-node $(WASM_BINDGEN) $(NODE_MODULES)
+	cd tests/bench && cargo build --release --target $(WASM)
+	$(WASM_BINDGEN_BIN) --target experimental-nodejs-module --out-dir $(BENCH_WASM) \
+		tests/bench/target/$(WASM)/release/flagsmith_edge_worker_bench.wasm
+	$(WASM_OPT_BIN) -O $(WASM_FEATURES:%=--enable-%) $(BENCH_WASM)/flagsmith_edge_worker_bench_bg.wasm \
+		-o $(BENCH_WASM)/flagsmith_edge_worker_bench_bg.wasm
+	node tests/bench/wasm.mjs $(abspath $(BENCH_WASM))/flagsmith_edge_worker_bench.js $(BENCH_DOCUMENTS) $(BENCH_WASM)/figures.json
 	cd tests/bench && cargo bench
 
 # Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED.

@@ -10,23 +10,18 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput};
-use flagsmith_edge_worker::api::{self, Pending, Request, Route, Step};
+use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::{Identity, Refusal, TraitValue};
+use flagsmith_edge_worker::identity::TraitValue;
+use flagsmith_edge_worker_bench::{IDENTITIES, PROFILES, answer, asked, identifier, traits};
 use flagsmith_flag_engine::engine::get_evaluation_result;
-use flagsmith_flag_engine::engine_eval::{EngineEvaluationContext, add_identity_to_context, environment_to_context};
+use flagsmith_flag_engine::engine_eval::{
+    EngineEvaluationContext, add_identity_to_context, environment_to_context,
+};
 use flagsmith_flag_engine::environments::builders::build_environment_struct;
 use flagsmith_flag_engine::identities::Trait;
 use flagsmith_flag_engine::types::{FlagsmithValue, FlagsmithValueType};
 use serde_json::Value;
-
-/// The profiles: file and name.
-const PROFILES: [(&str, &str); 3] =
-    [("small.json", "small"), ("heavy-50x15x750.json", "heavy"), ("large-1000x500.json", "large")];
-
-/// How many different identities take turns.
-const IDENTITIES: usize = 16;
 
 fn main() {
     let folder = std::env::var_os("BENCH_DOCUMENTS").map_or("../../../shared/bench".into(), PathBuf::from);
@@ -42,7 +37,9 @@ fn main() {
     }
     sweep(&mut criterion, &folder);
     criterion.final_summary();
-    targets::report(&criterion_folder(), &folder);
+    let wasm = std::fs::read(target_folder().join("wasm/figures.json")).unwrap_or_default();
+    let wasm = serde_json::from_slice(&wasm).unwrap_or_default();
+    targets::report(&target_folder().join("criterion"), &folder, &wasm);
 }
 
 /// From an identity to the finished body, and the peer's evaluation of the same.
@@ -58,7 +55,8 @@ fn evaluate(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
         });
     });
     let context = peer_context(bytes);
-    let identities: Vec<_> = (0..IDENTITIES).map(|number| (identifier(number), peer_traits(number))).collect();
+    let identities: Vec<_> =
+        (0..IDENTITIES).map(|number| (identifier(number), peer_traits(number))).collect();
     group.bench_function("peer", |bencher| {
         bencher.iter(|| {
             turn = (turn + 1) % IDENTITIES;
@@ -69,32 +67,14 @@ fn evaluate(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     group.finish();
 }
 
-/// What is asked for an identity, and its state with all of its traits.
-fn asked(environment: &Environment, number: usize) -> (Pending, [Result<Identity, Refusal>; 1]) {
-    let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
-    let body = format!(r#"{{"identifier":"{}"}}"#, identifier(number)).into_bytes();
-    let request = Request { method: "POST", query: "", header: &header, body: &body, random: &|| [0; 16] };
-    match api::begin(environment, Route::Identities, KeyKind::Server, &request) {
-        Ok(Step::Identities(_, pending)) => {
-            let traits = traits(number).into_iter().map(|(key, value)| (key.into(), value)).collect();
-            (pending, [Ok(Identity { exists: true, traits })])
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Evaluates and renders; gives the length of the body.
-fn answer(environment: &Environment, (pending, identity): &(Pending, [Result<Identity, Refusal>; 1])) -> usize {
-    let answered = pending.answer(black_box(environment), KeyKind::Server, black_box(identity));
-    answered.map_or(0, |response| response.body.len())
-}
-
 /// From a document's bytes to its compiled form, and a plain parse of the same bytes.
 fn compile(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     let mut group = criterion.benchmark_group(format!("compile/{name}"));
     group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("ours", |bencher| bencher.iter(|| Environment::parse(black_box(bytes), Engine::V10)));
-    group.bench_function("peer", |bencher| bencher.iter(|| serde_json::from_slice::<Value>(black_box(bytes))));
+    group
+        .bench_function("ours", |bencher| bencher.iter(|| Environment::parse(black_box(bytes), Engine::V10)));
+    group
+        .bench_function("peer", |bencher| bencher.iter(|| serde_json::from_slice::<Value>(black_box(bytes))));
     group.finish();
 }
 
@@ -113,43 +93,31 @@ fn sweep(criterion: &mut Criterion, folder: &Path) {
         let identity = asked(&environment, 1);
         let mut group = criterion.benchmark_group(format!("sweep/{percent}"));
         group.bench_function("evaluate", |bencher| bencher.iter(|| answer(&environment, &identity)));
-        group.bench_function("compile", |bencher| bencher.iter(|| Environment::parse(black_box(&part), Engine::V10)));
+        group.bench_function("compile", |bencher| {
+            bencher.iter(|| Environment::parse(black_box(&part), Engine::V10))
+        });
         group.finish();
     }
 }
 
-fn identifier(number: usize) -> String {
-    format!("identity-{number}")
-}
-
-/// The traits of an identity that is in some segments and not in others; ten, as an application sends them.
-fn traits(number: usize) -> Vec<(String, TraitValue)> {
-    let text = |text: String| TraitValue::Text(text.into());
-    let mut traits = vec![
-        ("email".to_owned(), text(format!("user.n{number}@example.com"))),
-        ("app_version".to_owned(), text(format!("1.{}.0", number % 5))),
-    ];
-    for index in 0..4 {
-        traits.push((format!("trait_{index}"), text(format!("v{}", number % 4))));
-        traits.push((format!("num_{index}"), TraitValue::Integer((number * 7 % 100) as i64)));
-    }
-    traits
-}
-
 fn peer_context(bytes: &[u8]) -> EngineEvaluationContext {
-    environment_to_context(build_environment_struct(serde_json::from_slice(bytes).expect("a profile is JSON")))
+    environment_to_context(build_environment_struct(
+        serde_json::from_slice(bytes).expect("a profile is JSON"),
+    ))
 }
 
 fn peer_traits(number: usize) -> Vec<Trait> {
     let value = |value: TraitValue| match value {
-        TraitValue::Text(text) => FlagsmithValue { value: text.into(), value_type: FlagsmithValueType::String },
+        TraitValue::Text(text) => {
+            FlagsmithValue { value: text.into(), value_type: FlagsmithValueType::String }
+        }
         other => FlagsmithValue { value: other.python_text(), value_type: FlagsmithValueType::Integer },
     };
     let one = |(trait_key, trait_value)| Trait { trait_key, trait_value: value(trait_value) };
     traits(number).into_iter().map(one).collect()
 }
 
-/// Where criterion leaves its estimates.
-fn criterion_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from).join("criterion")
+/// Where criterion leaves its estimates, and `wasm.mjs` its figures.
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from)
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker_bench::PROFILES;
 use serde_json::Value;
 
-use super::PROFILES;
 use super::memory;
 
 /// Percentages of the large document.
@@ -14,6 +14,8 @@ pub const SWEEP: [usize; 3] = [25, 50, 100];
 
 /// How many times faster than the peer each profile has to be.
 const EVALUATION: [(&str, f64); 3] = [("small", 50.0), ("heavy", 100.0), ("large", 100.0)];
+/// How much longer than natively an evaluation may take on wasm32.
+const WASM: f64 = 3.0;
 /// How much longer than a plain parse compiling may take.
 const COMPILATION: f64 = 3.0;
 /// How many bytes of memory a byte of the document may become.
@@ -22,16 +24,41 @@ const MEMORY: f64 = 4.0;
 const DOUBLING: f64 = 2.5;
 
 /// Prints every figure with its target.
-pub fn report(criterion: &Path, documents: &Path) {
+///
+/// `wasm`: nanoseconds of an evaluation on wasm32 by profile, as `wasm.mjs` left them.
+pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
     println!("\n{:<44} {:>12} {:>12}  met", "figure", "measured", "target");
     for (name, target) in EVALUATION {
-        let (ours, peer) = (median(criterion, &format!("evaluate_{name}/ours")), median(criterion, &format!("evaluate_{name}/peer")));
-        line(&format!("evaluate {name}, times faster than the peer"), peer / ours, target, peer / ours >= target);
-        println!("{:<44} {:>9.2} µs {:>9.2} µs", format!("  ours and the peer, {name}"), ours / 1e3, peer / 1e3);
+        let (ours, peer) = (
+            median(criterion, &format!("evaluate_{name}/ours")),
+            median(criterion, &format!("evaluate_{name}/peer")),
+        );
+        line(
+            &format!("evaluate {name}, times faster than the peer"),
+            peer / ours,
+            target,
+            peer / ours >= target,
+        );
+        println!(
+            "{:<44} {:>9.2} µs {:>9.2} µs",
+            format!("  ours and the peer, {name}"),
+            ours / 1e3,
+            peer / 1e3
+        );
+        let ratio = wasm[name].as_f64().unwrap_or(f64::NAN) / ours;
+        line(&format!("evaluate {name} on wasm32, times native"), ratio, WASM, ratio <= WASM);
     }
     for (file, name) in PROFILES {
-        let (ours, parse) = (median(criterion, &format!("compile_{name}/ours")), median(criterion, &format!("compile_{name}/peer")));
-        line(&format!("compile {name}, times a plain parse"), ours / parse, COMPILATION, ours / parse <= COMPILATION);
+        let (ours, parse) = (
+            median(criterion, &format!("compile_{name}/ours")),
+            median(criterion, &format!("compile_{name}/peer")),
+        );
+        line(
+            &format!("compile {name}, times a plain parse"),
+            ours / parse,
+            COMPILATION,
+            ours / parse <= COMPILATION,
+        );
         let bytes = std::fs::read(documents.join(file)).expect("a profile can be read");
         let (environment, held) = memory::held_by(|| Environment::parse(&bytes, Engine::V10));
         drop(environment);
@@ -42,7 +69,12 @@ pub fn report(criterion: &Path, documents: &Path) {
         let times = SWEEP.map(|percent| median(criterion, &format!("sweep_{percent}/{what}")));
         for (percent, pair) in SWEEP[1..].iter().zip(times.windows(2)) {
             let ratio = pair[1] / pair[0];
-            line(&format!("{what}, twice the document ({percent} %), times"), ratio, DOUBLING, ratio <= DOUBLING);
+            line(
+                &format!("{what}, twice the document ({percent} %), times"),
+                ratio,
+                DOUBLING,
+                ratio <= DOUBLING,
+            );
         }
     }
 }
@@ -54,6 +86,7 @@ fn line(figure: &str, measured: f64, target: f64, met: bool) {
 /// A benchmark's median, in nanoseconds; not a number where it was filtered out.
 fn median(criterion: &Path, benchmark: &str) -> f64 {
     let path = criterion.join(benchmark).join("new/estimates.json");
-    let estimates: Option<Value> = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let estimates: Option<Value> =
+        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     estimates.and_then(|estimates| estimates["median"]["point_estimate"].as_f64()).unwrap_or(f64::NAN)
 }

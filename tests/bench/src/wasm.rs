@@ -1,0 +1,36 @@
+//! The same on wasm32, for `wasm.mjs` to call.
+
+use flagsmith_edge_worker::document::Environment;
+use flagsmith_edge_worker::document::ruleset::Engine;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{Asked, IDENTITIES, PROFILES, answer, asked};
+
+/// File and name of each profile.
+#[wasm_bindgen]
+pub fn profiles() -> Vec<String> {
+    PROFILES.iter().flat_map(|(file, name)| [(*file).to_owned(), (*name).to_owned()]).collect()
+}
+
+/// A compiled profile, with identities that take turns.
+#[wasm_bindgen]
+pub struct Subject {
+    environment: Environment,
+    asked: Vec<Asked>,
+}
+
+#[wasm_bindgen]
+impl Subject {
+    /// From the document's bytes.
+    #[wasm_bindgen(constructor)]
+    pub fn new(document: &[u8]) -> Subject {
+        let environment = Environment::parse(document, Engine::V10).expect("a profile compiles");
+        let asked = (0..IDENTITIES).map(|number| asked(&environment, number)).collect();
+        Subject { environment, asked }
+    }
+
+    /// Answers so many times; gives the bodies' length, so that none of it is optimised away.
+    pub fn answer(&self, times: usize) -> usize {
+        self.asked.iter().cycle().take(times).map(|asked| answer(&self.environment, asked)).sum()
+    }
+}
