@@ -7,6 +7,7 @@ import { load, requireWrk } from "./load.mjs";
 import { startBaseline, startOurs } from "./contenders.mjs";
 import { commit, machine } from "./machine.mjs";
 import { rowsNamed } from "./rows.mjs";
+import { measureStart } from "./start.mjs";
 import { table } from "./table.mjs";
 
 const SECONDS = Number(process.env.SECONDS || 3);
@@ -21,7 +22,12 @@ try {
     console.error(`${row.title} …`);
     rows.push({ ...row, measured: await measure(row) });
   }
-  const run = { commit: commit(), machine: machine(), seconds: SECONDS, rounds: ROUNDS, rows };
+  const starts = [];
+  for (const row of rows.filter(({ kind }) => kind === "flags")) {
+    console.error(`start, ${row.profile} …`);
+    starts.push({ profile: row.profile, measured: await measureStart(row, ROUNDS) });
+  }
+  const run = { commit: commit(), machine: machine(), seconds: SECONDS, rounds: ROUNDS, rows, starts };
   console.log(process.env.FORMAT === "json" ? JSON.stringify(run, null, 2) : table(run));
 } catch (error) {
   console.error(error.message);
