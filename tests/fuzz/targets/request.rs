@@ -32,8 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
             let answered = api::check(environment, route, &method)
                 .and_then(|()| api::begin(environment, route, key, &request))
                 .and_then(|step| match step {
-                    Step::Answered(response) => Ok(response),
-        Step::Fixed(fixed) => Ok(fixed.response(environment, key)),
+                    Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
+                    Step::Fixed(fixed) => Ok(fixed.response(environment, key)),
                     Step::Identities(commands, pending) => {
                         let outcomes: Vec<_> = commands
                             .into_iter()
