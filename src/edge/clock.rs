@@ -6,7 +6,6 @@ use std::time::Duration;
 use worker::js_sys::Date;
 
 use super::timeout::within;
-use crate::document::Timestamp;
 
 /// How often a condition is looked at that somebody else brings about.
 const STEP: Duration = Duration::from_millis(20);
@@ -14,11 +13,6 @@ const STEP: Duration = Duration::from_millis(20);
 /// The time, without an object made for it.
 pub fn milliseconds() -> u64 {
     Date::now() as u64
-}
-
-/// A time in ISO 8601.
-pub fn iso(milliseconds: Option<u64>) -> Option<String> {
-    milliseconds.and_then(Timestamp::from_milliseconds).map(Timestamp::iso)
 }
 
 /// Waits until a condition holds, but not for longer than this.

@@ -6,52 +6,36 @@
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::time::Duration;
 
-use serde_json::json;
+use futures_util::future::try_join;
 use worker::js_sys::{Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
-use worker::{DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::alarm::Alarm;
-use super::clock::{iso, milliseconds, until};
+use super::clock::{milliseconds, until};
 use super::config::Config;
-use super::database::Database;
+use super::environment_rows::{Environment, EnvironmentRows};
 use super::failure::{Failure, Source};
 use super::kv;
 use super::origin_document;
-use crate::publish::{Candidate, Credential, Pace, Publisher, Step, Version};
+use super::timeout::within;
+use crate::publish::{Candidate, Credential, Pace, Step, Version};
 
 /// How long a reader waits for the first document.
 const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How soon a change is followed while a write to KV is under way.
+const WRITE_STEP: Duration = Duration::from_millis(20);
 /// How often at least the origin is not asked, however many changes somebody tells of, in milliseconds.
 const FETCH_GAP: u64 = 250;
-/// A row holds 2 MB.
-const CHUNK_LENGTH: usize = 1_000_000;
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS publisher
-        (id INTEGER PRIMARY KEY CHECK (id = 1), client_key TEXT NOT NULL, state TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS chunk (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);";
-const READ: &str = "SELECT client_key, state FROM publisher";
-const WRITE: &str = "INSERT OR REPLACE INTO publisher (id, client_key, state) VALUES (1, ?, ?)";
-const READ_CHUNKS: &str = "SELECT bytes FROM chunk ORDER BY number";
-const DELETE_CHUNKS: &str = "DELETE FROM chunk";
-const WRITE_CHUNK: &str = "INSERT INTO chunk (number, bytes) VALUES (?, ?)";
-
-/// What is known of the environment.
-#[derive(Clone, Default, PartialEq)]
-struct Environment {
-    /// Empty until somebody wants it published.
-    client_key: String,
-    publisher: Publisher,
-}
-
 /// One environment.
 #[durable_object(alarm)]
 pub struct EnvironmentObject {
     env: Env,
     state: State,
-    database: Database,
+    rows: EnvironmentRows,
     alarm: Alarm,
     /// The state, once it has been read.
     environment: RefCell<Option<Environment>>,
@@ -59,8 +43,8 @@ pub struct EnvironmentObject {
 
 impl DurableObject for EnvironmentObject {
     fn new(state: State, env: Env) -> EnvironmentObject {
-        let database = Database::of(&state.storage());
-        EnvironmentObject { env, state, database, alarm: Alarm::default(), environment: RefCell::default() }
+        let rows = EnvironmentRows::of(&state.storage());
+        EnvironmentObject { env, state, rows, alarm: Alarm::default(), environment: RefCell::default() }
     }
 
     /// Nobody's way in: it is called by the methods below.
@@ -96,7 +80,7 @@ impl EnvironmentObject {
         })
         .await;
         let Some(published) = self.read()?.publisher.published else { return Ok(JsValue::NULL) };
-        let document = Uint8Array::from(self.document_bytes()?.as_slice());
+        let document = Uint8Array::from(self.rows.document()?.as_slice());
         Ok(Array::of2(&published.version.to_string().into(), &document).into())
     }
 
@@ -146,46 +130,33 @@ impl EnvironmentObject {
     /// What `GET /edge/status` says of it, as JSON.
     pub fn status(&self) -> std::result::Result<String, JsValue> {
         let Environment { client_key, publisher } = self.read()?;
-        let published = publisher.published.as_ref();
-        let succeeded_at = publisher.schedule.succeeded_at;
-        Ok(json!({
-            "environment": client_key,
-            "name": published.map(|published| &published.name),
-            "version": published.map(|published| published.version),
-            "updated_at": published.and_then(|published| published.updated_at).map(|at| at.iso()),
-            "last_success": iso(succeeded_at),
-            "age_seconds": succeeded_at.map(|at| milliseconds().saturating_sub(at) / 1000),
-            "last_fault": publisher.schedule.fault.as_ref().map(|fault| {
-                json!({"at": iso(Some(fault.at)), "cause": fault.cause, "attempts": fault.count})
-            }),
-            "kv_fault": publisher.store_fault,
-            "source": match &publisher.credential {
-                Some(Credential::Token) => Some("ORIGIN_API_TOKEN"),
-                Some(Credential::ServerKey(_)) => Some("SERVER_KEYS"),
-                None => None,
-            },
-            "identity_overrides_left_out": published.is_some_and(|published| published.leaves_overrides_out),
-            "changes": publisher.changelog.iter().map(|entry| {
-                json!({"version": entry.version, "at": iso(Some(entry.at)), "bytes": entry.length})
-            }).collect::<Vec<_>>(),
-        })
-        .to_string())
+        Ok(publisher.status(&client_key, milliseconds()).to_string())
     }
 }
 
 impl EnvironmentObject {
     /// Does what there is to do. Gives the time of what comes next.
+    ///
+    /// Writes to KV go on beside it: one that is not answered keeps no change from the isolates.
     async fn work(&self) -> Result<Option<u64>> {
+        let mut writing: Option<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = None;
         loop {
-            match self.read()?.publisher.next(milliseconds()) {
-                Step::Wait(at) => return Ok(at),
+            match self.read()?.publisher.next(milliseconds(), writing.is_some()) {
                 Step::Fetch(credential) => self.fetch_document(&credential).await?,
-                Step::Store(version) => self.store(version).await?,
-                Step::Remove => {
-                    let removed = kv::delete(&self.env, &kv::document_key(&self.read()?.client_key)).await;
-                    let now = milliseconds();
-                    self.change(|environment| environment.publisher.removed(said(removed), now))?;
+                Step::Store(version) => {
+                    // Read now: the next one may be published before this is written.
+                    writing = Some(Box::pin(self.store(version, self.rows.document()?)));
                 }
+                Step::Remove => writing = Some(Box::pin(self.remove())),
+                Step::Wait(at) => match &mut writing {
+                    None => return Ok(at),
+                    Some(write) => {
+                        if let Some(written) = within(WRITE_STEP, write.as_mut()).await {
+                            written?;
+                            writing = None;
+                        }
+                    }
+                },
             }
         }
     }
@@ -195,62 +166,49 @@ impl EnvironmentObject {
         if let Some(environment) = self.environment.borrow_mut().as_mut() {
             environment.publisher.schedule.began(milliseconds());
         }
-        let client_key = self.read()?.client_key;
-        let outcome = origin_document::fetch(&self.env, credential, &client_key).await;
-        if let Err(cause) = &outcome {
-            Failure::new(Source::Origin, cause).log(Some(&client_key));
-        }
-        self.take(outcome, &client_key)
+        let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
+        self.take(outcome)
     }
 
     /// Publishes what was fetched, if it is to be: the document and the state at once.
-    fn take(&self, outcome: std::result::Result<Candidate, String>, client_key: &str) -> Result<()> {
-        let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
+    fn take(&self, outcome: std::result::Result<Candidate, String>) -> Result<()> {
         let mut environment = self.read()?;
-        let before = environment.clone();
-        let version = environment.publisher.fetched(
-            outcome.as_ref().map_err(Clone::clone),
-            client_key,
-            now,
-            self.pace(),
-            random,
-        );
-        if let (Some(_), Ok(candidate)) = (version, &outcome) {
-            self.database.at_once(|| {
-                self.write(&environment)?;
-                self.database.execute(DELETE_CHUNKS, vec![])?;
-                for (number, chunk) in (0_i64..).zip(candidate.document.chunks(CHUNK_LENGTH)) {
-                    self.database.execute(WRITE_CHUNK, vec![number.into(), chunk.to_vec().into()])?;
-                }
-                Ok(())
-            })?;
-            let left_out = |environment: &Environment| {
-                environment
-                    .publisher
-                    .published
-                    .as_ref()
-                    .is_some_and(|published| published.leaves_overrides_out)
-            };
-            if left_out(&environment) && !left_out(&before) {
-                Failure::new(Source::Origin, OVERRIDES_LEFT_OUT).log(Some(client_key));
-            }
-        } else {
-            self.write(&environment)?;
+        let Environment { client_key, publisher } = &mut environment;
+        let left_out = publisher.leaves_overrides_out();
+        let random = getrandom::u32().unwrap_or_default();
+        let candidate = outcome.as_ref().map_err(Clone::clone);
+        let version = publisher.fetched(candidate, client_key, milliseconds(), self.pace(), random);
+        if let Some(fault) = &publisher.schedule.fault {
+            Failure::new(Source::Origin, &fault.cause).log(Some(client_key));
+        }
+        if publisher.leaves_overrides_out() && !left_out {
+            Failure::new(Source::Origin, OVERRIDES_LEFT_OUT).log(Some(client_key));
+        }
+        match (version, &outcome) {
+            (Some(_), Ok(candidate)) => self.rows.publish(&environment, &candidate.document)?,
+            _ => self.rows.write(&environment)?,
         }
         self.environment.replace(Some(environment));
         Ok(())
     }
 
-    async fn store(&self, version: Version) -> Result<()> {
-        let (key, document) = (self.read()?.client_key, self.document_bytes()?);
-        let stored = async {
-            kv::put(&self.env, &kv::version_key(&key, version), &document, Some(kv::VERSION_LIFETIME))
-                .await?;
-            kv::put(&self.env, &kv::document_key(&key), &document, None).await
-        };
-        let stored = stored.await.inspect_err(|failure| failure.log(Some(&key)));
+    async fn store(&self, version: Version, document: Vec<u8>) -> Result<()> {
+        let key = self.read()?.client_key;
+        let (version_key, document_key) = (kv::version_key(&key, version), kv::document_key(&key));
+        let as_version = kv::put(&self.env, &version_key, &document, Some(kv::VERSION_LIFETIME));
+        let as_latest = kv::put(&self.env, &document_key, &document, None);
+        let stored = try_join(as_version, as_latest).await.map(drop);
+        let stored = stored.inspect_err(|failure| failure.log(Some(&key)));
         let now = milliseconds();
         self.change(|environment| environment.publisher.stored(version, said(stored), now))
+    }
+
+    async fn remove(&self) -> Result<()> {
+        let key = self.read()?.client_key;
+        let removed = kv::delete(&self.env, &kv::document_key(&key)).await;
+        let removed = removed.inspect_err(|failure| failure.log(Some(&key)));
+        let now = milliseconds();
+        self.change(|environment| environment.publisher.removed(said(removed), now))
     }
 
     fn pace(&self) -> Pace {
@@ -259,7 +217,7 @@ impl EnvironmentObject {
 
     /// Has the alarm ring when there is something to do.
     async fn wake(&self) -> Result<()> {
-        let at = match self.read()?.publisher.next(milliseconds()) {
+        let at = match self.read()?.publisher.next(milliseconds(), false) {
             Step::Wait(at) => at,
             _ => Some(milliseconds()),
         };
@@ -272,13 +230,7 @@ impl EnvironmentObject {
         let mut environment = before.clone();
         let outcome = change(&mut environment);
         if environment != before {
-            self.database.at_once(|| {
-                self.write(&environment)?;
-                if environment.publisher.published.is_none() {
-                    self.database.execute(DELETE_CHUNKS, vec![])?;
-                }
-                Ok(())
-            })?;
+            self.rows.write(&environment)?;
             self.environment.replace(Some(environment));
         }
         Ok(outcome)
@@ -288,28 +240,9 @@ impl EnvironmentObject {
         if let Some(environment) = self.environment.borrow().as_ref() {
             return Ok(environment.clone());
         }
-        let mut environment = Environment::default();
-        if self.database.has("publisher")?
-            && let [SqlStorageValue::String(key), SqlStorageValue::String(state)] =
-                self.database.rows(READ, vec![])?.concat().as_slice()
-        {
-            environment = Environment { client_key: key.clone(), publisher: serde_json::from_str(state)? };
-        }
+        let environment = self.rows.read()?;
         self.environment.replace(Some(environment.clone()));
         Ok(environment)
-    }
-
-    fn write(&self, Environment { client_key, publisher }: &Environment) -> Result<()> {
-        self.database.execute(SCHEMA, vec![])?;
-        let state = serde_json::to_string(publisher)?;
-        self.database.execute(WRITE, vec![client_key.as_str().into(), state.into()])
-    }
-
-    fn document_bytes(&self) -> Result<Vec<u8>> {
-        let chunks = self.database.rows(READ_CHUNKS, vec![])?.into_iter().flatten();
-        let bytes = chunks
-            .filter_map(|chunk| if let SqlStorageValue::Blob(bytes) = chunk { Some(bytes) } else { None });
-        Ok(bytes.collect::<Vec<_>>().concat())
     }
 }
 

@@ -173,7 +173,8 @@ impl Environments {
 }
 
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
-const VERSION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Short, since the object has the document as well, and an answer may wait for it.
+const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 /// Unknown keys that an isolate asks the registry for, so that whoever makes up keys does not keep that busy.
 const LOOKS_A_SECOND: u32 = 10;
 

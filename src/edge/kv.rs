@@ -16,6 +16,8 @@ pub const DOCUMENT: &str = "document:";
 pub const SERVER_KEY: &str = "server-key:";
 /// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
 pub const TIMEOUT: Duration = Duration::from_secs(4);
+/// A write may be of a large document, and nobody waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a version is kept for the isolates that are told of it, in seconds. The latest document is kept besides.
 pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
 
@@ -38,12 +40,12 @@ pub async fn get(env: &Env, key: &str, timeout: Duration) -> Result<Option<Vec<u
 pub async fn put(env: &Env, key: &str, value: &[u8], lifetime: Option<u64>) -> Result<(), Failure> {
     let put = store(env)?.put_bytes(key, value).map_err(failure)?;
     let put = if let Some(lifetime) = lifetime { put.expiration_ttl(lifetime) } else { put };
-    carry_out(TIMEOUT, put.execute()).await
+    carry_out(WRITE_TIMEOUT, put.execute()).await
 }
 
 /// Deletes a value, if there is one.
 pub async fn delete(env: &Env, key: &str) -> Result<(), Failure> {
-    carry_out(TIMEOUT, store(env)?.delete(key)).await
+    carry_out(WRITE_TIMEOUT, store(env)?.delete(key)).await
 }
 
 fn store(env: &Env) -> Result<KvStore, Failure> {

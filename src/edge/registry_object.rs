@@ -10,21 +10,19 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
-use worker::{DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::alarm::Alarm;
-use super::clock::{iso, milliseconds, until};
+use super::clock::{milliseconds, until};
 use super::config::Config;
-use super::database::Database;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
+use super::registry_rows::{Discoveries, RegistryRows};
 use super::{kv, origin_document, publishing};
 use crate::document::{ServerKey, hash_of_server_key};
-use crate::publish::{Change, Credential, Discovery, Listed, Pace, Registry, Schedule};
+use crate::publish::{Change, Credential, Discovery, Fault, Found, Listed, Pace, Registry, Schedule, iso};
 
 /// How long one answer to a discovery may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,43 +33,22 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
 const TOLD_AT_ONCE: usize = 50;
 /// At least from one discovery to the next, in milliseconds, however many writes there are.
 const DISCOVERY_GAP: u64 = 10_000;
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS environment (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS server_key (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS discovery (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);";
-const READ_DISCOVERY: &str = "SELECT state FROM discovery";
-const WRITE_DISCOVERY: &str = "INSERT OR REPLACE INTO discovery (id, state) VALUES (1, ?)";
-
-/// What the object remembers.
-#[derive(Default)]
-struct Memory {
-    registry: Registry,
-    discoveries: Discoveries,
-}
-
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Discoveries {
-    schedule: Schedule,
-    /// When the latest ended, in milliseconds.
-    ended_at: u64,
-}
-
 /// The registry.
 #[durable_object(alarm)]
 pub struct RegistryObject {
     env: Env,
     config: &'static Config,
     state: State,
-    database: Database,
+    rows: RegistryRows,
     alarm: Alarm,
     /// Once it has been read.
-    memory: RefCell<Option<Memory>>,
+    memory: RefCell<Option<(Registry, Discoveries)>>,
 }
 
 impl DurableObject for RegistryObject {
     fn new(state: State, env: Env) -> RegistryObject {
-        let (config, database) = (Config::of(&env), Database::of(&state.storage()));
-        RegistryObject { env, config, state, database, alarm: Alarm::default(), memory: RefCell::default() }
+        let (config, rows) = (Config::of(&env), RegistryRows::of(&state.storage()));
+        RegistryObject { env, config, state, rows, alarm: Alarm::default(), memory: RefCell::default() }
     }
 
     /// Nobody's way in: it is called by the methods below.
@@ -95,31 +72,30 @@ impl RegistryObject {
     /// it was asked a short while ago.
     pub async fn look(&self, name: String) -> std::result::Result<bool, JsValue> {
         let now = milliseconds();
-        let (is_known, may_look) = self.with(|memory| {
-            let Discoveries { schedule, ended_at } = &memory.discoveries;
-            (memory.registry.knows(&name), Registry::may_look(schedule.began_at, *ended_at, now))
+        let (is_known, may_look) = self.with(|registry, Discoveries { schedule, ended_at }| {
+            (registry.knows(&name), Registry::may_look(schedule.began_at, *ended_at, now))
         })?;
         if is_known || !self.config.publishes() || !(may_look || self.alarm.is_ringing()) {
             return Ok(is_known);
         }
-        let last = self.with(|memory| memory.discoveries.ended_at)?;
+        let last = self.with(|_, discoveries| discoveries.ended_at)?;
         if !self.alarm.is_ringing() {
             self.schedule(|schedule| schedule.told(now, self.pace()))?;
             self.wake().await?;
         }
-        let is_done = || {
-            self.with(|memory| memory.registry.knows(&name) || memory.discoveries.ended_at != last)
-                .unwrap_or(true)
+        let ended = |registry: &mut Registry, discoveries: &mut Discoveries| {
+            registry.knows(&name) || discoveries.ended_at != last
         };
+        let is_done = || self.with(ended).unwrap_or(true);
         until(LOOK_TIMEOUT, is_done).await;
-        Ok(self.with(|memory| memory.registry.knows(&name))?)
+        Ok(self.with(|registry, _| registry.knows(&name))?)
     }
 
     /// A server key's entry, as KV has it, by the key's hash; null for one that is not known after [`Self::look`].
     #[wasm_bindgen(js_name = serverKey)]
     pub async fn server_key(&self, hash: String) -> std::result::Result<Option<String>, JsValue> {
         self.look(hash.clone()).await?;
-        let entry = self.with(|memory| memory.registry.server_keys.get(&hash).map(serde_json::to_string))?;
+        let entry = self.with(|registry, _| registry.server_keys.get(&hash).map(serde_json::to_string))?;
         Ok(entry.transpose().map_err(worker::Error::from)?)
     }
 
@@ -131,7 +107,7 @@ impl RegistryObject {
             self.schedule(|schedule| schedule.told(now, self.pace()))?;
             self.wake().await?;
         }
-        for keys in self.with(|memory| memory.registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
+        for keys in self.with(|registry, _| registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
             for told in join_all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
                 // Its own alarm makes up for it.
                 drop(told.inspect_err(|failure| failure.log(None)));
@@ -146,7 +122,7 @@ impl RegistryObject {
             self.schedule(|schedule| schedule.start(milliseconds()))?;
             self.wake().await?;
         }
-        for keys in self.with(|memory| memory.registry.environments_of(None))?.chunks(TOLD_AT_ONCE) {
+        for keys in self.with(|registry, _| registry.environments_of(None))?.chunks(TOLD_AT_ONCE) {
             for done in join_all(keys.iter().map(|key| publishing::reconcile(&self.env, key))).await {
                 drop(done.inspect_err(|failure| failure.log(None)));
             }
@@ -156,15 +132,12 @@ impl RegistryObject {
 
     /// Which environments there are, and how the latest discoveries went, as JSON.
     pub fn environments(&self) -> std::result::Result<String, JsValue> {
-        Ok(self.with(|memory| {
-            let Schedule { succeeded_at, fault, .. } = &memory.discoveries.schedule;
+        Ok(self.with(|registry, Discoveries { schedule, .. }| {
             json!({
-                "environments": memory.registry.environments.keys().collect::<Vec<_>>(),
-                "server_keys": memory.registry.server_keys.len(),
-                "last_success": iso(*succeeded_at),
-                "last_fault": fault.as_ref().map(|fault| {
-                    json!({"at": iso(Some(fault.at)), "cause": fault.cause, "attempts": fault.count})
-                }),
+                "environments": registry.environments.keys().collect::<Vec<_>>(),
+                "server_keys": registry.server_keys.len(),
+                "last_success": schedule.succeeded_at.map(iso),
+                "last_fault": schedule.fault.as_ref().map(Fault::status),
             })
             .to_string()
         })?)
@@ -175,7 +148,7 @@ impl RegistryObject {
     /// Does what there is to do. Gives the time of what comes next.
     async fn work(&self) -> Result<Option<u64>> {
         loop {
-            let next = self.with(|memory| memory.discoveries.schedule.next())?;
+            let next = self.with(|_, discoveries| discoveries.schedule.next())?;
             if !self.config.publishes() {
                 return Ok(None);
             }
@@ -183,7 +156,7 @@ impl RegistryObject {
                 return Ok(next);
             }
             // In memory only: if the object is lost meanwhile, the discovery is still due.
-            self.with(|memory| memory.discoveries.schedule.began(milliseconds()))?;
+            self.with(|_, discoveries| discoveries.schedule.began(milliseconds()))?;
             let outcome = match self.config.origin_api_token.is_some() {
                 true => self.discover().await?,
                 false => self.discover_by_server_keys().await?,
@@ -192,7 +165,7 @@ impl RegistryObject {
                 Failure::new(Source::Registry, cause).log(None);
             }
             let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
-            self.with(|memory| memory.discoveries.ended_at = now)?;
+            self.with(|_, discoveries| discoveries.ended_at = now)?;
             self.schedule(|schedule| match outcome {
                 Ok(()) => schedule.succeeded(now, self.pace(), random),
                 Err(cause) => schedule.failed(now, cause, self.pace(), random),
@@ -207,13 +180,13 @@ impl RegistryObject {
             Err(cause) => return Ok(Err(cause)),
         };
         let mut outcome = Ok(());
-        for change in self.with(|memory| memory.registry.changes(&found))? {
+        for change in self.with(|registry, _| registry.changes(&found))? {
             outcome = self.carry_out(change).await?.and(outcome);
         }
         Ok(outcome)
     }
 
-    async fn find(&self) -> std::result::Result<crate::publish::Found, String> {
+    async fn find(&self) -> std::result::Result<Found, String> {
         let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
         let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
         let authorization = format!("Api-Key {token}");
@@ -241,11 +214,11 @@ impl RegistryObject {
     async fn discover_by_server_keys(&self) -> Result<std::result::Result<(), String>> {
         let hashes: Vec<_> = self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect();
         let mut outcome = Ok(());
-        for change in self.with(|memory| memory.registry.without_others(&hashes))? {
+        for change in self.with(|registry, _| registry.without_others(&hashes))? {
             outcome = self.carry_out(change).await?.and(outcome);
         }
         for hash in hashes {
-            if self.with(|memory| memory.registry.follows(&hash))? {
+            if self.with(|registry, _| registry.follows(&hash))? {
                 continue;
             }
             let credential = Credential::ServerKey(hash.clone());
@@ -281,16 +254,8 @@ impl RegistryObject {
         if let Err(failure) = done {
             return Ok(Err(failure.cause));
         }
-        self.database.execute(SCHEMA, vec![])?;
-        match &change {
-            Change::Follow(key, listed, credential) => {
-                self.put_entry("environment", key, serde_json::to_string(&(listed, credential))?)?;
-            }
-            Change::PutKey(hash, key) => self.put_entry("server_key", hash, serde_json::to_string(key)?)?,
-            Change::Leave(key) => self.delete_entry("environment", key)?,
-            Change::DeleteKey(hash) => self.delete_entry("server_key", hash)?,
-        }
-        self.with(|memory| memory.registry.carried_out(&change))?;
+        self.rows.carried_out(&change)?;
+        self.with(|registry, _| registry.carried_out(&change))?;
         Ok(Ok(()))
     }
 
@@ -300,62 +265,27 @@ impl RegistryObject {
     }
 
     async fn wake(&self) -> Result<()> {
-        let at = self.with(|memory| memory.discoveries.schedule.next())?;
+        let at = self.with(|_, discoveries| discoveries.schedule.next())?;
         self.alarm.set(&self.state.storage(), at).await
     }
 
     /// Changes the schedule, and writes it if that made a difference.
     fn schedule(&self, change: impl FnOnce(&mut Schedule)) -> Result<()> {
-        let discoveries = self.with(|memory| {
-            let before = memory.discoveries.clone();
-            change(&mut memory.discoveries.schedule);
-            (memory.discoveries != before).then(|| memory.discoveries.clone())
+        let changed = self.with(|_, discoveries| {
+            let before = discoveries.clone();
+            change(&mut discoveries.schedule);
+            (*discoveries != before).then(|| discoveries.clone())
         })?;
-        let Some(discoveries) = discoveries else { return Ok(()) };
-        self.database.execute(SCHEMA, vec![])?;
-        self.database.execute(WRITE_DISCOVERY, vec![serde_json::to_string(&discoveries)?.into()])
+        changed.map_or(Ok(()), |discoveries| self.rows.write(&discoveries))
     }
 
     /// Looks at what is remembered, or changes it.
-    fn with<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> Result<T> {
+    fn with<T>(&self, act: impl FnOnce(&mut Registry, &mut Discoveries) -> T) -> Result<T> {
         let mut memory = self.memory.borrow_mut();
         if memory.is_none() {
-            *memory = Some(self.read()?);
+            *memory = Some(self.rows.read()?);
         }
-        Ok(act(memory.get_or_insert_default()))
-    }
-
-    fn read(&self) -> Result<Memory> {
-        let mut memory = Memory::default();
-        if self.database.has("discovery")? {
-            if let [SqlStorageValue::String(state)] =
-                self.database.rows(READ_DISCOVERY, vec![])?.concat().as_slice()
-            {
-                memory.discoveries = serde_json::from_str(state)?;
-            }
-            memory.registry.environments = self.entries("environment")?;
-            memory.registry.server_keys = self.entries("server_key")?;
-        }
-        Ok(memory)
-    }
-
-    fn entries<T: DeserializeOwned, C: FromIterator<(String, T)>>(&self, table: &str) -> Result<C> {
-        let rows = self.database.rows(&format!("SELECT name, entry FROM {table}"), vec![])?;
-        let entry = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(name), SqlStorageValue::String(entry)] => {
-                Ok((name.clone(), serde_json::from_str(entry)?))
-            }
-            _ => Err(worker::Error::from("a row cannot be read")),
-        };
-        rows.into_iter().map(entry).collect()
-    }
-
-    fn put_entry(&self, table: &str, name: &str, entry: String) -> Result<()> {
-        let statement = format!("INSERT OR REPLACE INTO {table} (name, entry) VALUES (?, ?)");
-        self.database.execute(&statement, vec![name.into(), entry.into()])
-    }
-
-    fn delete_entry(&self, table: &str, name: &str) -> Result<()> {
-        self.database.execute(&format!("DELETE FROM {table} WHERE name = ?"), vec![name.into()])
+        let (registry, discoveries) = memory.get_or_insert_default();
+        Ok(act(registry, discoveries))
     }
 }

@@ -15,6 +15,7 @@ mod pages;
 mod publisher;
 mod registry;
 mod schedule;
+mod status;
 mod version;
 
 pub use announcement::Announcement;
@@ -26,5 +27,6 @@ pub use notice::{MAX_NOTICE_LENGTH, is_queue_change, is_signed, same_secret, web
 pub use pages::Pages;
 pub use publisher::{Credential, Published, Publisher, Step};
 pub use registry::{Change, Registry};
-pub use schedule::{Pace, Schedule};
+pub use schedule::{Fault, Pace, Schedule};
+pub use status::iso;
 pub use version::Version;

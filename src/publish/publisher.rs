@@ -117,6 +117,11 @@ impl Publisher {
         self.stored = None;
     }
 
+    /// Whether the origin keeps identity overrides out of what is published.
+    pub fn leaves_overrides_out(&self) -> bool {
+        self.published.as_ref().is_some_and(|published| published.leaves_overrides_out)
+    }
+
     /// What isolates are told.
     pub fn announcement(&self) -> Announcement {
         match &self.published {
@@ -129,19 +134,17 @@ impl Publisher {
         }
     }
 
-    /// What to do at this time.
-    pub fn next(&self, now: u64) -> Step {
-        let unstored = self
-            .published
-            .as_ref()
-            .map(|published| published.version)
-            .filter(|version| self.stored != Some(*version));
-        let store_at = (unstored.is_some() || self.leftover).then_some(self.store_at);
+    /// What to do at this time, besides a write to KV that is under way.
+    pub fn next(&self, now: u64, is_storing: bool) -> Step {
+        let version = self.published.as_ref().map(|published| published.version);
+        let unstored = version.filter(|version| self.stored != Some(*version));
+        let store_at = (!is_storing && (unstored.is_some() || self.leftover)).then_some(self.store_at);
         let fetch_at = self.credential.as_ref().and(self.schedule.next());
+        let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
         match (unstored, &self.credential) {
-            (Some(version), _) if self.store_at <= now => Step::Store(version),
-            _ if self.leftover && self.store_at <= now => Step::Remove,
-            (_, Some(credential)) if fetch_at.is_some_and(|at| at <= now) => Step::Fetch(credential.clone()),
+            (Some(version), _) if is_due(store_at) => Step::Store(version),
+            (None, _) if is_due(store_at) => Step::Remove,
+            (_, Some(credential)) if is_due(fetch_at) => Step::Fetch(credential.clone()),
             _ => Step::Wait(store_at.into_iter().chain(fetch_at).min()),
         }
     }
@@ -248,22 +251,25 @@ mod tests {
 
     #[test]
     fn a_document_goes_from_the_origin_to_kv() {
-        assert_eq!(Publisher::default().next(1_000), Step::Wait(None));
+        assert_eq!(Publisher::default().next(1_000, false), Step::Wait(None));
         let mut publisher = following();
-        assert_eq!(publisher.next(1_000), Step::Fetch(Credential::Token));
+        assert_eq!(publisher.next(1_000, false), Step::Fetch(Credential::Token));
         assert_eq!(publisher.announcement(), Announcement::Nothing);
         let first = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-01T00:00:00Z", "a"))).unwrap();
         assert_eq!(
             publisher.announcement(),
             Announcement::Latest { version: first, unconfirmed_since: None }
         );
-        assert_eq!(publisher.next(1_000), Step::Store(first));
+        assert_eq!(publisher.next(1_000, false), Step::Store(first));
+        // A write that takes long keeps nothing else waiting.
+        assert_eq!(publisher.next(1_000, true), Step::Wait(Some(61_000)));
+        assert_eq!(publisher.next(61_000, true), Step::Fetch(Credential::Token));
         publisher.stored(first, Ok(()), 1_000);
-        assert_eq!(publisher.next(1_000), Step::Wait(Some(61_000)));
-        assert_eq!(publisher.next(61_000), Step::Fetch(Credential::Token));
+        assert_eq!(publisher.next(1_000, false), Step::Wait(Some(61_000)));
+        assert_eq!(publisher.next(61_000, false), Step::Fetch(Credential::Token));
         // The same again.
         assert_eq!(fetch(&mut publisher, 61_000, Ok(&candidate("2026-01-01T00:00:00Z", "a"))), None);
-        assert_eq!(publisher.next(61_000), Step::Wait(Some(121_000)));
+        assert_eq!(publisher.next(61_000, false), Step::Wait(Some(121_000)));
         // Another content, though the date says nothing of it.
         let second = fetch(&mut publisher, 121_000, Ok(&candidate("2026-01-01T00:00:00Z", "b"))).unwrap();
         assert!(second.sequence > first.sequence);
@@ -277,16 +283,16 @@ mod tests {
         for number in 0..100 {
             let now = 1_000 + number * 100;
             fetch(&mut publisher, now, Ok(&candidate("2026-01-01T00:00:00Z", &number.to_string())));
-            if let Step::Store(version) = publisher.next(now) {
+            if let Step::Store(version) = publisher.next(now, false) {
                 publisher.stored(version, Ok(()), now);
                 writes.push(now);
             }
         }
         assert_eq!(writes.len(), 10, "{writes:?}");
         // The last one is written, too.
-        assert_eq!(publisher.next(10_900), Step::Wait(Some(11_000)));
+        assert_eq!(publisher.next(10_900, false), Step::Wait(Some(11_000)));
         assert!(
-            matches!(publisher.next(11_000), Step::Store(version) if version == publisher.changelog[0].version)
+            matches!(publisher.next(11_000, false), Step::Store(version) if version == publisher.changelog[0].version)
         );
     }
 
@@ -321,15 +327,18 @@ mod tests {
         let mut publisher = following();
         let version = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-01T00:00:00Z", "a"))).unwrap();
         for (now, next) in [(1_000, 3_000), (3_000, 7_000), (7_000, 15_000)] {
-            assert_eq!(publisher.next(now), Step::Store(version));
+            assert_eq!(publisher.next(now, false), Step::Store(version));
             publisher.stored(version, Err("500".to_owned()), now);
-            assert_eq!(publisher.next(now), Step::Wait(Some(next)));
+            assert_eq!(publisher.next(now, false), Step::Wait(Some(next)));
         }
         assert_eq!(publisher.store_fault.as_deref(), Some("500"));
         publisher.stored(version, Ok(()), 15_000);
-        assert_eq!((publisher.next(15_000), publisher.store_fault.clone()), (Step::Wait(Some(61_000)), None));
+        assert_eq!(
+            (publisher.next(15_000, false), publisher.store_fault.clone()),
+            (Step::Wait(Some(61_000)), None)
+        );
         publisher.lost();
-        assert_eq!(publisher.next(16_000), Step::Store(version));
+        assert_eq!(publisher.next(16_000, false), Step::Store(version));
     }
 
     #[test]
@@ -338,12 +347,15 @@ mod tests {
         let first = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-02T00:00:00Z", "a"))).unwrap();
         publisher.stored(first, Ok(()), 1_000);
         publisher.leave(2_000);
-        assert_eq!((publisher.announcement(), publisher.next(2_000)), (Announcement::Gone, Step::Remove));
+        assert_eq!(
+            (publisher.announcement(), publisher.next(2_000, false)),
+            (Announcement::Gone, Step::Remove)
+        );
         publisher.told(2_000, PACE);
         publisher.removed(Err("500".to_owned()), 2_000);
-        assert_eq!(publisher.next(2_000), Step::Wait(Some(4_000)));
+        assert_eq!(publisher.next(2_000, false), Step::Wait(Some(4_000)));
         publisher.removed(Ok(()), 4_000);
-        assert_eq!(publisher.next(90_000), Step::Wait(None));
+        assert_eq!(publisher.next(90_000, false), Step::Wait(None));
         // A fetch that was under way comes too late.
         assert_eq!(publisher.fetched(Ok(&candidate("2026-01-03T00:00:00Z", "b")), "k", 5_000, PACE, 0), None);
         publisher.follow(Credential::Token, 6_000);
