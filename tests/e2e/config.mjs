@@ -9,7 +9,8 @@
  * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
  *   `service` names.
  * - `workers`: how many; isolates do not share memory, so each stands for one location of the network.
- * - `scripts`: [{name, source, classes}], workers of a test's own, each one module; `classes` of objects that it exports.
+ * - `scripts`: [{name, source, classes, objects}], workers of a test's own, each one module; `classes` of objects that it
+ *   exports; `objects`: the namespaces that it can call, each of the worker that its `service` names.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
  */
 export function configuration({
@@ -30,9 +31,10 @@ export function configuration({
     `(name = "state", disk = (path = ${quote(stateFolder)}, writable = true))`,
     // Of this name it is where every worker's fetch goes.
     `(name = "internet", network = (allow = ["local"]))`,
-    ...scripts.map(({ name, source, classes = [] }) => {
+    ...scripts.map(({ name, source, classes = [], objects = [] }) => {
       const module = `modules = [(name = "index.js", esModule = ${quote(source)})]`;
-      return `(name = "${name}", worker = (${[module, date, ...namespaces(classes)].join(", ")}))`;
+      const bindings = `bindings = ${list(objects.map((object) => objectsBinding(object, null)))}`;
+      return `(name = "${name}", worker = (${[module, date, bindings, ...namespaces(classes)].join(", ")}))`;
     }),
     ...names.map((name) => `(name = "${name}", worker = .${name})`),
   ];

@@ -1,12 +1,15 @@
 // A small Flagsmith behind the worker: projects, environments, server keys and documents that can change, served by the
 // stand-in origin, which decides how well.
 
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 
 import { readEnvironments } from "../../.make/environments.mjs";
 import { startOrigin } from "./origin.mjs";
 
 export const TOKEN = "Stand-in.master-api-key";
+/** A key for the worker's own admin endpoints, and what the worker is told of it. */
+export const ADMIN_KEY = "Stand-in.local-admin-key";
+export const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
 
 /** Starts a Flagsmith that has the environments of a folder, all in one project. */
 export async function startFlagsmith(folder) {
@@ -89,4 +92,14 @@ class Flagsmith {
 function authorized({ headers }) {
   if (headers.authorization === `Api-Key ${TOKEN}`) return undefined;
   return { status: 401, body: { detail: "Authentication credentials were not provided." } };
+}
+
+/** The state that tests change, in a document or in a list of flags. */
+export function stateOf(states) {
+  return (states.feature_states ?? states).find(({ feature }) => feature.name === "free_shipping_threshold");
+}
+
+/** Changes its value at the origin. */
+export function set(flagsmith, key, value) {
+  flagsmith.change(key, (document) => (stateOf(document).feature_state_value = value));
 }

@@ -16,7 +16,9 @@ class Kv {
   requests = [];
   /** The keys that were written, in order. */
   writes = [];
-  /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing) or "stall" (no answer). */
+  /** What a reader is shown of a key; the real KV shows a change late. */
+  view = (key) => this.entries.get(key);
+  /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing, to a reader) or "stall" (no answer). */
   behaviour = (_key) => "serve";
 
   constructor(entries) {
@@ -49,9 +51,9 @@ class Kv {
     const way = this.behaviour(key);
     if (way === "stall") return;
     if (way === "fail") return send(response, 500, "storage failure");
-    if (way === "garbage") return send(response, 200, Buffer.from([0xff, 0x00, 0x7b, 0xc3, 0x28]));
+    if (way === "garbage" && request.method === "GET") return send(response, 200, Buffer.from([0xff, 0x00, 0x7b, 0xc3, 0x28]));
     if (request.method === "GET") {
-      const value = this.entries.get(key);
+      const value = this.view(key);
       return value === undefined ? send(response, 404, "") : send(response, 200, value);
     }
     if (request.method === "PUT") {

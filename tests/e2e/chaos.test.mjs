@@ -1,0 +1,264 @@
+// What clients get while something behind the worker fails: the last good version, never a wrong one, never defaults.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, test } from "node:test";
+
+import { documentEntry } from "../../.make/environments.mjs";
+import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
+import { declaredObjects, eventually, FIXTURES, startEdge } from "./harness.mjs";
+import { request } from "./http.mjs";
+
+// Every answer is asked for anew, so that nothing hides behind what an isolate remembers for a while.
+const SETTINGS = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 0, REFRESH_SECONDS: 1, DISCOVERY_SECONDS: 1 };
+const rows = [];
+after(() => console.table(rows));
+
+// What the origin does instead of what it should, and what is then said to be wrong.
+const ORIGIN_FAULTS = {
+  "is down": { begin: ({ origin }) => origin.down(), end: ({ origin }) => origin.up(), cause: /./ },
+  "answers 500": { begin: ({ origin }) => origin.behave("fail"), end: ({ origin }) => origin.behave("serve"), cause: /500/ },
+  "cuts its connections": { begin: ({ origin }) => origin.behave("cut"), end: ({ origin }) => origin.behave("serve"), cause: /./ },
+  "cuts its answers off": { begin: ({ origin }) => origin.behave("cut-body"), end: ({ origin }) => origin.behave("serve"), cause: /./ },
+  "answers with garbage": { begin: ({ origin }) => origin.behave("garbage"), end: ({ origin }) => origin.behave("serve"), cause: /JSON|UTF|document/ },
+  "answers with nothing": { begin: ({ origin }) => origin.behave("empty"), end: ({ origin }) => origin.behave("serve"), cause: /document/ },
+  "sends an object without content": lying(() => ({}), /document/),
+  "sends a document cut in half": lying((document) => JSON.stringify(document).slice(0, -200), /JSON|document/),
+  "sends a document whose flags are no flags": lying((document) => ({ ...document, feature_states: [{ enabled: "yes" }] }), /feature_states/),
+  "sends an older document": lying((document) => ({ ...document, feature_states: [], updated_at: "2020-01-01T00:00:00Z" }), /older/),
+  "sends a document without a date": lying(({ updated_at, ...document }) => ({ ...document, feature_states: [] }), /older/),
+  "sends another environment's document": lying((document) => ({ ...document, api_key: "anotherEnvironment" }), /another environment/),
+};
+
+for (const [what, fault] of Object.entries(ORIGIN_FAULTS)) {
+  edgeTest(`the origin ${what}`, { workers: 2 }, async (context) => {
+    const { edge, flagsmith, key } = context;
+    const watch = watched(context);
+    await fault.begin(flagsmith);
+    // What it publishes meanwhile is not to be had, and what there was goes on.
+    set(flagsmith, key, 60);
+    await eventually(async () => (await status(edge, key)).last_fault?.attempts >= 2, "it has failed twice");
+    assert.match((await status(edge, key)).last_fault.cause, fault.cause);
+    for (const port of edge.ports) {
+      const response = await flags(port, key);
+      assert.equal(valueIn(response), 50);
+      assert.match(response.headers["x-edge-stale-seconds"] ?? "absent", /^\d+$/);
+    }
+    await fault.end(flagsmith);
+    await everywhere(edge, key, 60);
+    await eventually(async () => (await status(edge, key)).last_fault === null, "it has recovered", 20_000);
+    await watch.end(`the origin ${what}`, [50, 60]);
+  });
+}
+
+edgeTest("the origin is down while the worker starts again", { workers: 2 }, async ({ edge, flagsmith, key }) => {
+  await eventually(() => edge.kv.entries.has(documentEntry(key)), "KV has the document");
+  await flagsmith.origin.down();
+  await edge.kill();
+  await edge.start();
+  for (const port of edge.ports) assert.equal(valueIn(await flags(port, key)), 50);
+  // From the object, where KV has lost it.
+  edge.kv.entries.clear();
+  await edge.kill();
+  await edge.start();
+  for (const port of edge.ports) assert.equal(valueIn(await flags(port, key)), 50);
+  await flagsmith.origin.up();
+  set(flagsmith, key, 60);
+  await everywhere(edge, key, 60);
+  await eventually(() => edge.kv.entries.has(documentEntry(key)), "KV has the document again");
+});
+
+edgeTest("the origin comes and goes", { workers: 2 }, async (context) => {
+  const { edge, flagsmith, key } = context;
+  const watch = watched(context);
+  for (let value = 51; value <= 56; value += 1) {
+    await flagsmith.origin.down();
+    set(flagsmith, key, value);
+    const { last_fault } = await status(edge, key);
+    await eventually(async () => (await status(edge, key)).last_fault?.at !== last_fault?.at, "it is missed");
+    await flagsmith.origin.up();
+    await everywhere(edge, key, value);
+  }
+  await watch.end("the origin comes and goes", [50, 51, 52, 53, 54, 55, 56]);
+});
+
+edgeTest("the origin takes two seconds for each answer", { workers: 2 }, async (context) => {
+  const { edge, flagsmith, key } = context;
+  const watch = watched(context);
+  flagsmith.origin.behave(2_000);
+  set(flagsmith, key, 60);
+  await everywhere(edge, key, 60);
+  await watch.end("the origin takes two seconds for each answer", [50, 60]);
+});
+
+edgeTest("an environment whose first document cannot be had is unavailable, not unknown", { fresh: false }, async ({ edge, flagsmith, key }) => {
+  flagsmith.spoil = () => "{";
+  const response = await flags(edge.port, key);
+  assert.equal(response.status, 503, response.text);
+  assert.equal(response.headers["retry-after"], "1");
+  flagsmith.spoil = (document) => document;
+  await everywhere(edge, key, 50);
+});
+
+for (const way of ["fail", "garbage", "stall"]) {
+  edgeTest(`KV answers with ${way}`, { workers: 2 }, async (context) => {
+    const { edge, flagsmith, key } = context;
+    const watch = watched(context);
+    edge.kv.behave(way);
+    set(flagsmith, key, 60);
+    await everywhere(edge, key, 60);
+    await watch.end(`KV answers with ${way}`, [50, 60]);
+    // An isolate that knows nothing yet gets it from the object, too.
+    await edge.kill();
+    await edge.start();
+    for (const port of edge.ports) assert.equal(valueIn(await flags(port, key)), 60);
+    edge.kv.behave("serve");
+    const hasIt = () => edge.kv.entries.get(documentEntry(key))?.includes('"feature_state_value":60');
+    await eventually(hasIt, "KV has the change", 90_000);
+  });
+}
+
+edgeTest("KV shows new keys late", { workers: 2 }, async (context) => {
+  const { edge, flagsmith, key } = context;
+  const watch = watched(context);
+  const shown = new Map(edge.kv.entries);
+  edge.kv.view = (entry) => shown.get(entry);
+  set(flagsmith, key, 60);
+  await everywhere(edge, key, 60);
+  await watch.end("KV shows new keys late", [50, 60]);
+});
+
+// A script in front of the environments' objects, which fails when it is told to.
+const faultyObjects = (port) => `
+  import { DurableObject } from "cloudflare:workers";
+  export class FaultyEnvironment extends DurableObject {
+    async #call(method, ...given) {
+      const way = await (await fetch("http://127.0.0.1:${port}/")).text();
+      if (way === "fail") throw new Error("failing as told");
+      if (way === "stall") await new Promise(() => {});
+      return this.env.OBJECTS.get(this.env.OBJECTS.idFromName(this.ctx.id.name))[method](...given);
+    }
+    ${["announcement", "document", "told", "follow", "leave", "reconcile", "status"]
+      .map((method) => `${method}(...given) { return this.#call("${method}", ...given); }`)
+      .join("\n    ")}
+  }
+  export default { fetch() { return new Response(null, { status: 404 }); } };
+`;
+
+for (const way of ["fail", "stall"]) {
+  test(`environments' objects answer with ${way}`, async (t) => {
+    let behaviour = "serve";
+    const control = createServer((_, response) => response.end(behaviour));
+    await new Promise((resolve) => control.listen(0, "127.0.0.1", resolve));
+    t.after(() => control.close());
+    const objects = declaredObjects().map((object) =>
+      object.binding === "PUBLISHERS" ? { ...object, binding: "REAL_PUBLISHERS" } : object,
+    );
+    const script = {
+      name: "faulty",
+      source: faultyObjects(control.address().port),
+      classes: ["FaultyEnvironment"],
+      objects: [{ binding: "OBJECTS", className: "EnvironmentObject", service: "worker0" }],
+    };
+    const context = await started(t, {
+      workers: 2,
+      objects: [...objects, { binding: "PUBLISHERS", className: "FaultyEnvironment", service: "faulty" }],
+      scripts: [script],
+    });
+    const { edge, flagsmith, key } = context;
+    await eventually(() => edge.kv.entries.has(documentEntry(key)), "KV has the document");
+    const watch = watched(context);
+    behaviour = way;
+    set(flagsmith, key, 60);
+    for (const port of edge.ports) {
+      const response = await flags(port, key);
+      assert.equal(valueIn(response), 50);
+      assert.match(response.headers["x-edge-stale-seconds"] ?? "absent", /^\d+$/);
+    }
+    await watch.reads(20);
+    await watch.end(`environments' objects answer with ${way}`, [50, 60]);
+    // What an isolate that knows nothing yet has from KV counts.
+    await edge.kill();
+    await edge.start();
+    for (const port of edge.ports) assert.ok([50, 60].includes(valueIn(await flags(port, key))));
+    behaviour = "serve";
+    await everywhere(edge, key, 60);
+  });
+}
+
+/** A test with a Flagsmith, and workers in front of it that have served its first environment, unless `fresh` is false. */
+function edgeTest(name, { fresh = true, ...options }, body) {
+  test(name, async (t) => body(await started(t, options, fresh)));
+}
+
+async function started(t, { variables = {}, ...options }, fresh = true) {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const edge = await startEdge({ origin: flagsmith.origin, variables: { ...SETTINGS, ...variables }, ...options });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  const [key] = flagsmith.environments.keys();
+  if (fresh) await everywhere(edge, key, 50);
+  return { edge, flagsmith, key };
+}
+
+/** Reads on every isolate until it is ended, and then judges what was read. */
+function watched({ edge, key }) {
+  let reads = true;
+  const began = Date.now();
+  const seen = edge.ports.map(() => []);
+  const readers = edge.ports.map(async (port, isolate) => {
+    const answers = seen[isolate];
+    while (reads) {
+      const path = answers.length % 2 ? "/api/v1/flags/" : "/api/v1/identities/?identifier=someone&transient=true";
+      answers.push(await request(port, { path, headers: { "X-Environment-Key": key } }));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  });
+  return {
+    /** Waits until every isolate has been read so often. */
+    reads: (count) => eventually(() => seen.every((answers) => answers.length >= count), `${count} reads`, 60_000),
+    async end(what, allowed) {
+      reads = false;
+      await Promise.all(readers);
+      for (const answers of seen) {
+        const values = answers.map(valueIn);
+        assert.deepEqual(values.filter((value) => !allowed.includes(value)), [], "a value that never was");
+        assert.deepEqual(values, [...values].sort((a, b) => a - b), "an older value after a newer one");
+      }
+      const answers = seen.flat();
+      const stale = answers.filter(({ headers }) => headers["x-edge-stale-seconds"] !== undefined).length;
+      rows.push({ what, seconds: (Date.now() - began) / 1000, reads: answers.length, stale });
+    },
+  };
+}
+
+/** What a spoilt document is made of, and what is said to be wrong with it. */
+function lying(spoil, cause) {
+  return { begin: (flagsmith) => (flagsmith.spoil = spoil), end: (flagsmith) => (flagsmith.spoil = (document) => document), cause };
+}
+
+function flags(port, key) {
+  return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+}
+
+function valueIn(response) {
+  assert.equal(response.status, 200, response.text);
+  const body = response.json();
+  return stateOf(body.flags ?? body).feature_state_value;
+}
+
+async function everywhere(edge, key, value) {
+  for (const port of edge.ports) {
+    const serves = async () => {
+      const response = await flags(port, key);
+      return response.status === 200 && valueIn(response) === value;
+    };
+    await eventually(serves, `${value} is served`, 20_000);
+  }
+}
+
+async function status(edge, key) {
+  const response = await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } });
+  return response.json().environments.find(({ environment }) => environment === key);
+}
