@@ -28,10 +28,19 @@ SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
 BASELINES := constant object
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
-.PHONY: dev build test bench bench-http format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python
+# A document to publish without an origin, its server keys if there are any, and whether to the account's KV.
+DOC ?=
+KEYS ?=
+REMOTE ?=
+
+.PHONY: dev publish build test bench bench-http format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
+
+# Checks a document as the worker does, and writes it into KV.
+publish: require-rust require-node $(NODE_MODULES)
+	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node .make/publish.mjs
 
 build: require-rust require-node build/index.js
 

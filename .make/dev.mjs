@@ -9,6 +9,21 @@ import { examples } from "./examples.mjs";
 import { seed } from "./seed.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
+// What the worker can be told on the command line; secrets are better in .dev.vars, which wrangler reads by itself.
+const SETTINGS = [
+  "ADMIN_KEY_SHA256",
+  "DISCOVERY_SECONDS",
+  "DOCUMENT_HARD_AGE_SECONDS",
+  "DOCUMENT_SOFT_AGE_SECONDS",
+  "FLAG_ENGINE",
+  "FRESHNESS_SECONDS",
+  "ORIGIN_API_TOKEN",
+  "ORIGIN_URL",
+  "REFRESH_SECONDS",
+  "SERVER_KEYS",
+  "SSE_AUTHENTICATION_TOKEN",
+  "WEBHOOK_SECRET",
+];
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
 const address = `http://127.0.0.1:${port}`;
 
@@ -26,7 +41,9 @@ try {
 
 function start() {
   const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state];
-  const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false"], {
+  const given = SETTINGS.filter((name) => process.env[name] !== undefined);
+  const variables = given.flatMap((name) => ["--var", `${name}:${process.env[name]}`]);
+  const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], {
     env: WRANGLER_ENVIRONMENT,
     stdio: ["ignore", "inherit", "inherit"],
   });

@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
-import { eventually, ROOT } from "./harness.mjs";
+import { set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
+import { eventually, FIXTURES, ROOT } from "./harness.mjs";
+import { request } from "./http.mjs";
 
 const START_MS = 60_000;
 const run = promisify(execFile);
@@ -38,6 +40,48 @@ test("make dev prints requests that answer, and starts again on its state", { ti
   await second.end();
 });
 
+test("make dev with an origin: the cron trigger has what it has published", { timeout: 2 * START_MS }, async (t) => {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const [key] = flagsmith.environments.keys();
+  set(flagsmith, key, 60);
+  const settings = [`ORIGIN_URL=${flagsmith.origin.url}`, `ORIGIN_API_TOKEN=${TOKEN}`, "FRESHNESS_SECONDS=0"];
+  const dev = await startDev(t, state, settings);
+  const value = async () => {
+    const { text } = await request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+    return stateOf(JSON.parse(text)).feature_state_value;
+  };
+  // What was seeded counts until somebody publishes.
+  assert.equal(await value(), 50);
+  assert.equal((await request(dev.port, { path: "/cdn-cgi/handler/scheduled" })).status, 200);
+  await eventually(async () => (await value()) === 60, "the origin's document is served", START_MS);
+  await dev.end();
+});
+
+test("make publish writes what can be served, and nothing else", { timeout: 4 * START_MS }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "publish-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const publish = (document) => run("make", ["publish", `DOC=${document}`, `STATE=${folder}`], { cwd: ROOT });
+  const file = join(FIXTURES, "production.json");
+  const document = readFileSync(file, "utf8").trim();
+  const { api_key } = JSON.parse(document);
+  const stored = async (entry) => {
+    const call = ["kv", "key", "get", entry, "--binding", "ENVIRONMENTS", "--local", "--persist-to", folder, "--text"];
+    return (await run("node_modules/.bin/wrangler", call, { cwd: ROOT })).stdout.trim();
+  };
+  const { stdout } = await publish(file);
+  const version = /\d{13}-[0-9a-f]{16}/.exec(stdout)[0];
+  assert.equal(await stored(`document:${api_key}`), document);
+  assert.equal(await stored(`document:${api_key}:${version}`), document);
+
+  const spoilt = join(folder, "spoilt.json");
+  writeFileSync(spoilt, document.replace('"enabled": true', '"enabled": "yes"'));
+  await assert.rejects(publish(spoilt), /enabled/);
+  assert.equal(await stored(`document:${api_key}`), document);
+});
+
 test("make dev says that its port is taken", { timeout: START_MS }, async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   t.after(() => server.close());
@@ -47,9 +91,9 @@ test("make dev says that its port is taken", { timeout: START_MS }, async (t) =>
 });
 
 /** Starts `make dev` as the leader of a process group of its own, so that all of it can be ended. */
-async function startDev(t, state) {
+async function startDev(t, state, settings = []) {
   const port = await freePort();
-  const make = spawn("make", ["dev", `PORT=${port}`, `STATE=${state}`], { cwd: ROOT, detached: true });
+  const make = spawn("make", ["dev", `PORT=${port}`, `STATE=${state}`, ...settings], { cwd: ROOT, detached: true });
   const ended = once(make, "close");
   let output = "";
   for (const stream of [make.stdout, make.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));

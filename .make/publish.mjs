@@ -1,0 +1,61 @@
+// Writes an environment document into KV, local or remote, for those who have no origin that the worker could ask.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { documentEntry, serverKeyEntry } from "./environments.mjs";
+import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
+
+// As long as the worker keeps one.
+const VERSION_LIFETIME_SECONDS = 24 * 60 * 60;
+const { DOC: file, KEYS: keysFile, REMOTE: remote, STATE: state } = process.env;
+
+try {
+  if (!file) throw new Error("Which document? make publish DOC=document.json [KEYS=server-keys.json] [REMOTE=1]");
+  const [clientKey, version] = check(file);
+  const document = readFileSync(file).toString("base64");
+  const key = documentEntry(clientKey);
+  const entries = [
+    { key: `${key}:${version}`, value: document, base64: true, expiration_ttl: VERSION_LIFETIME_SECONDS },
+    { key, value: document, base64: true },
+    ...serverKeys(clientKey),
+  ];
+  put(entries);
+  console.log(`Published ${file} as ${key} (${version}), ${entries.length - 2} server keys, ${remote ? "remotely" : state}`);
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+/** What the worker's own parser says of the document: its environment and version. */
+function check(file) {
+  const call = ["run", "--quiet", "--example", "check_document", "--", file];
+  const { status, stdout, stderr } = spawnSync("cargo", call, { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr.trim());
+  return stdout.trim().split(" ");
+}
+
+/** The entries of the environment's server keys, of a file as README describes it. */
+function serverKeys(environment) {
+  const keys = keysFile ? (JSON.parse(readFileSync(keysFile, "utf8"))[environment] ?? []) : [];
+  return keys.map(({ key, active, expires_at }) => ({
+    key: serverKeyEntry(key),
+    value: JSON.stringify({ environment, active, expires_at }),
+  }));
+}
+
+function put(entries) {
+  const folder = mkdtempSync(join(tmpdir(), "publish-"));
+  try {
+    const content = join(folder, "entries.json");
+    writeFileSync(content, JSON.stringify(entries), { mode: 0o600 });
+    const where = remote ? ["--remote"] : ["--local", "--persist-to", state];
+    const call = [WRANGLER, "kv", "bulk", "put", content, "--binding", "ENVIRONMENTS", ...where];
+    const { status, stdout, stderr } = spawnSync(process.execPath, call, { env: WRANGLER_ENVIRONMENT, encoding: "utf8" });
+    if (status !== 0) throw new Error(`Writing to KV failed:\n${stdout}${stderr}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
