@@ -97,6 +97,10 @@ export class RegistryObject extends DurableObject {
     return this.#registry.serverKey(hash);
   }
 
+  discover() {
+    return this.#registry.discover();
+  }
+
   told(project) {
     return this.#registry.told(project);
   }

@@ -41,6 +41,8 @@ extern "C" {
     fn look(this: &RegistryStub, name: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = serverKey)]
     fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn discover(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
     fn tell(this: &RegistryStub, project: Option<f64>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = reconcile)]
@@ -130,9 +132,10 @@ pub async fn tell_affected(env: &Env, affected: &Affected) -> Result<(), Failure
         return Ok(());
     }
     match affected {
-        // One that nobody publishes yet may be new.
         Affected::Environment(key) if tell(env, key).await? => Ok(()),
-        Affected::Environment(_) | Affected::Everything => tell_registry(env, None).await,
+        // One that nobody publishes yet may be new.
+        Affected::Environment(_) => call_registry(env, TIMEOUT, RegistryStub::discover).await.map(drop),
+        Affected::Everything => tell_registry(env, None).await,
         Affected::Project(id) => tell_registry(env, Some(*id as f64)).await,
     }
 }

@@ -80,7 +80,7 @@ impl RegistryObject {
         }
         let last = self.with(|_, discoveries| discoveries.ended_at)?;
         if !self.alarm.is_ringing() {
-            self.schedule(|schedule| schedule.told(now, self.pace()))?;
+            self.schedule(|schedule| schedule.wanted(now, self.pace()))?;
             self.wake().await?;
         }
         let ended = |registry: &mut Registry, discoveries: &mut Discoveries| {
@@ -99,13 +99,18 @@ impl RegistryObject {
         Ok(entry.transpose().map_err(worker::Error::from)?)
     }
 
-    /// Something has changed: the environments of a project, or anything at all.
+    /// An environment or a server key may have come or gone.
+    pub async fn discover(&self) -> std::result::Result<(), JsValue> {
+        let now = milliseconds();
+        self.schedule(|schedule| schedule.told(now, self.pace()))?;
+        Ok(self.wake().await?)
+    }
+
+    /// Something has changed: documents of a project, or anything at all.
     pub async fn told(&self, project: Option<f64>) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
         if project.is_none() {
-            let now = milliseconds();
-            self.schedule(|schedule| schedule.told(now, self.pace()))?;
-            self.wake().await?;
+            self.discover().await?;
         }
         for keys in self.with(|registry, _| registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
             for told in join_all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
@@ -158,7 +163,7 @@ impl RegistryObject {
             // In memory only: if the object is lost meanwhile, the discovery is still due.
             self.with(|_, discoveries| discoveries.schedule.began(milliseconds()))?;
             let outcome = match self.config.origin_api_token.is_some() {
-                true => self.discover().await?,
+                true => self.discover_by_token().await?,
                 false => self.discover_by_server_keys().await?,
             };
             if let Err(cause) = &outcome {
@@ -174,7 +179,7 @@ impl RegistryObject {
     }
 
     /// Finds all that the token may see, and carries out what that changes.
-    async fn discover(&self) -> Result<std::result::Result<(), String>> {
+    async fn discover_by_token(&self) -> Result<std::result::Result<(), String>> {
         let found = match self.find().await {
             Ok(found) => found,
             Err(cause) => return Ok(Err(cause)),

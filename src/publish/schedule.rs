@@ -44,9 +44,14 @@ pub struct Fault {
 }
 
 impl Schedule {
+    /// Somebody wants to know what there is. Many who do at once make one attempt.
+    pub fn wanted(&mut self, now: u64, pace: Pace) {
+        self.bring_forward(now.max(self.began_at + pace.gap));
+    }
+
     /// Somebody says that there is something new. Many who say so at once make one attempt, and one more later.
     pub fn told(&mut self, now: u64, pace: Pace) {
-        self.bring_forward(now.max(self.began_at + pace.gap));
+        self.wanted(now, pace);
         // To the second, so that a burst changes it, and what is stored of it, once a second.
         self.again_at = Some((now + AGAIN_AFTER.max(pace.gap)).next_multiple_of(1_000));
     }

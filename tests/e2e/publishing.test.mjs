@@ -109,6 +109,22 @@ edgeTest("environments and keys come and go with the origin's", { variables: { D
   assert.equal((await flags(edge.port, key)).status, 200);
 });
 
+edgeTest("a document of several megabytes survives a restart, without KV and without the origin", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  flagsmith.change(key, (document) => {
+    const text = "x".repeat(1_000);
+    document.identity_overrides = Array.from({ length: 2_500 }, (_, number) => override(document, `${number}`, `${text}${number}`));
+  });
+  edge.kv.behave("fail");
+  assert.equal((await flags(edge.port, key)).status, 200);
+  await flagsmith.origin.down();
+  await edge.kill();
+  await edge.start();
+  const path = "/api/v1/identities/?identifier=2499";
+  const identity = await request(edge.port, { path, headers: { "X-Environment-Key": key } });
+  assert.equal(identity.status, 200, identity.text);
+  assert.match(stateOf(identity.json().flags).feature_state_value, /^x{1000}2499$/);
+});
+
 edgeTest("an unknown key makes the origin be asked once in a while, whoever asks", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal((await flags(edge.port, key)).status, 200);
   const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
