@@ -1,6 +1,7 @@
 //! What an isolate remembers of the stores: values with their age, bounded in bytes.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 /// What may be remembered together, in bytes of memory; an isolate has 128 MiB for everything.
 const MAX_BYTES: usize = 48 * 1024 * 1024;
@@ -113,13 +114,13 @@ impl<T: Clone> Memory<T> {
     /// keys can fill the memory with, then what was used longest ago, but not `kept`.
     fn forget(&mut self, kept: &str) {
         let others = self.entries.iter().filter(|(name, _)| *name != kept);
-        let mut others: Vec<_> =
-            others.map(|(name, entry)| (entry.size > ENTRY_BYTES, entry.used_at, name.clone())).collect();
-        others.sort_unstable();
-        for (_, _, name) in others {
-            if self.bytes <= MAX_BYTES / 4 * 3 {
-                break;
-            }
+        let order = |(name, entry): (&String, &Entry<T>)| {
+            Reverse((entry.size > ENTRY_BYTES, entry.used_at, name.clone()))
+        };
+        let mut others: BinaryHeap<_> = others.map(order).collect();
+        while self.bytes > MAX_BYTES / 4 * 3
+            && let Some(Reverse((_, _, name))) = others.pop()
+        {
             self.bytes -= self.entries.remove(&name).map_or(0, |entry| entry.size);
         }
     }

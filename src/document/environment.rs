@@ -1,13 +1,13 @@
 //! An environment document, compiled: what every SDK request is answered from.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
 use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
+use super::fault::Fault;
 use super::flags::Flags;
 use super::ruleset::{Engine, Override, Ruleset, StateId};
 use super::schema;
@@ -58,21 +58,6 @@ pub struct IdentityOverrides {
     pub django_id: Option<i64>,
 }
 
-/// Why a document is not one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where: `project.segments[0].rules[1].type`; `.` is the document as a whole.
-    pub field: String,
-    /// What is wrong, without any of the document's own text.
-    pub problem: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.problem)
-    }
-}
-
 impl UpdatedAt {
     fn parse(text: &str) -> Option<UpdatedAt> {
         let timestamp = Timestamp::from_iso(text)?;
@@ -84,14 +69,15 @@ impl UpdatedAt {
 impl Environment {
     /// Compiles a document as published (contract §B).
     pub fn parse(published: &[u8], engine: Engine) -> Result<Environment, Fault> {
-        if let Ok(document) = serde_json::from_slice(published) {
+        let text = str::from_utf8(published).map_err(|_| Fault::of(".", "is not UTF-8"))?;
+        if let Ok(document) = serde_json::from_str(text) {
             return Environment::compile(published, &document, engine);
         }
         // A compressed document has texts where others have their parts.
         let inflated = inflate(published);
-        let plain = inflated.as_deref().unwrap_or(published);
-        let document = serde_json::from_slice(plain).map_err(|_| locate_fault(plain))?;
-        Environment::compile(plain, &document, engine)
+        let plain = inflated.as_deref().unwrap_or(text);
+        let document = serde_json::from_str(plain).map_err(|error| Fault::found(plain, &error))?;
+        Environment::compile(plain.as_bytes(), &document, engine)
     }
 
     fn compile(
@@ -99,12 +85,11 @@ impl Environment {
         document: &schema::Document<'_>,
         engine: Engine,
     ) -> Result<Environment, Fault> {
-        let fault = |field: &str, problem: &str| Fault { field: field.into(), problem: problem.into() };
         let key = document.api_key.as_deref().or(document.environment_api_key.as_deref());
-        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| fault("api_key", "is missing"))?;
+        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| Fault::of("api_key", "is missing"))?;
         let updated_at = match document.updated_at.as_deref() {
             None => None,
-            Some(text) => Some(UpdatedAt::parse(text).ok_or_else(|| fault("updated_at", "is no date"))?),
+            Some(text) => Some(UpdatedAt::parse(text).ok_or_else(|| Fault::of("updated_at", "is no date"))?),
         };
         let project = &document.project;
         let hide_disabled = document.hide_disabled_flags.or(project.hide_disabled_flags).unwrap_or(false);
@@ -273,28 +258,4 @@ fn query_context(document: &schema::Document<'_>, key: &str) -> Map<String, Valu
     context.insert("features".to_owned(), Value::Object(features.collect()));
     context.insert("segments".to_owned(), Value::Object(segments.collect()));
     context
-}
-
-/// Reads a faulty document again, slowly, to say which field is wrong.
-fn locate_fault(published: &[u8]) -> Fault {
-    let mut deserializer = serde_json::Deserializer::from_slice(published);
-    let problem = |error: &serde_json::Error| {
-        let text = error.to_string();
-        // Of serde's messages only this one holds none of the document's own text.
-        if text.starts_with("missing field") {
-            text
-        } else if error.is_data() {
-            format!("has an unexpected type or value, at line {} column {}", error.line(), error.column())
-        } else {
-            format!("is not JSON from line {} column {} on", error.line(), error.column())
-        }
-    };
-    match serde_path_to_error::deserialize::<_, schema::Document<'_>>(&mut deserializer) {
-        Err(error) => Fault { field: error.path().to_string(), problem: problem(error.inner()) },
-        // Then it is what comes after the document.
-        Ok(_) => match deserializer.end() {
-            Err(error) => Fault { field: ".".to_owned(), problem: problem(&error) },
-            Ok(()) => Fault { field: ".".to_owned(), problem: "cannot be read".to_owned() },
-        },
-    }
 }

@@ -48,6 +48,13 @@ impl Kind {
     }
 }
 
+/// A value of one's own type; `None` for what is not of that form.
+///
+/// Everything is read as text: what serde_json needs for bytes would be in the worker beside what it needs for texts.
+pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    serde_json::from_str(str::from_utf8(bytes).ok()?).ok()
+}
+
 impl<'a> Json<'a> {
     /// Checks that `bytes` is one JSON value of bounded depth; the error says what is wrong and where.
     pub fn parse(bytes: &'a [u8]) -> Result<Json<'a>, String> {

@@ -7,6 +7,7 @@ mod compressed;
 pub mod condition;
 pub mod context;
 mod environment;
+mod fault;
 mod flags;
 pub mod json;
 pub mod pattern;
@@ -18,7 +19,8 @@ mod sdk_document;
 mod server_key;
 mod timestamp;
 
-pub use environment::{Environment, Fault, IdentityOverrides, UpdatedAt};
+pub use environment::{Environment, IdentityOverrides, UpdatedAt};
+pub use fault::Fault;
 pub use flags::{Flags, KeyKind};
 pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key};
 pub use timestamp::Timestamp;

@@ -18,7 +18,7 @@ use super::records::{Family, Reading, Record};
 use super::respond::Prepared;
 use super::{kv, publishing};
 use crate::api::{EnvironmentKey, Error, Fixed};
-use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp};
+use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, json};
 use crate::memory::{Ages, Memory};
 use crate::publish::{Announcement, Version};
 
@@ -256,7 +256,7 @@ impl Family for ServerKey {
     }
 
     fn decode(bytes: &[u8], _name: &str, _config: &'static Config) -> Result<Self, Failure> {
-        serde_json::from_slice(bytes).map_err(|_| Failure::new(Source::Stored, "server key: cannot be read"))
+        json::read(bytes).ok_or_else(|| Failure::new(Source::Stored, "server key: cannot be read"))
     }
 
     fn memory_length(&self) -> usize {

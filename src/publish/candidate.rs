@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::content::content;
 use crate::document::ruleset::Engine;
-use crate::document::{Environment, Timestamp};
+use crate::document::{Environment, Timestamp, json};
 
 /// The longest document that is published, in bytes; an isolate has 128 MiB for everything.
 pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;
@@ -49,7 +49,7 @@ impl Candidate {
         }
         let environment =
             Environment::parse(&document, engine).map_err(|fault| format!("document: {fault}"))?;
-        let about: About = serde_json::from_slice(&document).map_err(|_| "document: cannot be read")?;
+        let about: About = json::read(&document).ok_or("document: cannot be read")?;
         let content = content(&document).ok_or("document: cannot be read")?;
         Ok(Candidate {
             client_key: environment.key().to_owned(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::endpoint::is_word;
 use super::next_page::own_page;
 use crate::admin::Origin;
-use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key, json};
 
 /// What a discovery may ask at most.
 const MAX_ASKS: usize = 5_000;
@@ -59,12 +59,11 @@ pub struct Discovery<'o> {
     found: Found,
 }
 
-/// A list: all of it, or a page.
+/// A part of a list.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum List<T> {
-    All(Vec<T>),
-    Page { results: Vec<T>, next: Option<String> },
+struct Page<T> {
+    results: Vec<T>,
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -141,15 +140,18 @@ impl Discovery<'_> {
 
     /// A list's items. Its next page is asked for before anything else, and only from the same host.
     fn items<T: for<'de> Deserialize<'de>>(&mut self, ask: &Ask, answer: &[u8]) -> Result<Vec<T>, String> {
-        match serde_json::from_slice(answer).map_err(|_| format!("{}: cannot be read", ask.what()))? {
-            List::All(items) | List::Page { results: items, next: None } => Ok(items),
-            List::Page { results, next: Some(next) } => {
-                let path = own_page(&next, self.origin);
-                let path = path.ok_or_else(|| format!("{}: its next page is another host's", ask.what()))?;
-                self.asks.push_front(Ask { path, about: ask.about.clone() });
-                Ok(results)
-            }
+        // Some lists come whole.
+        let page = match answer.trim_ascii_start().first() {
+            Some(b'[') => json::read(answer).map(|results| Page { results, next: None }),
+            _ => json::read(answer),
+        };
+        let Page { results, next } = page.ok_or_else(|| format!("{}: cannot be read", ask.what()))?;
+        if let Some(next) = next {
+            let path = own_page(&next, self.origin);
+            let path = path.ok_or_else(|| format!("{}: its next page is another host's", ask.what()))?;
+            self.asks.push_front(Ask { path, about: ask.about.clone() });
         }
+        Ok(results)
     }
 }
 

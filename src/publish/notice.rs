@@ -7,6 +7,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
+use crate::document::json;
+
 /// The longest notice that is read, in bytes. Flagsmith's have some thousands.
 pub const MAX_NOTICE_LENGTH: usize = 256 * 1024;
 
@@ -47,7 +49,7 @@ struct QueueChange {
 
 /// Whether this is the body that Flagsmith sends to `queue-change`.
 pub fn is_queue_change(body: &[u8]) -> bool {
-    serde_json::from_slice::<QueueChange>(body).is_ok_and(|change| !change.updated_at.is_empty())
+    json::read::<QueueChange>(body).is_some_and(|change| !change.updated_at.is_empty())
 }
 
 #[cfg(test)]

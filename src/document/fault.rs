@@ -1,0 +1,108 @@
+//! What is wrong with a document, and where.
+
+use std::fmt;
+
+use serde_json::Error;
+
+/// Why a document is not one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: `project.segments[0].rules[1].type`; `.` is the document as a whole.
+    pub field: String,
+    /// What is wrong, without any of the document's own text.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+impl Fault {
+    /// What is wrong with a field.
+    pub fn of(field: &str, problem: &str) -> Fault {
+        Fault { field: field.to_owned(), problem: problem.to_owned() }
+    }
+
+    /// What the parser found. It tells the place as line and column; the names on the way there are read from the text.
+    pub fn found(document: &str, error: &Error) -> Fault {
+        let text = error.to_string();
+        // Of the parser's messages only this one holds none of the document's own text. It names the object.
+        let missing = text.starts_with("missing field");
+        let problem = if missing {
+            text
+        } else if error.is_data() {
+            format!("has an unexpected type or value, at line {} column {}", error.line(), error.column())
+        } else {
+            format!("is not JSON from line {} column {} on", error.line(), error.column())
+        };
+        let mut path = path_at(document, offset(document, error));
+        if missing && let Some(Step::Member(_)) = path.last() {
+            path.pop();
+        }
+        let mut field = String::new();
+        for step in &path {
+            match step {
+                Step::Member("") => {}
+                Step::Member(name) if field.is_empty() => field.push_str(name),
+                Step::Member(name) => field.extend([".", name]),
+                Step::Item(number) => field.push_str(&format!("[{number}]")),
+            }
+        }
+        Fault { field: if field.is_empty() { ".".to_owned() } else { field }, problem }
+    }
+}
+
+/// From a value to one in it. A member without a name is one whose name was not read yet.
+enum Step<'a> {
+    Member(&'a str),
+    Item(usize),
+}
+
+/// Where an error is, in bytes.
+fn offset(document: &str, error: &Error) -> usize {
+    let lines = document.split_inclusive('\n').take(error.line().saturating_sub(1));
+    lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)
+}
+
+/// The way to the value that ends, or has not ended, at an offset.
+fn path_at(document: &str, end: usize) -> Vec<Step<'_>> {
+    let mut path = Vec::new();
+    let mut names_follow = false;
+    let mut rest = document.bytes().enumerate().take(end);
+    while let Some((at, byte)) = rest.next() {
+        match byte {
+            b'{' => {
+                path.push(Step::Member(""));
+                names_follow = true;
+            }
+            b'[' => path.push(Step::Item(0)),
+            b'}' | b']' => drop(path.pop()),
+            b',' => match path.last_mut() {
+                Some(Step::Item(number)) => *number += 1,
+                _ => names_follow = true,
+            },
+            b'"' => {
+                let mut escaped = false;
+                let close = rest.find(|(_, byte)| {
+                    let closes = !escaped && *byte == b'"';
+                    escaped = !escaped && *byte == b'\\';
+                    closes
+                });
+                if let (true, Some((close, _)), Some(Step::Member(name))) =
+                    (names_follow, close, path.last_mut())
+                {
+                    *name = document.get(at + 1..close).unwrap_or_default();
+                    names_follow = false;
+                }
+            }
+            _ => {}
+        }
+    }
+    // A list where none may be is found out right after its bracket, before there is any item.
+    if document.get(..end).is_some_and(|read| read.ends_with('[')) {
+        path.pop();
+    }
+    path
+}
