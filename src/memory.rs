@@ -75,6 +75,11 @@ impl<T: Clone> Memory<T> {
         Some(Remembered { value: entry.value.clone(), age })
     }
 
+    /// All that is known.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+
     /// Whether the caller is the one to look a middle-aged value up again.
     pub fn begin_revalidation(&mut self, name: &str, now: u64) -> bool {
         let Some(entry) = self.entries.get_mut(name) else { return true };

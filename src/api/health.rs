@@ -3,17 +3,30 @@
 use serde_json::json;
 
 use super::response::Response;
+use super::route::Route;
+use crate::document::Timestamp;
 
 /// GET /health/liveness/: it answers, so it lives.
 pub fn liveness() -> Response<'static> {
     Response::json(json!({"status": "ok"}).to_string().into_bytes())
 }
 
-/// GET /health/ and /health/readiness/: whether the store of environments can be read.
-pub fn readiness(environments: bool) -> Response<'static> {
-    let (status, state) = if environments { ("ok", "working") } else { ("error", "unavailable") };
-    let mut response =
-        Response::json(json!({"status": status, "environments": state}).to_string().into_bytes());
+/// Whether the store of environments can be read. `last_update`: when one was last confirmed where this is answered.
+pub fn readiness(route: Route, environments: bool, last_update: Option<Timestamp>) -> Response<'static> {
+    let status = if environments { "ok" } else { "error" };
+    let body = match route {
+        // As Flagsmith's Edge Proxy says it.
+        Route::ProxyReadiness => json!({
+            "status": status,
+            "reason": (!environments).then_some("environment document(s) not updated."),
+            "last_successful_update": last_update.map(Timestamp::iso),
+        }),
+        _ => json!({
+            "status": status,
+            "environments": if environments { "working" } else { "unavailable" },
+        }),
+    };
+    let mut response = Response::json(body.to_string().into_bytes());
     response.status = if environments { 200 } else { 503 };
     response
 }

@@ -88,6 +88,7 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
     match (route.check_method(method), route) {
         (Err(error), _) => failed(error, Some(route)),
         (Ok(()), Route::Liveness) => answered(health::liveness(), Some(route)),
+        (Ok(()), Route::ProxyLiveness) => answered(Response::empty(200), Some(route)),
         (Ok(()), Route::Version) => answered(health::version(), Some(route)),
         (Ok(()), _) => Opened::Readiness(route),
     }
@@ -176,7 +177,12 @@ pub fn begin<'e>(
         }
         Route::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
         Route::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
-        Route::Health | Route::Liveness | Route::Readiness | Route::Version => Err(Error::NotFound),
+        Route::Health
+        | Route::Liveness
+        | Route::Readiness
+        | Route::ProxyLiveness
+        | Route::ProxyReadiness
+        | Route::Version => Err(Error::NotFound),
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Route {
     Health,
     Liveness,
     Readiness,
+    ProxyLiveness,
+    ProxyReadiness,
     Version,
 }
 
@@ -41,6 +43,8 @@ impl Route {
             "/health" => Route::Health,
             "/health/liveness" => Route::Liveness,
             "/health/readiness" => Route::Readiness,
+            "/proxy/health" | "/proxy/health/readiness" => Route::ProxyReadiness,
+            "/proxy/health/liveness" => Route::ProxyLiveness,
             "/version" => Route::Version,
             _ => return Ok(None),
         }))
@@ -59,6 +63,8 @@ impl Route {
             | Route::Health
             | Route::Liveness
             | Route::Readiness
+            | Route::ProxyLiveness
+            | Route::ProxyReadiness
             | Route::Version => "GET, HEAD, OPTIONS",
         }
     }
@@ -76,7 +82,15 @@ impl Route {
 
     /// Whether a request needs an environment key.
     pub fn is_keyed(self) -> bool {
-        !matches!(self, Route::Health | Route::Liveness | Route::Readiness | Route::Version)
+        !matches!(
+            self,
+            Route::Health
+                | Route::Liveness
+                | Route::Readiness
+                | Route::ProxyLiveness
+                | Route::ProxyReadiness
+                | Route::Version
+        )
     }
 
     /// Whether only server keys may ask.

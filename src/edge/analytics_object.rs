@@ -11,11 +11,12 @@ use std::time::Duration;
 use worker::js_sys::{Date, Object};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, Storage,
-    durable_object,
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, Storage, durable_object,
 };
 
+use super::clock::milliseconds;
 use super::config::Config;
+use super::database::Database;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use crate::admin::Origin;
@@ -26,7 +27,7 @@ use crate::api::{Evaluations, MAX_COUNT, Version};
 #[durable_object(alarm)]
 pub struct AnalyticsObject {
     storage: Storage,
-    sql: SqlStorage,
+    database: Database,
     config: &'static Config,
     /// Whether an alarm is set, as far as this instance knows.
     is_scheduled: Cell<bool>,
@@ -52,6 +53,7 @@ const READ: &str = "SELECT item, count FROM evaluation WHERE version = ? ORDER B
 const FORGET: &str = "
     DELETE FROM evaluation
     WHERE version = ?1 AND count <= 0 AND item IN (SELECT value ->> 0 FROM json_each(?2))";
+const FORGET_ALL: &str = "DELETE FROM evaluation";
 const DROP: &str = "UPDATE environment SET dropped = dropped + ? RETURNING dropped";
 
 /// What may wait of each version, in rows. Of v1 there is a row for each feature at most.
@@ -67,7 +69,7 @@ impl DurableObject for AnalyticsObject {
     fn new(state: State, env: Env) -> AnalyticsObject {
         let storage = state.storage();
         AnalyticsObject {
-            sql: storage.sql(),
+            database: Database::of(&storage),
             storage,
             config: Config::of(&env),
             is_scheduled: Cell::new(false),
@@ -83,14 +85,14 @@ impl DurableObject for AnalyticsObject {
     /// Sends what waits. Sets the next alarm itself, so that the platform has nothing to try again.
     async fn alarm(&self) -> Result<Response> {
         self.is_scheduled.set(false);
-        self.sql.exec(SCHEMA, None)?;
         let Some(origin) = &self.config.origin else {
             // Nobody wants them any more.
-            self.sql.exec("DELETE FROM evaluation", None)?;
+            self.database.execute(FORGET_ALL, Vec::new())?;
             return Response::empty();
         };
-        let key = self.sql.exec(KEY, None)?.raw().next().transpose()?;
-        if let Some([SqlStorageValue::String(key)]) = key.as_deref() {
+        if let [row] = self.database.rows(KEY, Vec::new())?.as_slice()
+            && let [SqlStorageValue::String(key)] = row.as_slice()
+        {
             let delivered = self.deliver(origin, key, Version::V1).await?
                 && self.deliver(origin, key, Version::V2).await?;
             self.faults.set(if delivered { 0 } else { self.faults.get().saturating_add(1) });
@@ -109,24 +111,30 @@ impl AnalyticsObject {
     /// In one synchronous turn: what is written and the alarm take effect together.
     #[wasm_bindgen(js_name = record)]
     pub fn record(&self, environment: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
-        let evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
-        Ok(self.keep(environment, evaluations)?)
+        let evaluations: Evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
+        // All of them or none, so that an SDK that tries again does not report some of them twice.
+        self.database.at_once(|| self.keep(environment, &evaluations))?;
+        if !self.is_scheduled.get() {
+            self.schedule()?;
+        }
+        Ok(())
     }
 }
 
 impl AnalyticsObject {
-    fn keep(&self, environment: &str, Evaluations { version, counts }: Evaluations) -> Result<()> {
-        self.sql.exec(SCHEMA, None)?;
-        self.sql.exec(KNOW, vec![environment.into()])?;
+    fn keep(&self, environment: &str, Evaluations { version, counts }: &Evaluations) -> Result<()> {
+        let version = *version;
+        self.database.execute(SCHEMA, Vec::new())?;
+        self.database.execute(KNOW, vec![environment.into()])?;
         let room = MAX_ROWS.saturating_sub(self.number(COUNT, vec![number(version).into()])? as usize);
-        let mut counts: Vec<(String, u32)> = counts.into_iter().collect();
-        let dropped: i64 = counts.drain(room.min(counts.len())..).map(|(_, count)| i64::from(count)).sum();
-        let counts: Vec<_> = counts.into_iter().map(|(item, count)| (item, i64::from(count))).collect();
+        let mut counts: Vec<_> =
+            counts.iter().map(|(item, count)| (item.clone(), i64::from(*count))).collect();
+        let dropped = counts.drain(room.min(counts.len())..).map(|(_, count)| count).sum();
         self.add(version, &counts)?;
         if dropped > 0 {
             self.report_dropped(environment, dropped, "too many wait for the origin")?;
         }
-        if self.is_scheduled.get() { Ok(()) } else { self.schedule() }
+        Ok(())
     }
 
     /// Sends all that waits; `false` where the origin does not take it now.
@@ -150,7 +158,8 @@ impl AnalyticsObject {
             let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
             self.add(version, &sent)?;
             for pairs in sent.chunks(ROWS_A_STATEMENT) {
-                self.sql.exec(FORGET, vec![number(version).into(), serde_json::to_string(pairs)?.into()])?;
+                self.database
+                    .execute(FORGET, vec![number(version).into(), serde_json::to_string(pairs)?.into()])?;
             }
         }
     }
@@ -158,7 +167,8 @@ impl AnalyticsObject {
     fn add(&self, version: Version, counts: &[(String, i64)]) -> Result<()> {
         for pairs in counts.chunks(ROWS_A_STATEMENT) {
             let pairs = serde_json::to_string(pairs)?;
-            self.sql.exec(ADD, vec![number(version).into(), pairs.into(), i64::from(MAX_COUNT).into()])?;
+            self.database
+                .execute(ADD, vec![number(version).into(), pairs.into(), i64::from(MAX_COUNT).into()])?;
         }
         Ok(())
     }
@@ -183,10 +193,10 @@ impl AnalyticsObject {
     }
 
     fn waiting(&self, version: Version) -> Result<Vec<(String, u32)>> {
-        let rows = self.sql.exec(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
+        let rows = self.database.rows(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
         let mut waiting = Vec::new();
-        for row in rows.raw() {
-            if let [SqlStorageValue::String(item), count] = row?.as_slice() {
+        for row in rows {
+            if let [SqlStorageValue::String(item), count] = row.as_slice() {
                 waiting.push((item.clone(), u32::try_from(integer(count)).unwrap_or(MAX_COUNT)));
             }
         }
@@ -194,8 +204,8 @@ impl AnalyticsObject {
     }
 
     fn number(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<i64> {
-        let row = self.sql.exec(query, values)?.raw().next().transpose()?;
-        Ok(row.as_deref().and_then(<[_]>::first).map_or(0, integer))
+        let rows = self.database.rows(query, values)?;
+        Ok(rows.first().and_then(|row| row.first()).map_or(0, integer))
     }
 
     fn report_dropped(&self, environment: &str, dropped: i64, cause: &str) -> Result<()> {
@@ -208,8 +218,8 @@ impl AnalyticsObject {
     /// Sets the alarm. Not awaited: what is written in the same turn takes effect together with it.
     fn schedule(&self) -> Result<()> {
         let pause = pause(self.config.analytics_interval, self.faults.get());
-        let at = Date::new(&(Date::now() + pause.as_millis() as f64).into());
-        let _promise = self.storage.as_raw().set_alarm(at, Object::new())?;
+        let at = milliseconds() as f64 + pause.as_millis() as f64;
+        let _promise = self.storage.as_raw().set_alarm(Date::new(&at.into()), Object::new())?;
         self.is_scheduled.set(true);
         Ok(())
     }

@@ -71,7 +71,8 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
         Opened::Answered(response) => respond(response),
         Opened::Readiness(route) => {
             let ready = environments.are_readable().await;
-            respond(api::readiness(ready).finish(Some(route), method))
+            let last_update = environments.last_update();
+            respond(api::readiness(route, ready, last_update).finish(Some(route), method))
         }
         Opened::Keyed(route, key) => {
             let finish = |response: Response<'_>| respond(response.finish(Some(route), method));

@@ -80,6 +80,13 @@ impl Environments {
         read.inspect_err(|failure| failure.log(None)).is_ok()
     }
 
+    /// When this isolate last had an environment document confirmed, if it has any.
+    pub fn last_update(&self) -> Option<Timestamp> {
+        let confirmed_at = Rc::<Served>::memory()
+            .with_borrow(|memory| memory.values().filter_map(Record::confirmed_at).max());
+        confirmed_at.and_then(Timestamp::from_milliseconds)
+    }
+
     async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
         let (environment, stale_seconds) = self.look_up::<Rc<Served>>(client_key, context).await?;
         Ok(Loaded { environment, stale_seconds })

@@ -102,6 +102,11 @@ impl<T> Record<T> {
         }
     }
 
+    /// When its value was confirmed last, in milliseconds; `None` if there is none.
+    pub fn confirmed_at(&self) -> Option<u64> {
+        self.good.as_ref().map(|(_, at)| *at)
+    }
+
     /// Notes that what is stored is still the same.
     fn confirm(&mut self, unconfirmed_since: Option<u64>, now: u64) {
         if let Some((_, at)) = &mut self.good

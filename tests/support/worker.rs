@@ -96,7 +96,9 @@ impl Worker {
         let header = |name: &str| headers.get(name).cloned();
         let (route, key) = match api::open(method, path, &header) {
             Opened::Answered(response) => return to_answer(response),
-            Opened::Readiness(route) => return to_answer(api::readiness(true).finish(Some(route), method)),
+            Opened::Readiness(route) => {
+                return to_answer(api::readiness(route, true, None).finish(Some(route), method));
+            }
             Opened::Keyed(route, key) => (route, key),
             // Without an origin.
             Opened::Elsewhere => match admin::direct(method, path, None, &header) {
