@@ -65,10 +65,21 @@ pub fn via(before: Option<String>) -> Option<String> {
     }
 }
 
-/// How long the origin may take to begin its answer to a request whose body has `length` bytes.
-pub fn timeout(length: u64) -> Duration {
-    // Flagsmith itself gives up after 30 s. A slow client may still be sending meanwhile.
-    Duration::from_secs(30 + length / (64 * 1024))
+/// How long the origin may take to begin its answer to a request whose body has `length` bytes, where it has `allowed`
+/// for one without: a slow client may still be sending.
+pub fn timeout(allowed: Duration, length: u64) -> Duration {
+    allowed.saturating_add(Duration::from_secs(length / (64 * 1024)))
+}
+
+/// Whether an `Authorization` is this worker's own, and must not leave it. `admin_key_sha256` is that of the local admin
+/// key.
+pub fn is_our_secret(authorization: &str, admin_key_sha256: &str) -> bool {
+    let secret = authorization.trim().split_once(' ').map(|(_, secret)| secret.trim());
+    secret.is_some_and(|secret| sha256(secret).eq_ignore_ascii_case(admin_key_sha256.trim()))
+}
+
+fn sha256(text: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
 /// What an answer's `Location` is here, if it leads to the origin. `here` is the scheme and host of the request.
@@ -111,7 +122,7 @@ pub fn rate_key(authorization: Option<String>, cookie: Option<String>) -> Option
         Some(authorization) => authorization.into(),
         None => cookie()?.into(),
     };
-    Some(HEXLOWER.encode(&Sha256::digest(credential.trim().as_bytes())))
+    Some(sha256(credential.trim()))
 }
 
 /// The cookie that the dashboard signs in with (contract §E).
@@ -207,8 +218,20 @@ mod tests {
 
     #[test]
     fn a_long_body_has_longer() {
-        assert_eq!(timeout(0), Duration::from_secs(30));
-        assert_eq!(timeout(200 * 1024 * 1024), Duration::from_secs(30 + 3200));
+        let allowed = Duration::from_secs(30);
+        assert_eq!(timeout(allowed, 0), allowed);
+        assert_eq!(timeout(allowed, 200 * 1024 * 1024), Duration::from_secs(30 + 3200));
+        assert_eq!(timeout(Duration::MAX, u64::MAX), Duration::MAX);
+    }
+
+    #[test]
+    fn the_local_admin_key_stays_here() {
+        let hash = sha256("local.key");
+        assert!(is_our_secret("Api-Key local.key", &hash));
+        assert!(is_our_secret(" api-key  local.key ", &hash.to_uppercase()));
+        for other in ["Api-Key local.keys", "local.key", "", "Api-Key"] {
+            assert!(!is_our_secret(other, &hash), "{other}");
+        }
     }
 
     #[test]

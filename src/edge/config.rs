@@ -34,6 +34,8 @@ pub struct Config {
     pub admin_key_sha256: Option<String>,
     /// `WEBHOOK_SECRET`: what the origin signs its webhooks with.
     pub webhook_secret: Option<String>,
+    /// `ORIGIN_TIMEOUT_SECONDS`: how long the origin may take to begin an answer.
+    pub origin_timeout: Duration,
     /// `ANALYTICS_INTERVAL_SECONDS`: how long evaluations are collected before they go to the origin.
     pub analytics_interval: Duration,
 }
@@ -43,6 +45,8 @@ const DEFAULT_HARD_AGE_SECONDS: u64 = 60;
 const DEFAULT_FRESHNESS_SECONDS: u64 = 2;
 const DEFAULT_REFRESH_SECONDS: u64 = 60;
 const DEFAULT_DISCOVERY_SECONDS: u64 = 300;
+/// Flagsmith itself gives up after as long.
+const DEFAULT_ORIGIN_TIMEOUT_SECONDS: u64 = 30;
 const DEFAULT_ANALYTICS_INTERVAL_SECONDS: u64 = 10;
 
 thread_local! {
@@ -92,6 +96,10 @@ impl Config {
             sse_authentication_token: secret("SSE_AUTHENTICATION_TOKEN"),
             admin_key_sha256: secret("ADMIN_KEY_SHA256"),
             webhook_secret: secret("WEBHOOK_SECRET"),
+            origin_timeout: Duration::from_secs(seconds(
+                "ORIGIN_TIMEOUT_SECONDS",
+                DEFAULT_ORIGIN_TIMEOUT_SECONDS,
+            )),
             analytics_interval: Duration::from_secs(seconds(
                 "ANALYTICS_INTERVAL_SECONDS",
                 DEFAULT_ANALYTICS_INTERVAL_SECONDS,

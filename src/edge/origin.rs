@@ -61,12 +61,8 @@ impl Answer {
 
 /// Calls the origin and reads its answer. Redirects are answers, too.
 pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
-    let headers = Headers::new()?;
-    for (name, value) in call.headers {
-        headers.set(name, value)?;
-    }
-    let body = call.body.map(|body| Uint8Array::from(body).into());
-    let exchange = Exchange::new(&origin.url(call.target), call.method, &headers, body)?;
+    // What the platform says of it may name what is sent.
+    let exchange = begin(origin, call).map_err(|_| Fault::Broken("the request cannot be made".to_owned()))?;
     exchange
         .within(call.timeout, async {
             let response = exchange.send().await?;
@@ -79,6 +75,15 @@ pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
             Ok(Answer { status: response.status(), headers: response.headers(), body })
         })
         .await
+}
+
+fn begin(origin: &Origin, call: Call<'_>) -> Result<Exchange, JsValue> {
+    let headers = Headers::new()?;
+    for (name, value) in call.headers {
+        headers.set(name, value)?;
+    }
+    let body = call.body.map(|body| Uint8Array::from(body).into());
+    Exchange::new(&origin.url(call.target), call.method, &headers, body)
 }
 
 /// A request on its way to the origin, and its answer.

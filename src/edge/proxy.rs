@@ -16,12 +16,13 @@ use crate::api::{Error, Response};
 
 /// Answers a request that is not the SDK API's.
 pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys::Response {
-    let origin = Config::of(env).origin.as_ref();
+    let config = Config::of(env);
+    let origin = config.origin.as_ref();
     match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
         Destination::Answered(response) => respond(response),
         Destination::Origin(origin) => {
             let answer = match admit(&incoming, env).await {
-                Ok(()) => forward(&incoming, origin, context).await,
+                Ok(()) => forward(&incoming, origin, config, context).await,
                 Err(error) => Err(error),
             };
             match answer {
@@ -54,20 +55,23 @@ fn publish(incoming: &Incoming, response: &web_sys::Response, env: &Env, context
 async fn forward(
     incoming: &Incoming,
     origin: &Origin,
+    config: &Config,
     context: &Context,
 ) -> Result<web_sys::Response, Error> {
     let url = incoming.request.url();
     let (here, target) = split(&url);
     let via = passage::via(incoming.header("via")).ok_or(Error::Loop)?;
-    let headers = outgoing_headers(incoming, here, &via).map_err(|error| Fault::from(error).report())?;
+    // What the platform says of it may name what was sent.
+    let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
+    let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let (body, length) = outgoing_body(incoming).await?;
-    let exchange = Exchange::new(&origin.url(target), &incoming.method, &headers, body)
-        .map_err(|error| Fault::from(error).report())?;
+    let exchange =
+        Exchange::new(&origin.url(target), &incoming.method, &headers, body).map_err(impossible)?;
     let back = async {
         let response = exchange.send().await?;
         Ok(bring_back(&incoming.method, response, origin, here, context).await?)
     };
-    exchange.within(passage::timeout(length), back).await.map_err(Fault::report)
+    exchange.within(passage::timeout(config.origin_timeout, length), back).await.map_err(Fault::report)
 }
 
 /// Scheme and host of a URL, and what follows them.
@@ -75,10 +79,19 @@ fn split(url: &str) -> (&str, &str) {
     url.match_indices('/').nth(2).and_then(|(at, _)| url.split_at_checked(at)).unwrap_or((url, "/"))
 }
 
-fn outgoing_headers(incoming: &Incoming, here: &str, via: &str) -> Result<web_sys::Headers, JsValue> {
+fn outgoing_headers(
+    incoming: &Incoming,
+    config: &Config,
+    here: &str,
+    via: &str,
+) -> Result<web_sys::Headers, JsValue> {
     let connection = incoming.header("connection").unwrap_or_default();
     let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
     remove(&headers, |name| passage::goes_to_origin(name, &connection))?;
+    let authorization = incoming.header("authorization").unwrap_or_default();
+    if config.admin_key_sha256.as_ref().is_some_and(|hash| passage::is_our_secret(&authorization, hash)) {
+        headers.delete("authorization")?;
+    }
     let (scheme, host) = here.split_once("://").unwrap_or(("https", here));
     headers.set("via", via)?;
     headers.set("x-forwarded-host", host)?;

@@ -1,6 +1,7 @@
 // The Admin API through the worker: what arrives at the Flagsmith behind it, and what comes back.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 
@@ -239,6 +240,16 @@ proxyTest("OPTIONS is the origin's, with nothing added, but on paths that are se
   const local = await edge.request({ method: "OPTIONS", path: "/api/v1/flags/", headers: preflight });
   assert.equal(local.headers["access-control-allow-origin"], "*");
   assert.equal(origin.requests.length, 2);
+});
+
+test("the local admin key does not leave", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const hash = createHash("sha256").update("local.key").digest("hex");
+  const edge = await startEdge({ origin, variables: { ADMIN_KEY_SHA256: hash } });
+  t.after(() => edge.close());
+  for (const Authorization of ["Api-Key local.key", "Api-Key another.key"]) await edge.request({ path: PLACE, headers: { Authorization } });
+  assert.deepEqual(origin.requests.map(({ headers }) => headers.authorization), [undefined, "Api-Key another.key"]);
 });
 
 test("a loop is found", async (t) => {
