@@ -22,5 +22,5 @@ mod timestamp;
 pub use environment::{Environment, IdentityOverrides, UpdatedAt};
 pub use fault::Fault;
 pub use flags::{Flags, KeyKind};
-pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key};
+pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key, hex};
 pub use timestamp::Timestamp;

@@ -10,7 +10,12 @@ pub type ServerKeyHash = String;
 
 /// The name that a server key goes by; in clear it goes nowhere.
 pub fn hash_of_server_key(key: &str) -> ServerKeyHash {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(key))
+}
+
+/// Bytes as lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is known of a server key.

@@ -1,7 +1,5 @@
 //! Answers at the worker's own endpoints: an origin's notices of changes, and what is published.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use worker::{Env, web_sys};
@@ -68,7 +66,7 @@ async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Respon
     if id == webhook_id(None, secret) {
         return tell(env, Affected::Everything).await;
     }
-    let keys = registry(env).await?.environments;
+    let (_, keys) = registry(env).await?;
     let key = keys.into_iter().find(|key| id == webhook_id(Some(key), secret));
     tell(env, Affected::Environment(key.ok_or(Error::NotFound)?)).await
 }
@@ -78,17 +76,13 @@ async fn tell(env: &Env, affected: Affected) -> Result<Response<'static>, Error>
     Ok(Response::empty(202))
 }
 
-/// What the registry says of itself.
-#[derive(serde::Deserialize)]
-struct Registered {
-    environments: Vec<String>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
-}
-
-async fn registry(env: &Env) -> Result<Registered, Error> {
+/// What the registry says of itself, and the environments that it knows.
+async fn registry(env: &Env) -> Result<(Value, Vec<String>), Error> {
     let registered = publishing::registered(env).await.map_err(unavailable)?;
-    serde_json::from_str(&registered).map_err(|_| Error::Unavailable(crate::api::Part::Environment))
+    let registered: Value = serde_json::from_str(&registered).unwrap_or_default();
+    let keys = registered.get("environments").and_then(Value::as_array).into_iter().flatten();
+    let keys = keys.filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok((registered, keys))
 }
 
 /// Which environments are published, and how that goes.
@@ -103,7 +97,10 @@ async fn status(incoming: &Incoming, env: &Env) -> Result<Response<'static>, Err
     if !is_admin {
         return Ok(refused("Authentication credentials were not provided."));
     }
-    let Registered { environments, others } = registry(env).await?;
+    let (mut discovery, environments) = registry(env).await?;
+    if let Some(discovery) = discovery.as_object_mut() {
+        discovery.remove("environments");
+    }
     let mut statuses = Vec::with_capacity(environments.len());
     for keys in environments.chunks(ASKED_AT_ONCE) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
@@ -119,7 +116,7 @@ async fn status(incoming: &Incoming, env: &Env) -> Result<Response<'static>, Err
         }
     }
     let webhook = config.webhook_secret.as_ref().map(|secret| path_of(None, secret));
-    let body = json!({"environments": statuses, "discovery": others, "webhook": webhook});
+    let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook});
     Ok(Response::json(body.to_string().into_bytes()))
 }
 

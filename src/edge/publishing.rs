@@ -58,13 +58,13 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which version an environment's object says is the latest.
 pub async fn announced(env: &Env, client_key: &str, timeout: Duration) -> Result<Announcement, Failure> {
-    let answer = call(env, client_key, timeout, EnvironmentStub::announcement).await?;
+    let answer = call(env, client_key, timeout, &EnvironmentStub::announcement).await?;
     answer.as_string().unwrap_or_default().parse().map_err(|_| unreadable(Source::EnvironmentObject))
 }
 
 /// The document that an environment's object has, and its version.
 pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, Vec<u8>)>, Failure> {
-    let answer = call(env, client_key, LONG_TIMEOUT, EnvironmentStub::document).await?;
+    let answer = call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::document).await?;
     let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
     let version = pair.get(0).as_string().unwrap_or_default().parse();
     let version = version.map_err(|_| unreadable(Source::EnvironmentObject))?;
@@ -73,49 +73,49 @@ pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, V
 
 /// Has an environment published from now on.
 pub async fn follow(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
-    call(env, client_key, TIMEOUT, |stub| stub.follow(client_key, credential)).await.map(drop)
+    call(env, client_key, TIMEOUT, &|stub| stub.follow(client_key, credential)).await.map(drop)
 }
 
 /// Has an environment published no longer.
 pub async fn leave(env: &Env, client_key: &str) -> Result<(), Failure> {
-    call(env, client_key, TIMEOUT, EnvironmentStub::leave).await.map(drop)
+    call(env, client_key, TIMEOUT, &EnvironmentStub::leave).await.map(drop)
 }
 
 /// Has an environment's object look whether everything is as it should be.
 pub async fn reconcile(env: &Env, client_key: &str) -> Result<(), Failure> {
-    call(env, client_key, LONG_TIMEOUT, EnvironmentStub::reconcile).await.map(drop)
+    call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await.map(drop)
 }
 
 /// Tells an environment's object of a change. Whether it publishes the environment at all.
 pub async fn tell(env: &Env, client_key: &str) -> Result<bool, Failure> {
-    call(env, client_key, TIMEOUT, EnvironmentStub::told).await.map(|answer| answer.is_truthy())
+    call(env, client_key, TIMEOUT, &EnvironmentStub::told).await.map(|answer| answer.is_truthy())
 }
 
 /// An environment's part of the status, as JSON.
 pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
-    let answer = call(env, client_key, TIMEOUT, EnvironmentStub::status).await?;
+    let answer = call(env, client_key, TIMEOUT, &EnvironmentStub::status).await?;
     answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
 }
 
 /// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds.
 pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
-    call_registry(env, LONG_TIMEOUT, |stub| stub.look(name)).await.map(|answer| answer.is_truthy())
+    call_registry(env, LONG_TIMEOUT, &|stub| stub.look(name)).await.map(|answer| answer.is_truthy())
 }
 
 /// A server key's entry by its hash; looks for it at the origin, within bounds.
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let entry = call_registry(env, LONG_TIMEOUT, |stub| stub.server_key(hash)).await?;
+    let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
     Ok(entry.as_string().map(String::into_bytes))
 }
 
 /// Has the registry look whether everything is as it should be.
 pub async fn reconcile_all(env: &Env) -> Result<(), Failure> {
-    call_registry(env, LONG_TIMEOUT, RegistryStub::reconcile_all).await.map(drop)
+    call_registry(env, LONG_TIMEOUT, &RegistryStub::reconcile_all).await.map(drop)
 }
 
 /// What the registry knows, as JSON.
 pub async fn registered(env: &Env) -> Result<String, Failure> {
-    let answer = call_registry(env, TIMEOUT, RegistryStub::environments).await?;
+    let answer = call_registry(env, TIMEOUT, &RegistryStub::environments).await?;
     answer.as_string().ok_or_else(|| unreadable(Source::Registry))
 }
 
@@ -134,21 +134,21 @@ pub async fn tell_affected(env: &Env, affected: &Affected) -> Result<(), Failure
     match affected {
         Affected::Environment(key) if tell(env, key).await? => Ok(()),
         // One that nobody publishes yet may be new.
-        Affected::Environment(_) => call_registry(env, TIMEOUT, RegistryStub::discover).await.map(drop),
+        Affected::Environment(_) => call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop),
         Affected::Everything => tell_registry(env, None).await,
         Affected::Project(id) => tell_registry(env, Some(*id as f64)).await,
     }
 }
 
 async fn tell_registry(env: &Env, project: Option<f64>) -> Result<(), Failure> {
-    call_registry(env, TIMEOUT, |stub| stub.tell(project)).await.map(drop)
+    call_registry(env, TIMEOUT, &|stub| stub.tell(project)).await.map(drop)
 }
 
 async fn call(
     env: &Env,
     client_key: &str,
     timeout: Duration,
-    method: impl FnOnce(&EnvironmentStub) -> Result<Promise, JsValue>,
+    method: &dyn Fn(&EnvironmentStub) -> Result<Promise, JsValue>,
 ) -> Result<JsValue, Failure> {
     let failed = |cause: &dyn Display| Failure::new(Source::EnvironmentObject, cause);
     let objects = env.durable_object("PUBLISHERS").map_err(|error| failed(&error))?;
@@ -159,7 +159,7 @@ async fn call(
 async fn call_registry(
     env: &Env,
     timeout: Duration,
-    method: impl FnOnce(&RegistryStub) -> Result<Promise, JsValue>,
+    method: &dyn Fn(&RegistryStub) -> Result<Promise, JsValue>,
 ) -> Result<JsValue, Failure> {
     let failed = |cause: &dyn Display| Failure::new(Source::Registry, cause);
     let objects = env.durable_object("REGISTRY").map_err(|error| failed(&error))?;

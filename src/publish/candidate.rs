@@ -1,10 +1,9 @@
 //! A document that an origin gave, checked before anybody may be served from it.
 
-use serde::Deserialize;
-
 use super::content::content;
+use crate::document::json::Json;
 use crate::document::ruleset::Engine;
-use crate::document::{Environment, Timestamp, json};
+use crate::document::{Environment, Timestamp};
 
 /// The longest document that is published, in bytes; an isolate has 128 MiB for everything.
 pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;
@@ -28,18 +27,6 @@ pub struct Candidate {
     pub leaves_overrides_out: bool,
 }
 
-#[derive(Deserialize)]
-struct About {
-    name: Option<String>,
-    project: Project,
-    use_identity_overrides_in_local_eval: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Project {
-    id: Option<i64>,
-}
-
 impl Candidate {
     /// Checks a document; an error says what is wrong, without any of its text. A document that does not compile is
     /// none, since nothing could be served from it.
@@ -49,15 +36,20 @@ impl Candidate {
         }
         let environment =
             Environment::parse(&document, engine).map_err(|fault| format!("document: {fault}"))?;
-        let about: About = json::read(&document).ok_or("document: cannot be read")?;
+        let members = Json::parse(&document).ok().and_then(Json::object).ok_or("document: cannot be read")?;
+        let name = members.get("name").and_then(|name| name.text()).unwrap_or_default().into_owned();
+        let project =
+            members.get("project").and_then(|project| project.object()?.get("id")?.source().parse().ok());
+        let overrides = members.get("use_identity_overrides_in_local_eval");
+        let leaves_overrides_out = overrides.is_some_and(|setting| setting.source() == "false");
         let content = content(&document).ok_or("document: cannot be read")?;
         Ok(Candidate {
             client_key: environment.key().to_owned(),
-            name: about.name.unwrap_or_default(),
-            project: about.project.id,
+            name,
+            project,
             content,
             updated_at: environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp),
-            leaves_overrides_out: about.use_identity_overrides_in_local_eval == Some(false),
+            leaves_overrides_out,
             document,
         })
     }

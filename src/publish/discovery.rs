@@ -3,14 +3,17 @@
 //! It asks one thing after the other, since an origin takes some 0.3 s to check a master key. What it found counts
 //! only when it has come to its end: whatever goes wrong on the way, nothing is taken for gone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::VecDeque;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::is_word;
 use super::next_page::own_page;
 use crate::admin::Origin;
-use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key, json};
+use crate::document::json::Json;
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
 
 /// What a discovery may ask at most.
 const MAX_ASKS: usize = 5_000;
@@ -36,9 +39,9 @@ enum About {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// Environments by client key.
-    pub environments: BTreeMap<String, Listed>,
+    pub environments: IndexMap<String, Listed>,
     /// Server keys by their hash.
-    pub server_keys: BTreeMap<ServerKeyHash, ServerKey>,
+    pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
 /// An environment as it is listed.
@@ -57,31 +60,6 @@ pub struct Discovery<'o> {
     asks: VecDeque<Ask>,
     asked: usize,
     found: Found,
-}
-
-/// A part of a list.
-#[derive(Deserialize)]
-struct Page<T> {
-    results: Vec<T>,
-    next: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Project {
-    id: i64,
-}
-
-#[derive(Deserialize)]
-struct Environment {
-    api_key: String,
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Key {
-    key: String,
-    active: bool,
-    expires_at: Option<String>,
 }
 
 impl Discovery<'_> {
@@ -104,28 +82,30 @@ impl Discovery<'_> {
 
     /// Takes the answer to a question.
     pub fn take(&mut self, ask: &Ask, answer: &[u8]) -> Result<(), String> {
-        match &ask.about {
-            About::Projects => {
-                for Project { id } in self.items(ask, answer)? {
+        let unreadable = || format!("{}: cannot be read", ask.what());
+        for item in self.items(ask, answer)? {
+            let item = item.object().ok_or_else(unreadable)?;
+            let text = |name: &str| item.get(name).and_then(|value| value.text()).map(Cow::into_owned);
+            match &ask.about {
+                About::Projects => {
+                    let id = item.get("id").and_then(|id| id.source().parse().ok()).ok_or_else(unreadable)?;
                     let path = format!("/api/v1/environments/?project={id}&page_size=100");
                     self.asks.push_back(Ask { path, about: About::Environments { project: id } });
                 }
-            }
-            About::Environments { project } => {
-                for Environment { api_key, name } in self.items(ask, answer)? {
-                    if !is_word(&api_key) {
-                        return Err(format!("{}: has an api_key that is none", ask.what()));
-                    }
-                    let path = format!("/api/v1/environments/{api_key}/api-keys/");
-                    self.asks
-                        .push_back(Ask { path, about: About::ServerKeys { environment: api_key.clone() } });
-                    let listed = Listed { project: Some(*project), name: name.unwrap_or_default() };
-                    self.found.environments.insert(api_key, listed);
+                About::Environments { project } => {
+                    let key = text("api_key").filter(|key| is_word(key));
+                    let environment = key.ok_or_else(|| format!("{}: one has no api_key", ask.what()))?;
+                    let path = format!("/api/v1/environments/{environment}/api-keys/");
+                    let about = About::ServerKeys { environment: environment.clone() };
+                    self.asks.push_back(Ask { path, about });
+                    let listed = Listed { project: Some(*project), name: text("name").unwrap_or_default() };
+                    self.found.environments.insert(environment, listed);
                 }
-            }
-            About::ServerKeys { environment } => {
-                for Key { key, active, expires_at } in self.items(ask, answer)? {
-                    let server_key = ServerKey { environment: environment.clone(), active, expires_at };
+                About::ServerKeys { environment } => {
+                    let key = text("key").ok_or_else(unreadable)?;
+                    let active = item.get("active").ok_or_else(unreadable)?.is_true();
+                    let (environment, expires_at) = (environment.clone(), text("expires_at"));
+                    let server_key = ServerKey { environment, active, expires_at };
                     self.found.server_keys.insert(hash_of_server_key(&key), server_key);
                 }
             }
@@ -138,20 +118,20 @@ impl Discovery<'_> {
         self.found
     }
 
-    /// A list's items. Its next page is asked for before anything else, and only from the same host.
-    fn items<T: for<'de> Deserialize<'de>>(&mut self, ask: &Ask, answer: &[u8]) -> Result<Vec<T>, String> {
-        // Some lists come whole.
-        let page = match answer.trim_ascii_start().first() {
-            Some(b'[') => json::read(answer).map(|results| Page { results, next: None }),
-            _ => json::read(answer),
-        };
-        let Page { results, next } = page.ok_or_else(|| format!("{}: cannot be read", ask.what()))?;
-        if let Some(next) = next {
+    /// A list's items: all of them, or a page's. The next page is asked for before anything else, and only of the origin.
+    fn items<'a>(&mut self, ask: &Ask, answer: &'a [u8]) -> Result<Vec<Json<'a>>, String> {
+        let unreadable = || format!("{}: cannot be read", ask.what());
+        let answer = Json::parse(answer).map_err(|_| unreadable())?;
+        if let Some(items) = answer.list() {
+            return Ok(items);
+        }
+        let page = answer.object().ok_or_else(unreadable)?;
+        if let Some(next) = page.get("next").and_then(|next| next.text()) {
             let path = own_page(&next, self.origin);
             let path = path.ok_or_else(|| format!("{}: its next page is another host's", ask.what()))?;
             self.asks.push_front(Ask { path, about: ask.about.clone() });
         }
-        Ok(results)
+        page.get("results").and_then(|results| results.list()).ok_or_else(unreadable)
     }
 }
 
@@ -217,10 +197,7 @@ mod tests {
                 "environments: cannot be read",
             ),
             (vec![PROJECTS, (FIRST, r#"{"results":[],"next":"http://evil.com/api/v1/"}"#)], "another host's"),
-            (
-                vec![PROJECTS, (FIRST, r#"{"results":[{"api_key":"../x"}],"next":null}"#)],
-                "api_key that is none",
-            ),
+            (vec![PROJECTS, (FIRST, r#"{"results":[{"api_key":"../x"}],"next":null}"#)], "no api_key"),
             (
                 vec![
                     PROJECTS,

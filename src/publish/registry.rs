@@ -1,6 +1,6 @@
 //! Which environments and server keys are served, and what a discovery changes in that.
 
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
 
 use super::discovery::{Found, Listed};
 use super::publisher::Credential;
@@ -15,9 +15,9 @@ const LOOK_SHARE: u64 = 10;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
     /// Environments whose objects publish them, by client key.
-    pub environments: BTreeMap<String, (Listed, Credential)>,
+    pub environments: IndexMap<String, (Listed, Credential)>,
     /// Server keys that KV has, by their hash.
-    pub server_keys: BTreeMap<ServerKeyHash, ServerKey>,
+    pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
 /// Something to carry out.
@@ -69,9 +69,9 @@ impl Registry {
             Change::Follow(key, listed, credential) => {
                 drop(self.environments.insert(key, (listed, credential)))
             }
-            Change::Leave(key) => drop(self.environments.remove(&key)),
+            Change::Leave(key) => drop(self.environments.shift_remove(&key)),
             Change::PutKey(hash, key) => drop(self.server_keys.insert(hash, key)),
-            Change::DeleteKey(hash) => drop(self.server_keys.remove(&hash)),
+            Change::DeleteKey(hash) => drop(self.server_keys.shift_remove(&hash)),
         }
     }
 
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!(registry.environments_of(None), ["a", "b", "c"]);
         assert!(registry.knows("a") && registry.knows("hash-b") && !registry.knows("d"));
 
-        found.environments.remove("b");
-        found.server_keys.remove("hash-b");
+        found.environments.shift_remove("b");
+        found.server_keys.shift_remove("hash-b");
         found.server_keys.insert("hash-a".to_owned(), server_key("a", false));
         assert_eq!(
             carry_out(&mut registry, &found),
