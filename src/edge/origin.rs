@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use worker::js_sys::{self, Uint8Array};
+use worker::js_sys::{self, Object, Reflect, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
@@ -105,6 +105,10 @@ impl Exchange {
         init.set_method(method);
         init.set_headers(headers);
         init.set_redirect(RequestRedirect::Manual);
+        // The platform keeps some answers of its own accord. Telling it by `cache: "no-store"` would change the headers.
+        let cf = Object::new();
+        Reflect::set(&cf, &"cacheTtl".into(), &(-1).into())?;
+        Reflect::set(&init, &"cf".into(), &cf)?;
         init.set_signal(Some(&controller.signal()));
         if let Some(body) = body {
             init.set_body(&body);
