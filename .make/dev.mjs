@@ -12,12 +12,14 @@ import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 // What the worker can be told on the command line; secrets are better in .dev.vars, which wrangler reads by itself.
 const SETTINGS = [
   "ADMIN_KEY_SHA256",
+  "ANALYTICS_INTERVAL_SECONDS",
   "DISCOVERY_SECONDS",
   "DOCUMENT_HARD_AGE_SECONDS",
   "DOCUMENT_SOFT_AGE_SECONDS",
   "FLAG_ENGINE",
   "FRESHNESS_SECONDS",
   "ORIGIN_API_TOKEN",
+  "ORIGIN_TIMEOUT_SECONDS",
   "ORIGIN_URL",
   "REFRESH_SECONDS",
   "SERVER_KEYS",
