@@ -4,6 +4,8 @@
 //! served here.
 
 pub mod analytics;
+pub mod authorization;
+pub mod credential;
 mod origin;
 pub mod passage;
 pub mod publishing;

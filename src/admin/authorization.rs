@@ -1,0 +1,423 @@
+//! Who may do what on the admin routes that are served here (contract §E).
+//!
+//! Only the origin knows, so it is asked with the caller's own credential: `my-permissions` tells all of a user. It
+//! refuses master keys, whose permissions show in how the origin's own identity routes answer them: looking at
+//! identities proves VIEW_IDENTITIES, and creating one without an identifier proves MANAGE_IDENTITIES, which is
+//! refused either for lack of permission or for lack of an identifier, and so never creates any. In open-source
+//! Flagsmith every master key is an organisation's administrator, so the second proof stands for all that has none
+//! of its own.
+//!
+//! What cannot be told is an error, never a permission.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::credential::Credential;
+
+/// What a route needs, in Flagsmith's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// VIEW_ENVIRONMENT
+    ViewEnvironment,
+    /// VIEW_IDENTITIES
+    ViewIdentities,
+    /// MANAGE_IDENTITIES
+    ManageIdentities,
+    /// UPDATE_FEATURE_STATE; what tags grant besides does not count.
+    UpdateFeatureState,
+    /// The environment's administrator.
+    Admin,
+}
+
+const PERMISSIONS: [Permission; 5] = [
+    Permission::ViewEnvironment,
+    Permission::ViewIdentities,
+    Permission::ManageIdentities,
+    Permission::UpdateFeatureState,
+    Permission::Admin,
+];
+
+impl Permission {
+    /// Flagsmith's name of it; an administrator's has none.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Permission::ViewEnvironment => Some("VIEW_ENVIRONMENT"),
+            Permission::ViewIdentities => Some("VIEW_IDENTITIES"),
+            Permission::ManageIdentities => Some("MANAGE_IDENTITIES"),
+            Permission::UpdateFeatureState => Some("UPDATE_FEATURE_STATE"),
+            Permission::Admin => None,
+        }
+    }
+}
+
+/// Whether a credential has a permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has.
+    Allowed,
+    /// It has not.
+    Forbidden,
+    /// There is no such environment.
+    NoEnvironment,
+    /// It is nobody's.
+    Unauthenticated(Challenge),
+}
+
+/// What the origin answers to whom it does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// JSON.
+    pub body: Box<[u8]>,
+    /// `WWW-Authenticate`
+    pub www_authenticate: Box<str>,
+}
+
+/// Flagsmith's challenge (contract §E).
+const WWW_AUTHENTICATE: &str = "Cookie realm=\"api\"";
+/// The longest body of a challenge that is passed on.
+const MAX_CHALLENGE_LENGTH: usize = 1024;
+
+impl Challenge {
+    /// Said to who brings no credential.
+    pub fn missing() -> Challenge {
+        Challenge::new("Authentication credentials were not provided.")
+    }
+
+    /// Said to who brings a master key that is not the local one.
+    pub fn wrong_key() -> Challenge {
+        Challenge::new("Valid Master API Key not found.")
+    }
+
+    fn new(detail: &str) -> Challenge {
+        let body = serde_json::json!({"detail": detail}).to_string().into_bytes();
+        Challenge { body: body.into(), www_authenticate: WWW_AUTHENTICATE.into() }
+    }
+
+    /// The origin's own.
+    fn passed_on(answer: &Answer<'_>) -> Challenge {
+        let mut challenge = Challenge::new("Invalid credentials.");
+        if answer.body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(answer.body).is_ok() {
+            challenge.body = answer.body.into();
+        }
+        if let Some(header) = answer.www_authenticate {
+            challenge.www_authenticate = header.into();
+        }
+        challenge
+    }
+}
+
+/// A question to the origin. None of them can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A user's permissions, all of them.
+    MyPermissions,
+    /// Whether the environment may be seen.
+    Environment,
+    /// Whether identities may be looked at.
+    ViewIdentities,
+    /// Whether identities may be created.
+    ManageIdentities,
+}
+
+impl Probe {
+    /// The request's method.
+    pub fn method(self) -> &'static str {
+        if self == Probe::ManageIdentities { "POST" } else { "GET" }
+    }
+
+    /// The request's path with its query.
+    pub fn path(self, environment_key: &str) -> String {
+        let rest = match self {
+            Probe::MyPermissions => "my-permissions/",
+            Probe::Environment => "",
+            Probe::ViewIdentities => "identities/?page_size=1",
+            Probe::ManageIdentities => "identities/",
+        };
+        format!("/api/v1/environments/{environment_key}/{rest}")
+    }
+
+    /// The request's JSON body.
+    pub fn body(self) -> Option<&'static str> {
+        (self == Probe::ManageIdentities).then_some("{}")
+    }
+}
+
+/// What the origin answers to a probe.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// `WWW-Authenticate`
+    pub www_authenticate: Option<&'a str>,
+    /// The body, or its beginning.
+    pub body: &'a [u8],
+}
+
+/// The origin's answer tells nothing; its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unclear(pub u16);
+
+/// A question about one permission, on its way to a verdict.
+#[derive(Debug)]
+pub struct Authorization {
+    permission: Permission,
+    probe: Probe,
+}
+
+/// How far a question has come.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// The next probe is to be sent.
+    Ask(Probe),
+    /// It is answered, maybe other questions too.
+    Decided(Vec<(Permission, Verdict)>),
+}
+
+impl Authorization {
+    /// Whether this credential has this permission.
+    pub fn new(credential: &Credential, permission: Permission) -> Authorization {
+        let probe =
+            if credential.is_master_key() { master_key_probe(permission) } else { Probe::MyPermissions };
+        Authorization { permission, probe }
+    }
+
+    /// What to ask the origin first.
+    pub fn first(&self) -> Probe {
+        self.probe
+    }
+
+    /// Goes on with the answer to the last probe.
+    pub fn take(&mut self, answer: Answer<'_>) -> Result<Step, Unclear> {
+        let unclear = Err(Unclear(answer.status));
+        if answer.status == 401 {
+            return Ok(decided_for_all(&Verdict::Unauthenticated(Challenge::passed_on(&answer))));
+        }
+        let verdict = match (self.probe, answer.status) {
+            (Probe::MyPermissions, 200) => {
+                let permissions = serde_json::from_slice::<MyPermissions>(answer.body);
+                return permissions.map(MyPermissions::step).map_err(|_| Unclear(200));
+            }
+            // So the origin says that it is a master key, or as good as one.
+            (Probe::MyPermissions, 400) if has_member(answer.body, "detail") => {
+                return Ok(self.ask(master_key_probe(self.permission)));
+            }
+            (Probe::MyPermissions, 403) => return Ok(decided_for_all(&Verdict::Forbidden)),
+            (Probe::MyPermissions, 404) => return Ok(decided_for_all(&Verdict::NoEnvironment)),
+            (Probe::Environment | Probe::ViewIdentities, 200) => Verdict::Allowed,
+            // Whoever administers an environment may see it.
+            (Probe::Environment, 403 | 404) => return Ok(self.ask(Probe::ManageIdentities)),
+            // A host name that the origin is not configured for is a 400 too, and says nothing of an identifier.
+            (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => Verdict::Allowed,
+            (Probe::ViewIdentities | Probe::ManageIdentities, 403) => Verdict::Forbidden,
+            (Probe::ViewIdentities | Probe::ManageIdentities, 404) => Verdict::NoEnvironment,
+            _ => return unclear,
+        };
+        Ok(Step::Decided(vec![(self.permission, verdict)]))
+    }
+
+    fn ask(&mut self, probe: Probe) -> Step {
+        self.probe = probe;
+        Step::Ask(probe)
+    }
+}
+
+/// What proves a master key's permission.
+fn master_key_probe(permission: Permission) -> Probe {
+    match permission {
+        Permission::ViewEnvironment => Probe::Environment,
+        Permission::ViewIdentities => Probe::ViewIdentities,
+        Permission::ManageIdentities | Permission::UpdateFeatureState | Permission::Admin => {
+            Probe::ManageIdentities
+        }
+    }
+}
+
+fn decided_for_all(verdict: &Verdict) -> Step {
+    Step::Decided(PERMISSIONS.map(|permission| (permission, verdict.clone())).into())
+}
+
+fn has_member(body: &[u8], name: &str) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body.get(name).is_some())
+}
+
+/// The answer of `my-permissions`.
+#[derive(Deserialize)]
+struct MyPermissions {
+    permissions: Vec<String>,
+    admin: bool,
+}
+
+impl MyPermissions {
+    fn step(self) -> Step {
+        let has = |permission: Permission| {
+            let named = |name| self.permissions.iter().any(|known| known == name);
+            self.admin || permission.name().is_some_and(named)
+        };
+        let verdict = |permission| if has(permission) { Verdict::Allowed } else { Verdict::Forbidden };
+        Step::Decided(PERMISSIONS.map(|permission| (permission, verdict(permission))).into())
+    }
+}
+
+/// For how long a verdict holds, in milliseconds.
+const VERDICT_AGE: u64 = 60_000;
+
+/// What is known of one credential in one environment.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts([Option<(Verdict, u64)>; PERMISSIONS.len()]);
+
+impl Verdicts {
+    /// What is known of a permission, while it holds. Times are in milliseconds.
+    pub fn get(&self, permission: Permission, now: u64) -> Option<&Verdict> {
+        let (verdict, since) = self.0.get(permission as usize)?.as_ref()?;
+        (now.saturating_sub(*since) < VERDICT_AGE).then_some(verdict)
+    }
+
+    /// Remembers what was decided at `now`.
+    pub fn learn(&mut self, decided: Vec<(Permission, Verdict)>, now: u64) {
+        for (permission, verdict) in decided {
+            if let Some(slot) = self.0.get_mut(permission as usize) {
+                *slot = Some((verdict, now));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(authorization: &str) -> Credential {
+        Credential::read(&|name| (name == "authorization").then(|| authorization.to_owned())).unwrap()
+    }
+
+    /// The verdict on a permission from an origin that answers probes so, with the probes that it took.
+    fn ask(
+        authorization: &str,
+        permission: Permission,
+        answer: impl Fn(Probe) -> (u16, &'static str),
+    ) -> (Result<Verdict, Unclear>, Vec<Probe>) {
+        let mut question = Authorization::new(&credential(authorization), permission);
+        let mut probes = vec![question.first()];
+        loop {
+            let (status, body) = answer(*probes.last().unwrap());
+            let answer =
+                Answer { status, www_authenticate: Some("Cookie realm=\"api\""), body: body.as_bytes() };
+            match question.take(answer) {
+                Ok(Step::Ask(probe)) => probes.push(probe),
+                Ok(Step::Decided(decided)) => {
+                    let mut verdicts = Verdicts::default();
+                    verdicts.learn(decided, 0);
+                    return (Ok(verdicts.get(permission, 0).unwrap().clone()), probes);
+                }
+                Err(unclear) => return (Err(unclear), probes),
+            }
+        }
+    }
+
+    const USER: &str = "Token x";
+    const MASTER_KEY: &str = "Api-Key a.b";
+    const REFUSED: (u16, &str) = (403, r#"{"detail": "You do not have permission to perform this action."}"#);
+    const NOT_FOR_KEYS: (u16, &str) = (400, r#"{"detail": "This endpoint can only be used with a user"}"#);
+    const NO_IDENTIFIER: (u16, &str) = (400, r#"{"identifier": ["This field is required."]}"#);
+
+    #[test]
+    fn a_user_has_what_my_permissions_says() {
+        let some = |_| (200, r#"{"permissions": ["VIEW_IDENTITIES", "OTHER"], "admin": false}"#);
+        for permission in PERMISSIONS {
+            let expected = match permission {
+                Permission::ViewIdentities => Verdict::Allowed,
+                _ => Verdict::Forbidden,
+            };
+            let (verdict, probes) = ask(USER, permission, some);
+            assert_eq!((verdict, probes.len()), (Ok(expected), 1), "{permission:?}");
+            let (verdict, _) = ask(USER, permission, |_| (200, r#"{"permissions": [], "admin": true}"#));
+            assert_eq!(verdict, Ok(Verdict::Allowed), "{permission:?}");
+        }
+        let (verdict, _) = ask(USER, Permission::Admin, |_| (404, r#"{"detail": "No Environment matches"}"#));
+        assert_eq!(verdict, Ok(Verdict::NoEnvironment));
+    }
+
+    #[test]
+    fn a_master_key_has_what_the_identity_routes_let_it_do() {
+        let answers = |view, manage| {
+            move |probe| match probe {
+                Probe::MyPermissions => NOT_FOR_KEYS,
+                Probe::Environment | Probe::ViewIdentities => view,
+                Probe::ManageIdentities => manage,
+            }
+        };
+        for (permission, view, manage, expected) in [
+            (Permission::ViewIdentities, (200, "{}"), REFUSED, Verdict::Allowed),
+            (Permission::ViewIdentities, REFUSED, NO_IDENTIFIER, Verdict::Forbidden),
+            (Permission::ViewEnvironment, (200, "{}"), REFUSED, Verdict::Allowed),
+            (Permission::ViewEnvironment, (404, "{}"), NO_IDENTIFIER, Verdict::Allowed),
+            (Permission::ViewEnvironment, (404, "{}"), REFUSED, Verdict::Forbidden),
+            (Permission::ManageIdentities, (200, "{}"), REFUSED, Verdict::Forbidden),
+            (Permission::ManageIdentities, REFUSED, NO_IDENTIFIER, Verdict::Allowed),
+            (Permission::UpdateFeatureState, (200, "{}"), NO_IDENTIFIER, Verdict::Allowed),
+            (Permission::Admin, (200, "{}"), REFUSED, Verdict::Forbidden),
+        ] {
+            let (verdict, probes) = ask(MASTER_KEY, permission, answers(view, manage));
+            assert_eq!(verdict, Ok(expected.clone()), "{permission:?}");
+            assert!(!probes.contains(&Probe::MyPermissions));
+            // A credential that only the origin knows to be as good as a master key takes one question more.
+            let (verdict, probes) = ask("Bearer x", permission, answers(view, manage));
+            assert_eq!((verdict, probes.first()), (Ok(expected), Some(&Probe::MyPermissions)));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_no_permission() {
+        for (authorization, permission, answer) in [
+            (USER, Permission::Admin, (200, "<html>")),
+            (USER, Permission::Admin, (200, r#"{"permissions": []}"#)),
+            (USER, Permission::Admin, (400, "<h1>Bad Request (400)</h1>")),
+            (USER, Permission::Admin, (302, "")),
+            (USER, Permission::Admin, (500, "")),
+            (USER, Permission::Admin, (429, r#"{"detail": "Request was throttled."}"#)),
+            // Django's answer to a host name that it is not configured for.
+            (MASTER_KEY, Permission::ManageIdentities, (400, "<h1>Bad Request (400)</h1>")),
+            (MASTER_KEY, Permission::ManageIdentities, (400, r#"{"detail": "JSON parse error"}"#)),
+            (MASTER_KEY, Permission::ManageIdentities, (201, r#"{"identifier": "x"}"#)),
+            (MASTER_KEY, Permission::ManageIdentities, (200, "{}")),
+            (MASTER_KEY, Permission::ViewIdentities, (503, "")),
+        ] {
+            let (verdict, _) = ask(authorization, permission, |_| answer);
+            assert_eq!(verdict, Err(Unclear(answer.0)), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn passes_on_what_the_origin_says_to_whom_it_does_not_know() {
+        let body = r#"{"detail": "Invalid token."}"#;
+        let (verdict, _) = ask(USER, Permission::Admin, |_| (401, body));
+        let Ok(Verdict::Unauthenticated(challenge)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(
+            (&*challenge.body, &*challenge.www_authenticate),
+            (body.as_bytes(), "Cookie realm=\"api\"")
+        );
+        let (verdict, _) = ask(USER, Permission::Admin, |_| (401, "<html>"));
+        let Ok(Verdict::Unauthenticated(challenge)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(&*challenge.body, br#"{"detail":"Invalid credentials."}"#);
+    }
+
+    #[test]
+    fn probes_cannot_write() {
+        for probe in
+            [Probe::MyPermissions, Probe::Environment, Probe::ViewIdentities, Probe::ManageIdentities]
+        {
+            // The one that is no GET lacks what an identity cannot be without.
+            assert!(probe.method() == "GET" && probe.body().is_none() || probe.body() == Some("{}"));
+            assert!(probe.path("key").starts_with("/api/v1/environments/key/"));
+        }
+    }
+
+    #[test]
+    fn verdicts_hold_for_a_minute() {
+        let mut verdicts = Verdicts::default();
+        verdicts.learn(vec![(Permission::Admin, Verdict::Allowed)], 1000);
+        assert_eq!(verdicts.get(Permission::Admin, 60_999), Some(&Verdict::Allowed));
+        assert_eq!(verdicts.get(Permission::Admin, 61_000), None);
+        assert_eq!(verdicts.get(Permission::ViewIdentities, 1000), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! What an admin request proves itself with (contract §E).
+//!
+//! It is passed on to the origin as it came and is known here by its SHA-256 only.
+
+use sha2::{Digest, Sha256};
+
+/// The credential of a request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The `Authorization` header.
+    authorization: Option<String>,
+    /// The value of the cookie `jwt`.
+    jwt: Option<String>,
+}
+
+impl Credential {
+    /// What a request brings, if it brings any; `header` gives headers by their names in lower case.
+    pub fn read(header: &dyn Fn(&str) -> Option<String>) -> Option<Credential> {
+        let authorization = header("authorization").filter(|value| !value.trim().is_empty());
+        let jwt = header("cookie").and_then(|cookies| {
+            let mut cookies = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix("jwt="));
+            cookies.next_back().filter(|jwt| !jwt.is_empty()).map(str::to_owned)
+        });
+        (authorization.is_some() || jwt.is_some()).then_some(Credential { authorization, jwt })
+    }
+
+    /// The headers that show it to the origin.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let authorization = self.authorization.iter().map(|value| ("authorization", value.clone()));
+        authorization.chain(self.jwt.iter().map(|jwt| ("cookie", format!("jwt={jwt}"))))
+    }
+
+    /// Hex SHA-256 of it and of the environment that it is shown for.
+    pub fn fingerprint(&self, environment_key: &str) -> String {
+        let mut hash = Sha256::new();
+        for part in [self.authorization.as_deref(), self.jwt.as_deref()] {
+            // With their lengths, so that no two credentials run into the same text.
+            let part = part.unwrap_or_default();
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(environment_key);
+        hex(&hash.finalize())
+    }
+
+    /// Whether only an organisation's master key can be meant: a cookie would be looked at first.
+    pub fn is_master_key(&self) -> bool {
+        self.jwt.is_none() && self.master_key().is_some()
+    }
+
+    /// Whether this is the master key of which `sha256` is the hash in hex.
+    pub fn is_local_key(&self, sha256: &str) -> bool {
+        let key = self.master_key();
+        key.is_some_and(|key| hex(&Sha256::digest(key)).eq_ignore_ascii_case(sha256.trim()))
+    }
+
+    /// What follows `Api-Key`, a word that may be in any case.
+    fn master_key(&self) -> Option<&str> {
+        let (keyword, key) = self.authorization.as_deref()?.trim().split_once(' ')?;
+        keyword.eq_ignore_ascii_case("api-key").then(|| key.trim())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(authorization: &str, cookie: &str) -> Option<Credential> {
+        Credential::read(&|name| match name {
+            "authorization" => Some(authorization.to_owned()).filter(|value| !value.is_empty()),
+            "cookie" => Some(cookie.to_owned()).filter(|value| !value.is_empty()),
+            _ => None,
+        })
+    }
+
+    fn shown(authorization: &str, cookie: &str) -> Vec<(&'static str, String)> {
+        read(authorization, cookie).iter().flat_map(Credential::headers).collect()
+    }
+
+    #[test]
+    fn shows_the_origin_the_credential_and_nothing_else() {
+        assert_eq!(shown("Token x", "a=1; b=2"), [("authorization", "Token x".to_owned())]);
+        assert_eq!(shown("", "a=1; jwt=x.y; b=2"), [("cookie", "jwt=x.y".to_owned())]);
+        assert_eq!(shown("Bearer x", "jwt=y").len(), 2);
+        for (authorization, cookie) in [("", ""), (" ", "a=jwt=1"), ("", "jwt="), ("", "xjwt=1")] {
+            assert!(read(authorization, cookie).is_none(), "{authorization} {cookie}");
+        }
+    }
+
+    #[test]
+    fn knows_master_keys() {
+        for (authorization, cookie, expected) in [
+            ("Api-Key a.b", "", true),
+            ("api-key  a.b", "", true),
+            ("Api-Key a.b", "jwt=x", false),
+            ("Token a.b", "", false),
+            ("Api-Key", "", false),
+        ] {
+            let credential = read(authorization, cookie).unwrap();
+            assert_eq!(credential.is_master_key(), expected, "{authorization} {cookie}");
+        }
+    }
+
+    #[test]
+    fn the_local_key_is_known_by_its_hash() {
+        // SHA-256 of `abc`.
+        let sha256 = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+        assert!(read("Api-Key abc", "").unwrap().is_local_key(sha256));
+        assert!(read("Api-Key abc", "").unwrap().is_local_key(&sha256.to_lowercase()));
+        for authorization in ["Api-Key abd", "Token abc", "Api-Key "] {
+            assert!(!read(authorization, "").unwrap().is_local_key(sha256), "{authorization}");
+        }
+        assert!(!read("Api-Key ", "").unwrap().is_local_key(""));
+    }
+
+    #[test]
+    fn fingerprints_tell_credentials_and_environments_apart() {
+        let of = |authorization, cookie, environment| {
+            read(authorization, cookie).unwrap().fingerprint(environment)
+        };
+        let known = of("Token x", "", "e");
+        assert_eq!(known, of("Token x", "other=1", "e"));
+        for other in [
+            of("Token y", "", "e"),
+            of("Token x", "", "f"),
+            of("", "jwt=Token x", "e"),
+            of("Token x", "jwt=e", ""),
+        ] {
+            assert_ne!(known, other);
+        }
+        assert!(!known.contains("Token"));
+    }
+}
