@@ -9,7 +9,7 @@ use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::evaluate::evaluate_context;
-use flagsmith_edge_worker::identity::{Change, Command, Identity, TraitValue};
+use flagsmith_edge_worker::identity::{Change, Command, Identity, Moment, Order, TraitValue};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -284,10 +284,12 @@ proptest! {
     ) {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
+        let order = Order { environment: "env".into(), identifier: "ada".into(), uuid: None, command };
+        let moment = Moment { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
-        identity.apply(command.clone()).unwrap();
+        identity.apply(order.clone(), moment).unwrap();
         let after = identity.clone();
-        prop_assert_eq!(identity.apply(command), Ok(Change::default()));
+        prop_assert_eq!(identity.apply(order, moment), Ok(Change::default()));
         prop_assert_eq!(identity, after);
     }
 }

@@ -9,9 +9,9 @@ use super::query;
 use super::response::Response;
 use super::validator;
 use crate::document::json::Json;
-use crate::document::{Environment, KeyKind};
-use crate::evaluate::{IdentityContext, evaluate};
-use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier};
+use crate::document::{Environment, KeyKind, StoredOverrides};
+use crate::evaluate::{Decision, IdentityContext, evaluate};
+use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier, uuid_hex};
 
 /// What is asked for one identity, once its stored state is known.
 #[derive(Debug, PartialEq)]
@@ -115,14 +115,6 @@ fn without_nulls(traits: Vec<SentTrait>) -> Vec<(Box<str>, Option<TraitValue>)> 
     traits.into_iter().filter(|sent| sent.value.is_some()).map(|sent| (sent.key, sent.value)).collect()
 }
 
-/// A version 4 UUID, in hex without dashes.
-fn uuid_hex(random: [u8; 16]) -> String {
-    let mut number = u128::from_be_bytes(random);
-    number = number & !(0xf << 76) | 0x4 << 76;
-    number = number & !(0x3 << 62) | 0x2 << 62;
-    format!("{number:032x}")
-}
-
 /// The answer; 304 to whoever keeps it.
 pub fn answer<'e>(
     environment: &'e Environment,
@@ -149,26 +141,36 @@ fn evaluated<'e>(
     let traits = merge(&stored.traits, &question.transient);
     let overrides = environment.identity_overrides(&question.identifier).filter(|_| question.overridden);
     let identity_key = environment.identity_key(&question.identifier);
+    let compiled;
+    let stored_overrides = if stored.overrides.is_empty() || !question.overridden {
+        StoredOverrides::none()
+    } else {
+        compiled = StoredOverrides::new(environment, &stored.overrides);
+        &compiled
+    };
     let identity = IdentityContext {
         identifier: &question.identifier,
         key: &identity_key,
         traits: &traits,
         overrides: overrides.map_or(&[], |overrides| &overrides.states),
+        stored: stored_overrides,
     };
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let ruleset = &environment.ruleset;
     let flags = evaluation.decisions.iter().enumerate().filter(|(feature, decision)| {
-        let enabled = ruleset.states.get(decision.state).is_some_and(|state| state.enabled);
+        let enabled = stored_overrides.state(ruleset, decision.state).is_some_and(|state| state.enabled);
         environment.flags.shows(*feature, enabled, key)
     });
-    let flag =
-        |decision: &crate::evaluate::Decision| environment.flags.outcome(decision.state, decision.variant());
+    let flag = |decision: &Decision| {
+        let stored = stored_overrides.outcome(decision.state, decision.variant());
+        stored.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()))
+    };
     if let Some(name) = &question.feature {
         let named =
             |feature: usize| ruleset.features.get(feature).is_some_and(|feature| *feature.name == **name);
         let found = flags.into_iter().find(|(feature, _)| named(*feature));
         let response = match found {
-            Some((_, decision)) => Response::json(flag(decision)),
+            Some((_, decision)) => Response::json(flag(decision).to_vec()),
             None => Response::error(&Error::FeatureNotFound),
         };
         return response.updated_at(environment);

@@ -135,5 +135,9 @@ pub fn refusal(refusal: Refusal) -> Error {
             json!({"traits": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
         }
         Refusal::OutOfRange => json!({"increment_by": ["A valid integer is required."]}),
+        // These commands are refused to nobody for other reasons.
+        Refusal::TooManyOverrides | Refusal::Missing | Refusal::Exists | Refusal::OverrideExists => {
+            json!({"detail": "The identity is another now."})
+        }
     })
 }

@@ -16,6 +16,10 @@ pub fn of_environment(environment: &Environment, key: KeyKind) -> String {
 pub fn of_identity(environment: &Environment, key: KeyKind, identity: &Identity) -> String {
     let mut hasher = DefaultHasher::new();
     identity.traits.hash(&mut hasher);
+    for state in &identity.overrides {
+        // Whatever changes an override changes its text.
+        serde_json::to_string(state).unwrap_or_default().hash(&mut hasher);
+    }
     format!("\"{}{}{:016x}\"", environment.version, kind(key), hasher.finish())
 }
 

@@ -9,7 +9,7 @@ use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
 use super::fault::Fault;
 use super::flags::Flags;
-use super::ruleset::{Engine, Override, Ruleset, StateId};
+use super::ruleset::{Engine, FeatureId, Override, Ruleset, StateId};
 use super::schema;
 use super::sdk_document::sdk_document;
 use super::timestamp::Timestamp;
@@ -34,6 +34,8 @@ pub struct Environment {
     /// Whether the organisation stores traits.
     pub persist_trait_data: bool,
     use_identity_composite_key_for_hashing: bool,
+    /// By feature: its number in the origin's database.
+    feature_ids: Vec<i64>,
     identity_overrides: HashMap<Box<str>, IdentityOverrides>,
     document: Box<[u8]>,
 }
@@ -122,6 +124,12 @@ impl Environment {
                 }
             }
         }
+        let mut feature_ids = vec![0; features.len()];
+        for (id, feature) in &features {
+            if let Some(slot) = feature_ids.get_mut(*id) {
+                *slot = feature.id;
+            }
+        }
         let context = builder.needs_context().then(|| query_context(document, key));
         let ruleset = builder.finish(context);
         let flags = Flags::render(&ruleset, &features, &project.server_key_only_feature_ids, hide_disabled);
@@ -137,6 +145,7 @@ impl Environment {
             use_identity_composite_key_for_hashing: document
                 .use_identity_composite_key_for_hashing
                 .unwrap_or(false),
+            feature_ids,
             identity_overrides,
             document: sdk_document(published, key).into(),
         })
@@ -150,6 +159,14 @@ impl Environment {
     /// What the document sets for the identity of exactly this identifier.
     pub fn identity_overrides(&self, identifier: &str) -> Option<&IdentityOverrides> {
         self.identity_overrides.get(identifier)
+    }
+
+    /// The feature that has this number in the origin's database.
+    pub fn feature_with_id(&self, id: i64) -> Option<FeatureId> {
+        self.feature_ids
+            .iter()
+            .position(|&known| known == id)
+            .filter(|&feature| feature < self.ruleset.features.len())
     }
 
     /// What buckets of an identity are hashed from (contract §C.3): the composite key, unless the environment
@@ -185,7 +202,7 @@ fn version(published: &[u8], engine: Engine) -> Box<str> {
 /// Gives a feature state's definition to `add`, and back what that makes of it.
 fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>) -> T) -> T {
     let mut values: Vec<_> = state.multivariate_feature_state_values.iter().collect();
-    values.sort_by_key(|value| order(value));
+    values.sort_by_key(|value| order(value.id, value.mv_fs_value_uuid.as_deref()));
     let variants = values.into_iter().map(|value| VariantDefinition {
         weight: value.percentage_allocation,
         key: value.multivariate_feature_option.key.as_deref(),
@@ -211,8 +228,8 @@ fn state_key(state: &schema::FeatureState<'_>) -> String {
 }
 
 /// Multivariate values are walked by id, those without one by their UUID read as a number.
-fn order(value: &schema::MultivariateValue<'_>) -> u128 {
-    match (value.id, &value.mv_fs_value_uuid) {
+pub(super) fn order(id: Option<i64>, uuid: Option<&str>) -> u128 {
+    match (id, uuid) {
         (Some(id), _) => u128::try_from(id).unwrap_or(0),
         (None, Some(uuid)) => u128::from_str_radix(&uuid.replace('-', ""), 16).unwrap_or(u128::MAX),
         (None, None) => u128::MAX,

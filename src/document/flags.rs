@@ -2,7 +2,7 @@
 //!
 //! The shapes are those of the Edge API (contract §A.1, §A.2): `GET /flags/` has no `variant`, identities have one.
 
-use super::ruleset::{FeatureId, Ruleset, Span, StateId};
+use super::ruleset::{FeatureId, Ruleset, Span, State, StateId};
 use super::schema;
 
 /// Who asks: features that only server keys may see stay hidden from client keys.
@@ -25,6 +25,8 @@ pub struct Flags {
     outcomes: Vec<Span>,
     /// By state: its first outcome.
     first_outcomes: Vec<u32>,
+    /// By feature: how long what its flags begin with is, and whether it is multivariate.
+    heads: Vec<(u32, bool)>,
     server_key_only: Vec<bool>,
     hide_disabled: bool,
     client_list: Box<[u8]>,
@@ -43,6 +45,7 @@ impl Flags {
             defaults: vec![Span::default(); ruleset.features.len()],
             outcomes: Vec::with_capacity(ruleset.states.len()),
             first_outcomes: Vec::with_capacity(ruleset.states.len()),
+            heads: Vec::with_capacity(ruleset.features.len()),
             server_key_only: vec![false; ruleset.features.len()],
             hide_disabled,
             client_list: Box::default(),
@@ -67,26 +70,19 @@ impl Flags {
         for (id, state) in ruleset.states.iter().enumerate() {
             let Some((head, multivariate)) = heads.get(state.feature) else { continue };
             let is_default = ruleset.features.get(state.feature).is_some_and(|feature| feature.default == id);
-            let value = ruleset.json(state.value);
+            let value = ruleset.json(state.value).as_bytes();
             if is_default {
-                let span = flags.push(&[head, bool_json(state.enabled), VALUE, value, "}"]);
+                let span =
+                    push(&mut flags.text, &[head.as_bytes(), bool_json(state.enabled), VALUE, value, b"}"]);
                 if let Some(slot) = flags.defaults.get_mut(state.feature) {
                     *slot = span;
                 }
             }
             flags.first_outcomes.push(flags.outcomes.len() as u32);
-            // Contract §A.2: the feature's type decides whether there is a variant to name.
-            let control = if *multivariate { "\"control\"" } else { "null" };
-            let outcome = flags.push(&[head, bool_json(state.enabled), VALUE, value, VARIANT, control, "}"]);
-            flags.outcomes.push(outcome);
-            for variant in &state.variants {
-                let key = variant.key.as_deref().filter(|_| *multivariate);
-                let key = key.map_or_else(|| "null".to_owned(), json_string);
-                let value = ruleset.json(variant.value);
-                let outcome = flags.push(&[head, bool_json(state.enabled), VALUE, value, VARIANT, &key, "}"]);
-                flags.outcomes.push(outcome);
-            }
+            let Flags { text, outcomes, .. } = &mut flags;
+            render_outcomes(text, outcomes, head.as_bytes(), *multivariate, state, |span| ruleset.json(span));
         }
+        flags.heads = heads.iter().map(|(head, multivariate)| (head.len() as u32, *multivariate)).collect();
         flags.text.shrink_to_fit();
         flags.client_list = flags.join_defaults(ruleset, KeyKind::Client);
         flags.server_list = flags.join_defaults(ruleset, KeyKind::Server);
@@ -118,16 +114,14 @@ impl Flags {
         self.slice(self.outcomes.get(first.saturating_add(variant.map_or(0, |variant| variant + 1))))
     }
 
-    fn slice(&self, span: Option<&Span>) -> &[u8] {
-        span.and_then(|span| self.text.get(span.range())).unwrap_or_default()
+    /// What every flag of a feature begins with, up to whether it is enabled; and whether it is multivariate.
+    pub fn head(&self, feature: FeatureId) -> (&[u8], bool) {
+        let (length, multivariate) = self.heads.get(feature).copied().unwrap_or_default();
+        (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)
     }
 
-    fn push(&mut self, parts: &[&str]) -> Span {
-        let start = self.text.len() as u32;
-        for part in parts {
-            self.text.extend_from_slice(part.as_bytes());
-        }
-        Span { start, end: self.text.len() as u32 }
+    fn slice(&self, span: Option<&Span>) -> &[u8] {
+        span.and_then(|span| self.text.get(span.range())).unwrap_or_default()
     }
 
     fn join_defaults(&self, ruleset: &Ruleset, key: KeyKind) -> Box<[u8]> {
@@ -146,11 +140,41 @@ impl Flags {
     }
 }
 
-const VALUE: &str = r#","feature_state_value":"#;
-const VARIANT: &str = r#","variant":"#;
+/// Renders what a state gives: first without one of its multivariate values, then with each of them.
+pub(super) fn render_outcomes<'v>(
+    text: &mut Vec<u8>,
+    outcomes: &mut Vec<Span>,
+    head: &[u8],
+    multivariate: bool,
+    state: &State,
+    json: impl Fn(Span) -> &'v str,
+) {
+    let mut outcome = |value: Span, variant: &str| {
+        let enabled = bool_json(state.enabled);
+        let parts = [head, enabled, VALUE, json(value).as_bytes(), VARIANT, variant.as_bytes(), b"}"];
+        outcomes.push(push(text, &parts));
+    };
+    // Contract §A.2: the feature's type decides whether there is a variant to name.
+    outcome(state.value, if multivariate { "\"control\"" } else { "null" });
+    for variant in &state.variants {
+        let key = variant.key.as_deref().filter(|_| multivariate);
+        outcome(variant.value, &key.map_or_else(|| "null".to_owned(), json_string));
+    }
+}
 
-fn bool_json(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
+fn push(text: &mut Vec<u8>, parts: &[&[u8]]) -> Span {
+    let start = text.len() as u32;
+    for part in parts {
+        text.extend_from_slice(part);
+    }
+    Span { start, end: text.len() as u32 }
+}
+
+const VALUE: &[u8] = br#","feature_state_value":"#;
+const VARIANT: &[u8] = br#","variant":"#;
+
+fn bool_json(value: bool) -> &'static [u8] {
+    if value { b"true" } else { b"false" }
 }
 
 fn json_string(text: &str) -> String {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::evaluator::Evaluator;
 use super::value::Value;
-use super::{Decision, Held, Outcome, Source, hold, outcome, override_for, reason};
+use super::{Decision, Held, Outcome, Source, hold, outcome, override_for, reason, state_of};
 use crate::document::property::FlagField;
 use crate::document::ruleset::{FeatureId, Segment, SegmentId};
 
@@ -39,15 +39,19 @@ impl<'a> Evaluator<'a> {
     pub fn flag_value(&mut self, name: &str, field: FlagField) -> Option<Value<'a>> {
         let feature = self.ruleset.features.iter().position(|feature| &*feature.name == name)?;
         let decision = self.resolve(feature)?;
-        let state = self.ruleset.states.get(decision.state)?;
+        let state = state_of(self.ruleset, self.identity, decision.state)?;
         let variant = decision.variant().and_then(|index| state.variants.get(index));
         let text = |text: String| Some(Value::from_text(text.into()));
         match field {
             FlagField::Name => text(name.to_owned()),
             FlagField::Enabled => Some(Value::Bool(state.enabled)),
-            FlagField::Reason => text(reason(self.ruleset, feature, &decision)),
+            FlagField::Reason => text(reason(self.ruleset, self.identity, feature, &decision)),
             FlagField::Value => {
-                let json = self.ruleset.json(variant.map_or(state.value, |variant| variant.value));
+                let span = variant.map_or(state.value, |variant| variant.value);
+                let json = match self.identity {
+                    Some(identity) => identity.stored.json(self.ruleset, decision.state, span),
+                    None => self.ruleset.json(span),
+                };
                 Value::from_json(&serde_json::from_str(json).ok()?)
             }
             FlagField::Variant => match decision.outcome {
@@ -80,8 +84,8 @@ impl<'a> Evaluator<'a> {
         if self.dependencies.cyclic.contains(&feature) {
             return None;
         }
-        let decision =
-            Decision { state, source, outcome: outcome(self.ruleset.states.get(state), self.identity) };
+        let outcome = outcome(state_of(self.ruleset, self.identity, state), self.identity);
+        let decision = Decision { state, source, outcome };
         self.dependencies.resolved.insert(feature, decision);
         Some(decision)
     }

@@ -10,6 +10,7 @@ mod hash;
 mod result;
 mod value;
 
+use crate::document::StoredOverrides;
 use crate::document::python;
 use crate::document::ruleset::{Engine, FeatureId, Ruleset, SegmentId, State, StateId};
 use crate::identity::Traits;
@@ -28,6 +29,8 @@ pub struct IdentityContext<'a> {
     pub traits: &'a Traits,
     /// States that replace those of their features whatever the segments say.
     pub overrides: &'a [StateId],
+    /// Overrides that are kept with the identity; they win over those.
+    pub stored: &'a StoredOverrides,
 }
 
 /// What a feature has come to.
@@ -110,7 +113,7 @@ pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Eva
                 (None, Some(held)) => (held.state, Source::Segment(held.segment)),
                 (None, None) => (default, Source::Default),
             };
-            Decision { state, source, outcome: outcome(ruleset.states.get(state), identity) }
+            Decision { state, source, outcome: outcome(state_of(ruleset, identity, state), identity) }
         })
     };
     let decisions = held.iter().enumerate().map(decide).collect();
@@ -138,8 +141,24 @@ fn override_for(
     identity: Option<IdentityContext<'_>>,
     feature: FeatureId,
 ) -> Option<StateId> {
+    let identity = identity?;
+    if let Some(stored) = identity.stored.of_feature(feature) {
+        return Some(stored);
+    }
     let of_feature = |id: &&StateId| ruleset.states.get(**id).is_some_and(|state| state.feature == feature);
-    identity?.overrides.iter().rev().find(of_feature).copied()
+    identity.overrides.iter().rev().find(of_feature).copied()
+}
+
+/// A state of the ruleset or of those kept with the identity.
+fn state_of<'a>(
+    ruleset: &'a Ruleset,
+    identity: Option<IdentityContext<'a>>,
+    id: StateId,
+) -> Option<&'a State> {
+    match identity {
+        Some(identity) => identity.stored.state(ruleset, id),
+        None => ruleset.states.get(id),
+    }
 }
 
 /// Which of a state's values the identity's bucket gives.
@@ -155,9 +174,14 @@ fn outcome(state: Option<&State>, identity: Option<IdentityContext<'_>>) -> Outc
 }
 
 /// The reason for a decision, as flag-engine words it.
-pub fn reason(ruleset: &Ruleset, feature: FeatureId, decision: &Decision) -> String {
+pub fn reason(
+    ruleset: &Ruleset,
+    identity: Option<IdentityContext<'_>>,
+    feature: FeatureId,
+    decision: &Decision,
+) -> String {
     if let Some(variant) = decision.variant() {
-        let state = ruleset.states.get(decision.state);
+        let state = state_of(ruleset, identity, decision.state);
         let weight =
             state.and_then(|state| state.variants.get(variant)).map_or(0.0, |variant| variant.weight);
         let weight = python::float_text(weight);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Evaluation, IdentityContext, Outcome, evaluate, reason};
+use crate::document::StoredOverrides;
 use crate::document::context::Context;
 use crate::document::ruleset::{Ruleset, Span};
 use crate::identity::{TraitValue, Traits};
@@ -16,6 +17,7 @@ pub fn evaluate_context(context: &Context) -> Value {
         key: &identity.key,
         traits: &traits,
         overrides: &[],
+        stored: StoredOverrides::none(),
     });
     to_json(&context.ruleset, &evaluate(&context.ruleset, identity))
 }
@@ -37,7 +39,7 @@ fn to_json(ruleset: &Ruleset, evaluation: &Evaluation) -> Value {
         };
         let reason = match evaluation.cyclic.contains(&id) {
             true => "ERROR; code=CIRCULAR_DEPENDENCY".to_owned(),
-            false => reason(ruleset, id, decision),
+            false => reason(ruleset, None, id, decision),
         };
         let mut flag = json!({
             "name": feature.name,

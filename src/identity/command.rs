@@ -1,10 +1,23 @@
 //! What can be done to an identity, and what that changes.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, TraitValue};
+use super::{Details, Identity, TraitValue, directory, uuid};
+use crate::document::{FeatureState, Timestamp};
+
+/// A command and the identity that it is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The client key of its environment.
+    pub environment: Box<str>,
+    /// Its identifier.
+    pub identifier: Box<str>,
+    /// The identity that is meant, where another may have taken its identifier meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Box<str>>,
+    /// What to do.
+    pub command: Command,
+}
 
 /// One turn's worth of work on an identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,8 +30,48 @@ pub enum Command {
     /// Creates the identity where it is missing, then deletes the traits that are given as null, then sets the
     /// others in order, so that the last of several for one key stays (contract §A.3).
     SetTraits(Vec<(Box<str>, Option<TraitValue>)>),
+    /// The same, but traits that are not given are deleted too (contract §A.7).
+    ReplaceTraits(Vec<(Box<str>, Option<TraitValue>)>),
     /// Adds to a whole-number trait, from 0 where it is missing; creates the identity too.
     Increment(Box<str>, i64),
+    /// Creates an identity that is not there yet, with or without an alias.
+    Found(Option<Box<str>>),
+    /// Sets the alias.
+    SetAlias(Box<str>),
+    /// Adds an override of a feature that has none.
+    CreateOverride(FeatureState),
+    /// Replaces the override of this name; whether its multivariate values stay.
+    UpdateOverride(FeatureState, bool),
+    /// Creates the identity where it is missing and sets its override of a feature; whether the multivariate values
+    /// of one that is there stay.
+    PutOverride(FeatureState, bool),
+    /// Removes the override of this name.
+    DeleteOverride(Box<str>),
+    /// Removes the override of a feature, if there is one.
+    DeleteOverrideOf(i64),
+    /// Leaves these overrides and no others.
+    ReplaceOverrides(Vec<FeatureState>),
+    /// Makes the identity what it was elsewhere.
+    Import(Box<Import>),
+    /// Has the directory told again.
+    Tell,
+    /// Ends the identity.
+    Erase,
+}
+
+/// An identity that comes from elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Import {
+    /// Its name and date there; made anew where there are none.
+    pub uuid: Option<Box<str>>,
+    /// ISO 8601.
+    pub created_date: Option<Box<str>>,
+    /// In lower case.
+    pub dashboard_alias: Option<Box<str>>,
+    /// All of its traits.
+    pub traits: Vec<(Box<str>, Option<TraitValue>)>,
+    /// All of its overrides.
+    pub overrides: Vec<FeatureState>,
 }
 
 /// What a command changed, in terms of rows.
@@ -26,10 +79,32 @@ pub enum Command {
 pub struct Change {
     /// The identity is new.
     pub created: bool,
+    /// Its details are others.
+    pub details: bool,
     /// Keys of traits with a new value.
     pub set: Vec<Box<str>>,
     /// Keys of traits that are gone.
     pub deleted: Vec<Box<str>>,
+    /// Features whose overrides are gone; before any is set.
+    pub overrides_deleted: Vec<i64>,
+    /// Features whose overrides are new or others.
+    pub overrides_set: Vec<i64>,
+    /// The identity is no more.
+    pub erased: bool,
+    /// The directory has to be told again, although nothing is new.
+    pub told: bool,
+}
+
+impl Change {
+    /// Whether the directory's entry is another now.
+    pub fn concerns_entry(&self) -> bool {
+        self.created || self.details || self.erased || self.told
+    }
+
+    /// Whether the directory's overrides are others now.
+    pub fn concerns_overrides(&self) -> bool {
+        !self.overrides_set.is_empty() || !self.overrides_deleted.is_empty() || self.told
+    }
 }
 
 /// Why a command was not carried out; then nothing changed.
@@ -40,138 +115,159 @@ pub enum Refusal {
     NotAnInteger,
     /// An increment past 64 bits.
     OutOfRange,
-    /// More traits than [`MAX_TRAITS_LENGTH`].
+    /// More traits than [`super::MAX_TRAITS_LENGTH`].
     TooLarge,
+    /// More overrides than [`super::MAX_OVERRIDES_LENGTH`].
+    TooManyOverrides,
+    /// No such identity, or no such override.
+    Missing,
+    /// The identity is there already.
+    Exists,
+    /// The feature has an override already.
+    OverrideExists,
 }
 
-/// The most that the traits of one identity may come to, in bytes of keys and texts: twice what one request can
-/// bring, and little enough for an object that shares its memory with others.
-pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
+/// What an object answers to a command.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Outcome<T> {
+    /// The identity as the command left it.
+    pub result: Result<T, Refusal>,
+    /// Rows of the object's storage that were read and written.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub rows: [u64; 2],
+}
+
+fn is_none(rows: &[u64; 2]) -> bool {
+    *rows == [0, 0]
+}
+
+/// When and with which chances a command is carried out.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// In milliseconds since 1970.
+    pub now: u64,
+    /// Sixteen random bytes.
+    pub random: &'a dyn Fn() -> [u8; 16],
+}
 
 impl Identity {
     /// Carries out a command. One that is refused leaves the identity as it was.
-    pub fn apply(&mut self, command: Command) -> Result<Change, Refusal> {
-        let mut change = Change::default();
-        match command {
-            Command::Read => return Ok(change),
-            Command::Create => {}
-            Command::SetTraits(traits) => self.set_traits(traits, &mut change)?,
-            Command::Increment(key, by) => {
-                let value = match self.traits.get(&key) {
-                    None => 0,
-                    Some(TraitValue::Integer(value)) => *value,
-                    Some(_) => return Err(Refusal::NotAnInteger),
-                };
-                let value = value.checked_add(by).ok_or(Refusal::OutOfRange)?;
-                self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], &mut change)?;
-            }
+    pub fn apply(&mut self, order: Order, moment: Moment<'_>) -> Result<Change, Refusal> {
+        if order.uuid.is_some_and(|uuid| self.uuid() != Some(&uuid)) {
+            return Err(Refusal::Missing);
         }
-        change.created = !self.exists;
-        self.exists = true;
+        let mut change = Change::default();
+        let founded = match order.command {
+            Command::Read => return Ok(change),
+            Command::Create => None,
+            Command::SetTraits(traits) => {
+                self.set_traits(traits, &mut change)?;
+                None
+            }
+            Command::ReplaceTraits(traits) => {
+                self.replace_traits(traits, &mut change)?;
+                None
+            }
+            Command::Increment(key, by) => {
+                self.increment(key, by, &mut change)?;
+                None
+            }
+            Command::Found(_) if self.exists => return Err(Refusal::Exists),
+            Command::Found(alias) => alias,
+            Command::Import(import) => return self.import(&order.identifier, *import, moment),
+            Command::PutOverride(state, keep) => {
+                self.put_override(state, keep, &mut change)?;
+                None
+            }
+            command => {
+                if !self.exists {
+                    return Err(Refusal::Missing);
+                }
+                self.apply_to_existing(command, &mut change)?;
+                None
+            }
+        };
+        if !change.erased {
+            self.exist(&order.identifier, founded, moment, &mut change);
+        }
+        self.count(&change, moment.now);
         Ok(change)
     }
 
-    fn set_traits(
-        &mut self,
-        traits: Vec<(Box<str>, Option<TraitValue>)>,
-        change: &mut Change,
-    ) -> Result<(), Refusal> {
-        let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
-        // What is left for each key, so that a trait that ends as it was is not written.
-        let last: BTreeMap<_, _> = deletions.into_iter().chain(sets).collect();
-        let kept = self.traits.iter().filter(|(key, _)| !last.contains_key(*key));
-        let set = last.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        if kept.chain(set).map(|(key, value)| length(key, value)).sum::<usize>() > MAX_TRAITS_LENGTH {
-            return Err(Refusal::TooLarge);
-        }
-        for (key, value) in last {
-            match value {
-                Some(value) if self.traits.get(&key) != Some(&value) => {
-                    self.traits.insert(key.clone(), value);
-                    change.set.push(key);
-                }
-                None if self.traits.remove(&key).is_some() => change.deleted.push(key),
-                Some(_) | None => {}
+    /// Carries out what there must be an identity for.
+    fn apply_to_existing(&mut self, command: Command, change: &mut Change) -> Result<(), Refusal> {
+        match command {
+            Command::SetAlias(alias) => {
+                let details = self.details.as_mut().ok_or(Refusal::Missing)?;
+                change.details = details.dashboard_alias.as_ref() != Some(&alias);
+                details.dashboard_alias = Some(alias);
             }
+            Command::CreateOverride(state) => self.create_override(state, change)?,
+            Command::UpdateOverride(state, keep) => self.update_override(state, keep, change)?,
+            Command::DeleteOverride(uuid) => self.delete_override(&uuid, change)?,
+            Command::DeleteOverrideOf(feature) => self.delete_override_of(feature, change),
+            Command::ReplaceOverrides(states) => self.replace_overrides(states, change)?,
+            Command::Tell => change.told = true,
+            Command::Erase => {
+                change.overrides_deleted = self.overrides.iter().map(|state| state.feature.id).collect();
+                change.erased = true;
+                *self = Identity { sequence: self.sequence, ..Identity::default() };
+            }
+            // These do not need it.
+            Command::Read
+            | Command::Create
+            | Command::SetTraits(_)
+            | Command::ReplaceTraits(_)
+            | Command::Increment(..)
+            | Command::Found(_)
+            | Command::PutOverride(..)
+            | Command::Import(_) => {}
         }
         Ok(())
     }
-}
 
-/// A trait's share of [`MAX_TRAITS_LENGTH`].
-fn length(key: &str, value: &TraitValue) -> usize {
-    key.len() + if let TraitValue::Text(text) = value { text.len() } else { size_of::<TraitValue>() }
+    fn import(&mut self, identifier: &str, import: Import, moment: Moment<'_>) -> Result<Change, Refusal> {
+        let mut change = Change::default();
+        // Applied to a copy: either may be refused when the other is done.
+        let mut imported = self.clone();
+        imported.replace_traits(import.traits, &mut change)?;
+        imported.replace_overrides(import.overrides, &mut change)?;
+        imported.exist(identifier, None, moment, &mut change);
+        if let Some(details) = &mut imported.details {
+            let before = details.clone();
+            details.uuid = import.uuid.unwrap_or_else(|| before.uuid.clone());
+            details.created_date = import.created_date.unwrap_or_else(|| before.created_date.clone());
+            details.dashboard_alias = import.dashboard_alias;
+            change.details |= *details != before;
+        }
+        imported.count(&change, moment.now);
+        *self = imported;
+        Ok(change)
+    }
+
+    /// Makes sure that the identity exists, with its details: those that were stored before there were any get them
+    /// with the first command that may write.
+    fn exist(&mut self, identifier: &str, alias: Option<Box<str>>, moment: Moment<'_>, change: &mut Change) {
+        change.created = !self.exists;
+        self.exists = true;
+        if self.details.is_none() {
+            let created_date = Timestamp::from_milliseconds(moment.now).map(Timestamp::iso);
+            self.details = Some(Details {
+                uuid: directory::sign(uuid((moment.random)()), identifier).into(),
+                created_date: created_date.unwrap_or_default().into(),
+                dashboard_alias: alias,
+            });
+            change.details = true;
+        }
+    }
+
+    /// Later than everything that was counted before, also after an end and a new beginning.
+    fn count(&mut self, change: &Change, now: u64) {
+        if change.concerns_entry() || change.concerns_overrides() {
+            self.sequence = now.max(self.sequence + 1);
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(value: &str) -> Option<TraitValue> {
-        Some(TraitValue::Text(value.into()))
-    }
-
-    fn set(traits: &[(&str, Option<TraitValue>)]) -> Command {
-        Command::SetTraits(traits.iter().map(|(key, value)| ((*key).into(), value.clone())).collect())
-    }
-
-    #[test]
-    fn reading_creates_nothing() {
-        let mut identity = Identity::default();
-        assert_eq!(identity.apply(Command::Read), Ok(Change::default()));
-        assert!(!identity.exists);
-        assert!(identity.apply(Command::Create).unwrap().created);
-        assert_eq!(identity.apply(Command::Create), Ok(Change::default()));
-    }
-
-    #[test]
-    fn deletions_come_first_and_the_last_set_wins() {
-        let mut identity = Identity::default();
-        identity.apply(set(&[("d", text("old")), ("e", text("kept"))])).unwrap();
-        let change =
-            identity.apply(set(&[("d", text("x")), ("d", None), ("d", text("y")), ("gone", None)])).unwrap();
-        assert_eq!(identity.traits.get("d"), text("y").as_ref());
-        assert_eq!((change.deleted.as_slice(), change.set.as_slice()), (&[][..], &["d".into()][..]));
-        let change =
-            identity.apply(set(&[("d", None), ("d", text("x")), ("d", text("y")), ("e", None)])).unwrap();
-        assert_eq!((change.deleted.as_slice(), change.set.as_slice()), (&["e".into()][..], &[][..]));
-        assert!(!change.created);
-    }
-
-    #[test]
-    fn what_is_unchanged_is_not_written() {
-        let mut identity = Identity::default();
-        identity.apply(set(&[("n", Some(TraitValue::Integer(1)))])).unwrap();
-        assert_eq!(identity.apply(set(&[("n", Some(TraitValue::Integer(1)))])), Ok(Change::default()));
-        // The type is part of the value.
-        assert_eq!(identity.apply(set(&[("n", Some(TraitValue::Float(1.0)))])).unwrap().set, ["n".into()]);
-    }
-
-    #[test]
-    fn an_identity_is_bounded() {
-        let mut identity = Identity::default();
-        let long = text(&"x".repeat(MAX_TRAITS_LENGTH / 2 - 10));
-        identity.apply(set(&[("a", long.clone()), ("b", long.clone())])).unwrap();
-        let full = identity.clone();
-        assert_eq!(
-            identity.apply(set(&[("a", None), ("c", long.clone()), ("d", long.clone())])),
-            Err(Refusal::TooLarge)
-        );
-        assert_eq!(identity, full);
-        // What is replaced or deleted makes room.
-        identity.apply(set(&[("a", None), ("c", long)])).unwrap();
-        assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["b", "c"]);
-    }
-
-    #[test]
-    fn increments_whole_numbers_only() {
-        let mut identity = Identity::default();
-        identity.apply(Command::Increment("n".into(), 3)).unwrap();
-        identity.apply(Command::Increment("n".into(), -1)).unwrap();
-        assert_eq!(identity.traits.get("n"), Some(&TraitValue::Integer(2)));
-        assert_eq!(identity.apply(Command::Increment("n".into(), i64::MAX)), Err(Refusal::OutOfRange));
-        identity.apply(set(&[("s", text("x"))])).unwrap();
-        assert_eq!(identity.apply(Command::Increment("s".into(), 1)), Err(Refusal::NotAnInteger));
-        assert_eq!(identity.traits.len(), 2);
-    }
-}
+mod tests;

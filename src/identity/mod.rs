@@ -5,15 +5,24 @@
 
 mod anonymous;
 mod command;
+pub mod directory;
+mod overrides;
 mod trait_value;
+mod traits;
+mod uuid;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::FeatureState;
+
 pub use anonymous::identifier as anonymous_identifier;
-pub use command::{Change, Command, MAX_TRAITS_LENGTH, Refusal};
+pub use command::{Change, Command, Import, Moment, Order, Outcome, Refusal};
+pub use overrides::MAX_OVERRIDES_LENGTH;
 pub use trait_value::TraitValue;
+pub use traits::MAX_TRAITS_LENGTH;
+pub use uuid::{uuid, uuid_hex};
 
 /// Traits by key.
 pub type Traits = BTreeMap<Box<str>, TraitValue>;
@@ -25,4 +34,44 @@ pub struct Identity {
     pub exists: bool,
     /// What is known of it.
     pub traits: Traits,
+    /// Overrides that were made here, one for a feature, in the order in which they were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<FeatureState>,
+    /// What the Admin API tells of it; left out for whom it does not concern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+    /// Grows with each change that others have to follow, also past the identity's own end, so that of two tidings
+    /// the later is known.
+    #[serde(skip)]
+    pub sequence: u64,
+}
+
+/// What the Admin API tells of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Names the identity in the Admin API.
+    pub uuid: Box<str>,
+    /// When it was created, ISO 8601.
+    pub created_date: Box<str>,
+    /// In lower case; none if the Admin API was never told one.
+    pub dashboard_alias: Option<Box<str>>,
+}
+
+impl Identity {
+    /// What SDK requests need of it.
+    pub fn without_details(&self) -> impl Serialize + '_ {
+        #[derive(Serialize)]
+        struct Seen<'a> {
+            exists: bool,
+            traits: &'a Traits,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            overrides: &'a [FeatureState],
+        }
+        Seen { exists: self.exists, traits: &self.traits, overrides: &self.overrides }
+    }
+
+    /// Its name in the Admin API; none for one that does not exist.
+    pub fn uuid(&self) -> Option<&str> {
+        self.details.as_ref().map(|details| &*details.uuid)
+    }
 }

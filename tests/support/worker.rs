@@ -7,7 +7,7 @@ use flagsmith_edge_worker::admin::{self, Destination};
 use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Opened, Request, Response, Route, Step};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
-use flagsmith_edge_worker::identity::Identity;
+use flagsmith_edge_worker::identity::{Identity, Moment, Order};
 use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};
@@ -143,8 +143,15 @@ fn respond<'e>(
         Step::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {
+                let order = Order {
+                    environment: environment.key().into(),
+                    identifier: identifier.as_str().into(),
+                    uuid: None,
+                    command,
+                };
+                let moment = Moment { now: 1_795_362_721_900, random: request.random };
                 let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
-                outcomes.push(identity.apply(command).map(|_| identity.clone()));
+                outcomes.push(identity.apply(order, moment).map(|_| identity.clone()));
             }
             pending.answer(environment, key.kind(), &outcomes)
         }

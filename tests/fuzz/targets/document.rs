@@ -3,7 +3,7 @@
 #![no_main]
 
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, KeyKind};
+use flagsmith_edge_worker::document::{Environment, KeyKind, StoredOverrides};
 use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
 use flagsmith_edge_worker::identity::{TraitValue, Traits};
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         serde_json::from_slice::<serde::de::IgnoredAny>(environment.document()).unwrap();
         let traits = Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
         let key = environment.identity_key("a");
-        let identity = IdentityContext { identifier: "a", key: &key, traits: &traits, overrides: &[] };
+        let identity = IdentityContext { identifier: "a", key: &key, traits: &traits, overrides: &[], stored: StoredOverrides::none() };
         let evaluation = evaluate(&environment.ruleset, Some(identity));
         assert_eq!(evaluation.decisions.len(), environment.ruleset.features.len());
     }

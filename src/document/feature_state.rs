@@ -1,0 +1,102 @@
+//! A feature state that is kept outside of the document: an identity override made here (contract §B, §D).
+//!
+//! In the form that documents have it, so that it can be put into one.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::schema::or_default;
+
+/// What a feature is set to for one identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeatureState {
+    /// The feature that this sets.
+    pub feature: FeatureName,
+    /// Whether the flag is on.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Text, number, boolean or null; for a multivariate feature the control value.
+    #[serde(default, deserialize_with = "scalar")]
+    pub feature_state_value: Value,
+    /// The number that a state of an origin's database has.
+    #[serde(default)]
+    pub django_id: Option<i64>,
+    /// Names this state, and is what its buckets are hashed from.
+    #[serde(default)]
+    pub featurestate_uuid: Box<str>,
+    /// Multivariate values, in the order in which they were given.
+    #[serde(default, deserialize_with = "or_default")]
+    pub multivariate_feature_state_values: Vec<MultivariateValue>,
+}
+
+/// A feature as its states name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureName {
+    /// The number in the origin's database; a feature that is made anew has another.
+    pub id: i64,
+    /// Unique within the environment.
+    pub name: Box<str>,
+    /// `STANDARD` or `MULTIVARIATE`.
+    #[serde(rename = "type", default = "standard")]
+    pub kind: Box<str>,
+}
+
+/// A multivariate value and its share of the identities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MultivariateValue {
+    /// The number that one of an origin's database has.
+    #[serde(default)]
+    pub id: Option<i64>,
+    /// Names this value; read as a number, its place among the others.
+    #[serde(default)]
+    pub mv_fs_value_uuid: Box<str>,
+    /// 0 to 100.
+    pub percentage_allocation: f64,
+    /// What it gives.
+    pub multivariate_feature_option: MultivariateOption,
+}
+
+/// One of the values that a multivariate feature can have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MultivariateOption {
+    /// The number in the origin's database.
+    #[serde(default)]
+    pub id: Option<i64>,
+    /// Text, number, boolean or null.
+    #[serde(default, deserialize_with = "scalar")]
+    pub value: Value,
+    /// The name of the variant.
+    #[serde(default)]
+    pub key: Option<Box<str>>,
+}
+
+fn standard() -> Box<str> {
+    "STANDARD".into()
+}
+
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_array() || value.is_object() {
+        return Err(serde::de::Error::custom("expected a string, number, boolean or null"));
+    }
+    Ok(value)
+}
+
+impl FeatureState {
+    /// About how many bytes it takes.
+    pub fn length(&self) -> usize {
+        let value = |value: &Value| value.as_str().map_or(16, str::len);
+        let options = self
+            .multivariate_feature_state_values
+            .iter()
+            .map(|multivariate| 200 + value(&multivariate.multivariate_feature_option.value));
+        200 + self.feature.name.len() + value(&self.feature_state_value) + options.sum::<usize>()
+    }
+
+    /// Multivariate values by their priority: by number, those without one by their UUID read as a number.
+    pub fn variants(&self) -> Vec<&MultivariateValue> {
+        let mut values: Vec<_> = self.multivariate_feature_state_values.iter().collect();
+        values.sort_by_key(|value| super::environment::order(value.id, Some(&value.mv_fs_value_uuid)));
+        values
+    }
+}

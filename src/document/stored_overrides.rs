@@ -1,0 +1,116 @@
+//! The overrides that are kept with an identity, compiled against an environment.
+//!
+//! Few and read for one request, so that nothing of them is kept. Their states are numbered on from the ruleset's.
+
+use super::environment::Environment;
+use super::feature_state::FeatureState;
+use super::flags::render_outcomes;
+use super::ruleset::{FeatureId, Ruleset, Span, State, StateId, Variant};
+
+/// An identity's own overrides of features that the environment has.
+#[derive(Debug)]
+pub struct StoredOverrides {
+    first: StateId,
+    states: Vec<State>,
+    values: Vec<u8>,
+    flags: Vec<u8>,
+    /// By state: the outcomes, as in [`super::Flags`].
+    outcomes: Vec<Vec<Span>>,
+}
+
+impl StoredOverrides {
+    /// None at all.
+    pub fn none() -> &'static StoredOverrides {
+        static NONE: StoredOverrides = StoredOverrides::empty(StateId::MAX);
+        &NONE
+    }
+
+    const fn empty(first: StateId) -> StoredOverrides {
+        StoredOverrides {
+            first,
+            states: Vec::new(),
+            values: Vec::new(),
+            flags: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Compiles those whose features the environment still has.
+    pub fn new(environment: &Environment, overrides: &[FeatureState]) -> StoredOverrides {
+        let mut stored = StoredOverrides::empty(environment.ruleset.states.len());
+        for state in overrides {
+            if let Some(feature) = environment.feature_with_id(state.feature.id) {
+                stored.add(environment, feature, state);
+            }
+        }
+        stored
+    }
+
+    fn add(&mut self, environment: &Environment, feature: FeatureId, state: &FeatureState) {
+        let mut start = 0.0;
+        let variants = state.variants().into_iter().map(|value| {
+            let limit = start + value.percentage_allocation;
+            let variant = Variant {
+                start,
+                limit,
+                weight: value.percentage_allocation,
+                key: value.multivariate_feature_option.key.clone(),
+                value: self.span(&value.multivariate_feature_option.value),
+            };
+            start = limit;
+            variant
+        });
+        let variants = variants.collect();
+        let key = match state.django_id {
+            Some(id) => id.to_string().into(),
+            None => state.featurestate_uuid.clone(),
+        };
+        let value = self.span(&state.feature_state_value);
+        let state =
+            State { feature, key, enabled: state.enabled, value, variants, metadata: Span::default() };
+        let (head, multivariate) = environment.flags.head(feature);
+        let mut outcomes = Vec::new();
+        let values = &self.values;
+        render_outcomes(&mut self.flags, &mut outcomes, head, multivariate, &state, |span| {
+            json(values, span)
+        });
+        self.outcomes.push(outcomes);
+        self.states.push(state);
+    }
+
+    /// The override of a feature; of several the last.
+    pub fn of_feature(&self, feature: FeatureId) -> Option<StateId> {
+        let index = self.states.iter().rposition(|state| state.feature == feature)?;
+        Some(self.first + index)
+    }
+
+    /// One of these states, or else one of the ruleset's.
+    pub fn state<'a>(&'a self, ruleset: &'a Ruleset, id: StateId) -> Option<&'a State> {
+        match id.checked_sub(self.first) {
+            Some(index) => self.states.get(index),
+            None => ruleset.states.get(id),
+        }
+    }
+
+    /// The JSON text behind a span of a state's.
+    pub fn json<'a>(&'a self, ruleset: &'a Ruleset, state: StateId, span: Span) -> &'a str {
+        if state < self.first { ruleset.json(span) } else { json(&self.values, span) }
+    }
+
+    /// What one of these states gives, as [`super::Flags::outcome`]; `None` for other states.
+    pub fn outcome(&self, state: StateId, variant: Option<usize>) -> Option<&[u8]> {
+        let outcomes = self.outcomes.get(state.checked_sub(self.first)?)?;
+        let span = outcomes.get(variant.map_or(0, |variant| variant + 1))?;
+        self.flags.get(span.range())
+    }
+
+    fn span(&mut self, value: &serde_json::Value) -> Span {
+        let start = self.values.len() as u32;
+        self.values.extend_from_slice(value.to_string().as_bytes());
+        Span { start, end: self.values.len() as u32 }
+    }
+}
+
+fn json(values: &[u8], span: Span) -> &str {
+    values.get(span.range()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("null")
+}

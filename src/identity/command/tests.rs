@@ -1,0 +1,200 @@
+use super::super::MAX_TRAITS_LENGTH;
+use super::*;
+
+const NOW: u64 = 1_795_362_721_900;
+
+fn moment() -> Moment<'static> {
+    Moment { now: NOW, random: &|| [7; 16] }
+}
+
+fn order(command: Command) -> Order {
+    Order { environment: "env".into(), identifier: "ada".into(), uuid: None, command }
+}
+
+fn apply(identity: &mut Identity, command: Command) -> Result<Change, Refusal> {
+    identity.apply(order(command), moment())
+}
+
+fn text(value: &str) -> Option<TraitValue> {
+    Some(TraitValue::Text(value.into()))
+}
+
+fn set(traits: &[(&str, Option<TraitValue>)]) -> Command {
+    Command::SetTraits(traits.iter().map(|(key, value)| ((*key).into(), value.clone())).collect())
+}
+
+fn state(feature: i64, uuid: &str, value: &str) -> FeatureState {
+    let json = serde_json::json!({
+        "feature": {"id": feature, "name": format!("f{feature}"), "type": "STANDARD"},
+        "enabled": true, "feature_state_value": value, "featurestate_uuid": uuid,
+        "multivariate_feature_state_values": [],
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn reading_creates_nothing() {
+    let mut identity = Identity::default();
+    assert_eq!(apply(&mut identity, Command::Read), Ok(Change::default()));
+    assert!(!identity.exists);
+    assert!(apply(&mut identity, Command::Create).unwrap().created);
+    assert_eq!(apply(&mut identity, Command::Create), Ok(Change::default()));
+    let details = identity.details.unwrap();
+    assert_eq!(&*details.created_date, "2026-11-22T15:52:01.900000+00:00");
+}
+
+#[test]
+fn deletions_come_first_and_the_last_set_wins() {
+    let mut identity = Identity::default();
+    apply(&mut identity, set(&[("d", text("old")), ("e", text("kept"))])).unwrap();
+    let change =
+        apply(&mut identity, set(&[("d", text("x")), ("d", None), ("d", text("y")), ("gone", None)]))
+            .unwrap();
+    assert_eq!(identity.traits.get("d"), text("y").as_ref());
+    assert_eq!((change.deleted.as_slice(), change.set.as_slice()), (&[][..], &["d".into()][..]));
+    let change =
+        apply(&mut identity, set(&[("d", None), ("d", text("x")), ("d", text("y")), ("e", None)])).unwrap();
+    assert_eq!((change.deleted.as_slice(), change.set.as_slice()), (&["e".into()][..], &[][..]));
+    assert!(!change.created);
+}
+
+#[test]
+fn what_is_unchanged_is_not_written() {
+    let mut identity = Identity::default();
+    apply(&mut identity, set(&[("n", Some(TraitValue::Integer(1)))])).unwrap();
+    assert_eq!(apply(&mut identity, set(&[("n", Some(TraitValue::Integer(1)))])), Ok(Change::default()));
+    // The type is part of the value.
+    assert_eq!(apply(&mut identity, set(&[("n", Some(TraitValue::Float(1.0)))])).unwrap().set, ["n".into()]);
+}
+
+#[test]
+fn traits_that_change_do_not_concern_the_directory() {
+    let mut identity = Identity::default();
+    assert!(apply(&mut identity, set(&[("a", text("x"))])).unwrap().concerns_entry());
+    let sequence = identity.sequence;
+    let change = apply(&mut identity, set(&[("a", text("y"))])).unwrap();
+    assert!(!change.concerns_entry() && !change.concerns_overrides());
+    assert_eq!(identity.sequence, sequence);
+}
+
+#[test]
+fn an_identity_is_bounded() {
+    let mut identity = Identity::default();
+    let long = text(&"x".repeat(MAX_TRAITS_LENGTH / 2 - 10));
+    apply(&mut identity, set(&[("a", long.clone()), ("b", long.clone())])).unwrap();
+    let full = identity.clone();
+    assert_eq!(
+        apply(&mut identity, set(&[("a", None), ("c", long.clone()), ("d", long.clone())])),
+        Err(Refusal::TooLarge)
+    );
+    assert_eq!(identity, full);
+    // What is replaced or deleted makes room.
+    apply(&mut identity, set(&[("a", None), ("c", long)])).unwrap();
+    assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["b", "c"]);
+    let value = "x".repeat(19_000);
+    let many: Vec<_> = (0..200).map(|feature| state(feature, "u", &value)).collect();
+    let full = identity.clone();
+    assert_eq!(apply(&mut identity, Command::ReplaceOverrides(many)), Err(Refusal::TooManyOverrides));
+    assert_eq!(identity, full);
+}
+
+#[test]
+fn increments_whole_numbers_only() {
+    let mut identity = Identity::default();
+    apply(&mut identity, Command::Increment("n".into(), 3)).unwrap();
+    apply(&mut identity, Command::Increment("n".into(), -1)).unwrap();
+    assert_eq!(identity.traits.get("n"), Some(&TraitValue::Integer(2)));
+    assert_eq!(apply(&mut identity, Command::Increment("n".into(), i64::MAX)), Err(Refusal::OutOfRange));
+    apply(&mut identity, set(&[("s", text("x"))])).unwrap();
+    assert_eq!(apply(&mut identity, Command::Increment("s".into(), 1)), Err(Refusal::NotAnInteger));
+    assert_eq!(identity.traits.len(), 2);
+}
+
+#[test]
+fn replacing_traits_keeps_overrides() {
+    let mut identity = Identity::default();
+    apply(&mut identity, set(&[("a", text("x")), ("b", text("y"))])).unwrap();
+    apply(&mut identity, Command::PutOverride(state(1, "u", "v"), false)).unwrap();
+    let traits = vec![("b".into(), text("y")), ("c".into(), None), ("d".into(), text("z"))];
+    let change = apply(&mut identity, Command::ReplaceTraits(traits)).unwrap();
+    assert_eq!((change.set, change.deleted), (vec!["d".into()], vec!["a".into()]));
+    assert_eq!(identity.overrides.len(), 1);
+}
+
+#[test]
+fn overrides_keep_their_name_and_their_place() {
+    let mut identity = Identity::default();
+    assert_eq!(apply(&mut identity, Command::CreateOverride(state(1, "a", "x"))), Err(Refusal::Missing));
+    for feature in [1, 2] {
+        let name = format!("u{feature}");
+        apply(&mut identity, Command::PutOverride(state(feature, &name, "x"), false)).unwrap();
+    }
+    assert_eq!(
+        apply(&mut identity, Command::CreateOverride(state(1, "other", "y"))),
+        Err(Refusal::OverrideExists)
+    );
+    let change = apply(&mut identity, Command::PutOverride(state(1, "other", "y"), false)).unwrap();
+    assert_eq!(change.overrides_set, [1]);
+    // An update names the state; the feature that it gives does not count.
+    let change = apply(&mut identity, Command::UpdateOverride(state(9, "u2", "z"), false)).unwrap();
+    assert_eq!(change.overrides_set, [2]);
+    let shown = |identity: &Identity| -> Vec<_> {
+        let states = identity.overrides.iter();
+        states.map(|state| (state.feature.id, state.featurestate_uuid.to_string())).collect()
+    };
+    assert_eq!(shown(&identity), [(1, "u1".to_owned()), (2, "u2".to_owned())]);
+    // The same once more changes nothing.
+    assert_eq!(apply(&mut identity, Command::PutOverride(state(2, "?", "z"), false)), Ok(Change::default()));
+    assert_eq!(apply(&mut identity, Command::DeleteOverride("nobody".into())), Err(Refusal::Missing));
+    assert_eq!(apply(&mut identity, Command::DeleteOverride("u1".into())).unwrap().overrides_deleted, [1]);
+    assert_eq!(apply(&mut identity, Command::DeleteOverrideOf(1)), Ok(Change::default()));
+    let clone = vec![state(2, "new", "z"), state(3, "newer", "z")];
+    let change = apply(&mut identity, Command::ReplaceOverrides(clone)).unwrap();
+    assert_eq!((change.overrides_deleted, change.overrides_set), (vec![2], vec![2, 3]));
+}
+
+#[test]
+fn an_end_and_a_new_beginning_are_told_apart() {
+    let mut identity = Identity::default();
+    let before = apply(&mut identity, Command::Found(Some("alias".into())));
+    assert!(before.unwrap().created);
+    assert_eq!(apply(&mut identity, Command::Found(None)), Err(Refusal::Exists));
+    let (uuid, born) = (identity.uuid().unwrap().to_owned(), identity.sequence);
+    let change = apply(&mut identity, Command::Erase).unwrap();
+    assert!(change.erased && change.concerns_entry() && !identity.exists && identity.details.is_none());
+    let died = identity.sequence;
+    assert_eq!(apply(&mut identity, Command::Erase), Err(Refusal::Missing));
+    apply(&mut identity, Command::Create).unwrap();
+    assert!(born < died && died < identity.sequence, "{born} {died} {}", identity.sequence);
+    // A command for the one that was does not touch the one that is.
+    identity.details.as_mut().unwrap().uuid = "another".into();
+    let stale = Order { uuid: Some(uuid.into()), ..order(Command::Erase) };
+    assert_eq!(identity.apply(stale, moment()), Err(Refusal::Missing));
+    assert!(identity.exists);
+}
+
+#[test]
+fn an_import_is_what_it_was_elsewhere() {
+    let mut identity = Identity::default();
+    apply(&mut identity, set(&[("old", text("x"))])).unwrap();
+    let import = Import {
+        uuid: Some("there".into()),
+        created_date: Some("2020-01-01T00:00:00+00:00".into()),
+        dashboard_alias: Some("alias".into()),
+        traits: vec![("new".into(), text("y"))],
+        overrides: vec![state(1, "u", "v")],
+    };
+    let change = apply(&mut identity, Command::Import(Box::new(import.clone()))).unwrap();
+    assert_eq!((change.deleted, change.overrides_set), (vec!["old".into()], vec![1]));
+    assert_eq!(identity.uuid(), Some("there"));
+    assert_eq!(apply(&mut identity, Command::Import(Box::new(import))), Ok(Change::default()));
+}
+
+#[test]
+fn identities_of_earlier_versions_get_their_details_when_they_are_written() {
+    let mut identity = Identity { exists: true, ..Identity::default() };
+    assert_eq!(apply(&mut identity, Command::Read), Ok(Change::default()));
+    let change = apply(&mut identity, Command::Create).unwrap();
+    assert!(change.details && !change.created && change.concerns_entry());
+    assert_eq!(apply(&mut identity, Command::Create), Ok(Change::default()));
+}
