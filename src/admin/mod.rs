@@ -6,9 +6,11 @@
 pub mod analytics;
 pub mod authorization;
 pub mod credential;
+pub mod edge_identities;
 mod origin;
 pub mod passage;
 pub mod publishing;
+mod verdict;
 
 use crate::api::{Error, Response, preflight};
 

@@ -17,8 +17,10 @@ pub const MAX_ITEMS: usize = 32_000;
 /// The longest text that a trait may have, in characters.
 pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
 
-const REQUIRED: &str = "This field is required.";
-const NOT_NULL: &str = "This field may not be null.";
+/// What is said of a field that must be there.
+pub const REQUIRED: &str = "This field is required.";
+/// What is said of a null where none may be.
+pub const NOT_NULL: &str = "This field may not be null.";
 const NOT_BLANK: &str = "This field may not be blank.";
 
 /// The fields of one object, and what was wrong with those that were read.
@@ -122,6 +124,16 @@ impl<'a> Fields<'a> {
         self.keep(name, items)
     }
 
+    /// A field that `read` reads, given or not.
+    pub fn read<T: Default>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Option<Json<'a>>) -> Result<T, Value>,
+    ) -> T {
+        let value = read(self.members.get(name).copied());
+        self.keep(name, value)
+    }
+
     /// What was read, if nothing was wrong.
     pub fn finish<T>(self, value: T) -> Result<T, Value> {
         if self.errors.is_empty() { Ok(value) } else { Err(Value::Object(self.errors)) }
@@ -204,8 +216,10 @@ pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
 /// JSON of more bytes is taken for more than [`MAX_TRAIT_VALUE_LENGTH`] characters, though it might be white space.
 const MAX_TRAIT_VALUE_SOURCE: usize = 64 * 1024;
 
-const NULL_CHARACTERS: &str = "Null characters are not allowed.";
-const INVALID_INTEGER: &str = "A valid integer is required.";
+/// What is said of a text with a NUL in it.
+pub const NULL_CHARACTERS: &str = "Null characters are not allowed.";
+/// What is said of what is no whole number.
+pub const INVALID_INTEGER: &str = "A valid integer is required.";
 
 fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
     let value = match json.kind() {

@@ -6,14 +6,14 @@
 mod analytics;
 mod environment_document;
 mod error;
-mod fields;
 mod fixed;
+pub(crate) mod fields;
 mod flags;
 mod health;
 mod identities;
 mod key;
 mod preflight;
-mod query;
+pub(crate) mod query;
 mod response;
 mod route;
 mod traits;
@@ -214,7 +214,7 @@ fn is_kept(tags: Option<String>, environment: &Environment, key: KeyKind) -> boo
 }
 
 /// The body's JSON; an empty body is an empty object, whatever its type.
-fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
+pub(crate) fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
     if request.body.is_empty() {
         return Json::parse(b"{}").map_err(Error::Malformed);
     }

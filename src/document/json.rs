@@ -10,6 +10,8 @@ use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
+mod python_error;
+
 /// The deepest nesting that [`Json::parse`] takes.
 pub const MAX_DEPTH: usize = 128;
 
@@ -60,7 +62,8 @@ impl<'a> Json<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Json<'a>, String> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to()))?;
-        let raw: &RawValue = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let raw: &RawValue = serde_json::from_str(text)
+            .map_err(|error| python_error::python_error(text).unwrap_or_else(|| error.to_string()))?;
         check(raw.get()).map(|()| Json(raw.get()))
     }
 

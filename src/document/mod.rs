@@ -8,6 +8,7 @@ pub mod condition;
 pub mod context;
 mod environment;
 mod fault;
+mod feature_definition;
 mod feature_state;
 mod flags;
 pub mod json;
@@ -23,6 +24,7 @@ mod timestamp;
 
 pub use environment::{Environment, IdentityOverrides, UpdatedAt};
 pub use fault::Fault;
+pub use feature_definition::{FeatureDefinition, FeatureKey};
 pub use feature_state::{FeatureName, FeatureState, MultivariateOption, MultivariateValue};
 pub use flags::{Flags, KeyKind};
 pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key, hex};

@@ -153,6 +153,7 @@ pub struct MultivariateValue<'a> {
 
 #[derive(serde::Deserialize)]
 pub struct MultivariateOption<'a> {
+    pub id: Option<i64>,
     #[serde(borrow, default)]
     pub value: Scalar<'a>,
     #[serde(borrow)]

@@ -164,10 +164,15 @@ fn state_of<'a>(
 /// Which of a state's values the identity's bucket gives.
 fn outcome(state: Option<&State>, identity: Option<IdentityContext<'_>>) -> Outcome {
     let (Some(state), Some(identity)) = (state, identity) else { return Outcome::Plain };
+    outcome_for(state, identity.key)
+}
+
+/// Which of a state's values the bucket of an identity's key gives.
+pub fn outcome_for(state: &State, identity_key: &str) -> Outcome {
     if state.variants.is_empty() {
         return Outcome::Plain;
     }
-    let percentage = hash::percentage(&state.key, identity.key);
+    let percentage = hash::percentage(&state.key, identity_key);
     let hit =
         state.variants.iter().position(|variant| variant.start <= percentage && percentage < variant.limit);
     hit.map_or(Outcome::Control, Outcome::Variant)

@@ -8,6 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::document::FeatureState;
+
 /// How many shards an environment has. Another number would look for identities where they are not.
 pub const SHARDS: u8 = 8;
 
@@ -39,6 +41,17 @@ pub struct Entry {
     pub uuid: Box<str>,
     /// In lower case.
     pub alias: Option<Box<str>>,
+}
+
+/// An override as the directory knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Override {
+    /// Whose it is.
+    pub identifier: Box<str>,
+    /// The same by its name in the Admin API.
+    pub uuid: Box<str>,
+    /// What it sets.
+    pub state: FeatureState,
 }
 
 /// What is looked through.

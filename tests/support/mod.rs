@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+pub mod admin;
 pub mod exchange;
 pub mod worker;
 

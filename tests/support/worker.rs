@@ -158,7 +158,7 @@ fn respond<'e>(
     }
 }
 
-fn to_answer(response: Response<'_>) -> Answer {
+pub fn to_answer(response: Response<'_>) -> Answer {
     let headers = response.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
     Answer { status: response.status, headers: headers.collect(), body: response.body.into_owned() }
 }

@@ -1,0 +1,200 @@
+//! What a request to one of the edge-identities routes asks for (contract §D).
+
+use serde_json::{Value, json};
+
+use super::route::Route;
+use super::{feature_state, trait_update};
+use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules};
+use crate::api::{Error, Request, body, query};
+use crate::document::json::{Json, Kind};
+use crate::document::{Environment, FeatureKey, FeatureState};
+use crate::identity::directory::{PageKey, Query};
+use crate::identity::{Command, TraitValue};
+
+/// What is to be looked at or done.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// A page of the directory.
+    List(Query),
+    /// The environment's overrides, of one feature or of all.
+    Overrides(Option<i64>),
+    /// A command for one identity, and what is answered to it.
+    Order(Target, Command, Reply),
+    /// Gives the first identity the overrides of the second; both are named by UUID.
+    Clone(String, String),
+    /// Nothing: what is to be deleted cannot be there.
+    Nothing,
+}
+
+/// How a request names an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By its name in the Admin API.
+    Uuid(String),
+    /// By its identifier.
+    Identifier(String),
+}
+
+/// What is answered once the command was carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The identity; as a new one if so.
+    Identity(bool),
+    /// Nothing, also where there is nothing to delete if so.
+    Nothing(bool),
+    /// Its traits.
+    Traits,
+    /// The trait that was set.
+    Trait(Box<str>, Option<TraitValue>),
+    /// Its overrides, of one feature or of all.
+    FeatureStates(Option<i64>),
+    /// The override of this name; as a new one if so.
+    FeatureState(Box<str>, bool),
+    /// The override of a feature.
+    FeatureStateOf(i64),
+    /// Every feature and what it comes to.
+    AllFeatureStates,
+}
+
+const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false };
+const ALIAS: TextRules = TextRules { max_length: 100, optional: false };
+/// The most entries of a page, and how many there are where nothing else is asked for.
+const PAGE_SIZE: usize = 100;
+
+/// Reads a request of a method that the route has.
+pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> Result<Action, Error> {
+    let method = request.method;
+    let on = |uuid: String, command, reply| Ok(Action::Order(Target::Uuid(uuid), command, reply));
+    match route {
+        Route::Identities if method == "POST" => create(body(request)?),
+        Route::Identities => list(request.query).map(Action::List),
+        Route::Identity(uuid) => match method {
+            "PUT" | "PATCH" => on(uuid, set_alias(body(request)?)?, Reply::Identity(false)),
+            "DELETE" => on(uuid, Command::Erase, Reply::Nothing(false)),
+            _ => on(uuid, Command::Read, Reply::Identity(false)),
+        },
+        Route::ListTraits(uuid) => on(uuid, Command::Read, Reply::Traits),
+        Route::UpdateTraits(uuid) => {
+            let (key, value) = trait_update::read(body(request)?)?;
+            if !environment.persist_trait_data {
+                // Flagsmith's status with the words of another.
+                return Err(Error::Invalid(json!({"detail": "A server error occurred."})));
+            }
+            let command = Command::SetTraits(vec![(key.clone(), value.clone())]);
+            on(uuid, command, Reply::Trait(key, value))
+        }
+        Route::FeatureStates(uuid) if method == "POST" => {
+            let (state, _) = read_state(environment, request)?;
+            let name = state.featurestate_uuid.clone();
+            on(uuid, Command::CreateOverride(state), Reply::FeatureState(name, true))
+        }
+        Route::FeatureStates(uuid) => {
+            on(uuid, Command::Read, Reply::FeatureStates(feature_id(request.query)?))
+        }
+        Route::FeatureState(uuid, name) => match method {
+            "PUT" => {
+                let (mut state, keep) = read_state(environment, request)?;
+                state.featurestate_uuid = name.as_str().into();
+                on(uuid, Command::UpdateOverride(state, keep), Reply::FeatureState(name.into(), false))
+            }
+            "DELETE" => on(uuid, Command::DeleteOverride(name.into()), Reply::Nothing(false)),
+            _ => on(uuid, Command::Read, Reply::FeatureState(name.into(), false)),
+        },
+        Route::AllFeatureStates(uuid) => on(uuid, Command::Read, Reply::AllFeatureStates),
+        Route::Clone(uuid) => {
+            let mut fields = Fields::of_body(body(request)?)?;
+            let source = fields.text("source_identity_uuid", IDENTIFIER);
+            fields.finish(()).map_err(Error::Invalid)?;
+            Ok(Action::Clone(uuid, source))
+        }
+        Route::ByIdentifier if method == "DELETE" => delete_by_identifier(environment, body(request)?),
+        Route::ByIdentifier => put_by_identifier(environment, request),
+        Route::Overrides => feature_id(request.query).map(Action::Overrides),
+    }
+}
+
+fn create(body: Json<'_>) -> Result<Action, Error> {
+    let mut fields = Fields::of_body(body)?;
+    let identifier = fields.text("identifier", IDENTIFIER);
+    let alias = fields.has("dashboard_alias").then(|| fields.text("dashboard_alias", ALIAS));
+    fields.finish(()).map_err(Error::Invalid)?;
+    let command = Command::Found(alias.map(|alias| alias.to_lowercase().into()));
+    Ok(Action::Order(Target::Identifier(identifier), command, Reply::Identity(true)))
+}
+
+fn set_alias(body: Json<'_>) -> Result<Command, Error> {
+    let mut fields = Fields::of_body(body)?;
+    if !fields.has("dashboard_alias") {
+        return Ok(Command::Read);
+    }
+    let alias = fields.text("dashboard_alias", ALIAS);
+    fields.finish(()).map_err(Error::Invalid)?;
+    Ok(Command::SetAlias(alias.to_lowercase().into()))
+}
+
+/// The page that is asked for. Sizes that are none, or too much, are the usual one; empty texts are as good as absent.
+fn list(query: &str) -> Result<Query, Error> {
+    let given = |name| query::last(query, name).filter(|text| !text.is_empty());
+    let size = given("page_size").map(|text| {
+        let size = text.trim().parse::<i64>();
+        size.map_err(|_| Error::Invalid(json!({"page_size": ["A valid integer is required."]})))
+    });
+    let size = size.transpose()?.and_then(|size| usize::try_from(size).ok());
+    let size = size.filter(|size| (1..=PAGE_SIZE).contains(size)).unwrap_or(PAGE_SIZE);
+    let mut page = Query::search(&given("q").unwrap_or_default(), size);
+    if let Some(text) = given("last_evaluated_key") {
+        let key = PageKey::decode(&text, page.column);
+        let wrong =
+            || Error::Invalid(json!({"last_evaluated_key": ["This is no key of a page of this list."]}));
+        page.after = Some(key.ok_or_else(wrong)?);
+    }
+    Ok(page)
+}
+
+/// The number of the feature that a query asks for.
+fn feature_id(query: &str) -> Result<Option<i64>, Error> {
+    let text = query::last(query, "feature").filter(|text| !text.is_empty());
+    let id = text.map(|text| text.trim().parse());
+    id.transpose().map_err(|_| Error::Invalid(json!({"feature": ["A valid integer is required."]})))
+}
+
+fn read_state(environment: &Environment, request: &Request<'_>) -> Result<(FeatureState, bool), Error> {
+    let mut fields = Fields::of_body(body(request)?)?;
+    let (state, keep) = feature_state::read(environment, &mut fields, request.random);
+    fields.finish(()).map_err(Error::Invalid)?;
+    // Without a state something was wrong with it.
+    state.map(|state| (state, keep)).ok_or_else(|| Error::Invalid(Value::Object(Default::default())))
+}
+
+fn put_by_identifier(environment: &Environment, request: &Request<'_>) -> Result<Action, Error> {
+    let mut fields = Fields::of_body(body(request)?)?;
+    let identifier = fields.text("identifier", IDENTIFIER);
+    let (state, keep) = feature_state::read(environment, &mut fields, request.random);
+    fields.finish(()).map_err(Error::Invalid)?;
+    let state = state.ok_or_else(|| Error::Invalid(Value::Object(Default::default())))?;
+    let reply = Reply::FeatureStateOf(state.feature.id);
+    Ok(Action::Order(Target::Identifier(identifier), Command::PutOverride(state, keep), reply))
+}
+
+fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Action, Error> {
+    let mut fields = Fields::of_body(body)?;
+    let identifier = fields.text("identifier", IDENTIFIER);
+    // A feature that is not given or not there has no override to delete.
+    let feature = fields.read("feature", |json| match json {
+        Some(json) if json.kind() != Kind::Null => feature_state::feature_key(Some(json)).map(Some),
+        _ => Ok(None),
+    });
+    fields.finish(()).map_err(Error::Invalid)?;
+    let id = feature.and_then(|key| match key {
+        // Also one that the environment has no longer.
+        FeatureKey::Id(id) => Some(id),
+        FeatureKey::Name(_) => environment.feature_definition(&key).map(|found| found.feature.id),
+    });
+    Ok(match id {
+        None => Action::Nothing,
+        Some(id) => {
+            let command = Command::DeleteOverrideOf(id);
+            Action::Order(Target::Identifier(identifier), command, Reply::Nothing(true))
+        }
+    })
+}

@@ -1,0 +1,221 @@
+//! What is answered on the edge-identities routes (contract §D).
+
+use serde_json::{Value, json};
+
+use super::action::{Reply, Target};
+use crate::api::Response;
+use crate::document::{Environment, FeatureState, StoredOverrides};
+use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
+use crate::identity::directory::{Entry, Override, PageKey};
+use crate::identity::{Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, Refusal};
+
+/// A page of the directory.
+pub fn page(entries: &[Entry], next: Option<&PageKey>) -> Response<'static> {
+    let result = |entry: &Entry| identity(&entry.uuid, &entry.identifier, entry.alias.as_deref());
+    let results: Vec<Value> = entries.iter().map(result).collect();
+    ok(&json!({"results": results, "last_evaluated_key": next.map(PageKey::encode)}))
+}
+
+/// The environment's overrides, less those of features that it has no longer; in the order of Flagsmith's store.
+pub fn overrides(environment: &Environment, mut overrides: Vec<Override>) -> Response<'static> {
+    overrides.retain(|known| environment.feature_with_id(known.state.feature.id).is_some());
+    overrides.sort_by_cached_key(|known| (known.state.feature.id.to_string(), known.uuid.clone()));
+    let result = |known: &Override| {
+        let key = environment.identity_key(&known.identifier);
+        let state = feature_state(environment, &known.state, &key);
+        json!({"identifier": known.identifier, "identity_uuid": known.uuid, "feature_state": state})
+    };
+    let results: Vec<Value> = overrides.iter().map(result).collect();
+    ok(&json!({"results": results}))
+}
+
+/// Says that there is no such identity, or no such override.
+pub fn missing() -> Response<'static> {
+    Response::error(&crate::api::Error::NotFound)
+}
+
+/// Nothing to say.
+pub fn nothing() -> Response<'static> {
+    Response::empty(204)
+}
+
+/// What was refused.
+pub fn refused(refusal: Refusal, target: &Target, reply: &Reply) -> Response<'static> {
+    let body = match refusal {
+        Refusal::Missing if *reply == Reply::Nothing(true) => return nothing(),
+        Refusal::Missing => return missing(),
+        Refusal::Exists => {
+            let (Target::Identifier(name) | Target::Uuid(name)) = target;
+            json!([format!("Identity with identifier: {name} already exists")])
+        }
+        Refusal::OverrideExists => json!(["Feature state already exists."]),
+        Refusal::TooManyOverrides => {
+            json!([format!(
+                "The overrides of an identity must not be more than {MAX_OVERRIDES_LENGTH} bytes."
+            )])
+        }
+        Refusal::TooLarge => {
+            json!({"trait_value": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
+        }
+        Refusal::NotAnInteger | Refusal::OutOfRange => {
+            json!({"trait_value": ["Input should be a valid integer"]})
+        }
+    };
+    Response::error(&crate::api::Error::Invalid(body))
+}
+
+/// What is answered when a command was carried out.
+pub fn reply(
+    environment: &Environment,
+    identifier: &str,
+    state: &Identity,
+    reply: &Reply,
+) -> Response<'static> {
+    let uuid = state.uuid();
+    if *reply == Reply::Nothing(true) || *reply == Reply::Nothing(false) {
+        return nothing();
+    }
+    let Some(uuid) = uuid else { return missing() };
+    let key = || environment.identity_key(identifier);
+    let shown = |known: &FeatureState| {
+        let mut shown = feature_state(environment, known, &key());
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("identity_uuid".to_owned(), uuid.into());
+        }
+        shown
+    };
+    match reply {
+        Reply::Identity(new) => {
+            let alias = state.details.as_ref().and_then(|details| details.dashboard_alias.as_deref());
+            created_if(*new, ok(&identity(uuid, identifier, alias)))
+        }
+        Reply::Nothing(_) => nothing(),
+        Reply::Traits => {
+            let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
+            ok(&state.traits.iter().map(pair).collect())
+        }
+        Reply::Trait(key, value) => ok(&json!({"trait_key": key, "trait_value": value})),
+        Reply::FeatureStates(feature) => {
+            let known = state.overrides.iter().filter(|known| {
+                let id = known.feature.id;
+                feature.is_none_or(|wanted| wanted == id) && environment.feature_with_id(id).is_some()
+            });
+            ok(&known.map(shown).collect())
+        }
+        Reply::FeatureState(name, new) => {
+            let known = state.overrides.iter().find(|known| known.featurestate_uuid == *name);
+            known.map_or_else(missing, |known| created_if(*new, ok(&shown(known))))
+        }
+        Reply::FeatureStateOf(feature) => {
+            let known = state.overrides.iter().find(|known| known.feature.id == *feature);
+            known.map_or_else(missing, |known| ok(&shown(known)))
+        }
+        Reply::AllFeatureStates => all_feature_states(environment, identifier, state),
+    }
+}
+
+fn identity(uuid: &str, identifier: &str, alias: Option<&str>) -> Value {
+    json!({"identity_uuid": uuid, "identifier": identifier, "dashboard_alias": alias})
+}
+
+/// An override with the value that it gives an identity of this key.
+fn feature_state(environment: &Environment, state: &FeatureState, identity_key: &str) -> Value {
+    let stored = StoredOverrides::new(environment, std::slice::from_ref(state));
+    let compiled = environment
+        .feature_with_id(state.feature.id)
+        .and_then(|feature| stored.state(&environment.ruleset, stored.of_feature(feature)?));
+    let variant = compiled.map(|compiled| outcome_for(compiled, identity_key));
+    let value = match variant {
+        Some(Outcome::Variant(index)) => {
+            state.variants().get(index).map(|variant| &variant.multivariate_feature_option.value)
+        }
+        _ => None,
+    };
+    let options = state.multivariate_feature_state_values.iter().map(|value| {
+        json!({
+            "multivariate_feature_option": value.multivariate_feature_option.id,
+            "percentage_allocation": value.percentage_allocation,
+        })
+    });
+    json!({
+        "feature_state_value": value.unwrap_or(&state.feature_state_value),
+        "feature": state.feature.id,
+        "multivariate_feature_state_values": options.collect::<Vec<_>>(),
+        "enabled": state.enabled,
+        "featurestate_uuid": state.featurestate_uuid,
+    })
+}
+
+/// Every feature, disabled and server-only ones too, with what it comes to and why.
+fn all_feature_states(environment: &Environment, identifier: &str, state: &Identity) -> Response<'static> {
+    let stored = StoredOverrides::new(environment, &state.overrides);
+    let overrides = environment.identity_overrides(identifier);
+    let key = environment.identity_key(identifier);
+    let identity = IdentityContext {
+        identifier,
+        key: &key,
+        traits: &state.traits,
+        overrides: overrides.map_or(&[], |overrides| &overrides.states),
+        stored: &stored,
+    };
+    let evaluation = evaluate(&environment.ruleset, Some(identity));
+    let results = evaluation.decisions.iter().enumerate().map(|(feature, decision)| {
+        // Of the flag's own text, so that both say the same.
+        let flag = stored.outcome(decision.state, decision.variant());
+        let flag = flag.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
+        let flag: Value = serde_json::from_slice(flag).unwrap_or_default();
+        let (overridden_by, segment) = match decision.source {
+            Source::Default => (Value::Null, Value::Null),
+            Source::Identity => ("IDENTITY".into(), Value::Null),
+            Source::Segment(id) => ("SEGMENT".into(), segment(environment, id)),
+        };
+        json!({
+            "feature": flag.get("feature"),
+            "enabled": flag.get("enabled"),
+            "feature_state_value": flag.get("feature_state_value"),
+            "overridden_by": overridden_by,
+            "segment": segment,
+            "multivariate_feature_state_values": options(environment, state, feature, decision),
+        })
+    });
+    ok(&results.collect())
+}
+
+fn segment(environment: &Environment, id: usize) -> Value {
+    let Some(segment) = environment.ruleset.segments.get(id) else { return Value::Null };
+    let metadata: Value =
+        serde_json::from_str(environment.ruleset.json(segment.metadata)).unwrap_or_default();
+    json!({"id": metadata.get("id"), "name": segment.name})
+}
+
+/// The multivariate values of the state that won.
+fn options(environment: &Environment, state: &Identity, feature: usize, decision: &Decision) -> Vec<Value> {
+    let option = |value: Value, percentage: f64| json!({"multivariate_feature_option": {"value": value}, "percentage_allocation": percentage});
+    let ruleset = &environment.ruleset;
+    if let Some(compiled) = ruleset.states.get(decision.state) {
+        let value = |span| serde_json::from_str(ruleset.json(span)).unwrap_or_default();
+        return compiled
+            .variants
+            .iter()
+            .map(|variant| option(value(variant.value), variant.weight))
+            .collect();
+    }
+    let made_here = |known: &&FeatureState| environment.feature_with_id(known.feature.id) == Some(feature);
+    let values = state.overrides.iter().rev().find(made_here);
+    let values = values.iter().flat_map(|known| &known.multivariate_feature_state_values);
+    let pair = |value: &crate::document::MultivariateValue| {
+        option(value.multivariate_feature_option.value.clone(), value.percentage_allocation)
+    };
+    values.map(pair).collect()
+}
+
+fn ok(body: &Value) -> Response<'static> {
+    Response::json(body.to_string().into_bytes())
+}
+
+fn created_if(new: bool, mut response: Response<'static>) -> Response<'static> {
+    if new {
+        response.status = 201;
+    }
+    response
+}

@@ -1,0 +1,30 @@
+//! The edge-identities Admin API, less what it takes to look things up (contract §D).
+//!
+//! Every request goes the same way: its [`Address`], the permission that its [`Route`] takes, its environment,
+//! [`read`]; then what the [`Action`] names is done, and `answer` says what came of it.
+
+mod action;
+pub mod answer;
+mod feature_state;
+mod route;
+mod trait_update;
+
+use crate::document::FeatureState;
+use crate::identity::uuid;
+
+pub use action::{Action, Reply, Target, read};
+pub use route::{Address, Route};
+
+/// Overrides as another identity gets them: the same under names of their own.
+pub fn cloned(overrides: &[FeatureState], random: &dyn Fn() -> [u8; 16]) -> Vec<FeatureState> {
+    let mut states = overrides.to_vec();
+    for state in &mut states {
+        state.featurestate_uuid = uuid(random()).into();
+        state.django_id = None;
+        for value in &mut state.multivariate_feature_state_values {
+            value.mv_fs_value_uuid = uuid(random()).into();
+            value.id = None;
+        }
+    }
+    states
+}

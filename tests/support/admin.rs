@@ -1,0 +1,217 @@
+//! The edge-identities Admin API less the platform: identities in a map, the directory read off it, permissions as an
+//! origin that was recorded grants them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use flagsmith_edge_worker::admin::authorization::{
+    self, Authorization, Challenge, Permission, Probe, Verdict, Verdicts,
+};
+use flagsmith_edge_worker::admin::credential::Credential;
+use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
+use flagsmith_edge_worker::api::{Request, Response};
+use flagsmith_edge_worker::document::Environment;
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::identity::directory::{Entry, Override, Query};
+use flagsmith_edge_worker::identity::{Command, Identity, Moment, Order, Refusal};
+use serde_json::Value;
+
+use super::exchange::{Answer, Exchange, read};
+use super::worker::to_answer;
+
+/// The Admin API with its stores.
+pub struct Admin {
+    environments: HashMap<String, Environment>,
+    /// By environment and identifier.
+    identities: BTreeMap<(String, String), Identity>,
+    /// What the origin answered to each probe of each credential.
+    origin: HashMap<(String, String, String), Value>,
+    random: std::cell::Cell<u128>,
+}
+
+impl Admin {
+    /// Serves the documents of a folder with recordings, to whom its `admin.jsonl` lets.
+    pub fn with_recordings(folder: &Path) -> Admin {
+        let mut environments = HashMap::new();
+        for name in ["A", "B", "C", "EDGE", "EDGE2"] {
+            let bytes = std::fs::read(folder.join(format!("documents/{name}.json"))).unwrap();
+            let environment = Environment::parse(&bytes, Engine::V10).unwrap();
+            environments.insert(environment.key().to_owned(), environment);
+        }
+        let mut origin = HashMap::new();
+        for Exchange { request, response, .. } in read(&folder.join("admin.jsonl")) {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let credential = text(&request["headers"]["Authorization"]);
+            origin.insert((text(&request["method"]), text(&request["path"]), credential), response);
+        }
+        Admin { environments, identities: BTreeMap::new(), origin, random: 0.into() }
+    }
+
+    /// Answers a request.
+    pub fn answer(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &HashMap<String, String>,
+        body: &[u8],
+    ) -> Answer {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let header = |name: &str| headers.get(name).cloned();
+        let counter = &self.random;
+        let random = || {
+            counter.set(counter.get() + 1);
+            // Far apart in every digit.
+            counter.get().wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()
+        };
+        let address = Address::parse(path).unwrap_or_else(|| panic!("{path} is none of these routes"));
+        let permission = address.route.permission(method);
+        let verdict = self.authorize(&header, &address.environment, permission);
+        let verdict = match verdict {
+            Verdict::NoEnvironment => address.route.no_environment(),
+            verdict => verdict,
+        };
+        if let Some(refusal) = verdict.refusal() {
+            return to_answer(refusal);
+        }
+        if let Err(refusal) = address.route.check_method(method) {
+            return to_answer(refusal);
+        }
+        let Some(environment) = self.environments.get(&address.environment) else {
+            return to_answer(address.route.no_environment().refusal().unwrap());
+        };
+        let request = Request { method, query, header: &header, body, random: &random };
+        to_answer(match edge_identities::read(environment, address.route, &request) {
+            Err(error) => Response::error(&error),
+            Ok(action) => act(environment, &mut self.identities, action, &random),
+        })
+    }
+
+    /// Asks the recorded origin. What it was never asked it does not know.
+    fn authorize(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        environment: &str,
+        permission: Permission,
+    ) -> Verdict {
+        let Some(credential) = Credential::read(header) else {
+            return Verdict::Unauthenticated(Challenge::missing());
+        };
+        let missing = serde_json::json!({"status": 404, "headers": {}, "body": null});
+        let mut question = Authorization::new(&credential, permission);
+        let mut probe: Probe = question.first();
+        loop {
+            let authorization = header("authorization").unwrap_or_default();
+            let asked = (probe.method().to_owned(), probe.path(environment), authorization);
+            let response = self.origin.get(&asked).unwrap_or(&missing);
+            let body = response["body"].to_string();
+            let answer = authorization::Answer {
+                status: response["status"].as_u64().unwrap() as u16,
+                www_authenticate: response["headers"]["www-authenticate"].as_str(),
+                body: body.as_bytes(),
+            };
+            match question.take(answer).unwrap() {
+                authorization::Step::Ask(next) => probe = next,
+                authorization::Step::Decided(decided) => {
+                    let mut verdicts = Verdicts::default();
+                    verdicts.learn(decided, 0);
+                    return verdicts.get(permission, 0).unwrap().clone();
+                }
+            }
+        }
+    }
+}
+
+type Identities = BTreeMap<(String, String), Identity>;
+
+fn act(
+    environment: &Environment,
+    identities: &mut Identities,
+    action: Action,
+    random: &dyn Fn() -> [u8; 16],
+) -> Response<'static> {
+    match action {
+        Action::Nothing => answer::nothing(),
+        Action::List(query) => {
+            let (entries, next) = query.merge(vec![entries(identities, environment, &query)]);
+            answer::page(&entries, next.as_ref())
+        }
+        Action::Overrides(feature) => {
+            let known = of_environment(identities, environment).flat_map(|(identifier, identity)| {
+                let whose = move |state: &flagsmith_edge_worker::document::FeatureState| Override {
+                    identifier: identifier.into(),
+                    uuid: identity.uuid().unwrap().into(),
+                    state: state.clone(),
+                };
+                identity.overrides.iter().map(whose)
+            });
+            let wanted = |known: &Override| feature.is_none_or(|feature| known.state.feature.id == feature);
+            answer::overrides(environment, known.filter(wanted).collect())
+        }
+        Action::Order(target, command, reply) => {
+            let outcome = carry_out(environment, identities, &target, command, random);
+            match outcome {
+                Err(refusal) => answer::refused(refusal, &target, &reply),
+                Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
+            }
+        }
+        Action::Clone(target, source) => {
+            let source = carry_out(environment, identities, &Target::Uuid(source), Command::Read, random);
+            let cloned = source.and_then(|(_, source)| {
+                let states = edge_identities::cloned(&source.overrides, random);
+                let target = Target::Uuid(target);
+                carry_out(environment, identities, &target, Command::ReplaceOverrides(states), random)
+            });
+            match cloned {
+                Err(_) => answer::missing(),
+                Ok((identifier, identity)) => {
+                    answer::reply(environment, &identifier, &identity, &Reply::AllFeatureStates)
+                }
+            }
+        }
+    }
+}
+
+fn carry_out(
+    environment: &Environment,
+    identities: &mut Identities,
+    target: &Target,
+    command: Command,
+    random: &dyn Fn() -> [u8; 16],
+) -> Result<(String, Identity), Refusal> {
+    let (identifier, uuid) = match target {
+        Target::Identifier(identifier) => (identifier.clone(), None),
+        Target::Uuid(uuid) => {
+            let mut all = of_environment(identities, environment);
+            let found = all.find(|(_, identity)| identity.uuid() == Some(uuid));
+            (found.ok_or(Refusal::Missing)?.0.to_owned(), Some(uuid.as_str().into()))
+        }
+    };
+    let order = Order {
+        environment: environment.key().into(),
+        identifier: identifier.as_str().into(),
+        uuid,
+        command,
+    };
+    let key = (environment.key().to_owned(), identifier.clone());
+    let identity = identities.entry(key).or_default();
+    identity.apply(order, Moment { now: 1_795_362_721_900, random })?;
+    Ok((identifier, identity.clone()))
+}
+
+fn of_environment<'a>(
+    identities: &'a Identities,
+    environment: &'a Environment,
+) -> impl Iterator<Item = (&'a str, &'a Identity)> {
+    let of_key = |((key, identifier), identity): (&'a (String, String), &'a Identity)| {
+        (key == environment.key() && identity.exists).then_some((identifier.as_str(), identity))
+    };
+    identities.iter().filter_map(of_key)
+}
+
+fn entries(identities: &Identities, environment: &Environment, query: &Query) -> Vec<Entry> {
+    let entry = |(identifier, identity): (&str, &Identity)| {
+        let details = identity.details.clone().unwrap();
+        Entry { identifier: identifier.into(), uuid: details.uuid, alias: details.dashboard_alias }
+    };
+    of_environment(identities, environment).map(entry).filter(|entry| query.finds(entry)).collect()
+}
