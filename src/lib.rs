@@ -7,7 +7,8 @@
 //! # Layout
 //!
 //! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` uses none.
-//! `admin` uses no more of `api` than its answers and errors, `publish` only `document` and where the origin is.
+//! `admin` uses no more of `api` than its answers, its errors and how it reads fields, `publish` only `document` and where
+//! the origin is.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
 //! - [`identity`]: what is stored of an identity, and the commands that change it.

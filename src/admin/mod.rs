@@ -14,6 +14,8 @@ mod verdict;
 
 use crate::api::{Error, Response, preflight};
 
+use edge_identities::Address;
+
 pub use origin::Origin;
 
 /// Where a request that is not the SDK API's belongs.
@@ -21,6 +23,8 @@ pub use origin::Origin;
 pub enum Destination<'o> {
     /// It is answered.
     Answered(Response<'static>),
+    /// One of the routes that are served here.
+    EdgeIdentities(Address),
     /// The origin's.
     Origin(&'o Origin),
 }
@@ -63,6 +67,12 @@ pub fn direct<'o>(
     origin: Option<&'o Origin>,
     header: &dyn Fn(&str) -> Option<String>,
 ) -> Destination<'o> {
+    if let Some(address) = Address::parse(path) {
+        return match method {
+            "OPTIONS" => Destination::Answered(preflight(header("access-control-request-headers"))),
+            _ => Destination::EdgeIdentities(address),
+        };
+    }
     if let Some(origin) = origin.filter(|_| path.starts_with(ORIGIN_ROOT)) {
         return Destination::Origin(origin);
     }
@@ -92,7 +102,7 @@ mod tests {
     fn status(method: &str, path: &str, origin: Option<&Origin>) -> Option<u16> {
         match direct(method, path, origin, &|_| None) {
             Destination::Answered(response) => Some(response.status),
-            Destination::Origin(_) => None,
+            Destination::Origin(_) | Destination::EdgeIdentities(_) => None,
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Error {
     Loop,
     /// It is the origin's, and there is none.
     OriginMissing,
+    /// There is neither an origin nor a local key to know the caller by.
+    AdminKeyMissing,
     /// The origin refused the connection, or broke off.
     OriginBroken,
     /// The origin did not answer in time.
@@ -58,6 +60,10 @@ pub enum Part {
     Identity,
     /// What keeps evaluations for the origin.
     Analytics,
+    /// What is known of all identities.
+    Directory,
+    /// What the caller may do.
+    Permissions,
 }
 
 /// How long a client should wait before it asks again for what is unavailable.
@@ -80,7 +86,7 @@ impl Error {
             Error::UnsupportedMediaType(_) => 415,
             Error::Throttled => 429,
             Error::OriginBroken => 502,
-            Error::Unavailable(_) | Error::OriginMissing => 503,
+            Error::Unavailable(_) | Error::OriginMissing | Error::AdminKeyMissing => 503,
             Error::OriginLate => 504,
             Error::Loop => 508,
         }
@@ -125,6 +131,15 @@ impl fmt::Display for Error {
             }
             Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
             Error::Unavailable(Part::Analytics) => f.write_str("Analytics are temporarily unavailable."),
+            Error::Unavailable(Part::Directory) => {
+                f.write_str("The identities' directory is temporarily unavailable.")
+            }
+            Error::Unavailable(Part::Permissions) => {
+                f.write_str("Your permissions cannot be checked at the moment.")
+            }
+            Error::AdminKeyMissing => f.write_str(
+                "Nobody can be known here: neither of the settings ORIGIN_URL and ADMIN_KEY_SHA256 is there.",
+            ),
             Error::OriginMissing => f.write_str(
                 "There is no Flagsmith behind this API: its setting ORIGIN_URL is missing or cannot be read.",
             ),

@@ -6,8 +6,8 @@
 mod analytics;
 mod environment_document;
 mod error;
-mod fixed;
 pub(crate) mod fields;
+mod fixed;
 mod flags;
 mod health;
 mod identities;

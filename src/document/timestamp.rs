@@ -48,14 +48,6 @@ impl Timestamp {
         self.microseconds / MICROSECONDS_A_SECOND
     }
 
-    /// ISO 8601 in UTC, as Flagsmith writes dates.
-    pub fn iso(self) -> String {
-        let microseconds = (self.microseconds % MICROSECONDS_A_SECOND) as u32;
-        let seconds = i64::try_from(self.seconds()).unwrap_or(0);
-        let date = DateTime::from_timestamp(seconds, 0).map(|date| date.to_string()).unwrap_or_default();
-        format!("{date}.{microseconds:06}+00:00")
-    }
-
     /// Seconds since 1970 with a fraction, as `X-Flagsmith-Document-Updated-At` has them (contract §A.0).
     pub fn seconds_text(self) -> String {
         python::float_text(self.microseconds as f64 / MICROSECONDS_A_SECOND as f64)
@@ -87,7 +79,6 @@ mod tests {
             assert_eq!(Timestamp::from_iso(text), Some(moment), "{text}");
         }
         assert_eq!(moment.seconds_text(), "1795362721.900399");
-        assert_eq!(moment.iso(), "2026-11-22T15:52:01.900399+00:00");
         assert_eq!(moment.http_date(), "Sun, 22 Nov 2026 15:52:01 GMT");
         assert_eq!(moment.iso(), "2026-11-22T15:52:01.900399Z");
         assert_eq!(

@@ -30,14 +30,16 @@ pub struct Config {
     pub discovery_seconds: u64,
     /// `SSE_AUTHENTICATION_TOKEN`: what the origin sends with its notices to a realtime server.
     pub sse_authentication_token: Option<String>,
-    /// `ADMIN_KEY_SHA256`: hex SHA-256 of the local admin key.
-    pub admin_key_sha256: Option<String>,
     /// `WEBHOOK_SECRET`: what the origin signs its webhooks with.
     pub webhook_secret: Option<String>,
     /// `ORIGIN_TIMEOUT_SECONDS`: how long the origin may take to begin an answer.
     pub origin_timeout: Duration,
     /// `ANALYTICS_INTERVAL_SECONDS`: how long evaluations are collected before they go to the origin.
     pub analytics_interval: Duration,
+    /// `ADMIN_KEY_SHA256`: hex SHA-256 of the one admin key that is known where there is no origin.
+    pub admin_key_sha256: Option<String>,
+    /// `LOG_ROWS`: whether to log how many rows each call of an identity's object touched.
+    pub log_rows: bool,
 }
 
 const DEFAULT_SOFT_AGE_SECONDS: u64 = 10;
@@ -74,6 +76,7 @@ impl Config {
             |name: &str, default| text(name).and_then(|value| value.parse().ok()).unwrap_or(default);
         let keys = secret("SERVER_KEYS").unwrap_or_default();
         Config {
+            log_rows: text("LOG_ROWS").as_deref() == Some("true"),
             engine: if text("FLAG_ENGINE").as_deref() == Some("11") { Engine::V11 } else { Engine::V10 },
             soft_age_seconds: seconds("DOCUMENT_SOFT_AGE_SECONDS", DEFAULT_SOFT_AGE_SECONDS),
             hard_age_seconds: seconds("DOCUMENT_HARD_AGE_SECONDS", DEFAULT_HARD_AGE_SECONDS),

@@ -1,20 +1,46 @@
-//! An object's own SQLite database.
+//! An object's own SQLite database, with what the platform's bindings leave out: synchronous transactions, alarms that
+//! are set within a turn, and a count of the rows that were touched.
 
-use worker::wasm_bindgen::{JsCast, JsValue};
+use std::cell::Cell;
+
+use serde::de::DeserializeOwned;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Result, SqlStorage, SqlStorageValue, Storage};
 
-use super::identity_object::Transactions;
+#[wasm_bindgen]
+extern "C" {
+    /// The platform's storage.
+    type RawStorage;
+
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction_sync(
+        this: &RawStorage,
+        write: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
+    ) -> std::result::Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = setAlarm)]
+    fn set_alarm(this: &RawStorage, milliseconds: f64) -> std::result::Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = deleteAlarm)]
+    fn delete_alarm(this: &RawStorage) -> std::result::Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = deleteAll)]
+    fn delete_all(this: &RawStorage) -> std::result::Result<Promise, JsValue>;
+}
 
 /// The database of one object.
 pub struct Database {
     sql: SqlStorage,
-    transactions: Transactions,
+    storage: RawStorage,
+    rows: Cell<[u64; 2]>,
 }
 
 impl Database {
     /// The database in an object's storage.
     pub fn of(storage: &Storage) -> Database {
-        Database { sql: storage.sql(), transactions: JsValue::from(storage.as_raw()).unchecked_into() }
+        let raw = JsValue::from(storage.as_raw()).unchecked_into();
+        Database { sql: storage.sql(), storage: raw, rows: Cell::default() }
     }
 
     /// Whether `table` has been made; reading an object that was never written makes none.
@@ -25,17 +51,54 @@ impl Database {
 
     /// What a query gives.
     pub fn rows(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>> {
-        self.sql.exec(query, parameters)?.raw().collect()
+        let cursor = self.sql.exec(query, parameters)?;
+        let rows = cursor.raw().collect();
+        let [read, written] = self.rows.get();
+        self.rows.set([read + cursor.rows_read() as u64, written + cursor.rows_written() as u64]);
+        rows
+    }
+
+    /// What a query gives whose rows are one JSON text each.
+    pub fn read<T: DeserializeOwned>(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<T>> {
+        let value = |row: Vec<SqlStorageValue>| match row.as_slice() {
+            [SqlStorageValue::String(json)] => Ok(serde_json::from_str(json)?),
+            _ => Err(worker::Error::from("a row is no JSON text")),
+        };
+        self.rows(query, parameters)?.into_iter().map(value).collect()
     }
 
     /// Carries out a statement.
     pub fn execute(&self, statement: &str, parameters: Vec<SqlStorageValue>) -> Result<()> {
-        self.sql.exec(statement, parameters).map(drop)
+        self.rows(statement, parameters).map(drop)
     }
 
     /// Does all of this or, if any of it fails, nothing.
     pub fn at_once(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let mut work = || work().map_err(JsValue::from);
-        Ok(self.transactions.transaction_sync(&mut work)?)
+        Ok(self.storage.transaction_sync(&mut work)?)
+    }
+
+    /// Has the platform call the object's alarm at this time, in milliseconds since 1970. Durable together with what
+    /// this turn writes; the promise says nothing more.
+    pub fn set_alarm(&self, milliseconds: u64) -> Result<()> {
+        let _ = self.storage.set_alarm(milliseconds as f64)?;
+        Ok(())
+    }
+
+    /// Takes the alarm back.
+    pub fn delete_alarm(&self) -> Result<()> {
+        let _ = self.storage.delete_alarm()?;
+        Ok(())
+    }
+
+    /// Removes everything, tables and alarm too.
+    pub fn delete_all(&self) -> Result<()> {
+        let _ = self.storage.delete_all()?;
+        Ok(())
+    }
+
+    /// How many rows were read and written since this was asked last.
+    pub fn take_rows(&self) -> [u64; 2] {
+        self.rows.take()
     }
 }

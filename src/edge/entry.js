@@ -4,6 +4,7 @@ import { DurableObject } from "cloudflare:workers";
 
 import worker, {
   AnalyticsObject as RustAnalyticsObject,
+  DirectoryObject as RustDirectoryObject,
   EnvironmentObject as RustEnvironmentObject,
   IdentityObject as RustIdentityObject,
   RegistryObject as RustRegistryObject,
@@ -33,8 +34,30 @@ export class IdentityObject extends DurableObject {
     this.#identity = new RustIdentityObject(state, env);
   }
 
-  carryOut(command) {
-    return this.#identity.carryOut(command);
+  carryOut(order) {
+    return this.#identity.carryOut(order);
+  }
+
+  carryOutAndTell(order) {
+    return this.#identity.carryOutAndTell(order);
+  }
+
+  alarm() {
+    return this.#identity.alarm();
+  }
+}
+
+/** The same for the objects of the directory. */
+export class DirectoryObject extends DurableObject {
+  #directory;
+
+  constructor(state, env) {
+    super(state, env);
+    this.#directory = new RustDirectoryObject(state, env);
+  }
+
+  answer(request) {
+    return this.#directory.answer(request);
   }
 }
 

@@ -9,6 +9,7 @@ use super::environments::{Environments, Loaded};
 use super::identities;
 use super::notices;
 use super::proxy;
+use super::random;
 use super::respond::respond;
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 use crate::publish::Endpoint;
@@ -126,11 +127,4 @@ async fn begin<'e>(
         random: &random,
     };
     api::begin(environment, route, key.kind(), &request)
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    // The platform's source of randomness does not fail; zeros would still be an identifier.
-    let _ = getrandom::fill(&mut bytes);
-    bytes
 }

@@ -16,6 +16,8 @@ pub enum Source {
     EnvironmentObject,
     /// The object that knows which environments there are.
     Registry,
+    /// One of the directory's objects.
+    DirectoryObject,
     /// The Flagsmith behind the worker.
     Origin,
     /// The object that keeps evaluations.
@@ -48,6 +50,7 @@ impl Failure {
             Source::IdentityObject => "identity object",
             Source::EnvironmentObject => "environment object",
             Source::Registry => "registry",
+            Source::DirectoryObject => "directory object",
             Source::Origin => "origin",
             Source::Analytics => "analytics",
             Source::RateLimit => "rate limiter",

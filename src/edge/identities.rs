@@ -3,14 +3,16 @@
 use std::fmt::Display;
 
 use futures_util::future::try_join_all;
+use serde_json::json;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, ObjectNamespace};
+use worker::{Env, ObjectNamespace, console_log};
 
+use super::config::Config;
 use super::failure::{Failure, Source};
 use crate::api::{Error, Part};
-use crate::identity::{Command, Identity, Refusal};
+use crate::identity::{Command, Identity, Order, Outcome, Refusal};
 
 #[wasm_bindgen]
 extern "C" {
@@ -18,7 +20,10 @@ extern "C" {
     type IdentityStub;
 
     #[wasm_bindgen(method, catch, js_name = carryOut)]
-    fn carry_out(this: &IdentityStub, command: &str) -> Result<Promise, JsValue>;
+    fn carry_out(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
+    fn carry_out_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 }
 
 /// Carries out each command on its identity, all at once; gives their outcomes in order.
@@ -27,28 +32,54 @@ pub async fn carry_out(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    let failed = |failure: Failure| {
-        failure.log(Some(environment_key));
-        Error::Unavailable(Part::Identity)
-    };
-    let objects = env.durable_object("IDENTITIES").map_err(|error| failed(failure(&error)))?;
-    let sent = commands
-        .iter()
-        .map(|(identifier, command)| send(&objects, format!("{environment_key}_{identifier}"), command));
-    try_join_all(sent).await.map_err(failed)
+    let objects = namespace(env, environment_key)?;
+    let log_rows = Config::of(env).log_rows;
+    let sent = commands.into_iter().map(|(identifier, command)| {
+        let (environment, identifier) = (environment_key.into(), identifier.into());
+        let order = Order { environment, identifier, uuid: None, command };
+        send(&objects, order, IdentityStub::carry_out, log_rows)
+    });
+    try_join_all(sent).await.map_err(|failure| unavailable(failure, environment_key))
 }
+
+/// Carries out a command and gives all that is known of the identity, when the directory knows it too.
+pub async fn carry_out_and_tell(env: &Env, order: Order) -> Result<Result<Identity, Refusal>, Error> {
+    let environment_key = order.environment.clone();
+    let objects = namespace(env, &environment_key)?;
+    let outcome = send(&objects, order, IdentityStub::carry_out_and_tell, Config::of(env).log_rows).await;
+    outcome.map_err(|failure| unavailable(failure, &environment_key))
+}
+
+type Method = fn(&IdentityStub, &str) -> Result<Promise, JsValue>;
 
 async fn send(
     objects: &ObjectNamespace,
-    name: String,
-    command: &Command,
+    order: Order,
+    method: Method,
+    log_rows: bool,
 ) -> Result<Result<Identity, Refusal>, Failure> {
-    let command = serde_json::to_string(command).map_err(|error| failure(&error))?;
+    let name = format!("{}_{}", order.environment, order.identifier);
+    let text = serde_json::to_string(&order).map_err(|error| failure(&error))?;
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
-    let promise = object.carry_out(&command).map_err(|error| failure(&text(&error)))?;
-    let outcome = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
-    let outcome = outcome.as_string().unwrap_or_default();
-    serde_json::from_str(&outcome).map_err(|_| failure(&"its answer cannot be read"))
+    let promise = method(&object, &text).map_err(|error| failure(&said(&error)))?;
+    let answer = JsFuture::from(promise).await.map_err(|error| failure(&said(&error)))?;
+    let answer = answer.as_string().unwrap_or_default();
+    let outcome: Outcome =
+        serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
+    if log_rows {
+        let [read, written] = outcome.rows;
+        console_log!("{}", json!({"object": "identity", "rows_read": read, "rows_written": written}));
+    }
+    Ok(outcome.result)
+}
+
+fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error> {
+    env.durable_object("IDENTITIES").map_err(|error| unavailable(failure(&error), environment_key))
+}
+
+fn unavailable(failure: Failure, environment_key: &str) -> Error {
+    failure.log(Some(environment_key));
+    Error::Unavailable(Part::Identity)
 }
 
 fn failure(cause: &dyn Display) -> Failure {
@@ -56,6 +87,6 @@ fn failure(cause: &dyn Display) -> Failure {
 }
 
 /// What the platform says of an error of its own.
-fn text(error: &JsValue) -> String {
+fn said(error: &JsValue) -> String {
     worker::Error::from(error.clone()).to_string()
 }

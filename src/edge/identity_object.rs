@@ -2,142 +2,189 @@
 //!
 //! A command is applied in one synchronous turn: nothing is awaited between reading the state and writing it, so
 //! commands take effect one after the other. The platform holds the answer back until the rows are durable.
+//!
+//! What the directory has to know is written down with the change itself, and told afterwards, as often as it takes.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
-use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object,
-};
+use super::clock::milliseconds;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use crate::identity::{Change, Command, Identity, Refusal, Traits};
-
-#[wasm_bindgen]
-extern "C" {
-    /// The platform's storage, for the one method that its bindings leave out.
-    pub type Transactions;
-
-    #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    pub fn transaction_sync(
-        this: &Transactions,
-        write: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
-    ) -> std::result::Result<(), JsValue>;
-}
+use super::database::Database;
+use super::directory::Directory;
+use super::identity_rows::{self, Due, Owner, Record};
+use super::random;
+use crate::identity::directory::{Entry, Tidings};
+use crate::identity::{Change, Identity, Moment, Order, Refusal};
 
 /// One identity.
-#[durable_object(fetch)]
+#[durable_object(alarm)]
 pub struct IdentityObject {
-    sql: SqlStorage,
-    transactions: Transactions,
+    sql: Database,
+    env: Env,
     /// The state, once it has been read.
-    identity: RefCell<Option<Identity>>,
+    record: RefCell<Option<Record>>,
+    /// How often the directory could not be told.
+    failures: Cell<u32>,
 }
 
 impl DurableObject for IdentityObject {
-    fn new(state: State, _env: Env) -> IdentityObject {
-        let storage = state.storage();
-        let transactions = JsValue::from(storage.as_raw()).unchecked_into();
-        IdentityObject { sql: storage.sql(), transactions, identity: RefCell::new(None) }
+    fn new(state: State, env: Env) -> IdentityObject {
+        IdentityObject {
+            sql: Database::of(&state.storage()),
+            env,
+            record: RefCell::new(None),
+            failures: Cell::new(0),
+        }
     }
 
     /// Nobody's way in: commands come by [`IdentityObject::carry_out`].
     async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
+
+    /// Tells the directory what it has not been told.
+    async fn alarm(&self) -> Result<Response> {
+        self.tell().await?;
+        Response::empty()
+    }
 }
 
-#[wasm_bindgen]
+#[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
 impl IdentityObject {
-    /// Takes a [`Command`], gives `Result<Identity, Refusal>`, both as JSON.
+    /// Takes an [`Order`], gives an [`crate::identity::Outcome`] with what SDK requests need, both as JSON.
     ///
     /// A method that the platform calls by name, and that answers without a promise: a request and a response, each
-    /// with its body to be waited for, cost more than the work.
+    /// with its body to be waited for, cost more than the work. The directory is told by the alarm.
     #[wasm_bindgen(js_name = carryOut)]
-    pub fn carry_out(&self, command: &str) -> std::result::Result<String, JsValue> {
-        let outcome =
-            serde_json::from_str(command).map_err(Into::into).and_then(|command| self.apply(command));
-        outcome.and_then(|outcome| Ok(serde_json::to_string(&outcome)?)).map_err(JsValue::from)
+    pub fn carry_out(&self, order: &str) -> std::result::Result<String, JsValue> {
+        let outcome = self.apply(order, 0, |identity| serde_json::to_string(&identity.without_details()));
+        outcome.map_err(JsValue::from)
+    }
+
+    /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
+    /// now: then the alarm will tell it.
+    #[wasm_bindgen(js_name = carryOutAndTell)]
+    pub async fn carry_out_and_tell(&self, order: String) -> std::result::Result<String, JsValue> {
+        let outcome = self.apply(&order, TELL_AGAIN_AFTER, serde_json::to_string)?;
+        self.tell().await?;
+        Ok(outcome)
     }
 }
 
-/// The traits' values are JSON texts: SQL's numbers would lose whole numbers beyond 2^53.
-const SCHEMA: &str = "
-    CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1));
-    CREATE TABLE trait (trait_key TEXT PRIMARY KEY, trait_value TEXT NOT NULL) WITHOUT ROWID;
-    INSERT INTO identity (id) VALUES (1);";
-const IS_THERE: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'identity'";
-const READ: &str = "SELECT trait_key, trait_value FROM trait";
-/// How many traits are written at once. A text bound to a statement may have 2 MB; a trait of 2,000 characters has
-/// some 24 kB in the worst spelling of its worst characters.
-const ROWS_A_STATEMENT: usize = 64;
-/// Takes a JSON list of pairs.
-const SET: &str = "
-    INSERT INTO trait (trait_key, trait_value)
-    SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
-    ON CONFLICT (trait_key) DO UPDATE SET trait_value = excluded.trait_value";
-/// Takes a JSON list of keys.
-const DELETE: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
+/// How long the alarm leaves to who tells the directory by itself, in milliseconds.
+const TELL_AGAIN_AFTER: u64 = 5_000;
+/// The longest time between two attempts to tell the directory, in milliseconds.
+const MAX_BACKOFF: u64 = 300_000;
 
 impl IdentityObject {
-    fn apply(&self, command: Command) -> Result<Result<Identity, Refusal>> {
-        let mut identity = match self.identity.take() {
-            Some(identity) => identity,
-            None => self.read()?,
+    fn apply(
+        &self,
+        order: &str,
+        alarm_after: u64,
+        show: impl Fn(&Identity) -> serde_json::Result<String>,
+    ) -> Result<String> {
+        let order: Order = serde_json::from_str(order)?;
+        let owner = Owner::from(&order);
+        let mut record = match self.record.take() {
+            Some(record) => record,
+            None => identity_rows::read(&self.sql)?,
         };
-        match identity.apply(command) {
+        let moment = Moment { now: milliseconds(), random: &random };
+        let result = match record.identity.apply(order, moment) {
             Ok(change) => {
-                // If this fails, what is in memory is dropped, and the next command reads what was really stored.
-                self.write(&identity.traits, &change)?;
-                self.identity.replace(Some(identity.clone()));
-                Ok(Ok(identity))
+                if change != Change::default() {
+                    record.follow(owner, &change);
+                    // If this fails, what is in memory is dropped, and the next command reads what was really stored.
+                    identity_rows::write(&self.sql, &record, &change)?;
+                    if change.concerns_entry() || change.concerns_overrides() {
+                        self.sql.set_alarm(moment.now + alarm_after)?;
+                    }
+                }
+                format!("{{\"Ok\":{}}}", show(&record.identity)?)
             }
-            Err(refusal) => {
-                self.identity.replace(Some(identity));
-                Ok(Err(refusal))
-            }
-        }
+            Err(refusal) => serde_json::to_string(&std::result::Result::<(), Refusal>::Err(refusal))?,
+        };
+        self.record.replace(Some(record));
+        let [read, written] = self.sql.take_rows();
+        Ok(format!("{{\"result\":{result},\"rows\":[{read},{written}]}}"))
     }
 
-    /// An identity that was never written has no tables, and reading it makes none.
-    fn read(&self) -> Result<Identity> {
-        let mut identity = Identity { exists: !self.rows(IS_THERE)?.is_empty(), traits: Traits::new() };
-        if identity.exists {
-            for row in self.rows(READ)? {
-                if let [SqlStorageValue::String(key), SqlStorageValue::String(value)] = row.as_slice() {
-                    identity.traits.insert(key.as_str().into(), serde_json::from_str(value)?);
+    /// Tells the directory what it has not been told, until there is nothing left or it does not answer.
+    async fn tell(&self) -> Result<()> {
+        loop {
+            let Some((record, due)) = self.due()? else { return Ok(()) };
+            let Some(owner) = &record.owner else { return Ok(()) };
+            let told =
+                tell_of(&Directory::new(&self.env, &owner.environment), owner, &record.identity, due).await;
+            match told {
+                Ok(()) => self.told(due)?,
+                Err(failure) => {
+                    failure.log(Some(&owner.environment));
+                    let failures = self.failures.get() + 1;
+                    self.failures.set(failures);
+                    let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
+                    return self.sql.set_alarm(milliseconds() + backoff);
                 }
             }
         }
-        Ok(identity)
     }
 
-    fn rows(&self, query: &str) -> Result<Vec<Vec<SqlStorageValue>>> {
-        self.sql.exec(query, None)?.raw().collect()
+    /// What there is to tell, and of which state.
+    fn due(&self) -> Result<Option<(Record, Due)>> {
+        if self.record.borrow().is_none() {
+            let record = identity_rows::read(&self.sql)?;
+            self.record.replace(Some(record));
+        }
+        let record = self.record.borrow();
+        Ok(record
+            .as_ref()
+            .filter(|record| !record.due.is_nothing())
+            .map(|record| (record.clone(), record.due)))
     }
 
-    /// Writes what has changed: all of it or, if any of it fails, nothing.
-    fn write(&self, traits: &Traits, change: &Change) -> Result<()> {
-        if *change == Change::default() {
-            return Ok(());
+    /// What was told is due no longer, unless it has changed meanwhile. Of an identity that is no more, nothing is
+    /// left then.
+    fn told(&self, told: Due) -> Result<()> {
+        self.failures.set(0);
+        let mut slot = self.record.borrow_mut();
+        let Some(record) = slot.as_mut() else { return Ok(()) };
+        record.due.entry = record.due.entry.filter(|due| Some(*due) != told.entry);
+        record.due.overrides = record.due.overrides.filter(|due| Some(*due) != told.overrides);
+        if !record.due.is_nothing() {
+            return identity_rows::write_due(&self.sql, record.due);
         }
-        let mut write = || self.write_rows(traits, change).map_err(JsValue::from);
-        Ok(self.transactions.transaction_sync(&mut write)?)
+        if record.identity.exists {
+            identity_rows::write_due(&self.sql, record.due)?;
+            return self.sql.delete_alarm();
+        }
+        *slot = None;
+        self.sql.delete_all()
     }
+}
 
-    fn write_rows(&self, traits: &Traits, change: &Change) -> Result<()> {
-        if change.created {
-            self.sql.exec(SCHEMA, None)?;
-        }
-        for keys in change.deleted.chunks(ROWS_A_STATEMENT) {
-            self.sql.exec(DELETE, vec![serde_json::to_string(keys)?.into()])?;
-        }
-        for keys in change.set.chunks(ROWS_A_STATEMENT) {
-            let pair = |key| Ok((key, serde_json::to_string(&traits.get(key))?));
-            let pairs: Vec<(&Box<str>, String)> = keys.iter().map(pair).collect::<Result<_>>()?;
-            self.sql.exec(SET, vec![serde_json::to_string(&pairs)?.into()])?;
-        }
-        Ok(())
+/// Tells the directory of an identity.
+async fn tell_of(
+    directory: &Directory,
+    owner: &Owner,
+    identity: &Identity,
+    due: Due,
+) -> std::result::Result<(), super::failure::Failure> {
+    let identifier = owner.identifier.clone();
+    if let Some(sequence) = due.entry {
+        let entry = identity.details.as_ref().map(|details| Entry {
+            identifier: identifier.clone(),
+            uuid: details.uuid.clone(),
+            alias: details.dashboard_alias.clone(),
+        });
+        directory.tell(Tidings::Entry { identifier: identifier.clone(), sequence, entry }).await?;
     }
+    if let Some(sequence) = due.overrides {
+        let (uuid, states) = (owner.uuid.clone(), identity.overrides.clone());
+        directory.tell(Tidings::Overrides { identifier, sequence, uuid, states }).await?;
+    }
+    Ok(())
 }

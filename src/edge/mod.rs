@@ -6,10 +6,14 @@
 mod alarm;
 mod analytics;
 mod analytics_object;
+mod authorize;
 mod body;
 mod clock;
 mod config;
 mod database;
+mod directory;
+mod directory_object;
+mod edge_identities;
 mod entry;
 mod environment_object;
 mod environment_rows;
@@ -17,6 +21,7 @@ mod environments;
 mod failure;
 mod identities;
 mod identity_object;
+mod identity_rows;
 mod kv;
 mod notices;
 mod origin;
@@ -35,6 +40,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
 
 pub use analytics_object::AnalyticsObject;
+pub use directory_object::DirectoryObject;
 pub use environment_object::EnvironmentObject;
 pub use identity_object::IdentityObject;
 pub use registry_object::RegistryObject;
@@ -69,4 +75,12 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     {
         failure.log(None);
     }
+}
+
+/// Sixteen random bytes.
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // The platform's source of randomness does not fail; zeros would still be an identifier.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
 }

@@ -6,6 +6,7 @@ use worker::{Context, Env, web_sys};
 
 use super::body::{read_at_most, rejoin, told_length};
 use super::config::Config;
+use super::edge_identities;
 use super::entry::Incoming;
 use super::origin::{Exchange, Fault};
 use super::publishing;
@@ -20,6 +21,13 @@ pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys
     let origin = config.origin.as_ref();
     match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
         Destination::Answered(response) => respond(response),
+        Destination::EdgeIdentities(address) => {
+            let answer = match admit(&incoming, env).await {
+                Ok(()) => edge_identities::answer(&incoming, env, context, address).await,
+                Err(error) => Response::error(&error),
+            };
+            respond(answer.finish(None, &incoming.method))
+        }
         Destination::Origin(origin) => {
             let answer = match admit(&incoming, env).await {
                 Ok(()) => forward(&incoming, origin, config, context).await,

@@ -128,17 +128,12 @@ pub enum Refusal {
 }
 
 /// What an object answers to a command.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Outcome<T> {
+#[derive(Debug, Deserialize)]
+pub struct Outcome {
     /// The identity as the command left it.
-    pub result: Result<T, Refusal>,
+    pub result: Result<Identity, Refusal>,
     /// Rows of the object's storage that were read and written.
-    #[serde(default, skip_serializing_if = "is_none")]
     pub rows: [u64; 2],
-}
-
-fn is_none(rows: &[u64; 2]) -> bool {
-    *rows == [0, 0]
 }
 
 /// When and with which chances a command is carried out.

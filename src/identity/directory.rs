@@ -54,6 +54,58 @@ pub struct Override {
     pub state: FeatureState,
 }
 
+/// What an identity's object tells the directory. Of several that concern one identity only the latest counts, in
+/// whatever order they come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tidings {
+    /// The entry is this; none if the identity is no more.
+    Entry {
+        /// Whose entry.
+        identifier: Box<str>,
+        /// How late.
+        sequence: u64,
+        /// The entry.
+        entry: Option<Entry>,
+    },
+    /// The identity's overrides are these.
+    Overrides {
+        /// Whose overrides.
+        identifier: Box<str>,
+        /// How late.
+        sequence: u64,
+        /// The identity's name in the Admin API.
+        uuid: Box<str>,
+        /// All of them.
+        states: Vec<FeatureState>,
+    },
+}
+
+/// A request to one of the directory's objects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Gives nothing.
+    Tell(Tidings),
+    /// Gives a list of [`Entry`].
+    Find(Query),
+    /// Gives an [`Entry`] or null.
+    Resolve(Box<str>),
+    /// Gives [`Overrides`]: of one feature if so.
+    Overrides(Option<i64>),
+    /// Gives [`Overrides`], without any if they are those of this version.
+    OverridesSince(Option<u64>),
+}
+
+/// The overrides of an environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// How often they have changed.
+    pub version: u64,
+    /// Those that were asked for, by identifier; none if they have not changed.
+    pub overrides: Option<Vec<Override>>,
+}
+
 /// What is looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +142,11 @@ pub struct PageKey {
 }
 
 impl PageKey {
+    /// Where the entry is in the column that the page is ordered by.
+    pub fn text(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.identifier)
+    }
+
     /// The text that a client gives back, opaque to it.
     pub fn encode(&self) -> String {
         // Neither of the texts can fail to be written.

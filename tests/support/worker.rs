@@ -103,7 +103,7 @@ impl Worker {
             // Without an origin.
             Opened::Elsewhere => match admin::direct(method, path, None, &header) {
                 Destination::Answered(response) => return to_answer(response),
-                Destination::Origin(_) => panic!("{path} goes to an origin that is not there"),
+                other => panic!("{path} goes elsewhere: {other:?}"),
             },
         };
         let Worker { environments, server_keys, identities } = self;

@@ -40,7 +40,7 @@ fn reading_creates_nothing() {
     assert!(apply(&mut identity, Command::Create).unwrap().created);
     assert_eq!(apply(&mut identity, Command::Create), Ok(Change::default()));
     let details = identity.details.unwrap();
-    assert_eq!(&*details.created_date, "2026-11-22T15:52:01.900000+00:00");
+    assert_eq!(&*details.created_date, "2026-11-22T15:52:01.900000Z");
 }
 
 #[test]

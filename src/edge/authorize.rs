@@ -1,0 +1,122 @@
+//! Finds out what an admin's credential permits: remembered for a minute, else asked of the origin.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use worker::Env;
+
+use super::clock::milliseconds;
+use super::config::Config;
+use super::failure::{Failure, Source};
+use super::origin::{self, Call};
+use crate::admin::Origin;
+use crate::admin::authorization::{
+    Answer, Authorization, Challenge, Permission, Probe, Step, Verdict, Verdicts,
+};
+use crate::admin::credential::Credential;
+use crate::api::{Error, Part};
+use crate::memory::{Ages, Memory};
+
+/// A probe that takes longer counts as failed. Each takes a Flagsmith some 0.3 s.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// More than any answer to a probe has; a user's permissions are some hundred bytes.
+const MAX_ANSWER_LENGTH: usize = 64 * 1024;
+/// Verdicts tell by themselves until when they hold.
+const AGES: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
+
+thread_local! {
+    /// By the fingerprint of credential and environment.
+    static VERDICTS: RefCell<Memory<Verdicts>> = RefCell::default();
+}
+
+/// Whether the caller has a permission in an environment; 503 if that cannot be found out.
+///
+/// Without an origin only the holder of the local key has any, and has all.
+pub async fn authorize(
+    env: &Env,
+    header: &dyn Fn(&str) -> Option<String>,
+    environment_key: &str,
+    permission: Permission,
+) -> Result<Verdict, Error> {
+    let config = Config::of(env);
+    let credential = Credential::read(header);
+    let Some(origin) = &config.origin else {
+        let hash = config.admin_key_sha256.as_ref().ok_or(Error::AdminKeyMissing)?;
+        return Ok(match credential {
+            None => Verdict::Unauthenticated(Challenge::missing()),
+            Some(credential) if credential.is_local_key(hash) => Verdict::Allowed,
+            Some(_) => Verdict::Unauthenticated(Challenge::wrong_key()),
+        });
+    };
+    let Some(credential) = credential else { return Ok(Verdict::Unauthenticated(Challenge::missing())) };
+    let name = credential.fingerprint(environment_key);
+    let known = VERDICTS.with_borrow_mut(|verdicts| verdicts.get(&name, milliseconds(), AGES));
+    let known = known.map(|known| known.value);
+    if let Some(verdict) = known.as_ref().and_then(|known| known.get(permission, milliseconds())) {
+        return Ok(verdict.clone());
+    }
+    let asked_at = milliseconds();
+    let decided = ask(origin, &credential, environment_key, permission).await?;
+    let verdict =
+        decided.iter().find(|(decided, _)| *decided == permission).map(|(_, verdict)| verdict.clone());
+    let mut verdicts = known.unwrap_or_default();
+    verdicts.learn(decided, asked_at);
+    VERDICTS.with_borrow_mut(|memory| memory.put(&name, verdicts, size_of::<Verdicts>(), asked_at));
+    verdict.ok_or(Error::Unavailable(Part::Permissions))
+}
+
+async fn ask(
+    origin: &Origin,
+    credential: &Credential,
+    environment_key: &str,
+    permission: Permission,
+) -> Result<Vec<(Permission, Verdict)>, Error> {
+    let unavailable = Error::Unavailable(Part::Permissions);
+    let mut question = Authorization::new(credential, permission);
+    let mut probe = question.first();
+    loop {
+        let answer = send(origin, credential, environment_key, probe).await.map_err(|fault| {
+            fault.report();
+            unavailable.clone()
+        })?;
+        let www_authenticate = answer.header("www-authenticate");
+        let seen = Answer {
+            status: answer.status,
+            www_authenticate: www_authenticate.as_deref(),
+            body: &answer.body,
+        };
+        match question.take(seen) {
+            Ok(Step::Decided(decided)) => return Ok(decided),
+            Ok(Step::Ask(next)) => probe = next,
+            Err(unclear) => {
+                let cause = format!("a probe of permissions was answered with {}", unclear.0);
+                Failure::new(Source::Origin, cause).log(Some(environment_key));
+                return Err(unavailable);
+            }
+        }
+    }
+}
+
+async fn send(
+    origin: &Origin,
+    credential: &Credential,
+    environment_key: &str,
+    probe: Probe,
+) -> Result<origin::Answer, origin::Fault> {
+    let mut headers: Vec<(&str, String)> = credential.headers().collect();
+    headers.push(("accept", "application/json".to_owned()));
+    if probe.body().is_some() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let target = probe.path(environment_key);
+    let call = Call {
+        method: probe.method(),
+        target: &target,
+        headers: &headers,
+        body: probe.body().map(str::as_bytes),
+        timeout: TIMEOUT,
+        max_length: MAX_ANSWER_LENGTH,
+    };
+    origin::call(origin, call).await
+}

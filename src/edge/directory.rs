@@ -1,0 +1,109 @@
+//! Asks the objects of an environment's directory (see [`crate::identity::directory`]).
+
+use std::fmt::Display;
+
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use worker::Env;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use super::failure::{Failure, Source};
+use crate::identity::directory::{
+    Entry, Overrides, PageKey, Query, Request, SHARDS, Tidings, shard_of, shards_for,
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of a [`super::DirectoryObject`] in another place.
+    type DirectoryStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn answer(this: &DirectoryStub, request: &str) -> Result<Promise, JsValue>;
+}
+
+/// The directory of one environment.
+pub struct Directory {
+    env: Env,
+    environment_key: String,
+}
+
+/// One of the directory's objects.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Entries, by the hash of their identifier.
+    Shard(u8),
+    /// All overrides: they are few, since people make them.
+    Overrides,
+}
+
+impl Directory {
+    /// The directory of an environment.
+    pub fn new(env: &Env, environment_key: &str) -> Directory {
+        Directory { env: env.clone(), environment_key: environment_key.to_owned() }
+    }
+
+    /// Tells whom it concerns.
+    pub async fn tell(&self, tidings: Tidings) -> Result<(), Failure> {
+        let part = match &tidings {
+            Tidings::Entry { identifier, .. } => Part::Shard(shard_of(identifier)),
+            Tidings::Overrides { .. } => Part::Overrides,
+        };
+        self.ask(part, &Request::Tell(tidings)).await
+    }
+
+    /// A page of entries, and where the next one begins.
+    pub async fn find(&self, query: &Query) -> Result<(Vec<Entry>, Option<PageKey>), Failure> {
+        let request = Request::Find(Query { limit: query.limit + 1, ..query.clone() });
+        let asked = (0..SHARDS).map(|shard| self.ask(Part::Shard(shard), &request));
+        Ok(query.merge(try_join_all(asked).await?))
+    }
+
+    /// The entry of this UUID. One that was made here tells which shard knows it; for any other all are asked.
+    pub async fn resolve(&self, uuid: &str) -> Result<Option<Entry>, Failure> {
+        let request = Request::Resolve(uuid.into());
+        let mut shards = shards_for(uuid);
+        if let Some(first) = shards.next()
+            && let Some(entry) = self.ask(Part::Shard(first), &request).await?
+        {
+            return Ok(Some(entry));
+        }
+        let asked = shards.map(|shard| self.ask::<Option<Entry>>(Part::Shard(shard), &request));
+        Ok(try_join_all(asked).await?.into_iter().flatten().next())
+    }
+
+    /// The environment's overrides, of one feature or of all.
+    pub async fn overrides(&self, feature: Option<i64>) -> Result<Overrides, Failure> {
+        self.ask(Part::Overrides, &Request::Overrides(feature)).await
+    }
+
+    /// The environment's overrides, unless they are those of a version that is known.
+    pub async fn overrides_since(&self, version: Option<u64>) -> Result<Overrides, Failure> {
+        self.ask(Part::Overrides, &Request::OverridesSince(version)).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, part: Part, request: &impl Serialize) -> Result<T, Failure> {
+        let name = match part {
+            Part::Shard(number) => format!("{}_{number}", self.environment_key),
+            Part::Overrides => format!("{}_overrides", self.environment_key),
+        };
+        let objects = self.env.durable_object("DIRECTORY").map_err(|error| failure(&error))?;
+        let object: DirectoryStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
+        let request = serde_json::to_string(request).map_err(|error| failure(&error))?;
+        let promise = object.answer(&request).map_err(|error| failure(&text(&error)))?;
+        let answer = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
+        let answer = answer.as_string().unwrap_or_default();
+        serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))
+    }
+}
+
+fn failure(cause: &dyn Display) -> Failure {
+    Failure::new(Source::DirectoryObject, cause)
+}
+
+/// What the platform says of an error of its own.
+fn text(error: &JsValue) -> String {
+    worker::Error::from(error.clone()).to_string()
+}

@@ -1,0 +1,127 @@
+//! The edge-identities Admin API: authorizes, looks things up, has commands carried out, and answers.
+
+use worker::{Context, Env};
+
+use super::authorize::authorize;
+use super::body;
+use super::config::Config;
+use super::directory::Directory;
+use super::entry::Incoming;
+use super::environments::Environments;
+use super::failure::Failure;
+use super::identities;
+use super::random;
+use crate::admin::authorization::Verdict;
+use crate::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
+use crate::api::{EnvironmentKey, Error, MAX_BODY_LENGTH, Part, Request, Response};
+use crate::document::Environment;
+use crate::identity::{Command, Identity, Order, Refusal};
+
+/// Answers a request to one of these routes.
+pub async fn answer(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    address: Address,
+) -> Response<'static> {
+    let answer = answer_or_fail(incoming, env, context, address).await;
+    answer.unwrap_or_else(|error| Response::error(&error))
+}
+
+async fn answer_or_fail(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    address: Address,
+) -> Result<Response<'static>, Error> {
+    let header = |name: &str| incoming.header(name);
+    let method = incoming.method.as_str();
+    let permission = address.route.permission(method);
+    let verdict = if address.is_sound() {
+        authorize(env, &header, &address.environment, permission).await?
+    } else {
+        Verdict::NoEnvironment
+    };
+    let verdict = if verdict == Verdict::NoEnvironment { address.route.no_environment() } else { verdict };
+    if let Some(refusal) = verdict.refusal() {
+        return Ok(refusal);
+    }
+    if let Err(refusal) = address.route.check_method(method) {
+        return Ok(refusal);
+    }
+    let environments = Environments::new(env.clone(), Config::of(env));
+    let key = EnvironmentKey::Client(address.environment);
+    let loaded = match environments.load(&key, context).await {
+        Err(Error::KeyUnknown) => {
+            return Ok(address.route.no_environment().refusal().unwrap_or_else(answer::missing));
+        }
+        loaded => loaded?,
+    };
+    let environment = &loaded.environment.environment;
+    let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
+    let body = if takes_body { body::read(&incoming.request, MAX_BODY_LENGTH).await? } else { Vec::new() };
+    let request = Request { method, query: &incoming.query, header: &header, body: &body, random: &random };
+    let action = edge_identities::read(environment, address.route, &request)?;
+    act(env, environment, action).await
+}
+
+async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Response<'static>, Error> {
+    let directory = Directory::new(env, environment.key());
+    let failed = |failure: Failure| {
+        failure.log(Some(environment.key()));
+        Error::Unavailable(Part::Directory)
+    };
+    Ok(match action {
+        Action::Nothing => answer::nothing(),
+        Action::List(query) => {
+            let (entries, next) = directory.find(&query).await.map_err(failed)?;
+            answer::page(&entries, next.as_ref())
+        }
+        Action::Overrides(feature) => {
+            let known = directory.overrides(feature).await.map_err(failed)?;
+            answer::overrides(environment, known.overrides.unwrap_or_default())
+        }
+        Action::Order(target, command, reply) => match carry_out(env, environment, &target, command).await? {
+            Err(refusal) => answer::refused(refusal, &target, &reply),
+            Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
+        },
+        Action::Clone(target, source) => {
+            let source = carry_out(env, environment, &Target::Uuid(source), Command::Read).await?;
+            let Ok((_, source)) = source else { return Ok(answer::missing()) };
+            let states = edge_identities::cloned(&source.overrides, &random);
+            let (target, reply) = (Target::Uuid(target), Reply::AllFeatureStates);
+            match carry_out(env, environment, &target, Command::ReplaceOverrides(states)).await? {
+                Err(refusal) => answer::refused(refusal, &target, &reply),
+                Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
+            }
+        }
+    })
+}
+
+/// Carries out a command on the identity that is meant; also gives its identifier.
+async fn carry_out(
+    env: &Env,
+    environment: &Environment,
+    target: &Target,
+    command: Command,
+) -> Result<Result<(String, Identity), Refusal>, Error> {
+    let (identifier, uuid) = match target {
+        Target::Identifier(identifier) => (identifier.clone(), None),
+        Target::Uuid(uuid) => {
+            let found = Directory::new(env, environment.key()).resolve(uuid).await.map_err(|failure| {
+                failure.log(Some(environment.key()));
+                Error::Unavailable(Part::Directory)
+            })?;
+            let Some(entry) = found else { return Ok(Err(Refusal::Missing)) };
+            (entry.identifier.into(), Some(uuid.as_str().into()))
+        }
+    };
+    let order = Order {
+        environment: environment.key().into(),
+        identifier: identifier.as_str().into(),
+        uuid,
+        command,
+    };
+    let outcome = identities::carry_out_and_tell(env, order).await?;
+    Ok(outcome.map(|identity| (identifier, identity)))
+}

@@ -1,0 +1,230 @@
+//! How an identity lies in its object's database.
+//!
+//! What earlier versions wrote stays readable: they had only the tables `identity` and `trait`. The traits' values and
+//! the overrides are JSON texts: SQL's numbers would lose whole numbers beyond 2^53.
+
+use serde::Deserialize;
+use worker::{Result, SqlStorageValue};
+
+use super::database::Database;
+use crate::identity::{Change, Details, Identity, Order, Traits};
+
+/// What an object knows.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The identity.
+    pub identity: Identity,
+    /// Whose it is; none until something is written.
+    pub owner: Option<Owner>,
+    /// What the directory has still to be told.
+    pub due: Due,
+}
+
+/// Whose identity it is. The object cannot tell by its own name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The client key of its environment.
+    pub environment: Box<str>,
+    /// Its identifier.
+    pub identifier: Box<str>,
+    /// Its name in the Admin API, also when it is no more.
+    pub uuid: Box<str>,
+}
+
+/// What the directory has still to be told: that, and since which change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Its entry.
+    pub entry: Option<u64>,
+    /// Its overrides.
+    pub overrides: Option<u64>,
+}
+
+impl Due {
+    /// Whether there is nothing to tell.
+    pub fn is_nothing(self) -> bool {
+        self == Due::default()
+    }
+}
+
+#[derive(Deserialize)]
+struct DetailsRow {
+    environment: Box<str>,
+    identifier: Box<str>,
+    uuid: Box<str>,
+    created_date: Box<str>,
+    dashboard_alias: Option<Box<str>>,
+    sequence: u64,
+    erased: u8,
+    entry_due: Option<u64>,
+    overrides_due: Option<u64>,
+}
+
+const TABLES: &str = "SELECT json_quote(name) FROM sqlite_master WHERE type = 'table'";
+const READ_TRAITS: &str = "SELECT trait_key, trait_value FROM trait";
+const READ_OVERRIDES: &str = "SELECT state FROM identity_override ORDER BY position";
+const READ_DETAILS: &str = "
+    SELECT json_object('environment', environment, 'identifier', identifier, 'uuid', uuid,
+        'created_date', created_date, 'dashboard_alias', dashboard_alias, 'sequence', sequence, 'erased', erased,
+        'entry_due', entry_due, 'overrides_due', overrides_due) FROM details";
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS trait (trait_key TEXT PRIMARY KEY, trait_value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS details (id INTEGER PRIMARY KEY CHECK (id = 1), environment TEXT NOT NULL,
+        identifier TEXT NOT NULL, uuid TEXT NOT NULL, created_date TEXT NOT NULL, dashboard_alias TEXT,
+        sequence INTEGER NOT NULL, erased INTEGER NOT NULL, entry_due INTEGER, overrides_due INTEGER)";
+const OVERRIDES_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS identity_override (position INTEGER PRIMARY KEY, feature_id INTEGER NOT NULL UNIQUE,
+        state TEXT NOT NULL)";
+const SET_DETAILS: &str = "
+    INSERT INTO details VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET environment = excluded.environment, identifier = excluded.identifier,
+        uuid = excluded.uuid, created_date = excluded.created_date, dashboard_alias = excluded.dashboard_alias,
+        sequence = excluded.sequence, erased = excluded.erased, entry_due = excluded.entry_due,
+        overrides_due = excluded.overrides_due";
+const SET_DUE: &str = "UPDATE details SET entry_due = ?, overrides_due = ?";
+
+/// How many traits are written at once. A text bound to a statement may have 2 MB; a trait of 2,000 characters has
+/// some 24 kB in the worst spelling of its worst characters.
+const ROWS_A_STATEMENT: usize = 64;
+/// Takes a JSON list of pairs.
+const SET_TRAITS: &str = "
+    INSERT INTO trait (trait_key, trait_value)
+    SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+    ON CONFLICT (trait_key) DO UPDATE SET trait_value = excluded.trait_value";
+/// Takes a JSON list of keys.
+const DELETE_TRAITS: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
+/// An override that is there keeps its place.
+const SET_OVERRIDE: &str = "
+    INSERT INTO identity_override (feature_id, state) VALUES (?, ?)
+    ON CONFLICT (feature_id) DO UPDATE SET state = excluded.state";
+const DELETE_OVERRIDE: &str = "DELETE FROM identity_override WHERE feature_id = ?";
+
+/// Reads what is stored. An identity that was never written has no tables, and reading it makes none.
+pub fn read(sql: &Database) -> Result<Record> {
+    let tables: Vec<String> = sql.read(TABLES, vec![])?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    let mut record = Record::default();
+    if has("details")
+        && let Some(row) = sql.read::<DetailsRow>(READ_DETAILS, vec![])?.pop()
+    {
+        let DetailsRow { environment, identifier, uuid, created_date, dashboard_alias, sequence, .. } = row;
+        record.identity.sequence = sequence;
+        record.identity.exists = row.erased == 0;
+        record.due = Due { entry: row.entry_due, overrides: row.overrides_due };
+        if record.identity.exists {
+            let details = Details { uuid: uuid.clone(), created_date, dashboard_alias };
+            record.identity.details = Some(details);
+        }
+        record.owner = Some(Owner { environment, identifier, uuid });
+    } else {
+        record.identity.exists = has("identity");
+    }
+    if record.identity.exists {
+        record.identity.traits = traits(sql)?;
+        if has("identity_override") {
+            record.identity.overrides = sql.read(READ_OVERRIDES, vec![])?;
+        }
+    }
+    Ok(record)
+}
+
+fn traits(sql: &Database) -> Result<Traits> {
+    let mut traits = Traits::new();
+    for row in sql.rows(READ_TRAITS, vec![])? {
+        if let [SqlStorageValue::String(key), SqlStorageValue::String(value)] = row.as_slice() {
+            traits.insert(key.as_str().into(), serde_json::from_str(value)?);
+        }
+    }
+    Ok(traits)
+}
+
+/// Writes what a change changed: all of it or, if any of it fails, nothing.
+pub fn write(sql: &Database, record: &Record, change: &Change) -> Result<()> {
+    sql.at_once(|| write_rows(sql, record, change))
+}
+
+fn write_rows(sql: &Database, record: &Record, change: &Change) -> Result<()> {
+    let identity = &record.identity;
+    if change.created || change.details {
+        sql.execute(SCHEMA, vec![])?;
+    }
+    if change.erased {
+        sql.execute("DELETE FROM trait", vec![])?;
+    }
+    for keys in change.deleted.chunks(ROWS_A_STATEMENT) {
+        sql.execute(DELETE_TRAITS, vec![serde_json::to_string(keys)?.into()])?;
+    }
+    for keys in change.set.chunks(ROWS_A_STATEMENT) {
+        let pair = |key| Ok((key, serde_json::to_string(&identity.traits.get(key))?));
+        let pairs: Vec<(&Box<str>, String)> = keys.iter().map(pair).collect::<Result<_>>()?;
+        sql.execute(SET_TRAITS, vec![serde_json::to_string(&pairs)?.into()])?;
+    }
+    if !change.overrides_set.is_empty() || !change.overrides_deleted.is_empty() {
+        sql.execute(OVERRIDES_SCHEMA, vec![])?;
+    }
+    for feature in &change.overrides_deleted {
+        sql.execute(DELETE_OVERRIDE, vec![(*feature).into()])?;
+    }
+    for feature in &change.overrides_set {
+        let state = identity.overrides.iter().find(|state| state.feature.id == *feature);
+        if let Some(state) = state {
+            sql.execute(SET_OVERRIDE, vec![(*feature).into(), serde_json::to_string(state)?.into()])?;
+        }
+    }
+    if change.concerns_entry() || change.concerns_overrides() {
+        write_details(sql, record)?;
+    }
+    Ok(())
+}
+
+fn write_details(sql: &Database, record: &Record) -> Result<()> {
+    let Some(owner) = &record.owner else { return Ok(()) };
+    let details = record.identity.details.as_ref();
+    let number = |number: u64| SqlStorageValue::from(number as i64);
+    sql.execute(
+        SET_DETAILS,
+        vec![
+            (&*owner.environment).into(),
+            (&*owner.identifier).into(),
+            (&*owner.uuid).into(),
+            details.map_or("", |details| &*details.created_date).into(),
+            details.and_then(|details| details.dashboard_alias.as_deref()).into(),
+            number(record.identity.sequence),
+            i32::from(!record.identity.exists).into(),
+            record.due.entry.map(number).into(),
+            record.due.overrides.map(number).into(),
+        ],
+    )
+}
+
+/// Writes what is still to be told.
+pub fn write_due(sql: &Database, due: Due) -> Result<()> {
+    let number = |number: u64| SqlStorageValue::from(number as i64);
+    sql.execute(SET_DUE, vec![due.entry.map(number).into(), due.overrides.map(number).into()])
+}
+
+impl Record {
+    /// Follows a change that was made to the identity: whose it is, and what there is to tell.
+    pub fn follow(&mut self, order: Owner, change: &Change) {
+        let uuid = self.identity.uuid().map(Box::from);
+        let uuid = uuid.or_else(|| self.owner.as_ref().map(|owner| owner.uuid.clone())).unwrap_or_default();
+        self.owner = Some(Owner { uuid, ..order });
+        let sequence = Some(self.identity.sequence);
+        if change.concerns_entry() {
+            self.due.entry = sequence;
+        }
+        // Another name of the identity is in each of its overrides.
+        let renamed = change.details && !self.identity.overrides.is_empty();
+        if change.concerns_overrides() || renamed {
+            self.due.overrides = sequence;
+        }
+    }
+}
+
+impl From<&Order> for Owner {
+    fn from(order: &Order) -> Owner {
+        let (environment, identifier) = (order.environment.clone(), order.identifier.clone());
+        Owner { environment, identifier, uuid: Box::default() }
+    }
+}

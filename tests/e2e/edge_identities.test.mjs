@@ -1,0 +1,102 @@
+// The edge-identities Admin API over HTTP, authorized by a stand-in for the Flagsmith behind the worker. What a running
+// Flagsmith was recorded to answer is replayed whole; the native tests replay the same files.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { differences } from "./compare.mjs";
+import { RECORDINGS, startEdge } from "./harness.mjs";
+import { exchangesIn, startOrigin } from "./origin.mjs";
+
+if (RECORDINGS === null) console.log("NOT RUN: the recorded edge identities, whose folder is not there; set RECORDINGS");
+
+test("the recorded edge identities, and those that are answered otherwise", { skip: RECORDINGS === null }, async (t) => {
+  const origin = await startOrigin({ recordings: RECORDINGS });
+  t.after(() => origin.close());
+  const edge = await startEdge({ origin, documents: join(RECORDINGS, "documents") });
+  t.after(() => edge.close());
+  const bindings = new Map();
+  await replay(edge, "edge-identities.jsonl", 150, bindings, ({ response }) => response);
+  await replay(edge, "edge-identities-differences.jsonl", 24, bindings, ({ name }) => ours(name.replace("edge:", "")));
+});
+
+const NOT_FOUND = { status: 404, body: { detail: "Not found." } };
+const NO_FEATURE = { status: 400, body: { feature: ["There is no such feature in this environment."] } };
+const NO_PAGE = { status: 400, body: { last_evaluated_key: ["This is no key of a page of this list."] } };
+
+/** What is answered where Flagsmith answers otherwise. */
+function ours(name) {
+  const state = (feature, uuid, value) => ({
+    feature_state_value: value,
+    feature,
+    multivariate_feature_state_values: [],
+    enabled: true,
+    featurestate_uuid: "<any>",
+    identity_uuid: `<<${uuid}>>`,
+  });
+  const aliased = { identity_uuid: "<<uuid-416>>", identifier: "aliased-user", dashboard_alias: "my alias" };
+  const patched = { identity_uuid: "<<uuid-405>>", identifier: "edge-user-01", dashboard_alias: "patched" };
+  if (name.startsWith("search:dashboard_alias:")) return { status: 200, body: { results: [aliased], last_evaluated_key: null } };
+  if (name.endsWith("-wrong-env")) return NOT_FOUND;
+  if (name.startsWith("list-bad-lek")) return NO_PAGE;
+  if (name.includes("unknown-feature")) return NO_FEATURE;
+  if (/^with-identifier-(trailing|single)/.test(name)) return { status: 200, body: state(66, "uuid-429", null) };
+  return {
+    "get-no-slash": { status: 200, body: patched },
+    "fs-create-by-name": { status: 201, body: state(67, "uuid-405", 99) },
+    "fs-create-no-feature": { status: 400, body: { feature: ["This field is required."] } },
+    "with-identifier-get": { status: 405, headers: { allow: "PUT, DELETE, OPTIONS" }, body: { detail: 'Method "GET" not allowed.' } },
+    "identity-overrides-slash": { status: 200, body: { results: "<any>" } },
+    "list-unknown-env": { status: 404, body: { detail: "No Environment matches the given query." } },
+    "list-non-dynamo-project": { status: 200, body: { results: [], last_evaluated_key: null } },
+    "list-non-dynamo-project-no-auth": {
+      status: 401,
+      headers: { "www-authenticate": 'Cookie realm="api"' },
+      body: { detail: "Authentication credentials were not provided." },
+    },
+    options: { status: 200, headers: { "access-control-allow-origin": "*" }, body: null },
+  }[name];
+}
+
+async function replay(edge, file, count, bindings, expectedOf) {
+  const exchanges = exchangesIn(join(RECORDINGS, file));
+  assert.equal(exchanges.length, count, file);
+  const failures = [];
+  for (const exchange of exchanges) {
+    const { name, request } = exchange;
+    const path = substituted(request.path, bindings, encodeURIComponent);
+    const body = request.body === null ? null : substituted(request.body, bindings);
+    const response = await edge.request({ ...request, path, body });
+    const expected = expectedOf(exchange);
+    assert.ok(expected, `${name} is not known to differ`);
+    bind(expected.body, response.text === "" ? null : response.json(), bindings);
+    const bound = JSON.parse(substituted(JSON.stringify({ headers: {}, ...expected }), bindings));
+    // Traits are matched by key, which is no part of the contract where they are all there is.
+    if (name === "edge:list-traits") bound.body.sort(byKey);
+    const found = differences(bound, name === "edge:list-traits" ? sorted(response) : response, null);
+    if (found.length > 0) failures.push([`${name}: ${request.method} ${path}`, ...found].join("\n    "));
+  }
+  if (failures.length > 0) assert.fail(`${failures.length} of ${exchanges.length} differ\n\n${failures.join("\n\n")}`);
+}
+
+/** What is seen here for the first time stands from now on for what was answered. */
+function bind(expected, actual, bindings) {
+  if (typeof expected === "string" && /^<<.*>>$/.test(expected)) {
+    if (!bindings.has(expected) && typeof actual === "string") bindings.set(expected, actual);
+  } else if (typeof expected === "object" && expected !== null) {
+    for (const [key, value] of Object.entries(expected)) bind(value, actual?.[key], bindings);
+  }
+}
+
+function substituted(text, bindings, encode = (value) => value) {
+  return text.replaceAll(/<<[a-z]+-\d+>>/g, (name) => (bindings.has(name) ? encode(bindings.get(name)) : name));
+}
+
+function sorted(response) {
+  return { ...response, text: JSON.stringify(response.json().sort(byKey)) };
+}
+
+function byKey(a, b) {
+  return a.trait_key < b.trait_key ? -1 : 1;
+}
