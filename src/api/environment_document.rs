@@ -1,27 +1,153 @@
 //! GET /api/v1/environment-document/: what SDKs evaluate locally (contract §A.5).
+//!
+//! Besides the overrides that the document was published with it has those that were made here, which win.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::fixed::Fixed;
 use super::response::Response;
-use crate::document::{Environment, Timestamp};
+use super::validator;
+use crate::document::json::{Json, Members};
+use crate::document::{Environment, FeatureState, KeyKind, Timestamp};
+use crate::identity::directory::Override;
 
-/// Whether the document is not newer than an `If-Modified-Since`.
-pub fn is_kept(environment: &Environment, if_modified_since: Option<String>) -> bool {
-    let since = if_modified_since.and_then(|date| Timestamp::from_http_date(&date));
-    let updated_at = environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp.seconds());
-    updated_at.zip(since).is_some_and(|(updated_at, since)| updated_at <= since.seconds())
+/// What a client keeps already, if it does.
+#[derive(Debug, PartialEq)]
+pub struct Question {
+    /// The tags of what it keeps.
+    pub if_none_match: Option<String>,
+    /// Its date; it counts only without tags (RFC 9110 §13.1.3).
+    pub if_modified_since: Option<String>,
 }
 
-/// The document.
-pub fn answer(environment: &Environment) -> Response<'_> {
-    dated(Response::json(environment.document()).updated_at(environment), environment)
+impl Question {
+    /// The document, or 304 to whoever keeps it. `version` counts the changes to overrides that were made here;
+    /// `document` gives the text where it is needed.
+    pub fn answer<'e>(
+        &self,
+        environment: &'e Environment,
+        key: KeyKind,
+        version: u64,
+        document: impl FnOnce() -> Cow<'e, [u8]>,
+    ) -> Response<'e> {
+        let tag = validator::of_document(environment, key, version);
+        let document = if self.is_kept(environment, &tag, version) { None } else { Some(document()) };
+        answer(environment, version, document).tagged(tag)
+    }
+
+    /// The same where no override was ever made here.
+    pub fn fixed(&self, environment: &Environment, key: KeyKind) -> Fixed {
+        let kept = self.is_kept(environment, &validator::of_environment(environment, key), 0);
+        if kept { Fixed::DocumentUnmodified } else { Fixed::Document }
+    }
+
+    fn is_kept(&self, environment: &Environment, tag: &str, version: u64) -> bool {
+        if let Some(tags) = &self.if_none_match {
+            return validator::matches(tags, tag);
+        }
+        let since = self.if_modified_since.as_ref().and_then(|date| Timestamp::from_http_date(date));
+        let modified = modified(environment, version);
+        modified.zip(since).is_some_and(|(modified, since)| modified.seconds() <= since.seconds())
+    }
 }
 
-/// For whoever keeps the document.
-pub fn unmodified(environment: &Environment) -> Response<'_> {
-    dated(Response::empty(304), environment)
-}
-
-fn dated<'e>(mut response: Response<'e>, environment: &'e Environment) -> Response<'e> {
-    let date = environment.updated_at.as_ref().map(|updated_at| &*updated_at.http_date);
-    response.headers.extend(date.map(|date| ("last-modified", date.into())));
+/// The document, or 304 without one.
+pub fn answer<'e>(
+    environment: &'e Environment,
+    version: u64,
+    document: Option<Cow<'e, [u8]>>,
+) -> Response<'e> {
+    let mut response = match document {
+        Some(document) => Response::json(document).updated_at(environment),
+        None => Response::empty(304),
+    };
+    let modified = modified(environment, version);
+    response.headers.extend(modified.map(|modified| ("last-modified", modified.http_date().into())));
     response
+}
+
+/// When the document was changed. A second for each change to the overrides that were made here is added to the
+/// document's own time, so that every change of either makes it later: of two changes in one second, or of a time that
+/// somebody else's clock gave, the second would go unnoticed.
+fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
+    let updated_at = environment.updated_at.as_ref()?.timestamp;
+    if version == 0 {
+        return Some(updated_at);
+    }
+    Timestamp::from_milliseconds(updated_at.seconds().checked_add(version)?.checked_mul(1000)?)
+}
+
+/// The document with overrides that were made here; they are grouped by identifier.
+pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
+    let document = environment.document();
+    let members = Json::parse(document).ok().and_then(Json::object);
+    let (Some(members), false) = (members, overrides.is_empty()) else { return document.to_vec() };
+    let mut made_here: BTreeMap<&str, Vec<&Override>> = BTreeMap::new();
+    for known in overrides {
+        if environment.feature_with_id(known.state.feature.id).is_some() {
+            made_here.entry(&known.identifier).or_default().push(known);
+        }
+    }
+    let mut identities = Vec::new();
+    let published = members.get("identity_overrides").and_then(|overrides| overrides.list());
+    for identity in published.unwrap_or_default() {
+        let fields = identity.object().unwrap_or_default();
+        let identifier =
+            fields.get("identifier").and_then(|identifier| identifier.text()).unwrap_or_default();
+        match made_here.remove(&*identifier) {
+            None => identities.push(identity.source().to_owned()),
+            Some(overrides) => identities.push(merged(&fields, &overrides)),
+        }
+    }
+    identities
+        .extend(made_here.iter().map(|(identifier, overrides)| new(environment, identifier, overrides)));
+    let mut text = String::with_capacity(document.len() + identities.iter().map(String::len).sum::<usize>());
+    text.push('{');
+    for (name, value) in members.iter().filter(|(name, _)| *name != "identity_overrides") {
+        text.extend([&json!(name).to_string(), ":", value.source(), ","]);
+    }
+    text.extend([r#""identity_overrides":["#, &identities.join(","), "]}"]);
+    text.into_bytes()
+}
+
+/// A published identity whose features that are overridden here are set as here.
+fn merged(fields: &Members<'_>, overrides: &[&Override]) -> String {
+    let is_overridden = |state: &Json<'_>| {
+        let state = serde_json::from_str::<FeatureState>(state.source());
+        state.is_ok_and(|state| overrides.iter().any(|known| known.state.feature.id == state.feature.id))
+    };
+    let published = fields.get("identity_features").and_then(|states| states.list()).unwrap_or_default();
+    let kept = published.iter().filter(|state| !is_overridden(state)).map(|state| state.source().to_owned());
+    let states: Vec<String> = kept.chain(overrides.iter().map(|known| text(&known.state))).collect();
+    let mut identity = String::from("{");
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "identity_features") {
+        identity.extend([&json!(name).to_string(), ":", value.source(), ","]);
+    }
+    identity.extend([r#""identity_features":["#, &states.join(","), "]}"]);
+    identity
+}
+
+/// An identity of which the published document knows nothing, with all the fields that some SDK needs.
+fn new(environment: &Environment, identifier: &str, overrides: &[&Override]) -> String {
+    let states: Vec<&FeatureState> = overrides.iter().map(|known| &known.state).collect();
+    let first = overrides.first();
+    let identity = json!({
+        "identifier": identifier,
+        "identity_uuid": first.map(|known| &known.uuid),
+        "created_date": first.map(|known| &known.created_date),
+        "environment_api_key": environment.key(),
+        "composite_key": format!("{}_{identifier}", environment.key()),
+        "identity_features": states,
+        "identity_traits": [],
+        "dashboard_alias": null,
+        "django_id": null,
+    });
+    identity.to_string()
+}
+
+fn text(state: &FeatureState) -> String {
+    serde_json::to_string(state).unwrap_or_default()
 }

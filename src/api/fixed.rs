@@ -13,7 +13,7 @@ pub enum Fixed {
     Flags,
     /// That all flags are as they were.
     FlagsUnmodified,
-    /// The environment document.
+    /// The environment document, while no override was made here.
     Document,
     /// That the document is as it was.
     DocumentUnmodified,
@@ -30,9 +30,9 @@ impl Fixed {
                 (Response::json(environment.flags.list(key)).updated_at(environment), Route::Flags)
             }
             Fixed::FlagsUnmodified => (Response::empty(304), Route::Flags),
-            Fixed::Document => (environment_document::answer(environment), Route::EnvironmentDocument),
-            Fixed::DocumentUnmodified => {
-                (environment_document::unmodified(environment), Route::EnvironmentDocument)
+            Fixed::Document | Fixed::DocumentUnmodified => {
+                let document = (self == Fixed::Document).then(|| environment.document().into());
+                (environment_document::answer(environment, 0, document), Route::EnvironmentDocument)
             }
         };
         response.tagged(validator::of_environment(environment, key)).finish(Some(route), "GET")

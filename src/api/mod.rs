@@ -4,6 +4,7 @@
 //! [`begin`]; what that needs of stored identities is named in a [`Step`], and [`Pending::answer`] finishes.
 
 mod analytics;
+mod bulk_identities;
 mod environment_document;
 mod error;
 pub(crate) mod fields;
@@ -26,6 +27,7 @@ use crate::document::{Environment, KeyKind};
 use crate::identity::{Command, Identity, Refusal};
 
 pub use analytics::{Evaluations, MAX_COUNT, Version};
+pub use environment_document::{Question as DocumentQuestion, render as render_document};
 pub use error::{Error, Part};
 pub use fixed::Fixed;
 pub use health::readiness;
@@ -34,7 +36,7 @@ pub use preflight::answer as preflight;
 pub use response::Response;
 pub use route::Route;
 
-/// The longest body that is read, in bytes.
+/// The longest body that is read, in bytes, where a route does not say otherwise.
 pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
 
 /// A request to an endpoint, as far as the endpoints look at it.
@@ -105,6 +107,8 @@ pub enum Step<'e> {
     Identities(Vec<(String, Command)>, Pending),
     /// These are to be kept for the origin, if there is one; then this is the answer.
     Evaluations(Evaluations, Response<'static>),
+    /// The environment's overrides that were made here have to be known; then it can be answered.
+    Document(DocumentQuestion),
 }
 
 /// An answer that waits for identities.
@@ -114,6 +118,8 @@ pub enum Pending {
     Flags(identities::Question),
     /// What was set.
     Echo(Value),
+    /// What was uploaded.
+    Upload(bulk_identities::Upload),
     /// A trait's new value.
     Increment(traits::Increment),
 }
@@ -142,12 +148,9 @@ pub fn begin<'e>(
             })
         }
         Route::EnvironmentDocument => {
-            let kept = match (request.header)("if-none-match") {
-                // A date counts only without tags (RFC 9110 §13.1.3).
-                None => environment_document::is_kept(environment, (request.header)("if-modified-since")),
-                tags => is_kept(tags, environment, key),
-            };
-            Ok(Step::Fixed(if kept { Fixed::DocumentUnmodified } else { Fixed::Document }))
+            let if_none_match = (request.header)("if-none-match");
+            let if_modified_since = (request.header)("if-modified-since");
+            Ok(Step::Document(DocumentQuestion { if_none_match, if_modified_since }))
         }
         Route::Identities => {
             let (question, command) = if request.method == "POST" {
@@ -177,6 +180,11 @@ pub fn begin<'e>(
         }
         Route::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
         Route::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
+        Route::BulkIdentities => {
+            traits::check_persistence(environment)?;
+            let (commands, upload) = bulk_identities::read(environment, key, request.method, body(request)?)?;
+            Ok(Step::Identities(commands, Pending::Upload(upload)))
+        }
         Route::Health
         | Route::Liveness
         | Route::Readiness
@@ -194,16 +202,20 @@ impl Pending {
         key: KeyKind,
         outcomes: &[Result<Identity, Refusal>],
     ) -> Result<Response<'e>, Error> {
+        if let Pending::Upload(upload) = self {
+            return Ok(upload.answer(outcomes));
+        }
+        if let Some(refusal) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+            return Err(traits::refusal(*refusal));
+        }
         let missing = Identity::default();
-        let identity = match outcomes.first() {
-            Some(Ok(identity)) => identity,
-            Some(Err(refusal)) => return Err(traits::refusal(*refusal)),
-            None => &missing,
-        };
+        let identity = outcomes.first().and_then(|outcome| outcome.as_ref().ok()).unwrap_or(&missing);
         Ok(match self {
             Pending::Flags(question) => identities::answer(environment, key, question, identity),
             Pending::Echo(echo) => Response::json(echo.to_string().into_bytes()),
             Pending::Increment(increment) => increment.answer(identity),
+            // Answered above: an upload tells which of its identities were refused.
+            Pending::Upload(_) => Response::empty(202),
         })
     }
 }

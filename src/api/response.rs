@@ -19,6 +19,7 @@ pub struct Response<'e> {
     pub body: Cow<'e, [u8]>,
 }
 
+const STALE_SECONDS: &str = "x-edge-stale-seconds";
 const JSON: &str = "application/json";
 
 /// As many of its own as any answer has.
@@ -84,7 +85,11 @@ impl<'e> Response<'e> {
     /// Says for how long the environment could not be confirmed, if it could not.
     #[must_use]
     pub fn stale(mut self, seconds: Option<u64>) -> Response<'e> {
-        self.headers.extend(seconds.map(|seconds| ("x-edge-stale-seconds", seconds.to_string().into())));
+        if let Some(seconds) = seconds {
+            // Of two stores that failed the second is told.
+            self.headers.retain(|(name, _)| *name != STALE_SECONDS);
+            self.headers.push((STALE_SECONDS, seconds.to_string().into()));
+        }
         self
     }
 

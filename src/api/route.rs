@@ -1,6 +1,7 @@
 //! Which endpoint a path names, and what may be done there.
 
 use super::error::Error;
+use super::{MAX_BODY_LENGTH, bulk_identities};
 
 /// An endpoint served here. Both spellings, with and without the last slash, are served and none redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,7 @@ pub enum Route {
     Traits,
     TraitsBulk,
     TraitsIncrement,
+    BulkIdentities,
     EnvironmentDocument,
     AnalyticsV1,
     AnalyticsV2,
@@ -37,6 +39,7 @@ impl Route {
             "/api/v1/traits" => Route::Traits,
             "/api/v1/traits/bulk" => Route::TraitsBulk,
             "/api/v1/traits/increment-value" => Route::TraitsIncrement,
+            "/api/v1/bulk-identities" => Route::BulkIdentities,
             "/api/v1/environment-document" => Route::EnvironmentDocument,
             "/api/v1/analytics/flags" => Route::AnalyticsV1,
             "/api/v2/analytics/flags" => Route::AnalyticsV2,
@@ -57,6 +60,7 @@ impl Route {
             Route::Traits | Route::TraitsIncrement | Route::AnalyticsV1 | Route::AnalyticsV2 => {
                 "POST, OPTIONS"
             }
+            Route::BulkIdentities => "POST, PUT, OPTIONS",
             Route::TraitsBulk => "PUT, OPTIONS",
             Route::Flags
             | Route::EnvironmentDocument
@@ -78,6 +82,11 @@ impl Route {
     /// Whether a request of this method has a body to read.
     pub fn takes_body(self, method: &str) -> bool {
         self.is_keyed() && matches!(method, "POST" | "PUT")
+    }
+
+    /// The longest body that is read, in bytes.
+    pub fn max_body_length(self) -> usize {
+        if self == Route::BulkIdentities { bulk_identities::MAX_BODY_LENGTH } else { MAX_BODY_LENGTH }
     }
 
     /// Whether a request needs an environment key.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::error::Error;
+use super::error::{Error, Part};
 use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, all};
 use super::response::Response;
 use crate::document::json::{Json, Kind};
@@ -50,7 +50,7 @@ pub fn check_persistence(environment: &Environment) -> Result<(), Error> {
 }
 
 /// Whether this key may set traits; asked when everything else is right.
-fn check_client(environment: &Environment, key: KeyKind) -> Result<(), Error> {
+pub(super) fn check_client(environment: &Environment, key: KeyKind) -> Result<(), Error> {
     if key == KeyKind::Client && !environment.allow_client_traits {
         let problem = "Setting traits not allowed with client key.";
         return Err(Error::Invalid(json!({"non_field_errors": [problem]})));
@@ -130,6 +130,7 @@ impl Increment {
 /// Why a command was refused.
 pub fn refusal(refusal: Refusal) -> Error {
     Error::Invalid(match refusal {
+        Refusal::Unavailable => return Error::Unavailable(Part::Identity),
         Refusal::NotAnInteger => json!(["Trait is not an integer."]),
         Refusal::TooLarge => {
             json!({"traits": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})

@@ -12,6 +12,14 @@ pub fn of_environment(environment: &Environment, key: KeyKind) -> String {
     format!("\"{}{}\"", environment.version, kind(key))
 }
 
+/// The tag of the environment document, which has the overrides that were made here in this version too.
+pub fn of_document(environment: &Environment, key: KeyKind, overrides_version: u64) -> String {
+    match overrides_version {
+        0 => of_environment(environment, key),
+        version => format!("\"{}{}{version:x}\"", environment.version, kind(key)),
+    }
+}
+
 /// The tag of an answer that depends on an identity's stored state too.
 pub fn of_identity(environment: &Environment, key: KeyKind, identity: &Identity) -> String {
     let mut hasher = DefaultHasher::new();

@@ -53,7 +53,7 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS entry_by_uuid ON entry (uuid);
     CREATE INDEX IF NOT EXISTS entry_by_alias ON entry (alias, identifier) WHERE alias IS NOT NULL;
     CREATE TABLE IF NOT EXISTS override (feature_id INTEGER NOT NULL, identifier TEXT NOT NULL, uuid TEXT NOT NULL,
-        position INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (feature_id, identifier)) WITHOUT ROWID;
+        created_date TEXT NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (feature_id, identifier)) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS override_by_identifier ON override (identifier, position);
     CREATE TABLE IF NOT EXISTS heard (of TEXT PRIMARY KEY, sequence INTEGER NOT NULL, gone_at INTEGER) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS heard_by_gone_at ON heard (gone_at) WHERE gone_at IS NOT NULL;
@@ -73,7 +73,8 @@ const SET_ENTRY: &str = "
     INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
         alias = excluded.alias, sequence = excluded.sequence";
 const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias', alias)";
-const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'state', json(state))";
+const OVERRIDE: &str =
+    "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date, 'state', json(state))";
 
 impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
@@ -139,14 +140,14 @@ impl DirectoryObject {
                     }
                 }?;
             }
-            Tidings::Overrides { identifier, sequence, uuid, states } => {
+            Tidings::Overrides { identifier, sequence, uuid, created_date, states } => {
                 if self.heard(identifier, *sequence)? {
                     return Ok(());
                 }
                 self.sql
                     .execute("DELETE FROM override WHERE identifier = ?", vec![(&**identifier).into()])?;
                 for (position, state) in states.iter().enumerate() {
-                    self.add_override(identifier, uuid, position, state)?;
+                    self.add_override([identifier, uuid, created_date], position, state)?;
                 }
                 self.note(identifier, *sequence, states.is_empty().then_some(now))?;
                 let count =
@@ -157,21 +158,17 @@ impl DirectoryObject {
         self.sql.execute(FORGET, vec![number(now.saturating_sub(GONE_FOR))])
     }
 
-    fn add_override(
-        &self,
-        identifier: &str,
-        uuid: &str,
-        position: usize,
-        state: &FeatureState,
-    ) -> Result<()> {
+    fn add_override(&self, whose: [&str; 3], position: usize, state: &FeatureState) -> Result<()> {
+        let [identifier, uuid, created_date] = whose;
         let values = vec![
             state.feature.id.into(),
             identifier.into(),
             uuid.into(),
+            created_date.into(),
             number(position as u64),
             serde_json::to_string(state)?.into(),
         ];
-        self.sql.execute("INSERT OR REPLACE INTO override VALUES (?, ?, ?, ?, ?)", values)
+        self.sql.execute("INSERT OR REPLACE INTO override VALUES (?, ?, ?, ?, ?, ?)", values)
     }
 
     /// Whether something as late was heard of an identity.

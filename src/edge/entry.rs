@@ -8,10 +8,12 @@ use super::config::Config;
 use super::environments::{Environments, Loaded};
 use super::identities;
 use super::notices;
+use super::overrides;
 use super::proxy;
 use super::random;
 use super::respond::respond;
-use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
+use crate::api::{self, DocumentQuestion, EnvironmentKey, Error, Opened, Response, Route, Step};
+use crate::document::Environment;
 use crate::publish::Endpoint;
 
 /// A request, with what the entry module has read of it: a text crosses into WebAssembly for less than the call that
@@ -81,8 +83,11 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
                 Err(error) => return finish(Response::error(&error)),
                 Ok(loaded) => loaded,
             };
-            let step = begin(&loaded, &incoming, route, &key).await;
+            let mut step = begin(&loaded, &incoming, route, &key).await;
             let environment = &loaded.environment.environment;
+            if let Ok(Step::Document(question)) = step {
+                step = document(&env, environment, &key, &question).await;
+            }
             if let (Ok(Step::Fixed(fixed)), None) = (&step, loaded.stale_seconds)
                 && let Some(response) = loaded.environment.fixed(*fixed, key.kind())
             {
@@ -91,6 +96,8 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
             let response = match step {
                 Ok(Step::Fixed(fixed)) => Ok(fixed.response(environment, key.kind())),
                 Ok(Step::Answered(response)) => Ok(response),
+                // Answered above.
+                Ok(Step::Document(_)) => Err(Error::NotFound),
                 Ok(Step::Evaluations(evaluations, response)) => {
                     analytics::record(&env, environment.key(), &evaluations).await.map(|()| response)
                 }
@@ -106,6 +113,21 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
     }
 }
 
+/// The environment document, with the overrides that were made here.
+async fn document<'e>(
+    env: &Env,
+    environment: &'e Environment,
+    key: &EnvironmentKey,
+    question: &DocumentQuestion,
+) -> Result<Step<'e>, Error> {
+    let (known, stale_seconds) = overrides::of(env, environment).await?;
+    if known.version == 0 && stale_seconds.is_none() {
+        return Ok(Step::Fixed(question.fixed(environment, key.kind())));
+    }
+    let response = question.answer(environment, key.kind(), known.version, || known.document(environment));
+    Ok(Step::Answered(response.stale(stale_seconds)))
+}
+
 async fn begin<'e>(
     loaded: &'e Loaded,
     incoming: &Incoming,
@@ -115,7 +137,7 @@ async fn begin<'e>(
     let environment = &loaded.environment.environment;
     api::check(environment, route, &incoming.method)?;
     let body = if route.takes_body(&incoming.method) {
-        body::read(&incoming.request, api::MAX_BODY_LENGTH).await?
+        body::read(&incoming.request, route.max_body_length()).await?
     } else {
         Vec::new()
     };

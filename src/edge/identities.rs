@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use serde_json::json;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
@@ -26,7 +26,8 @@ extern "C" {
     fn carry_out_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 }
 
-/// Carries out each command on its identity, all at once; gives their outcomes in order.
+/// Carries out each command on its identity, all at once; gives their outcomes in order. A failure of one does not
+/// concern the others.
 pub async fn carry_out(
     env: &Env,
     environment_key: &str,
@@ -39,7 +40,13 @@ pub async fn carry_out(
         let order = Order { environment, identifier, uuid: None, command };
         send(&objects, order, IdentityStub::carry_out, log_rows)
     });
-    try_join_all(sent).await.map_err(|failure| unavailable(failure, environment_key))
+    let outcome = |outcome: Result<_, Failure>| {
+        outcome.unwrap_or_else(|failure| {
+            failure.log(Some(environment_key));
+            Err(Refusal::Unavailable)
+        })
+    };
+    Ok(join_all(sent).await.into_iter().map(outcome).collect())
 }
 
 /// Carries out a command and gives all that is known of the identity, when the directory knows it too.

@@ -183,8 +183,15 @@ async fn tell_of(
         directory.tell(Tidings::Entry { identifier: identifier.clone(), sequence, entry }).await?;
     }
     if let Some(sequence) = due.overrides {
-        let (uuid, states) = (owner.uuid.clone(), identity.overrides.clone());
-        directory.tell(Tidings::Overrides { identifier, sequence, uuid, states }).await?;
+        let created_date = identity.details.as_ref().map(|details| details.created_date.clone());
+        let tidings = Tidings::Overrides {
+            identifier,
+            sequence,
+            uuid: owner.uuid.clone(),
+            created_date: created_date.unwrap_or_default(),
+            states: identity.overrides.clone(),
+        };
+        directory.tell(tidings).await?;
     }
     Ok(())
 }

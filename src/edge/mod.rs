@@ -26,6 +26,7 @@ mod kv;
 mod notices;
 mod origin;
 mod origin_document;
+mod overrides;
 mod proxy;
 mod publishing;
 mod rate_limit;

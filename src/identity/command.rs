@@ -125,6 +125,8 @@ pub enum Refusal {
     Exists,
     /// The feature has an override already.
     OverrideExists,
+    /// Nobody could be asked.
+    Unavailable,
 }
 
 /// What an object answers to a command.

@@ -50,6 +50,8 @@ pub struct Override {
     pub identifier: Box<str>,
     /// The same by its name in the Admin API.
     pub uuid: Box<str>,
+    /// When the identity was created, ISO 8601.
+    pub created_date: Box<str>,
     /// What it sets.
     pub state: FeatureState,
 }
@@ -76,6 +78,8 @@ pub enum Tidings {
         sequence: u64,
         /// The identity's name in the Admin API.
         uuid: Box<str>,
+        /// When the identity was created, ISO 8601.
+        created_date: Box<str>,
         /// All of them.
         states: Vec<FeatureState>,
     },

@@ -140,6 +140,7 @@ fn act(
                 let whose = move |state: &flagsmith_edge_worker::document::FeatureState| Override {
                     identifier: identifier.into(),
                     uuid: identity.uuid().unwrap().into(),
+                    created_date: Box::default(),
                     state: state.clone(),
                 };
                 identity.overrides.iter().map(whose)

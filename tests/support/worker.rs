@@ -7,10 +7,14 @@ use flagsmith_edge_worker::admin::{self, Destination};
 use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Opened, Request, Response, Route, Step};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
-use flagsmith_edge_worker::identity::{Identity, Moment, Order};
+use flagsmith_edge_worker::identity::directory::Override;
+use flagsmith_edge_worker::identity::{Change, Command, Identity, Moment, Order, Refusal};
 use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};
+
+/// When commands are carried out.
+const NOW: u64 = 1_795_362_721_900;
 
 /// A worker with its stores.
 #[derive(Default)]
@@ -18,6 +22,8 @@ pub struct Worker {
     environments: HashMap<String, Environment>,
     server_keys: HashMap<String, ServerKey>,
     identities: HashMap<(String, String), Identity>,
+    /// How often overrides were changed by [`Worker::order`].
+    overrides_version: u64,
 }
 
 impl Worker {
@@ -68,6 +74,22 @@ impl Worker {
         }
     }
 
+    /// Carries out a command that no SDK can send.
+    pub fn order(
+        &mut self,
+        environment: &str,
+        identifier: &str,
+        command: Command,
+    ) -> Result<Change, Refusal> {
+        let order =
+            Order { environment: environment.into(), identifier: identifier.into(), uuid: None, command };
+        let moment = Moment { now: NOW, random: &|| [7; 16] };
+        let key = (environment.to_owned(), identifier.to_owned());
+        let change = self.identities.entry(key).or_default().apply(order, moment)?;
+        self.overrides_version += u64::from(change.concerns_overrides());
+        Ok(change)
+    }
+
     /// Answers a recorded request.
     pub fn exchange(&mut self, exchange: &Exchange) -> Answer {
         let request = &exchange.request;
@@ -106,10 +128,11 @@ impl Worker {
                 other => panic!("{path} goes elsewhere: {other:?}"),
             },
         };
-        let Worker { environments, server_keys, identities } = self;
+        let Worker { environments, server_keys, identities, overrides_version } = self;
         let request = Request { method, query, header: &header, body, random: &|| [7; 16] };
-        let response = find(environments, server_keys, &key)
-            .and_then(|environment| respond(environment, identities, route, &key, &request));
+        let response = find(environments, server_keys, &key).and_then(|environment| {
+            respond(environment, identities, *overrides_version, route, &key, &request)
+        });
         to_answer(response.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), method))
     }
 }
@@ -132,6 +155,7 @@ fn find<'e>(
 fn respond<'e>(
     environment: &'e Environment,
     identities: &mut HashMap<(String, String), Identity>,
+    version: u64,
     route: Route,
     key: &EnvironmentKey,
     request: &Request<'_>,
@@ -140,6 +164,13 @@ fn respond<'e>(
     match api::begin(environment, route, key.kind(), request)? {
         Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
         Step::Fixed(fixed) => Ok(fixed.response(environment, key.kind())),
+        Step::Document(question) => Ok(question.answer(environment, key.kind(), version, || {
+            let overrides = overrides(environment, identities);
+            if overrides.is_empty() {
+                return environment.document().into();
+            }
+            api::render_document(environment, &overrides).into()
+        })),
         Step::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {
@@ -149,13 +180,28 @@ fn respond<'e>(
                     uuid: None,
                     command,
                 };
-                let moment = Moment { now: 1_795_362_721_900, random: request.random };
+                let moment = Moment { now: NOW, random: request.random };
                 let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
                 outcomes.push(identity.apply(order, moment).map(|_| identity.clone()));
             }
             pending.answer(environment, key.kind(), &outcomes)
         }
     }
+}
+
+/// The overrides that were made here, as the directory gives them.
+fn overrides(environment: &Environment, identities: &HashMap<(String, String), Identity>) -> Vec<Override> {
+    let mut overrides = Vec::new();
+    for ((key, identifier), identity) in identities {
+        let Some(details) = identity.details.as_ref().filter(|_| key == environment.key()) else { continue };
+        overrides.extend(identity.overrides.iter().map(|state| Override {
+            identifier: identifier.as_str().into(),
+            uuid: details.uuid.clone(),
+            created_date: details.created_date.clone(),
+            state: state.clone(),
+        }));
+    }
+    overrides
 }
 
 pub fn to_answer(response: Response<'_>) -> Answer {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::action::{Reply, Target};
-use crate::api::Response;
+use crate::api::{Error, Part, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
 use crate::identity::directory::{Entry, Override, PageKey};
@@ -31,7 +31,7 @@ pub fn overrides(environment: &Environment, mut overrides: Vec<Override>) -> Res
 
 /// Says that there is no such identity, or no such override.
 pub fn missing() -> Response<'static> {
-    Response::error(&crate::api::Error::NotFound)
+    Response::error(&Error::NotFound)
 }
 
 /// Nothing to say.
@@ -57,11 +57,12 @@ pub fn refused(refusal: Refusal, target: &Target, reply: &Reply) -> Response<'st
         Refusal::TooLarge => {
             json!({"trait_value": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
         }
+        Refusal::Unavailable => return Response::error(&Error::Unavailable(Part::Identity)),
         Refusal::NotAnInteger | Refusal::OutOfRange => {
             json!({"trait_value": ["Input should be a valid integer"]})
         }
     };
-    Response::error(&crate::api::Error::Invalid(body))
+    Response::error(&Error::Invalid(body))
 }
 
 /// What is answered when a command was carried out.

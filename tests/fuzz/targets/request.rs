@@ -7,7 +7,7 @@ use std::cell::LazyCell;
 use flagsmith_edge_worker::api::{self, Request, Response, Route, Step};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::Identity;
+use flagsmith_edge_worker::identity::{Identity, Moment, Order};
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {
@@ -34,12 +34,18 @@ fuzz_target!(|bytes: &[u8]| {
                 .and_then(|step| match step {
                     Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
                     Step::Fixed(fixed) => Ok(fixed.response(environment, key)),
+                    Step::Document(question) => {
+                        Ok(question.answer(environment, key, 0, || environment.document().into()))
+                    }
                     Step::Identities(commands, pending) => {
                         let outcomes: Vec<_> = commands
                             .into_iter()
                             .map(|(_, command)| {
                                 let mut identity = Identity::default();
-                                identity.apply(command).map(|_| identity)
+                                let order =
+                                    Order { environment: "k".into(), identifier: "a".into(), uuid: None, command };
+                                let moment = Moment { now: 0, random: &|| [1; 16] };
+                                identity.apply(order, moment).map(|_| identity)
                             })
                             .collect();
                         pending.answer(environment, key, &outcomes)

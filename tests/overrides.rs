@@ -1,0 +1,247 @@
+//! Overrides that are made here, beside those of the document: what SDKs are answered, and what they evaluate locally.
+
+mod support;
+
+use std::collections::HashMap;
+
+use flagsmith_edge_worker::document::FeatureState;
+use flagsmith_edge_worker::identity::{Command, Refusal};
+use serde_json::{Value, json};
+use support::exchange::Answer;
+use support::fixtures;
+use support::worker::Worker;
+
+const KEY: &str = "pfbeAebLHX5eBgzX56vopS";
+const SERVER_KEY: &str = "ser.bRnD8QEc9hVGyxfLqGiKuJ";
+/// Overridden in the document: `hero_banner` to another variant, `checkout_redesign` on.
+const GRACE: &str = "grace@example.com";
+
+fn shop() -> Worker {
+    Worker::with_documents(&fixtures("environments"))
+}
+
+fn state(id: i64, name: &str, enabled: bool, value: Value) -> FeatureState {
+    let state = json!({
+        "feature": {"id": id, "name": name, "type": "STANDARD"}, "enabled": enabled, "feature_state_value": value,
+        "featurestate_uuid": "11111111-2222-4333-8444-555555555555",
+    });
+    serde_json::from_value(state).unwrap()
+}
+
+/// `hero_banner` with one of its options for all.
+fn banner(option: i64, value: &str, key: &str) -> FeatureState {
+    let mut state = state(9003, "hero_banner", true, json!("A meadow in bloom"));
+    let option = json!({
+        "mv_fs_value_uuid": "99999999-2222-4333-8444-555555555555", "percentage_allocation": 100.0,
+        "multivariate_feature_option": {"id": option, "value": value, "key": key},
+    });
+    state.multivariate_feature_state_values = vec![serde_json::from_value(option).unwrap()];
+    state
+}
+
+fn get(worker: &mut Worker, target: &str, key: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut all = HashMap::from([("x-environment-key".to_owned(), key.to_owned())]);
+    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    worker.answer("GET", target, &all, b"")
+}
+
+fn header(answer: &Answer, name: &str) -> String {
+    let found = answer.headers.iter().find(|(known, _)| known == name);
+    found.unwrap_or_else(|| panic!("no {name}")).1.clone()
+}
+
+/// The flags of an identity, by name.
+fn flags(worker: &mut Worker, identifier: &str) -> HashMap<String, Value> {
+    let answer = get(worker, &format!("/api/v1/identities/?identifier={identifier}"), SERVER_KEY, &[]);
+    assert_eq!(answer.status, 200);
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    let flags = body["flags"].as_array().unwrap().clone();
+    flags.into_iter().map(|flag| (flag["feature"]["name"].as_str().unwrap().to_owned(), flag)).collect()
+}
+
+fn document(worker: &mut Worker) -> (Value, Answer) {
+    let answer = get(worker, "/api/v1/environment-document/", SERVER_KEY, &[]);
+    assert_eq!(answer.status, 200);
+    (serde_json::from_slice(&answer.body).unwrap(), answer)
+}
+
+#[test]
+fn what_is_made_here_wins_and_uncovers_the_documents_when_it_goes() {
+    let mut worker = shop();
+    let before = flags(&mut worker, GRACE);
+    assert_eq!(before["hero_banner"]["variant"], "winter_sale");
+    assert_eq!(before["checkout_redesign"]["enabled"], true);
+    worker.order(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
+    let after = flags(&mut worker, GRACE);
+    assert_eq!(after["hero_banner"]["feature_state_value"], "Harvest week");
+    assert_eq!(after["hero_banner"]["variant"], "harvest");
+    // Of this feature alone.
+    assert_eq!(after["checkout_redesign"], before["checkout_redesign"]);
+    worker.order(KEY, GRACE, Command::DeleteOverrideOf(9003)).unwrap();
+    assert_eq!(flags(&mut worker, GRACE), before);
+    // A feature that the environment does not have, or no longer by this number, is passed over.
+    worker
+        .order(KEY, GRACE, Command::PutOverride(state(1, "hero_banner", false, json!("x")), false))
+        .unwrap();
+    assert_eq!(flags(&mut worker, GRACE), before);
+}
+
+#[test]
+fn one_feature_is_answered_as_among_all() {
+    let mut worker = shop();
+    let threshold = state(9002, "free_shipping_threshold", true, json!(7));
+    worker.order(KEY, "ada", Command::PutOverride(threshold, false)).unwrap();
+    let target = "/api/v1/identities/?identifier=ada&feature=free_shipping_threshold";
+    let one: Value = serde_json::from_slice(&get(&mut worker, target, KEY, &[]).body).unwrap();
+    assert_eq!(one["feature_state_value"], 7);
+    assert_eq!(one, flags(&mut worker, "ada")["free_shipping_threshold"]);
+    // Transient requests leave overrides out.
+    let target = "/api/v1/identities/?identifier=ada&feature=free_shipping_threshold&transient=true";
+    let transient: Value = serde_json::from_slice(&get(&mut worker, target, KEY, &[]).body).unwrap();
+    assert_eq!(transient["feature_state_value"], 50);
+}
+
+#[test]
+fn the_document_carries_both_and_evaluates_to_the_same() {
+    let mut worker = shop();
+    let (published, _) = document(&mut worker);
+    worker.order(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
+    let threshold = state(9002, "free_shipping_threshold", false, json!("a \"text\""));
+    worker.order(KEY, "new", Command::PutOverride(threshold, false)).unwrap();
+    let (served, answer) = document(&mut worker);
+    let identities = served["identity_overrides"].as_array().unwrap();
+    assert_eq!(identities.len(), published["identity_overrides"].as_array().unwrap().len() + 1);
+    let of =
+        |identifier: &str| identities.iter().find(|identity| identity["identifier"] == identifier).unwrap();
+    let features = |identity: &Value| -> Vec<i64> {
+        let states = identity["identity_features"].as_array().unwrap();
+        states.iter().map(|state| state["feature"]["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(features(of(GRACE)), [9001, 9003]);
+    assert_eq!(of(GRACE)["dashboard_alias"], "grace (press)");
+    assert_eq!(features(of("new")), [9002]);
+    // What Rust's SDK cannot do without.
+    for field in ["environment_api_key", "created_date", "identity_uuid"] {
+        assert!(of("new")[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    }
+    let mut others = (served.clone(), published);
+    others.0["identity_overrides"] = Value::Null;
+    others.1["identity_overrides"] = Value::Null;
+    assert_eq!(others.0, others.1);
+    // Whoever evaluates the document comes to what is answered here.
+    let mut local = Worker::with_document(&answer.body).unwrap();
+    for identifier in [GRACE, "new", "joan@example.com", "nobody"] {
+        let target = format!("/api/v1/identities/?identifier={identifier}");
+        let locally = get(&mut local, &target, Worker::SERVER_KEY, &[]);
+        let here = get(&mut worker, &target, SERVER_KEY, &[]);
+        assert_eq!(String::from_utf8(locally.body), String::from_utf8(here.body), "{identifier}");
+    }
+}
+
+#[test]
+fn a_change_made_here_does_not_hide_behind_what_is_kept() {
+    let mut worker = shop();
+    let mut seen = Vec::new();
+    for enabled in [true, false, true] {
+        let (_, answer) = document(&mut worker);
+        let (tag, date) = (header(&answer, "etag"), header(&answer, "last-modified"));
+        let target = "/api/v1/environment-document/";
+        for kept in [[("if-none-match", tag.as_str())], [("if-modified-since", date.as_str())]] {
+            assert_eq!(get(&mut worker, target, SERVER_KEY, &kept).status, 304, "{kept:?}");
+        }
+        // All within one second.
+        let state = state(9007, "support_chat", enabled, Value::Null);
+        worker.order(KEY, "ada", Command::PutOverride(state, false)).unwrap();
+        for kept in [[("if-none-match", tag.as_str())], [("if-modified-since", date.as_str())]] {
+            assert_eq!(get(&mut worker, target, SERVER_KEY, &kept).status, 200, "{kept:?}");
+        }
+        assert!(!seen.contains(&(tag.clone(), date.clone())));
+        seen.push((tag, date));
+    }
+    // The identity's own answer, too.
+    let target = "/api/v1/identities/?identifier=ada";
+    let tag = header(&get(&mut worker, target, KEY, &[]), "etag");
+    assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 304);
+    worker.order(KEY, "ada", Command::DeleteOverrideOf(9007)).unwrap();
+    assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 200);
+}
+
+fn upload(worker: &mut Worker, method: &str, key: &str, body: &Value) -> (u16, Value) {
+    let headers = HashMap::from([
+        ("x-environment-key".to_owned(), key.to_owned()),
+        ("content-type".to_owned(), "application/json".to_owned()),
+    ]);
+    let answer = worker.answer(method, "/api/v1/bulk-identities/", &headers, body.to_string().as_bytes());
+    (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
+}
+
+fn traits(worker: &mut Worker, identifier: &str) -> Value {
+    let answer = get(worker, &format!("/api/v1/identities/?identifier={identifier}"), KEY, &[]);
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    let traits = body["traits"].as_array().unwrap().iter();
+    traits.map(|item| (item["trait_key"].as_str().unwrap().to_owned(), item["trait_value"].clone())).collect()
+}
+
+fn item(identifier: &str, traits: &[(&str, Value)]) -> Value {
+    let pair = |(key, value): &(&str, Value)| json!({"trait_key": key, "trait_value": value});
+    json!({"identifier": identifier, "traits": traits.iter().map(pair).collect::<Vec<_>>()})
+}
+
+#[test]
+fn uploads_replace_or_merge() {
+    let mut worker = shop();
+    let first = json!({"data": [item("a", &[("x", json!(1)), ("y", json!("2"))]), item("b", &[])]});
+    assert_eq!(upload(&mut worker, "POST", KEY, &first), (202, Value::Null));
+    worker
+        .order(KEY, "a", Command::PutOverride(state(9007, "support_chat", true, json!("vip")), false))
+        .unwrap();
+    let merge = json!({"data": [item("a", &[("x", Value::Null), ("z", json!(true))])]});
+    assert_eq!(upload(&mut worker, "PUT", KEY, &merge), (202, Value::Null));
+    assert_eq!(traits(&mut worker, "a"), json!({"y": "2", "z": true}));
+    let replace = json!({"data": [item("a", &[("w", json!(1.5)), ("y", Value::Null)])]});
+    assert_eq!(upload(&mut worker, "POST", KEY, &replace), (202, Value::Null));
+    assert_eq!(traits(&mut worker, "a"), json!({"w": 1.5}));
+    // Overrides survive.
+    assert_eq!(flags(&mut worker, "a")["support_chat"]["feature_state_value"], "vip");
+    // Of several items for one identity the later stand, as if they had come one after the other.
+    let twice = json!({"data": [item("c", &[("x", json!(1)), ("y", json!(1))]), item("c", &[("x", Value::Null), ("z", json!(2))])]});
+    assert_eq!(upload(&mut worker, "PUT", KEY, &twice).0, 202);
+    assert_eq!(traits(&mut worker, "c"), json!({"y": 1, "z": 2}));
+    assert_eq!(upload(&mut worker, "POST", KEY, &twice).0, 202);
+    assert_eq!(traits(&mut worker, "c"), json!({"z": 2}));
+}
+
+#[test]
+fn uploads_are_right_as_a_whole_or_nothing_is_written() {
+    let mut worker = shop();
+    let data =
+        json!({"data": [item("a", &[("x", json!(1))]), {"traits": [{"trait_key": "", "trait_value": 1}]}]});
+    let expected = json!({"data": [{}, {
+        "identifier": ["This field is required."],
+        "traits": [{"trait_key": ["This field may not be blank."]}],
+    }]});
+    assert_eq!(upload(&mut worker, "POST", KEY, &data), (400, expected));
+    assert_eq!(worker.order(KEY, "a", Command::SetAlias("x".into())), Err(Refusal::Missing));
+    let many: Vec<_> = (0..101).map(|number| item(&number.to_string(), &[])).collect();
+    let problem = json!({"detail": "Number of identities must not be more than 100"});
+    assert_eq!(upload(&mut worker, "PUT", KEY, &json!({"data": many})), (400, problem));
+    for (body, expected) in [
+        (json!({}), json!({"data": ["This field is required."]})),
+        (json!({"data": null}), json!({"data": ["This field may not be null."]})),
+        (
+            json!({"data": {}}),
+            json!({"data": {"non_field_errors": ["Expected a list of items but got type \"dict\"."]}}),
+        ),
+        (json!([]), json!({"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]})),
+    ] {
+        assert_eq!(upload(&mut worker, "POST", KEY, &body), (400, expected), "{body}");
+    }
+    // What is refused is reported for its identity; the others are written.
+    let long: Vec<_> = (0..1100).map(|number| (format!("key-{number}"), json!("x".repeat(2000)))).collect();
+    let long: Vec<_> = long.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let data = json!({"data": [item("b", &[("x", json!(1))]), item("large", &long)]});
+    let (status, report) = upload(&mut worker, "POST", KEY, &data);
+    assert_eq!((status, &report["data"][0]), (400, &json!({})));
+    assert!(report["data"][1]["traits"].is_array(), "{report}");
+    assert_eq!(traits(&mut worker, "b"), json!({"x": 1}));
+}
