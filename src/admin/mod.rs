@@ -10,11 +10,13 @@ pub mod edge_identities;
 mod origin;
 pub mod passage;
 pub mod publishing;
+pub mod transfer;
 mod verdict;
 
 use crate::api::{Error, Response, preflight};
 
 use edge_identities::Address;
+use transfer::Transfer;
 
 pub use origin::Origin;
 
@@ -25,6 +27,8 @@ pub enum Destination<'o> {
     Answered(Response<'static>),
     /// One of the routes that are served here.
     EdgeIdentities(Address),
+    /// A move of identities, of an environment's client key.
+    Transfer(String, Transfer),
     /// The origin's.
     Origin(&'o Origin),
 }
@@ -73,6 +77,9 @@ pub fn direct<'o>(
             _ => Destination::EdgeIdentities(address),
         };
     }
+    if let Some((environment, transfer)) = Transfer::parse(path).filter(|_| method != "OPTIONS") {
+        return Destination::Transfer(environment, transfer);
+    }
     if let Some(origin) = origin.filter(|_| path.starts_with(ORIGIN_ROOT)) {
         return Destination::Origin(origin);
     }
@@ -102,7 +109,7 @@ mod tests {
     fn status(method: &str, path: &str, origin: Option<&Origin>) -> Option<u16> {
         match direct(method, path, origin, &|_| None) {
             Destination::Answered(response) => Some(response.status),
-            Destination::Origin(_) | Destination::EdgeIdentities(_) => None,
+            Destination::Origin(_) | Destination::EdgeIdentities(_) | Destination::Transfer(..) => None,
         }
     }
 

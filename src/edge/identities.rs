@@ -33,12 +33,30 @@ pub async fn carry_out(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
+    carry_out_by(env, environment_key, commands, IdentityStub::carry_out).await
+}
+
+/// The same with all that is known of each identity, when the directory knows it too.
+pub async fn carry_out_all_and_tell(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+) -> Result<Vec<Result<Identity, Refusal>>, Error> {
+    carry_out_by(env, environment_key, commands, IdentityStub::carry_out_and_tell).await
+}
+
+async fn carry_out_by(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+    method: Method,
+) -> Result<Vec<Result<Identity, Refusal>>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
     let sent = commands.into_iter().map(|(identifier, command)| {
         let (environment, identifier) = (environment_key.into(), identifier.into());
         let order = Order { environment, identifier, uuid: None, command };
-        send(&objects, order, IdentityStub::carry_out, log_rows)
+        send(&objects, order, method, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {

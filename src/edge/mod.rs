@@ -36,6 +36,7 @@ mod registry_rows;
 mod respond;
 mod task;
 mod timeout;
+mod transfer;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};

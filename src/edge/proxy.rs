@@ -12,6 +12,7 @@ use super::origin::{Exchange, Fault};
 use super::publishing;
 use super::rate_limit;
 use super::respond::respond;
+use super::transfer;
 use crate::admin::{self, Destination, Origin, passage};
 use crate::api::{Error, Response};
 
@@ -21,6 +22,11 @@ pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys
     let origin = config.origin.as_ref();
     match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
         Destination::Answered(response) => respond(response),
+        // Without a limit: a move has many requests, each for many identities.
+        Destination::Transfer(environment, transfer) => {
+            let answer = transfer::answer(&incoming, env, context, environment, transfer).await;
+            respond(answer.finish(None, &incoming.method))
+        }
         Destination::EdgeIdentities(address) => {
             let answer = match admit(&incoming, env).await {
                 Ok(()) => edge_identities::answer(&incoming, env, context, address).await,

@@ -67,7 +67,7 @@ pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> R
     let on = |uuid: String, command, reply| Ok(Action::Order(Target::Uuid(uuid), command, reply));
     match route {
         Route::Identities if method == "POST" => create(body(request)?),
-        Route::Identities => list(request.query).map(Action::List),
+        Route::Identities => page_query(request.query).map(Action::List),
         Route::Identity(uuid) => match method {
             "PUT" | "PATCH" => on(uuid, set_alias(body(request)?)?, Reply::Identity(false)),
             "DELETE" => on(uuid, Command::Erase, Reply::Nothing(false)),
@@ -133,7 +133,7 @@ fn set_alias(body: Json<'_>) -> Result<Command, Error> {
 }
 
 /// The page that is asked for. Sizes that are none, or too much, are the usual one; empty texts are as good as absent.
-fn list(query: &str) -> Result<Query, Error> {
+pub fn page_query(query: &str) -> Result<Query, Error> {
     let given = |name| query::last(query, name).filter(|text| !text.is_empty());
     let size = given("page_size").map(|text| {
         let size = text.trim().parse::<i64>();

@@ -12,7 +12,7 @@ mod trait_update;
 use crate::document::FeatureState;
 use crate::identity::uuid;
 
-pub use action::{Action, Reply, Target, read};
+pub use action::{Action, Reply, Target, page_query, read};
 pub use route::{Address, Route};
 
 /// Overrides as another identity gets them: the same under names of their own.

@@ -1,0 +1,164 @@
+//! Moves of identities and the directory's repair (see [`crate::admin::transfer`]).
+
+use serde_json::{Value, json};
+use worker::{Context, Env};
+
+use super::authorize::authorize;
+use super::body;
+use super::clock::milliseconds;
+use super::config::Config;
+use super::directory::Directory;
+use super::entry::Incoming;
+use super::environments::Environments;
+use super::failure::Failure;
+use super::identities;
+use crate::admin::authorization::Verdict;
+use crate::admin::edge_identities::{Address, Route, page_query};
+use crate::admin::transfer::{self, MAX_BODY_LENGTH, PERMISSION, Transfer};
+use crate::api::{EnvironmentKey, Error, Part, Response};
+use crate::document::Environment;
+use crate::identity::directory::{PageKey, Tidings};
+use crate::identity::{Command, Identity, Refusal};
+
+/// Answers a request to one of these routes.
+pub async fn answer(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    transfer: Transfer,
+) -> Response<'static> {
+    let answer = answer_or_fail(incoming, env, context, environment_key, transfer).await;
+    answer.unwrap_or_else(|error| Response::error(&error))
+}
+
+async fn answer_or_fail(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    transfer: Transfer,
+) -> Result<Response<'static>, Error> {
+    let address = Address { environment: environment_key, route: Route::Identities };
+    let header = |name: &str| incoming.header(name);
+    let verdict = if address.is_sound() {
+        authorize(env, &header, &address.environment, PERMISSION).await?
+    } else {
+        Verdict::NoEnvironment
+    };
+    if let Some(refusal) = verdict.refusal() {
+        return Ok(refusal);
+    }
+    let method = incoming.method.as_str();
+    if !transfer.allow().split(", ").any(|allowed| allowed == method) {
+        let refused = Response::error(&Error::MethodNotAllowed(method.to_owned()));
+        return Ok(refused.with("allow", transfer.allow()));
+    }
+    let environments = Environments::new(env.clone(), Config::of(env));
+    let key = EnvironmentKey::Client(address.environment);
+    let loaded = match environments.load(&key, context).await {
+        Err(Error::KeyUnknown) => {
+            return Ok(Verdict::NoEnvironment.refusal().unwrap_or_else(|| Response::error(&Error::NotFound)));
+        }
+        loaded => loaded?,
+    };
+    let environment = &loaded.environment.environment;
+    let body = match transfer {
+        Transfer::Export => Vec::new(),
+        Transfer::Import | Transfer::Repair => body::read(&incoming.request, MAX_BODY_LENGTH).await?,
+    };
+    match transfer {
+        Transfer::Import => import(env, environment, &body).await,
+        Transfer::Export => export(env, environment, &incoming.query).await,
+        Transfer::Repair => repair(env, environment, &body).await,
+    }
+}
+
+async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
+    let identities = transfer::read_import(environment, body).map_err(Error::Invalid)?;
+    let commands = identities.into_iter().map(|(name, import)| (name, Command::Import(Box::new(import))));
+    let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands.collect()).await?;
+    report(&outcomes)
+}
+
+async fn export(env: &Env, environment: &Environment, query: &str) -> Result<Response<'static>, Error> {
+    let query = page_query(query)?;
+    let directory = Directory::new(env, environment.key());
+    let (entries, next) =
+        directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
+    let commands = entries.iter().map(|entry| (entry.identifier.to_string(), Command::Read)).collect();
+    let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands).await?;
+    let mut identities = Vec::with_capacity(entries.len());
+    for (entry, outcome) in entries.iter().zip(outcomes) {
+        let identity = outcome.map_err(|_| Error::Unavailable(Part::Identity))?;
+        if identity.exists {
+            identities.push(transfer::render(environment.key(), &entry.identifier, &identity));
+        }
+    }
+    let next = next.as_ref().map(PageKey::encode);
+    Ok(ok(&json!({"identities": identities, "last_evaluated_key": next})))
+}
+
+/// Has the directory told again of each of these identities, and removes those that there are not.
+async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
+    let identifiers = transfer::read_repair(body).map_err(Error::Invalid)?;
+    // Taken before anybody is asked: an identity that comes to be meanwhile is later.
+    let asked_at = milliseconds();
+    let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Tell)).collect();
+    let mut outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands).await?;
+    let directory = Directory::new(env, environment.key());
+    let mut removed = 0;
+    for (identifier, outcome) in identifiers.iter().zip(&mut outcomes) {
+        if !matches!(outcome, Err(Refusal::Missing)) {
+            continue;
+        }
+        let identifier: Box<str> = identifier.as_str().into();
+        let gone = [
+            Tidings::Entry { identifier: identifier.clone(), sequence: asked_at, entry: None },
+            Tidings::Overrides {
+                identifier,
+                sequence: asked_at,
+                uuid: Box::default(),
+                created_date: Box::default(),
+                states: Vec::new(),
+            },
+        ];
+        for tidings in gone {
+            directory.tell(tidings).await.map_err(|failure| unavailable(&failure, environment))?;
+        }
+        *outcome = Ok(Identity::default());
+        removed += 1;
+    }
+    if outcomes.iter().any(Result::is_err) {
+        return report(&outcomes);
+    }
+    Ok(ok(&json!({"repaired": outcomes.len() - removed, "removed": removed})))
+}
+
+/// That all is done; else what was not, by its place. What is sent again as it was does no harm.
+fn report(outcomes: &[Result<Identity, Refusal>]) -> Result<Response<'static>, Error> {
+    if outcomes.iter().all(Result::is_ok) {
+        return Ok(ok(&json!({"imported": outcomes.len()})));
+    }
+    let problem = |outcome: &Result<Identity, Refusal>| match outcome {
+        Ok(_) => json!({}),
+        Err(Refusal::Unavailable) => Error::Unavailable(Part::Identity).body(),
+        Err(refusal) => json!({"detail": format!("The identity was refused: {refusal:?}.")}),
+    };
+    let report: Vec<Value> = outcomes.iter().map(problem).collect();
+    let mut response = Response::error(&Error::Invalid(json!({"data": report})));
+    if outcomes.iter().any(|outcome| matches!(outcome, Err(Refusal::Unavailable))) {
+        response.status = 503;
+        response = response.with("retry-after", crate::api::RETRY_AFTER_SECONDS);
+    }
+    Ok(response)
+}
+
+fn ok(body: &Value) -> Response<'static> {
+    Response::json(body.to_string().into_bytes())
+}
+
+fn unavailable(failure: &Failure, environment: &Environment) -> Error {
+    failure.log(Some(environment.key()));
+    Error::Unavailable(Part::Directory)
+}
