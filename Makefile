@@ -33,7 +33,7 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev publish build test bench bench-http format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python
+.PHONY: dev publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
@@ -41,6 +41,19 @@ dev: build
 # Checks a document as the worker does, and writes it into KV.
 publish: require-rust require-node $(NODE_MODULES)
 	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node .make/publish.mjs
+
+# Identities in, out and looked at again; AUTHORIZATION is an admin's credential, as its header has it (README, *Moving*).
+EDGE_URL ?= http://127.0.0.1:$(PORT)
+export EDGE_URL ENVIRONMENT FILE SOURCE RATE BATCH AUTHORIZATION ORIGIN_URL ORIGIN_AUTHORIZATION
+
+import-identities: require-node
+	@node .make/import-identities.mjs
+
+export-identities: require-node
+	@node .make/export-identities.mjs
+
+repair-directory: require-node
+	@node .make/repair-directory.mjs
 
 build: require-rust require-node build/index.js
 
@@ -96,7 +109,11 @@ e2e: build
 	node --test --test-reporter=spec --test-concurrency=1 tests/e2e/*.test.mjs
 
 # ROWS, SECONDS, ROUNDS and FORMAT are explained in tests/bench/http/README.md.
-bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)
+bench-http: build $(BASELINES:%=# COUNT identities (100,000), SAMPLES of each request (200).
+bench-identities: build
+	@node tests/bench/identities.mjs
+
+tests/bench/http/baselines/%/build/index.js)
 	@node tests/bench/http/main.mjs
 
 tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm

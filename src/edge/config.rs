@@ -38,7 +38,8 @@ pub struct Config {
     pub analytics_interval: Duration,
     /// `ADMIN_KEY_SHA256`: hex SHA-256 of the one admin key that is known where there is no origin.
     pub admin_key_sha256: Option<String>,
-    /// `LOG_ROWS`: whether to log how many rows each call of an identity's object touched.
+    /// `LOG_ROWS`: whether to log each call of an identity's object with the rows that it touched, and each call of the
+    /// directory.
     pub log_rows: bool,
 }
 

@@ -3,13 +3,15 @@
 use std::fmt::Display;
 
 use futures_util::future::try_join_all;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use worker::Env;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Env, console_log};
 
+use super::config::Config;
 use super::failure::{Failure, Source};
 use crate::identity::directory::{
     Entry, Overrides, PageKey, Query, Request, SHARDS, Tidings, shard_of, shards_for,
@@ -28,6 +30,13 @@ extern "C" {
 pub struct Directory {
     env: Env,
     environment_key: String,
+}
+
+/// What an object answers, and the rows that it read and wrote for it.
+#[derive(Deserialize)]
+struct Answered<T> {
+    answer: T,
+    rows: [u64; 2],
 }
 
 /// One of the directory's objects.
@@ -95,7 +104,12 @@ impl Directory {
         let promise = object.answer(&request).map_err(|error| failure(&text(&error)))?;
         let answer = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
         let answer = answer.as_string().unwrap_or_default();
-        serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))
+        let Answered { answer, rows: [read, written] } =
+            serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
+        if Config::of(&self.env).log_rows {
+            console_log!("{}", json!({"object": "directory", "rows_read": read, "rows_written": written}));
+        }
+        Ok(answer)
     }
 }
 

@@ -40,9 +40,11 @@ impl DurableObject for DirectoryObject {
 
 #[wasm_bindgen]
 impl DirectoryObject {
-    /// Takes a [`Request`] and gives what it says, both as JSON.
+    /// Takes a [`Request`] and gives what it says, and the rows that were read and written, both as JSON.
     pub fn answer(&self, request: &str) -> std::result::Result<String, JsValue> {
-        self.respond(request).map_err(JsValue::from)
+        let answer = self.respond(request).map_err(JsValue::from)?;
+        let [read, written] = self.sql.take_rows();
+        Ok(format!("{{\"answer\":{answer},\"rows\":[{read},{written}]}}"))
     }
 }
 

@@ -121,7 +121,11 @@ impl IdentityObject {
             let told =
                 tell_of(&Directory::new(&self.env, &owner.environment), owner, &record.identity, due).await;
             match told {
-                Ok(()) => self.told(due)?,
+                Ok(()) => {
+                    self.told(due)?;
+                    // No command's.
+                    self.sql.take_rows();
+                }
                 Err(failure) => {
                     failure.log(Some(&owner.environment));
                     let failures = self.failures.get() + 1;

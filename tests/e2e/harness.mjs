@@ -75,6 +75,7 @@ class Edge {
   /** Everything the runtime has written to stdout and stderr, over all starts. */
   log = "";
   #child = null;
+  #settings;
 
   constructor({ kv, environments, variables, workers, build, objects, scripts, services, inspector }) {
     this.kv = kv;
@@ -93,20 +94,20 @@ class Edge {
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
-    writeFileSync(
-      join(this.folder, "edge.capnp"),
-      configuration({
-        modules,
-        compatibilityDate: compatibilityDate(),
-        variables,
-        kvPort: kv.port,
-        stateFolder,
-        workers,
-        objects,
-        scripts,
-        services,
-      }),
-    );
+    const settings = { modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder };
+    this.#settings = { ...settings, workers, objects, scripts, services };
+    this.configure({});
+  }
+
+  /** Changes what the runtime is configured with from its next start on. */
+  configure(changes) {
+    this.#settings = { ...this.#settings, ...changes };
+    writeFileSync(join(this.folder, "edge.capnp"), configuration(this.#settings));
+  }
+
+  /** Where the objects' databases are: a folder for each class. */
+  get stateFolder() {
+    return this.#settings.stateFolder;
   }
 
   get pid() {

@@ -1,0 +1,75 @@
+// What the commands that move identities have in common: requests to a worker, and how far they have come.
+
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+
+const ATTEMPTS = 6;
+
+/** A setting that there must be. */
+export function required(name) {
+  const value = process.env[name];
+  if (!value) fail(`${name} is missing`);
+  return value;
+}
+
+/** Says what is wrong and ends. */
+export function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+/** Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. */
+export function client(base, authorization) {
+  const root = base.replace(/\/$/, "");
+  /** The answer's JSON. What is unavailable or too much at once is asked for again, later each time. */
+  return async function send(method, path, body = undefined, type = "application/json") {
+    const headers = { Authorization: authorization, ...(body === undefined ? {} : { "Content-Type": type }) };
+    for (let attempt = 1; ; attempt += 1) {
+      const response = await fetch(root + path, { method, headers, body }).catch((error) => ({ status: 0, error }));
+      if (response.status >= 200 && response.status < 300) return response.json();
+      const text = response.status === 0 ? String(response.error.cause ?? response.error) : await response.text();
+      const again = response.status === 0 || response.status === 429 || response.status >= 500;
+      if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${response.status} ${text.slice(0, 2000)}`);
+      await delay(500 * 2 ** attempt);
+    }
+  };
+}
+
+/** Remembers in a file how far something has come, so that it goes on from there. */
+export function checkpoint(file, start) {
+  let state = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : start;
+  return {
+    get: () => state,
+    set(next) {
+      state = next;
+      // As a whole or not at all.
+      writeFileSync(`${file}.new`, JSON.stringify(state));
+      renameSync(`${file}.new`, file);
+    },
+  };
+}
+
+/** Shows how much of `total` is done; without a terminal a line every tenth of it. */
+export function progress(total) {
+  const began = Date.now();
+  let shown = -1;
+  return (done) => {
+    const share = total === 0 ? 1 : Math.min(1, done / total);
+    const tenth = Math.floor(share * 10);
+    const bar = "#".repeat(Math.floor(share * 30)).padEnd(30, ".");
+    const line = `[${bar}] ${Math.floor(share * 100)} %, ${((Date.now() - began) / 1000).toFixed(0)} s`;
+    if (process.stderr.isTTY) process.stderr.write(`\r${line}${share === 1 ? "\n" : ""}`);
+    else if (tenth !== shown) console.error(line);
+    shown = tenth;
+  };
+}
+
+/** Lets `count` things happen in a time that makes RATE of them a second. */
+export function pace(rate) {
+  let next = Date.now();
+  return async (count) => {
+    next = Math.max(next, Date.now()) + (1000 * count) / rate;
+    const wait = next - Date.now() - 1000;
+    if (wait > 0) await delay(wait);
+  };
+}

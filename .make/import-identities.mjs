@@ -1,0 +1,99 @@
+// `make import-identities`: brings identities to a worker, from a file of JSON lines or from a Flagsmith's Admin API.
+//
+// Each line is an identity as Flagsmith stores it: identifier, identity_uuid, created_date, dashboard_alias,
+// identity_traits, identity_features. What was brought already is brought again without harm, so an import that broke
+// off just goes on from where its checkpoint says.
+
+import { createReadStream, statSync } from "node:fs";
+
+import { checkpoint, client, fail, pace, progress, required } from "./edge.mjs";
+
+const { SOURCE = "file", FILE = "", RATE = "250", BATCH = "50", AUTHORIZATION } = process.env;
+const environment = required("ENVIRONMENT");
+const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
+const wait = pace(Number(RATE));
+const batch = Math.min(100, Number(BATCH));
+
+if (SOURCE === "origin") await importFromOrigin();
+else if (FILE !== "") await importFile(FILE);
+else fail("FILE is missing, or SOURCE=origin");
+
+async function bring(lines) {
+  await wait(lines.length);
+  await send("POST", `/edge/environments/${environment}/identities/import/`, lines.join("\n"), "application/x-ndjson");
+}
+
+async function importFile(file) {
+  const { size } = statSync(file);
+  const reached = checkpoint(`${file}.imported`, { environment, bytes: 0, identities: 0 });
+  if (reached.get().environment !== environment) fail(`${file}.imported is of another environment's import`);
+  const show = progress(size);
+  let { bytes, identities } = reached.get();
+  let lines = [];
+  let length = 0;
+  const flush = async () => {
+    if (lines.length === 0) return;
+    await bring(lines);
+    bytes += length;
+    identities += lines.length;
+    reached.set({ environment, bytes, identities });
+    show(bytes);
+    lines = [];
+    length = 0;
+  };
+  for await (const { text, bytes: taken } of linesOf(file, bytes)) {
+    length += taken;
+    if (text.trim() !== "") lines.push(text);
+    // A worker reads bodies of up to 8 MiB.
+    if (lines.length === batch || length > 4 * 1024 * 1024) await flush();
+  }
+  await flush();
+  show(size);
+  console.log(`${identities} identities are in ${environment}.`);
+}
+
+/** The lines of a file from a byte on, each with how many bytes it takes. */
+async function* linesOf(file, start) {
+  let rest = Buffer.alloc(0);
+  for await (const piece of createReadStream(file, { start })) {
+    rest = Buffer.concat([rest, piece]);
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      yield { text: rest.subarray(0, end).toString("utf8"), bytes: end + 1 };
+      rest = rest.subarray(end + 1);
+    }
+  }
+  if (rest.length > 0) yield { text: rest.toString("utf8"), bytes: rest.length };
+}
+
+/** Walks a self-hosted Flagsmith's own identities; their overrides are in the environment's document. */
+async function importFromOrigin() {
+  const origin = client(required("ORIGIN_URL"), required("ORIGIN_AUTHORIZATION"));
+  const root = `/api/v1/environments/${environment}`;
+  const reached = checkpoint(`.import-${environment}.json`, { page: 1, identities: 0 });
+  const document = await origin("GET", `${root}/document/`);
+  const overrides = new Map(document.identity_overrides.map((identity) => [identity.identifier, identity]));
+  let { page, identities } = reached.get();
+  let show = null;
+  for (let more = true; more; page += 1) {
+    const { count, next, results } = await origin("GET", `${root}/identities/?page_size=${batch}&page=${page}`);
+    show ??= progress(count);
+    const lines = await Promise.all(results.map((identity) => line(origin, root, identity, overrides.get(identity.identifier))));
+    if (lines.length > 0) await bring(lines);
+    identities += lines.length;
+    more = next !== null;
+    reached.set({ page: page + 1, identities });
+    show(identities);
+  }
+  console.log(`${identities} identities are in ${environment}.`);
+}
+
+async function line(origin, root, { id, identifier }, override) {
+  const traits = await origin("GET", `${root}/identities/${id}/traits/`);
+  const pair = ({ trait_key, trait_value }) => ({ trait_key, trait_value });
+  return JSON.stringify({
+    identifier,
+    identity_traits: (traits.results ?? traits).map(pair),
+    identity_features: override?.identity_features ?? [],
+    ...(override?.created_date === undefined ? {} : { created_date: override.created_date }),
+  });
+}

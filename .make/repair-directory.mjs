@@ -1,0 +1,39 @@
+// `make repair-directory`: has every identity tell the directory again, and removes entries of those that there are not.
+//
+// It walks the directory itself; with FILE it walks the identifiers of an export, which also brings back what the
+// directory has lost.
+
+import { readFileSync } from "node:fs";
+
+import { client, fail, pace, required } from "./edge.mjs";
+
+const { FILE = "", RATE = "250", AUTHORIZATION } = process.env;
+const environment = required("ENVIRONMENT");
+const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
+const wait = pace(Number(RATE));
+
+const total = { repaired: 0, removed: 0 };
+for await (const identifiers of FILE === "" ? listed() : written(FILE)) {
+  await wait(identifiers.length);
+  const body = JSON.stringify({ identifiers });
+  const { repaired, removed } = await send("POST", `/edge/environments/${environment}/identities/repair/`, body);
+  total.repaired += repaired;
+  total.removed += removed;
+}
+console.log(`${total.repaired} identities have told the directory again, ${total.removed} entries are gone.`);
+
+async function* listed() {
+  for (let after = null; ; ) {
+    const page = after === null ? "" : `?last_evaluated_key=${encodeURIComponent(after)}`;
+    const { results, last_evaluated_key } = await send("GET", `/api/v1/environments/${environment}/edge-identities/${page}`);
+    if (results.length > 0) yield results.map(({ identifier }) => identifier);
+    after = last_evaluated_key;
+    if (after === null) return;
+  }
+}
+
+function* written(file) {
+  const lines = readFileSync(file, "utf8").split("\n").filter(Boolean);
+  const identifiers = lines.map((line) => JSON.parse(line).identifier);
+  for (let start = 0; start < identifiers.length; start += 100) yield identifiers.slice(start, start + 100);
+}

@@ -1,0 +1,120 @@
+// `make bench-identities`: loads identities into a worker on bare workerd, and measures what admins do at 1,000, 10,000 and
+// COUNT of them: latency of each request alone, one after the other, and the bytes that are stored.
+
+import { createHash, randomUUID } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { startEdge } from "../e2e/harness.mjs";
+import { request } from "../e2e/http.mjs";
+
+const COUNT = Number(process.env.COUNT ?? 100_000);
+const SAMPLES = Number(process.env.SAMPLES ?? 200);
+const BATCH = 100;
+const SIZES = [...new Set([1_000, 10_000, COUNT].filter((size) => size <= COUNT))];
+
+const ADMIN_KEY_SHA256 = createHash("sha256").update("bench.key").digest("hex");
+const edge = await startEdge({ variables: { ADMIN_KEY_SHA256 } });
+const [{ key }] = edge.environments;
+const root = `/api/v1/environments/${key}`;
+const measured = [];
+try {
+  let loaded = 0;
+  for (const size of SIZES) {
+    const began = Date.now();
+    const from = loaded;
+    for (; loaded < size; loaded += BATCH) await load(loaded);
+    const seconds = (Date.now() - began) / 1000;
+    measured.push({ size, rate: (size - from) / seconds, ...(await measure(size)), ...stored(size) });
+    console.error(`${size} identities: ${Math.round((size - from) / seconds)} a second`);
+  }
+} finally {
+  await edge.close();
+}
+print();
+
+async function load(start) {
+  const lines = Array.from({ length: BATCH }, (_, offset) =>
+    JSON.stringify({
+      identifier: name(start + offset),
+      identity_uuid: uuid(start + offset),
+      dashboard_alias: `alias ${start + offset}`,
+      identity_traits: [
+        { trait_key: "plan", trait_value: "premium" },
+        { trait_key: "logins", trait_value: start + offset },
+        { trait_key: "country", trait_value: "BE" },
+      ],
+    }),
+  );
+  await send(200, "POST", `/edge/environments/${key}/identities/import/`, lines.join("\n"));
+}
+
+async function measure(size) {
+  const any = () => Math.floor(Math.random() * size);
+  const { last_evaluated_key: middle } = (await send(200, "GET", `${root}/edge-identities/?page_size=1&q=${name(size / 2)}`)).json();
+  const middlePage = middle ?? (await send(200, "GET", `${root}/edge-identities/?page_size=1`)).json().last_evaluated_key;
+  const put = (number) => {
+    const body = { identifier: name(number), feature: 9007, enabled: true, feature_state_value: randomUUID() };
+    return send(200, "PUT", `${root}/edge-identities-featurestates/`, JSON.stringify(body));
+  };
+  const acts = {
+    "list, first page of 100": () => send(200, "GET", `${root}/edge-identities/`),
+    "list, a page of 100 in the middle": () => send(200, "GET", `${root}/edge-identities/?last_evaluated_key=${middlePage}`),
+    "search by a beginning, 100 found": () => send(200, "GET", `${root}/edge-identities/?q=user-00000`),
+    "search by an alias": () => send(200, "GET", `${root}/edge-identities/?q=dashboard_alias:%22alias%20${any()}%22`),
+    "get by UUID, made elsewhere": () => send(200, "GET", `${root}/edge-identities/${uuid(any())}/`),
+    "set an override": () => put(any()),
+  };
+  const result = {};
+  for (const [what, act] of Object.entries(acts)) {
+    const times = [];
+    for (let sample = 0; sample < SAMPLES; sample += 1) {
+      const began = performance.now();
+      await act();
+      times.push(performance.now() - began);
+    }
+    times.sort((a, b) => a - b);
+    result[what] = `${at(times, 0.5)} / ${at(times, 0.99)}`;
+  }
+  return result;
+}
+
+function at(times, share) {
+  return times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
+}
+
+/** Bytes a file takes, by class; a database of SQLite's has at least some pages. */
+function stored(size) {
+  const of = (className) => {
+    const folder = join(edge.stateFolder, className);
+    return readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+  };
+  return {
+    "bytes an identity, its object": Math.round(of("IdentityObject") / size),
+    "bytes an identity, directory": Math.round(of("DirectoryObject") / size),
+  };
+}
+
+function print() {
+  const [first] = measured;
+  const rows = Object.keys(first).filter((name) => !["size", "rate"].includes(name));
+  console.log(`| | ${measured.map(({ size }) => size.toLocaleString("en")).join(" | ")} |\n|---|${"---|".repeat(measured.length)}`);
+  for (const row of rows) console.log(`| ${row} | ${measured.map((at) => at[row]).join(" | ")} |`);
+  console.log(`| identities loaded in a second | ${measured.map(({ rate }) => Math.round(rate)).join(" | ")} |`);
+}
+
+function name(number) {
+  return `user-${String(Math.floor(number)).padStart(7, "0")}`;
+}
+
+/** As if it came from elsewhere: it tells no shard. */
+function uuid(number) {
+  return `ffffffff-0000-4000-8000-${String(number).padStart(12, "0")}`;
+}
+
+async function send(status, method, path, body = null) {
+  const headers = { Authorization: "Api-Key bench.key", "Content-Type": "application/json" };
+  const response = await request(edge.port, { method, path, headers, body, timeout: 60_000 });
+  if (response.status !== status) throw new Error(`${method} ${path}: ${response.status} ${response.text}`);
+  return response;
+}

@@ -1,0 +1,230 @@
+// The directory of identities: what it finds, that it follows the identities whatever fails between, and what it costs.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { byBytes, startAdmin } from "./admin.mjs";
+import { declaredObjects, eventually } from "./harness.mjs";
+
+test("identities that SDKs create are listed in byte order, page by page", async (t) => {
+  const admin = await startAdmin(t);
+  const names = [...numbers(60).map((number) => `user-${number}`), "ä", "Z", "a", "\u{10000}", "\uffff", "/&?=\"'%", "x".repeat(2000)];
+  await Promise.all(names.map((name) => admin.identify(name)));
+  await eventually(async () => (await admin.list()).length === names.length, "all are listed");
+  const sorted = [...names].sort(byBytes);
+  assert.deepEqual(await admin.identifiers(), sorted);
+  for (const size of [1, 7, 66]) assert.deepEqual(await admin.identifiers(`page_size=${size}`), sorted, `pages of ${size}`);
+  const beginning = sorted.filter((name) => name.startsWith("user-1"));
+  assert.deepEqual(await admin.identifiers("q=user-1&page_size=3"), beginning);
+  assert.deepEqual(await admin.identifiers("q=%22user-1%22"), ["user-1"]);
+  // Aliases have pages of their own, and several identities may share one.
+  const identities = await admin.list("q=user-2");
+  for (const { identity_uuid } of identities) await admin.expect(200, "PATCH", `${identity_uuid}/`, { dashboard_alias: "The Same" });
+  assert.deepEqual(await admin.identifiers("q=dashboard_alias:the&page_size=2"), identities.map(({ identifier }) => identifier));
+  assert.deepEqual(await admin.identifiers("q=dashboard_alias:%22the%20same%22&page_size=1"), identities.map(({ identifier }) => identifier));
+});
+
+test("an admin's own writes show at once, in every location", async (t) => {
+  const admin = await startAdmin(t, { workers: 3 });
+  const { ports } = admin.edge;
+  const created = await Promise.all(numbers(30).map((number) => admin.create(`user-${number}`, ports[number % 3])));
+  for (const port of ports) assert.equal((await admin.list("", port)).length, 30);
+  await Promise.all(
+    created.map(async ({ identity_uuid, identifier }, number) => {
+      const [here, there] = [ports[number % 3], ports[(number + 1) % 3]];
+      await admin.expect(200, "PUT", `${identity_uuid}/`, { dashboard_alias: `Alias ${number}` }, here);
+      const found = await admin.list(`q=dashboard_alias:%22alias%20${number}%22`, there);
+      assert.deepEqual(found, [{ identity_uuid, identifier, dashboard_alias: `alias ${number}` }]);
+      await admin.expect(204, "DELETE", `${identity_uuid}/`, undefined, here);
+      assert.deepEqual(await admin.list(`q=%22${identifier}%22`, there), []);
+      await admin.expect(404, "GET", `${identity_uuid}/`, undefined, there);
+    }),
+  );
+  assert.deepEqual(await admin.list(), []);
+});
+
+test("the directory comes to what there is when the runtime is killed, 8 times", async (t) => {
+  const admin = await startAdmin(t);
+  const acknowledged = new Set();
+  for (const round of numbers(8)) {
+    let killed = null;
+    let count = 0;
+    const create = async (number) => {
+      const name = `round-${round}-${number}`;
+      try {
+        await admin.identify(name);
+      } catch (error) {
+        if (killed === null) throw error;
+        return;
+      }
+      acknowledged.add(name);
+      count += 1;
+      // Others are under way, and the directory has been told of some.
+      if (count === 5 + round * 3) killed = admin.edge.kill();
+    };
+    await Promise.all(numbers(40).map(create));
+    await killed;
+    await admin.edge.start();
+  }
+  const missing = async () => {
+    const listed = new Set(await admin.identifiers());
+    return [...acknowledged].filter((name) => !listed.has(name));
+  };
+  await eventually(async () => (await missing()).length === 0, "all that exist are listed", 60_000);
+  // And nobody else is: each that is listed exists.
+  for (const { identity_uuid } of await admin.list()) await admin.expect(200, "GET", `${identity_uuid}/`);
+});
+
+const FAILING = `import { DurableObject } from "cloudflare:workers";
+  export class DirectoryObject extends DurableObject { answer() { throw new Error("down"); } }
+  export default { fetch() { return new Response("none"); } };`;
+
+test("identities are written while the directory fails, and listed when it is back", async (t) => {
+  const objects = declaredObjects();
+  const failing = objects.map((object) => (object.binding === "DIRECTORY" ? { ...object, service: "failing" } : object));
+  const scripts = [{ name: "failing", source: FAILING, classes: ["DirectoryObject"] }];
+  const admin = await startAdmin(t, { objects: failing, scripts });
+  await Promise.all(numbers(10).map((number) => admin.identify(`sdk-${number}`, { number })));
+  const { identity_uuid } = await admin.create("admin-1");
+  await admin.override("admin-1", "support_chat", { enabled: true, feature_state_value: "vip" });
+  const flag = (await admin.identify("admin-1")).flags.find(({ feature }) => feature.name === "support_chat");
+  assert.equal(flag.feature_state_value, "vip");
+  for (const path of ["", `${identity_uuid}/`]) {
+    const response = await admin.send("GET", path);
+    assert.equal(response.status, 503);
+    assert.equal(response.headers["retry-after"], "1");
+  }
+  // Without its overrides the document would be another.
+  assert.equal((await admin.document()).status, 503);
+  await admin.edge.stop();
+  admin.edge.configure({ objects, scripts: [] });
+  await admin.edge.start();
+  await eventually(async () => (await admin.list()).length === 11, "all are listed", 60_000);
+  await eventually(async () => (await admin.document()).json().identity_overrides.some(({ identifier }) => identifier === "admin-1"), "the override is in the document", 60_000);
+  await admin.expect(200, "GET", `${identity_uuid}/`);
+});
+
+test("a document that an isolate has seen stays while the directory fails", async (t) => {
+  const source = `import { DurableObject } from "cloudflare:workers";
+    let count = 0;
+    export class DirectoryObject extends DurableObject {
+      answer(request) {
+        if (JSON.parse(request).overrides_since === undefined || (count += 1) > 1) throw new Error("down");
+        return JSON.stringify({ version: 1, overrides: [] });
+      }
+    }
+    export default { fetch() { return new Response("none"); } };`;
+  const objects = declaredObjects().map((object) => (object.binding === "DIRECTORY" ? { ...object, service: "failing" } : object));
+  const admin = await startAdmin(t, { objects, scripts: [{ name: "failing", source, classes: ["DirectoryObject"] }] });
+  assert.equal((await admin.document()).status, 200);
+  const stale = await admin.document();
+  assert.equal(stale.status, 200);
+  assert.match(stale.headers["x-edge-stale-seconds"], /^\d+$/);
+});
+
+test("what is erased is nowhere left", async (t) => {
+  const admin = await startAdmin(t);
+  const secret = "a-secret-that-is-nowhere-else";
+  await admin.identify(secret, { colour: `${secret}-trait` });
+  const { identity_uuid } = (await until(() => admin.list(), (list) => list.length === 1))[0];
+  await admin.override(secret, "support_chat", { enabled: true, feature_state_value: `${secret}-value` });
+  assert.ok(filesWith(admin.edge, "IdentityObject", secret).length > 0, "it is looked for where it is");
+  await admin.expect(204, "DELETE", `${identity_uuid}/`);
+  assert.deepEqual(await admin.list(), []);
+  assert.deepEqual((await admin.expect(200, "GET", `/api/v1/environments/${admin.key}/edge-identity-overrides`)).results, []);
+  assert.equal((await admin.document()).text.includes(secret), false);
+  await admin.edge.stop();
+  assert.deepEqual(filesWith(admin.edge, "IdentityObject", secret), []);
+  await admin.edge.start();
+  // Who comes again is somebody new.
+  assert.deepEqual((await admin.identify(secret)).traits, []);
+  const [again] = await until(() => admin.list(), (list) => list.length === 1);
+  assert.notEqual(again.identity_uuid, identity_uuid);
+});
+
+test("an SDK pays for the directory only when an identity is new", async (t) => {
+  const admin = await startAdmin(t, { variables: { LOG_ROWS: "true" } });
+  const lines = () => [...admin.edge.log.matchAll(/^\{"object".*\}$/gm)].map(([line]) => JSON.parse(line));
+  await admin.identify("ada", { points: 1 });
+  await eventually(() => lines().some(({ object }) => object === "directory"), "the directory is told");
+  await until(() => admin.list(), (list) => list.length === 1);
+  const before = lines().length;
+  const costs = [];
+  for (const traits of [{ points: 1 }, { points: 2 }, {}, { points: null }, { points: null }]) {
+    await admin.identify("ada", traits);
+    await eventually(() => lines().length > before + costs.length, "the call is reported");
+    costs.push(lines().at(-1));
+  }
+  const cost = (rows_written) => ({ object: "identity", rows_read: 0, rows_written });
+  assert.deepEqual(costs.map(({ object, rows_written }) => ({ object, rows_read: 0, rows_written })), [0, 1, 0, 1, 0].map(cost));
+  assert.deepEqual(costs.filter((_, index) => index % 2 === 0).map(({ rows_read }) => rows_read), [0, 0, 0]);
+  await admin.override("ada", "support_chat", { enabled: true });
+  await eventually(() => lines().slice(before).some(({ object }) => object === "directory"), "an override is told");
+});
+
+test("a page reads no more rows than it has, however many there are and wherever it begins", async (t) => {
+  const admin = await startAdmin(t, { variables: { LOG_ROWS: "true" } });
+  const names = numbers(400).map((number) => `user-${String(number).padStart(4, "0")}`);
+  for (let start = 0; start < 400; start += 50) await Promise.all(names.slice(start, start + 50).map((name) => admin.identify(name)));
+  await eventually(async () => (await admin.list()).length === 400, "all are listed");
+  const { identity_uuid } = (await admin.list("q=%22user-0300%22"))[0];
+  await admin.expect(200, "PATCH", `${identity_uuid}/`, { dashboard_alias: "alias" });
+  const rows = async (path) => {
+    const before = directoryLines(admin.edge).length;
+    await admin.expect(200, "GET", path);
+    await eventually(() => directoryLines(admin.edge).length >= before + 8, "every shard has answered");
+    return directoryLines(admin.edge).slice(before).map(({ rows_read }) => rows_read);
+  };
+  const { last_evaluated_key: middle } = await admin.expect(200, "GET", "?page_size=100&q=user-02");
+  for (const path of ["?page_size=5", `?page_size=5&last_evaluated_key=${middle}`, "?page_size=5&q=user-03", "?page_size=5&q=dashboard_alias:a"]) {
+    // One more than the page, to know whether there is another.
+    for (const read of await rows(path)) assert.ok(read <= 6 + 1, `${path}: ${read} rows`);
+  }
+});
+
+test("the directory is rebuilt from identifiers, and loses who is not there", async (t) => {
+  const admin = await startAdmin(t);
+  for (const name of ["ada", "grace", "joan"]) await admin.create(name);
+  await admin.override("ada", "support_chat", { enabled: true });
+  await admin.edge.stop();
+  rmSync(join(admin.edge.stateFolder, "DirectoryObject"), { recursive: true });
+  await admin.edge.start();
+  assert.deepEqual(await admin.list(), []);
+  const repair = `/edge/environments/${admin.key}/identities/repair/`;
+  const done = await admin.expect(200, "POST", repair, { identifiers: ["ada", "grace", "joan", "nobody"] });
+  assert.deepEqual(done, { repaired: 3, removed: 1 });
+  assert.deepEqual(await admin.identifiers(), ["ada", "grace", "joan"]);
+  assert.equal((await admin.document()).json().identity_overrides.filter(({ identifier }) => identifier === "ada").length, 1);
+  // Entries of identities that there are not.
+  await admin.edge.stop();
+  rmSync(join(admin.edge.stateFolder, "IdentityObject"), { recursive: true });
+  await admin.edge.start();
+  assert.equal((await admin.list()).length, 3);
+  assert.deepEqual(await admin.expect(200, "POST", repair, { identifiers: ["ada", "grace", "joan"] }), { repaired: 0, removed: 3 });
+  assert.deepEqual(await admin.list(), []);
+  assert.equal((await admin.document()).json().identity_overrides.some(({ identifier }) => identifier === "ada"), false);
+});
+
+function directoryLines(edge) {
+  return [...edge.log.matchAll(/^\{"object":"directory".*\}$/gm)].map(([line]) => JSON.parse(line));
+}
+
+/** What `ask` resolves to, once it is as it should be. */
+async function until(ask, holds) {
+  let value;
+  await eventually(async () => holds((value = await ask())), "it is as it should be");
+  return value;
+}
+
+/** The files of a class of objects in which a text occurs. */
+function filesWith(edge, className, text) {
+  const folder = join(edge.stateFolder, className);
+  const files = existsSync(folder) ? readdirSync(folder) : [];
+  return files.filter((file) => readFileSync(join(folder, file)).includes(text));
+}
+
+function numbers(count) {
+  return Array.from({ length: count }, (_, index) => index);
+}

@@ -1,0 +1,123 @@
+// Identities brought in from a file or from a Flagsmith, and written out again, by the commands that do it.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { startAdmin } from "./admin.mjs";
+import { ROOT } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+test("what is brought in from a file is written out the same", async (t) => {
+  const admin = await startAdmin(t);
+  const folder = mkdtempSync(join(tmpdir(), "identities-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [file, copy] = [join(folder, "in.jsonl"), join(folder, "out.jsonl")];
+  const identities = Array.from({ length: 130 }, (_, number) => identity(admin.key, number));
+  writeFileSync(file, identities.map((identity) => `${JSON.stringify(identity)}\n`).join(""));
+  await run(t, "import-identities", admin, { FILE: file, BATCH: "40" });
+  await run(t, "export-identities", admin, { FILE: copy });
+  const written = readFileSync(copy, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  assert.deepEqual(sorted(written), sorted(identities));
+  // They are found by their own names.
+  const [{ identity_uuid, identifier, dashboard_alias }] = identities;
+  assert.deepEqual(await admin.expect(200, "GET", `${identity_uuid}/`), { identity_uuid, identifier, dashboard_alias });
+  // It is done, so it goes on from its end.
+  assert.match(await run(t, "import-identities", admin, { FILE: file }), /^130 identities/m);
+  assert.ok(existsSync(`${file}.imported`));
+});
+
+test("an import that broke off goes on from where it was", async (t) => {
+  const admin = await startAdmin(t);
+  const folder = mkdtempSync(join(tmpdir(), "identities-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "in.jsonl");
+  const lines = Array.from({ length: 30 }, (_, number) => `${JSON.stringify(identity(admin.key, number))}\n`);
+  writeFileSync(file, [...lines.slice(0, 20), "no json\n", ...lines.slice(20)].join(""));
+  await assert.rejects(run(t, "import-identities", admin, { FILE: file, BATCH: "10" }), /400/);
+  assert.equal((await admin.list()).length, 20);
+  const reached = JSON.parse(readFileSync(`${file}.imported`, "utf8"));
+  assert.equal(reached.identities, 20);
+  assert.equal(reached.bytes, Buffer.byteLength(lines.slice(0, 20).join("")));
+  writeFileSync(file, lines.join(""));
+  await run(t, "import-identities", admin, { FILE: file, BATCH: "10" });
+  assert.equal((await admin.list()).length, 30);
+});
+
+test("a Flagsmith's own identities are walked with their traits and overrides", async (t) => {
+  const admin = await startAdmin(t);
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const root = `/api/v1/environments/${admin.key}`;
+  const all = Array.from({ length: 5 }, (_, number) => ({ id: number + 1, identifier: `user-${number}`, environment: 1 }));
+  origin.on("GET", `${root}/identities/`, ({ query }) => {
+    const page = Number(new URLSearchParams(query).get("page"));
+    const results = all.slice((page - 1) * 2, page * 2);
+    return { body: { count: all.length, next: page < 3 ? "there is more" : null, previous: null, results } };
+  });
+  origin.on("GET", /\/identities\/\d+\/traits\/$/, ({ path }) => {
+    const id = Number(/identities\/(\d+)/.exec(path)[1]);
+    return { body: [{ id, trait_key: "number", trait_value: id, created_date: "2026-01-01T00:00:00Z" }] };
+  });
+  const [override] = identity(admin.key, 0).identity_features;
+  const overridden = { identifier: "user-1", identity_features: [override], identity_traits: [], created_date: "2026-01-01T00:00:00+00:00" };
+  origin.on("GET", `${root}/document/`, { body: { identity_overrides: [overridden] } });
+  const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key", BATCH: "2" };
+  await run(t, "import-identities", admin, settings);
+  assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier));
+  const { traits, flags } = await admin.identify("user-1");
+  assert.deepEqual(traits, [{ trait_key: "number", trait_value: 2 }]);
+  assert.equal(flags.find(({ feature }) => feature.name === "support_chat").feature_state_value, "vip");
+  for (const { headers } of origin.requests) assert.equal(headers.authorization, "Api-Key origin.key");
+});
+
+test("the repair walks the directory", async (t) => {
+  const admin = await startAdmin(t);
+  for (const name of ["ada", "grace"]) await admin.create(name);
+  assert.match(await run(t, "repair-directory", admin), /^2 identities .* 0 entries/m);
+});
+
+function identity(key, number) {
+  const identifier = `imported-${String(number).padStart(3, "0")}`;
+  const state = {
+    feature: { id: 9007, name: "support_chat", type: "STANDARD" },
+    enabled: true,
+    feature_state_value: "vip",
+    django_id: null,
+    featurestate_uuid: `00000000-1111-4111-8111-${String(number).padStart(12, "0")}`,
+    multivariate_feature_state_values: [],
+  };
+  return {
+    composite_key: `${key}_${identifier}`,
+    environment_api_key: key,
+    identifier,
+    identity_uuid: `ffffffff-1111-4111-8111-${String(number).padStart(12, "0")}`,
+    created_date: "2025-02-03T04:05:06.789000+00:00",
+    identity_traits: [{ trait_key: "n", trait_value: number }, { trait_key: "t", trait_value: `ü ${number}` }],
+    identity_features: number % 3 === 0 ? [state] : [],
+    django_id: null,
+    dashboard_alias: `alias ${number}`,
+  };
+}
+
+function sorted(identities) {
+  return [...identities].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
+}
+
+/** Runs a command against the worker; resolves to what it prints, and rejects with what it complains of. */
+async function run(t, command, admin, settings = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "transfer-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { PATH } = process.env;
+  const env = { PATH, EDGE_URL: admin.edge.address, ENVIRONMENT: admin.key, AUTHORIZATION: "Api-Key local.key", RATE: "10000", ...settings };
+  const child = spawn(process.execPath, [join(ROOT, `.make/${command}.mjs`)], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (printed[name] += text));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(printed.stderr);
+  return printed.stdout;
+}
