@@ -28,8 +28,8 @@ use crate::identity::{Command, Identity, Refusal};
 
 pub use analytics::{Evaluations, MAX_COUNT, Version};
 pub use environment_document::{Question as DocumentQuestion, render as render_document};
-pub use fixed::Fixed;
 pub use error::{Error, Part, RETRY_AFTER_SECONDS};
+pub use fixed::Fixed;
 pub use health::readiness;
 pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;
