@@ -21,6 +21,41 @@ test("the recorded edge identities, and those that are answered otherwise", { sk
   await replay(edge, "edge-identities-differences.jsonl", 24, bindings, ({ name }) => ours(name.replace("edge:", "")));
 });
 
+// What Flagsmith's documentation shows of identities, with a user's token, an SDK's key and the feature of our own shop.
+test("the documented calls for identities run as they stand", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const edge = await startEdge({ origin });
+  t.after(() => edge.close());
+  const [{ key }] = edge.environments;
+  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true } });
+  const session = { Authorization: "Token user", "Content-Type": "application/json" };
+  const upsert = await edge.request({
+    method: "PUT",
+    path: `/api/v1/environments/environments/${key}/edge-identities-featurestates`,
+    headers: { Accept: "application/json", Authorization: "Token user", "content-type": "application/json" },
+    body: '{"enabled":true,"feature":"support_chat","feature_state_value":"blue", "identifier":"my_user_id"}',
+  });
+  assert.equal(upsert.status, 200, upsert.text);
+  const page = await edge.request({ path: `/api/v1/environments/${key}/edge-identities/?page_size=20`, headers: session });
+  assert.equal(page.status, 200);
+  const [{ identity_uuid, identifier }] = page.json().results;
+  assert.equal(identifier, "my_user_id");
+  const all = await edge.request({ path: `/api/v1/environments/${key}/edge-identities/${identity_uuid}/edge-featurestates/all/`, headers: session });
+  const state = all.json().find(({ feature }) => feature.name === "support_chat");
+  assert.deepEqual([state.enabled, state.feature_state_value, state.overridden_by], [true, "blue", "IDENTITY"]);
+  const deleted = await edge.request({ method: "DELETE", path: `/api/v1/environments/${key}/edge-identities/${identity_uuid}/`, headers: session });
+  assert.equal(deleted.status, 204);
+  const upload = await edge.request({
+    method: "POST",
+    path: "/api/v1/bulk-identities",
+    headers: { "X-Environment-Key": key, "Content-Type": "application/json" },
+    body: `{"data": [{"identifier": "my_identifier_1", "traits": [{"trait_key": "my_key_name", "trait_value": "set from POST /bulk-identities"}]},
+      {"identifier": "my_identifier_3", "traits": [{"trait_key": "this_trait_will_be_deleted", "trait_value": null}]}]}`,
+  });
+  assert.equal(upload.status, 202);
+});
+
 const NOT_FOUND = { status: 404, body: { detail: "Not found." } };
 const NO_FEATURE = { status: 400, body: { feature: ["There is no such feature in this environment."] } };
 const NO_PAGE = { status: 400, body: { last_evaluated_key: ["This is no key of a page of this list."] } };
