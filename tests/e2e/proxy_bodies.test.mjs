@@ -16,7 +16,7 @@ const PLACE = "/api/v1/environments/key/import/";
 const MIB = 1024 * 1024;
 const LARGE = 200 * MIB;
 // What an isolate's memory may grow by while a body goes through it, and what the runtime around it may hold.
-const MAX_GROWTH = 48 * MIB;
+const MAX_GROWTH = 96 * MIB;
 
 const run = promisify(execFile);
 
