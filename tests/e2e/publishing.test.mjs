@@ -33,6 +33,42 @@ edgeTest("a write through the worker is seen by every isolate", { workers: 3 }, 
   for (const port of edge.ports) await eventually(async () => (await threshold(port, key)) === 60, "the change is served");
 });
 
+edgeTest("a write that names no environment is seen, too", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  assert.equal(await threshold(edge.port, key), 50);
+  const writes = { "/api/v1/projects/1/segments/5/": 60, "/api/v1/features/featurestates/": 70 };
+  for (const [path, value] of Object.entries(writes)) {
+    flagsmith.origin.on("PUT", path, () => {
+      set(flagsmith, key, value);
+      return { body: {} };
+    });
+    assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
+    await eventually(async () => (await threshold(edge.port, key)) === value, `${path} is followed`);
+  }
+});
+
+edgeTest("a write that the origin processes after its answer is seen", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  assert.equal(await threshold(edge.port, key), 50);
+  const path = `/api/v1/environments/${key}/`;
+  flagsmith.origin.on("PUT", path, () => {
+    setTimeout(() => set(flagsmith, key, 60), 2_000);
+    return { body: {} };
+  });
+  assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
+  await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served", 20_000);
+});
+
+edgeTest("a write that fails is followed by nothing", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  assert.equal(await threshold(edge.port, key), 50);
+  const path = `/api/v1/environments/${key}/`;
+  flagsmith.origin.on("PUT", path, { status: 400, body: {} });
+  const before = flagsmith.fetches(key);
+  assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 400);
+  assert.equal((await request(edge.port, { path, headers: { Authorization: `Api-Key ${TOKEN}` } })).status, 404);
+  await send(edge, key);
+  await eventually(() => flagsmith.fetches(key) > before, "a notice is followed");
+  assert.equal(flagsmith.fetches(key), before + 1);
+});
+
 edgeTest("a notice to the realtime server makes the origin be asked, and only from who may send one", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   set(flagsmith, key, 60);
@@ -203,6 +239,14 @@ async function threshold(port, key) {
   const response = await flags(port, key);
   assert.equal(response.status, 200, response.text);
   return stateOf(response.json()).feature_state_value;
+}
+
+/** A notice of a change, as to a realtime server. */
+async function send(edge, key) {
+  const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
+  const body = JSON.stringify({ updated_at: new Date().toISOString() });
+  const response = await request(edge.port, { method: "POST", path: `/sse/environments/${key}/queue-change`, headers, body });
+  assert.equal(response.status, 202, response.text);
 }
 
 /** Writes through the worker's Admin API. */
