@@ -152,6 +152,8 @@ mod tests {
 
     const ORIGIN: &str = "http://127.0.0.1:8001";
 
+    const SECOND: &str = "/api/v1/environments/?page=2&project=1";
+
     /// Asks until there is nothing more to ask.
     fn discover(answers: &[(&str, &str)]) -> Result<(Found, Vec<String>), String> {
         let origin = Origin::parse(ORIGIN).unwrap();
@@ -173,7 +175,7 @@ mod tests {
             PROJECTS,
             (FIRST, r#"{"count":2,"next":"http://127.0.0.1:8001/api/v1/environments/?page=2&project=1","previous":null,
                 "results":[{"id":1,"name":"A","api_key":"aaa","project":1}]}"#),
-            ("/api/v1/environments/?page=2&project=1", r#"{"count":2,"next":null,"results":[{"name":"B","api_key":"bbb"}]}"#),
+            (SECOND, r#"{"count":2,"next":null,"results":[{"name":"B","api_key":"bbb"}]}"#),
             ("/api/v1/environments/aaa/api-keys/", r#"[{"id":1,"key":"ser.1","active":true,"expires_at":null},
                 {"id":2,"key":"ser.2","active":false,"expires_at":"2027-01-01T00:00:00Z"}]"#),
             ("/api/v1/environments/bbb/api-keys/", "[]"),

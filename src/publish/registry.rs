@@ -57,7 +57,10 @@ impl Registry {
     /// What is to be carried out so that only environments and keys of these server keys are served.
     pub fn without_others(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
         let other_key = |hash: &&String| !server_keys.contains(hash);
-        let other = |(_, (_, credential)): &(&String, &(Listed, Credential))| !matches!(credential, Credential::ServerKey(hash) if server_keys.contains(hash));
+        let other = |(_, (_, credential)): &(&String, &(Listed, Credential))| match credential {
+            Credential::Token => true,
+            Credential::ServerKey(hash) => !server_keys.contains(hash),
+        };
         let keys = self.server_keys.keys().filter(other_key).cloned().map(Change::DeleteKey);
         let environments = self.environments.iter().filter(other).map(|(key, _)| Change::Leave(key.clone()));
         keys.chain(environments).collect()
