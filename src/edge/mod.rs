@@ -34,6 +34,7 @@ mod records;
 mod registry_object;
 mod registry_rows;
 mod respond;
+mod status;
 mod task;
 mod timeout;
 mod transfer;

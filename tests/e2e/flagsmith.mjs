@@ -34,6 +34,11 @@ class Flagsmith {
     list(/^\/api\/v1\/environments\/\?/, ({ query }) => this.#page(new URLSearchParams(query)));
     list(/^\/api\/v1\/environments\/[^/]+\/api-keys\/$/, ({ path }) => this.#of(path, ({ serverKeys }) => serverKeys));
     list(/^\/api\/v1\/environments\/[^/]+\/document\/$/, ({ path }) => this.#of(path, (_, key) => this.#document(key)));
+    // What tells what a master key may do.
+    list(/^\/api\/v1\/environments\/[^/]+\/identities\/\?/, () => ({ body: { count: 0, results: [] } }));
+    origin.on("POST", /^\/api\/v1\/environments\/[^/]+\/identities\/$/, (request) =>
+      authorized(request) ?? { status: 400, body: { identifier: ["This field is required."] } },
+    );
     origin.on("GET", "/api/v1/environment-document/", ({ headers }) => {
       const key = headers["x-environment-key"];
       for (const [clientKey, { serverKeys }] of this.environments) {

@@ -208,7 +208,9 @@ edgeTest("the status lists each environment, and flags one whose overrides are l
   });
   assert.equal((await flags(edge.port, key)).status, 200);
   const status = (authorization) => request(edge.port, { path: "/edge/status", headers: { Authorization: authorization } });
+  assert.equal((await request(edge.port, { path: "/edge/status" })).status, 401);
   assert.equal((await status("Api-Key other")).status, 401);
+  assert.equal((await status(`Api-Key ${TOKEN}`)).json().environments.length, 2);
   const find = async () => (await status(`Api-Key ${ADMIN_KEY}`)).json().environments.find(({ environment }) => environment === key);
   await eventually(async () => (await find())?.version, "the environment is published");
   const { identity_overrides_left_out, source, last_fault, age_seconds, last_success, version, webhook } = await find();
@@ -216,6 +218,29 @@ edgeTest("the status lists each environment, and flags one whose overrides are l
   assert.ok(age_seconds >= 0 && Date.parse(last_success) > 0 && /^\d{13}-[0-9a-f]{16}$/.test(version));
   assert.equal(webhook, `/edge/webhooks/${createHmac("sha256", "webhook-secret").update(`environment:${key}`).digest("hex").slice(0, 32)}`);
   assert.match(edge.log, /use_identity_overrides_in_local_eval/);
+});
+
+edgeTest("the status shows an administrator of the origin's no more than what is theirs", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+  assert.equal((await flags(edge.port, key)).status, 200);
+  const permissions = { [key]: { admin: true, permissions: [] }, [other]: { admin: false, permissions: ["VIEW_ENVIRONMENT"] } };
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path, headers }) => {
+    if (headers.authorization !== "Token of-a-user") return { status: 401, headers: { "www-authenticate": "Cookie realm=\"api\"" }, body: { detail: "Invalid token." } };
+    return { body: permissions[path.split("/")[4]] };
+  });
+  const status = (authorization) => request(edge.port, { path: "/edge/status/", headers: { Authorization: authorization } });
+  const response = await status("Token of-a-user");
+  assert.equal(response.status, 200, response.text);
+  assert.deepEqual(response.json().environments.map(({ environment }) => environment), [key]);
+  assert.equal(response.json().webhook, null);
+  const refused = await status("Token of-nobody");
+  assert.deepEqual([refused.status, refused.json()], [401, { detail: "Invalid token." }]);
+  permissions[key].admin = false;
+  assert.equal((await status("Token of-a-user")).status, 200, "for a minute");
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: permissions[other] }));
+  assert.equal((await status("Token of-another")).status, 403);
+  await flagsmith.origin.down();
+  assert.equal((await status("Token of-a-third")).status, 503);
+  assert.equal((await status(`Api-Key ${ADMIN_KEY}`)).json().environments.length, 2);
 });
 
 /** A test with a Flagsmith of the fixtures' environments, and a worker in front of it that starts with an empty KV. */

@@ -1,0 +1,106 @@
+//! GET /edge/status: which environments are published, and how that goes.
+//!
+//! The holder of the local admin key sees all of it, above all while the origin is down; everybody else the environments
+//! whose administrator the origin says they are.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use worker::Env;
+
+use super::authorize::authorize;
+use super::config::Config;
+use super::entry::Incoming;
+use super::failure::Failure;
+use super::publishing;
+use crate::admin::authorization::{Challenge, Permission, Verdict};
+use crate::admin::credential::Credential;
+use crate::api::{Error, Part, Response};
+use crate::publish::webhook_id;
+
+/// How many objects are asked for their status at a time.
+const ASKED_AT_ONCE: usize = 50;
+/// How many environments the origin is asked about at a time; it takes some 0.3 s for each.
+const PROBED_AT_ONCE: usize = 5;
+
+/// Answers the request.
+pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>, Error> {
+    let config = Config::of(env);
+    let header = |name: &str| incoming.header(name);
+    let Some(credential) = Credential::read(&header) else {
+        return refusal(&Verdict::Unauthenticated(Challenge::missing()));
+    };
+    let (discovery, all) = registry(env).await?;
+    let hash = config.admin_key_sha256.as_deref();
+    let environments = match hash.is_some_and(|hash| credential.is_local_key(hash)) {
+        true => all.clone(),
+        false => match permitted(env, &header, &all).await? {
+            Ok(environments) => environments,
+            Err(verdict) => return refusal(&verdict),
+        },
+    };
+    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_path(key, secret));
+    let mut statuses = Vec::with_capacity(environments.len());
+    for keys in environments.chunks(ASKED_AT_ONCE) {
+        let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
+        for (key, status) in join_all(asked).await {
+            // An object that does not answer is worth knowing of, too.
+            let failed = |failure: Failure| json!({"environment": key, "unavailable": failure.cause});
+            let mut status =
+                status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
+            if let Some(status) = status.as_object_mut() {
+                status.insert("webhook".to_owned(), webhook(Some(key)).into());
+            }
+            statuses.push(status);
+        }
+    }
+    let sees_all = environments.len() == all.len();
+    let webhook = if sees_all { webhook(None) } else { None };
+    let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook});
+    Ok(Response::json(body.to_string().into_bytes()))
+}
+
+/// Those environments that the caller administers; why not, if there are none.
+async fn permitted(
+    env: &Env,
+    header: &dyn Fn(&str) -> Option<String>,
+    all: &[String],
+) -> Result<Result<Vec<String>, Verdict>, Error> {
+    if Config::of(env).origin.is_none() {
+        let verdict = authorize(env, header, "", Permission::Admin).await?;
+        return Ok(if verdict == Verdict::Allowed { Ok(all.to_vec()) } else { Err(verdict) });
+    }
+    let mut permitted = Vec::new();
+    for keys in all.chunks(PROBED_AT_ONCE) {
+        let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
+        for (key, verdict) in keys.iter().zip(join_all(probes).await) {
+            match verdict? {
+                Verdict::Allowed => permitted.push(key.clone()),
+                Verdict::Forbidden | Verdict::NoEnvironment => {}
+                unknown @ Verdict::Unauthenticated(_) => return Ok(Err(unknown)),
+            }
+        }
+    }
+    Ok(if permitted.is_empty() { Err(Verdict::Forbidden) } else { Ok(permitted) })
+}
+
+/// What the registry says of its discoveries, and the environments that it knows.
+pub async fn registry(env: &Env) -> Result<(Value, Vec<String>), Error> {
+    let unavailable = |failure: Failure| {
+        failure.log(None);
+        Error::Unavailable(Part::Environment)
+    };
+    let registered = publishing::registered(env).await.map_err(unavailable)?;
+    let mut discovery: Value = serde_json::from_str(&registered).unwrap_or_default();
+    let environments = discovery.as_object_mut().and_then(|members| members.remove("environments"));
+    let keys = environments.as_ref().and_then(Value::as_array).into_iter().flatten();
+    let keys = keys.filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok((discovery, keys))
+}
+
+fn webhook_path(client_key: Option<&str>, secret: &str) -> String {
+    format!("/edge/webhooks/{}", webhook_id(client_key, secret))
+}
+
+fn refusal(verdict: &Verdict) -> Result<Response<'static>, Error> {
+    verdict.refusal().ok_or(Error::Unavailable(Part::Permissions))
+}
