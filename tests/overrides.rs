@@ -4,8 +4,10 @@ mod support;
 
 use std::collections::HashMap;
 
-use flagsmith_edge_worker::document::FeatureState;
-use flagsmith_edge_worker::identity::{Command, Refusal};
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, FeatureState, StoredOverrides};
+use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
+use flagsmith_edge_worker::identity::{Command, Refusal, Traits};
 use serde_json::{Value, json};
 use support::exchange::Answer;
 use support::fixtures;
@@ -164,6 +166,43 @@ fn a_change_made_here_does_not_hide_behind_what_is_kept() {
     assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 304);
     worker.order(KEY, "ada", Command::DeleteOverrideOf(9007)).unwrap();
     assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 200);
+}
+
+/// With flag-engine 11 conditions read other flags, and so what is overridden.
+#[test]
+fn conditions_read_what_is_overridden_here() {
+    let reads = |value: &str| json!({"property": "$.flags.basis.value", "operator": "EQUAL", "value": value});
+    let document = json!({
+        "api_key": "k", "feature_states": [
+            {"feature": {"id": 1, "name": "basis"}, "enabled": true, "feature_state_value": "plain"},
+            {"feature": {"id": 2, "name": "dependent"}, "enabled": true, "feature_state_value": "off"},
+        ],
+        "project": {"segments": [{
+            "id": 5, "name": "s", "rules": [{"type": "ALL", "conditions": [reads("vip")]}],
+            "feature_states": [{"feature": {"id": 2, "name": "dependent"}, "enabled": true, "feature_state_value": "on"}],
+        }]},
+    });
+    let environment = Environment::parse(document.to_string().as_bytes(), Engine::V11).unwrap();
+    let value = |overrides: &[FeatureState]| {
+        let stored = StoredOverrides::new(&environment, overrides);
+        let traits = Traits::new();
+        let identity =
+            IdentityContext { identifier: "a", key: "k_a", traits: &traits, overrides: &[], stored: &stored };
+        let decisions = evaluate(&environment.ruleset, Some(identity)).decisions;
+        decisions
+            .iter()
+            .map(|decision| {
+                let flag = stored.outcome(decision.state, decision.variant());
+                let flag =
+                    flag.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
+                serde_json::from_slice::<Value>(flag).unwrap()["feature_state_value"].clone()
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(value(&[]), ["plain", "off"]);
+    assert_eq!(value(&[state(1, "basis", true, json!("vip"))]), ["vip", "on"]);
+    let both = [state(1, "basis", true, json!("vip")), state(2, "dependent", true, json!("own"))];
+    assert_eq!(value(&both), ["vip", "own"]);
 }
 
 fn upload(worker: &mut Worker, method: &str, key: &str, body: &Value) -> (u16, Value) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::authorization::Permission;
 use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules};
 use crate::document::json::Json;
-use crate::document::{Environment, FeatureKey, FeatureState};
+use crate::document::{Environment, FeatureKey, FeatureState, Timestamp};
 use crate::identity::{Identity, Import};
 
 /// The longest body, in bytes.
@@ -77,6 +77,9 @@ fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import),
     let identifier = fields.text("identifier", text(MAX_IDENTIFIER_LENGTH, false));
     let [uuid, created_date, alias] = [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 100)]
         .map(|(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()));
+    let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid));
+    let created_date = created_date
+        .map(|date| checked(&mut fields, "created_date", date, |date| Timestamp::from_iso(date).is_some()));
     let read_trait = |item: Json<'_>| {
         let mut fields = Fields::of(item)?;
         let key: Box<str> = fields.text("trait_key", text(MAX_TRAIT_KEY_LENGTH, false)).into();
@@ -87,7 +90,8 @@ fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import),
         if fields.has("identity_traits") { fields.list("identity_traits", read_trait) } else { Vec::new() };
     let read_state = |item: Json<'_>| {
         let state = serde_json::from_str::<FeatureState>(item.source());
-        let mut state = state.map_err(|_| json!({"non_field_errors": ["This is no feature state."]}))?;
+        let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
+        let mut state = state.ok_or_else(|| json!({"non_field_errors": ["This is no feature state."]}))?;
         if environment.feature_with_id(state.feature.id).is_none() {
             let named = environment.feature_definition(&FeatureKey::Name(state.feature.name.to_string()));
             state.feature = named.map_or(state.feature, |definition| definition.feature);
@@ -107,6 +111,15 @@ fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import),
         overrides: overrides.into_iter().flatten().collect(),
     };
     fields.finish((identifier, import))
+}
+
+/// A text that names something in paths and in documents.
+fn is_uuid(text: &str) -> bool {
+    (1..=36).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+fn checked(fields: &mut Fields<'_>, name: &str, text: String, is_right: impl Fn(&str) -> bool) -> String {
+    fields.read(name, |_| if is_right(&text) { Ok(text) } else { Err(json!(["This value is not valid."])) })
 }
 
 /// An identity in the shape that an import takes.
@@ -170,7 +183,7 @@ mod tests {
             ],
             "identity_features": [{
                 "feature": {"id": 7, "name": "f", "type": "STANDARD"}, "enabled": false,
-                "feature_state_value": null, "django_id": 3, "featurestate_uuid": "u",
+                "feature_state_value": null, "django_id": 3, "featurestate_uuid": "00000000-0000-4000-8000-000000000002",
                 "multivariate_feature_state_values": [{
                     "id": null, "mv_fs_value_uuid": "m", "percentage_allocation": 10.5,
                     "multivariate_feature_option": {"id": 1, "value": 3, "key": "key"},
@@ -192,7 +205,7 @@ mod tests {
     fn features_are_found_by_number_else_by_name() {
         let id_of = |id: i64, name: &str| {
             let line = json!({"identifier": "a", "identity_features": [
-                {"feature": {"id": id, "name": name}, "enabled": true, "featurestate_uuid": "u"},
+                {"feature": {"id": id, "name": name}, "enabled": true, "featurestate_uuid": "00000000-0000-4000-8000-000000000002"},
             ]});
             let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
             read.first().unwrap().1.overrides.first().unwrap().feature.id
@@ -202,6 +215,16 @@ mod tests {
 
     #[test]
     fn an_import_is_right_as_a_whole() {
+        for wrong in [
+            json!({"identity_uuid": "../x"}),
+            json!({"created_date": "yesterday"}),
+            json!({"identity_features": [{"feature": {"id": 7, "name": "f"}, "enabled": true}]}),
+            json!({"identity_features": [{"feature": {"id": 7, "name": "f"}, "feature_state_value": []}]}),
+        ] {
+            let mut line = wrong.clone();
+            line["identifier"] = "a".into();
+            assert!(read_import(&environment(), line.to_string().as_bytes()).is_err(), "{wrong}");
+        }
         let body = "{\"identifier\": \"a\"}\n\n{\"identifier\": 1, \"identity_traits\": [{}]}\nno json\n";
         let report = read_import(&environment(), body.as_bytes()).unwrap_err();
         let [first, second, third] = report["data"].as_array().unwrap().as_slice() else {

@@ -29,6 +29,8 @@ pub struct IdentityObject {
     record: RefCell<Option<Record>>,
     /// How often the directory could not be told.
     failures: Cell<u32>,
+    /// Whether the alarm is set, as far as this life of the object knows.
+    alarmed: Cell<bool>,
 }
 
 impl DurableObject for IdentityObject {
@@ -37,7 +39,8 @@ impl DurableObject for IdentityObject {
             sql: Database::of(&state.storage()),
             env,
             record: RefCell::new(None),
-            failures: Cell::new(0),
+            failures: Cell::default(),
+            alarmed: Cell::default(),
         }
     }
 
@@ -48,6 +51,7 @@ impl DurableObject for IdentityObject {
 
     /// Tells the directory what it has not been told.
     async fn alarm(&self) -> Result<Response> {
+        self.alarmed.set(false);
         self.tell().await?;
         Response::empty()
     }
@@ -101,7 +105,7 @@ impl IdentityObject {
                     // If this fails, what is in memory is dropped, and the next command reads what was really stored.
                     identity_rows::write(&self.sql, &record, &change)?;
                     if change.concerns_entry() || change.concerns_overrides() {
-                        self.sql.set_alarm(moment.now + alarm_after)?;
+                        self.set_alarm(moment.now + alarm_after)?;
                     }
                 }
                 format!("{{\"Ok\":{}}}", show(&record.identity)?)
@@ -131,7 +135,7 @@ impl IdentityObject {
                     let failures = self.failures.get() + 1;
                     self.failures.set(failures);
                     let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
-                    return self.sql.set_alarm(milliseconds() + backoff);
+                    return self.set_alarm(milliseconds() + backoff);
                 }
             }
         }
@@ -163,10 +167,15 @@ impl IdentityObject {
         }
         if record.identity.exists {
             identity_rows::write_due(&self.sql, record.due)?;
-            return self.sql.delete_alarm();
+            return if self.alarmed.take() { self.sql.delete_alarm() } else { Ok(()) };
         }
         *slot = None;
         self.sql.delete_all()
+    }
+
+    fn set_alarm(&self, at: u64) -> Result<()> {
+        self.alarmed.set(true);
+        self.sql.set_alarm(at)
     }
 }
 
