@@ -31,7 +31,7 @@ thread_local! {
 
 /// Whether the caller has a permission in an environment; 503 if that cannot be found out.
 ///
-/// Without an origin only the holder of the local key has any, and has all.
+/// The holder of the local key has all, and without an origin nobody else has any.
 pub async fn authorize(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
@@ -39,16 +39,20 @@ pub async fn authorize(
     permission: Permission,
 ) -> Result<Verdict, Error> {
     let config = Config::of(env);
-    let credential = Credential::read(header);
-    let Some(origin) = &config.origin else {
-        let hash = config.admin_key_sha256.as_ref().ok_or(Error::AdminKeyMissing)?;
-        return Ok(match credential {
-            None => Verdict::Unauthenticated(Challenge::missing()),
-            Some(credential) if credential.is_local_key(hash) => Verdict::Allowed,
-            Some(_) => Verdict::Unauthenticated(Challenge::wrong_key()),
-        });
+    let hash = config.admin_key_sha256.as_ref();
+    if config.origin.is_none() && hash.is_none() {
+        return Err(Error::AdminKeyMissing);
+    }
+    let Some(credential) = Credential::read(header) else {
+        return Ok(Verdict::Unauthenticated(Challenge::missing()));
     };
-    let Some(credential) = credential else { return Ok(Verdict::Unauthenticated(Challenge::missing())) };
+    // Looked at first: it must not leave the worker.
+    if hash.is_some_and(|hash| credential.is_local_key(hash)) {
+        return Ok(Verdict::Allowed);
+    }
+    let Some(origin) = &config.origin else {
+        return Ok(Verdict::Unauthenticated(Challenge::wrong_key()));
+    };
     let name = credential.fingerprint(environment_key);
     let known = VERDICTS.with_borrow_mut(|verdicts| verdicts.get(&name, milliseconds(), AGES));
     let known = known.map(|known| known.value);

@@ -36,7 +36,7 @@ pub struct Config {
     pub origin_timeout: Duration,
     /// `ANALYTICS_INTERVAL_SECONDS`: how long evaluations are collected before they go to the origin.
     pub analytics_interval: Duration,
-    /// `ADMIN_KEY_SHA256`: hex SHA-256 of the one admin key that is known where there is no origin.
+    /// `ADMIN_KEY_SHA256`: hex SHA-256 of the one admin key that is this worker's own.
     pub admin_key_sha256: Option<String>,
     /// `LOG_ROWS`: whether to log each call of an identity's object with the rows that it touched, and each call of the
     /// directory.

@@ -105,6 +105,10 @@ test("without an origin there is one local key, or none", async (t) => {
     assert.equal(response.status, 401);
     assert.deepEqual(response.json(), { detail });
   }
+  // Where there is an origin the key is not shown to it.
+  const beside = await start(t, { variables: { ADMIN_KEY_SHA256: hash } });
+  assert.equal((await beside.list({ Authorization: "Api-Key local.key" })).status, 200);
+  assert.equal(beside.origin.requests.length, 0);
   const { list: nobodys } = await start(t, { origin: null });
   const response = await nobodys({ Authorization: "Api-Key local.key" });
   assert.equal(response.status, 503);

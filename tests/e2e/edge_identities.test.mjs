@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { startAdmin } from "./admin.mjs";
 import { differences } from "./compare.mjs";
-import { RECORDINGS, startEdge } from "./harness.mjs";
+import { RECORDINGS, ROOT, startEdge } from "./harness.mjs";
 import { exchangesIn, startOrigin } from "./origin.mjs";
 
 if (RECORDINGS === null) console.log("NOT RUN: the recorded edge identities, whose folder is not there; set RECORDINGS");
@@ -17,8 +18,14 @@ test("the recorded edge identities, and those that are answered otherwise", { sk
   const edge = await startEdge({ origin, documents: join(RECORDINGS, "documents") });
   t.after(() => edge.close());
   const bindings = new Map();
-  await replay(edge, "edge-identities.jsonl", 150, bindings, ({ response }) => response);
-  await replay(edge, "edge-identities-differences.jsonl", 24, bindings, ({ name }) => ours(name.replace("edge:", "")));
+  await replay(edge, join(RECORDINGS, "edge-identities.jsonl"), 150, bindings, ({ response }) => response);
+  await replay(edge, join(RECORDINGS, "edge-identities-differences.jsonl"), 24, bindings, ({ name }) => ours(name.replace("edge:", "")));
+});
+
+test("our own exchanges", async (t) => {
+  const admin = await startAdmin(t);
+  const file = join(ROOT, "fixtures/exchanges/edge_identities.jsonl");
+  await replay(admin.edge, file, exchangesIn(file).length, new Map(), ({ response }) => response);
 });
 
 // What Flagsmith's documentation shows of identities, with a user's token, an SDK's key and the feature of our own shop.
@@ -95,7 +102,7 @@ function ours(name) {
 }
 
 async function replay(edge, file, count, bindings, expectedOf) {
-  const exchanges = exchangesIn(join(RECORDINGS, file));
+  const exchanges = exchangesIn(file);
   assert.equal(exchanges.length, count, file);
   const failures = [];
   for (const exchange of exchanges) {

@@ -19,32 +19,41 @@ use serde_json::Value;
 use super::exchange::{Answer, Exchange, read};
 use super::worker::to_answer;
 
+/// Of `local.key`.
+const LOCAL_KEY_SHA256: &str = "7732b7d187f7f03abca39e40e5c160b46e525b2ca16e1fae671d4c2997cf2ebd";
+
 /// The Admin API with its stores.
 pub struct Admin {
     environments: HashMap<String, Environment>,
     /// By environment and identifier.
     identities: BTreeMap<(String, String), Identity>,
-    /// What the origin answered to each probe of each credential.
-    origin: HashMap<(String, String, String), Value>,
+    /// What the origin answered to each probe of each credential; without one there is a local key.
+    origin: Option<HashMap<(String, String, String), Value>>,
     random: std::cell::Cell<u128>,
 }
 
 impl Admin {
-    /// Serves the documents of a folder with recordings, to whom its `admin.jsonl` lets.
-    pub fn with_recordings(folder: &Path) -> Admin {
+    /// Serves the documents of a folder, to who has the key `local.key`.
+    pub fn with_documents(folder: &Path, names: &[&str]) -> Admin {
         let mut environments = HashMap::new();
-        for name in ["A", "B", "C", "EDGE", "EDGE2"] {
-            let bytes = std::fs::read(folder.join(format!("documents/{name}.json"))).unwrap();
+        for name in names {
+            let bytes = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
             let environment = Environment::parse(&bytes, Engine::V10).unwrap();
             environments.insert(environment.key().to_owned(), environment);
         }
+        Admin { environments, identities: BTreeMap::new(), origin: None, random: 0.into() }
+    }
+
+    /// Serves the documents of a folder with recordings, to whom its `admin.jsonl` lets.
+    pub fn with_recordings(folder: &Path) -> Admin {
+        let admin = Admin::with_documents(&folder.join("documents"), &["A", "B", "C", "EDGE", "EDGE2"]);
         let mut origin = HashMap::new();
         for Exchange { request, response, .. } in read(&folder.join("admin.jsonl")) {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let credential = text(&request["headers"]["Authorization"]);
             origin.insert((text(&request["method"]), text(&request["path"]), credential), response);
         }
-        Admin { environments, identities: BTreeMap::new(), origin, random: 0.into() }
+        Admin { origin: Some(origin), ..admin }
     }
 
     /// Answers a request.
@@ -96,13 +105,19 @@ impl Admin {
         let Some(credential) = Credential::read(header) else {
             return Verdict::Unauthenticated(Challenge::missing());
         };
+        let Some(origin) = &self.origin else {
+            return match credential.is_local_key(LOCAL_KEY_SHA256) {
+                true => Verdict::Allowed,
+                false => Verdict::Unauthenticated(Challenge::wrong_key()),
+            };
+        };
         let missing = serde_json::json!({"status": 404, "headers": {}, "body": null});
         let mut question = Authorization::new(&credential, permission);
         let mut probe: Probe = question.first();
         loop {
             let authorization = header("authorization").unwrap_or_default();
             let asked = (probe.method().to_owned(), probe.path(environment), authorization);
-            let response = self.origin.get(&asked).unwrap_or(&missing);
+            let response = origin.get(&asked).unwrap_or(&missing);
             let body = response["body"].to_string();
             let answer = authorization::Answer {
                 status: response["status"].as_u64().unwrap() as u16,
