@@ -17,7 +17,7 @@ type Bindings = HashMap<String, String>;
 #[test]
 fn our_edge_identities() {
     let mut admin = Admin::with_documents(&fixtures("environments"), &["production", "staging"]);
-    let exchanges = read(&fixtures("exchanges/edge_identities.jsonl"));
+    let exchanges = read(&fixtures("admin/edge_identities.jsonl"));
     assert!(!exchanges.is_empty());
     replay(&mut admin, exchanges, &mut Bindings::new());
 }

@@ -24,7 +24,7 @@ test("the recorded edge identities, and those that are answered otherwise", { sk
 
 test("our own exchanges", async (t) => {
   const admin = await startAdmin(t);
-  const file = join(ROOT, "fixtures/exchanges/edge_identities.jsonl");
+  const file = join(ROOT, "fixtures/admin/edge_identities.jsonl");
   await replay(admin.edge, file, exchangesIn(file).length, new Map(), ({ response }) => response);
 });
 
