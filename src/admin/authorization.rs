@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credential::Credential;
+use super::verdict::{Challenge, Verdict};
 
 /// What a route needs, in Flagsmith's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Permission {
     Admin,
 }
 
-const PERMISSIONS: [Permission; 5] = [
+pub(super) const PERMISSIONS: [Permission; 5] = [
     Permission::ViewEnvironment,
     Permission::ViewIdentities,
     Permission::ManageIdentities,
@@ -47,62 +48,6 @@ impl Permission {
             Permission::UpdateFeatureState => Some("UPDATE_FEATURE_STATE"),
             Permission::Admin => None,
         }
-    }
-}
-
-/// Whether a credential has a permission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It has.
-    Allowed,
-    /// It has not.
-    Forbidden,
-    /// There is no such environment.
-    NoEnvironment,
-    /// It is nobody's.
-    Unauthenticated(Challenge),
-}
-
-/// What the origin answers to whom it does not know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Challenge {
-    /// JSON.
-    pub body: Box<[u8]>,
-    /// `WWW-Authenticate`
-    pub www_authenticate: Box<str>,
-}
-
-/// Flagsmith's challenge (contract §E).
-const WWW_AUTHENTICATE: &str = "Cookie realm=\"api\"";
-/// The longest body of a challenge that is passed on.
-const MAX_CHALLENGE_LENGTH: usize = 1024;
-
-impl Challenge {
-    /// Said to who brings no credential.
-    pub fn missing() -> Challenge {
-        Challenge::new("Authentication credentials were not provided.")
-    }
-
-    /// Said to who brings a master key that is not the local one.
-    pub fn wrong_key() -> Challenge {
-        Challenge::new("Valid Master API Key not found.")
-    }
-
-    fn new(detail: &str) -> Challenge {
-        let body = serde_json::json!({"detail": detail}).to_string().into_bytes();
-        Challenge { body: body.into(), www_authenticate: WWW_AUTHENTICATE.into() }
-    }
-
-    /// The origin's own.
-    fn passed_on(answer: &Answer<'_>) -> Challenge {
-        let mut challenge = Challenge::new("Invalid credentials.");
-        if answer.body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(answer.body).is_ok() {
-            challenge.body = answer.body.into();
-        }
-        if let Some(header) = answer.www_authenticate {
-            challenge.www_authenticate = header.into();
-        }
-        challenge
     }
 }
 
@@ -258,32 +203,9 @@ impl MyPermissions {
     }
 }
 
-/// For how long a verdict holds, in milliseconds.
-const VERDICT_AGE: u64 = 60_000;
-
-/// What is known of one credential in one environment.
-#[derive(Clone, Debug, Default)]
-pub struct Verdicts([Option<(Verdict, u64)>; PERMISSIONS.len()]);
-
-impl Verdicts {
-    /// What is known of a permission, while it holds. Times are in milliseconds.
-    pub fn get(&self, permission: Permission, now: u64) -> Option<&Verdict> {
-        let (verdict, since) = self.0.get(permission as usize)?.as_ref()?;
-        (now.saturating_sub(*since) < VERDICT_AGE).then_some(verdict)
-    }
-
-    /// Remembers what was decided at `now`.
-    pub fn learn(&mut self, decided: Vec<(Permission, Verdict)>, now: u64) {
-        for (permission, verdict) in decided {
-            if let Some(slot) = self.0.get_mut(permission as usize) {
-                *slot = Some((verdict, now));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::verdict::Verdicts;
     use super::*;
 
     fn credential(authorization: &str) -> Credential {
@@ -410,14 +332,5 @@ mod tests {
             assert!(probe.method() == "GET" && probe.body().is_none() || probe.body() == Some("{}"));
             assert!(probe.path("key").starts_with("/api/v1/environments/key/"));
         }
-    }
-
-    #[test]
-    fn verdicts_hold_for_a_minute() {
-        let mut verdicts = Verdicts::default();
-        verdicts.learn(vec![(Permission::Admin, Verdict::Allowed)], 1000);
-        assert_eq!(verdicts.get(Permission::Admin, 60_999), Some(&Verdict::Allowed));
-        assert_eq!(verdicts.get(Permission::Admin, 61_000), None);
-        assert_eq!(verdicts.get(Permission::ViewIdentities, 1000), None);
     }
 }

@@ -11,7 +11,7 @@ mod origin;
 pub mod passage;
 pub mod publishing;
 pub mod transfer;
-mod verdict;
+pub mod verdict;
 
 use crate::api::{Error, Response, preflight};
 

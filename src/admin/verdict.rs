@@ -1,8 +1,65 @@
-//! What is answered to whom something is not permitted (contract §E).
+//! Whether somebody may do something, what is answered to who may not (contract §E), and for how long that holds.
 
-use super::authorization::Verdict;
+use serde_json::{Value, json};
+
+use super::authorization::{Answer, PERMISSIONS, Permission};
 use crate::api::{Error, Response};
-use serde_json::json;
+
+/// Whether a credential has a permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has.
+    Allowed,
+    /// It has not.
+    Forbidden,
+    /// There is no such environment.
+    NoEnvironment,
+    /// It is nobody's.
+    Unauthenticated(Challenge),
+}
+
+/// What the origin answers to whom it does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// JSON.
+    pub body: Box<[u8]>,
+    /// `WWW-Authenticate`
+    pub www_authenticate: Box<str>,
+}
+
+/// Flagsmith's challenge (contract §E).
+const WWW_AUTHENTICATE: &str = "Cookie realm=\"api\"";
+/// The longest body of a challenge that is passed on.
+const MAX_CHALLENGE_LENGTH: usize = 1024;
+
+impl Challenge {
+    /// Said to who brings no credential.
+    pub fn missing() -> Challenge {
+        Challenge::new("Authentication credentials were not provided.")
+    }
+
+    /// Said to who brings a master key that is not the local one.
+    pub fn wrong_key() -> Challenge {
+        Challenge::new("Valid Master API Key not found.")
+    }
+
+    fn new(detail: &str) -> Challenge {
+        let body = serde_json::json!({"detail": detail}).to_string().into_bytes();
+        Challenge { body: body.into(), www_authenticate: WWW_AUTHENTICATE.into() }
+    }
+
+    /// The origin's own.
+    pub(super) fn passed_on(answer: &Answer<'_>) -> Challenge {
+        let mut challenge = Challenge::new("Invalid credentials.");
+        if answer.body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(answer.body).is_ok() {
+            challenge.body = answer.body.into();
+        }
+        if let Some(header) = answer.www_authenticate {
+            challenge.www_authenticate = header.into();
+        }
+        challenge
+    }
+}
 
 impl Verdict {
     /// The answer to who may not; none if it may.
@@ -22,5 +79,43 @@ impl Verdict {
                 Some(response.with("www-authenticate", challenge.www_authenticate.to_string()))
             }
         }
+    }
+}
+
+/// For how long a verdict holds, in milliseconds.
+const VERDICT_AGE: u64 = 60_000;
+
+/// What is known of one credential in one environment.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts([Option<(Verdict, u64)>; PERMISSIONS.len()]);
+
+impl Verdicts {
+    /// What is known of a permission, while it holds. Times are in milliseconds.
+    pub fn get(&self, permission: Permission, now: u64) -> Option<&Verdict> {
+        let (verdict, since) = self.0.get(permission as usize)?.as_ref()?;
+        (now.saturating_sub(*since) < VERDICT_AGE).then_some(verdict)
+    }
+
+    /// Remembers what was decided at `now`.
+    pub fn learn(&mut self, decided: Vec<(Permission, Verdict)>, now: u64) {
+        for (permission, verdict) in decided {
+            if let Some(slot) = self.0.get_mut(permission as usize) {
+                *slot = Some((verdict, now));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_hold_for_a_minute() {
+        let mut verdicts = Verdicts::default();
+        verdicts.learn(vec![(Permission::Admin, Verdict::Allowed)], 1000);
+        assert_eq!(verdicts.get(Permission::Admin, 60_999), Some(&Verdict::Allowed));
+        assert_eq!(verdicts.get(Permission::Admin, 61_000), None);
+        assert_eq!(verdicts.get(Permission::ViewIdentities, 1000), None);
     }
 }

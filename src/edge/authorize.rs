@@ -10,10 +10,9 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use crate::admin::Origin;
-use crate::admin::authorization::{
-    Answer, Authorization, Challenge, Permission, Probe, Step, Verdict, Verdicts,
-};
+use crate::admin::authorization::{Answer, Authorization, Permission, Probe, Step};
 use crate::admin::credential::Credential;
+use crate::admin::verdict::{Challenge, Verdict, Verdicts};
 use crate::api::{Error, Part};
 use crate::memory::{Ages, Memory};
 

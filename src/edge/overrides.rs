@@ -51,7 +51,9 @@ pub async fn of(env: &Env, environment: &Environment) -> Result<(Rc<Known>, Opti
                 (None, None) => (Vec::new(), None),
             };
             let confirmed_at = Cell::new(began_at);
-            let length = overrides.iter().map(|known| known.state.length() * 2).sum();
+            // With the document that they will be put into.
+            let document = if overrides.is_empty() { 0 } else { environment.document().len() };
+            let length = overrides.iter().map(|known| known.state.length() * 2).sum::<usize>() + document;
             let rendered = RefCell::new(rendered);
             let seen = Rc::new(Known { version: seen.version, overrides, confirmed_at, rendered });
             KNOWN.with_borrow_mut(|known| known.put(name, seen.clone(), length, began_at));

@@ -4,11 +4,14 @@
 //! identity that is created. A page asks all of them and merges what they give, so it costs the same however many
 //! identities there are.
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::document::FeatureState;
+
+mod query;
+
+pub use query::{Column, PageKey, Query};
 
 /// How many shards an environment has. Another number would look for identities where they are not.
 pub const SHARDS: u8 = 8;
@@ -110,127 +113,6 @@ pub struct Overrides {
     pub overrides: Option<Vec<Override>>,
 }
 
-/// What is looked through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Column {
-    /// Every identity has one.
-    Identifier,
-    /// Only identities that have one are found.
-    Alias,
-}
-
-/// A question for a page of entries, in byte order of the column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Query {
-    /// What is looked through.
-    pub column: Column,
-    /// The first text that is wanted.
-    pub from: Box<str>,
-    /// The first text past those that are wanted; none if nothing is past them.
-    pub until: Option<Box<str>>,
-    /// The entry after which the page begins.
-    pub after: Option<PageKey>,
-    /// How many entries.
-    pub limit: usize,
-}
-
-/// The last entry of a page: where the next one begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PageKey {
-    /// Where the page was ordered by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias: Option<Box<str>>,
-    /// Orders entries of one alias.
-    pub identifier: Box<str>,
-}
-
-impl PageKey {
-    /// Where the entry is in the column that the page is ordered by.
-    pub fn text(&self) -> &str {
-        self.alias.as_deref().unwrap_or(&self.identifier)
-    }
-
-    /// The text that a client gives back, opaque to it.
-    pub fn encode(&self) -> String {
-        // Neither of the texts can fail to be written.
-        BASE64URL_NOPAD.encode(serde_json::to_string(self).unwrap_or_default().as_bytes())
-    }
-
-    /// Reads such a text back; `None` for any other.
-    pub fn decode(text: &str, column: Column) -> Option<PageKey> {
-        let json = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        let key: PageKey = serde_json::from_slice(&json).ok()?;
-        (key.alias.is_some() == (column == Column::Alias)).then_some(key)
-    }
-}
-
-impl Query {
-    /// The query that a search text means: `dashboard_alias:` looks through aliases, quotes mean the whole text and
-    /// anything else its beginning (contract §D). An empty text finds everything.
-    pub fn search(text: &str, limit: usize) -> Query {
-        let (column, text) = match text.strip_prefix("dashboard_alias:") {
-            Some(alias) => (Column::Alias, alias.to_lowercase()),
-            None => (Column::Identifier, text.to_owned()),
-        };
-        let exact = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-        let (from, until) = match exact {
-            // The next text there is.
-            Some(text) => (text.to_owned(), Some(format!("{text}\0"))),
-            None => (text.clone(), end_of_prefix(&text)),
-        };
-        Query { column, from: from.into(), until: until.map(Into::into), after: None, limit }
-    }
-
-    /// Merges the pages of all shards into one; and says where the next begins, if there is more. Each shard has to
-    /// be asked for one entry more than a page has.
-    pub fn merge(&self, pages: Vec<Vec<Entry>>) -> (Vec<Entry>, Option<PageKey>) {
-        let mut entries: Vec<Entry> = pages.into_iter().flatten().collect();
-        let key = |entry: &Entry| {
-            let alias = entry.alias.clone().filter(|_| self.column == Column::Alias);
-            PageKey { alias, identifier: entry.identifier.clone() }
-        };
-        entries.sort_by(|a, b| {
-            let (a, b) = (key(a), key(b));
-            (&a.alias, &a.identifier).cmp(&(&b.alias, &b.identifier))
-        });
-        let more = entries.len() > self.limit;
-        entries.truncate(self.limit);
-        let next = entries.last().filter(|_| more).map(key);
-        (entries, next)
-    }
-
-    /// Whether an entry is on the page, but for its length.
-    pub fn finds(&self, entry: &Entry) -> bool {
-        let text = match self.column {
-            Column::Identifier => Some(&*entry.identifier),
-            Column::Alias => entry.alias.as_deref(),
-        };
-        let in_range =
-            |text: &str| *text >= *self.from && self.until.as_ref().is_none_or(|until| *text < **until);
-        let after = self.after.as_ref().is_none_or(|after| match self.column {
-            Column::Identifier => entry.identifier > after.identifier,
-            Column::Alias => (&entry.alias, &entry.identifier) > (&after.alias, &after.identifier),
-        });
-        text.is_some_and(in_range) && after
-    }
-}
-
-/// The first text past all that begin with `prefix`; bytes and code points have the same order. `None` if there is
-/// none.
-fn end_of_prefix(prefix: &str) -> Option<String> {
-    let mut text = prefix.to_owned();
-    while let Some(last) = text.pop() {
-        // Past the surrogates, which are no characters.
-        let next = char::from_u32(last as u32 + 1).or_else(|| (last == '\u{d7ff}').then_some('\u{e000}'));
-        if let Some(next) = next {
-            text.push(next);
-            return Some(text);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +122,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..100_u8 {
             let identifier = format!("user-{number}");
-            let uuid = sign(super::super::uuid([number; 16]), &identifier);
+            let uuid = sign(crate::identity::uuid([number; 16]), &identifier);
             assert_eq!(uuid.len(), 36);
             let shards: Vec<_> = shards_for(&uuid).collect();
             assert_eq!(shards.first(), Some(&shard_of(&identifier)));
@@ -249,64 +131,5 @@ mod tests {
         }
         assert_eq!(seen.len(), usize::from(SHARDS));
         assert_eq!(shards_for("").count(), usize::from(SHARDS));
-    }
-
-    fn entry(identifier: &str, alias: Option<&str>) -> Entry {
-        Entry { identifier: identifier.into(), uuid: "u".into(), alias: alias.map(Into::into) }
-    }
-
-    #[test]
-    fn searches_find_beginnings_and_quoted_wholes() {
-        for (text, identifier, alias, found) in [
-            ("", "x", None, true),
-            ("edge", "edge-1", None, true),
-            ("edge", "Edge-1", None, false),
-            ("edge", "an-edge", None, false),
-            ("\"edge\"", "edge", None, true),
-            ("\"edge\"", "edge-1", None, false),
-            ("\"\"", "x", None, false),
-            ("\"", "\"x", None, true),
-            ("\"", "x", None, false),
-            ("a\u{10ffff}", "a\u{10ffff}x", None, true),
-            ("a\u{10ffff}", "b", None, false),
-            ("\u{d7ff}", "\u{d7ff}x", None, true),
-            ("\u{d7ff}", "\u{e000}", None, false),
-            ("dashboard_alias:MY", "x", Some("my alias"), true),
-            ("dashboard_alias:my", "my", None, false),
-            ("dashboard_alias:\"my alias\"", "x", Some("my alias"), true),
-            ("dashboard_alias:\"my\"", "x", Some("my alias"), false),
-        ] {
-            assert_eq!(
-                Query::search(text, 10).finds(&entry(identifier, alias)),
-                found,
-                "{text} {identifier}"
-            );
-        }
-        assert_eq!(end_of_prefix("\u{10ffff}"), None);
-    }
-
-    #[test]
-    fn pages_follow_each_other() {
-        let all: Vec<_> = ["b", "a", "ä", "B", "aa", "1"].map(|identifier| entry(identifier, None)).into();
-        let mut query = Query::search("", 2);
-        let mut seen = Vec::new();
-        loop {
-            let page = all.iter().filter(|entry| query.finds(entry)).cloned().collect();
-            let (entries, next) = query.merge(vec![page]);
-            seen.extend(entries.into_iter().map(|entry| entry.identifier.to_string()));
-            let Some(next) = next else { break };
-            query.after = PageKey::decode(&next.encode(), Column::Identifier);
-            assert_eq!(query.after, Some(next));
-        }
-        assert_eq!(seen, ["1", "B", "a", "aa", "b", "ä"]);
-    }
-
-    #[test]
-    fn page_keys_that_are_none_are_told() {
-        for text in ["garbage", "eyJ4IjoxfQ==", "eyJ4IjoxfQ", "", "ü"] {
-            assert_eq!(PageKey::decode(text, Column::Identifier), None, "{text}");
-        }
-        let key = PageKey { alias: None, identifier: "x".into() };
-        assert_eq!(PageKey::decode(&key.encode(), Column::Alias), None);
     }
 }

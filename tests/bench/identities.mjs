@@ -29,7 +29,7 @@ try {
     await edge.stop();
     const bytes = stored(size);
     await edge.start();
-    measured.push({ size, rate: (size - from) / seconds, ...(await measure(size)), ...bytes });
+    measured.push({ size, rate: (size - from) / seconds, ...(await measure(size)), "one identity, POSTs a second": await hot(), ...bytes });
     console.error(`${size} identities: ${Math.round((size - from) / seconds)} a second`);
   }
 } finally {
@@ -68,6 +68,7 @@ async function measure(size) {
     "search by an alias": () => send(200, "GET", `${root}/edge-identities/?q=dashboard_alias:%22alias%20${any()}%22`),
     "get by UUID, made elsewhere": () => send(200, "GET", `${root}/edge-identities/${uuid(any())}/`),
     "set an override": () => put(any()),
+    "one identity, an unchanged POST": () => post(),
   };
   const result = {};
   for (const [what, act] of Object.entries(acts)) {
@@ -81,6 +82,23 @@ async function measure(size) {
     result[what] = `${at(times, 0.5)} / ${at(times, 0.99)}`;
   }
   return result;
+}
+
+/** What the busiest of identities does most: nothing new. */
+function post() {
+  const body = JSON.stringify({ identifier: name(1), traits: [{ trait_key: "plan", trait_value: "premium" }] });
+  return send(200, "POST", "/api/v1/identities/", body, { "X-Environment-Key": key });
+}
+
+/** How often that goes in a second, asked by 16 at a time. */
+async function hot() {
+  const end = Date.now() + 3_000;
+  let count = 0;
+  const client = async () => {
+    for (; Date.now() < end; count += 1) await post();
+  };
+  await Promise.all(Array.from({ length: 16 }, client));
+  return Math.round(count / 3);
 }
 
 function at(times, share) {
@@ -116,8 +134,8 @@ function uuid(number) {
   return `ffffffff-0000-4000-8000-${String(number).padStart(12, "0")}`;
 }
 
-async function send(status, method, path, body = null) {
-  const headers = { Authorization: "Api-Key bench.key", "Content-Type": "application/json" };
+async function send(status, method, path, body = null, more = {}) {
+  const headers = { Authorization: "Api-Key bench.key", "Content-Type": "application/json", ...more };
   const response = await request(edge.port, { method, path, headers, body, timeout: 60_000 });
   if (response.status !== status) throw new Error(`${method} ${path}: ${response.status} ${response.text}`);
   return response;

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use flagsmith_edge_worker::admin::authorization::{
-    self, Authorization, Challenge, Permission, Probe, Verdict, Verdicts,
-};
+use flagsmith_edge_worker::admin::authorization::{self, Authorization, Permission, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
+use flagsmith_edge_worker::admin::verdict::{Challenge, Verdict, Verdicts};
 use flagsmith_edge_worker::api::{Request, Response};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;

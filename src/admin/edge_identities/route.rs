@@ -1,6 +1,7 @@
 //! Which of the edge-identities routes a path names, and what it takes to use it (contract §D).
 
-use crate::admin::authorization::{Permission, Verdict};
+use crate::admin::authorization::Permission;
+use crate::admin::verdict::Verdict;
 use crate::api::{Error, Response};
 
 /// A route, with the names that its path gives.
