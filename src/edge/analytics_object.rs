@@ -154,14 +154,19 @@ impl AnalyticsObject {
                     self.report_dropped(environment, dropped, "the origin refuses them")?;
                 }
             }
-            // More may have come for the same items meanwhile.
-            let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
-            self.add(version, &sent)?;
-            for pairs in sent.chunks(ROWS_A_STATEMENT) {
-                self.database
-                    .execute(FORGET, vec![number(version).into(), serde_json::to_string(pairs)?.into()])?;
-            }
+            self.database.at_once(|| self.take_off(version, sent))?;
         }
+    }
+
+    /// More may have come for the same items meanwhile; that stays.
+    fn take_off(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
+        let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
+        self.add(version, &sent)?;
+        for pairs in sent.chunks(ROWS_A_STATEMENT) {
+            let pairs = serde_json::to_string(pairs)?;
+            self.database.execute(FORGET, vec![number(version).into(), pairs.into()])?;
+        }
+        Ok(())
     }
 
     fn add(&self, version: Version, counts: &[(String, i64)]) -> Result<()> {
