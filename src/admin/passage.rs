@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::origin::Origin;
@@ -79,7 +78,7 @@ pub fn is_our_secret(authorization: &str, admin_key_sha256: &str) -> bool {
 }
 
 fn sha256(text: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What an answer's `Location` is here, if it leads to the origin. `here` is the scheme and host of the request.
@@ -98,7 +97,12 @@ pub fn pages(body: &[u8], origin: &Origin, here: &str) -> Option<Vec<u8>> {
         let start = (value.source().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
         changes.push((start, start + value.source().len(), serde_json::to_string(&url).ok()?));
     }
-    changes.sort_unstable();
+    // Two at most: a sort would take more room than all of this.
+    if let [first, second] = changes.as_mut_slice()
+        && first.0 > second.0
+    {
+        std::mem::swap(first, second);
+    }
     let (mut changed, mut done) = (Vec::with_capacity(body.len()), 0);
     for (start, end, url) in &changes {
         changed.extend_from_slice(body.get(done..*start)?);
