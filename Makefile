@@ -21,6 +21,11 @@ export WASM_BINDGEN_BIN := $(CURDIR)/.tools/bin/wasm-bindgen
 export WASM_OPT_BIN := $(CURDIR)/node_modules/.bin/wasm-opt
 export ESBUILD_BIN := $(CURDIR)/node_modules/.bin/esbuild
 
+# Cargo.toml keeps worker-build from doing this: it would keep the names of functions, a fifteenth of the worker. The
+# features are those that workerd knows; more would be used if they were not named.
+WASM_FEATURES := mutable-globals sign-ext nontrapping-float-to-int bulk-memory multivalue reference-types exception-handling
+OPTIMIZE := $(WASM_OPT_BIN) -Oz --strip-debug $(WASM_FEATURES:%=--enable-%)
+
 WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
 NODE_MODULES := node_modules/.package-lock.json
@@ -81,12 +86,11 @@ native: require-rust require-python
 # Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS; first evaluation on wasm32, made as
 # worker-build makes the worker.
 BENCH_WASM := tests/bench/target/wasm
-WASM_FEATURES := mutable-globals sign-ext nontrapping-float-to-int bulk-memory multivalue reference-types exception-handling
 bench: require-wasm require-node $(WASM_BINDGEN) $(NODE_MODULES)
 	cd tests/bench && cargo build --release --target $(WASM)
 	$(WASM_BINDGEN_BIN) --target experimental-nodejs-module --out-dir $(BENCH_WASM) \
 		tests/bench/target/$(WASM)/release/flagsmith_edge_worker_bench.wasm
-	$(WASM_OPT_BIN) -O $(WASM_FEATURES:%=--enable-%) $(BENCH_WASM)/flagsmith_edge_worker_bench_bg.wasm \
+	$(OPTIMIZE) $(BENCH_WASM)/flagsmith_edge_worker_bench_bg.wasm \
 		-o $(BENCH_WASM)/flagsmith_edge_worker_bench_bg.wasm
 	node tests/bench/wasm.mjs $(abspath $(BENCH_WASM))/flagsmith_edge_worker_bench.js $(BENCH_DOCUMENTS) $(BENCH_WASM)/figures.json
 	cd tests/bench && cargo bench
@@ -120,10 +124,9 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
 	@touch $@
 
-# worker-build keeps the names of functions, whatever it is told: for stack traces, at a fifteenth of the worker's gzip.
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
-	$(WASM_OPT_BIN) --detect-features --strip-debug build/index_bg.wasm -o build/index_bg.wasm
+	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
 	@touch $@
 
 # The files named by version are stamps. cargo finds a tool of the right version already in place and leaves it.

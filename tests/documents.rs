@@ -160,14 +160,14 @@ fn a_fault_names_its_field_and_quotes_nothing() {
 
 #[test]
 fn a_compressed_document_is_the_same_as_a_plain_one() {
-    use data_encoding::BASE64;
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
 
     let gzip = |part: &Value| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(part.to_string().as_bytes()).unwrap();
-        BASE64.encode(&encoder.finish().unwrap())
+        BASE64_STANDARD.encode(encoder.finish().unwrap())
     };
     let (project, states) = (json!({"hide_disabled_flags": true}), json!([state(1, true), state(2, false)]));
     let plain = json!({"environment_api_key": "k", "project": project, "feature_states": states});

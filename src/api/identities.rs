@@ -218,7 +218,9 @@ fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Opt
     } else {
         let stored = stored.iter().map(|(key, value)| (&**key, (Some(value), false)));
         let sent = transient.iter().map(|(key, value)| (&**key, (value.as_ref(), true)));
-        for (key, (value, transient)) in stored.chain(sent).collect::<BTreeMap<_, _>>() {
+        let mut last = BTreeMap::new();
+        last.extend(stored.chain(sent));
+        for (key, (value, transient)) in last {
             write_trait(body, key, value, transient);
         }
     }

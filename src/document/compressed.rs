@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use data_encoding::BASE64;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::read::GzDecoder;
 
 use super::json::Json;
@@ -32,7 +32,7 @@ pub fn inflate(published: &[u8]) -> Option<String> {
 }
 
 fn inflate_part(base64: &str) -> Option<String> {
-    let compressed = BASE64.decode(base64.as_bytes()).ok()?;
+    let compressed = BASE64_STANDARD.decode(base64).ok()?;
     let mut part = String::new();
     GzDecoder::new(compressed.as_slice()).take(MAX_INFLATED_LENGTH).read_to_string(&mut part).ok()?;
     Some(part)

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::environment::Environment;
 use super::feature_state::{FeatureName, MultivariateOption};
-use super::schema;
+use super::{json, schema};
 
 /// A feature and the values that it can have.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub enum FeatureKey {
 impl Environment {
     /// The feature of this name or number. Reads the document again, which is for requests that are few.
     pub fn feature_definition(&self, key: &FeatureKey) -> Option<FeatureDefinition> {
-        let document: schema::Document<'_> = serde_json::from_slice(self.document()).ok()?;
+        let document: schema::Document<'_> = json::read(self.document())?;
         let find = |wanted: &dyn Fn(&schema::Feature<'_>) -> bool| {
             document.feature_states.iter().find(|state| wanted(&state.feature))
         };

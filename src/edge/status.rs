@@ -12,8 +12,9 @@ use super::config::Config;
 use super::entry::Incoming;
 use super::failure::Failure;
 use super::publishing;
-use crate::admin::authorization::{Challenge, Permission, Verdict};
+use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
+use crate::admin::verdict::{Challenge, Verdict};
 use crate::api::{Error, Part, Response};
 use crate::publish::webhook_id;
 

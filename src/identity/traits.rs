@@ -17,7 +17,8 @@ impl Identity {
     ) -> Result<(), Refusal> {
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
         // What is left for each key, so that a trait that ends as it was is not written.
-        let last: BTreeMap<_, _> = deletions.into_iter().chain(sets).collect();
+        let mut last = BTreeMap::new();
+        last.extend(deletions.into_iter().chain(sets));
         let kept = self.traits.iter().filter(|(key, _)| !last.contains_key(*key));
         let set = last.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
         if kept.chain(set).map(|(key, value)| length(key, value)).sum::<usize>() > MAX_TRAITS_LENGTH {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::action::{Reply, Target};
 use crate::api::{Error, Part, Response};
-use crate::document::{Environment, FeatureState, StoredOverrides};
+use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
 use crate::identity::directory::{Entry, Override, PageKey};
 use crate::identity::{Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, Refusal};
@@ -164,7 +164,7 @@ fn all_feature_states(environment: &Environment, identifier: &str, state: &Ident
         // Of the flag's own text, so that both say the same.
         let flag = stored.outcome(decision.state, decision.variant());
         let flag = flag.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
-        let flag: Value = serde_json::from_slice(flag).unwrap_or_default();
+        let flag: Value = json::read(flag).unwrap_or_default();
         let (overridden_by, segment) = match decision.source {
             Source::Default => (Value::Null, Value::Null),
             Source::Identity => ("IDENTITY".into(), Value::Null),

@@ -1,9 +1,10 @@
 //! What is looked for in the directory, page by page.
 
-use data_encoding::BASE64URL_NOPAD;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 
 use super::Entry;
+use crate::document::json;
 
 /// What is looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +50,13 @@ impl PageKey {
     /// The text that a client gives back, opaque to it.
     pub fn encode(&self) -> String {
         // Neither of the texts can fail to be written.
-        BASE64URL_NOPAD.encode(serde_json::to_string(self).unwrap_or_default().as_bytes())
+        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_string(self).unwrap_or_default())
     }
 
     /// Reads such a text back; `None` for any other.
     pub fn decode(text: &str, column: Column) -> Option<PageKey> {
-        let json = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        let key: PageKey = serde_json::from_slice(&json).ok()?;
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let key: PageKey = json::read(&json)?;
         (key.alias.is_some() == (column == Column::Alias)).then_some(key)
     }
 }
