@@ -9,10 +9,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::clock::milliseconds;
+use futures_util::future::try_join_all;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
+use super::clock::milliseconds;
 use super::database::Database;
 use super::directory::Directory;
 use super::identity_rows::{self, Due, Owner, Record};
@@ -119,39 +120,31 @@ impl IdentityObject {
 
     /// Tells the directory what it has not been told, until there is nothing left or it does not answer.
     async fn tell(&self) -> Result<()> {
-        loop {
-            let Some((record, due)) = self.due()? else { return Ok(()) };
-            let Some(owner) = &record.owner else { return Ok(()) };
-            let told =
-                tell_of(&Directory::new(&self.env, &owner.environment), owner, &record.identity, due).await;
-            match told {
-                Ok(()) => {
-                    self.told(due)?;
-                    // No command's.
-                    self.sql.take_rows();
-                }
-                Err(failure) => {
-                    failure.log(Some(&owner.environment));
-                    let failures = self.failures.get() + 1;
-                    self.failures.set(failures);
-                    let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
-                    return self.set_alarm(milliseconds() + backoff);
-                }
+        while let Some((owner, tidings, due)) = self.due()? {
+            let directory = Directory::new(&self.env, &owner.environment);
+            if let Err(failure) = try_join_all(tidings.into_iter().map(|told| directory.tell(told))).await {
+                failure.log(Some(&owner.environment));
+                let failures = self.failures.get() + 1;
+                self.failures.set(failures);
+                let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
+                return self.set_alarm(milliseconds() + backoff);
             }
+            self.told(due)?;
+            // No command's.
+            self.sql.take_rows();
         }
+        Ok(())
     }
 
-    /// What there is to tell, and of which state.
-    fn due(&self) -> Result<Option<(Record, Due)>> {
+    /// What there is to tell, if there is anything.
+    fn due(&self) -> Result<Option<(Owner, Vec<Tidings>, Due)>> {
         if self.record.borrow().is_none() {
             let record = identity_rows::read(&self.sql)?;
             self.record.replace(Some(record));
         }
         let record = self.record.borrow();
-        Ok(record
-            .as_ref()
-            .filter(|record| !record.due.is_nothing())
-            .map(|record| (record.clone(), record.due)))
+        let Some(Record { identity, owner: Some(owner), due }) = record.as_ref() else { return Ok(None) };
+        Ok((!due.is_nothing()).then(|| (owner.clone(), tidings(owner, identity, *due), *due)))
     }
 
     /// What was told is due no longer, unless it has changed meanwhile. Of an identity that is no more, nothing is
@@ -179,32 +172,24 @@ impl IdentityObject {
     }
 }
 
-/// Tells the directory of an identity.
-async fn tell_of(
-    directory: &Directory,
-    owner: &Owner,
-    identity: &Identity,
-    due: Due,
-) -> std::result::Result<(), super::failure::Failure> {
-    let identifier = owner.identifier.clone();
-    if let Some(sequence) = due.entry {
-        let entry = identity.details.as_ref().map(|details| Entry {
-            identifier: identifier.clone(),
+/// What the directory is told of an identity.
+fn tidings(owner: &Owner, identity: &Identity, due: Due) -> Vec<Tidings> {
+    let identifier = || owner.identifier.clone();
+    let details = identity.details.as_ref();
+    let entry = due.entry.map(|sequence| {
+        let entry = details.map(|details| Entry {
+            identifier: identifier(),
             uuid: details.uuid.clone(),
             alias: details.dashboard_alias.clone(),
         });
-        directory.tell(Tidings::Entry { identifier: identifier.clone(), sequence, entry }).await?;
-    }
-    if let Some(sequence) = due.overrides {
-        let created_date = identity.details.as_ref().map(|details| details.created_date.clone());
-        let tidings = Tidings::Overrides {
-            identifier,
-            sequence,
-            uuid: owner.uuid.clone(),
-            created_date: created_date.unwrap_or_default(),
-            states: identity.overrides.clone(),
-        };
-        directory.tell(tidings).await?;
-    }
-    Ok(())
+        Tidings::Entry { identifier: identifier(), sequence, entry }
+    });
+    let overrides = due.overrides.map(|sequence| Tidings::Overrides {
+        identifier: identifier(),
+        sequence,
+        uuid: owner.uuid.clone(),
+        created_date: details.map(|details| details.created_date.clone()).unwrap_or_default(),
+        states: identity.overrides.clone(),
+    });
+    entry.into_iter().chain(overrides).collect()
 }
