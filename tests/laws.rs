@@ -4,6 +4,9 @@ mod support;
 
 use std::collections::{BTreeMap, HashMap};
 
+use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address};
+use flagsmith_edge_worker::admin::transfer;
+use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::context::Context;
 use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
@@ -15,6 +18,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
+use support::fixtures;
 use support::worker::Worker;
 
 /// Texts that some rule treats in a way of its own.
@@ -291,6 +295,71 @@ proptest! {
         let after = identity.clone();
         prop_assert_eq!(identity.apply(order, moment), Ok(Change::default()));
         prop_assert_eq!(identity, after);
+    }
+}
+
+/// A JSON value as admins might send one, right or wrong.
+fn sent() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        select(vec!["", "a", "hero_banner", "007", "\u{0}", "1.5"]).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let name = select(vec![
+            "identifier",
+            "dashboard_alias",
+            "trait_key",
+            "trait_value",
+            "feature",
+            "enabled",
+            "feature_state_value",
+            "multivariate_feature_state_values",
+            "multivariate_feature_option",
+            "percentage_allocation",
+            "source_identity_uuid",
+            "identity_traits",
+            "identity_features",
+            "created_date",
+        ]);
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((name, inner), 0..6).prop_map(|members| members.into_iter().collect::<Value>()),
+        ]
+    })
+}
+
+proptest! {
+    /// Whatever is sent is an action or an error; and what is an action leaves an identity that can be answered.
+    #[test]
+    fn admin_requests_are_read_or_refused(
+        body in sent(),
+        method in select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        path in select(vec![
+            "", "u/", "u/list-traits/", "u/update-traits/", "u/edge-featurestates/", "u/edge-featurestates/s/",
+            "u/edge-featurestates/all/", "u/edge-featurestates/clone-from-given-identity/",
+        ]),
+        query in select(vec!["", "page_size=x", "q=dashboard_alias:a", "feature=1", "last_evaluated_key=eyJ9"]),
+    ) {
+        let document = std::fs::read(fixtures("environments/production.json")).unwrap();
+        let environment = Environment::parse(&document, Engine::V10).unwrap();
+        let body = body.to_string().into_bytes();
+        let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
+        let request = Request { method, query, header: &header, body: &body, random: &|| [7; 16] };
+        let address = Address::parse(&format!("/api/v1/environments/k/edge-identities/{path}")).unwrap();
+        if let Ok(Action::Order(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
+            let mut identity = Identity::default();
+            let moment = Moment { now: 1, random: &|| [7; 16] };
+            let order = |command| Order { environment: "k".into(), identifier: "a".into(), uuid: None, command };
+            identity.apply(order(Command::Create), moment).unwrap();
+            if identity.apply(order(command), moment).is_ok() {
+                let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;
+                prop_assert!(matches!(status, 200 | 201 | 204 | 404), "{status}");
+            }
+        }
+        let _ = transfer::read_import(&environment, &body);
     }
 }
 
