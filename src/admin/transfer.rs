@@ -50,6 +50,13 @@ impl Transfer {
     }
 }
 
+/// Whether a body of this media type is read. Those that a page of another site can send in a visitor's name, without
+/// being asked whether it may, are not.
+pub fn takes(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    ["application/json", "application/x-ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known))
+}
+
 /// Reads the lines of an import: all of them, before anything is done. The error reports by line.
 pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String, Import)>, Value> {
     let lines: Vec<&[u8]> =
@@ -235,6 +242,19 @@ mod tests {
         assert!(third["detail"].is_string());
         let many = "{\"identifier\": \"a\"}\n".repeat(101);
         assert!(read_import(&environment(), many.as_bytes()).unwrap_err()["detail"].is_string());
+    }
+
+    #[test]
+    fn forms_are_not_taken() {
+        for (media_type, expected) in [
+            ("application/json", true),
+            ("Application/X-NDJSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("", false),
+        ] {
+            assert_eq!(takes(media_type), expected, "{media_type}");
+        }
     }
 
     #[test]

@@ -63,6 +63,10 @@ async fn answer_or_fail(
         loaded => loaded?,
     };
     let environment = &loaded.environment.environment;
+    let media_type = incoming.header("content-type").unwrap_or_default();
+    if transfer != Transfer::Export && !transfer::takes(&media_type) {
+        return Err(Error::UnsupportedMediaType(media_type));
+    }
     let body = match transfer {
         Transfer::Export => Vec::new(),
         Transfer::Import | Transfer::Repair => body::read(&incoming.request, MAX_BODY_LENGTH).await?,

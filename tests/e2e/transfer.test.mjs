@@ -75,6 +75,21 @@ test("a Flagsmith's own identities are walked with their traits and overrides", 
   for (const { headers } of origin.requests) assert.equal(headers.authorization, "Api-Key origin.key");
 });
 
+test("a page of another site cannot bring anything in", async (t) => {
+  const admin = await startAdmin(t);
+  const path = `/edge/environments/${admin.key}/identities/import/`;
+  const send = (type) =>
+    admin.edge.request({
+      method: "POST",
+      path,
+      headers: { Authorization: "Api-Key local.key", "Content-Type": type },
+      body: '{"identifier": "ada"}',
+    });
+  assert.equal((await send("text/plain")).status, 415);
+  assert.deepEqual(await admin.list(), []);
+  assert.equal((await send("application/x-ndjson")).status, 200);
+});
+
 test("the repair walks the directory", async (t) => {
   const admin = await startAdmin(t);
   for (const name of ["ada", "grace"]) await admin.create(name);
