@@ -8,7 +8,7 @@ import { createReadStream, statSync } from "node:fs";
 
 import { checkpoint, client, fail, pace, progress, required } from "./edge.mjs";
 
-const { SOURCE = "file", FILE = "", RATE = "250", BATCH = "50", AUTHORIZATION } = process.env;
+const { SOURCE = "file", FILE = "", RATE = "200", BATCH = "50", AUTHORIZATION } = process.env;
 const environment = required("ENVIRONMENT");
 const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
 const wait = pace(Number(RATE));

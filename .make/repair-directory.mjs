@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 
 import { client, fail, pace, required } from "./edge.mjs";
 
-const { FILE = "", RATE = "250", AUTHORIZATION } = process.env;
+const { FILE = "", RATE = "200", AUTHORIZATION } = process.env;
 const environment = required("ENVIRONMENT");
 const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
 const wait = pace(Number(RATE));
