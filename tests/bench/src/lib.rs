@@ -27,7 +27,7 @@ pub fn asked(environment: &Environment, number: usize) -> Asked {
     match api::begin(environment, Route::Identities, KeyKind::Server, &request) {
         Ok(Step::Identities(_, pending)) => {
             let traits = traits(number).into_iter().map(|(key, value)| (key.into(), value)).collect();
-            (pending, [Ok(Identity { exists: true, traits })])
+            (pending, [Ok(Identity { exists: true, traits, ..Identity::default() })])
         }
         other => panic!("{other:?}"),
     }
