@@ -1,21 +1,21 @@
-// The module that the platform starts: the worker, and the class of its objects.
+// The module that the platform starts: the worker, and the classes of its objects.
 
 import { DurableObject } from "cloudflare:workers";
 
-import worker, {
-  AnalyticsObject as RustAnalyticsObject,
-  DirectoryObject as RustDirectoryObject,
-  EnvironmentObject as RustEnvironmentObject,
-  IdentityObject as RustIdentityObject,
-  RegistryObject as RustRegistryObject,
-} from "../../build/index.js";
+import worker, * as rust from "../../build/index.js";
 
-const { answer, scheduled } = worker.prototype;
+const { answer, scheduled, start } = worker.prototype;
 
-/** A plain handler: the generated class would be made anew, behind a proxy, for each request. */
+/**
+ * A plain handler: the generated class would be made anew, behind a proxy, for each request.
+ *
+ * A panic, or an exception that no code of ours expects, ends the WebAssembly instance. The next call begins a new one, but
+ * only after it has put its texts into the memory of the old one; so a call without any, `start`, comes first.
+ */
 export default {
   fetch(request, env, ctx) {
     const { method, url, headers } = request;
+    start();
     // Named here, these need no text to be made for each call, as a call from WebAssembly does.
     return answer(request, method, url, headers.get("x-environment-key"), headers.get("if-none-match"), env, ctx);
   },
@@ -25,136 +25,65 @@ export default {
   },
 };
 
-/** Only a class that extends the platform's can have its methods called from elsewhere, and a Rust one cannot. */
-export class IdentityObject extends DurableObject {
-  #identity;
+/** One identity. */
+export const IdentityObject = objectClass(rust.IdentityObject, ["carryOut", "carryOutAndTell", "alarm"]);
 
-  constructor(state, env) {
-    super(state, env);
-    this.#identity = new RustIdentityObject(state, env);
-  }
-
-  carryOut(order) {
-    return this.#identity.carryOut(order);
-  }
-
-  carryOutAndTell(order) {
-    return this.#identity.carryOutAndTell(order);
-  }
-
-  alarm() {
-    return this.#identity.alarm();
-  }
-}
-
-/** The same for the objects of the directory. */
-export class DirectoryObject extends DurableObject {
-  #directory;
-
-  constructor(state, env) {
-    super(state, env);
-    this.#directory = new RustDirectoryObject(state, env);
-  }
-
-  answer(request) {
-    return this.#directory.answer(request);
-  }
-}
+/** A shard of an environment's directory of identities. */
+export const DirectoryObject = objectClass(rust.DirectoryObject, ["answer"]);
 
 /** Publishes one environment. */
-export class EnvironmentObject extends DurableObject {
-  #environment;
-
-  constructor(state, env) {
-    super(state, env);
-    this.#environment = new RustEnvironmentObject(state, env);
-  }
-
-  announcement() {
-    return this.#environment.announcement();
-  }
-
-  document() {
-    return this.#environment.document();
-  }
-
-  told() {
-    return this.#environment.told();
-  }
-
-  follow(clientKey, credential) {
-    return this.#environment.follow(clientKey, credential);
-  }
-
-  leave() {
-    return this.#environment.leave();
-  }
-
-  reconcile() {
-    return this.#environment.reconcile();
-  }
-
-  status() {
-    return this.#environment.status();
-  }
-
-  alarm() {
-    return this.#environment.alarm();
-  }
-}
+export const EnvironmentObject = objectClass(rust.EnvironmentObject, [
+  "announcement",
+  "document",
+  "told",
+  "follow",
+  "leave",
+  "reconcile",
+  "status",
+  "alarm",
+]);
 
 /** Knows which environments and server keys there are. */
-export class RegistryObject extends DurableObject {
-  #registry;
+export const RegistryObject = objectClass(rust.RegistryObject, [
+  "look",
+  "serverKey",
+  "discover",
+  "told",
+  "reconcile",
+  "environments",
+  "alarm",
+]);
 
-  constructor(state, env) {
-    super(state, env);
-    this.#registry = new RustRegistryObject(state, env);
-  }
+/** Keeps evaluations until the origin has them. */
+export const AnalyticsObject = objectClass(rust.AnalyticsObject, ["record", "alarm"]);
 
-  look(name) {
-    return this.#registry.look(name);
-  }
+/**
+ * A class whose methods can be called from elsewhere: that takes one that extends the platform's, which Rust's cannot.
+ *
+ * An object of an instance that has ended refuses every call, before it does anything; it is made anew from its storage.
+ */
+function objectClass(Rust, methods) {
+  return class extends DurableObject {
+    #rust;
 
-  serverKey(hash) {
-    return this.#registry.serverKey(hash);
-  }
+    constructor(state, env) {
+      super(state, env);
+      this.#rust = new Rust(state, env);
+    }
 
-  discover() {
-    return this.#registry.discover();
-  }
-
-  told(project) {
-    return this.#registry.told(project);
-  }
-
-  reconcile() {
-    return this.#registry.reconcile();
-  }
-
-  environments() {
-    return this.#registry.environments();
-  }
-
-  alarm() {
-    return this.#registry.alarm();
-  }
-}
-
-/** The same for the object that keeps evaluations. */
-export class AnalyticsObject extends DurableObject {
-  #analytics;
-
-  constructor(state, env) {
-    super(state, env);
-    this.#analytics = new RustAnalyticsObject(state, env);
-  }
-
-  record(environment, evaluations) {
-    return this.#analytics.record(environment, evaluations);
-  }
-
-  async alarm() {
-    await this.#analytics.alarm();
-  }
+    static {
+      for (const method of methods) {
+        this.prototype[method] = function (...parameters) {
+          start();
+          try {
+            return this.#rust[method](...parameters);
+          } catch (error) {
+            if (error?.message !== "Invalid stale object from previous Wasm instance") throw error;
+            this.#rust = new Rust(this.ctx, this.env);
+            return this.#rust[method](...parameters);
+          }
+        };
+      }
+    }
+  };
 }

@@ -36,6 +36,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
  * Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and `services` are explained in config.mjs.
  *
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
+ * `entry`: a module in tests/ to start from, which imports the worker's as `./entry.js`.
  * `inspector`: whether to listen for DevTools, on `inspectorPort`.
  */
 export async function startEdge({
@@ -44,6 +45,7 @@ export async function startEdge({
   workers = 1,
   origin = null,
   build = BUILD,
+  entry = null,
   objectClass,
   objects = objectClass === undefined ? declaredObjects() : undeclaredObjects(objectClass),
   scripts,
@@ -58,6 +60,7 @@ export async function startEdge({
     variables: { ...(origin === null ? {} : { ORIGIN_URL: origin.url }), ...variables },
     workers,
     build,
+    entry,
     objects,
     scripts,
     services,
@@ -77,7 +80,7 @@ class Edge {
   #child = null;
   #settings;
 
-  constructor({ kv, environments, variables, workers, build, objects, scripts, services, inspector }) {
+  constructor({ kv, environments, variables, workers, build, entry, objects, scripts, services, inspector }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
@@ -88,8 +91,10 @@ class Edge {
     // Modules are embedded by paths relative to the configuration.
     symlinkSync(build, join(this.folder, "build"));
     symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
+    symlinkSync(join(ROOT, "tests"), join(this.folder, "tests"));
     const modules = [
       // What is built starts from a module of its own; any other worker is all in its folder.
+      ...(entry === null ? [] : [{ name: "src/edge/test.js", kind: "esModule", file: entry }]),
       ...(build === BUILD ? [{ name: "src/edge/entry.js", kind: "esModule", file: "src/edge/entry.js" }] : []),
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },

@@ -1,0 +1,41 @@
+// What comes after a panic.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { startEdge } from "./harness.mjs";
+
+const edge = await startEdge({ entry: "tests/e2e/ending.js" });
+after(() => edge.close());
+const headers = { "X-Environment-Key": edge.environments[0].key, "Content-Type": "application/json" };
+
+test("the requests after a panic are answered, and what identities have is still there", async () => {
+  const before = await setTrait("first", 1);
+  assert.deepEqual(traitsOf(before), { first: 1 });
+  for (const name of ["second", "third"]) {
+    const ended = await edge.request({ path: "/", headers: { "X-End": "now" } });
+    assert.equal(ended.text, "ended");
+    const flags = await edge.request({ path: "/api/v1/flags/", headers });
+    assert.equal(flags.status, 200, edge.log);
+    assert.ok(flags.json().length > 0);
+    const after = await setTrait(name, 1);
+    assert.equal(after.status, 200, edge.log);
+    assert.equal(traitsOf(after)[name], 1);
+    assert.equal(traitsOf(after).first, 1);
+  }
+});
+
+test("an object is the first to be asked after a panic", async () => {
+  await edge.request({ path: "/", headers: { "X-End": "now" } });
+  const answers = await Promise.all(["fourth", "fifth", "sixth"].map((name) => setTrait(name, 2)));
+  assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200], edge.log);
+});
+
+function setTrait(key, value) {
+  const body = JSON.stringify({ identifier: "ada", traits: [{ trait_key: key, trait_value: value }] });
+  return edge.request({ method: "POST", path: "/api/v1/identities/", headers, body });
+}
+
+function traitsOf(answer) {
+  return Object.fromEntries(answer.json().traits.map(({ trait_key, trait_value }) => [trait_key, trait_value]));
+}
