@@ -75,8 +75,8 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
     Ok(read.into_iter().flatten().collect())
 }
 
-/// An identity as Flagsmith stores it. Features are found by their number or, where the number is another's here, by
-/// their name.
+/// An identity as Flagsmith stores it. Features are found by their number where it is that of a feature of the same
+/// name, else by their name, else by their number.
 fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import), Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
     let text = |max_length, optional| TextRules { max_length, optional };
@@ -99,9 +99,14 @@ fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import),
         let state = serde_json::from_str::<FeatureState>(item.source());
         let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
         let mut state = state.ok_or_else(|| json!({"non_field_errors": ["This is no feature state."]}))?;
-        if environment.feature_with_id(state.feature.id).is_none() {
-            let named = environment.feature_definition(&FeatureKey::Name(state.feature.name.to_string()));
-            state.feature = named.map_or(state.feature, |definition| definition.feature);
+        let numbered = environment.feature_with_id(state.feature.id);
+        let numbered = numbered.and_then(|id| environment.ruleset.features.get(id));
+        if numbered.is_none_or(|feature| *feature.name != *state.feature.name) {
+            // Of another origin, where numbers mean other features; or renamed since.
+            let defined = |key| environment.feature_definition(&key);
+            let name = FeatureKey::Name(state.feature.name.to_string());
+            let definition = defined(name).or_else(|| defined(FeatureKey::Id(state.feature.id)));
+            state.feature = definition.map_or(state.feature, |definition| definition.feature);
         }
         Ok::<_, Value>(Some(state))
     };
@@ -175,6 +180,7 @@ mod tests {
     fn environment() -> Environment {
         let document = json!({"api_key": "k", "project": {}, "feature_states": [
             {"feature": {"id": 7, "name": "f"}, "enabled": true, "feature_state_value": "x"},
+            {"feature": {"id": 8, "name": "g"}, "enabled": true, "feature_state_value": "y"},
         ]});
         Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap()
     }
@@ -218,6 +224,8 @@ mod tests {
             read.first().unwrap().1.overrides.first().unwrap().feature.id
         };
         assert_eq!((id_of(7, "renamed"), id_of(1, "f"), id_of(1, "gone")), (7, 7, 1));
+        // The number is another feature's here.
+        assert_eq!((id_of(8, "f"), id_of(7, "g")), (7, 8));
     }
 
     #[test]

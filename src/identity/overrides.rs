@@ -28,6 +28,10 @@ impl Identity {
     ) -> Result<(), Refusal> {
         let named = |known: &&FeatureState| known.featurestate_uuid == state.featurestate_uuid;
         let known = self.overrides.iter().find(named).ok_or(Refusal::Missing)?;
+        if state.feature.id != known.feature.id {
+            // They choose from what another feature offers.
+            state.multivariate_feature_state_values.clear();
+        }
         state.feature = known.feature.clone();
         self.put_override(state, keep_multivariate, change)
     }

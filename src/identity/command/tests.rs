@@ -135,9 +135,14 @@ fn overrides_keep_their_name_and_their_place() {
     );
     let change = apply(&mut identity, Command::PutOverride(state(1, "other", "y"), false)).unwrap();
     assert_eq!(change.overrides_set, [1]);
-    // An update names the state; the feature that it gives does not count.
-    let change = apply(&mut identity, Command::UpdateOverride(state(9, "u2", "z"), false)).unwrap();
+    // An update names the state; the feature that it gives does not count, nor what it chose from that.
+    let mut update = state(9, "u2", "z");
+    let value = r#"[{"id": null, "mv_fs_value_uuid": "m", "percentage_allocation": 100.0,
+        "multivariate_feature_option": {"id": 1, "value": "of 9", "key": null}}]"#;
+    update.multivariate_feature_state_values = serde_json::from_str(value).unwrap();
+    let change = apply(&mut identity, Command::UpdateOverride(update, false)).unwrap();
     assert_eq!(change.overrides_set, [2]);
+    assert!(identity.overrides.iter().all(|state| state.multivariate_feature_state_values.is_empty()));
     let shown = |identity: &Identity| -> Vec<_> {
         let states = identity.overrides.iter();
         states.map(|state| (state.feature.id, state.featurestate_uuid.to_string())).collect()
