@@ -1,6 +1,5 @@
 //! What changes of a request on its way to the origin, and of the answer on its way back. All else stays as it is.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -119,19 +118,23 @@ pub fn is_json(media_type: &str) -> bool {
     essence == "application/json" || essence.ends_with("+json")
 }
 
-/// What the requests of one credential are counted by: its SHA-256. `None` for a request without one.
-pub fn rate_key(authorization: Option<String>, cookie: Option<String>) -> Option<String> {
-    let cookie = || cookie.as_deref().and_then(session).map(str::to_owned);
-    let credential: Cow<'_, str> = match authorization.filter(|value| !value.trim().is_empty()) {
-        Some(authorization) => authorization.into(),
-        None => cookie()?.into(),
-    };
-    Some(sha256(credential.trim()))
+/// What a request is counted by: the SHA-256 of each credential that it has. An origin looks at one of them, so that a
+/// request which had another one each time would never be counted by that alone.
+pub fn rate_keys(authorization: Option<&str>, cookies: Option<&str>) -> Vec<String> {
+    // However it is spelt: the keyword may be in any case, and spaces do not count.
+    let mut words = authorization.unwrap_or_default().split_whitespace();
+    let authorization = words.next().map(|keyword| {
+        let secret: Vec<&str> = words.collect();
+        format!("{} {}", keyword.to_ascii_lowercase(), secret.join(" "))
+    });
+    let session = cookies.and_then(session);
+    authorization.as_deref().into_iter().chain(session).map(sha256).collect()
 }
 
-/// The cookie that the dashboard signs in with (contract §E).
+/// The cookie that the dashboard signs in with (contract §E); the last of several, as the origin takes it.
 fn session(cookies: &str) -> Option<&str> {
-    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("jwt="))
+    let session = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix("jwt=")).next_back();
+    session.filter(|session| !session.is_empty())
 }
 
 #[cfg(test)]
@@ -209,15 +212,19 @@ mod tests {
 
     #[test]
     fn credentials_are_counted_apart_and_by_their_hash() {
-        let authorization = |value: &str| rate_key(Some(value.to_owned()), Some("jwt=b".to_owned()));
-        let cookie = |value: &str| rate_key(None, Some(value.to_owned()));
-        assert_eq!(authorization("Token a"), authorization(" Token a "));
+        let authorization = |value: &str| rate_keys(Some(value), None);
+        let cookie = |value: &str| rate_keys(None, Some(value));
+        assert_eq!(authorization("Token a"), authorization(" TOKEN   a "));
         assert_ne!(authorization("Token a"), authorization("Token b"));
+        assert_ne!(authorization("Token a"), authorization("Token A"));
         assert_eq!(cookie("a=1; jwt=x"), cookie("jwt=x; b=2"));
+        assert_eq!(cookie("jwt=other; jwt=x"), cookie("jwt=x"));
         assert_ne!(cookie("jwt=x"), cookie("jwt=y"));
-        assert_eq!(cookie("a=1"), None);
-        assert_eq!(rate_key(Some(" ".to_owned()), None), None);
-        assert!(authorization("Token a").is_some_and(|key| key.len() == 64 && !key.contains("Token")));
+        assert!(cookie("a=1").is_empty());
+        assert!(authorization(" ").is_empty());
+        let both = rate_keys(Some("Token a"), Some("jwt=x"));
+        assert_eq!(both, [authorization("Token a"), cookie("jwt=x")].concat());
+        assert!(both.iter().all(|key| key.len() == 64 && !key.contains("token")));
     }
 
     #[test]

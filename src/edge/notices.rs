@@ -7,6 +7,7 @@ use super::body;
 use super::config::Config;
 use super::entry::Incoming;
 use super::failure::Failure;
+use super::proxy;
 use super::publishing;
 use super::respond::respond;
 use super::status;
@@ -26,7 +27,10 @@ pub async fn answer(endpoint: Endpoint, incoming: Incoming, env: &Env) -> web_sy
         let response = match endpoint {
             Endpoint::QueueChange(client_key) => take_queue_change(client_key, &incoming, env).await,
             Endpoint::Webhook(id) => take_webhook(&id, &incoming, env).await,
-            Endpoint::Status => status::answer(&incoming, env).await,
+            Endpoint::Status => match proxy::admit(&incoming, env).await {
+                Ok(()) => status::answer(&incoming, env).await,
+                Err(error) => Err(error),
+            },
         };
         response.unwrap_or_else(|error| Response::error(&error))
     };

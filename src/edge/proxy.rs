@@ -50,12 +50,15 @@ pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys
     }
 }
 
-/// Whether the credential may send one more request.
-async fn admit(incoming: &Incoming, env: &Env) -> Result<(), Error> {
-    match passage::rate_key(incoming.header("authorization"), incoming.header("cookie")) {
-        Some(key) if !rate_limit::has_room(env, &key).await => Err(Error::Throttled),
-        _ => Ok(()),
+/// Whether the credentials may send one more request.
+pub async fn admit(incoming: &Incoming, env: &Env) -> Result<(), Error> {
+    let (authorization, cookies) = (incoming.header("authorization"), incoming.header("cookie"));
+    for key in passage::rate_keys(authorization.as_deref(), cookies.as_deref()) {
+        if !rate_limit::has_room(env, &key).await {
+            return Err(Error::Throttled);
+        }
     }
+    Ok(())
 }
 
 /// Has what a successful write may have changed published again.
@@ -122,7 +125,7 @@ fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(),
     names.iter().try_for_each(|name| headers.delete(name))
 }
 
-/// A body as it came, and its length. One whose length nobody told is read first, since the origin must be told.
+/// A body as it came, and how much of it is still to come. One whose length nobody told is read first, since the origin must be told.
 async fn outgoing_body(incoming: &Incoming) -> Result<(Option<JsValue>, u64), Error> {
     // The platform sends no body with these.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
@@ -133,7 +136,8 @@ async fn outgoing_body(incoming: &Incoming) -> Result<(Option<JsValue>, u64), Er
         return Ok((Some(body.into()), length));
     }
     match read_at_most(body, passage::MAX_UNTOLD_LENGTH).await {
-        Ok(Ok(body)) => Ok((Some(Uint8Array::from(body.as_slice()).into()), body.len() as u64)),
+        // It is here already, so nobody has to wait for it.
+        Ok(Ok(body)) => Ok((Some(Uint8Array::from(body.as_slice()).into()), 0)),
         Ok(Err(_)) => Err(Error::LengthRequired(passage::MAX_UNTOLD_LENGTH)),
         Err(_) => Err(Error::Malformed("the request body broke off".to_owned())),
     }
