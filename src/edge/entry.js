@@ -17,7 +17,11 @@ export default {
     const { method, url, headers } = request;
     start();
     // Named here, these need no text to be made for each call, as a call from WebAssembly does.
-    return answer(request, method, url, headers.get("x-environment-key"), headers.get("if-none-match"), env, ctx);
+    const [key, tags] = [headers.get("x-environment-key"), headers.get("if-none-match")];
+    const response = answer(request, method, url, key, tags, env, ctx);
+    // What a client no longer waits for would be stopped wherever it waits, and kept in memory as long as the isolate lives.
+    if (response instanceof Promise) ctx.waitUntil(response);
+    return response;
   },
 
   scheduled(event, env, ctx) {

@@ -219,10 +219,10 @@ impl RegistryObject {
     async fn discover_by_server_keys(&self) -> Result<std::result::Result<(), String>> {
         let hashes: Vec<_> = self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect();
         let mut outcome = Ok(());
-        for change in self.with(|registry, _| registry.without_others(&hashes))? {
+        for change in self.with(|registry, _| registry.without_other_keys(&hashes))? {
             outcome = self.carry_out(change).await?.and(outcome);
         }
-        for hash in hashes {
+        for hash in hashes.clone() {
             if self.with(|registry, _| registry.follows(&hash))? {
                 continue;
             }
@@ -238,6 +238,12 @@ impl RegistryObject {
                         outcome = self.carry_out(change).await?.and(outcome);
                     }
                 }
+            }
+        }
+        // Only now: the key of an environment may have been replaced by one that nobody could ask about yet.
+        if outcome.is_ok() {
+            for change in self.with(|registry, _| registry.without_other_environments(&hashes))? {
+                outcome = self.carry_out(change).await?.and(outcome);
             }
         }
         Ok(outcome)

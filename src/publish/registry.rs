@@ -54,16 +54,19 @@ impl Registry {
         changes
     }
 
-    /// What is to be carried out so that only environments and keys of these server keys are served.
-    pub fn without_others(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
-        let other_key = |hash: &&String| !server_keys.contains(hash);
+    /// What is to be carried out so that only these server keys are served.
+    pub fn without_other_keys(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
+        let other = |hash: &&String| !server_keys.contains(hash);
+        self.server_keys.keys().filter(other).cloned().map(Change::DeleteKey).collect()
+    }
+
+    /// What is to be carried out so that only environments of these server keys are served, once all of these are known.
+    pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
         let other = |(_, (_, credential)): &(&String, &(Listed, Credential))| match credential {
             Credential::Token => true,
             Credential::ServerKey(hash) => !server_keys.contains(hash),
         };
-        let keys = self.server_keys.keys().filter(other_key).cloned().map(Change::DeleteKey);
-        let environments = self.environments.iter().filter(other).map(|(key, _)| Change::Leave(key.clone()));
-        keys.chain(environments).collect()
+        self.environments.iter().filter(other).map(|(key, _)| Change::Leave(key.clone())).collect()
     }
 
     /// Notes a change that has been carried out.
@@ -163,9 +166,11 @@ mod tests {
             registry.carried_out(&Change::PutKey(hash.to_owned(), server_key(key, true)));
         }
         registry.carried_out(&Change::Follow("c".to_owned(), listed(1), Credential::Token));
+        let kept = ["1".to_owned()];
+        assert_eq!(registry.without_other_keys(&kept), [Change::DeleteKey("2".to_owned())]);
         assert_eq!(
-            registry.without_others(&["1".to_owned()]),
-            [Change::DeleteKey("2".to_owned()), Change::Leave("b".to_owned()), Change::Leave("c".to_owned()),]
+            registry.without_other_environments(&kept),
+            [Change::Leave("b".to_owned()), Change::Leave("c".to_owned())]
         );
     }
 

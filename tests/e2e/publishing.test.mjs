@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { documentEntry, serverKeyEntry } from "../../.make/environments.mjs";
@@ -199,6 +201,35 @@ test("without a token only the environments of the server keys that are set are 
   const identity = await request(edge.port, { path, headers: { "X-Environment-Key": key } });
   assert.equal(stateOf(identity.json().flags).feature_state_value, 77);
   assert.equal(edge.log.includes(serverKeys[0].key), false, "the key is in the log");
+});
+
+test("a server key that is replaced while the origin is away takes nothing from its environment", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const [[key, { serverKeys }]] = flagsmith.environments;
+  const [before, after] = [serverKeys[0].key, "ser.replacement"];
+  const { document } = flagsmith.environments.get(key);
+  flagsmith.origin.on("GET", /^\/api\/v1\/environment-document\/$/, ({ headers }) =>
+    [before, after].includes(headers["x-environment-key"]) ? { body: document } : { status: 403, body: {} },
+  );
+  const variables = { SERVER_KEYS: before, DISCOVERY_SECONDS: 1, ...SECRETS };
+  const edge = await startEdge({ origin: flagsmith.origin, variables });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  assert.equal((await flags(edge.port, before)).status, 200);
+  await edge.stop();
+  const configuration = join(edge.folder, "edge.capnp");
+  writeFileSync(configuration, readFileSync(configuration, "utf8").replaceAll(before, after));
+  flagsmith.origin.behave("fail");
+  await edge.start();
+  assert.equal(await threshold(edge.port, key), 50);
+  await eventually(() => /a server key: /.test(edge.log), "the new key is asked about");
+  assert.ok(edge.kv.entries.has(`document:${key}`));
+  assert.equal(await threshold(edge.port, key), 50);
+  flagsmith.origin.behave("serve");
+  await eventually(async () => (await flags(edge.port, after)).status === 200, "the new key is served", 30_000);
+  await eventually(async () => (await flags(edge.port, before)).status === 403, "the old key is not", 30_000);
+  assert.equal(await threshold(edge.port, key), 50);
 });
 
 edgeTest("the status lists each environment, and flags one whose overrides are left out", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key] }) => {

@@ -43,8 +43,28 @@ limitTest("each credential has its own room", "Limiter", async (edge, origin) =>
   }
   assert.equal(origin.requests.length, 9);
   const [key] = /[0-9a-f]{64}/.exec(edge.log);
-  assert.equal(key, createHash("sha256").update("Api-Key a.b").digest("hex"));
+  assert.equal(key, createHash("sha256").update("api-key a.b").digest("hex"));
   assert.doesNotMatch(edge.log, /a\.b/);
+});
+
+limitTest("one credential has no more room with others beside it", "Limiter", async (edge) => {
+  const ask = (headers) => edge.request({ path: PLACE, headers });
+  const spellings = [
+    (count) => ({ Cookie: "jwt=x", Authorization: `Token ${count}` }),
+    (count) => ({ Cookie: `jwt=${count}; jwt=y` }),
+    (count) => ({ Authorization: `token${" ".repeat(count + 1)}z` }),
+  ];
+  for (const spelling of spellings) {
+    const statuses = [];
+    for (let count = 0; count < 5; count += 1) statuses.push((await ask(spelling(count))).status);
+    assert.deepEqual(statuses, [200, 200, 200, 429, 429]);
+  }
+});
+
+limitTest("the status of what is published is counted, too", "Limiter", async (edge) => {
+  const headers = { Authorization: "Token s" };
+  for (let count = 0; count < 3; count += 1) await edge.request({ path: "/edge/status", headers });
+  assert.equal((await edge.request({ path: "/edge/status", headers })).status, 429);
 });
 
 limitTest("requests without a credential are not counted", "Limiter", async (edge) => {
