@@ -24,7 +24,7 @@ export ESBUILD_BIN := $(CURDIR)/node_modules/.bin/esbuild
 # Cargo.toml keeps worker-build from doing this: it would keep the names of functions, a fifteenth of the worker. The
 # features are those that workerd knows; more would be used if they were not named.
 WASM_FEATURES := mutable-globals sign-ext nontrapping-float-to-int bulk-memory multivalue reference-types exception-handling
-OPTIMIZE := $(WASM_OPT_BIN) -Oz --strip-debug $(WASM_FEATURES:%=--enable-%)
+OPTIMIZE := $(WASM_OPT_BIN) -Oz --strip-debug --one-caller-inline-max-function-size=25 $(WASM_FEATURES:%=--enable-%)
 
 WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)

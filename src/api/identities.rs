@@ -157,18 +157,20 @@ fn evaluated<'e>(
     };
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let ruleset = &environment.ruleset;
-    let flags = evaluation.decisions.iter().enumerate().filter(|(feature, decision)| {
+    let shown = |feature: usize, decision: &Decision| {
         let enabled = stored_overrides.state(ruleset, decision.state).is_some_and(|state| state.enabled);
-        environment.flags.shows(*feature, enabled, key)
-    });
+        environment.flags.shows(feature, enabled, key)
+    };
     let flag = |decision: &Decision| {
         let stored = stored_overrides.outcome(decision.state, decision.variant());
         stored.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()))
     };
+    let decisions = evaluation.decisions.iter().enumerate();
     if let Some(name) = &question.feature {
         let named =
             |feature: usize| ruleset.features.get(feature).is_some_and(|feature| *feature.name == **name);
-        let found = flags.into_iter().find(|(feature, _)| named(*feature));
+        let found =
+            decisions.into_iter().find(|&(feature, decision)| named(feature) && shown(feature, decision));
         let response = match found {
             Some((_, decision)) => Response::json(flag(decision).to_vec()),
             None => Response::error(&Error::FeatureNotFound),
@@ -177,18 +179,20 @@ fn evaluated<'e>(
     }
     let mut body = Vec::with_capacity(environment.flags.list(key).len() * 5 / 4 + 256);
     body.extend_from_slice(br#"{"identifier":"#);
-    write_json(&mut body, &question.identifier);
+    write_text(&mut body, &question.identifier);
     body.extend_from_slice(br#","traits":["#);
     if !environment.hide_sensitive_data {
         write_traits(&mut body, &stored.traits, &question.transient);
     }
     body.extend_from_slice(br#"],"flags":["#);
-    for (index, (_, decision)) in flags.enumerate() {
-        if index > 0 {
+    // A loop and no chain of adapters: compiled for size, each of those would be a call for each flag.
+    for (feature, decision) in decisions {
+        if shown(feature, decision) {
+            body.extend_from_slice(flag(decision));
             body.push(b',');
         }
-        body.extend_from_slice(flag(decision));
     }
+    without_comma(&mut body);
     body.extend_from_slice(b"]}");
     Response::json(body).updated_at(environment)
 }
@@ -224,7 +228,11 @@ fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Opt
             write_trait(body, key, value, transient);
         }
     }
-    // Each is followed by a comma.
+    without_comma(body);
+}
+
+/// Each part of a list is written with a comma behind it.
+fn without_comma(body: &mut Vec<u8>) {
     if body.ends_with(b",") {
         body.pop();
     }
@@ -232,13 +240,23 @@ fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Opt
 
 fn write_trait(body: &mut Vec<u8>, key: &str, value: Option<&TraitValue>, transient: bool) {
     body.extend_from_slice(br#"{"trait_key":"#);
-    write_json(body, key);
+    write_text(body, key);
     body.extend_from_slice(br#","trait_value":"#);
     match value {
-        Some(TraitValue::Text(text)) => write_json(body, text),
+        Some(TraitValue::Text(text)) => write_text(body, text),
         other => write_json(body, &other),
     }
     body.extend_from_slice(if transient { br#","transient":true},"# } else { b"}," });
+}
+
+/// Nearly every text is written as it is, and a look at its bytes costs less than a serializer.
+fn write_text(body: &mut Vec<u8>, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return write_json(body, text);
+    }
+    body.push(b'"');
+    body.extend_from_slice(text.as_bytes());
+    body.push(b'"');
 }
 
 fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {

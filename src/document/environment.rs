@@ -175,7 +175,7 @@ impl Environment {
         let number = self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
         match number.filter(|_| !self.use_identity_composite_key_for_hashing) {
             Some(number) => number.to_string(),
-            None => format!("{}_{identifier}", self.key()),
+            None => [self.key(), "_", identifier].concat(),
         }
     }
 

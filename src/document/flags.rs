@@ -90,6 +90,7 @@ impl Flags {
     }
 
     /// Whether flags of this feature are shown to this kind of key, enabled or not as given.
+    #[inline(always)]
     pub fn shows(&self, feature: FeatureId, enabled: bool, key: KeyKind) -> bool {
         let hidden = self.server_key_only.get(feature).copied().unwrap_or(true);
         !(self.hide_disabled && !enabled || hidden && key == KeyKind::Client)
@@ -109,6 +110,7 @@ impl Flags {
     }
 
     /// One flag of an identity: what `state` gives, without a multivariate value or with the given one.
+    #[inline(always)]
     pub fn outcome(&self, state: StateId, variant: Option<usize>) -> &[u8] {
         let first = self.first_outcomes.get(state).map_or(usize::MAX, |&first| first as usize);
         self.slice(self.outcomes.get(first.saturating_add(variant.map_or(0, |variant| variant + 1))))
@@ -120,6 +122,7 @@ impl Flags {
         (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)
     }
 
+    #[inline(always)]
     fn slice(&self, span: Option<&Span>) -> &[u8] {
         span.and_then(|span| self.text.get(span.range())).unwrap_or_default()
     }

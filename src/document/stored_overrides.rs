@@ -78,6 +78,11 @@ impl StoredOverrides {
         self.states.push(state);
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
     /// The override of a feature; of several the last.
     pub fn of_feature(&self, feature: FeatureId) -> Option<StateId> {
         let index = self.states.iter().rposition(|state| state.feature == feature)?;
@@ -85,6 +90,7 @@ impl StoredOverrides {
     }
 
     /// One of these states, or else one of the ruleset's.
+    #[inline(always)]
     pub fn state<'a>(&'a self, ruleset: &'a Ruleset, id: StateId) -> Option<&'a State> {
         match id.checked_sub(self.first) {
             Some(index) => self.states.get(index),
@@ -98,6 +104,7 @@ impl StoredOverrides {
     }
 
     /// What one of these states gives, as [`super::Flags::outcome`]; `None` for other states.
+    #[inline(always)]
     pub fn outcome(&self, state: StateId, variant: Option<usize>) -> Option<&[u8]> {
         let outcomes = self.outcomes.get(state.checked_sub(self.first)?)?;
         let span = outcomes.get(variant.map_or(0, |variant| variant + 1))?;

@@ -45,8 +45,10 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What a feature came to when a condition read its flag.
+    #[inline(always)]
     pub fn resolved(&self, feature: FeatureId) -> Option<Decision> {
-        self.dependencies.resolved.get(&feature).copied()
+        let resolved = &self.dependencies.resolved;
+        if resolved.is_empty() { None } else { resolved.get(&feature).copied() }
     }
 
     /// Features found in a circle of dependencies.
@@ -68,10 +70,15 @@ impl<'a> Evaluator<'a> {
         conditions_hold && rules_hold
     }
 
+    #[inline(always)]
     fn condition_holds(&mut self, id: ConditionId) -> bool {
-        if let Some(Some(verdict)) = self.verdicts.get(id) {
-            return *verdict;
+        match self.verdicts.get(id) {
+            Some(Some(verdict)) => *verdict,
+            _ => self.judge(id),
         }
+    }
+
+    fn judge(&mut self, id: ConditionId) -> bool {
         let Some(condition) = self.ruleset.conditions.get(id) else { return false };
         self.look_up(condition.property);
         let value = self.values.get(condition.property).and_then(Option::as_ref).and_then(Option::as_ref);
@@ -134,12 +141,16 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Asks parts until the answer is certain.
+#[inline(always)]
 fn quantify<'r, T>(quantifier: Quantifier, parts: &'r [T], mut holds: impl FnMut(&'r T) -> bool) -> bool {
-    match quantifier {
-        Quantifier::All => parts.iter().all(holds),
-        Quantifier::Any => parts.iter().any(holds),
-        Quantifier::None => !parts.iter().any(&mut holds),
+    let decisive = !matches!(quantifier, Quantifier::All);
+    for part in parts {
+        if holds(part) == decisive {
+            return matches!(quantifier, Quantifier::Any);
+        }
     }
+    !matches!(quantifier, Quantifier::Any)
 }
 
 /// The context that queries run on (contract §C.0): the environment's part and, where that is not there already,

@@ -104,19 +104,22 @@ pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Eva
             }
         }
     }
-    let overridden = |feature| override_for(ruleset, identity, feature);
-    let decide = |(feature, held): (FeatureId, &Option<Held>)| {
-        let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);
-        evaluator.resolved(feature).unwrap_or_else(|| {
-            let (state, source) = match (overridden(feature), held) {
-                (Some(state), _) => (state, Source::Identity),
-                (None, Some(held)) => (held.state, Source::Segment(held.segment)),
-                (None, None) => (default, Source::Default),
-            };
-            Decision { state, source, outcome: outcome(state_of(ruleset, identity, state), identity) }
-        })
-    };
-    let decisions = held.iter().enumerate().map(decide).collect();
+    // Most identities have no overrides; then no feature is asked about them.
+    let own = identity.filter(|identity| !identity.overrides.is_empty() || !identity.stored.is_empty());
+    let mut decisions = Vec::with_capacity(held.len());
+    for (feature, (definition, held)) in ruleset.features.iter().zip(&held).enumerate() {
+        if let Some(resolved) = evaluator.resolved(feature) {
+            decisions.push(resolved);
+            continue;
+        }
+        let (state, source) = match (override_for(ruleset, own, feature), held) {
+            (Some(state), _) => (state, Source::Identity),
+            (None, Some(held)) => (held.state, Source::Segment(held.segment)),
+            (None, None) => (definition.default, Source::Default),
+        };
+        let outcome = outcome(state_of(ruleset, identity, state), identity);
+        decisions.push(Decision { state, source, outcome });
+    }
     Evaluation { decisions, segments, cyclic: evaluator.cyclic() }
 }
 
@@ -129,6 +132,7 @@ struct Held {
 }
 
 /// Lets an override lead if none does or its priority is lower; of equals the first stays.
+#[inline(always)]
 fn hold(slot: &mut Option<Held>, priority: f64, state: StateId, segment: SegmentId) {
     if slot.is_none_or(|held| priority < held.priority) {
         *slot = Some(Held { priority, state, segment });
@@ -136,6 +140,7 @@ fn hold(slot: &mut Option<Held>, priority: f64, state: StateId, segment: Segment
 }
 
 /// The identity's own override of a feature; of several the last.
+#[inline(always)]
 fn override_for(
     ruleset: &Ruleset,
     identity: Option<IdentityContext<'_>>,
@@ -150,6 +155,7 @@ fn override_for(
 }
 
 /// A state of the ruleset or of those kept with the identity.
+#[inline(always)]
 fn state_of<'a>(
     ruleset: &'a Ruleset,
     identity: Option<IdentityContext<'a>>,
@@ -162,16 +168,20 @@ fn state_of<'a>(
 }
 
 /// Which of a state's values the identity's bucket gives.
+#[inline(always)]
 fn outcome(state: Option<&State>, identity: Option<IdentityContext<'_>>) -> Outcome {
     let (Some(state), Some(identity)) = (state, identity) else { return Outcome::Plain };
     outcome_for(state, identity.key)
 }
 
 /// Which of a state's values the bucket of an identity's key gives.
+#[inline(always)]
 pub fn outcome_for(state: &State, identity_key: &str) -> Outcome {
-    if state.variants.is_empty() {
-        return Outcome::Plain;
-    }
+    if state.variants.is_empty() { Outcome::Plain } else { split(state, identity_key) }
+}
+
+/// Which of a multivariate state's values.
+fn split(state: &State, identity_key: &str) -> Outcome {
     let percentage = hash::percentage(&state.key, identity_key);
     let hit =
         state.variants.iter().position(|variant| variant.start <= percentage && percentage < variant.limit);
