@@ -103,11 +103,14 @@ impl Environments {
     async fn read_first(&self, name: &str) -> Result<Reading, Failure> {
         let document = match kv::get(&self.env, &kv::document_key(name), kv::TIMEOUT).await {
             Ok(Some(document)) => document,
-            // Not straight from the object of this name: whoever makes up keys would make as many objects.
-            Ok(None) if !self.may_look() || !publishing::is_known(&self.env, name).await? => {
-                return Ok(Reading::Missing);
+            Ok(None) => {
+                self.may_look()?;
+                // Not straight from the object of this name: whoever makes up keys would make as many objects.
+                return match publishing::is_known(&self.env, name).await? {
+                    true => self.read_from_object(name, None).await,
+                    false => Ok(Reading::Missing),
+                };
             }
-            Ok(None) => return self.read_from_object(name, None).await,
             Err(failure) => {
                 return match publishing::is_known(&self.env, name).await {
                     Ok(true) => self.read_from_object(name, None).await,
@@ -163,8 +166,8 @@ impl Environments {
         Ok(Reading::Stored { value: document, version: Some(version), unconfirmed_since: since })
     }
 
-    /// Whether this isolate may ask for one more unknown key at this moment.
-    fn may_look(&self) -> bool {
+    /// A failure if this isolate may not ask for one more unknown key at this moment: nobody can tell what it is.
+    fn may_look(&self) -> Result<(), Failure> {
         thread_local! {
             /// The second, and the looks in it.
             static LOOKS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
@@ -175,7 +178,8 @@ impl Environments {
             _ => 0,
         };
         LOOKS.set((second, looks.saturating_add(1)));
-        looks < LOOKS_A_SECOND
+        let too_many = || Failure::new(Source::Registry, "too many unknown keys are asked for");
+        (looks < LOOKS_A_SECOND).then_some(()).ok_or_else(too_many)
     }
 }
 
@@ -249,7 +253,8 @@ impl Family for ServerKey {
     async fn read(from: &Environments, name: &str, _known: Option<Version>) -> Result<Reading, Failure> {
         let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
-            Ok(None) if from.config.publishes() && from.may_look() => {
+            Ok(None) if from.config.publishes() => {
+                from.may_look()?;
                 publishing::registered_key(&from.env, name).await.map(Reading::from)
             }
             Err(failure) if from.config.publishes() => {

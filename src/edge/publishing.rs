@@ -97,15 +97,18 @@ pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
     answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
 }
 
-/// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds.
+/// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds. A failure where
+/// that cannot be told.
 pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
-    call_registry(env, LONG_TIMEOUT, &|stub| stub.look(name)).await.map(|answer| answer.is_truthy())
+    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.look(name)).await?;
+    answer.as_bool().ok_or_else(undecided)
 }
 
-/// A server key's entry by its hash; looks for it at the origin, within bounds.
+/// A server key's entry by its hash; looks for it at the origin, within bounds. A failure where it cannot be told whether
+/// there is one.
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
     let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
-    Ok(entry.as_string().map(String::into_bytes))
+    if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
 }
 
 /// Has the registry look whether everything is as it should be.
@@ -173,6 +176,10 @@ async fn answer(promise: Result<Promise, JsValue>, timeout: Duration) -> Result<
         Some(answer) => answer.map_err(text),
         None => Err(format!("no answer within {timeout:?}")),
     }
+}
+
+fn undecided() -> Failure {
+    Failure::new(Source::Registry, "no discovery tells whether there is such a key")
 }
 
 fn unreadable(source: Source) -> Failure {

@@ -68,35 +68,41 @@ impl DurableObject for RegistryObject {
 // worker-build and cargo alone find these crates by different names.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl RegistryObject {
-    /// Whether a client key or the hash of a server key is known. If it is not, the origin is asked what there is, unless
-    /// it was asked a short while ago.
-    pub async fn look(&self, name: String) -> std::result::Result<bool, JsValue> {
+    /// Whether a client key or the hash of a server key is known; undefined where that cannot be told at the moment. If it
+    /// is not known, the origin is asked what there is, unless it was asked a short while ago.
+    pub async fn look(&self, name: String) -> std::result::Result<Option<bool>, JsValue> {
         let now = milliseconds();
-        let (is_known, may_look) = self.with(|registry, Discoveries { schedule, ended_at }| {
-            (registry.knows(&name), Registry::may_look(schedule.began_at, *ended_at, now))
+        let (known, last, may_look) = self.with(|registry, Discoveries { schedule, ended_at }| {
+            let may_look = Registry::may_look(schedule.began_at, *ended_at, now);
+            (registry.knows(&name, schedule), *ended_at, may_look)
         })?;
-        if is_known || !self.config.publishes() || !(may_look || self.alarm.is_ringing()) {
-            return Ok(is_known);
+        if known == Some(true) || !self.config.publishes() || !(may_look || self.alarm.is_ringing()) {
+            return Ok(known);
         }
-        let last = self.with(|_, discoveries| discoveries.ended_at)?;
         if !self.alarm.is_ringing() {
             self.schedule(|schedule| schedule.wanted(now, self.pace()))?;
             self.wake().await?;
         }
-        let ended = |registry: &mut Registry, discoveries: &mut Discoveries| {
-            registry.knows(&name) || discoveries.ended_at != last
+        let look = || {
+            self.with(|registry, Discoveries { schedule, ended_at }| {
+                let (known, is_over) = (registry.knows(&name, schedule), *ended_at != last);
+                // Until the discovery is over, what the one before it did not find may be there.
+                (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
+            })
         };
-        let is_done = || self.with(ended).unwrap_or(true);
-        until(LOOK_TIMEOUT, is_done).await;
-        Ok(self.with(|registry, _| registry.knows(&name))?)
+        until(LOOK_TIMEOUT, || look().map_or(true, |(is_decided, _)| is_decided)).await;
+        Ok(look()?.1)
     }
 
-    /// A server key's entry, as KV has it, by the key's hash; null for one that is not known after [`Self::look`].
+    /// A server key's entry, as KV has it, by the key's hash, after [`Self::look`]: null for one that is not known,
+    /// undefined where that cannot be told.
     #[wasm_bindgen(js_name = serverKey)]
-    pub async fn server_key(&self, hash: String) -> std::result::Result<Option<String>, JsValue> {
-        self.look(hash.clone()).await?;
+    pub async fn server_key(&self, hash: String) -> std::result::Result<JsValue, JsValue> {
+        if self.look(hash.clone()).await?.is_none() {
+            return Ok(JsValue::UNDEFINED);
+        }
         let entry = self.with(|registry, _| registry.server_keys.get(&hash).map(serde_json::to_string))?;
-        Ok(entry.transpose().map_err(worker::Error::from)?)
+        Ok(entry.transpose().map_err(worker::Error::from)?.map_or(JsValue::NULL, JsValue::from))
     }
 
     /// An environment or a server key may have come or gone.

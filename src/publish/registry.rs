@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::discovery::{Found, Listed};
 use super::publisher::Credential;
+use super::schedule::Schedule;
 use crate::document::{ServerKey, ServerKeyHash};
 
 /// How long after a discovery at least an unknown key leads to another one, in milliseconds...
@@ -92,9 +93,12 @@ impl Registry {
             .collect()
     }
 
-    /// Whether a client key or the hash of a server key is known.
-    pub fn knows(&self, name: &str) -> bool {
-        self.environments.contains_key(name) || self.server_keys.contains_key(name)
+    /// Whether a client key or the hash of a server key is known; `None` where that cannot be told, since the latest
+    /// discovery failed or there was none yet.
+    pub fn knows(&self, name: &str, discoveries: &Schedule) -> Option<bool> {
+        let is_known = self.environments.contains_key(name) || self.server_keys.contains_key(name);
+        let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
+        (is_known || has_found_all).then_some(is_known)
     }
 
     /// Whether an environment is published with the server key of this hash.
@@ -114,6 +118,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::Pace;
 
     fn listed(project: i64) -> Listed {
         Listed { project: Some(project), name: String::new() }
@@ -142,7 +147,6 @@ mod tests {
         assert_eq!(registry.environments_of(Some(1)), ["a", "b"]);
         assert_eq!(registry.environments_of(Some(3)), [""; 0]);
         assert_eq!(registry.environments_of(None), ["a", "b", "c"]);
-        assert!(registry.knows("a") && registry.knows("hash-b") && !registry.knows("d"));
 
         found.environments.shift_remove("b");
         found.server_keys.shift_remove("hash-b");
@@ -155,6 +159,25 @@ mod tests {
                 Change::Leave("b".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_key_is_unknown_only_after_a_discovery_that_came_to_its_end() {
+        let (mut registry, pace) = (Registry::default(), Pace { period: 60_000, gap: 250 });
+        registry.carried_out(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
+        registry.carried_out(&Change::PutKey("hash-a".to_owned(), server_key("a", true)));
+        let mut discoveries = Schedule::default();
+        let knows = |discoveries: &Schedule| {
+            ["a", "hash-a", "b", "hash-b"].map(|name| registry.knows(name, discoveries))
+        };
+        let undecided = [Some(true), Some(true), None, None];
+        assert_eq!(knows(&discoveries), undecided);
+        discoveries.failed(1_000, "500".to_owned(), pace, 0);
+        assert_eq!(knows(&discoveries), undecided);
+        discoveries.succeeded(2_000, pace, 0);
+        assert_eq!(knows(&discoveries), [Some(true), Some(true), Some(false), Some(false)]);
+        discoveries.failed(3_000, "500".to_owned(), pace, 0);
+        assert_eq!(knows(&discoveries), undecided);
     }
 
     #[test]

@@ -167,13 +167,34 @@ edgeTest("an unknown key makes the origin be asked once in a while, whoever asks
   assert.equal((await flags(edge.port, key)).status, 200);
   const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
   const before = asked();
+  const responses = [];
   for (let number = 0; number < 50; number += 1) {
-    const response = await flags(edge.port, number % 2 ? `ser.unknown${number}` : `unknown${number}`);
-    assert.equal(response.status, 403, response.text);
-    assert.deepEqual(response.json(), MISSING);
+    responses.push(await flags(edge.port, number % 2 ? `ser.unknown${number}` : `unknown${number}`));
   }
+  // The registry is asked for a few a second only, and nobody knows of the others what they are.
+  const refused = responses.filter(({ status }) => status === 403);
+  assert.ok(refused.length >= 10, `${refused.length}`);
+  for (const response of refused) assert.deepEqual(response.json(), MISSING);
+  for (const response of responses.filter(({ status }) => status !== 403)) requireUnavailable(response);
+  await eventually(async () => (await flags(edge.port, "unknown48")).status === 403, "the last one is refused, too");
   assert.equal(asked(), before, "a discovery has just been");
   assert.equal(flagsmith.origin.requests.filter(({ target }) => target.includes("unknown")).length, 0);
+});
+
+edgeTest("a key is not refused before a discovery has come to its end", {}, async ({ edge, flagsmith, keys: [key] }) => {
+  const valid = [key, flagsmith.environments.get(key).serverKeys[0].key];
+  flagsmith.origin.on("GET", "/api/v1/projects/", { status: 500, body: "" });
+  for (const name of [...valid, "unknown", "ser.unknown"]) requireUnavailable(await flags(edge.port, name));
+  flagsmith.origin.on("GET", "/api/v1/projects/", { body: [{ id: 1 }] });
+  for (const name of valid) await eventually(async () => (await flags(edge.port, name)).status === 200, "it is served");
+  for (const name of ["unknown", "ser.unknown"]) assert.equal((await flags(edge.port, name)).status, 403);
+  // Now what is new since then may be unknown.
+  flagsmith.origin.on("GET", "/api/v1/projects/", { status: 500, body: "" });
+  const path = `/api/v1/environments/${key}/api-keys/`;
+  flagsmith.origin.on("POST", path, { status: 201, body: {} });
+  assert.equal((await request(edge.port, { method: "POST", path, body: "{}" })).status, 201);
+  await eventually(async () => (await flags(edge.port, "ser.newest")).status === 503, "it cannot be told", 20_000);
+  assert.equal((await flags(edge.port, key)).status, 200);
 });
 
 test("without a token only the environments of the server keys that are set are served", async (t) => {
@@ -289,6 +310,11 @@ function edgeTest(name, { workers = 1, variables = {} }, body) {
 
 function flags(port, key) {
   return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+}
+
+function requireUnavailable(response) {
+  assert.deepEqual([response.status, response.headers["retry-after"]], [503, "1"], response.text);
+  assert.equal(typeof response.json().detail, "string");
 }
 
 async function threshold(port, key) {
