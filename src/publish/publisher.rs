@@ -1,7 +1,8 @@
 //! The state of one environment's publication: what is published, what KV has of it, and what is to be done next.
 //!
 //! An environment has one publisher, so what it decides in one turn needs no lock. A document is replaced only by another
-//! one that can be served, that says something else, and that the origin did not change earlier.
+//! one that can be served, that says something else, and that the origin did not change earlier; or that it has changed
+//! earlier but stays with, as one does whose database was restored.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,12 @@ use crate::document::{ServerKeyHash, Timestamp};
 /// KV takes one write a second for each key.
 const STORE_GAP: u64 = 1_000;
 const MAX_STORE_WAIT: u64 = 60_000;
+/// How long an origin has to say the same earlier document before that is taken. Longer than it may serve one from a
+/// cache, a minute (contract §A.5).
+const EARLIER_FOR: u64 = 120_000;
+/// How far ahead an origin's clock may be. What it dates later than that counts as changed now, so that one wrong date
+/// does not make all that comes after it earlier.
+const MAX_AHEAD: u64 = 60_000;
 /// How many changes are remembered.
 const CHANGELOG_LENGTH: usize = 20;
 
@@ -34,11 +41,19 @@ pub struct Published {
     pub version: Version,
     /// The environment's name.
     pub name: String,
-    /// When the origin changed it.
+    /// When the origin changed it; not in the future.
     pub updated_at: Option<Timestamp>,
     /// Whether the origin keeps identity overrides out of it.
     pub leaves_overrides_out: bool,
     content: String,
+}
+
+/// What the origin says although it has said something later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Earlier {
+    content: String,
+    /// Since when it has said this and nothing else, in milliseconds.
+    since: u64,
 }
 
 /// A change that was published.
@@ -61,6 +76,8 @@ pub struct Publisher {
     pub schedule: Schedule,
     /// What is published.
     pub published: Option<Published>,
+    /// What the origin says instead.
+    earlier: Option<Earlier>,
     /// The latest changes, the newest first.
     pub changelog: Vec<Entry>,
     /// Why KV did not take the latest write, if it did not.
@@ -161,9 +178,10 @@ impl Publisher {
     ) -> Option<Version> {
         // It may be that the environment has gone while the origin was asked.
         self.credential.as_ref()?;
-        match outcome
-            .and_then(|candidate| self.judge(candidate, client_key).map(|is_new| (candidate, is_new)))
-        {
+        let earlier = self.earlier.take();
+        match outcome.and_then(|candidate| {
+            self.judge(candidate, client_key, earlier, now).map(|is_new| (candidate, is_new))
+        }) {
             Ok((candidate, is_new)) => {
                 self.schedule.succeeded(now, pace, random);
                 is_new.then(|| self.publish(candidate, now))
@@ -175,27 +193,43 @@ impl Publisher {
         }
     }
 
-    /// Whether a candidate says something new; why it may not be published, if it may not.
-    fn judge(&self, candidate: &Candidate, client_key: &str) -> Result<bool, String> {
+    /// Whether a candidate says something new; why it may not be published, if it may not. `earlier` is what the origin
+    /// said last time, if that was earlier than what is published.
+    fn judge(
+        &mut self,
+        candidate: &Candidate,
+        client_key: &str,
+        earlier: Option<Earlier>,
+        now: u64,
+    ) -> Result<bool, String> {
         if candidate.client_key != client_key {
             return Err("document: api_key: is another environment's".to_owned());
         }
         let Some(published) = &self.published else { return Ok(true) };
         // One without a date cannot be told from an older one.
-        if candidate.updated_at < published.updated_at {
-            return Err("document: updated_at: is older than what is published".to_owned());
+        if candidate.updated_at >= published.updated_at {
+            return Ok(candidate.content != published.content);
         }
-        Ok(candidate.content != published.content)
+        let same = earlier.filter(|earlier| earlier.content == candidate.content);
+        let since = same.map_or(now, |same| same.since);
+        if now.saturating_sub(since) >= EARLIER_FOR {
+            return Ok(true);
+        }
+        self.earlier = Some(Earlier { content: candidate.content.clone(), since });
+        Err("document: updated_at: is older than what is published".to_owned())
     }
 
     fn publish(&mut self, candidate: &Candidate, now: u64) -> Version {
         // The newest entry's, since it stays when the environment goes.
         let last = self.changelog.first().map(|entry| entry.version);
         let version = Version::after(last, &candidate.document, now);
+        let latest = Timestamp::from_milliseconds(now.saturating_add(MAX_AHEAD));
+        let is_ahead = latest.is_some_and(|latest| candidate.updated_at > Some(latest));
+        let updated_at = if is_ahead { Timestamp::from_milliseconds(now) } else { candidate.updated_at };
         self.published = Some(Published {
             version,
             name: candidate.name.clone(),
-            updated_at: candidate.updated_at,
+            updated_at,
             leaves_overrides_out: candidate.leaves_overrides_out,
             content: candidate.content.clone(),
         });
@@ -225,142 +259,4 @@ impl Publisher {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::ruleset::Engine;
-
-    const PACE: Pace = Pace { period: 60_000, gap: 250 };
-
-    fn candidate(updated_at: &str, name: &str) -> Candidate {
-        let document =
-            format!(r#"{{"api_key":"k","name":"{name}","updated_at":"{updated_at}","project":{{}}}}"#);
-        Candidate::check(document.into(), Engine::V10).unwrap()
-    }
-
-    fn following() -> Publisher {
-        let mut publisher = Publisher::default();
-        publisher.follow(Credential::Token, 1_000);
-        publisher
-    }
-
-    /// Asks the origin as the publisher wants it to be asked, and gives it this answer.
-    fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<Version> {
-        publisher.schedule.began(now);
-        publisher.fetched(outcome.map_err(str::to_owned), "k", now, PACE, 10)
-    }
-
-    #[test]
-    fn a_document_goes_from_the_origin_to_kv() {
-        assert_eq!(Publisher::default().next(1_000, false), Step::Wait(None));
-        let mut publisher = following();
-        assert_eq!(publisher.next(1_000, false), Step::Fetch(Credential::Token));
-        assert_eq!(publisher.announcement(), Announcement::Nothing);
-        let first = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-01T00:00:00Z", "a"))).unwrap();
-        assert_eq!(
-            publisher.announcement(),
-            Announcement::Latest { version: first, unconfirmed_since: None }
-        );
-        assert_eq!(publisher.next(1_000, false), Step::Store(first));
-        // A write that takes long keeps nothing else waiting.
-        assert_eq!(publisher.next(1_000, true), Step::Wait(Some(61_000)));
-        assert_eq!(publisher.next(61_000, true), Step::Fetch(Credential::Token));
-        publisher.stored(first, Ok(()), 1_000);
-        assert_eq!(publisher.next(1_000, false), Step::Wait(Some(61_000)));
-        assert_eq!(publisher.next(61_000, false), Step::Fetch(Credential::Token));
-        // The same again.
-        assert_eq!(fetch(&mut publisher, 61_000, Ok(&candidate("2026-01-01T00:00:00Z", "a"))), None);
-        assert_eq!(publisher.next(61_000, false), Step::Wait(Some(121_000)));
-        // Another content, though the date says nothing of it.
-        let second = fetch(&mut publisher, 121_000, Ok(&candidate("2026-01-01T00:00:00Z", "b"))).unwrap();
-        assert!(second.sequence > first.sequence);
-        assert_eq!(publisher.changelog.len(), 2);
-    }
-
-    #[test]
-    fn isolates_know_at_once_and_kv_once_a_second() {
-        let mut publisher = following();
-        let mut writes = Vec::new();
-        for number in 0..100 {
-            let now = 1_000 + number * 100;
-            fetch(&mut publisher, now, Ok(&candidate("2026-01-01T00:00:00Z", &number.to_string())));
-            if let Step::Store(version) = publisher.next(now, false) {
-                publisher.stored(version, Ok(()), now);
-                writes.push(now);
-            }
-        }
-        assert_eq!(writes.len(), 10, "{writes:?}");
-        // The last one is written, too.
-        assert_eq!(publisher.next(10_900, false), Step::Wait(Some(11_000)));
-        assert!(
-            matches!(publisher.next(11_000, false), Step::Store(version) if version == publisher.changelog[0].version)
-        );
-    }
-
-    #[test]
-    fn what_should_not_be_served_is_not_published() {
-        let mut publisher = following();
-        let good = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-02T00:00:00Z", "a"))).unwrap();
-        publisher.stored(good, Ok(()), 1_000);
-        let published = publisher.published.clone();
-        let undated = Candidate { updated_at: None, ..candidate("2026-01-03T00:00:00Z", "b") };
-        let others = Candidate { client_key: "other".to_owned(), ..candidate("2026-01-03T00:00:00Z", "b") };
-        for (outcome, cause) in [
-            (Ok(&candidate("2026-01-01T00:00:00Z", "a")), "older"),
-            (Ok(&undated), "older"),
-            (Ok(&others), "another"),
-            (Err("document: is not JSON"), "JSON"),
-            (Err("502"), "502"),
-        ] {
-            assert_eq!(fetch(&mut publisher, 2_000, outcome), None, "{cause}");
-            let fault = publisher.schedule.fault.clone().unwrap();
-            assert!(fault.cause.contains(cause), "{fault:?}");
-            assert_eq!(publisher.published, published);
-        }
-        let stale = Announcement::Latest { version: good, unconfirmed_since: Some(1_000) };
-        assert_eq!(publisher.announcement(), stale);
-        assert!(fetch(&mut publisher, 3_000, Ok(&candidate("2026-01-03T00:00:00Z", "b"))).is_some());
-        assert_eq!(publisher.schedule.fault, None);
-    }
-
-    #[test]
-    fn a_kv_that_fails_is_tried_again_and_keeps_nothing_from_isolates() {
-        let mut publisher = following();
-        let version = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-01T00:00:00Z", "a"))).unwrap();
-        for (now, next) in [(1_000, 3_000), (3_000, 7_000), (7_000, 15_000)] {
-            assert_eq!(publisher.next(now, false), Step::Store(version));
-            publisher.stored(version, Err("500".to_owned()), now);
-            assert_eq!(publisher.next(now, false), Step::Wait(Some(next)));
-        }
-        assert_eq!(publisher.store_fault.as_deref(), Some("500"));
-        publisher.stored(version, Ok(()), 15_000);
-        assert_eq!(
-            (publisher.next(15_000, false), publisher.store_fault.clone()),
-            (Step::Wait(Some(61_000)), None)
-        );
-        publisher.lost();
-        assert_eq!(publisher.next(16_000, false), Step::Store(version));
-    }
-
-    #[test]
-    fn an_environment_that_goes_is_removed_and_may_come_back() {
-        let mut publisher = following();
-        let first = fetch(&mut publisher, 1_000, Ok(&candidate("2026-01-02T00:00:00Z", "a"))).unwrap();
-        publisher.stored(first, Ok(()), 1_000);
-        publisher.leave(2_000);
-        assert_eq!(
-            (publisher.announcement(), publisher.next(2_000, false)),
-            (Announcement::Gone, Step::Remove)
-        );
-        publisher.told(2_000, PACE);
-        publisher.removed(Err("500".to_owned()), 2_000);
-        assert_eq!(publisher.next(2_000, false), Step::Wait(Some(4_000)));
-        publisher.removed(Ok(()), 4_000);
-        assert_eq!(publisher.next(90_000, false), Step::Wait(None));
-        // A fetch that was under way comes too late.
-        assert_eq!(publisher.fetched(Ok(&candidate("2026-01-03T00:00:00Z", "b")), "k", 5_000, PACE, 0), None);
-        publisher.follow(Credential::Token, 6_000);
-        // Whatever the origin has now, since what was published is forgotten; but never an earlier version.
-        let second = fetch(&mut publisher, 6_000, Ok(&candidate("2026-01-01T00:00:00Z", "c"))).unwrap();
-        assert!(second.sequence > first.sequence);
-    }
-}
+mod tests;

@@ -1,0 +1,174 @@
+//! What is published of what an origin says, and what of it KV has.
+
+use super::*;
+use crate::document::ruleset::Engine;
+
+const PACE: Pace = Pace { period: 60_000, gap: 250 };
+
+fn candidate(updated_at: &str, name: &str) -> Candidate {
+    let document = format!(r#"{{"api_key":"k","name":"{name}","updated_at":"{updated_at}","project":{{}}}}"#);
+    Candidate::check(document.into(), Engine::V10).unwrap()
+}
+
+fn following() -> Publisher {
+    let mut publisher = Publisher::default();
+    publisher.follow(Credential::Token, 1_000);
+    publisher
+}
+
+/// Asks the origin as the publisher wants it to be asked, and gives it this answer.
+fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<Version> {
+    publisher.schedule.began(now);
+    publisher.fetched(outcome.map_err(str::to_owned), "k", now, PACE, 10)
+}
+
+#[test]
+fn a_document_goes_from_the_origin_to_kv() {
+    assert_eq!(Publisher::default().next(1_000, false), Step::Wait(None));
+    let mut publisher = following();
+    assert_eq!(publisher.next(1_000, false), Step::Fetch(Credential::Token));
+    assert_eq!(publisher.announcement(), Announcement::Nothing);
+    let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
+    assert_eq!(publisher.announcement(), Announcement::Latest { version: first, unconfirmed_since: None });
+    assert_eq!(publisher.next(1_000, false), Step::Store(first));
+    // A write that takes long keeps nothing else waiting.
+    assert_eq!(publisher.next(1_000, true), Step::Wait(Some(61_000)));
+    assert_eq!(publisher.next(61_000, true), Step::Fetch(Credential::Token));
+    publisher.stored(first, Ok(()), 1_000);
+    assert_eq!(publisher.next(1_000, false), Step::Wait(Some(61_000)));
+    assert_eq!(publisher.next(61_000, false), Step::Fetch(Credential::Token));
+    // The same again.
+    assert_eq!(fetch(&mut publisher, 61_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))), None);
+    assert_eq!(publisher.next(61_000, false), Step::Wait(Some(121_000)));
+    // Another content, though the date says nothing of it.
+    let second = fetch(&mut publisher, 121_000, Ok(&candidate("1970-01-01T00:00:01Z", "b"))).unwrap();
+    assert!(second.sequence > first.sequence);
+    assert_eq!(publisher.changelog.len(), 2);
+}
+
+#[test]
+fn isolates_know_at_once_and_kv_once_a_second() {
+    let mut publisher = following();
+    let mut writes = Vec::new();
+    for number in 0..100 {
+        let now = 1_000 + number * 100;
+        fetch(&mut publisher, now, Ok(&candidate("1970-01-01T00:00:01Z", &number.to_string())));
+        if let Step::Store(version) = publisher.next(now, false) {
+            publisher.stored(version, Ok(()), now);
+            writes.push(now);
+        }
+    }
+    assert_eq!(writes.len(), 10, "{writes:?}");
+    // The last one is written, too.
+    assert_eq!(publisher.next(10_900, false), Step::Wait(Some(11_000)));
+    assert!(
+        matches!(publisher.next(11_000, false), Step::Store(version) if version == publisher.changelog[0].version)
+    );
+}
+
+#[test]
+fn what_should_not_be_served_is_not_published() {
+    let mut publisher = following();
+    let good = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:02Z", "a"))).unwrap();
+    publisher.stored(good, Ok(()), 1_000);
+    let published = publisher.published.clone();
+    let undated = Candidate { updated_at: None, ..candidate("1970-01-01T00:00:03Z", "b") };
+    let others = Candidate { client_key: "other".to_owned(), ..candidate("1970-01-01T00:00:03Z", "b") };
+    for (outcome, cause) in [
+        (Ok(&candidate("1970-01-01T00:00:01Z", "a")), "older"),
+        (Ok(&undated), "older"),
+        (Ok(&others), "another"),
+        (Err("document: is not JSON"), "JSON"),
+        (Err("502"), "502"),
+    ] {
+        assert_eq!(fetch(&mut publisher, 2_000, outcome), None, "{cause}");
+        let fault = publisher.schedule.fault.clone().unwrap();
+        assert!(fault.cause.contains(cause), "{fault:?}");
+        assert_eq!(publisher.published, published);
+    }
+    let stale = Announcement::Latest { version: good, unconfirmed_since: Some(1_000) };
+    assert_eq!(publisher.announcement(), stale);
+    assert!(fetch(&mut publisher, 3_000, Ok(&candidate("1970-01-01T00:00:03Z", "b"))).is_some());
+    assert_eq!(publisher.schedule.fault, None);
+}
+
+#[test]
+fn a_kv_that_fails_is_tried_again_and_keeps_nothing_from_isolates() {
+    let mut publisher = following();
+    let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
+    for (now, next) in [(1_000, 3_000), (3_000, 7_000), (7_000, 15_000)] {
+        assert_eq!(publisher.next(now, false), Step::Store(version));
+        publisher.stored(version, Err("500".to_owned()), now);
+        assert_eq!(publisher.next(now, false), Step::Wait(Some(next)));
+    }
+    assert_eq!(publisher.store_fault.as_deref(), Some("500"));
+    publisher.stored(version, Ok(()), 15_000);
+    assert_eq!(
+        (publisher.next(15_000, false), publisher.store_fault.clone()),
+        (Step::Wait(Some(61_000)), None)
+    );
+    publisher.lost();
+    assert_eq!(publisher.next(16_000, false), Step::Store(version));
+}
+
+#[test]
+fn an_environment_that_goes_is_removed_and_may_come_back() {
+    let mut publisher = following();
+    let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:02Z", "a"))).unwrap();
+    publisher.stored(first, Ok(()), 1_000);
+    publisher.leave(2_000);
+    assert_eq!((publisher.announcement(), publisher.next(2_000, false)), (Announcement::Gone, Step::Remove));
+    publisher.told(2_000, PACE);
+    publisher.removed(Err("500".to_owned()), 2_000);
+    assert_eq!(publisher.next(2_000, false), Step::Wait(Some(4_000)));
+    publisher.removed(Ok(()), 4_000);
+    assert_eq!(publisher.next(90_000, false), Step::Wait(None));
+    // A fetch that was under way comes too late.
+    assert_eq!(publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), "k", 5_000, PACE, 0), None);
+    publisher.follow(Credential::Token, 6_000);
+    // Whatever the origin has now, since what was published is forgotten; but never an earlier version.
+    let second = fetch(&mut publisher, 6_000, Ok(&candidate("1970-01-01T00:00:01Z", "c"))).unwrap();
+    assert!(second.sequence > first.sequence);
+}
+
+/// Tells the publisher, every ten seconds up to a time, that the origin says this; whether it is published by then.
+fn say(publisher: &mut Publisher, from: u64, to: u64, candidate: &Candidate) -> bool {
+    let times = (from..=to).step_by(10_000);
+    times.filter(|now| fetch(publisher, *now, Ok(candidate)).is_some()).count() > 0
+}
+
+#[test]
+fn an_origin_that_stays_with_an_earlier_document_is_believed() {
+    let mut publisher = following();
+    let latest = candidate("1970-01-01T00:00:03Z", "latest");
+    let restored = candidate("1970-01-01T00:00:01Z", "restored");
+    let undated = Candidate { updated_at: None, ..candidate("1970-01-01T00:00:01Z", "undated") };
+    fetch(&mut publisher, 10_000, Ok(&latest)).unwrap();
+    // Each of these is something else that it says in between.
+    for between in [Ok(&latest), Ok(&undated), Err("502")] {
+        assert!(!say(&mut publisher, 20_000, 130_000, &restored));
+        fetch(&mut publisher, 135_000, between);
+    }
+    assert!(!say(&mut publisher, 140_000, 259_999, &restored));
+    assert!(publisher.schedule.fault.is_some());
+    assert!(say(&mut publisher, 260_000, 260_000, &restored));
+    assert_eq!((publisher.schedule.fault.clone(), publisher.changelog.len()), (None, 2));
+    // From there it goes on as always.
+    assert!(fetch(&mut publisher, 270_000, Ok(&restored)).is_none());
+    assert!(fetch(&mut publisher, 280_000, Ok(&candidate("1970-01-01T00:00:02Z", "new"))).is_some());
+    assert!(fetch(&mut publisher, 290_000, Ok(&undated)).is_none());
+    assert!(say(&mut publisher, 300_000, 410_000, &undated));
+}
+
+#[test]
+fn a_date_in_the_future_does_not_make_later_changes_earlier() {
+    let mut publisher = following();
+    let wrong = candidate("2037-01-01T00:00:00Z", "a");
+    fetch(&mut publisher, 10_000, Ok(&wrong)).unwrap();
+    assert!(fetch(&mut publisher, 20_000, Ok(&wrong)).is_none());
+    assert!(fetch(&mut publisher, 30_000, Ok(&candidate("1970-01-01T00:00:09Z", "older"))).is_none());
+    assert!(fetch(&mut publisher, 40_000, Ok(&candidate("1970-01-01T00:00:39Z", "b"))).is_some());
+    // A clock that is a little ahead still tells which document is the later one.
+    assert!(fetch(&mut publisher, 50_000, Ok(&candidate("1970-01-01T00:01:40Z", "c"))).is_some());
+    assert!(fetch(&mut publisher, 60_000, Ok(&candidate("1970-01-01T00:01:30Z", "b"))).is_none());
+}
