@@ -10,6 +10,8 @@ pub enum Affected {
     Environment(String),
     /// All environments of the project of this number.
     Project(u64),
+    /// All environments there are. None has come or gone, and neither has a server key.
+    Documents,
     /// All there are; and an environment, a project or a server key may have come or gone.
     Everything,
 }
@@ -32,14 +34,33 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
         ("environments", Some(key)) => {
             // Some routes name an environment by its number, which no document has.
             let has_no_key = key.bytes().all(|byte| byte.is_ascii_digit());
-            let is_one = !has_no_key && !is_whole && !matches!(rest, Some("api-keys" | "clone"));
-            Some(if is_one { Affected::Environment(key.to_owned()) } else { Affected::Everything })
+            Some(match rest {
+                Some("api-keys" | "clone") => Affected::Everything,
+                _ if is_whole => Affected::Everything,
+                _ if has_no_key => Affected::Documents,
+                _ => Affected::Environment(key.to_owned()),
+            })
         }
-        ("projects", Some(id)) => match id.parse() {
-            Ok(id) if !is_whole => Some(Affected::Project(id)),
-            _ => Some(Affected::Everything),
-        },
-        // Their bodies name an environment by its number, if they name one.
+        ("projects", Some(id)) if !is_whole => {
+            Some(id.parse().map_or(Affected::Documents, Affected::Project))
+        }
+        ("organisations", Some(_)) if !is_whole => Some(Affected::Documents),
+        // What is in documents. Their bodies name an environment by its number, if they name one.
+        (
+            "environment-feature-versions"
+            | "feature-health"
+            | "features"
+            | "integrations"
+            | "metadata"
+            | "multivariate"
+            | "release-pipelines"
+            | "segments"
+            | "tags"
+            | "versions"
+            | "webhooks"
+            | "workflows",
+            _,
+        ) => Some(Affected::Documents),
         _ => Some(Affected::Everything),
     }
 }
@@ -51,7 +72,7 @@ mod tests {
     #[test]
     fn a_path_tells_what_a_write_may_have_changed() {
         let environment = || Some(Affected::Environment("Abc2".to_owned()));
-        let everything = || Some(Affected::Everything);
+        let (everything, documents) = (|| Some(Affected::Everything), || Some(Affected::Documents));
         for (method, path, expected) in [
             ("PATCH", "/api/v1/environments/Abc2/featurestates/9/", environment()),
             ("PUT", "/api/v1/environments/Abc2/featurestates/9", environment()),
@@ -64,16 +85,27 @@ mod tests {
             ("POST", "/api/v1/environments/Abc2/api-keys/", everything()),
             ("DELETE", "/api/v1/environments/Abc2/api-keys/7/", everything()),
             ("POST", "/api/v1/environments/", everything()),
-            ("POST", "/api/v1/environments/6/features/70/versions/", everything()),
+            ("POST", "/api/v1/environments/6/features/70/versions/", documents()),
             ("POST", "/api/v1/projects/3/features/", Some(Affected::Project(3))),
             ("DELETE", "/api/v1/projects/3/segments/5/", Some(Affected::Project(3))),
             ("PATCH", "/api/v1/projects/3/", Some(Affected::Project(3))),
             ("DELETE", "/api/v1/projects/3/", everything()),
             ("POST", "/api/v1/projects/", everything()),
-            ("POST", "/api/v1/projects/18446744073709551616/features/", everything()),
-            ("POST", "/api/v1/features/featurestates/", everything()),
-            ("POST", "/api/v1/features/feature-segments/update-priorities/", everything()),
-            ("PATCH", "/api/v1/organisations/1/", everything()),
+            ("POST", "/api/v1/projects/18446744073709551616/features/", documents()),
+            ("POST", "/api/v1/features/featurestates/", documents()),
+            ("POST", "/api/v1/features/feature-segments/update-priorities/", documents()),
+            ("PATCH", "/api/v1/features/featurestates/9/", documents()),
+            ("DELETE", "/api/v1/features/feature-segments/9/", documents()),
+            ("POST", "/api/v1/features/feature-import/6", documents()),
+            ("DELETE", "/api/v1/segments/5/", documents()),
+            ("PUT", "/api/v1/multivariate/options/5/", documents()),
+            ("POST", "/api/v1/environment-feature-versions/5/publish/", documents()),
+            ("POST", "/api/v1/workflows/change-requests/5/commit/", documents()),
+            ("PATCH", "/api/v1/organisations/1/", documents()),
+            ("POST", "/api/v1/organisations/1/invites/", documents()),
+            ("DELETE", "/api/v1/organisations/1/", everything()),
+            ("POST", "/api/v1/organisations/", everything()),
+            ("POST", "/api/v1/what-comes-later/", everything()),
             ("POST", "/api/v1/auth/login/", None),
             ("POST", "/api/v1/analytics/telemetry/", None),
             ("POST", "/api/v1/identities/ada/traits/age", None),

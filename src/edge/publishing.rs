@@ -138,7 +138,11 @@ pub async fn tell_affected(env: &Env, affected: &Affected) -> Result<(), Failure
         Affected::Environment(key) if tell(env, key).await? => Ok(()),
         // One that nobody publishes yet may be new.
         Affected::Environment(_) => call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop),
-        Affected::Everything => tell_registry(env, None).await,
+        Affected::Everything => {
+            call_registry(env, TIMEOUT, &RegistryStub::discover).await?;
+            tell_registry(env, None).await
+        }
+        Affected::Documents => tell_registry(env, None).await,
         Affected::Project(id) => tell_registry(env, Some(*id as f64)).await,
     }
 }

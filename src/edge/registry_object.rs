@@ -19,10 +19,10 @@ use super::clock::{milliseconds, until};
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
-use super::registry_rows::{Discoveries, RegistryRows};
+use super::registry_rows::RegistryRows;
 use super::{kv, origin_document, publishing};
 use crate::document::{ServerKey, hash_of_server_key};
-use crate::publish::{Change, Credential, Discovery, Fault, Found, Listed, Pace, Registry, Schedule, iso};
+use crate::publish::{Change, Credential, Discoveries, Discovery, Fault, Found, Listed, Pace, Registry, iso};
 
 /// How long one answer to a discovery may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,8 +31,6 @@ const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
 /// How many objects are told at a time.
 const TOLD_AT_ONCE: usize = 50;
-/// At least from one discovery to the next, in milliseconds, however many writes there are.
-const DISCOVERY_GAP: u64 = 10_000;
 /// The registry.
 #[durable_object(alarm)]
 pub struct RegistryObject {
@@ -72,20 +70,21 @@ impl RegistryObject {
     /// is not known, the origin is asked what there is, unless it was asked a short while ago.
     pub async fn look(&self, name: String) -> std::result::Result<Option<bool>, JsValue> {
         let now = milliseconds();
-        let (known, last, may_look) = self.with(|registry, Discoveries { schedule, ended_at }| {
-            let may_look = Registry::may_look(schedule.began_at, *ended_at, now);
-            (registry.knows(&name, schedule), *ended_at, may_look)
+        let (known, last, may_look) = self.with(|registry, discoveries| {
+            let known = registry.knows(&name, &discoveries.schedule);
+            (known, discoveries.ended_at, discoveries.may_look(now))
         })?;
         if known == Some(true) || !self.config.publishes() || !(may_look || self.alarm.is_ringing()) {
             return Ok(known);
         }
         if !self.alarm.is_ringing() {
-            self.schedule(|schedule| schedule.wanted(now, self.pace()))?;
+            self.change(|discoveries| discoveries.schedule.wanted(now, self.pace()))?;
             self.wake().await?;
         }
         let look = || {
-            self.with(|registry, Discoveries { schedule, ended_at }| {
-                let (known, is_over) = (registry.knows(&name, schedule), *ended_at != last);
+            self.with(|registry, discoveries| {
+                let is_over = discoveries.ended_at != last;
+                let known = registry.knows(&name, &discoveries.schedule);
                 // Until the discovery is over, what the one before it did not find may be there.
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
@@ -108,16 +107,13 @@ impl RegistryObject {
     /// An environment or a server key may have come or gone.
     pub async fn discover(&self) -> std::result::Result<(), JsValue> {
         let now = milliseconds();
-        self.schedule(|schedule| schedule.told(now, self.pace()))?;
+        self.change(|discoveries| discoveries.schedule.told(now, self.pace()))?;
         Ok(self.wake().await?)
     }
 
-    /// Something has changed: documents of a project, or anything at all.
+    /// Documents have changed: of a project, or any.
     pub async fn told(&self, project: Option<f64>) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
-        if project.is_none() {
-            self.discover().await?;
-        }
         for keys in self.with(|registry, _| registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
             for told in join_all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
                 // Its own alarm makes up for it.
@@ -130,7 +126,7 @@ impl RegistryObject {
     /// Looks whether the next discovery is due some time, and has the environments' objects look after themselves.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         if self.config.publishes() {
-            self.schedule(|schedule| schedule.start(milliseconds()))?;
+            self.change(|discoveries| discoveries.schedule.start(milliseconds()))?;
             self.wake().await?;
         }
         for keys in self.with(|registry, _| registry.environments_of(None))?.chunks(TOLD_AT_ONCE) {
@@ -159,7 +155,7 @@ impl RegistryObject {
     /// Does what there is to do. Gives the time of what comes next.
     async fn work(&self) -> Result<Option<u64>> {
         loop {
-            let next = self.with(|_, discoveries| discoveries.schedule.next())?;
+            let next = self.next()?;
             if !self.config.publishes() {
                 return Ok(None);
             }
@@ -176,11 +172,7 @@ impl RegistryObject {
                 Failure::new(Source::Registry, cause).log(None);
             }
             let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
-            self.with(|_, discoveries| discoveries.ended_at = now)?;
-            self.schedule(|schedule| match outcome {
-                Ok(()) => schedule.succeeded(now, self.pace(), random),
-                Err(cause) => schedule.failed(now, cause, self.pace(), random),
-            })?;
+            self.change(|discoveries| discoveries.ended(outcome, now, self.pace(), random))?;
         }
     }
 
@@ -277,20 +269,23 @@ impl RegistryObject {
     }
 
     fn pace(&self) -> Pace {
-        let period = self.config.discovery_seconds * 1000;
-        Pace { period, gap: DISCOVERY_GAP.min(period) }
+        Discoveries::pace(self.config.discovery_seconds * 1000)
+    }
+
+    /// When the next discovery is due.
+    fn next(&self) -> Result<Option<u64>> {
+        self.with(|_, discoveries| discoveries.next(self.pace()))
     }
 
     async fn wake(&self) -> Result<()> {
-        let at = self.with(|_, discoveries| discoveries.schedule.next())?;
-        self.alarm.set(&self.state.storage(), at).await
+        self.alarm.set(&self.state.storage(), self.next()?).await
     }
 
-    /// Changes the schedule, and writes it if that made a difference.
-    fn schedule(&self, change: impl FnOnce(&mut Schedule)) -> Result<()> {
+    /// Changes when discoveries are, and writes it if that made a difference.
+    fn change(&self, change: impl FnOnce(&mut Discoveries)) -> Result<()> {
         let changed = self.with(|_, discoveries| {
             let before = discoveries.clone();
-            change(&mut discoveries.schedule);
+            change(discoveries);
             (*discoveries != before).then(|| discoveries.clone())
         })?;
         changed.map_or(Ok(()), |discoveries| self.rows.write(&discoveries))

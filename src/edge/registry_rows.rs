@@ -1,11 +1,10 @@
 //! What the registry keeps: environments, server keys by their hash, and when discoveries were and are to be.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use worker::{Result, SqlStorageValue, Storage};
 
 use super::database::Database;
-use crate::publish::{Change, Registry, Schedule};
+use crate::publish::{Change, Discoveries, Registry};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS environment (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
@@ -15,15 +14,6 @@ const READ_DISCOVERIES: &str = "SELECT state FROM discovery";
 const WRITE_DISCOVERIES: &str = "INSERT OR REPLACE INTO discovery (id, state) VALUES (1, ?)";
 const ENVIRONMENTS: &str = "environment";
 const SERVER_KEYS: &str = "server_key";
-
-/// The discoveries made and to be made.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Discoveries {
-    /// When they are, and how they went.
-    pub schedule: Schedule,
-    /// When the latest ended, in milliseconds.
-    pub ended_at: u64,
-}
 
 /// The rows of the registry.
 pub struct RegistryRows(Database);

@@ -7,6 +7,7 @@
 mod announcement;
 mod candidate;
 mod content;
+mod discoveries;
 mod discovery;
 mod endpoint;
 mod next_page;
@@ -20,6 +21,7 @@ mod version;
 
 pub use announcement::Announcement;
 pub use candidate::{Candidate, MAX_DOCUMENT_LENGTH};
+pub use discoveries::Discoveries;
 pub use discovery::{Ask, Discovery, Found, Listed};
 pub use endpoint::Endpoint;
 pub use next_page::{linked_page, own_page};

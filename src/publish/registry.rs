@@ -7,11 +7,6 @@ use super::publisher::Credential;
 use super::schedule::Schedule;
 use crate::document::{ServerKey, ServerKeyHash};
 
-/// How long after a discovery at least an unknown key leads to another one, in milliseconds...
-const LOOK_GAP: u64 = 30_000;
-/// ... and how many times as long as that one took: unknown keys never keep an origin busy.
-const LOOK_SHARE: u64 = 10;
-
 /// What is served. Each entry stands for something that has been carried out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
@@ -107,12 +102,6 @@ impl Registry {
             .values()
             .any(|(_, credential)| matches!(credential, Credential::ServerKey(key) if key == hash))
     }
-
-    /// Whether an unknown key may lead to a discovery, given when the latest began and ended.
-    pub fn may_look(began_at: u64, ended_at: u64, now: u64) -> bool {
-        let took = ended_at.saturating_sub(began_at);
-        now >= began_at.max(ended_at) + LOOK_GAP.max(took * LOOK_SHARE)
-    }
 }
 
 #[cfg(test)]
@@ -195,21 +184,5 @@ mod tests {
             registry.without_other_environments(&kept),
             [Change::Leave("b".to_owned()), Change::Leave("c".to_owned())]
         );
-    }
-
-    #[test]
-    fn unknown_keys_lead_to_few_discoveries() {
-        assert!(Registry::may_look(0, 0, 1_000_000));
-        for (began_at, ended_at, now, may) in [
-            (1_000_000, 1_001_000, 1_030_999, false),
-            (1_000_000, 1_001_000, 1_031_000, true),
-            // It took 8 s, so not before 80 s more.
-            (1_000_000, 1_008_000, 1_087_999, false),
-            (1_000_000, 1_008_000, 1_088_000, true),
-            // It is under way.
-            (1_000_000, 900_000, 1_029_999, false),
-        ] {
-            assert_eq!(Registry::may_look(began_at, ended_at, now), may, "{now}");
-        }
     }
 }
