@@ -21,14 +21,18 @@ use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use super::registry_rows::RegistryRows;
 use super::{kv, origin_document, publishing};
-use crate::document::{ServerKey, hash_of_server_key};
-use crate::publish::{Change, Credential, Discoveries, Discovery, Fault, Found, Listed, Pace, Registry, iso};
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::publish::{
+    Announcement, Change, Credential, Discoveries, Discovery, Fault, Found, Listed, Pace, Registry, iso,
+};
 
 /// How long one answer to a discovery may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long an environment's object may take to say how it is.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many objects are told at a time.
 const TOLD_AT_ONCE: usize = 50;
 /// The registry.
@@ -220,22 +224,14 @@ impl RegistryObject {
         for change in self.with(|registry, _| registry.without_other_keys(&hashes))? {
             outcome = self.carry_out(change).await?.and(outcome);
         }
-        for hash in hashes.clone() {
-            if self.with(|registry, _| registry.follows(&hash))? {
-                continue;
-            }
-            let credential = Credential::ServerKey(hash.clone());
-            match origin_document::fetch(&self.env, &credential, "").await {
-                Err(cause) => outcome = Err(format!("a server key: {cause}")),
-                Ok(candidate) => {
-                    let environment = candidate.client_key.clone();
-                    let server_key = ServerKey { environment, active: true, expires_at: None };
-                    let listed = Listed { project: candidate.project, name: candidate.name };
-                    let follow = Change::Follow(candidate.client_key, listed, credential);
-                    for change in [follow, Change::PutKey(hash, server_key)] {
-                        outcome = self.carry_out(change).await?.and(outcome);
-                    }
-                }
+        for hash in &hashes {
+            let other = self.with(|registry, _| registry.followed_with_another(hash, &hashes))?;
+            let is_settled = match &other {
+                None => self.with(|registry, _| registry.follows(hash))?,
+                Some(environment) => self.is_confirmed(environment).await,
+            };
+            if !is_settled {
+                outcome = self.ask_with(hash, &hashes, other.is_some()).await?.and(outcome);
             }
         }
         // Only now: the key of an environment may have been replaced by one that nobody could ask about yet.
@@ -245,6 +241,36 @@ impl RegistryObject {
             }
         }
         Ok(outcome)
+    }
+
+    /// Asks what a server key opens. It publishes its environment, unless another key that is set does that already;
+    /// `replaces`: that one does not work.
+    async fn ask_with(
+        &self,
+        hash: &ServerKeyHash,
+        hashes: &[ServerKeyHash],
+        replaces: bool,
+    ) -> Result<std::result::Result<(), String>> {
+        let credential = Credential::ServerKey(hash.clone());
+        let candidate = match origin_document::fetch(&self.env, &credential, "").await {
+            Err(cause) => return Ok(Err(format!("a server key: {cause}"))),
+            Ok(candidate) => candidate,
+        };
+        let environment = candidate.client_key.clone();
+        let server_key = ServerKey { environment, active: true, expires_at: None };
+        let outcome = self.carry_out(Change::PutKey(hash.clone(), server_key)).await?;
+        if !replaces && self.with(|registry, _| registry.followed_with_another(hash, hashes))?.is_some() {
+            return Ok(outcome);
+        }
+        let listed = Listed { project: candidate.project, name: candidate.name };
+        let follow = Change::Follow(candidate.client_key, listed, credential);
+        Ok(self.carry_out(follow).await?.and(outcome))
+    }
+
+    /// Whether the origin gave an environment's document when it was asked last.
+    async fn is_confirmed(&self, client_key: &str) -> bool {
+        let announced = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await;
+        matches!(announced, Ok(Announcement::Latest { unconfirmed_since: None, .. }))
     }
 
     /// Carries out a change and notes it; one that fails is found again by the next discovery.

@@ -102,6 +102,18 @@ impl Registry {
             .values()
             .any(|(_, credential)| matches!(credential, Credential::ServerKey(key) if key == hash))
     }
+
+    /// The environment of the server key of this hash, if it is published with another one of those that are set. The
+    /// first stays as long as it works: if each that is asked about took its place, they would do so for ever.
+    pub fn followed_with_another(&self, hash: &str, server_keys: &[ServerKeyHash]) -> Option<String> {
+        let environment = &self.server_keys.get(hash)?.environment;
+        match &self.environments.get(environment)?.1 {
+            Credential::ServerKey(other) if other != hash && server_keys.contains(other) => {
+                Some(environment.clone())
+            }
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +179,23 @@ mod tests {
         assert_eq!(knows(&discoveries), [Some(true), Some(true), Some(false), Some(false)]);
         discoveries.failed(3_000, "500".to_owned(), pace, 0);
         assert_eq!(knows(&discoveries), undecided);
+    }
+
+    #[test]
+    fn one_of_several_server_keys_publishes_their_environment() {
+        let mut registry = Registry::default();
+        let set: Vec<_> = ["1", "2"].map(str::to_owned).into();
+        let credential = Credential::ServerKey("1".to_owned());
+        registry.carried_out(&Change::Follow("a".to_owned(), listed(1), credential));
+        assert_eq!(registry.followed_with_another("2", &set), None, "nobody knows whose it is");
+        for hash in &set {
+            registry.carried_out(&Change::PutKey(hash.clone(), server_key("a", true)));
+        }
+        assert_eq!(registry.followed_with_another("1", &set), None);
+        assert_eq!(registry.followed_with_another("2", &set).as_deref(), Some("a"));
+        assert_eq!(registry.followed_with_another("2", &set[1..]), None, "the other one is no longer set");
+        registry.carried_out(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
+        assert_eq!(registry.followed_with_another("2", &set), None);
     }
 
     #[test]

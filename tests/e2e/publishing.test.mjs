@@ -225,6 +225,29 @@ test("without a token only the environments of the server keys that are set are 
   assert.equal(edge.log.includes(serverKeys[0].key), false, "the key is in the log");
 });
 
+test("of two server keys of one environment the first publishes it, and the second where that is refused", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const [[key, environment]] = flagsmith.environments;
+  environment.serverKeys = ["ser.first", "ser.second"].map((key) => ({ key, active: true, expires_at: null }));
+  const path = "/api/v1/environment-document/";
+  const asked = () => flagsmith.origin.requestsFor("GET", path).map(({ headers }) => headers["x-environment-key"]);
+  const variables = { SERVER_KEYS: "ser.first,ser.second", DISCOVERY_SECONDS: 1, REFRESH_SECONDS: 1, FRESHNESS_SECONDS: 0 };
+  const edge = await startEdge({ origin: flagsmith.origin, variables: { ...variables, ADMIN_KEY_SHA256 } });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  for (const name of [key, "ser.first", "ser.second"]) await eventually(async () => (await flags(edge.port, name)).status === 200, "it is served");
+  // Discoveries go on, and do not ask with the second one again.
+  const status = async () => (await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } })).json();
+  const { last_success } = (await status()).discovery;
+  const before = asked().length;
+  await eventually(async () => Date.parse((await status()).discovery.last_success) > Date.parse(last_success) + 2_000, "there are more discoveries");
+  assert.deepEqual(asked().slice(before).filter((name) => name !== "ser.first"), []);
+  environment.serverKeys[0].active = false;
+  set(flagsmith, key, 60);
+  await eventually(async () => (await threshold(edge.port, key)) === 60, "the second key gives the change", 20_000);
+});
+
 test("a server key that is replaced while the origin is away takes nothing from its environment", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
