@@ -33,6 +33,7 @@ mod rate_limit;
 mod records;
 mod registry_object;
 mod registry_rows;
+mod registry_survey;
 mod respond;
 mod status;
 mod task;

@@ -1,8 +1,6 @@
 //! The object that knows which environments and server keys are served; there is one.
 //!
-//! It asks the origin once in a while, one thing after the other, and carries out what that changes: an environment's
-//! object is told to publish it or to leave it, KV gets a server key or loses it. Only a whole discovery takes anything
-//! away.
+//! Once in a while it finds out what the origin has (see `registry_survey`). Only a whole discovery takes anything away.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
@@ -18,31 +16,24 @@ use super::alarm::Alarm;
 use super::clock::{milliseconds, until};
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::origin::{self, Call};
+use super::publishing;
 use super::registry_rows::RegistryRows;
-use super::{kv, origin_document, publishing};
-use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
-use crate::publish::{
-    Announcement, Change, Credential, Discoveries, Discovery, Fault, Found, Listed, Pace, Registry, iso,
-};
+use crate::publish::{Discoveries, Fault, Pace, Registry, Survey, iso};
 
-/// How long one answer to a discovery may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long an environment's object may take to say how it is.
-const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many objects are told at a time.
 const TOLD_AT_ONCE: usize = 50;
 /// The registry.
 #[durable_object(alarm)]
 pub struct RegistryObject {
-    env: Env,
-    config: &'static Config,
+    pub(super) env: Env,
+    pub(super) config: &'static Config,
     state: State,
-    rows: RegistryRows,
+    pub(super) rows: RegistryRows,
     alarm: Alarm,
+    /// A discovery that rests.
+    pub(super) survey: RefCell<Option<Survey<'static>>>,
     /// Once it has been read.
     memory: RefCell<Option<(Registry, Discoveries)>>,
 }
@@ -50,7 +41,8 @@ pub struct RegistryObject {
 impl DurableObject for RegistryObject {
     fn new(state: State, env: Env) -> RegistryObject {
         let (config, rows) = (Config::of(&env), RegistryRows::of(&state.storage()));
-        RegistryObject { env, config, state, rows, alarm: Alarm::default(), memory: RefCell::default() }
+        let (alarm, survey, memory) = (Alarm::default(), RefCell::default(), RefCell::default());
+        RegistryObject { env, config, state, rows, alarm, survey, memory }
     }
 
     /// Nobody's way in: it is called by the methods below.
@@ -78,10 +70,10 @@ impl RegistryObject {
             let known = registry.knows(&name, &discoveries.schedule);
             (known, discoveries.ended_at, discoveries.may_look(now))
         })?;
-        if known == Some(true) || !self.config.publishes() || !(may_look || self.alarm.is_ringing()) {
+        if known == Some(true) || !self.config.publishes() || !(may_look || self.is_under_way()) {
             return Ok(known);
         }
-        if !self.alarm.is_ringing() {
+        if !self.is_under_way() {
             self.change(|discoveries| discoveries.schedule.wanted(now, self.pace()))?;
             self.wake().await?;
         }
@@ -156,150 +148,45 @@ impl RegistryObject {
 }
 
 impl RegistryObject {
-    /// Does what there is to do. Gives the time of what comes next.
+    /// Does what there is to do, as much as an alarm can. Gives the time of what comes next.
     async fn work(&self) -> Result<Option<u64>> {
-        loop {
-            let next = self.next()?;
-            if !self.config.publishes() {
-                return Ok(None);
-            }
-            if next.is_none_or(|next| next > milliseconds()) {
-                return Ok(next);
-            }
-            // In memory only: if the object is lost meanwhile, the discovery is still due.
-            self.with(|_, discoveries| discoveries.schedule.began(milliseconds()))?;
-            let outcome = match self.config.origin_api_token.is_some() {
-                true => self.discover_by_token().await?,
-                false => self.discover_by_server_keys().await?,
+        while self.config.publishes() {
+            let survey = match self.survey.take() {
+                Some(survey) => survey,
+                None => {
+                    let next = self.next()?;
+                    if next.is_none_or(|next| next > milliseconds()) {
+                        return Ok(next);
+                    }
+                    // In memory only: if the object is lost meanwhile, the discovery is still due.
+                    self.with(|_, discoveries| discoveries.schedule.began(milliseconds()))?;
+                    self.begin()?
+                }
             };
+            let Some(outcome) = self.go_on(survey).await? else { return self.next() };
             if let Err(cause) = &outcome {
                 Failure::new(Source::Registry, cause).log(None);
             }
             let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
             self.change(|discoveries| discoveries.ended(outcome, now, self.pace(), random))?;
         }
+        Ok(None)
     }
 
-    /// Finds all that the token may see, and carries out what that changes.
-    async fn discover_by_token(&self) -> Result<std::result::Result<(), String>> {
-        let found = match self.find().await {
-            Ok(found) => found,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        let mut outcome = Ok(());
-        for change in self.with(|registry, _| registry.changes(&found))? {
-            outcome = self.carry_out(change).await?.and(outcome);
-        }
-        Ok(outcome)
-    }
-
-    async fn find(&self) -> std::result::Result<Found, String> {
-        let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
-        let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
-        let authorization = format!("Api-Key {token}");
-        let mut discovery = Discovery::new(origin);
-        while let Some(ask) = discovery.next_ask()? {
-            let call = Call {
-                method: "GET",
-                target: &ask.path,
-                headers: &[("authorization", &authorization)],
-                body: None,
-                timeout: ANSWER_TIMEOUT,
-                max_length: MAX_ANSWER_LENGTH,
-            };
-            let answer =
-                origin::call(origin, call).await.map_err(|fault| format!("{}: {fault}", ask.what()))?;
-            if answer.status != 200 {
-                return Err(format!("{}: it answered {}", ask.what(), answer.status));
-            }
-            discovery.take(&ask, &answer.body)?;
-        }
-        Ok(discovery.found())
-    }
-
-    /// Finds the environments of the server keys that are set. A key whose document cannot be had takes nothing away.
-    async fn discover_by_server_keys(&self) -> Result<std::result::Result<(), String>> {
-        let hashes: Vec<_> = self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect();
-        let mut outcome = Ok(());
-        for change in self.with(|registry, _| registry.without_other_keys(&hashes))? {
-            outcome = self.carry_out(change).await?.and(outcome);
-        }
-        for hash in &hashes {
-            let other = self.with(|registry, _| registry.followed_with_another(hash, &hashes))?;
-            let is_settled = match &other {
-                None => self.with(|registry, _| registry.follows(hash))?,
-                Some(environment) => self.is_confirmed(environment).await,
-            };
-            if !is_settled {
-                outcome = self.ask_with(hash, &hashes, other.is_some()).await?.and(outcome);
-            }
-        }
-        // Only now: the key of an environment may have been replaced by one that nobody could ask about yet.
-        if outcome.is_ok() {
-            for change in self.with(|registry, _| registry.without_other_environments(&hashes))? {
-                outcome = self.carry_out(change).await?.and(outcome);
-            }
-        }
-        Ok(outcome)
-    }
-
-    /// Asks what a server key opens. It publishes its environment, unless another key that is set does that already;
-    /// `replaces`: that one does not work.
-    async fn ask_with(
-        &self,
-        hash: &ServerKeyHash,
-        hashes: &[ServerKeyHash],
-        replaces: bool,
-    ) -> Result<std::result::Result<(), String>> {
-        let credential = Credential::ServerKey(hash.clone());
-        let candidate = match origin_document::fetch(&self.env, &credential, "").await {
-            Err(cause) => return Ok(Err(format!("a server key: {cause}"))),
-            Ok(candidate) => candidate,
-        };
-        let environment = candidate.client_key.clone();
-        let server_key = ServerKey { environment, active: true, expires_at: None };
-        let outcome = self.carry_out(Change::PutKey(hash.clone(), server_key)).await?;
-        if !replaces && self.with(|registry, _| registry.followed_with_another(hash, hashes))?.is_some() {
-            return Ok(outcome);
-        }
-        let listed = Listed { project: candidate.project, name: candidate.name };
-        let follow = Change::Follow(candidate.client_key, listed, credential);
-        Ok(self.carry_out(follow).await?.and(outcome))
-    }
-
-    /// Whether the origin gave an environment's document when it was asked last.
-    async fn is_confirmed(&self, client_key: &str) -> bool {
-        let announced = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await;
-        matches!(announced, Ok(Announcement::Latest { unconfirmed_since: None, .. }))
-    }
-
-    /// Carries out a change and notes it; one that fails is found again by the next discovery.
-    async fn carry_out(&self, change: Change) -> Result<std::result::Result<(), String>> {
-        let done = match &change {
-            Change::Follow(key, _, credential) => {
-                publishing::follow(&self.env, key, &serde_json::to_string(credential)?).await
-            }
-            Change::Leave(key) => publishing::leave(&self.env, key).await,
-            Change::PutKey(hash, key) => {
-                let entry = serde_json::to_vec(key)?;
-                kv::put(&self.env, &format!("{}{hash}", kv::SERVER_KEY), &entry, None).await
-            }
-            Change::DeleteKey(hash) => kv::delete(&self.env, &format!("{}{hash}", kv::SERVER_KEY)).await,
-        };
-        if let Err(failure) = done {
-            return Ok(Err(failure.cause));
-        }
-        self.rows.carried_out(&change)?;
-        self.with(|registry, _| registry.carried_out(&change))?;
-        Ok(Ok(()))
+    /// Whether there is a discovery, at rest or not.
+    fn is_under_way(&self) -> bool {
+        self.alarm.is_ringing() || self.survey.borrow().is_some()
     }
 
     fn pace(&self) -> Pace {
         Discoveries::pace(self.config.discovery_seconds * 1000)
     }
 
-    /// When the next discovery is due.
+    /// When there is something to do.
     fn next(&self) -> Result<Option<u64>> {
+        if self.survey.borrow().is_some() {
+            return Ok(Some(milliseconds()));
+        }
         self.with(|_, discoveries| discoveries.next(self.pace()))
     }
 
@@ -318,7 +205,7 @@ impl RegistryObject {
     }
 
     /// Looks at what is remembered, or changes it.
-    fn with<T>(&self, act: impl FnOnce(&mut Registry, &mut Discoveries) -> T) -> Result<T> {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Registry, &mut Discoveries) -> T) -> Result<T> {
         let mut memory = self.memory.borrow_mut();
         if memory.is_none() {
             *memory = Some(self.rows.read()?);

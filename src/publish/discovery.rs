@@ -114,8 +114,8 @@ impl Discovery<'_> {
     }
 
     /// What was found, once there is nothing more to ask.
-    pub fn found(self) -> Found {
-        self.found
+    pub fn found(&self) -> &Found {
+        &self.found
     }
 
     /// A list's items: all of them, or a page's. The next page is asked for before anything else, and only of the origin.
@@ -163,7 +163,7 @@ mod tests {
             discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes())?;
             asked.push(ask.path);
         }
-        Ok((discovery.found(), asked))
+        Ok((discovery.found().clone(), asked))
     }
 
     const PROJECTS: (&str, &str) = ("/api/v1/projects/", r#"[{"id":1,"name":"p"}]"#);

@@ -1,7 +1,7 @@
 //! Decides what of an origin's is published, and when: everything of the environment and registry objects but their IO.
 //!
 //! A document is fetched, checked as a [`Candidate`], compared by its content, and published by a [`Publisher`] under a
-//! [`Version`] that only grows. A [`Discovery`] finds out which environments there are, a [`Registry`] what that changes.
+//! [`Version`] that only grows. A [`Survey`] finds out which environments there are, a [`Registry`] what that changes.
 //! A fault never takes anything away: what was published last stays.
 
 mod announcement;
@@ -17,12 +17,13 @@ mod publisher;
 mod registry;
 mod schedule;
 mod status;
+mod survey;
 mod version;
 
 pub use announcement::Announcement;
 pub use candidate::{Candidate, MAX_DOCUMENT_LENGTH};
 pub use discoveries::Discoveries;
-pub use discovery::{Ask, Discovery, Found, Listed};
+pub use discovery::{Ask, Listed};
 pub use endpoint::Endpoint;
 pub use next_page::{linked_page, own_page};
 pub use notice::{MAX_NOTICE_LENGTH, is_queue_change, is_signed, same_secret, webhook_id};
@@ -31,4 +32,5 @@ pub use publisher::{Credential, Published, Publisher, Step};
 pub use registry::{Change, Registry};
 pub use schedule::{Fault, Pace, Schedule};
 pub use status::iso;
+pub use survey::{Survey, Task};
 pub use version::Version;

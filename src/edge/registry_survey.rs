@@ -1,0 +1,126 @@
+//! A discovery's IO: asks the origin, one thing after the other, and carries out what that changes. An environment's
+//! object is told to publish it or to leave it, KV gets a server key or loses it.
+
+use std::time::Duration;
+
+use worker::Result;
+
+use super::origin::{self, Call};
+use super::registry_object::RegistryObject;
+use super::{kv, origin_document, publishing};
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::publish::{Announcement, Ask, Change, Credential, Listed, Survey, Task};
+
+/// How long one answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
+/// How long an environment's object may take to say how it is.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What came of a task, or of all of them; an error says why nothing did.
+type Outcome = std::result::Result<(), String>;
+
+impl RegistryObject {
+    /// A discovery with what the settings name.
+    pub(super) fn begin(&self) -> Result<Survey<'static>> {
+        match (&self.config.origin, &self.config.origin_api_token) {
+            (Some(origin), Some(_)) => Ok(Survey::by_token(origin)),
+            _ => self.with(|registry, _| Survey::by_server_keys(self.hashes(), registry)),
+        }
+    }
+
+    /// Goes on with a discovery up to its next rest; what came of it, if it has ended.
+    pub(super) async fn go_on(&self, mut survey: Survey<'static>) -> Result<Option<Outcome>> {
+        while let Some(task) = self.with(|registry, _| survey.next_task(registry))? {
+            match task {
+                Task::Ask(ask) => match self.ask(&ask).await {
+                    Ok(answer) => survey.answered(&ask, Ok(&answer)),
+                    Err(cause) => survey.answered(&ask, Err(cause)),
+                },
+                Task::Try(hash) => survey.done(self.try_key(&hash).await?),
+                Task::CarryOut(change) => survey.done(self.carry_out(change).await?),
+                Task::Rest => {
+                    self.survey.replace(Some(survey));
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(survey.outcome()))
+    }
+
+    async fn ask(&self, ask: &Ask) -> std::result::Result<Vec<u8>, String> {
+        let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+        let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
+        let call = Call {
+            method: "GET",
+            target: &ask.path,
+            headers: &[("authorization", &format!("Api-Key {token}"))],
+            body: None,
+            timeout: ANSWER_TIMEOUT,
+            max_length: MAX_ANSWER_LENGTH,
+        };
+        let answer = origin::call(origin, call).await.map_err(|fault| format!("{}: {fault}", ask.what()))?;
+        match answer.status {
+            200 => Ok(answer.body),
+            status => Err(format!("{}: it answered {status}", ask.what())),
+        }
+    }
+
+    /// Finds out what a server key opens, unless that is known. It publishes its environment, unless another key that is
+    /// set does that already, and works.
+    async fn try_key(&self, hash: &ServerKeyHash) -> Result<Outcome> {
+        let other = || self.with(|registry, _| registry.followed_with_another(hash, &self.hashes()));
+        let fails = match other()? {
+            None if self.with(|registry, _| registry.follows(hash))? => return Ok(Ok(())),
+            None => false,
+            Some(environment) if self.is_confirmed(&environment).await => return Ok(Ok(())),
+            Some(_) => true,
+        };
+        let credential = Credential::ServerKey(hash.clone());
+        let candidate = match origin_document::fetch(&self.env, &credential, "").await {
+            Err(cause) => return Ok(Err(format!("a server key: {cause}"))),
+            Ok(candidate) => candidate,
+        };
+        let environment = candidate.client_key.clone();
+        let server_key = ServerKey { environment, active: true, expires_at: None };
+        let outcome = self.carry_out(Change::PutKey(hash.clone(), server_key)).await?;
+        if !fails && other()?.is_some() {
+            return Ok(outcome);
+        }
+        let listed = Listed { project: candidate.project, name: candidate.name };
+        let follow = Change::Follow(candidate.client_key, listed, credential);
+        Ok(self.carry_out(follow).await?.and(outcome))
+    }
+
+    /// Whether the origin gave an environment's document when it was asked last.
+    async fn is_confirmed(&self, client_key: &str) -> bool {
+        let announced = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await;
+        matches!(announced, Ok(Announcement::Latest { unconfirmed_since: None, .. }))
+    }
+
+    /// Carries out a change and notes it; one that fails is found again by the next discovery.
+    async fn carry_out(&self, change: Change) -> Result<Outcome> {
+        let done = match &change {
+            Change::Follow(key, _, credential) => {
+                publishing::follow(&self.env, key, &serde_json::to_string(credential)?).await
+            }
+            Change::Leave(key) => publishing::leave(&self.env, key).await,
+            Change::PutKey(hash, key) => {
+                let entry = serde_json::to_vec(key)?;
+                kv::put(&self.env, &format!("{}{hash}", kv::SERVER_KEY), &entry, None).await
+            }
+            Change::DeleteKey(hash) => kv::delete(&self.env, &format!("{}{hash}", kv::SERVER_KEY)).await,
+        };
+        if let Err(failure) = done {
+            return Ok(Err(failure.cause));
+        }
+        self.rows.carried_out(&change)?;
+        self.with(|registry, _| registry.carried_out(&change))?;
+        Ok(Ok(()))
+    }
+
+    /// The server keys that are set.
+    fn hashes(&self) -> Vec<ServerKeyHash> {
+        self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect()
+    }
+}

@@ -1,0 +1,227 @@
+//! The work that a discovery is, one task after the other, and with rests.
+//!
+//! The platform lets one alarm last 15 minutes, and make 50 requests on its smallest plan; a large origin's discovery needs
+//! thousands. What is left when a rest is due is for the next alarm.
+
+use std::collections::VecDeque;
+
+use super::discovery::{Ask, Discovery};
+use super::registry::{Change, Registry};
+use crate::admin::Origin;
+use crate::document::ServerKeyHash;
+
+/// How many requests there may be between two rests; each may take 20 s.
+const REQUESTS: usize = 40;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Ask the origin; then [`Survey::answered`].
+    Ask(Ask),
+    /// Find out what a server key opens; then [`Survey::done`].
+    Try(ServerKeyHash),
+    /// Carry out a change, and note it in the registry; then [`Survey::done`].
+    CarryOut(Change),
+    /// Go on in another alarm.
+    Rest,
+}
+
+impl Task {
+    /// How many requests it may need.
+    fn requests(&self) -> usize {
+        match self {
+            Task::Ask(_) | Task::CarryOut(_) => 1,
+            // To the environment's object twice, to the origin, to KV; and a further page of the document.
+            Task::Try(_) => 5,
+            Task::Rest => 0,
+        }
+    }
+}
+
+/// A discovery, from the first question to the last change.
+pub struct Survey<'o> {
+    way: Way<'o>,
+    tasks: VecDeque<Task>,
+    /// Whether all has been found, so that what is no more can go.
+    has_found_all: bool,
+    outcome: Result<(), String>,
+    requests: usize,
+}
+
+/// How it is found out what there is.
+enum Way<'o> {
+    /// With a token, which sees it all.
+    Token(Discovery<'o>),
+    /// With server keys, each of which opens one environment.
+    ServerKeys(Vec<ServerKeyHash>),
+}
+
+impl Survey<'_> {
+    /// All that a token sees is to be served.
+    pub fn by_token(origin: &Origin) -> Survey<'_> {
+        Survey::new(Way::Token(Discovery::new(origin)), VecDeque::new())
+    }
+
+    /// The environments of these server keys are to be served. A key whose document cannot be had takes nothing away.
+    pub fn by_server_keys(server_keys: Vec<ServerKeyHash>, registry: &Registry) -> Survey<'static> {
+        let others = registry.without_other_keys(&server_keys).into_iter().map(Task::CarryOut);
+        let tasks = others.chain(server_keys.iter().cloned().map(Task::Try)).collect();
+        Survey::new(Way::ServerKeys(server_keys), tasks)
+    }
+
+    fn new(way: Way<'_>, tasks: VecDeque<Task>) -> Survey<'_> {
+        Survey { way, tasks, has_found_all: false, outcome: Ok(()), requests: 0 }
+    }
+
+    /// What to do next; nothing when all is done.
+    pub fn next_task(&mut self, registry: &Registry) -> Option<Task> {
+        if self.tasks.is_empty() && !self.has_found_all {
+            self.look_further(registry);
+        }
+        let task = self.tasks.front()?;
+        let requests = self.requests + task.requests();
+        if requests > REQUESTS {
+            self.requests = 0;
+            return Some(Task::Rest);
+        }
+        self.requests = requests;
+        self.tasks.pop_front()
+    }
+
+    /// Takes the origin's answer to a question; a fault ends it all.
+    pub fn answered(&mut self, ask: &Ask, answer: Result<&[u8], String>) {
+        let Way::Token(discovery) = &mut self.way else { return };
+        if let Err(cause) = answer.and_then(|answer| discovery.take(ask, answer)) {
+            self.fail(cause);
+        }
+    }
+
+    /// Notes what became of any other task.
+    pub fn done(&mut self, outcome: Result<(), String>) {
+        if outcome.is_err() {
+            self.outcome = outcome;
+        }
+    }
+
+    /// Whether all that was to be done could be; if not, what went wrong last.
+    pub fn outcome(self) -> Result<(), String> {
+        self.outcome
+    }
+
+    /// Asks further, or decides what has changed, once there is nothing more to ask.
+    fn look_further(&mut self, registry: &Registry) {
+        let changes = match &mut self.way {
+            Way::Token(discovery) => match discovery.next_ask() {
+                Err(cause) => return self.fail(cause),
+                Ok(Some(ask)) => return self.tasks.push_back(Task::Ask(ask)),
+                Ok(None) => registry.changes(discovery.found()),
+            },
+            // Only now: the key of an environment may have been replaced by one that nobody could ask about yet.
+            Way::ServerKeys(_) if self.outcome.is_err() => Vec::new(),
+            Way::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
+        };
+        self.has_found_all = true;
+        self.tasks.extend(changes.into_iter().map(Task::CarryOut));
+    }
+
+    fn fail(&mut self, cause: String) {
+        (self.outcome, self.has_found_all) = (Err(cause), true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::ServerKey;
+    use crate::publish::{Credential, Listed};
+
+    /// What an origin answers that has one project with so many environments, each with a server key.
+    fn answer(path: &str, environments: usize) -> String {
+        let listed = |number| format!(r#"{{"api_key":"e{number}","name":"n"}}"#);
+        match path.split('/').nth(4) {
+            Some("") => r#"[{"id":1}]"#.to_owned(),
+            Some(key) if path.ends_with("api-keys/") => {
+                format!(r#"[{{"key":"ser.{key}","active":true,"expires_at":null}}]"#)
+            }
+            _ => format!("[{}]", (0..environments).map(listed).collect::<Vec<_>>().join(",")),
+        }
+    }
+
+    /// Does all there is to do; gives what was done between rests.
+    fn carry_through(mut survey: Survey<'_>, registry: &mut Registry) -> (Vec<usize>, Result<(), String>) {
+        let mut portions = vec![0];
+        while let Some(task) = survey.next_task(registry) {
+            let portion = portions.last_mut().unwrap();
+            *portion += task.requests();
+            match task {
+                Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 500).as_bytes())),
+                Task::CarryOut(change) => {
+                    registry.carried_out(&change);
+                    survey.done(Ok(()));
+                }
+                Task::Try(hash) if hash == "refused" => survey.done(Err("403".to_owned())),
+                Task::Try(hash) => {
+                    let (environment, listed) =
+                        (format!("e{hash}"), Listed { project: None, name: String::new() });
+                    let credential = Credential::ServerKey(hash.clone());
+                    registry.carried_out(&Change::Follow(environment.clone(), listed, credential));
+                    let key = ServerKey { environment, active: true, expires_at: None };
+                    registry.carried_out(&Change::PutKey(hash, key));
+                    survey.done(Ok(()));
+                }
+                Task::Rest => portions.push(0),
+            }
+        }
+        (portions, survey.outcome())
+    }
+
+    #[test]
+    fn a_large_origin_is_surveyed_in_portions() {
+        let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
+        let mut registry = Registry::default();
+        let (portions, outcome) = carry_through(Survey::by_token(&origin), &mut registry);
+        assert_eq!((registry.environments.len(), registry.server_keys.len()), (500, 500));
+        // Projects, environments, 500 lists of keys; 1,000 changes.
+        assert_eq!(portions.iter().sum::<usize>(), 1_502);
+        assert!(portions.iter().all(|portion| (1..=REQUESTS).contains(portion)), "{portions:?}");
+        assert_eq!(outcome, Ok(()));
+    }
+
+    #[test]
+    fn many_server_keys_are_tried_in_portions() {
+        let mut registry = Registry::default();
+        let hashes: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+        let (portions, outcome) =
+            carry_through(Survey::by_server_keys(hashes.clone(), &registry), &mut registry);
+        assert_eq!((registry.environments.len(), outcome), (100, Ok(())));
+        assert!(portions.len() > 10 && portions.iter().all(|portion| *portion <= REQUESTS), "{portions:?}");
+        // One that is refused leaves every environment where it is, also the other keys'.
+        let (_, outcome) =
+            carry_through(Survey::by_server_keys(vec!["refused".to_owned()], &registry), &mut registry);
+        assert_eq!((registry.environments.len(), registry.server_keys.len()), (100, 0));
+        assert_eq!(outcome, Err("403".to_owned()));
+        let (_, outcome) =
+            carry_through(Survey::by_server_keys(hashes[..1].to_vec(), &registry), &mut registry);
+        assert_eq!((registry.environments.len(), outcome), (1, Ok(())));
+    }
+
+    #[test]
+    fn a_fault_ends_it_and_changes_nothing() {
+        let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
+        let mut registry = Registry::default();
+        assert_eq!(carry_through(Survey::by_token(&origin), &mut registry).1, Ok(()));
+        let before = registry.clone();
+        let mut failing = Survey::by_token(&origin);
+        for count in 0.. {
+            match failing.next_task(&registry) {
+                Some(Task::Ask(ask)) if count == 7 => failing.answered(&ask, Err("500".to_owned())),
+                Some(Task::Ask(ask)) => failing.answered(&ask, Ok(answer(&ask.path, 500).as_bytes())),
+                other => {
+                    assert_eq!(other, None);
+                    break;
+                }
+            }
+        }
+        assert_eq!((failing.outcome(), registry), (Err("500".to_owned()), before));
+    }
+}
