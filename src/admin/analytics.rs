@@ -64,14 +64,36 @@ pub enum Fate {
 pub fn fate(status: Option<u16>) -> Fate {
     match status {
         Some(200..300) => Fate::Delivered,
-        // What is wrong with a request stays wrong, but these pass.
-        Some(400..500) if !matches!(status, Some(408 | 425 | 429)) => Fate::Dropped,
+        // What is wrong with a body stays wrong. A key that is refused, or a path that is not there, may be mended.
+        Some(400 | 411 | 413 | 415 | 422) => Fate::Dropped,
         _ => Fate::Waits,
     }
 }
 
+/// When the evaluations of one version are sent, whatever becomes of the other's. Times are in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turn {
+    /// How often in a row the origin did not take a batch.
+    faults: u32,
+    /// Until when it is left alone.
+    pub not_before: u64,
+}
+
+impl Turn {
+    /// When what comes now is sent.
+    pub fn next(self, now: u64, interval: Duration) -> u64 {
+        self.not_before.max(now + interval.as_millis() as u64)
+    }
+
+    /// The turn after one in which a batch was not taken.
+    pub fn after_fault(self, now: u64, interval: Duration) -> Turn {
+        let faults = self.faults.saturating_add(1);
+        Turn { faults, not_before: now + pause(interval, faults).as_millis() as u64 }
+    }
+}
+
 /// How long to wait after this many faults in a row; `interval` is what is waited without one.
-pub fn pause(interval: Duration, faults: u32) -> Duration {
+fn pause(interval: Duration, faults: u32) -> Duration {
     let first = interval.max(Duration::from_secs(1));
     if faults == 0 { interval } else { first.saturating_mul(1 << faults.min(16)).min(MAX_PAUSE) }
 }
@@ -112,8 +134,13 @@ mod tests {
             (Some(204), Fate::Delivered),
             (Some(301), Fate::Waits),
             (Some(400), Fate::Dropped),
-            (Some(403), Fate::Dropped),
+            (Some(401), Fate::Waits),
+            (Some(403), Fate::Waits),
+            (Some(404), Fate::Waits),
             (Some(408), Fate::Waits),
+            (Some(413), Fate::Dropped),
+            (Some(415), Fate::Dropped),
+            (Some(422), Fate::Dropped),
             (Some(429), Fate::Waits),
             (Some(500), Fate::Waits),
             (Some(503), Fate::Waits),

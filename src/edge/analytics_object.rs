@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures_util::future::join;
 use worker::js_sys::{Date, Object};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{
@@ -20,7 +21,7 @@ use super::database::Database;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use crate::admin::Origin;
-use crate::admin::analytics::{Batch, Fate, fate, pause};
+use crate::admin::analytics::{Batch, Fate, Turn, fate};
 use crate::api::{Evaluations, MAX_COUNT, Version};
 
 /// One environment's evaluations.
@@ -29,10 +30,10 @@ pub struct AnalyticsObject {
     storage: Storage,
     database: Database,
     config: &'static Config,
-    /// Whether an alarm is set, as far as this instance knows.
-    is_scheduled: Cell<bool>,
-    /// How often in a row the origin did not take a batch.
-    faults: Cell<u32>,
+    /// When the alarm rings, as far as this instance knows.
+    rings_at: Cell<Option<u64>>,
+    /// Of each version.
+    turns: [Cell<Turn>; 2],
 }
 
 const SCHEMA: &str = "
@@ -62,6 +63,9 @@ const MAX_ROWS: usize = 20_000;
 const ROWS_A_STATEMENT: usize = 100;
 /// What is read for one batch, in rows.
 const ROWS_A_BATCH: i64 = 500;
+/// How many batches one alarm sends of each version: the platform lets it last 15 minutes, and make 50 requests on its
+/// smallest plan.
+const BATCHES_AN_ALARM: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_LENGTH: usize = 1024 * 1024;
 
@@ -72,8 +76,8 @@ impl DurableObject for AnalyticsObject {
             database: Database::of(&storage),
             storage,
             config: Config::of(&env),
-            is_scheduled: Cell::new(false),
-            faults: Cell::new(0),
+            rings_at: Cell::default(),
+            turns: Default::default(),
         }
     }
 
@@ -84,7 +88,7 @@ impl DurableObject for AnalyticsObject {
 
     /// Sends what waits. Sets the next alarm itself, so that the platform has nothing to try again.
     async fn alarm(&self) -> Result<Response> {
-        self.is_scheduled.set(false);
+        self.rings_at.set(None);
         let Some(origin) = &self.config.origin else {
             // Nobody wants them any more.
             self.database.execute(FORGET_ALL, Vec::new())?;
@@ -93,11 +97,12 @@ impl DurableObject for AnalyticsObject {
         if let [row] = self.database.rows(KEY, Vec::new())?.as_slice()
             && let [SqlStorageValue::String(key)] = row.as_slice()
         {
-            let delivered = self.deliver(origin, key, Version::V1).await?
-                && self.deliver(origin, key, Version::V2).await?;
-            self.faults.set(if delivered { 0 } else { self.faults.get().saturating_add(1) });
-            if !delivered {
-                self.schedule()?;
+            // Beside each other: neither waits while the origin does not take the other.
+            let (first, second) =
+                join(self.take_turn(origin, key, Version::V1), self.take_turn(origin, key, Version::V2))
+                    .await;
+            if let Some(next) = first?.into_iter().chain(second?).min() {
+                self.ring(next)?;
             }
         }
         Response::empty()
@@ -114,10 +119,8 @@ impl AnalyticsObject {
         let evaluations: Evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
         // All of them or none, so that an SDK that tries again does not report some of them twice.
         self.database.at_once(|| self.keep(environment, &evaluations))?;
-        if !self.is_scheduled.get() {
-            self.schedule()?;
-        }
-        Ok(())
+        let turn = self.turns(evaluations.version).get();
+        Ok(self.ring(turn.next(milliseconds(), self.config.analytics_interval))?)
     }
 }
 
@@ -137,17 +140,43 @@ impl AnalyticsObject {
         Ok(())
     }
 
-    /// Sends all that waits; `false` where the origin does not take it now.
-    async fn deliver(&self, origin: &Origin, environment: &str, version: Version) -> Result<bool> {
-        loop {
+    /// Sends what waits of a version, if it may be sent now. Gives the time of the next turn, if there is to be one.
+    async fn take_turn(&self, origin: &Origin, environment: &str, version: Version) -> Result<Option<u64>> {
+        let turn = self.turns(version).get();
+        if turn.not_before > milliseconds() {
+            return Ok(Some(turn.not_before));
+        }
+        let (turn, next) = match self.deliver(origin, environment, version).await? {
+            Delivery::Done => (Turn::default(), None),
+            Delivery::Paused => (Turn::default(), Some(milliseconds())),
+            Delivery::Waits => {
+                let turn = turn.after_fault(milliseconds(), self.config.analytics_interval);
+                (turn, Some(turn.not_before))
+            }
+        };
+        self.turns(version).set(turn);
+        Ok(next)
+    }
+
+    fn turns(&self, version: Version) -> &Cell<Turn> {
+        let [first, second] = &self.turns;
+        match version {
+            Version::V1 => first,
+            Version::V2 => second,
+        }
+    }
+
+    /// Sends all that waits, or as much as one alarm may.
+    async fn deliver(&self, origin: &Origin, environment: &str, version: Version) -> Result<Delivery> {
+        for _ in 0..BATCHES_AN_ALARM {
             let waiting = self.waiting(version)?;
             if waiting.is_empty() {
-                return Ok(true);
+                return Ok(Delivery::Done);
             }
             let batch = Batch::of(version, &waiting);
             let sent = waiting.get(..batch.length).unwrap_or(&waiting);
             match self.send(origin, environment, &batch).await {
-                Fate::Waits => return Ok(false),
+                Fate::Waits => return Ok(Delivery::Waits),
                 Fate::Delivered => {}
                 Fate::Dropped => {
                     let dropped = sent.iter().map(|(_, count)| i64::from(*count)).sum();
@@ -156,6 +185,7 @@ impl AnalyticsObject {
             }
             self.database.at_once(|| self.take_off(version, sent))?;
         }
+        Ok(Delivery::Paused)
     }
 
     /// More may have come for the same items meanwhile; that stays.
@@ -220,14 +250,25 @@ impl AnalyticsObject {
         Ok(())
     }
 
-    /// Sets the alarm. Not awaited: what is written in the same turn takes effect together with it.
-    fn schedule(&self) -> Result<()> {
-        let pause = pause(self.config.analytics_interval, self.faults.get());
-        let at = milliseconds() as f64 + pause.as_millis() as f64;
-        let _promise = self.storage.as_raw().set_alarm(Date::new(&at.into()), Object::new())?;
-        self.is_scheduled.set(true);
+    /// Has the alarm ring at this time, if not before. Not awaited: what is written in the same turn takes effect together
+    /// with it.
+    fn ring(&self, at: u64) -> Result<()> {
+        if self.rings_at.get().is_none_or(|rings_at| rings_at > at) {
+            let _promise = self.storage.as_raw().set_alarm(Date::new(&(at as f64).into()), Object::new())?;
+            self.rings_at.set(Some(at));
+        }
         Ok(())
     }
+}
+
+/// How far a delivery came.
+enum Delivery {
+    /// Nothing waits any more.
+    Done,
+    /// There is more than one alarm may send.
+    Paused,
+    /// The origin does not take it now.
+    Waits,
 }
 
 fn number(version: Version) -> i64 {

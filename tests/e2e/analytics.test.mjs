@@ -123,15 +123,45 @@ analyticsTest("a restart in the middle of a delivery loses nothing", AT_ONCE, as
   assert.deepEqual(JSON.parse(origin.requests[1].body), { free_shipping_threshold: 5 });
 });
 
-analyticsTest("what the origin refuses is dropped and counted", AT_ONCE, async (edge, origin) => {
+analyticsTest("what the origin finds wrong in itself is dropped and counted", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
-  origin.on("POST", V1, { status: 403, body: { detail: "Invalid or missing Environment key" } });
+  origin.on("POST", V1, { status: 400, body: { non_field_errors: ["Expected a JSON object."] } });
   await report(edge, key, { free_shipping_threshold: 5 });
   await eventually(() => /5 evaluations are dropped, 5 so far: the origin refuses them/.test(edge.log), "it is said");
   await report(edge, key, { free_shipping_threshold: 2 });
   await eventually(() => /2 evaluations are dropped, 7 so far/.test(edge.log), "it is counted");
   assert.deepEqual(origin.requests.map(({ body }) => JSON.parse(body).free_shipping_threshold), [5, 2]);
 });
+
+for (const status of [401, 403, 404]) {
+  analyticsTest(`what the origin refuses with ${status} waits`, AT_ONCE, async (edge, origin) => {
+    const [{ key }] = edge.environments;
+    origin.on("POST", V1, { status, body: { detail: "Not now." } });
+    await report(edge, key, { free_shipping_threshold: 5 });
+    await eventually(() => origin.requests.length > 0, "the origin is asked");
+    origin.on("POST", V1, { status: 200 });
+    await eventually(() => origin.requests.length > 1, "the origin is asked again", 20_000);
+    assert.deepEqual(JSON.parse(origin.requests[1].body), { free_shipping_threshold: 5 });
+    assert.doesNotMatch(edge.log, /dropped/);
+  });
+}
+
+for (const [fails, path, others] of [["v1", V1, V2], ["v2", V2, V1]]) {
+  for (const way of ["fail", "stall"]) {
+    analyticsTest(`${fails} that the origin does not take (${way}) keeps the other waiting for nothing`, AT_ONCE, async (edge, origin) => {
+      const [{ key }] = edge.environments;
+      const bodies = {
+        [V1]: { free_shipping_threshold: 1 },
+        [V2]: { evaluations: [{ feature_name: "free_shipping_threshold", enabled_when_evaluated: true, count: 1 }] },
+      };
+      origin.behaviour = (request) => (request.path === path ? way : "serve");
+      // At one time, so that they are sent by one alarm.
+      await Promise.all([path, others].map((path) => report(edge, key, bodies[path], path)));
+      await eventually(() => origin.requestsFor("POST", others).length > 0, "the other arrives");
+      await eventually(() => origin.requestsFor("POST", path).length > 0, "the origin is asked");
+    });
+  }
+}
 
 analyticsTest("what waits is bounded, and what is too much is counted", NEVER, async (edge) => {
   const [{ key }] = edge.environments;
@@ -156,6 +186,18 @@ analyticsTest("many of them go in several batches", SOON, async (edge, origin) =
   await eventually(() => arrived().length >= 2000, "all arrive");
   assert.equal(new Set(arrived().map(({ identity_identifier }) => identity_identifier)).size, 2000);
   assert.equal(arrived().length, 2000);
+});
+
+analyticsTest("more than one alarm may send goes with the next ones", SOON, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  const item = (number) => ({ feature_name: "free_shipping_threshold", identity_identifier: `${number}`, enabled_when_evaluated: true, count: 1 });
+  for (let start = 0; start < 15_000; start += 5_000) {
+    await report(edge, key, { evaluations: Array.from({ length: 5_000 }, (_, index) => item(start + index)) }, V2);
+  }
+  const arrived = () => origin.requestsFor("POST", V2).flatMap(({ body }) => JSON.parse(body).evaluations);
+  await eventually(() => arrived().length >= 15_000, "all arrive", 30_000);
+  assert.ok(origin.requests.length > 20, `${origin.requests.length}`);
+  assert.equal(arrived().length, 15_000);
 });
 
 test("without an origin they are accepted and not kept", async (t) => {
