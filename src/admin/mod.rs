@@ -11,6 +11,7 @@ mod origin;
 pub mod passage;
 pub mod publishing;
 pub mod transfer;
+pub mod uploads;
 pub mod verdict;
 
 use crate::api::{Error, Response, preflight};

@@ -39,6 +39,8 @@ pub enum Error {
     Throttled,
     /// The body is longer than this many bytes, and nobody told how long.
     LengthRequired(usize),
+    /// The body takes too long to come.
+    BodyLate,
     /// The request has been here before.
     Loop,
     /// It is the origin's, and there is none.
@@ -64,6 +66,8 @@ pub enum Part {
     Directory,
     /// What the caller may do.
     Permissions,
+    /// Room for one more body of unknown length.
+    Uploads,
 }
 
 /// How long a client should wait before it asks again for what is unavailable.
@@ -81,6 +85,7 @@ impl Error {
             Error::KeyMissing | Error::KeyUnknown | Error::ServingStopped | Error::TraitsNotStored => 403,
             Error::FeatureNotFound | Error::NotFound => 404,
             Error::MethodNotAllowed(_) => 405,
+            Error::BodyLate => 408,
             Error::LengthRequired(_) => 411,
             Error::BodyTooLarge(_) => 413,
             Error::UnsupportedMediaType(_) => 415,
@@ -128,6 +133,10 @@ impl fmt::Display for Error {
             }
             Error::LengthRequired(limit) => {
                 write!(f, "A request body of more than {limit} bytes must come with its Content-Length.")
+            }
+            Error::BodyLate => f.write_str("The request body did not come in time."),
+            Error::Unavailable(Part::Uploads) => {
+                f.write_str("Too many request bodies without a Content-Length are on their way.")
             }
             Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
             Error::Unavailable(Part::Analytics) => f.write_str("Analytics are temporarily unavailable."),

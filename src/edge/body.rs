@@ -1,11 +1,16 @@
 //! Reads bodies up to a bound and not further.
 
+use std::cell::RefCell;
+use std::time::Duration;
+
 use worker::Context;
 use worker::js_sys::{Reflect, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{self, ReadableStream, ReadableStreamDefaultReader, WritableStream};
 
+use super::clock::milliseconds;
+use crate::admin::uploads::Uploads;
 use crate::api::Error;
 
 #[wasm_bindgen]
@@ -51,7 +56,7 @@ pub fn told_length(headers: &web_sys::Headers) -> Option<u64> {
 
 /// A body that is longer than it may be: what was read of it, and the rest.
 pub struct Longer {
-    /// A little more than the limit.
+    /// A little more than it may have.
     pub start: Vec<u8>,
     /// Not to be read by two.
     pub rest: ReadableStream,
@@ -59,6 +64,14 @@ pub struct Longer {
 
 /// The whole body; the error of the platform where it breaks off.
 pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<Vec<u8>, Longer>, JsValue> {
+    read_while(body, |length| length <= limit).await
+}
+
+/// The same, as long as it may have the length that it has.
+pub async fn read_while(
+    body: ReadableStream,
+    may_have: impl Fn(usize) -> bool,
+) -> Result<Result<Vec<u8>, Longer>, JsValue> {
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut start = Vec::new();
     loop {
@@ -72,10 +85,37 @@ pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<V
         if let Some(room) = start.get_mut(length..) {
             piece.copy_to(room);
         }
-        if start.len() > limit {
+        if !may_have(start.len()) {
             reader.release_lock();
             return Ok(Err(Longer { start, rest: body }));
         }
+    }
+}
+
+thread_local! {
+    static UPLOADS: RefCell<Uploads> = RefCell::default();
+}
+
+/// A body whose length nobody told. It counts among those that are held as long as this lives.
+pub struct Upload(u64);
+
+impl Upload {
+    /// One that has ended after this time, whatever becomes of it.
+    pub fn begin(lifetime: Duration) -> Upload {
+        let now = milliseconds();
+        let ends_at = now + lifetime.as_millis() as u64;
+        Upload(UPLOADS.with_borrow_mut(|uploads| uploads.begin(now, ends_at)))
+    }
+
+    /// Whether there is room for it to be so long now.
+    pub fn grow(&self, length: usize) -> bool {
+        UPLOADS.with_borrow_mut(|uploads| uploads.grow(self.0, length))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        UPLOADS.with_borrow_mut(|uploads| uploads.end(self.0));
     }
 }
 

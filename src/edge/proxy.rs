@@ -4,7 +4,7 @@ use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, web_sys};
 
-use super::body::{read_at_most, rejoin, told_length};
+use super::body::{Upload, read_at_most, read_while, rejoin, told_length};
 use super::config::Config;
 use super::edge_identities;
 use super::entry::Incoming;
@@ -12,9 +12,10 @@ use super::origin::{Exchange, Fault};
 use super::publishing;
 use super::rate_limit;
 use super::respond::respond;
+use super::timeout::within;
 use super::transfer;
 use crate::admin::{self, Destination, Origin, passage};
-use crate::api::{Error, Response};
+use crate::api::{Error, Part, Response};
 
 /// Answers a request that is not the SDK API's.
 pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys::Response {
@@ -81,14 +82,17 @@ async fn forward(
     // What the platform says of it may name what was sent.
     let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
-    let (body, length) = outgoing_body(incoming).await?;
+    let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     let exchange =
         Exchange::new(&origin.url(target), &incoming.method, &headers, body).map_err(impossible)?;
     let back = async {
         let response = exchange.send().await?;
         Ok(bring_back(&incoming.method, response, origin, here, context).await?)
     };
-    exchange.within(passage::timeout(config.origin_timeout, length), back).await.map_err(Fault::report)
+    let answer = exchange.within(passage::timeout(config.origin_timeout, length), back).await;
+    // Held until now: what was read may have to be sent yet.
+    drop(upload);
+    answer.map_err(Fault::report)
 }
 
 /// Scheme and host of a URL, and what follows them.
@@ -125,21 +129,39 @@ fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(),
     names.iter().try_for_each(|name| headers.delete(name))
 }
 
-/// A body as it came, and how much of it is still to come. One whose length nobody told is read first, since the origin must be told.
-async fn outgoing_body(incoming: &Incoming) -> Result<(Option<JsValue>, u64), Error> {
+/// A body on its way to the origin.
+#[derive(Default)]
+struct Outgoing {
+    body: Option<JsValue>,
+    /// How much of it is still to come.
+    length: u64,
+    upload: Option<Upload>,
+}
+
+/// A body as it came. One whose length nobody told is read first, since the origin must be told.
+async fn outgoing_body(incoming: &Incoming, config: &Config) -> Result<Outgoing, Error> {
     // The platform sends no body with these.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
-        return Ok((None, 0));
+        return Ok(Outgoing::default());
     }
-    let Some(body) = incoming.request.body() else { return Ok((None, 0)) };
+    let Some(body) = incoming.request.body() else { return Ok(Outgoing::default()) };
     if let Some(length) = told_length(&incoming.headers()) {
-        return Ok((Some(body.into()), length));
+        return Ok(Outgoing { body: Some(body.into()), length, upload: None });
     }
-    match read_at_most(body, passage::MAX_UNTOLD_LENGTH).await {
+    let limit = passage::MAX_UNTOLD_LENGTH;
+    let timeout = passage::timeout(config.origin_timeout, limit as u64);
+    let upload = Upload::begin(timeout.saturating_add(config.origin_timeout));
+    let read = read_while(body, |length| length <= limit && upload.grow(length));
+    match within(timeout, read).await {
         // It is here already, so nobody has to wait for it.
-        Ok(Ok(body)) => Ok((Some(Uint8Array::from(body.as_slice()).into()), 0)),
-        Ok(Err(_)) => Err(Error::LengthRequired(passage::MAX_UNTOLD_LENGTH)),
-        Err(_) => Err(Error::Malformed("the request body broke off".to_owned())),
+        Some(Ok(Ok(body))) => {
+            let body = Some(Uint8Array::from(body.as_slice()).into());
+            Ok(Outgoing { body, length: 0, upload: Some(upload) })
+        }
+        Some(Ok(Err(longer))) if longer.start.len() > limit => Err(Error::LengthRequired(limit)),
+        Some(Ok(Err(_))) => Err(Error::Unavailable(Part::Uploads)),
+        Some(Err(_)) => Err(Error::Malformed("the request body broke off".to_owned())),
+        None => Err(Error::BodyLate),
     }
 }
 

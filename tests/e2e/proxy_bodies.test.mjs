@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
-import { startEdge } from "./harness.mjs";
+import { eventually, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const PLACE = "/api/v1/environments/key/import/";
@@ -44,6 +44,34 @@ bodyTest("a long body that nobody told the length of is refused, and not read to
   assert.equal(response.status, 411);
   assert.match(response.json().detail, /Content-Length/);
   assert.deepEqual(origin.requests, []);
+});
+
+bodyTest("bodies that nobody told the length of are held up to a bound, as long as it takes", async (edge, origin) => {
+  const send = (mib, chunked = true) => edge.request({ method: "POST", path: PLACE, body: Buffer.alloc(mib * MIB), chunked });
+  const answers = [];
+  origin.on("POST", PLACE, (_, response) => void answers.push(() => response.end("{}")));
+  const held = [send(9), send(9)];
+  await eventually(() => answers.length === 2, "the origin has two of them");
+  const refused = await send(7);
+  assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "1"]);
+  assert.match(refused.json().detail, /Content-Length/);
+  // What is small, or has a length, goes on.
+  const others = [send(1), send(9, false)];
+  await eventually(() => answers.length === 4, "the origin has the others");
+  answers.forEach((answer) => answer());
+  for (const { status } of await Promise.all([...held, ...others])) assert.equal(status, 200);
+  // However it ends, there is room again.
+  for (const way of ["serve", "cut", "fail"]) {
+    origin.on("POST", PLACE, { body: {} });
+    origin.behave(way);
+    for (let count = 0; count < 4; count += 1) {
+      assert.equal((await send(9)).status, { serve: 200, cut: 502, fail: 500 }[way]);
+      const longer = { body: Buffer.alloc(10 * MIB + 70_000), chunked: true, unfinished: true };
+      assert.equal((await edge.request({ method: "POST", path: PLACE, ...longer })).status, 411);
+    }
+  }
+  origin.behave("serve");
+  for (const { status } of await Promise.all([send(9), send(9)])) assert.equal(status, 200);
 });
 
 bodyTest("a compressed body arrives as it is", async (edge, origin) => {

@@ -1,0 +1,71 @@
+//! Bodies that are held because nobody told their length: how much of them there may be in one isolate.
+
+/// The most of all of them, in bytes. While it is read a body may take twice its length, then once more to be sent; and
+/// an isolate has 128 MiB for everything.
+const MAX_LENGTH: usize = 24 * 1024 * 1024;
+
+/// Those that are held. Times are in milliseconds.
+#[derive(Debug, Default)]
+pub struct Uploads {
+    held: Vec<Upload>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Upload {
+    number: u64,
+    length: usize,
+    ends_at: u64,
+}
+
+impl Uploads {
+    /// Begins to hold one; gives its number. It has ended by `ends_at`, though nobody may say so: the platform does not
+    /// go on with what it has cancelled, not even to take it down.
+    pub fn begin(&mut self, now: u64, ends_at: u64) -> u64 {
+        self.held.retain(|upload| upload.ends_at > now);
+        self.last += 1;
+        self.held.push(Upload { number: self.last, length: 0, ends_at });
+        self.last
+    }
+
+    /// Whether there is room for one to be so long now.
+    pub fn grow(&mut self, number: u64, length: usize) -> bool {
+        let others = self.held.iter().filter(|upload| upload.number != number);
+        let has_room = others.map(|upload| upload.length).sum::<usize>().saturating_add(length) <= MAX_LENGTH;
+        if let Some(upload) = self.held.iter_mut().find(|upload| upload.number == number && has_room) {
+            upload.length = length;
+        }
+        has_room
+    }
+
+    /// One is held no longer.
+    pub fn end(&mut self, number: u64) {
+        self.held.retain(|upload| upload.number != number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_them_together_are_bounded() {
+        let mut uploads = Uploads::default();
+        let (one, other) = (uploads.begin(0, 10), uploads.begin(0, 10));
+        assert!(uploads.grow(one, MAX_LENGTH / 2) && uploads.grow(one, MAX_LENGTH - 1));
+        assert!(uploads.grow(other, 1) && !uploads.grow(other, 2) && !uploads.grow(one, MAX_LENGTH));
+        uploads.end(one);
+        assert!(uploads.grow(other, MAX_LENGTH) && !uploads.grow(other, MAX_LENGTH + 1));
+    }
+
+    #[test]
+    fn one_whose_end_nobody_told_takes_no_room_for_ever() {
+        let mut uploads = Uploads::default();
+        let lost = uploads.begin(0, 10);
+        assert!(uploads.grow(lost, MAX_LENGTH));
+        let next = uploads.begin(9, 19);
+        assert!(!uploads.grow(next, 1));
+        let next = uploads.begin(10, 20);
+        assert!(uploads.grow(next, MAX_LENGTH));
+    }
+}
