@@ -41,6 +41,13 @@ impl Origin {
         format!("{}://{}{}{target}", self.scheme, self.authority, self.prefix)
     }
 
+    /// A path and query as the origin names them, in a `Link` or a `Location` that names no host, without what all its paths
+    /// begin with. An origin that does not know of that leaves it out itself.
+    pub fn without_prefix<'p>(&self, path: &'p str) -> &'p str {
+        let rest = path.strip_prefix(self.prefix.as_str());
+        rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
+    }
+
     /// The path and query of a URL that is the origin's own. Of either scheme, since an origin behind a proxy that ends
     /// TLS takes its own for `http`, or without one.
     pub fn target<'u>(&self, url: &'u str) -> Option<&'u str> {
@@ -122,6 +129,13 @@ mod tests {
             ("http://intranet/flagsmith/", None),
         ] {
             assert_eq!(origin.target(url), target, "{url}");
+        }
+        for (path, expected) in [
+            ("/flagsmith/api/v1/?page=2", "/api/v1/?page=2"),
+            ("/api/v1/", "/api/v1/"),
+            ("/flagsmithing/", "/flagsmithing/"),
+        ] {
+            assert_eq!(origin.without_prefix(path), expected, "{path}");
         }
     }
 }

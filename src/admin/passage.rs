@@ -82,6 +82,11 @@ fn sha256(text: &str) -> String {
 
 /// What an answer's `Location` is here, if it leads to the origin. `here` is the scheme and host of the request.
 pub fn location(value: &str, origin: &Origin, here: &str) -> Option<String> {
+    let is_path = value.starts_with('/') && !value.starts_with("//");
+    if is_path {
+        let path = origin.without_prefix(value);
+        return (path != value).then(|| path.to_owned());
+    }
     origin.target(value).map(|target| format!("{here}{target}"))
 }
 
@@ -208,6 +213,22 @@ mod tests {
             assert_eq!(changed.as_deref(), expected, "{body}");
         }
         assert_eq!(pages(b"\xff{}", &origin(), HERE), None);
+    }
+
+    #[test]
+    fn a_location_at_the_origin_leads_here() {
+        let below = Origin::parse("https://flagsmith.internal:8000/flagsmith").unwrap();
+        for (origin, value, expected) in [
+            (&origin(), "https://flagsmith.internal:8000/a?b", Some("https://edge.example.com/a?b")),
+            (&origin(), "/a?b", None),
+            (&origin(), "https://elsewhere.example.com/a", None),
+            (&origin(), "//elsewhere.example.com/a", None),
+            (&below, "/flagsmith/a?b", Some("/a?b")),
+            (&below, "/a?b", None),
+            (&below, "https://flagsmith.internal:8000/flagsmith/a", Some("https://edge.example.com/a")),
+        ] {
+            assert_eq!(location(value, origin, HERE).as_deref(), expected, "{value}");
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@
 
 use crate::admin::Origin;
 
-/// The path and query of the page that a list's `next` names; `None` for another host's.
+/// The path and query of the page that a list's `next` or a `Link` names; `None` for another host's.
 pub fn own_page(next: &str, origin: &Origin) -> Option<String> {
     let is_path = next.starts_with('/') && !next.starts_with("//");
-    let path = if is_path { next } else { origin.target(next)? };
+    let path = if is_path { origin.without_prefix(next) } else { origin.target(next)? };
     let is_plain = path.starts_with("/api/")
         && !path.contains(['\\', '#'])
         && path.bytes().all(|byte| byte.is_ascii_graphic());
@@ -61,6 +61,24 @@ mod tests {
             "",
         ] {
             assert_eq!(own_page(next, &origin), None, "{next}");
+        }
+    }
+
+    #[test]
+    fn an_origin_may_be_below_a_path() {
+        let origin = Origin::parse("https://flags.example.com/flagsmith").unwrap();
+        for (next, page) in [
+            ("/flagsmith/api/v1/environment-document/?page_id=2", true),
+            ("https://flags.example.com/flagsmith/api/v1/environment-document/?page_id=2", true),
+            // It does not know of the path before it.
+            ("/api/v1/environment-document/?page_id=2", true),
+            ("/flagsmith/admin/", false),
+            ("/flagsmith//api/v1/environment-document/?page_id=2", false),
+            ("/flagsmith/api/../admin/", false),
+            ("https://flags.example.com/other/api/v1/environment-document/?page_id=2", false),
+        ] {
+            let expected = page.then_some("/api/v1/environment-document/?page_id=2");
+            assert_eq!(own_page(next, &origin).as_deref(), expected, "{next}");
         }
     }
 
