@@ -21,7 +21,7 @@ export function fail(message) {
 /** Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. */
 export function client(base, authorization) {
   const root = base.replace(/\/$/, "");
-  /** The answer's JSON. What is unavailable or too much at once is asked for again, later each time. */
+  /** The answer's JSON. What is unavailable or too much at once is asked for again, later each time, and when it says. */
   return async function send(method, path, body = undefined, type = "application/json") {
     const headers = { Authorization: authorization, ...(body === undefined ? {} : { "Content-Type": type }) };
     for (let attempt = 1; ; attempt += 1) {
@@ -30,7 +30,9 @@ export function client(base, authorization) {
       const text = response.status === 0 ? String(response.error.cause ?? response.error) : await response.text();
       const again = response.status === 0 || response.status === 429 || response.status >= 500;
       if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${response.status} ${text.slice(0, 2000)}`);
-      await delay(500 * 2 ** attempt);
+      // Seconds; from what is before an origin it may be a date, which is none here.
+      const told = Number(response.headers?.get("retry-after") ?? 0) || 0;
+      await delay(Math.max(500 * 2 ** attempt, 1000 * told));
     }
   };
 }

@@ -14,6 +14,7 @@ use super::rate_limit;
 use super::respond::respond;
 use super::timeout::within;
 use super::transfer;
+use crate::admin::transfer::Transfer;
 use crate::admin::{self, Destination, Origin, passage};
 use crate::api::{Error, Part, Response};
 
@@ -23,9 +24,16 @@ pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys
     let origin = config.origin.as_ref();
     match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
         Destination::Answered(response) => respond(response),
-        // Without a limit: a move has many requests, each for many identities.
         Destination::Transfer(environment, transfer) => {
-            let answer = transfer::answer(&incoming, env, context, environment, transfer).await;
+            let admitted = match transfer {
+                // Without a limit: it has many requests, each for many identities.
+                Transfer::Import => Ok(()),
+                Transfer::Export | Transfer::Repair => admit(&incoming, env).await,
+            };
+            let answer = match admitted {
+                Ok(()) => transfer::answer(&incoming, env, context, environment, transfer).await,
+                Err(error) => Response::error(&error),
+            };
             respond(answer.finish(None, &incoming.method))
         }
         Destination::EdgeIdentities(address) => {

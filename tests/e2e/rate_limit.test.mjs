@@ -67,6 +67,23 @@ limitTest("the status of what is published is counted, too", "Limiter", async (e
   assert.equal((await edge.request({ path: "/edge/status", headers })).status, 429);
 });
 
+limitTest("an export and a repair are counted, an import is not", "Limiter", async (edge) => {
+  const [{ key }] = edge.environments;
+  const send = (method, action) =>
+    edge.request({
+      method,
+      path: `/edge/environments/${key}/identities/${action}/`,
+      headers: { Authorization: `Token ${action}`, "Content-Type": "application/x-ndjson" },
+      body: method === "POST" ? "{}" : null,
+    });
+  for (const [method, action, counted] of [["GET", "export", true], ["POST", "repair", true], ["POST", "import", false]]) {
+    const statuses = [];
+    for (let count = 0; count < 5; count += 1) statuses.push((await send(method, action)).status);
+    assert.equal(statuses.slice(0, 3).includes(429), false, `${action}: ${statuses}`);
+    assert.equal(statuses.slice(3).every((status) => status === 429), counted, `${action}: ${statuses}`);
+  }
+});
+
 limitTest("requests without a credential are not counted", "Limiter", async (edge) => {
   for (let count = 0; count < 5; count += 1) assert.equal((await edge.request({ path: PLACE })).status, 200);
 });

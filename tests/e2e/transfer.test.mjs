@@ -90,6 +90,22 @@ test("a page of another site cannot bring anything in", async (t) => {
   assert.equal((await send("application/x-ndjson")).status, 200);
 });
 
+test("a command waits as long as it is told to", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const path = "/edge/environments/key/identities/export/";
+  const asked = [];
+  origin.on("GET", path, () => {
+    asked.push(Date.now());
+    return asked.length === 1
+      ? { status: 429, headers: { "retry-after": "3" }, body: { detail: "Request was throttled. Expected available in 3 seconds." } }
+      : { body: { identities: [], last_evaluated_key: null } };
+  });
+  await run(t, "export-identities", { key: "key", edge: { address: origin.url } });
+  assert.equal(asked.length, 2);
+  assert.ok(asked[1] - asked[0] >= 3_000, `${asked[1] - asked[0]} ms`);
+});
+
 test("the repair walks the directory", async (t) => {
   const admin = await startAdmin(t);
   for (const name of ["ada", "grace"]) await admin.create(name);
