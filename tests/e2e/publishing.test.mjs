@@ -320,7 +320,9 @@ edgeTest("the status shows an administrator of the origin's no more than what is
   const response = await status("Token of-a-user");
   assert.equal(response.status, 200, response.text);
   assert.deepEqual(response.json().environments.map(({ environment }) => environment), [key]);
-  assert.equal(response.json().webhook, null);
+  // What is about all environments is for who administers all.
+  assert.deepEqual([response.json().webhook, response.json().discovery], [null, null]);
+  assert.equal((await status(`Api-Key ${ADMIN_KEY}`)).json().discovery.last_fault, null);
   const refused = await status("Token of-nobody");
   assert.deepEqual([refused.status, refused.json()], [401, { detail: "Invalid token." }]);
   permissions[key].admin = false;
