@@ -29,6 +29,14 @@ pub struct Ages {
     pub hard: u64,
 }
 
+impl Ages {
+    /// Of what is never served older than `hard`, in milliseconds, unless it cannot be looked up. Where there is traffic it
+    /// is looked up again behind an answer before that, so that none waits.
+    pub fn never_older_than(hard: u64) -> Ages {
+        Ages { soft: hard / 4 * 3, hard }
+    }
+}
+
 /// A store's values as they were last read. Times are in milliseconds.
 pub struct Memory<T> {
     entries: HashMap<String, Entry<T>>,
@@ -152,6 +160,18 @@ mod tests {
         }
         assert!(memory.get("b", 0, AGES).is_none());
         assert_eq!(memory.get("a", 1000, Ages { soft: 0, hard: 0 }).map(|known| known.age), Some(Age::Old));
+    }
+
+    #[test]
+    fn what_must_be_fresh_is_never_served_older() {
+        let mut memory = Memory::default();
+        memory.put("a", 1, 0, 10_000);
+        let mut age = |now| memory.get("a", now, Ages::never_older_than(2_000)).map(|known| known.age);
+        assert_eq!(
+            [age(11_499), age(11_500), age(11_999), age(12_000)].map(Option::unwrap),
+            [Age::Young, Age::Middle, Age::Middle, Age::Old]
+        );
+        assert_eq!(memory.get("a", 10_000, Ages::never_older_than(0)).map(|known| known.age), Some(Age::Old));
     }
 
     #[test]

@@ -196,8 +196,7 @@ impl Family for Rc<Served> {
         if !config.publishes() {
             return Ages { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 };
         }
-        // Where there is traffic, it is always asked behind an answer; where there is little, an answer waits for it.
-        Ages { soft: config.freshness_seconds * 1000, hard: config.freshness_seconds * 1500 }
+        Ages::never_older_than(config.freshness_seconds * 1000)
     }
 
     async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<Reading, Failure> {
