@@ -13,7 +13,9 @@ use super::respond::respond;
 use super::status;
 use crate::admin::publishing::Affected;
 use crate::api::{Error, Response, preflight};
-use crate::publish::{Endpoint, MAX_NOTICE_LENGTH, is_queue_change, is_signed, same_secret, webhook_id};
+use crate::publish::{
+    Endpoint, MAX_NOTICE_LENGTH, is_of_documents, is_queue_change, is_signed, same_secret, webhook_id,
+};
 
 /// Answers a request to one of the worker's own endpoints.
 pub async fn answer(endpoint: Endpoint, incoming: Incoming, env: &Env) -> web_sys::Response {
@@ -64,7 +66,8 @@ async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Respon
         return Ok(refused("Invalid signature."));
     }
     if id == webhook_id(None, secret) {
-        return tell(env, Affected::Everything).await;
+        let is_narrow = is_of_documents(&body);
+        return tell(env, if is_narrow { Affected::Documents } else { Affected::Everything }).await;
     }
     let (_, keys) = status::registry(env).await?;
     let key = keys.into_iter().find(|key| id == webhook_id(Some(key), secret));

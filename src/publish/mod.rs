@@ -26,7 +26,7 @@ pub use discoveries::Discoveries;
 pub use discovery::{Ask, Listed};
 pub use endpoint::Endpoint;
 pub use next_page::{linked_page, own_page};
-pub use notice::{MAX_NOTICE_LENGTH, is_queue_change, is_signed, same_secret, webhook_id};
+pub use notice::{MAX_NOTICE_LENGTH, is_of_documents, is_queue_change, is_signed, same_secret, webhook_id};
 pub use pages::Pages;
 pub use publisher::{Credential, Published, Publisher, Step};
 pub use registry::{Change, Registry};

@@ -52,6 +52,24 @@ pub fn is_queue_change(body: &[u8]) -> bool {
     updated_at.is_some_and(|text| !text.is_empty())
 }
 
+/// Whether this is the body of a webhook that tells of what is in documents, so that no environment and no server key has
+/// come or gone. An organisation's webhook tells of whatever is done in the dashboard.
+pub fn is_of_documents(body: &[u8]) -> bool {
+    let Some(members) = Json::parse(body).ok().and_then(Json::object) else { return false };
+    let event = members.get("event_type").and_then(|event| event.text());
+    let data = || members.get("data")?.object();
+    match event.as_deref() {
+        Some("FLAG_UPDATED" | "FLAG_DELETED" | "NEW_VERSION_PUBLISHED") => true,
+        Some("AUDIT_LOG_CREATED") => data().is_some_and(|row| {
+            let subject = row.get("related_object_type").and_then(|subject| subject.text());
+            let subjects =
+                ["CHANGE_REQUEST", "EDGE_IDENTITY", "EF_VERSION", "FEATURE", "FEATURE_STATE", "SEGMENT"];
+            subject.is_some_and(|subject| subjects.contains(&&*subject))
+        }),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +108,27 @@ mod tests {
         assert!(is_queue_change(br#"{"updated_at": "2026-01-01T00:00:00+00:00"}"#));
         for body in ["", "[]", "{}", r#"{"updated_at": 1}"#, r#"{"updated_at": ""}"#] {
             assert!(!is_queue_change(body.as_bytes()), "{body}");
+        }
+    }
+
+    #[test]
+    fn webhooks_tell_of_documents_or_of_more() {
+        let audited = |subject: &str| format!(r#"{{"data": {subject}, "event_type": "AUDIT_LOG_CREATED"}}"#);
+        for (body, expected) in [
+            (r#"{"data": {}, "event_type": "FLAG_UPDATED"}"#.to_owned(), true),
+            (r#"{"data": {}, "event_type": "FLAG_DELETED"}"#.to_owned(), true),
+            (r#"{"data": {}, "event_type": "NEW_VERSION_PUBLISHED"}"#.to_owned(), true),
+            (audited(r#"{"related_object_type": "FEATURE_STATE"}"#), true),
+            (audited(r#"{"related_object_type": "SEGMENT"}"#), true),
+            (audited(r#"{"related_object_type": "ENVIRONMENT"}"#), false),
+            (audited(r#"{"related_object_type": "WHAT_COMES_LATER"}"#), false),
+            (audited(r#"{"related_object_type": null}"#), false),
+            (audited("null"), false),
+            (r#"{"data": {}, "event_type": "WHAT_COMES_LATER"}"#.to_owned(), false),
+            ("[]".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_of_documents(body.as_bytes()), expected, "{body}");
         }
     }
 }

@@ -103,6 +103,12 @@ edgeTest("a webhook makes the origin be asked, if it is signed", {}, async ({ ed
   set(flagsmith, key, 70);
   assert.equal((await send(id("all"), body)).status, 202);
   await eventually(async () => (await threshold(edge.port, key)) === 70, "the change is served");
+  // What may tell of another environment leads to a discovery.
+  const { name, document } = flagsmith.environments.get(key);
+  flagsmith.environments.set("newEnvironment", { name, document: { ...document, api_key: "newEnvironment" }, serverKeys: [] });
+  const audited = '{"data": {"related_object_type": "ENVIRONMENT"}, "event_type": "AUDIT_LOG_CREATED"}';
+  assert.equal((await send(id("all"), audited)).status, 202);
+  await eventually(async () => (await flags(edge.port, "newEnvironment")).status === 200, "the new environment is served", 30_000);
 });
 
 edgeTest("a change that nobody tells of is found", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
