@@ -105,10 +105,14 @@ pub enum Step {
 }
 
 impl Publisher {
-    /// Publishes the environment from now on. Said again, it changes nothing but the credential.
+    /// Publishes the environment from now on. Said again, it changes nothing; another credential is tried at once.
     pub fn follow(&mut self, credential: Credential, now: u64) {
         (self.gone, self.leftover) = (false, false);
-        self.credential = Some(credential);
+        let credential = Some(credential);
+        if self.credential != credential {
+            self.credential = credential;
+            self.schedule.stop();
+        }
         self.schedule.start(now);
     }
 

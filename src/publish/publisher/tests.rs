@@ -47,6 +47,19 @@ fn a_document_goes_from_the_origin_to_kv() {
 }
 
 #[test]
+fn another_credential_is_tried_at_once() {
+    let mut publisher = following();
+    for now in [1_000, 2_000, 4_000] {
+        fetch(&mut publisher, now, Err("403"));
+    }
+    publisher.follow(Credential::Token, 5_000);
+    assert_eq!(publisher.next(5_000, false), Step::Wait(Some(8_000)));
+    let other = Credential::ServerKey("hash".to_owned());
+    publisher.follow(other.clone(), 5_000);
+    assert_eq!(publisher.next(5_000, false), Step::Fetch(other));
+}
+
+#[test]
 fn isolates_know_at_once_and_kv_once_a_second() {
     let mut publisher = following();
     let mut writes = Vec::new();
