@@ -28,6 +28,9 @@ use crate::publish::{Candidate, Credential, Pace, Step, Version};
 const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How soon a change is followed while a write to KV is under way.
 const WRITE_STEP: Duration = Duration::from_millis(20);
+/// How many requests one alarm makes, more or less: while changes do not end there is always something to do, and the
+/// platform lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
+const REQUESTS: usize = 20;
 /// How often at least the origin is not asked, however many changes somebody tells of, in milliseconds.
 const FETCH_GAP: u64 = 250;
 /// One environment.
@@ -135,21 +138,29 @@ impl EnvironmentObject {
 }
 
 impl EnvironmentObject {
-    /// Does what there is to do. Gives the time of what comes next.
+    /// Does what there is to do, as much as an alarm may. Gives the time of what comes next.
     ///
     /// Writes to KV go on beside it: one that is not answered keeps no change from the isolates.
     async fn work(&self) -> Result<Option<u64>> {
         let mut writing: Option<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = None;
+        let mut requests = 0;
         loop {
             match self.read()?.publisher.next(milliseconds(), writing.is_some()) {
-                Step::Fetch(credential) => self.fetch_document(&credential).await?,
-                Step::Store(version) => {
+                Step::Fetch(credential) if requests < REQUESTS => {
+                    requests += 1;
+                    self.fetch_document(&credential).await?;
+                }
+                Step::Store(version) if requests < REQUESTS => {
+                    requests += 2;
                     // Read now: the next one may be published before this is written.
                     writing = Some(Box::pin(self.store(version, self.rows.document()?)));
                 }
-                Step::Remove => writing = Some(Box::pin(self.remove())),
-                Step::Wait(at) => match &mut writing {
-                    None => return Ok(at),
+                Step::Remove if requests < REQUESTS => {
+                    requests += 1;
+                    writing = Some(Box::pin(self.remove()));
+                }
+                next => match &mut writing {
+                    None => return Ok(if let Step::Wait(at) = next { at } else { Some(milliseconds()) }),
                     Some(write) => {
                         if let Some(written) = within(WRITE_STEP, write.as_mut()).await {
                             written?;
