@@ -186,6 +186,37 @@ for (const way of ["fail", "stall"]) {
   });
 }
 
+test("the registry fails", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const source = `
+    import { DurableObject } from "cloudflare:workers";
+    export class Broken extends DurableObject {
+      look() { throw new Error("out of order"); }
+      serverKey() { throw new Error("out of order"); }
+      environments() { throw new Error("out of order"); }
+    }
+    export default { fetch: () => new Response() };
+  `;
+  const objects = declaredObjects().filter(({ binding }) => binding !== "REGISTRY");
+  const edge = await startEdge({
+    origin: flagsmith.origin,
+    variables: SETTINGS,
+    scripts: [{ name: "broken", source, classes: ["Broken"] }],
+    objects: [...objects, { binding: "REGISTRY", className: "Broken", service: "broken" }],
+  });
+  t.after(() => edge.close());
+  // What KV has goes on; of what it has not nobody can tell.
+  const [{ key, serverKeys }] = edge.environments;
+  for (const name of [key, serverKeys[0].key]) assert.equal(valueIn(await flags(edge.port, name)), 50);
+  for (const name of ["unknown", "ser.unknown"]) {
+    const response = await flags(edge.port, name);
+    assert.deepEqual([response.status, response.headers["retry-after"]], [503, "1"]);
+  }
+  const response = await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } });
+  assert.equal(response.status, 503);
+});
+
 /** A test with a Flagsmith, and workers in front of it that have served its first environment, unless `fresh` is false. */
 function edgeTest(name, { fresh = true, ...options }, body) {
   test(name, async (t) => body(await started(t, options, fresh)));
