@@ -74,7 +74,7 @@ pub fn fate(status: Option<u16>) -> Fate {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Turn {
     /// How often in a row the origin did not take a batch.
-    faults: u32,
+    pub faults: u32,
     /// Until when it is left alone.
     pub not_before: u64,
 }

@@ -6,6 +6,7 @@
 mod alarm;
 mod analytics;
 mod analytics_object;
+mod analytics_rows;
 mod authorize;
 mod body;
 mod clock;

@@ -123,6 +123,23 @@ analyticsTest("a restart in the middle of a delivery loses nothing", AT_ONCE, as
   assert.deepEqual(JSON.parse(origin.requests[1].body), { free_shipping_threshold: 5 });
 });
 
+analyticsTest("an origin that does not take them is left alone, also after a restart", AT_ONCE, async (edge, origin) => {
+  const [{ key }] = edge.environments;
+  const asked = [];
+  origin.on("POST", V1, () => {
+    asked.push(Date.now());
+    return { status: 503, body: "" };
+  });
+  await report(edge, key, { free_shipping_threshold: 5 });
+  await eventually(() => asked.length === 2, "the origin is asked twice");
+  await edge.kill();
+  await edge.start();
+  await report(edge, key, { free_shipping_threshold: 5 });
+  await eventually(() => asked.length === 3, "the origin is asked again", 30_000);
+  // After its second fault for four seconds; the first of them may have begun before the answer.
+  assert.ok(asked[2] - asked[1] >= 3_900, `${asked[2] - asked[1]} ms`);
+});
+
 analyticsTest("what the origin finds wrong in itself is dropped and counted", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
   origin.on("POST", V1, { status: 400, body: { non_field_errors: ["Expected a JSON object."] } });
