@@ -80,6 +80,9 @@ fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
     Timestamp::from_milliseconds(updated_at.seconds().checked_add(version)?.checked_mul(1000)?)
 }
 
+/// What an identity has in a document, besides its identifier and overrides: at most.
+const IDENTITY_LENGTH: usize = 400;
+
 /// The document with overrides that were made here; they are grouped by identifier.
 pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
     let document = environment.document();
@@ -91,25 +94,34 @@ pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
             made_here.entry(&known.identifier).or_default().push(known);
         }
     }
-    let mut identities = Vec::new();
+    // As long as it gets, since it may be as much as an isolate bears.
+    let added =
+        overrides.iter().map(|known| known.state.length() + 2 * known.identifier.len() + IDENTITY_LENGTH);
+    let mut text = String::with_capacity(document.len() + added.sum::<usize>());
+    text.push('{');
+    for (name, value) in members.iter().filter(|(name, _)| *name != "identity_overrides") {
+        text.extend([&json!(name).to_string(), ":", value.source(), ","]);
+    }
+    text.push_str(r#""identity_overrides":["#);
     let published = members.get("identity_overrides").and_then(|overrides| overrides.list());
     for identity in published.unwrap_or_default() {
         let fields = identity.object().unwrap_or_default();
         let identifier =
             fields.get("identifier").and_then(|identifier| identifier.text()).unwrap_or_default();
         match made_here.remove(&*identifier) {
-            None => identities.push(identity.source().to_owned()),
-            Some(overrides) => identities.push(merged(&fields, &overrides)),
+            None => text.push_str(identity.source()),
+            Some(overrides) => text.push_str(&merged(&fields, &overrides)),
         }
+        text.push(',');
     }
-    identities
-        .extend(made_here.iter().map(|(identifier, overrides)| new(environment, identifier, overrides)));
-    let mut text = String::with_capacity(document.len() + identities.iter().map(String::len).sum::<usize>());
-    text.push('{');
-    for (name, value) in members.iter().filter(|(name, _)| *name != "identity_overrides") {
-        text.extend([&json!(name).to_string(), ":", value.source(), ","]);
+    for (identifier, overrides) in &made_here {
+        text.push_str(&new(environment, identifier, overrides));
+        text.push(',');
     }
-    text.extend([r#""identity_overrides":["#, &identities.join(","), "]}"]);
+    if text.ends_with(',') {
+        text.pop();
+    }
+    text.push_str("]}");
     text.into_bytes()
 }
 

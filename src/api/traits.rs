@@ -137,7 +137,11 @@ pub fn refusal(refusal: Refusal) -> Error {
         }
         Refusal::OutOfRange => json!({"increment_by": ["A valid integer is required."]}),
         // These commands are refused to nobody for other reasons.
-        Refusal::TooManyOverrides | Refusal::Missing | Refusal::Exists | Refusal::OverrideExists => {
+        Refusal::TooManyOverrides
+        | Refusal::EnvironmentFull
+        | Refusal::Missing
+        | Refusal::Exists
+        | Refusal::OverrideExists => {
             json!({"detail": "The identity is another now."})
         }
     })

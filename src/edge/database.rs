@@ -6,7 +6,7 @@ use std::cell::Cell;
 use serde::de::DeserializeOwned;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
-use worker::{Result, SqlStorage, SqlStorageValue, Storage};
+use worker::{Result, SqlCursor, SqlStorage, SqlStorageValue, Storage};
 
 #[wasm_bindgen]
 extern "C" {
@@ -53,18 +53,44 @@ impl Database {
     pub fn rows(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>> {
         let cursor = self.sql.exec(query, parameters)?;
         let rows = cursor.raw().collect();
-        let [read, written] = self.rows.get();
-        self.rows.set([read + cursor.rows_read() as u64, written + cursor.rows_written() as u64]);
+        self.count(&cursor);
         rows
     }
 
     /// What a query gives whose rows are one JSON text each.
     pub fn read<T: DeserializeOwned>(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<T>> {
-        let value = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(json)] => Ok(serde_json::from_str(json)?),
-            _ => Err(worker::Error::from("a row is no JSON text")),
-        };
-        self.rows(query, parameters)?.into_iter().map(value).collect()
+        let mut values = Vec::new();
+        self.read_while(query, parameters, |json| {
+            values.push(serde_json::from_str(json)?);
+            Ok(true)
+        })?;
+        Ok(values)
+    }
+
+    /// Hands out what a query gives whose rows are one JSON text each, as long as more is wanted. No more is read.
+    pub fn read_while(
+        &self,
+        query: &str,
+        parameters: Vec<SqlStorageValue>,
+        mut take: impl FnMut(&str) -> Result<bool>,
+    ) -> Result<()> {
+        let cursor = self.sql.exec(query, parameters)?;
+        for row in cursor.raw() {
+            let wants_more = match row?.as_slice() {
+                [SqlStorageValue::String(json)] => take(json)?,
+                _ => return Err(worker::Error::from("a row is no JSON text")),
+            };
+            if !wants_more {
+                break;
+            }
+        }
+        self.count(&cursor);
+        Ok(())
+    }
+
+    fn count(&self, cursor: &SqlCursor) {
+        let [read, written] = self.rows.get();
+        self.rows.set([read + cursor.rows_read() as u64, written + cursor.rows_written() as u64]);
     }
 
     /// Carries out a statement.

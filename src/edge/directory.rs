@@ -14,7 +14,8 @@ use worker::{Env, console_log};
 use super::config::Config;
 use super::failure::{Failure, Source};
 use crate::identity::directory::{
-    Entry, Overrides, PageKey, Query, Request, SHARDS, Tidings, shard_of, shards_for,
+    Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query, Request, SHARDS,
+    Tidings, shard_of, shards_for,
 };
 
 #[wasm_bindgen]
@@ -83,14 +84,30 @@ impl Directory {
         Ok(try_join_all(asked).await?.into_iter().flatten().next())
     }
 
-    /// The environment's overrides, of one feature or of all.
-    pub async fn overrides(&self, feature: Option<i64>) -> Result<Overrides, Failure> {
-        self.ask(Part::Overrides, &Request::Overrides(feature)).await
+    /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.
+    ///
+    /// They come in pages. What changes between two of them is later than the version that is told, which is the first
+    /// page's: whoever asks with that again gets it.
+    pub async fn overrides(&self, feature: Option<i64>, known: Option<u64>) -> Result<Overrides, Failure> {
+        let mut query = OverridesQuery { feature, known, after: None };
+        let mut all = self.ask::<Overrides>(Part::Overrides, &Request::Overrides(query.clone())).await?;
+        let Some(overrides) = &mut all.overrides else { return Ok(all) };
+        query.known = None;
+        query.after = all.next.take();
+        while query.after.is_some() {
+            let page = self.ask::<Overrides>(Part::Overrides, &Request::Overrides(query.clone())).await?;
+            overrides.extend(page.overrides.unwrap_or_default());
+            query.after = page.next;
+        }
+        Ok(all)
     }
 
-    /// The environment's overrides, unless they are those of a version that is known.
-    pub async fn overrides_since(&self, version: Option<u64>) -> Result<Overrides, Failure> {
-        self.ask(Part::Overrides, &Request::OverridesSince(version)).await
+    /// Whether the environment takes more overrides. If nobody can tell it does: that an identity can be written does
+    /// not hang on the directory.
+    pub async fn takes_overrides(&self) -> bool {
+        let length = self.ask::<u64>(Part::Overrides, &Request::OverridesLength).await;
+        let length = length.inspect_err(|failure| failure.log(Some(&self.environment_key)));
+        length.map_or(true, |length| length < MAX_ENVIRONMENT_OVERRIDES_LENGTH)
     }
 
     async fn ask<T: DeserializeOwned>(&self, part: Part, request: &impl Serialize) -> Result<T, Failure> {

@@ -78,7 +78,7 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
             answer::page(&entries, next.as_ref())
         }
         Action::Overrides(feature) => {
-            let known = directory.overrides(feature).await.map_err(failed)?;
+            let known = directory.overrides(feature, None).await.map_err(failed)?;
             answer::overrides(environment, known.overrides.unwrap_or_default())
         }
         Action::Order(target, command, reply) => match carry_out(env, environment, &target, command).await? {
@@ -105,10 +105,14 @@ async fn carry_out(
     target: &Target,
     command: Command,
 ) -> Result<Result<(String, Identity), Refusal>, Error> {
+    let directory = Directory::new(env, environment.key());
+    if command.adds_overrides() && !directory.takes_overrides().await {
+        return Ok(Err(Refusal::EnvironmentFull));
+    }
     let (identifier, uuid) = match target {
         Target::Identifier(identifier) => (identifier.clone(), None),
         Target::Uuid(uuid) => {
-            let found = Directory::new(env, environment.key()).resolve(uuid).await.map_err(|failure| {
+            let found = directory.resolve(uuid).await.map_err(|failure| {
                 failure.log(Some(environment.key()));
                 Error::Unavailable(Part::Directory)
             })?;

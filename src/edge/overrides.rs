@@ -42,7 +42,7 @@ pub async fn of(env: &Env, environment: &Environment) -> Result<(Rc<Known>, Opti
     let known = known.map(|known| known.value);
     let began_at = milliseconds();
     let version = known.as_ref().map(|known| known.version);
-    match Directory::new(env, name).overrides_since(version).await {
+    match Directory::new(env, name).overrides(None, version).await {
         Ok(seen) => {
             let (overrides, rendered) = match (seen.overrides, &known) {
                 (Some(overrides), _) => (overrides, None),

@@ -80,6 +80,10 @@ async fn answer_or_fail(
 
 async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
     let identities = transfer::read_import(environment, body).map_err(Error::Invalid)?;
+    let adds_overrides = identities.iter().any(|(_, import)| !import.overrides.is_empty());
+    if adds_overrides && !Directory::new(env, environment.key()).takes_overrides().await {
+        return Err(Error::Invalid(json!({"detail": refused(Refusal::EnvironmentFull)})));
+    }
     let commands = identities.into_iter().map(|(name, import)| (name, Command::Import(Box::new(import))));
     let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands.collect()).await?;
     report(&outcomes)
@@ -147,7 +151,7 @@ fn report(outcomes: &[Result<Identity, Refusal>]) -> Result<Response<'static>, E
     let problem = |outcome: &Result<Identity, Refusal>| match outcome {
         Ok(_) => json!({}),
         Err(Refusal::Unavailable) => Error::Unavailable(Part::Identity).body(),
-        Err(refusal) => json!({"detail": format!("The identity was refused: {refusal:?}.")}),
+        Err(refusal) => json!({"detail": refused(*refusal)}),
     };
     let report: Vec<Value> = outcomes.iter().map(problem).collect();
     let mut response = Response::error(&Error::Invalid(json!({"data": report})));
@@ -156,6 +160,10 @@ fn report(outcomes: &[Result<Identity, Refusal>]) -> Result<Response<'static>, E
         response = response.with("retry-after", crate::api::RETRY_AFTER_SECONDS);
     }
     Ok(response)
+}
+
+fn refused(refusal: Refusal) -> String {
+    format!("The identity was refused: {refusal:?}.")
 }
 
 fn ok(body: &Value) -> Response<'static> {

@@ -59,6 +59,32 @@ pub enum Command {
     Erase,
 }
 
+impl Command {
+    /// Whether it may change what the identity's overrides are, or what is known of them.
+    pub fn concerns_overrides(&self) -> bool {
+        self.adds_overrides()
+            || matches!(
+                self,
+                Command::DeleteOverride(_)
+                    | Command::DeleteOverrideOf(_)
+                    | Command::ReplaceOverrides(_)
+                    | Command::Import(_)
+                    | Command::Tell
+                    | Command::Erase
+            )
+    }
+
+    /// Whether it brings overrides.
+    pub fn adds_overrides(&self) -> bool {
+        match self {
+            Command::CreateOverride(_) | Command::UpdateOverride(..) | Command::PutOverride(..) => true,
+            Command::ReplaceOverrides(states) => !states.is_empty(),
+            Command::Import(import) => !import.overrides.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 /// An identity that comes from elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Import {
@@ -119,6 +145,8 @@ pub enum Refusal {
     TooLarge,
     /// More overrides than [`super::MAX_OVERRIDES_LENGTH`].
     TooManyOverrides,
+    /// More overrides than [`super::directory::MAX_ENVIRONMENT_OVERRIDES_LENGTH`].
+    EnvironmentFull,
     /// No such identity, or no such override.
     Missing,
     /// The identity is there already.

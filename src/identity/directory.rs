@@ -98,20 +98,38 @@ pub enum Request {
     Find(Query),
     /// Gives an [`Entry`] or null.
     Resolve(Box<str>),
-    /// Gives [`Overrides`]: of one feature if so.
-    Overrides(Option<i64>),
-    /// Gives [`Overrides`], without any if they are those of this version.
-    OverridesSince(Option<u64>),
+    /// Gives a page of [`Overrides`].
+    Overrides(OverridesQuery),
+    /// Gives how many bytes all overrides come to.
+    OverridesLength,
 }
 
-/// The overrides of an environment.
+/// A question for a page of an environment's overrides: what one call between objects takes is bounded (32 MiB).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverridesQuery {
+    /// Of one feature, else of all.
+    pub feature: Option<i64>,
+    /// The version that is known already.
+    pub known: Option<u64>,
+    /// The identifier after which the page begins.
+    pub after: Option<Box<str>>,
+}
+
+/// The overrides of an environment, or a page of them. All of an identity's are on one page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overrides {
     /// How often they have changed.
     pub version: u64,
     /// Those that were asked for, by identifier; none if they have not changed.
     pub overrides: Option<Vec<Override>>,
+    /// The identifier after which the next page begins, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Box<str>>,
 }
+
+/// How many bytes the overrides of an environment may come to before no more are taken. An isolate has 128 MiB for all
+/// that it does, and puts them into the document as a whole: that takes some four times as much for a moment.
+pub const MAX_ENVIRONMENT_OVERRIDES_LENGTH: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -111,7 +111,7 @@ test("a document that an isolate has seen stays while the directory fails", asyn
     let count = 0;
     export class DirectoryObject extends DurableObject {
       answer(request) {
-        if (JSON.parse(request).overrides_since === undefined || (count += 1) > 1) throw new Error("down");
+        if (JSON.parse(request).overrides === undefined || (count += 1) > 1) throw new Error("down");
         return JSON.stringify({ answer: { version: 1, overrides: [] }, rows: [0, 0] });
       }
     }

@@ -6,7 +6,7 @@ use super::action::{Reply, Target};
 use crate::api::{Error, Part, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
-use crate::identity::directory::{Entry, Override, PageKey};
+use crate::identity::directory::{Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Override, PageKey};
 use crate::identity::{Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, Refusal};
 
 /// A page of the directory.
@@ -52,6 +52,11 @@ pub fn refused(refusal: Refusal, target: &Target, reply: &Reply) -> Response<'st
         Refusal::TooManyOverrides => {
             json!([format!(
                 "The overrides of an identity must not be more than {MAX_OVERRIDES_LENGTH} bytes."
+            )])
+        }
+        Refusal::EnvironmentFull => {
+            json!([format!(
+                "The overrides of an environment must not be more than {MAX_ENVIRONMENT_OVERRIDES_LENGTH} bytes."
             )])
         }
         Refusal::TooLarge => {
