@@ -1,5 +1,7 @@
 //! A request's way through the worker: open, load, check, begin, answer.
 
+use std::borrow::Cow;
+
 use worker::{Context, Env, web_sys};
 
 use super::analytics;
@@ -11,9 +13,8 @@ use super::notices;
 use super::overrides;
 use super::proxy;
 use super::random;
-use super::respond::respond;
-use crate::api::{self, DocumentQuestion, EnvironmentKey, Error, Opened, Response, Route, Step};
-use crate::document::Environment;
+use super::respond::{respond, respond_with};
+use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 use crate::publish::Endpoint;
 
 /// A request, with what the entry module has read of it: a text crosses into WebAssembly for less than the call that
@@ -85,8 +86,22 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
             };
             let mut step = begin(&loaded, &incoming, route, &key).await;
             let environment = &loaded.environment.environment;
-            if let Ok(Step::Document(question)) = step {
-                step = document(&env, environment, &key, &question).await;
+            if let Ok(Step::Document(question)) = &step {
+                match overrides::of(&env, environment, &context).await {
+                    Ok((known, None)) if known.version == 0 => {
+                        step = Ok(Step::Fixed(question.fixed(environment, key.kind())));
+                    }
+                    Ok((known, stale_seconds)) => {
+                        let response = question.answer(environment, key.kind(), known.version, Cow::default);
+                        let response = response.stale(stale_seconds).stale(loaded.stale_seconds);
+                        let response = response.finish(Some(route), method);
+                        if response.status == 304 {
+                            return respond(response);
+                        }
+                        return respond_with(&response, known.document(environment));
+                    }
+                    Err(error) => step = Err(error),
+                }
             }
             if let (Ok(Step::Fixed(fixed)), None) = (&step, loaded.stale_seconds)
                 && let Some(response) = loaded.environment.fixed(*fixed, key.kind())
@@ -111,21 +126,6 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
             finish(response.stale(loaded.stale_seconds))
         }
     }
-}
-
-/// The environment document, with the overrides that were made here.
-async fn document<'e>(
-    env: &Env,
-    environment: &'e Environment,
-    key: &EnvironmentKey,
-    question: &DocumentQuestion,
-) -> Result<Step<'e>, Error> {
-    let (known, stale_seconds) = overrides::of(env, environment).await?;
-    if known.version == 0 && stale_seconds.is_none() {
-        return Ok(Step::Fixed(question.fixed(environment, key.kind())));
-    }
-    let response = question.answer(environment, key.kind(), known.version, || known.document(environment));
-    Ok(Step::Answered(response.stale(stale_seconds)))
 }
 
 async fn begin<'e>(

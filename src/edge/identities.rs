@@ -11,6 +11,7 @@ use worker::{Env, ObjectNamespace, console_log};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::overrides;
 use crate::api::{Error, Part};
 use crate::identity::{Command, Identity, Order, Outcome, Refusal};
 
@@ -53,6 +54,7 @@ async fn carry_out_by(
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
+    let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
         let (environment, identifier) = (environment_key.into(), identifier.into());
         let order = Order { environment, identifier, uuid: None, command };
@@ -64,14 +66,22 @@ async fn carry_out_by(
             Err(Refusal::Unavailable)
         })
     };
-    Ok(join_all(sent).await.into_iter().map(outcome).collect())
+    let outcomes = join_all(sent).await;
+    if concerns_overrides {
+        overrides::changed(environment_key);
+    }
+    Ok(outcomes.into_iter().map(outcome).collect())
 }
 
 /// Carries out a command and gives all that is known of the identity, when the directory knows it too.
 pub async fn carry_out_and_tell(env: &Env, order: Order) -> Result<Result<Identity, Refusal>, Error> {
     let environment_key = order.environment.clone();
     let objects = namespace(env, &environment_key)?;
+    let concerns_overrides = order.command.concerns_overrides();
     let outcome = send(&objects, order, IdentityStub::carry_out_and_tell, Config::of(env).log_rows).await;
+    if concerns_overrides {
+        overrides::changed(&environment_key);
+    }
     outcome.map_err(|failure| unavailable(failure, &environment_key))
 }
 

@@ -1,18 +1,24 @@
-//! The overrides of an environment that were made here, for its document: as the directory has them, else as this isolate
-//! last saw them.
+//! The overrides of an environment that were made here, for its document: as this isolate last saw them in the directory.
+//!
+//! They have the age of an environment that is published: young ones are served as they are, older ones are asked about
+//! behind an answer, or before it where there is little traffic. Whoever changes them here sees the change at once.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
-use worker::Env;
+use worker::js_sys::Uint8Array;
+use worker::{Context, Env};
 
 use super::clock::milliseconds;
+use super::config::Config;
 use super::directory::Directory;
+use super::failure::{Failure, Source};
+use super::timeout::within;
 use crate::api::{Error, Part, render_document};
 use crate::document::Environment;
 use crate::identity::directory::Override;
-use crate::memory::{Ages, Memory};
+use crate::memory::{Age, Ages, Memory};
 
 /// The overrides in one version.
 pub struct Known {
@@ -21,71 +27,116 @@ pub struct Known {
     overrides: Vec<Override>,
     /// When the directory last had this version, in milliseconds.
     confirmed_at: Cell<u64>,
+    /// Whether it did not say so when it was asked last.
+    unconfirmed: Cell<bool>,
     /// The document that they were last put into, by its version.
-    rendered: RefCell<Option<Rendered>>,
+    rendered: RefCell<Option<(Box<str>, Uint8Array)>>,
 }
-
-type Rendered = (Box<str>, Rc<[u8]>);
 
 thread_local! {
     /// By client key.
     static KNOWN: RefCell<Memory<Rc<Known>>> = RefCell::default();
+    /// When this isolate last had a command carried out that may have changed them, by client key.
+    static WRITTEN: RefCell<Memory<u64>> = RefCell::default();
 }
 
-/// The directory is asked each time, so nothing here grows old.
-const AGES: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
+/// How long the directory may take; and where there is something to serve instead.
+const TIMEOUT: Duration = Duration::from_secs(8);
+const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
-/// The environment's overrides; and for how many seconds they could not be confirmed, if the directory did not answer.
-pub async fn of(env: &Env, environment: &Environment) -> Result<(Rc<Known>, Option<u64>), Error> {
-    let name = environment.key();
-    let known = KNOWN.with_borrow_mut(|known| known.get(name, milliseconds(), AGES));
-    let known = known.map(|known| known.value);
-    let began_at = milliseconds();
-    let version = known.as_ref().map(|known| known.version);
-    match Directory::new(env, name).overrides(None, version).await {
-        Ok(seen) => {
-            let (overrides, rendered) = match (seen.overrides, &known) {
-                (Some(overrides), _) => (overrides, None),
-                // Nothing is new.
-                (None, Some(known)) => return Ok((known.confirmed(began_at), None)),
-                (None, None) => (Vec::new(), None),
-            };
-            let confirmed_at = Cell::new(began_at);
-            // With the document that they will be put into.
-            let document = if overrides.is_empty() { 0 } else { environment.document().len() };
-            let length = overrides.iter().map(|known| known.state.length() * 2).sum::<usize>() + document;
-            let rendered = RefCell::new(rendered);
-            let seen = Rc::new(Known { version: seen.version, overrides, confirmed_at, rendered });
-            KNOWN.with_borrow_mut(|known| known.put(name, seen.clone(), length, began_at));
-            Ok((seen, None))
+/// What is looked up by name and has no age.
+const AGELESS: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
+
+/// Notes that the environment's overrides may be others from now on.
+pub fn changed(environment_key: &str) {
+    let now = milliseconds();
+    WRITTEN.with_borrow_mut(|written| written.put(environment_key, now, 0, now));
+}
+
+/// The environment's overrides; and for how many seconds they could not be confirmed, if they could not.
+pub async fn of(
+    env: &Env,
+    environment: &Environment,
+    context: &Context,
+) -> Result<(Rc<Known>, Option<u64>), Error> {
+    let (name, now) = (environment.key(), milliseconds());
+    let ages = Ages::never_older_than(Config::of(env).freshness_seconds * 1000);
+    let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, AGELESS));
+    let remembered = KNOWN.with_borrow_mut(|known| known.get(name, now, ages));
+    // With the document that they will be put into.
+    let length = environment.document().len();
+    let known = match remembered {
+        Some(known) if written.is_some_and(|written| known.value.confirmed_at.get() <= written.value) => {
+            ask(env, name, length, Some(known.value)).await?
         }
+        Some(known) if known.age == Age::Old => ask(env, name, length, Some(known.value)).await?,
+        Some(known) => {
+            if known.age == Age::Middle && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now))
+            {
+                let (env, name, known) = (env.clone(), name.to_owned(), known.value.clone());
+                // A failure is logged where it happens.
+                context.wait_until(async move { drop(ask(&env, &name, length, Some(known)).await) });
+            }
+            known.value
+        }
+        None => ask(env, name, length, None).await?,
+    };
+    let stale = known.unconfirmed.get();
+    let seconds = milliseconds().saturating_sub(known.confirmed_at.get()) / 1000;
+    Ok((known, stale.then_some(seconds)))
+}
+
+/// Asks the directory, and remembers what it says. What is known already it does not say again.
+async fn ask(
+    env: &Env,
+    name: &str,
+    document_length: usize,
+    known: Option<Rc<Known>>,
+) -> Result<Rc<Known>, Error> {
+    let began_at = milliseconds();
+    let timeout = if known.is_some() { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
+    let directory = Directory::new(env, name);
+    let asked = directory.overrides(None, known.as_ref().map(|known| known.version));
+    let late = || Err(Failure::new(Source::DirectoryObject, format!("no answer within {timeout:?}")));
+    let seen = match within(timeout, asked).await.unwrap_or_else(late) {
+        Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(name));
             let known = known.ok_or(Error::Unavailable(Part::Directory))?;
-            let stale = milliseconds().saturating_sub(known.confirmed_at.get()) / 1000;
-            Ok((known, Some(stale)))
+            known.unconfirmed.set(true);
+            // Young again, so that not every request waits for a directory that does not answer.
+            KNOWN.with_borrow_mut(|memory| memory.renew(name, known.clone(), milliseconds()));
+            return Ok(known);
         }
-    }
+    };
+    let known = match (seen.overrides, known) {
+        // Nothing is new.
+        (None, Some(known)) => known,
+        (overrides, _) => Rc::new(Known {
+            version: seen.version,
+            overrides: overrides.unwrap_or_default(),
+            confirmed_at: Cell::default(),
+            unconfirmed: Cell::default(),
+            rendered: RefCell::default(),
+        }),
+    };
+    known.confirmed_at.set(began_at);
+    known.unconfirmed.set(false);
+    let document_length = if known.overrides.is_empty() { 0 } else { document_length };
+    let length = known.overrides.iter().map(|known| known.state.length() * 3).sum::<usize>();
+    KNOWN.with_borrow_mut(|memory| memory.put(name, known.clone(), length + document_length, began_at));
+    Ok(known)
 }
 
 impl Known {
-    fn confirmed(self: &Rc<Known>, at: u64) -> Rc<Known> {
-        self.confirmed_at.set(at);
-        self.clone()
-    }
-
-    /// The environment's document with these overrides in it.
-    pub fn document<'e>(&self, environment: &'e Environment) -> Cow<'e, [u8]> {
-        if self.overrides.is_empty() {
-            return environment.document().into();
-        }
+    /// The environment's document with these overrides in it, in the platform's form: it may be long, and is made once.
+    pub fn document(&self, environment: &Environment) -> Uint8Array {
         let rendered = self.rendered.borrow().clone();
-        let rendered = rendered.filter(|(version, _)| *version == environment.version).map(|(_, text)| text);
-        let text = rendered.unwrap_or_else(|| {
-            let text: Rc<[u8]> = render_document(environment, &self.overrides).into();
-            self.rendered.replace(Some((environment.version.clone(), text.clone())));
-            text
-        });
-        text.to_vec().into()
+        if let Some((_, text)) = rendered.filter(|(version, _)| *version == environment.version) {
+            return text;
+        }
+        let text = Uint8Array::from(&*render_document(environment, &self.overrides));
+        self.rendered.replace(Some((environment.version.clone(), text.clone())));
+        text
     }
 }

@@ -39,6 +39,12 @@ impl Prepared {
     }
 }
 
+/// The platform's form of an answer that has this body.
+pub fn respond_with(response: &Response<'_>, body: Uint8Array) -> WebResponse {
+    let prepared = head(response).map(|head| Prepared { body: Some(body), head });
+    prepared.map_or_else(|_| WebResponse::error(), |prepared| prepared.respond())
+}
+
 /// The platform's form of an answer.
 pub fn respond(response: Response<'_>) -> WebResponse {
     Prepared::new(&response).map_or_else(|_| WebResponse::error(), |prepared| prepared.respond())

@@ -12,6 +12,7 @@ use super::entry::Incoming;
 use super::environments::Environments;
 use super::failure::Failure;
 use super::identities;
+use super::overrides;
 use crate::admin::edge_identities::{Address, Route, page_query};
 use crate::admin::transfer::{self, MAX_BODY_LENGTH, PERMISSION, Transfer};
 use crate::admin::verdict::Verdict;
@@ -136,6 +137,9 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
         }
         *outcome = Ok(Identity::default());
         removed += 1;
+    }
+    if removed > 0 {
+        overrides::changed(environment.key());
     }
     if outcomes.iter().any(Result::is_err) {
         return report(&outcomes);

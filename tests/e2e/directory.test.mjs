@@ -117,7 +117,8 @@ test("a document that an isolate has seen stays while the directory fails", asyn
     }
     export default { fetch() { return new Response("none"); } };`;
   const objects = declaredObjects().map((object) => (object.binding === "DIRECTORY" ? { ...object, service: "failing" } : object));
-  const admin = await startAdmin(t, { objects, scripts: [{ name: "failing", source, classes: ["DirectoryObject"] }] });
+  const scripts = [{ name: "failing", source, classes: ["DirectoryObject"] }];
+  const admin = await startAdmin(t, { objects, scripts, variables: { FRESHNESS_SECONDS: 0 } });
   assert.equal((await admin.document()).status, 200);
   const stale = await admin.document();
   assert.equal(stale.status, 200);
@@ -197,6 +198,11 @@ test("the directory is rebuilt from identifiers, and loses who is not there", as
   assert.deepEqual(done, { repaired: 3, removed: 1 });
   assert.deepEqual(await admin.identifiers(), ["ada", "grace", "joan"]);
   assert.equal((await admin.document()).json().identity_overrides.filter(({ identifier }) => identifier === "ada").length, 1);
+  // A repair that finds everything as it should be changes nothing.
+  const { etag, "last-modified": date } = (await admin.document()).headers;
+  assert.deepEqual(await admin.expect(200, "POST", repair, { identifiers: ["ada", "grace"] }), { repaired: 2, removed: 0 });
+  const again = (await admin.document()).headers;
+  assert.deepEqual([again.etag, again["last-modified"]], [etag, date]);
   // Entries of identities that there are not.
   await admin.edge.stop();
   rmSync(join(admin.edge.stateFolder, "IdentityObject"), { recursive: true });

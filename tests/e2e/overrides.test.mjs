@@ -9,7 +9,7 @@ import { startAdmin } from "./admin.mjs";
 import { declaredObjects, eventually } from "./harness.mjs";
 
 test("an SDK that evaluates locally sees an override made here, and its end", async (t) => {
-  const admin = await startAdmin(t, { workers: 2 });
+  const admin = await startAdmin(t, { workers: 2, variables: { FRESHNESS_SECONDS: 1 } });
   const [, elsewhere] = admin.edge.ports;
   const quiet = Object.fromEntries(["error", "warn", "info", "debug", "trace"].map((level) => [level, () => {}]));
   const sdk = new Flagsmith({
@@ -21,30 +21,118 @@ test("an SDK that evaluates locally sees an override made here, and its end", as
     logger: quiet,
   });
   t.after(() => sdk.close());
-  const value = async () => (await sdk.getIdentityFlags("ada")).getFeatureValue("support_chat");
+  const value = async () => {
+    await sdk.updateEnvironment();
+    return (await sdk.getIdentityFlags("ada")).getFeatureValue("support_chat");
+  };
   const before = await value();
   await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "vip" });
-  await sdk.updateEnvironment();
-  assert.equal(await value(), "vip");
+  await eventually(async () => (await value()) === "vip", "it has the override");
   const path = `/api/v1/environments/environments/${admin.key}/edge-identities-featurestates`;
   await admin.expect(204, "DELETE", path, { identifier: "ada", feature: "support_chat" });
-  await sdk.updateEnvironment();
-  assert.equal(await value(), before);
+  await eventually(async () => (await value()) === before, "it has it no longer");
 });
 
 test("a change of overrides does not hide behind what a client keeps, in no location", async (t) => {
-  const admin = await startAdmin(t, { workers: 2 });
-  for (const value of ["one", "two", "three"]) {
-    for (const port of admin.edge.ports) {
-      const { headers } = await admin.document({}, port);
-      const kept = [{ "If-None-Match": headers.etag }, { "If-Modified-Since": headers["last-modified"] }];
-      for (const header of kept) assert.equal((await admin.document(header, port)).status, 304);
-      await admin.override("ada", "support_chat", { enabled: true, feature_state_value: `${value}-${port}` });
-      for (const header of kept) {
-        for (const port of admin.edge.ports) assert.equal((await admin.document(header, port)).status, 200, JSON.stringify(header));
-      }
+  const admin = await startAdmin(t, { workers: 2, variables: { FRESHNESS_SECONDS: 1 } });
+  const [here, elsewhere] = admin.edge.ports;
+  const set = (value) => admin.override("ada", "support_chat", { enabled: true, feature_state_value: value });
+  const valueIn = (document) => document.json().identity_overrides.find(({ identifier }) => identifier === "ada").identity_features[0].feature_state_value;
+  await set("zero");
+  for (const round of [1, 2, 3]) {
+    // Two changes, within one second.
+    const kept = [];
+    for (const value of [`${round}-first`, `${round}-second`]) {
+      await set(value);
+      // Whoever writes reads the change.
+      for (const header of kept) assert.equal((await admin.document(header, here)).status, 200, JSON.stringify(header));
+      const document = await admin.document({}, here);
+      assert.equal(valueIn(document), value);
+      const { etag, "last-modified": date } = document.headers;
+      kept.push({ "If-None-Match": etag }, { "If-Modified-Since": date });
+    }
+    const [firstTag, firstDate, secondTag, secondDate] = kept;
+    await eventually(async () => valueIn(await admin.document({}, elsewhere)) === `${round}-second`, "it is seen elsewhere");
+    for (const port of [here, elsewhere]) {
+      for (const header of [firstTag, firstDate]) assert.equal((await admin.document(header, port)).status, 200, JSON.stringify(header));
+      for (const header of [secondTag, secondDate]) assert.equal((await admin.document(header, port)).status, 304, JSON.stringify(header));
     }
   }
+});
+
+test("documents are answered without asking for overrides each time", async (t) => {
+  const admin = await startAdmin(t, { workers: 2, variables: { LOG_ROWS: "true", FRESHNESS_SECONDS: 3600 } });
+  const [here, elsewhere] = admin.edge.ports;
+  const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
+  await admin.identify("known");
+  await eventually(async () => (await admin.list()).length === 1, "the directory is told");
+  const before = lines("directory");
+  // The line of an identity's call comes after those of the calls before it.
+  const calls = async () => {
+    const identified = lines("identity");
+    await admin.identify("known");
+    await eventually(() => lines("identity") > identified, "the call is reported");
+    return lines("directory") - before;
+  };
+  const read = async (port) => {
+    for (let count = 0; count < 100; count += 1) assert.equal((await admin.document({}, port)).status, 200);
+  };
+  for (const [port, expected] of [[here, 1], [elsewhere, 2]]) {
+    await read(port);
+    assert.equal(await calls(), expected);
+  }
+  await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "vip" });
+  const written = await calls();
+  // Only who wrote asks again.
+  await read(here);
+  await read(elsewhere);
+  assert.equal(await calls(), written + 1);
+  assert.ok((await admin.document({}, here)).text.includes('"vip"'));
+});
+
+test("an environment's overrides are bounded, and its document has all of them", async (t) => {
+  const admin = await startAdmin(t);
+  const features = (await admin.document()).json().feature_states.map(({ feature: { id, name, type } }) => ({ id, name, type }));
+  // One character that is none of Latin-1's, so that each takes two bytes between objects.
+  const value = `${"x".repeat(19_999)}€`;
+  const uuid = (first, second) => `${first.toString(16).padStart(8, "0")}-1111-4111-8111-${second.toString(16).padStart(12, "0")}`;
+  const line = (number) =>
+    JSON.stringify({
+      identifier: `user-${String(number).padStart(3, "0")}`,
+      identity_features: features.map((feature, index) => ({
+        feature,
+        enabled: true,
+        feature_state_value: value,
+        featurestate_uuid: uuid(number, index),
+        multivariate_feature_state_values: [],
+      })),
+    });
+  const bring = (first, count) => {
+    const lines = Array.from({ length: count }, (_, index) => line(first + index));
+    return admin.send("POST", `/edge/environments/${admin.key}/identities/import/`, lines.join("\n"));
+  };
+  let count = 0;
+  for (; count < 120; count += 20) assert.equal((await bring(count, 20)).status, 200);
+  const full = await bring(count, 1);
+  assert.deepEqual([full.status, full.json()], [400, { detail: "The overrides of an environment must not be more than 16777216 bytes." }]);
+  const path = `/api/v1/environments/${admin.key}/edge-identities-featurestates/`;
+  const refused = await admin.send("PUT", path, { identifier: "ada", feature: "support_chat", enabled: true });
+  assert.deepEqual([refused.status, refused.json()], [400, ["The overrides of an environment must not be more than 16777216 bytes."]]);
+  const document = await fetch(`${admin.edge.address}/api/v1/environment-document/`, { headers: { "X-Environment-Key": admin.serverKey } });
+  assert.equal(document.status, 200);
+  const overrides = new Map((await document.json()).identity_overrides.map((identity) => [identity.identifier, identity.identity_features]));
+  for (let number = 0; number < count; number += 1) {
+    const states = overrides.get(`user-${String(number).padStart(3, "0")}`);
+    assert.deepEqual(states?.map(({ feature, feature_state_value }) => [feature.id, feature_state_value === value]), features.map(({ id }) => [id, true]));
+  }
+  const { results } = await admin.expect(200, "GET", `/api/v1/environments/${admin.key}/edge-identity-overrides?feature=${features[0].id}`);
+  assert.equal(results.length, count);
+  // What makes room is taken, and then there is some.
+  for (let number = 0; number < 17; number += 1) {
+    const identifier = `user-${String(number).padStart(3, "0")}`;
+    for (const { id } of features) await admin.expect(204, "DELETE", path, { identifier, feature: id });
+  }
+  await admin.override("ada", "support_chat", { enabled: true });
 });
 
 test("traits are uploaded in bulk, with and without a slash", async (t) => {
