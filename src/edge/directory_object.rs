@@ -17,21 +17,35 @@ use super::{directory_rows, override_rows};
 use crate::identity::directory::{Overrides, Request, Tidings};
 
 /// A part of a directory.
-#[durable_object(fetch)]
+#[durable_object(alarm)]
 pub struct DirectoryObject {
     sql: Database,
     /// Whether its tables are known to be there.
     ready: Cell<bool>,
+    /// Whether the alarm is set, as far as this life of the object knows.
+    alarmed: Cell<bool>,
 }
 
 impl DurableObject for DirectoryObject {
     fn new(state: State, _env: Env) -> DirectoryObject {
-        DirectoryObject { sql: Database::of(&state.storage()), ready: Cell::new(false) }
+        DirectoryObject {
+            sql: Database::of(&state.storage()),
+            ready: Cell::default(),
+            alarmed: Cell::default(),
+        }
     }
 
     /// Nobody's way in: requests come by [`DirectoryObject::answer`].
     async fn fetch(&self, _request: WebRequest) -> Result<Response> {
         Response::error("Not found.", 404)
+    }
+
+    /// Forgets who has been gone for long, also where nobody tells it anything.
+    async fn alarm(&self) -> Result<Response> {
+        self.alarmed.set(false);
+        directory_rows::forget(&self.sql, milliseconds().saturating_sub(GONE_FOR))?;
+        self.set_alarm()?;
+        Response::empty()
     }
 }
 
@@ -66,6 +80,7 @@ impl DirectoryObject {
         let answer = match request {
             Request::Tell(tidings) => {
                 self.sql.at_once(|| self.hear(&tidings))?;
+                self.set_alarm()?;
                 "null".to_owned()
             }
             Request::Find(query) => serde_json::to_string(&directory_rows::find(&self.sql, &query)?)?,
@@ -74,6 +89,16 @@ impl DirectoryObject {
             Request::OverridesLength => override_rows::length(&self.sql)?.to_string(),
         };
         Ok(answer)
+    }
+
+    /// Sets the alarm for the one who has been gone for longest, if there is one and it is not set.
+    fn set_alarm(&self) -> Result<()> {
+        if self.alarmed.get() {
+            return Ok(());
+        }
+        let Some(first) = directory_rows::gone_first(&self.sql)? else { return Ok(()) };
+        self.alarmed.set(true);
+        self.sql.set_alarm(first + GONE_FOR)
     }
 
     fn hear(&self, tidings: &Tidings) -> Result<()> {

@@ -92,6 +92,12 @@ pub fn note(sql: &Database, identifier: &str, sequence: u64, gone_at: Option<u64
     sql.execute(HEAR, vec![hash(identifier).into(), number(sequence), gone_at.map(number).into()])
 }
 
+/// Since when somebody has been gone whom it remembers.
+pub fn gone_first(sql: &Database) -> Result<Option<u64>> {
+    let query = "SELECT json_quote(gone_at) FROM heard WHERE gone_at IS NOT NULL ORDER BY gone_at LIMIT 1";
+    Ok(sql.read(query, vec![])?.pop())
+}
+
 /// Forgets who was gone by then.
 pub fn forget(sql: &Database, gone_by: u64) -> Result<()> {
     sql.execute(FORGET, vec![number(gone_by)])

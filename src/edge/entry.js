@@ -33,7 +33,7 @@ export default {
 export const IdentityObject = objectClass(rust.IdentityObject, ["carryOut", "carryOutAndTell", "alarm"]);
 
 /** A shard of an environment's directory of identities. */
-export const DirectoryObject = objectClass(rust.DirectoryObject, ["answer"]);
+export const DirectoryObject = objectClass(rust.DirectoryObject, ["answer", "alarm"]);
 
 /** Publishes one environment. */
 export const EnvironmentObject = objectClass(rust.EnvironmentObject, [
