@@ -1,13 +1,19 @@
 //! Moves of identities: in from elsewhere and out again, in the shape that Flagsmith stores them in (contract §D), and
 //! the directory's repair. These are no routes of Flagsmith's.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::authorization::Permission;
-use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules};
+use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
 use crate::document::json::Json;
-use crate::document::{Environment, FeatureKey, FeatureState, Timestamp};
+use crate::document::{Environment, Timestamp};
+use crate::identity::directory::Entry;
 use crate::identity::{Identity, Import};
+use state::Definitions;
+
+mod state;
 
 /// The longest body, in bytes.
 pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
@@ -66,7 +72,8 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
             json!({"detail": format!("Number of identities must not be more than {MAX_IDENTITIES}")}),
         );
     }
-    let read: Vec<_> = lines.iter().map(|line| read_line(environment, line)).collect();
+    let mut definitions = Definitions::of(environment);
+    let read: Vec<_> = lines.iter().map(|line| read_line(&mut definitions, line)).collect();
     if read.iter().any(Result::is_err) {
         let report: Vec<Value> =
             read.into_iter().map(|line| line.err().unwrap_or_else(|| json!({}))).collect();
@@ -75,9 +82,8 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
     Ok(read.into_iter().flatten().collect())
 }
 
-/// An identity as Flagsmith stores it. Features are found by their number where it is that of a feature of the same
-/// name, else by their name, else by their number.
-fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import), Value> {
+/// An identity as Flagsmith stores it.
+fn read_line(definitions: &mut Definitions<'_>, line: &[u8]) -> Result<(String, Import), Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
     let text = |max_length, optional| TextRules { max_length, optional };
     let mut fields = Fields::of(json)?;
@@ -95,23 +101,8 @@ fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import),
     };
     let traits =
         if fields.has("identity_traits") { fields.list("identity_traits", read_trait) } else { Vec::new() };
-    let read_state = |item: Json<'_>| {
-        let state = serde_json::from_str::<FeatureState>(item.source());
-        let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
-        let mut state = state.ok_or_else(|| json!({"non_field_errors": ["This is no feature state."]}))?;
-        let numbered = environment.feature_with_id(state.feature.id);
-        let numbered = numbered.and_then(|id| environment.ruleset.features.get(id));
-        if numbered.is_none_or(|feature| *feature.name != *state.feature.name) {
-            // Of another origin, where numbers mean other features; or renamed since.
-            let defined = |key| environment.feature_definition(&key);
-            let name = FeatureKey::Name(state.feature.name.to_string());
-            let definition = defined(name).or_else(|| defined(FeatureKey::Id(state.feature.id)));
-            state.feature = definition.map_or(state.feature, |definition| definition.feature);
-        }
-        Ok::<_, Value>(Some(state))
-    };
     let overrides = if fields.has("identity_features") {
-        fields.list("identity_features", read_state)
+        fields.list("identity_features", |item| definitions.read(item))
     } else {
         Vec::new()
     };
@@ -120,9 +111,25 @@ fn read_line(environment: &Environment, line: &[u8]) -> Result<(String, Import),
         created_date: created_date.map(Into::into),
         dashboard_alias: alias.map(|alias| alias.to_lowercase().into()),
         traits,
-        overrides: overrides.into_iter().flatten().collect(),
+        overrides,
     };
     fields.finish((identifier, import))
+}
+
+/// Refuses identities whose UUID is another's, whom the directory knows or who comes before: by it an identity is found.
+pub fn check_uuids(identities: &[(String, Import)], known: &[Entry]) -> Result<(), Value> {
+    let mut owners: HashMap<&str, &str> =
+        known.iter().map(|entry| (&*entry.uuid, &*entry.identifier)).collect();
+    let report: Vec<Value> = identities
+        .iter()
+        .map(|(identifier, import)| match &import.uuid {
+            Some(uuid) if *owners.entry(uuid).or_insert(identifier) != identifier => {
+                json!({"identity_uuid": ["Another identity of this environment has this UUID."]})
+            }
+            _ => json!({}),
+        })
+        .collect();
+    if report.iter().all(|problem| *problem == json!({})) { Ok(()) } else { Err(json!({"data": report})) }
 }
 
 /// A text that names something in paths and in documents.
@@ -161,7 +168,8 @@ pub fn read_repair(body: &[u8]) -> Result<Vec<String>, Value> {
     let json = Json::parse(body).map_err(|problem| json!({"detail": problem}))?;
     let mut fields = Fields::of(json)?;
     let identifiers = fields.list("identifiers", |item| {
-        item.text().map(|text| text.into_owned()).ok_or_else(|| json!(["Not a valid string."]))
+        let text = item.text().ok_or_else(|| json!(["Not a valid string."]))?;
+        check_text(&text, MAX_IDENTIFIER_LENGTH).map(|()| text.into_owned())
     });
     if identifiers.len() > MAX_IDENTITIES {
         return Err(
@@ -172,106 +180,4 @@ pub fn read_repair(body: &[u8]) -> Result<Vec<String>, Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::ruleset::Engine;
-    use crate::identity::{Command, Moment, Order};
-
-    fn environment() -> Environment {
-        let document = json!({"api_key": "k", "project": {}, "feature_states": [
-            {"feature": {"id": 7, "name": "f"}, "enabled": true, "feature_state_value": "x"},
-            {"feature": {"id": 8, "name": "g"}, "enabled": true, "feature_state_value": "y"},
-        ]});
-        Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap()
-    }
-
-    #[test]
-    fn what_goes_out_comes_in_again() {
-        let line = json!({
-            "composite_key": "k_ada", "environment_api_key": "k", "identifier": "ada",
-            "identity_uuid": "00000000-0000-4000-8000-000000000001", "created_date": "2020-01-01T00:00:00+00:00",
-            "identity_traits": [
-                {"trait_key": "b", "trait_value": true}, {"trait_key": "f", "trait_value": 1.5},
-                {"trait_key": "i", "trait_value": 9_007_199_254_740_993_i64}, {"trait_key": "t", "trait_value": "ü"},
-            ],
-            "identity_features": [{
-                "feature": {"id": 7, "name": "f", "type": "STANDARD"}, "enabled": false,
-                "feature_state_value": null, "django_id": 3, "featurestate_uuid": "00000000-0000-4000-8000-000000000002",
-                "multivariate_feature_state_values": [{
-                    "id": null, "mv_fs_value_uuid": "m", "percentage_allocation": 10.5,
-                    "multivariate_feature_option": {"id": 1, "value": 3, "key": "key"},
-                }],
-            }],
-            "django_id": null, "dashboard_alias": "an alias",
-        });
-        let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
-        let [(identifier, import)] = read.as_slice() else { panic!("{read:?}") };
-        let command = Command::Import(Box::new(import.clone()));
-        let order =
-            Order { environment: "k".into(), identifier: identifier.as_str().into(), uuid: None, command };
-        let mut identity = Identity::default();
-        identity.apply(order, Moment { now: 5, random: &|| [1; 16] }).unwrap();
-        assert_eq!(render("k", "ada", &identity), line);
-    }
-
-    #[test]
-    fn features_are_found_by_number_else_by_name() {
-        let id_of = |id: i64, name: &str| {
-            let line = json!({"identifier": "a", "identity_features": [
-                {"feature": {"id": id, "name": name}, "enabled": true, "featurestate_uuid": "00000000-0000-4000-8000-000000000002"},
-            ]});
-            let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
-            read.first().unwrap().1.overrides.first().unwrap().feature.id
-        };
-        assert_eq!((id_of(7, "renamed"), id_of(1, "f"), id_of(1, "gone")), (7, 7, 1));
-        // The number is another feature's here.
-        assert_eq!((id_of(8, "f"), id_of(7, "g")), (7, 8));
-    }
-
-    #[test]
-    fn an_import_is_right_as_a_whole() {
-        for wrong in [
-            json!({"identity_uuid": "../x"}),
-            json!({"created_date": "yesterday"}),
-            json!({"identity_features": [{"feature": {"id": 7, "name": "f"}, "enabled": true}]}),
-            json!({"identity_features": [{"feature": {"id": 7, "name": "f"}, "feature_state_value": []}]}),
-        ] {
-            let mut line = wrong.clone();
-            line["identifier"] = "a".into();
-            assert!(read_import(&environment(), line.to_string().as_bytes()).is_err(), "{wrong}");
-        }
-        let body = "{\"identifier\": \"a\"}\n\n{\"identifier\": 1, \"identity_traits\": [{}]}\nno json\n";
-        let report = read_import(&environment(), body.as_bytes()).unwrap_err();
-        let [first, second, third] = report["data"].as_array().unwrap().as_slice() else {
-            panic!("{report}")
-        };
-        assert_eq!(*first, json!({}));
-        assert_eq!(second["identity_traits"][0]["trait_key"], json!(["This field is required."]));
-        assert!(third["detail"].is_string());
-        let many = "{\"identifier\": \"a\"}\n".repeat(101);
-        assert!(read_import(&environment(), many.as_bytes()).unwrap_err()["detail"].is_string());
-    }
-
-    #[test]
-    fn forms_are_not_taken() {
-        for (media_type, expected) in [
-            ("application/json", true),
-            ("Application/X-NDJSON; charset=utf-8", true),
-            ("text/plain", false),
-            ("application/x-www-form-urlencoded", false),
-            ("", false),
-        ] {
-            assert_eq!(takes(media_type), expected, "{media_type}");
-        }
-    }
-
-    #[test]
-    fn paths() {
-        let parse = |path| Transfer::parse(path).map(|(_, transfer)| transfer);
-        assert_eq!(parse("/edge/environments/k/identities/import/"), Some(Transfer::Import));
-        assert_eq!(parse("/edge/environments/k/identities/export"), Some(Transfer::Export));
-        assert_eq!(parse("/edge/environments/k/identities/repair/"), Some(Transfer::Repair));
-        assert_eq!(parse("/edge/environments/k/identities/"), None);
-        assert_eq!(parse("/edge/status"), None);
-    }
-}
+mod tests;

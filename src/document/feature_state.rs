@@ -83,14 +83,9 @@ fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error>
 }
 
 impl FeatureState {
-    /// About how many bytes it takes.
+    /// How many bytes it takes as JSON, which is how it is stored.
     pub fn length(&self) -> usize {
-        let value = |value: &Value| value.as_str().map_or(16, str::len);
-        let options = self
-            .multivariate_feature_state_values
-            .iter()
-            .map(|multivariate| 200 + value(&multivariate.multivariate_feature_option.value));
-        200 + self.feature.name.len() + value(&self.feature_state_value) + options.sum::<usize>()
+        serde_json::to_string(self).map_or(0, |text| text.len())
     }
 
     /// Multivariate values by their priority: by number, those without one by their UUID read as a number.

@@ -73,15 +73,22 @@ impl Directory {
 
     /// The entry of this UUID. One that was made here tells which shard knows it; for any other all are asked.
     pub async fn resolve(&self, uuid: &str) -> Result<Option<Entry>, Failure> {
-        let request = Request::Resolve(uuid.into());
+        let request = Request::Resolve(vec![uuid.into()]);
         let mut shards = shards_for(uuid);
         if let Some(first) = shards.next()
-            && let Some(entry) = self.ask(Part::Shard(first), &request).await?
+            && let Some(entry) = self.ask::<Vec<Entry>>(Part::Shard(first), &request).await?.pop()
         {
             return Ok(Some(entry));
         }
-        let asked = shards.map(|shard| self.ask::<Option<Entry>>(Part::Shard(shard), &request));
+        let asked = shards.map(|shard| self.ask::<Vec<Entry>>(Part::Shard(shard), &request));
         Ok(try_join_all(asked).await?.into_iter().flatten().next())
+    }
+
+    /// The entries of these UUIDs, of which there are no others.
+    pub async fn resolve_all(&self, uuids: Vec<Box<str>>) -> Result<Vec<Entry>, Failure> {
+        let request = Request::Resolve(uuids);
+        let asked = (0..SHARDS).map(|shard| self.ask::<Vec<Entry>>(Part::Shard(shard), &request));
+        Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
     /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.

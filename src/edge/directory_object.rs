@@ -84,7 +84,7 @@ impl DirectoryObject {
                 "null".to_owned()
             }
             Request::Find(query) => serde_json::to_string(&directory_rows::find(&self.sql, &query)?)?,
-            Request::Resolve(uuid) => serde_json::to_string(&directory_rows::resolve(&self.sql, &uuid)?)?,
+            Request::Resolve(uuids) => serde_json::to_string(&directory_rows::resolve(&self.sql, &uuids)?)?,
             Request::Overrides(query) => serde_json::to_string(&override_rows::page(&self.sql, query)?)?,
             Request::OverridesLength => override_rows::length(&self.sql)?.to_string(),
         };
@@ -122,8 +122,8 @@ impl DirectoryObject {
 /// What an object answers that was never told anything.
 fn nothing(request: &Request) -> Result<String> {
     Ok(match request {
-        Request::Tell(_) | Request::Resolve(_) => "null".to_owned(),
-        Request::Find(_) => "[]".to_owned(),
+        Request::Tell(_) => "null".to_owned(),
+        Request::Find(_) | Request::Resolve(_) => "[]".to_owned(),
         Request::Overrides(_) => {
             serde_json::to_string(&Overrides { overrides: Some(Vec::new()), ..Overrides::default() })?
         }

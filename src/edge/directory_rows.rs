@@ -41,10 +41,10 @@ pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry
     sql.execute(SET_ENTRY, values)
 }
 
-/// The entry of a UUID.
-pub fn resolve(sql: &Database, uuid: &str) -> Result<Option<Entry>> {
-    let query = format!("SELECT {ENTRY} FROM entry WHERE uuid = ? LIMIT 1");
-    Ok(sql.read(&query, vec![uuid.into()])?.pop())
+/// The entries of these UUIDs.
+pub fn resolve(sql: &Database, uuids: &[Box<str>]) -> Result<Vec<Entry>> {
+    let query = format!("SELECT {ENTRY} FROM entry WHERE uuid IN (SELECT value FROM json_each(?))");
+    sql.read(&query, vec![serde_json::to_string(uuids)?.into()])
 }
 
 /// A page of entries. One lower bound, so that it begins where the index is entered.

@@ -13,13 +13,13 @@ use super::environments::Environments;
 use super::failure::Failure;
 use super::identities;
 use super::overrides;
-use crate::admin::edge_identities::{Address, Route, page_query};
+use crate::admin::edge_identities::{Address, Route, answer, page_query};
 use crate::admin::transfer::{self, MAX_BODY_LENGTH, PERMISSION, Transfer};
 use crate::admin::verdict::Verdict;
 use crate::api::{EnvironmentKey, Error, Part, Response};
 use crate::document::Environment;
 use crate::identity::directory::{PageKey, Tidings};
-use crate::identity::{Command, Identity, Refusal};
+use crate::identity::{Command, Identity, Import, Refusal};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
@@ -85,9 +85,25 @@ async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     if adds_overrides && !Directory::new(env, environment.key()).takes_overrides().await {
         return Err(Error::Invalid(json!({"detail": refused(Refusal::EnvironmentFull)})));
     }
+    check_uuids(env, environment, &identities).await?;
     let commands = identities.into_iter().map(|(name, import)| (name, Command::Import(Box::new(import))));
     let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands.collect()).await?;
     report(&outcomes)
+}
+
+/// Refuses identities whose UUID is another's already. Two that come at the same moment are not noticed.
+async fn check_uuids(
+    env: &Env,
+    environment: &Environment,
+    identities: &[(String, Import)],
+) -> Result<(), Error> {
+    let uuids: Vec<_> = identities.iter().filter_map(|(_, import)| import.uuid.clone()).collect();
+    if uuids.is_empty() {
+        return Ok(());
+    }
+    let known = Directory::new(env, environment.key()).resolve_all(uuids).await;
+    let known = known.map_err(|failure| unavailable(&failure, environment))?;
+    transfer::check_uuids(identities, &known).map_err(Error::Invalid)
 }
 
 async fn export(env: &Env, environment: &Environment, query: &str) -> Result<Response<'static>, Error> {
@@ -167,7 +183,7 @@ fn report(outcomes: &[Result<Identity, Refusal>]) -> Result<Response<'static>, E
 }
 
 fn refused(refusal: Refusal) -> String {
-    format!("The identity was refused: {refusal:?}.")
+    answer::bound(refusal).unwrap_or_else(|| format!("The identity was refused: {refusal:?}."))
 }
 
 fn ok(body: &Value) -> Response<'static> {

@@ -96,8 +96,8 @@ pub enum Request {
     Tell(Tidings),
     /// Gives a list of [`Entry`].
     Find(Query),
-    /// Gives an [`Entry`] or null.
-    Resolve(Box<str>),
+    /// Gives a list of [`Entry`], those of these UUIDs.
+    Resolve(Vec<Box<str>>),
     /// Gives a page of [`Overrides`].
     Overrides(OverridesQuery),
     /// Gives how many bytes all overrides come to.

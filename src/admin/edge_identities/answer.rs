@@ -49,25 +49,27 @@ pub fn refused(refusal: Refusal, target: &Target, reply: &Reply) -> Response<'st
             json!([format!("Identity with identifier: {name} already exists")])
         }
         Refusal::OverrideExists => json!(["Feature state already exists."]),
-        Refusal::TooManyOverrides => {
-            json!([format!(
-                "The overrides of an identity must not be more than {MAX_OVERRIDES_LENGTH} bytes."
-            )])
-        }
-        Refusal::EnvironmentFull => {
-            json!([format!(
-                "The overrides of an environment must not be more than {MAX_ENVIRONMENT_OVERRIDES_LENGTH} bytes."
-            )])
-        }
-        Refusal::TooLarge => {
-            json!({"trait_value": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
-        }
+        Refusal::TooManyOverrides | Refusal::EnvironmentFull => json!([bound(refusal)]),
+        Refusal::TooLarge => json!({"trait_value": [bound(refusal)]}),
         Refusal::Unavailable => return Response::error(&Error::Unavailable(Part::Identity)),
         Refusal::NotAnInteger | Refusal::OutOfRange => {
             json!({"trait_value": ["Input should be a valid integer"]})
         }
     };
     Response::error(&Error::Invalid(body))
+}
+
+/// What is said of too much; nothing of other refusals.
+pub fn bound(refusal: Refusal) -> Option<String> {
+    let (what, length) = match refusal {
+        Refusal::TooLarge => ("traits of an identity", MAX_TRAITS_LENGTH),
+        Refusal::TooManyOverrides => ("overrides of an identity", MAX_OVERRIDES_LENGTH),
+        Refusal::EnvironmentFull => {
+            ("overrides of an environment", MAX_ENVIRONMENT_OVERRIDES_LENGTH as usize)
+        }
+        _ => return None,
+    };
+    Some(format!("The {what} must not be more than {length} bytes."))
 }
 
 /// What is answered when a command was carried out.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::fields::{Fields, INVALID_INTEGER, NOT_NULL, NULL_CHARACTERS, REQUIRED, all, integer_value};
+use crate::api::fields::{Fields, INVALID_INTEGER, NOT_NULL, REQUIRED, all, check_text, integer_value};
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateValue, python};
 use crate::identity::uuid;
@@ -54,7 +54,6 @@ pub fn feature_key(json: Option<Json<'_>>) -> Result<FeatureKey, Value> {
 /// Text, whole number, boolean or null. Other numbers are kept as texts: a feature's value is never a float.
 fn feature_value(json: Option<Json<'_>>) -> Result<Value, Value> {
     let Some(json) = json else { return Ok(Value::Null) };
-    let wrong = |problem: String| Err(json!({"string_value": [problem]}));
     match json.kind() {
         Kind::Null => Ok(Value::Null),
         Kind::Bool => Ok(json.is_true().into()),
@@ -64,17 +63,17 @@ fn feature_value(json: Option<Json<'_>>) -> Result<Value, Value> {
         },
         Kind::Float => Ok(python::json_text(json).unwrap_or_default().into()),
         Kind::String => {
-            let text = json.text().unwrap_or_default();
-            if text.chars().count() > MAX_VALUE_LENGTH {
-                return wrong(format!("Ensure this field has no more than {MAX_VALUE_LENGTH} characters."));
-            }
-            if text.contains('\0') {
-                return wrong(NULL_CHARACTERS.to_owned());
-            }
-            Ok(text.into())
+            let value = Value::from(json.text().unwrap_or_default());
+            check_value(&value).map(|()| value)
         }
-        Kind::List | Kind::Object => wrong("Not a valid string.".to_owned()),
+        Kind::List | Kind::Object => Err(json!({"string_value": ["Not a valid string."]})),
     }
+}
+
+/// A value's length and characters, if it is a text.
+pub fn check_value(value: &Value) -> Result<(), Value> {
+    let checked = value.as_str().map_or(Ok(()), |text| check_text(text, MAX_VALUE_LENGTH));
+    checked.map_err(|problems| json!({"string_value": problems}))
 }
 
 fn multivariate_values(

@@ -13,6 +13,7 @@ use crate::document::FeatureState;
 use crate::identity::uuid;
 
 pub use action::{Action, Reply, Target, page_query, read};
+pub use feature_state::check_value;
 pub use route::{Address, Route};
 
 /// Overrides as another identity gets them: the same under names of their own.

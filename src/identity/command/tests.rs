@@ -95,6 +95,12 @@ fn an_identity_is_bounded() {
     let many: Vec<_> = (0..200).map(|feature| state(feature, "u", &value)).collect();
     let full = identity.clone();
     assert_eq!(apply(&mut identity, Command::ReplaceOverrides(many)), Err(Refusal::TooManyOverrides));
+    // What is stored counts, and a quote is two bytes of JSON.
+    for (value, expected) in [("x", true), ("\"", false)] {
+        let many: Vec<_> = (0..50).map(|feature| state(feature, "u", &value.repeat(19_000))).collect();
+        let mut identity = identity.clone();
+        assert_eq!(apply(&mut identity, Command::ReplaceOverrides(many)).is_ok(), expected);
+    }
     assert_eq!(identity, full);
 }
 

@@ -1,0 +1,66 @@
+//! An override that comes from elsewhere, where numbers may mean other features and other options.
+
+use serde_json::{Value, json};
+
+use super::is_uuid;
+use crate::admin::edge_identities::check_value;
+use crate::document::json::Json;
+use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateOption};
+
+/// Features by what they were looked up by: to define one takes reading the whole document.
+pub struct Definitions<'e> {
+    environment: &'e Environment,
+    known: Vec<(FeatureKey, Option<FeatureDefinition>)>,
+}
+
+impl<'e> Definitions<'e> {
+    /// Nothing looked up yet.
+    pub fn of(environment: &'e Environment) -> Definitions<'e> {
+        Definitions { environment, known: Vec::new() }
+    }
+
+    fn get(&mut self, key: FeatureKey) -> Option<FeatureDefinition> {
+        if let Some((_, definition)) = self.known.iter().find(|(known, _)| *known == key) {
+            return definition.clone();
+        }
+        let definition = self.environment.feature_definition(&key);
+        self.known.push((key, definition.clone()));
+        definition
+    }
+
+    /// Reads an override. Its feature is found by its number where it is that of a feature of the same name, else by its
+    /// name, else by its number; its options by their number where it is that of an option of the same value, else by
+    /// their value. What is not found stays as it is.
+    pub fn read(&mut self, item: Json<'_>) -> Result<FeatureState, Value> {
+        let state = serde_json::from_str::<FeatureState>(item.source());
+        let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
+        let mut state = state.ok_or_else(|| json!({"non_field_errors": ["This is no feature state."]}))?;
+        check_value(&state.feature_state_value)?;
+        for value in &state.multivariate_feature_state_values {
+            check_value(&value.multivariate_feature_option.value)?;
+        }
+        let numbered = self.environment.feature_with_id(state.feature.id);
+        let numbered = numbered.and_then(|id| self.environment.ruleset.features.get(id));
+        let renumbered = numbered.is_none_or(|feature| *feature.name != *state.feature.name);
+        if !renumbered && state.multivariate_feature_state_values.is_empty() {
+            return Ok(state);
+        }
+        // Of another origin, where numbers mean other features; or renamed since.
+        let named = renumbered.then(|| self.get(FeatureKey::Name(state.feature.name.to_string())));
+        let Some(definition) = named.flatten().or_else(|| self.get(FeatureKey::Id(state.feature.id))) else {
+            return Ok(state);
+        };
+        if renumbered {
+            state.feature = definition.feature;
+        }
+        for value in &mut state.multivariate_feature_state_values {
+            let sent = &mut value.multivariate_feature_option;
+            let same = |known: &&MultivariateOption| known.value == sent.value;
+            let numbered = definition.options.iter().filter(same).find(|known| known.id == sent.id);
+            if let Some(known) = numbered.or_else(|| definition.options.iter().find(same)) {
+                sent.id = known.id;
+            }
+        }
+        Ok(state)
+    }
+}

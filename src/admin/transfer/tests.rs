@@ -1,0 +1,166 @@
+use super::*;
+use crate::document::ruleset::Engine;
+use crate::identity::{Command, Moment, Order};
+
+fn environment() -> Environment {
+    let document = json!({"api_key": "k", "project": {}, "feature_states": [
+        {"feature": {"id": 7, "name": "f"}, "enabled": true, "feature_state_value": "x"},
+        {"feature": {"id": 8, "name": "g"}, "enabled": true, "feature_state_value": "y"},
+    ]});
+    Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap()
+}
+
+#[test]
+fn what_goes_out_comes_in_again() {
+    let line = json!({
+        "composite_key": "k_ada", "environment_api_key": "k", "identifier": "ada",
+        "identity_uuid": "00000000-0000-4000-8000-000000000001", "created_date": "2020-01-01T00:00:00+00:00",
+        "identity_traits": [
+            {"trait_key": "b", "trait_value": true}, {"trait_key": "f", "trait_value": 1.5},
+            {"trait_key": "i", "trait_value": 9_007_199_254_740_993_i64}, {"trait_key": "t", "trait_value": "ü"},
+        ],
+        "identity_features": [{
+            "feature": {"id": 7, "name": "f", "type": "STANDARD"}, "enabled": false,
+            "feature_state_value": null, "django_id": 3, "featurestate_uuid": "00000000-0000-4000-8000-000000000002",
+            "multivariate_feature_state_values": [{
+                "id": null, "mv_fs_value_uuid": "m", "percentage_allocation": 10.5,
+                "multivariate_feature_option": {"id": 1, "value": 3, "key": "key"},
+            }],
+        }],
+        "django_id": null, "dashboard_alias": "an alias",
+    });
+    let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
+    let [(identifier, import)] = read.as_slice() else { panic!("{read:?}") };
+    let command = Command::Import(Box::new(import.clone()));
+    let order =
+        Order { environment: "k".into(), identifier: identifier.as_str().into(), uuid: None, command };
+    let mut identity = Identity::default();
+    identity.apply(order, Moment { now: 5, random: &|| [1; 16] }).unwrap();
+    assert_eq!(render("k", "ada", &identity), line);
+}
+
+#[test]
+fn features_are_found_by_number_else_by_name() {
+    let id_of = |id: i64, name: &str| {
+        let line = json!({"identifier": "a", "identity_features": [
+            {"feature": {"id": id, "name": name}, "enabled": true, "featurestate_uuid": "00000000-0000-4000-8000-000000000002"},
+        ]});
+        let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
+        read.first().unwrap().1.overrides.first().unwrap().feature.id
+    };
+    assert_eq!((id_of(7, "renamed"), id_of(1, "f"), id_of(1, "gone")), (7, 7, 1));
+    // The number is another feature's here.
+    assert_eq!((id_of(8, "f"), id_of(7, "g")), (7, 8));
+}
+
+#[test]
+fn an_import_is_right_as_a_whole() {
+    for wrong in [
+        json!({"identity_uuid": "../x"}),
+        json!({"created_date": "yesterday"}),
+        json!({"identity_features": [{"feature": {"id": 7, "name": "f"}, "enabled": true}]}),
+        json!({"identity_features": [{"feature": {"id": 7, "name": "f"}, "feature_state_value": []}]}),
+    ] {
+        let mut line = wrong.clone();
+        line["identifier"] = "a".into();
+        assert!(read_import(&environment(), line.to_string().as_bytes()).is_err(), "{wrong}");
+    }
+    let body = "{\"identifier\": \"a\"}\n\n{\"identifier\": 1, \"identity_traits\": [{}]}\nno json\n";
+    let report = read_import(&environment(), body.as_bytes()).unwrap_err();
+    let [first, second, third] = report["data"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!(*first, json!({}));
+    assert_eq!(second["identity_traits"][0]["trait_key"], json!(["This field is required."]));
+    assert!(third["detail"].is_string());
+    let many = "{\"identifier\": \"a\"}\n".repeat(101);
+    assert!(read_import(&environment(), many.as_bytes()).unwrap_err()["detail"].is_string());
+}
+
+#[test]
+fn forms_are_not_taken() {
+    for (media_type, expected) in [
+        ("application/json", true),
+        ("Application/X-NDJSON; charset=utf-8", true),
+        ("text/plain", false),
+        ("application/x-www-form-urlencoded", false),
+        ("", false),
+    ] {
+        assert_eq!(takes(media_type), expected, "{media_type}");
+    }
+}
+
+#[test]
+fn paths() {
+    let parse = |path| Transfer::parse(path).map(|(_, transfer)| transfer);
+    assert_eq!(parse("/edge/environments/k/identities/import/"), Some(Transfer::Import));
+    assert_eq!(parse("/edge/environments/k/identities/export"), Some(Transfer::Export));
+    assert_eq!(parse("/edge/environments/k/identities/repair/"), Some(Transfer::Repair));
+    assert_eq!(parse("/edge/environments/k/identities/"), None);
+    assert_eq!(parse("/edge/status"), None);
+}
+
+#[test]
+fn options_keep_their_meaning() {
+    let option = |id, value| {
+        json!({"id": id, "mv_fs_value_uuid": format!("m{id}"), "percentage_allocation": 50.0,
+            "multivariate_feature_option": {"id": id, "value": value}})
+    };
+    let document = json!({"api_key": "k", "project": {}, "feature_states": [{
+        "feature": {"id": 7, "name": "f", "type": "MULTIVARIATE"}, "enabled": true,
+        "multivariate_feature_state_values": [option(1, "red"), option(2, "blue"), option(3, "red")],
+    }]});
+    let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
+    let ids = |feature: i64, values: &[Value]| {
+        let line = json!({"identifier": "a", "identity_features": [{
+            "feature": {"id": feature, "name": "f", "type": "MULTIVARIATE"}, "enabled": true,
+            "featurestate_uuid": "00000000-0000-4000-8000-000000000002", "multivariate_feature_state_values": values,
+        }]});
+        let read = read_import(&environment, line.to_string().as_bytes()).unwrap();
+        let state = read.first().unwrap().1.overrides.first().unwrap().clone();
+        let values = state.multivariate_feature_state_values.iter();
+        values.map(|value| value.multivariate_feature_option.id.unwrap()).collect::<Vec<_>>()
+    };
+    // Of the same origin, and of another whose numbers are other options' here; what is nobody's stays.
+    assert_eq!(ids(7, &[option(3, "red"), option(2, "blue")]), [3, 2]);
+    assert_eq!(ids(70, &[option(1, "blue"), option(2, "red"), option(9, "green")]), [2, 1, 9]);
+}
+
+#[test]
+fn a_uuid_is_one_identitys() {
+    let line =
+        |identifier: &str, uuid: &str| json!({"identifier": identifier, "identity_uuid": uuid}).to_string();
+    let read = |lines: &[String]| read_import(&environment(), lines.join("\n").as_bytes()).unwrap();
+    let entry = |identifier: &str, uuid: &str| Entry {
+        identifier: identifier.into(),
+        uuid: uuid.into(),
+        alias: None,
+    };
+    let taken = json!({"identity_uuid": ["Another identity of this environment has this UUID."]});
+    let lines = [line("a", "aa"), line("b", "bb"), line("c", "aa"), line("a", "aa")];
+    assert_eq!(check_uuids(&read(&lines), &[]), Err(json!({"data": [{}, {}, taken, {}]})));
+    let lines = [line("a", "aa"), line("b", "bb")];
+    assert_eq!(check_uuids(&read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken]})));
+    // Itself.
+    assert_eq!(check_uuids(&read(&lines), &[entry("a", "aa"), entry("b", "bb")]), Ok(()));
+}
+
+#[test]
+fn texts_are_bounded() {
+    let line = |value: &str, option: &str| {
+        json!({"identifier": "a", "identity_features": [{
+            "feature": {"id": 7, "name": "f"}, "feature_state_value": value,
+            "featurestate_uuid": "00000000-0000-4000-8000-000000000002",
+            "multivariate_feature_state_values": [
+                {"percentage_allocation": 1, "multivariate_feature_option": {"value": option}}],
+        }]})
+        .to_string()
+    };
+    let (longest, longer) = ("\"".repeat(20_000), "\"".repeat(20_001));
+    assert!(read_import(&environment(), line(&longest, &longest).as_bytes()).is_ok());
+    for line in [line(&longer, ""), line("", &longer), line("\0", "")] {
+        let report = read_import(&environment(), line.as_bytes()).unwrap_err();
+        assert!(report["data"][0]["identity_features"][0]["string_value"].is_array(), "{report}");
+    }
+    let repair = |identifier: &str| read_repair(json!({"identifiers": [identifier]}).to_string().as_bytes());
+    assert!(repair(&"ü".repeat(2000)).is_ok());
+    assert!(repair(&"ü".repeat(2001)).unwrap_err()["identifiers"][0].is_array());
+}
