@@ -16,6 +16,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::clock::milliseconds;
 use super::database::Database;
 use super::directory::Directory;
+use super::failure::{Failure, Source};
 use super::identity_rows::{self, Due, Owner, Record};
 use super::random;
 use crate::identity::directory::{Entry, Tidings};
@@ -53,7 +54,11 @@ impl DurableObject for IdentityObject {
     /// Tells the directory what it has not been told.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
-        self.tell().await?;
+        if let Err(error) = self.tell().await {
+            // Left to the platform it would be tried six times, and never again.
+            Failure::new(Source::IdentityObject, error).log(None);
+            self.tell_later()?;
+        }
         Response::empty()
     }
 }
@@ -96,8 +101,11 @@ impl IdentityObject {
         let owner = Owner::from(&order);
         let mut record = match self.record.take() {
             Some(record) => record,
-            None => identity_rows::read(&self.sql)?,
+            None => self.read()?,
         };
+        if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
+            return Err("the order is for another identity".into());
+        }
         let moment = Moment { now: milliseconds(), random: &random };
         let result = match record.identity.apply(order, moment) {
             Ok(change) => {
@@ -124,10 +132,7 @@ impl IdentityObject {
             let directory = Directory::new(&self.env, &owner.environment);
             if let Err(failure) = try_join_all(tidings.into_iter().map(|told| directory.tell(told))).await {
                 failure.log(Some(&owner.environment));
-                let failures = self.failures.get() + 1;
-                self.failures.set(failures);
-                let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
-                return self.set_alarm(milliseconds() + backoff);
+                return self.tell_later();
             }
             self.told(due)?;
             // No command's.
@@ -139,7 +144,7 @@ impl IdentityObject {
     /// What there is to tell, if there is anything.
     fn due(&self) -> Result<Option<(Owner, Vec<Tidings>, Due)>> {
         if self.record.borrow().is_none() {
-            let record = identity_rows::read(&self.sql)?;
+            let record = self.read()?;
             self.record.replace(Some(record));
         }
         let record = self.record.borrow();
@@ -166,9 +171,27 @@ impl IdentityObject {
         self.sql.delete_all()
     }
 
+    /// What is stored. If the directory has to be told something and an error left that without an alarm, it gets one.
+    fn read(&self) -> Result<Record> {
+        let record = identity_rows::read(&self.sql)?;
+        if !record.due.is_nothing() && !self.alarmed.get() {
+            self.set_alarm(milliseconds() + TELL_AGAIN_AFTER)?;
+        }
+        Ok(record)
+    }
+
+    /// Has the alarm tell the directory, later each time.
+    fn tell_later(&self) -> Result<()> {
+        let failures = self.failures.get() + 1;
+        self.failures.set(failures);
+        let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
+        self.set_alarm(milliseconds() + backoff)
+    }
+
     fn set_alarm(&self, at: u64) -> Result<()> {
+        self.sql.set_alarm(at)?;
         self.alarmed.set(true);
-        self.sql.set_alarm(at)
+        Ok(())
     }
 }
 

@@ -222,6 +222,13 @@ impl Record {
     }
 }
 
+impl Owner {
+    /// Whether an order is for this identity.
+    pub fn is_of(&self, order: &Order) -> bool {
+        self.environment == order.environment && self.identifier == order.identifier
+    }
+}
+
 impl From<&Order> for Owner {
     fn from(order: &Order) -> Owner {
         let (environment, identifier) = (order.environment.clone(), order.identifier.clone());
