@@ -37,13 +37,15 @@ export function client(base, authorization) {
   };
 }
 
-/** Remembers in a file how far something has come, so that it goes on from there. */
-export function checkpoint(file, start) {
-  let state = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : start;
+/** Remembers in a file how far something has come, so that it goes on from there; `what` names it, and is no other's. */
+export function checkpoint(file, what, start) {
+  let state = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { ...what, ...start };
+  const other = Object.keys(what).filter((name) => state[name] !== what[name]);
+  if (other.length > 0) fail(`${file} is of an import with another ${other.join(" and ")}; remove it to begin anew`);
   return {
     get: () => state,
     set(next) {
-      state = next;
+      state = { ...what, ...next };
       // As a whole or not at all.
       writeFileSync(`${file}.new`, JSON.stringify(state));
       renameSync(`${file}.new`, file);

@@ -10,7 +10,8 @@ import { checkpoint, client, fail, pace, progress, required } from "./edge.mjs";
 
 const { SOURCE = "file", FILE = "", RATE = "200", BATCH = "50", AUTHORIZATION } = process.env;
 const environment = required("ENVIRONMENT");
-const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
+const edge = required("EDGE_URL");
+const send = client(edge, AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
 const wait = pace(Number(RATE));
 const batch = Math.min(100, Number(BATCH));
 
@@ -25,8 +26,7 @@ async function bring(lines) {
 
 async function importFile(file) {
   const { size } = statSync(file);
-  const reached = checkpoint(`${file}.imported`, { environment, bytes: 0, identities: 0 });
-  if (reached.get().environment !== environment) fail(`${file}.imported is of another environment's import`);
+  const reached = checkpoint(`${file}.imported`, { edge, environment }, { bytes: 0, identities: 0 });
   const show = progress(size);
   let { bytes, identities } = reached.get();
   let lines = [];
@@ -36,7 +36,7 @@ async function importFile(file) {
     await bring(lines);
     bytes += length;
     identities += lines.length;
-    reached.set({ environment, bytes, identities });
+    reached.set({ bytes, identities });
     show(bytes);
     lines = [];
     length = 0;
@@ -65,14 +65,20 @@ async function* linesOf(file, start) {
   if (rest.length > 0) yield { text: rest.toString("utf8"), bytes: rest.length };
 }
 
-/** Walks a self-hosted Flagsmith's own identities; their overrides are in the environment's document. */
+/**
+ * Walks a self-hosted Flagsmith's own identities; their overrides are in the environment's document.
+ *
+ * What is remembered is how many identities have been brought, not which page: pages may have another size when it goes on.
+ */
 async function importFromOrigin() {
-  const origin = client(required("ORIGIN_URL"), required("ORIGIN_AUTHORIZATION"));
+  const from = required("ORIGIN_URL");
+  const origin = client(from, required("ORIGIN_AUTHORIZATION"));
   const root = `/api/v1/environments/${environment}`;
-  const reached = checkpoint(`.import-${environment}.json`, { page: 1, identities: 0 });
+  const reached = checkpoint(`.import-${environment}.json`, { edge, origin: from, environment }, { identities: 0 });
   const document = await origin("GET", `${root}/document/`);
   const overrides = new Map(document.identity_overrides.map((identity) => [identity.identifier, identity]));
-  let { page, identities } = reached.get();
+  let page = Math.floor(reached.get().identities / batch) + 1;
+  let identities = (page - 1) * batch;
   let show = null;
   for (let more = true; more; page += 1) {
     const { count, next, results } = await origin("GET", `${root}/identities/?page_size=${batch}&page=${page}`);
@@ -81,7 +87,7 @@ async function importFromOrigin() {
     if (lines.length > 0) await bring(lines);
     identities += lines.length;
     more = next !== null;
-    reached.set({ page: page + 1, identities });
+    reached.set({ identities });
     show(identities);
   }
   console.log(`${identities} identities are in ${environment}.`);

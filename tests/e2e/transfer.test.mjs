@@ -31,6 +31,29 @@ test("what is brought in from a file is written out the same", async (t) => {
   assert.ok(existsSync(`${file}.imported`));
 });
 
+test("two identities never share a UUID, and what is wrong with one is said of it", async (t) => {
+  const admin = await startAdmin(t);
+  const bring = (...identities) =>
+    admin.send("POST", `/edge/environments/${admin.key}/identities/import/`, identities.map((identity) => JSON.stringify(identity)).join("\n"));
+  const [first, second] = [identity(admin.key, 0), identity(admin.key, 1)];
+  assert.equal((await bring(first)).status, 200);
+  const shared = { ...second, identity_uuid: first.identity_uuid };
+  const taken = { identity_uuid: ["Another identity of this environment has this UUID."] };
+  for (const [identities, data] of [[[shared], [taken]], [[first, shared], [{}, taken]]]) {
+    const response = await bring(...identities);
+    assert.deepEqual([response.status, response.json()], [400, { data }]);
+  }
+  assert.deepEqual(await admin.identifiers(), [first.identifier]);
+  assert.equal((await bring(first, second)).status, 200);
+  // As long as values may be, with what takes two bytes where it is stored; and longer.
+  const quoted = (length) => ({ ...first, identity_features: [{ ...first.identity_features[0], feature_state_value: '"'.repeat(length) }] });
+  assert.equal((await bring(quoted(20_000))).status, 200);
+  const long = await bring(second, quoted(1_900_000));
+  assert.equal(long.status, 400);
+  assert.deepEqual(long.json().data[0], {});
+  assert.match(long.text, /no more than 20000 characters/);
+});
+
 test("an import that broke off goes on from where it was", async (t) => {
   const admin = await startAdmin(t);
   const folder = mkdtempSync(join(tmpdir(), "identities-"));
@@ -42,6 +65,7 @@ test("an import that broke off goes on from where it was", async (t) => {
   assert.equal((await admin.list()).length, 20);
   const reached = JSON.parse(readFileSync(`${file}.imported`, "utf8"));
   assert.equal(reached.identities, 20);
+  await assert.rejects(run(t, "import-identities", admin, { FILE: file, EDGE_URL: "http://127.0.0.1:1" }), /another edge/);
   assert.equal(reached.bytes, Buffer.byteLength(lines.slice(0, 20).join("")));
   writeFileSync(file, lines.join(""));
   await run(t, "import-identities", admin, { FILE: file, BATCH: "10" });
@@ -50,19 +74,8 @@ test("an import that broke off goes on from where it was", async (t) => {
 
 test("a Flagsmith's own identities are walked with their traits and overrides", async (t) => {
   const admin = await startAdmin(t);
-  const origin = await startOrigin();
-  t.after(() => origin.close());
+  const { origin, all } = await startWalked(t, admin, 5);
   const root = `/api/v1/environments/${admin.key}`;
-  const all = Array.from({ length: 5 }, (_, number) => ({ id: number + 1, identifier: `user-${number}`, environment: 1 }));
-  origin.on("GET", `${root}/identities/`, ({ query }) => {
-    const page = Number(new URLSearchParams(query).get("page"));
-    const results = all.slice((page - 1) * 2, page * 2);
-    return { body: { count: all.length, next: page < 3 ? "there is more" : null, previous: null, results } };
-  });
-  origin.on("GET", /\/identities\/\d+\/traits\/$/, ({ path }) => {
-    const id = Number(/identities\/(\d+)/.exec(path)[1]);
-    return { body: [{ id, trait_key: "number", trait_value: id, created_date: "2026-01-01T00:00:00Z" }] };
-  });
   const [override] = identity(admin.key, 0).identity_features;
   const overridden = { identifier: "user-1", identity_features: [override], identity_traits: [], created_date: "2026-01-01T00:00:00+00:00" };
   origin.on("GET", `${root}/document/`, { body: { identity_overrides: [overridden] } });
@@ -73,6 +86,26 @@ test("a Flagsmith's own identities are walked with their traits and overrides", 
   assert.deepEqual(traits, [{ trait_key: "number", trait_value: 2 }]);
   assert.equal(flags.find(({ feature }) => feature.name === "support_chat").feature_state_value, "vip");
   for (const { headers } of origin.requests) assert.equal(headers.authorization, "Api-Key origin.key");
+});
+
+test("a walk goes on with pages of another size, and never into another worker", async (t) => {
+  const admin = await startAdmin(t);
+  const walked = await startWalked(t, admin, 11);
+  const { origin, all } = walked;
+  origin.on("GET", `/api/v1/environments/${admin.key}/document/`, { body: { identity_overrides: [] } });
+  const folder = mkdtempSync(join(tmpdir(), "transfer-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key" };
+  // It breaks off at the eighth, with pages of three.
+  walked.refused = 8;
+  await assert.rejects(run(t, "import-identities", admin, { ...settings, BATCH: "3" }, folder), /403/);
+  assert.equal((await admin.list()).length, 6);
+  walked.refused = null;
+  for (const other of [{ EDGE_URL: "http://127.0.0.1:1" }, { ORIGIN_URL: "http://127.0.0.1:1" }]) {
+    await assert.rejects(run(t, "import-identities", admin, { ...settings, ...other }, folder), /is of an import with another/);
+  }
+  await run(t, "import-identities", admin, { ...settings, BATCH: "5" }, folder);
+  assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier).sort());
 });
 
 test("a page of another site cannot bring anything in", async (t) => {
@@ -112,6 +145,26 @@ test("the repair walks the directory", async (t) => {
   assert.match(await run(t, "repair-directory", admin), /^2 identities .* 0 entries/m);
 });
 
+/** A Flagsmith with so many identities of its own; it refuses to tell the traits of the one whose number is `refused`. */
+async function startWalked(t, admin, count) {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const root = `/api/v1/environments/${admin.key}`;
+  const all = Array.from({ length: count }, (_, number) => ({ id: number + 1, identifier: `user-${number}`, environment: 1 }));
+  const walked = { origin, all, refused: null };
+  origin.on("GET", `${root}/identities/`, ({ query }) => {
+    const [page, size] = ["page", "page_size"].map((name) => Number(new URLSearchParams(query).get(name)));
+    const results = all.slice((page - 1) * size, page * size);
+    return { body: { count, next: page * size < count ? "there is more" : null, previous: null, results } };
+  });
+  origin.on("GET", /\/identities\/\d+\/traits\/$/, ({ path }) => {
+    const id = Number(/identities\/(\d+)/.exec(path)[1]);
+    if (id === walked.refused) return { status: 403, body: { detail: "No." } };
+    return { body: [{ id, trait_key: "number", trait_value: id, created_date: "2026-01-01T00:00:00Z" }] };
+  });
+  return walked;
+}
+
 function identity(key, number) {
   const identifier = `imported-${String(number).padStart(3, "0")}`;
   const state = {
@@ -139,9 +192,8 @@ function sorted(identities) {
   return [...identities].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
 }
 
-/** Runs a command against the worker; resolves to what it prints, and rejects with what it complains of. */
-async function run(t, command, admin, settings = {}) {
-  const folder = mkdtempSync(join(tmpdir(), "transfer-"));
+/** Runs a command against the worker, in a folder of its own; resolves to what it prints, and rejects with what it complains of. */
+async function run(t, command, admin, settings = {}, folder = mkdtempSync(join(tmpdir(), "transfer-"))) {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const { PATH } = process.env;
   const env = { PATH, EDGE_URL: admin.edge.address, ENVIRONMENT: admin.key, AUTHORIZATION: "Api-Key local.key", RATE: "10000", ...settings };
