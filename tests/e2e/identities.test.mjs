@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
@@ -76,6 +77,47 @@ test("a large write is done as a whole or not at all", async () => {
   });
   assert.equal(refused.status, 400);
   assert.deepEqual(await traitsOf("large"), before);
+});
+
+test("an identity may have thousands of traits", async () => {
+  const traits = Object.fromEntries(numbers(5_000).map((number) => [`key-${number}`, `${"ä".repeat(100)} ${number}`]));
+  const list = Object.entries(traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value }));
+  const upload = { method: "PUT", path: "/api/v1/bulk-identities/", headers: { "X-Environment-Key": key, "Content-Type": "application/json" } };
+  const done = await edge.request({ ...upload, body: JSON.stringify({ data: [{ identifier: "rich", traits: list }] }) });
+  assert.equal(done.status, 202, done.text);
+  assert.deepEqual(await traitsOf("rich"), traits);
+  assert.deepEqual(await setTraits("rich", { "key-7": null, more: 1 }), { ...Object.fromEntries(Object.entries(traits).filter(([name]) => name !== "key-7")), more: 1 });
+  await edge.kill();
+  await edge.start();
+  assert.equal(Object.keys(await traitsOf("rich")).length, 5_000);
+});
+
+test("an identity that is written and read 500 times a second loses nothing", async () => {
+  const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
+  const send = (number, path, body) =>
+    request(edge.ports[number % 3], { path, method: body === undefined ? "GET" : "POST", headers, body: body === undefined ? null : JSON.stringify(body) });
+  const identifier = "hot";
+  const sent = (number) => {
+    if (number % 5 === 0) return send(number, "/api/v1/traits/increment-value/", { identifier, trait_key: "visits", increment_by: 1 });
+    if (number % 5 === 1) return send(number, "/api/v1/identities/", { identifier, traits: [{ trait_key: `trait-${number}`, trait_value: number }] });
+    return send(number, `/api/v1/identities/?identifier=${identifier}`);
+  };
+  // Each isolate reads the environment first: KV is this process, which has its hands full then.
+  for (const port of edge.ports) await traitsOf(identifier, port);
+  const [began, count] = [Date.now(), 2_000];
+  const statuses = new Set();
+  let next = 0;
+  const client = async () => {
+    for (let number = next++; number < count; number = next++) {
+      await delay(began + 2 * number - Date.now());
+      statuses.add((await sent(number)).status);
+    }
+  };
+  await Promise.all(numbers(32).map(client));
+  console.log(`${count} requests for one identity were answered in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  assert.deepEqual([...statuses], [200], edge.log.slice(-2000));
+  const written = numbers(count).filter((number) => number % 5 === 1).map((number) => [`trait-${number}`, number]);
+  assert.deepEqual(await traitsOf(identifier), { visits: count / 5, ...Object.fromEntries(written) });
 });
 
 test("no acknowledged write is lost when the runtime is killed, 20 times", async () => {

@@ -1,0 +1,69 @@
+// The worker, with a way into its objects: what they have stored, their alarms, and the time that they believe it is.
+
+import entry, * as worker from "./entry.js";
+
+export * from "./entry.js";
+
+const now = Date.now;
+let ahead = 0;
+Date.now = () => now() + ahead;
+
+let down = false;
+
+export const IdentityObject = opened(worker.IdentityObject);
+
+/** The directory, which fails when it is told to. */
+export class DirectoryObject extends opened(worker.DirectoryObject) {
+  answer(request) {
+    if (down) throw new Error("down");
+    return super.answer(request);
+  }
+
+  fail(whether) {
+    down = whether;
+  }
+}
+
+export default {
+  ...entry,
+  async fetch(request, env, ctx) {
+    if (!request.headers.has("x-object")) return entry.fetch(request, env, ctx);
+    const { binding, name, method, parameters } = await request.json();
+    const object = env[binding].get(env[binding].idFromName(name));
+    try {
+      return Response.json({ value: (await object[method](...parameters)) ?? null });
+    } catch (error) {
+      return Response.json({ error: String(error) }, { status: 500 });
+    }
+  },
+};
+
+function opened(Class) {
+  return class extends Class {
+    rows(query, ...values) {
+      return this.ctx.storage.sql.exec(query, ...values).toArray();
+    }
+
+    ringsAt() {
+      return this.ctx.storage.getAlarm();
+    }
+
+    /** Answers the alarm now. */
+    ring() {
+      return this.alarm();
+    }
+
+    loseAlarm() {
+      return this.ctx.storage.deleteAlarm();
+    }
+
+    letPass(milliseconds) {
+      ahead += milliseconds;
+    }
+
+    /** Ends this life of the object, as the platform does whenever it likes. */
+    evict() {
+      this.ctx.abort("evicted");
+    }
+  };
+}

@@ -1,0 +1,128 @@
+// What objects have stored, and what becomes of it: seen from within.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+
+import { startAdmin } from "./admin.mjs";
+import { eventually } from "./harness.mjs";
+
+const HOUR = 3_600_000;
+
+test("who is gone is forgotten after an hour, also where nobody comes", async (t) => {
+  const { admin, ask } = await start(t);
+  const { identity_uuid } = await admin.create("ada");
+  await admin.override("ada", "support_chat", { enabled: true });
+  await admin.expect(204, "DELETE", `${identity_uuid}/`);
+  const names = [`${admin.key}_${shardOf("ada")}`, `${admin.key}_overrides`];
+  for (const name of names) {
+    const [{ gone_at }, ...others] = await ask("DIRECTORY", name, "rows", "SELECT gone_at FROM heard");
+    assert.deepEqual(others, []);
+    assert.equal(await ask("DIRECTORY", name, "ringsAt"), gone_at + HOUR);
+  }
+  await ask("DIRECTORY", names[0], "letPass", HOUR);
+  for (const name of names) {
+    await ask("DIRECTORY", name, "ring");
+    assert.deepEqual(await ask("DIRECTORY", name, "rows", "SELECT * FROM heard"), []);
+  }
+});
+
+test("what the directory was not told is told when the object was evicted, and when its alarm is lost", async (t) => {
+  const { admin, ask } = await start(t);
+  const names = ["evicted", "lost", "overridden"];
+  await ask("DIRECTORY", "any", "fail", true);
+  for (const name of names) await admin.identify(name);
+  await admin.override("overridden", "support_chat", { enabled: true });
+  const failures = () => [...admin.edge.log.matchAll(/"failure":"directory object"/g)].length;
+  await eventually(() => failures() >= names.length, "the directory was not told");
+  for (const name of names) await assert.rejects(ask("IDENTITIES", `${admin.key}_${name}`, "evict"), /evicted/);
+  await ask("IDENTITIES", `${admin.key}_lost`, "loseAlarm");
+  await ask("DIRECTORY", "any", "fail", false);
+  // By their alarms.
+  await eventually(async () => (await admin.list()).length === 2, "those are listed that have one", 20_000);
+  const made = async () => (await admin.document()).json().identity_overrides.map(({ identifier }) => identifier);
+  await eventually(async () => (await made()).includes("overridden"), "the override is in the document");
+  assert.equal(await ask("IDENTITIES", `${admin.key}_lost`, "ringsAt"), null);
+  assert.deepEqual(await admin.identifiers(), ["evicted", "overridden"]);
+  // Whoever comes next sets it.
+  await admin.identify("lost");
+  await eventually(async () => (await admin.list()).length === 3, "it is listed", 20_000);
+});
+
+test("an alarm that fails sets the next one", async (t) => {
+  const { admin, ask } = await start(t);
+  const name = `${admin.key}_ada`;
+  await admin.identify("ada");
+  await eventually(async () => (await admin.list()).length === 1, "it is listed");
+  await admin.edge.stop();
+  await admin.edge.start();
+  const [{ uuid }] = await ask("IDENTITIES", name, "rows", "SELECT uuid FROM details");
+  // Nobody can read that.
+  await ask("IDENTITIES", name, "rows", "UPDATE details SET uuid = x'00', entry_due = sequence");
+  for (const round of [1, 2]) {
+    await ask("IDENTITIES", name, "loseAlarm");
+    await ask("IDENTITIES", name, "ring");
+    assert.ok((await ask("IDENTITIES", name, "ringsAt")) >= Date.now(), `round ${round}`);
+  }
+  await ask("IDENTITIES", name, "rows", "UPDATE details SET uuid = ?", uuid);
+  await ask("IDENTITIES", name, "ring");
+  assert.deepEqual(await ask("IDENTITIES", name, "rows", "SELECT entry_due FROM details"), [{ entry_due: null }]);
+});
+
+test("an object takes orders for its own identity only", async (t) => {
+  const { admin, ask } = await start(t);
+  await admin.identify("ada", { points: 1 });
+  const order = (environment, identifier) =>
+    ask("IDENTITIES", `${admin.key}_ada`, "carryOut", JSON.stringify({ environment, identifier, command: "read" }));
+  assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
+  await assert.rejects(order(admin.key, "bob"), /another identity/);
+  await assert.rejects(order(`${admin.key}_a`, "da"), /another identity/);
+  assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
+});
+
+test("an identity that an earlier version stored is read, written, listed and exported", async (t) => {
+  const { admin, ask } = await start(t);
+  const name = `${admin.key}_ada`;
+  await ask("IDENTITIES", name, "rows", "CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1))");
+  await ask("IDENTITIES", name, "rows", "CREATE TABLE trait (trait_key TEXT PRIMARY KEY, trait_value TEXT NOT NULL) WITHOUT ROWID");
+  await ask("IDENTITIES", name, "rows", "INSERT INTO identity (id) VALUES (1)");
+  const traits = { text: "ü", gone: true, large: 9007199254740992, share: 1.5 };
+  for (const [key, value] of Object.entries(traits)) {
+    await ask("IDENTITIES", name, "rows", "INSERT INTO trait VALUES (?, ?)", key, JSON.stringify(value));
+  }
+  const get = { path: "/api/v1/identities/?identifier=ada", headers: { "X-Environment-Key": admin.key } };
+  assert.deepEqual(await admin.list(), []);
+  assert.deepEqual(traitsOf((await admin.edge.request(get)).json()), traits);
+  const { gone, ...left } = { ...traits, more: 1 };
+  assert.deepEqual(traitsOf(await admin.identify("ada", { gone: null, more: 1 })), left);
+  await eventually(async () => (await admin.list()).length === 1, "it is listed");
+  await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "vip" });
+  await admin.edge.stop();
+  await admin.edge.start();
+  const flag = (await admin.identify("ada")).flags.find(({ feature }) => feature.name === "support_chat");
+  assert.equal(flag.feature_state_value, "vip");
+  const { identities } = await admin.expect(200, "GET", `/edge/environments/${admin.key}/identities/export/`);
+  assert.deepEqual(traitsOf({ traits: identities[0].identity_traits }), left);
+});
+
+/** A worker, and a function that calls a method of one of its objects. */
+async function start(t, options = {}) {
+  const admin = await startAdmin(t, { entry: "tests/e2e/objects.js", ...options });
+  const ask = async (binding, name, method, ...parameters) => {
+    const body = JSON.stringify({ binding, name, method, parameters });
+    const response = await admin.edge.request({ method: "POST", path: "/", headers: { "X-Object": "yes" }, body });
+    const { value, error } = response.json();
+    if (error !== undefined) throw new Error(error);
+    return value;
+  };
+  return { admin, ask };
+}
+
+/** The part of the directory that has an identifier's entry. */
+function shardOf(identifier) {
+  return createHash("sha256").update(identifier).digest()[0] % 8;
+}
+
+function traitsOf({ traits }) {
+  return Object.fromEntries(traits.map(({ trait_key, trait_value }) => [trait_key, trait_value]));
+}
