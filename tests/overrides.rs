@@ -284,3 +284,32 @@ fn uploads_are_right_as_a_whole_or_nothing_is_written() {
     assert!(report["data"][1]["traits"].is_array(), "{report}");
     assert_eq!(traits(&mut worker, "b"), json!({"x": 1}));
 }
+
+#[test]
+fn uploads_take_the_keys_that_traits_take() {
+    let document = |client_traits: bool, persist: bool| {
+        json!({
+            "api_key": "k", "allow_client_traits": client_traits, "feature_states": [],
+            "project": {"organisation": {"persist_trait_data": persist}},
+        })
+    };
+    let data = json!({"data": [item("a", &[("x", json!(1))])]});
+    let refused = json!({"non_field_errors": ["Setting traits not allowed with client key."]});
+    let forbidden = json!({"detail": "Organisation is not authorised to store traits."});
+    for (client_traits, persist, key, expected) in [
+        (true, true, "k", (202, Value::Null)),
+        (false, true, "k", (400, refused)),
+        (false, true, Worker::SERVER_KEY, (202, Value::Null)),
+        (true, false, Worker::SERVER_KEY, (403, forbidden)),
+    ] {
+        let mut worker =
+            Worker::with_document(document(client_traits, persist).to_string().as_bytes()).unwrap();
+        for method in ["POST", "PUT"] {
+            assert_eq!(
+                upload(&mut worker, method, key, &data),
+                expected,
+                "{method} {client_traits} {persist}"
+            );
+        }
+    }
+}
