@@ -76,6 +76,9 @@ async function importFromOrigin() {
   const root = `/api/v1/environments/${environment}`;
   const reached = checkpoint(`.import-${environment}.json`, { edge, origin: from, environment }, { identities: 0 });
   const document = await origin("GET", `${root}/document/`);
+  if (document.use_identity_overrides_in_local_eval === false) {
+    fail("The environment's document has no identity overrides, and they would be lost: switch them on for local evaluation (Environment settings → SDK settings)");
+  }
   const overrides = new Map(document.identity_overrides.map((identity) => [identity.identifier, identity]));
   let page = Math.floor(reached.get().identities / batch) + 1;
   let identities = (page - 1) * batch;

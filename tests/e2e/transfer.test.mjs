@@ -78,8 +78,13 @@ test("a Flagsmith's own identities are walked with their traits and overrides", 
   const root = `/api/v1/environments/${admin.key}`;
   const [override] = identity(admin.key, 0).identity_features;
   const overridden = { identifier: "user-1", identity_features: [override], identity_traits: [], created_date: "2026-01-01T00:00:00+00:00" };
-  origin.on("GET", `${root}/document/`, { body: { identity_overrides: [overridden] } });
   const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key", BATCH: "2" };
+  // Overrides would be lost.
+  const document = (complete) => ({ body: { use_identity_overrides_in_local_eval: complete, identity_overrides: complete ? [overridden] : [] } });
+  origin.on("GET", `${root}/document/`, document(false));
+  await assert.rejects(run(t, "import-identities", admin, settings), /no identity overrides/);
+  assert.deepEqual(await admin.identifiers(), []);
+  origin.on("GET", `${root}/document/`, document(true));
   await run(t, "import-identities", admin, settings);
   assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier));
   const { traits, flags } = await admin.identify("user-1");
