@@ -29,7 +29,8 @@ OPTIMIZE := $(WASM_OPT_BIN) -Oz --strip-debug --one-caller-inline-max-function-s
 WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
 NODE_MODULES := node_modules/.package-lock.json
-SOURCES := Cargo.toml Cargo.lock $(shell find src -type f)
+PAGES := $(shell find src/pages -type f)
+SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f))
 BASELINES := constant object
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
@@ -60,7 +61,7 @@ export-identities: require-node
 repair-directory: require-node
 	@node .make/repair-directory.mjs
 
-build: require-rust require-node build/index.js
+build: require-rust require-node build/index.js build/assets.stamp
 
 test: format clippy docs native wasm build size e2e
 
@@ -127,6 +128,11 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
 	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
+	@touch $@
+
+# The static files: pages, and what they take from npm. Nothing of it is in the WebAssembly.
+build/assets.stamp: $(PAGES) .make/assets.mjs $(NODE_MODULES) | require-node
+	node .make/assets.mjs build/assets
 	@touch $@
 
 # The files named by version are stamps. cargo finds a tool of the right version already in place and leaves it.

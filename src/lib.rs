@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //!
-//! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` uses none.
+//! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` and `page`
+//! use none.
 //! `admin` uses no more of `api` than its answers, its errors and how it reads fields, `publish` only `document` and where
 //! the origin is.
 //!
@@ -17,6 +18,7 @@
 //! - [`admin`]: the Admin API: what is served here, what is the origin's, and how it gets there and back.
 //! - [`publish`]: decides which documents of an origin are published, and when.
 //! - [`memory`]: what an isolate remembers of the stores, with its age, bounded.
+//! - [`page`]: which static files are served, and under which rules.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
 //! # Invariants
@@ -47,4 +49,5 @@ pub mod edge;
 pub mod evaluate;
 pub mod identity;
 pub mod memory;
+pub mod page;
 pub mod publish;

@@ -45,6 +45,8 @@ pub enum Error {
     Loop,
     /// It is the origin's, and there is none.
     OriginMissing,
+    /// The static files cannot be had.
+    AssetsMissing,
     /// There is neither an origin nor a local key to know the caller by.
     AdminKeyMissing,
     /// The origin refused the connection, or broke off.
@@ -91,7 +93,9 @@ impl Error {
             Error::UnsupportedMediaType(_) => 415,
             Error::Throttled => 429,
             Error::OriginBroken => 502,
-            Error::Unavailable(_) | Error::OriginMissing | Error::AdminKeyMissing => 503,
+            Error::Unavailable(_) | Error::OriginMissing | Error::AdminKeyMissing | Error::AssetsMissing => {
+                503
+            }
             Error::OriginLate => 504,
             Error::Loop => 508,
         }
@@ -151,6 +155,9 @@ impl fmt::Display for Error {
             ),
             Error::OriginMissing => f.write_str(
                 "There is no Flagsmith behind this API: its setting ORIGIN_URL is missing or cannot be read.",
+            ),
+            Error::AssetsMissing => f.write_str(
+                "The static files of this API cannot be had: its binding ASSETS is missing or does not answer.",
             ),
             Error::OriginBroken => f.write_str("The Flagsmith behind this API cannot be reached."),
             Error::OriginLate => f.write_str("The Flagsmith behind this API did not answer in time."),

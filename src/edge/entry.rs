@@ -11,10 +11,12 @@ use super::environments::{Environments, Loaded};
 use super::identities;
 use super::notices;
 use super::overrides;
+use super::pages;
 use super::proxy;
 use super::random;
 use super::respond::{respond, respond_with};
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
+use crate::page::Page;
 use crate::publish::Endpoint;
 
 /// A request, with what the entry module has read of it: a text crosses into WebAssembly for less than the call that
@@ -68,9 +70,10 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
     let method = &*incoming.method;
     let environments = Environments::new(env.clone(), Config::of(&env));
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
-        Opened::Elsewhere => match Endpoint::parse(&incoming.path) {
-            Some(endpoint) => notices::answer(endpoint, incoming, &env).await,
-            None => proxy::answer(incoming, &env, &context).await,
+        Opened::Elsewhere => match (Endpoint::parse(&incoming.path), Page::parse(&incoming.path)) {
+            (Some(endpoint), _) => notices::answer(endpoint, incoming, &env).await,
+            (None, Some(page)) => pages::answer(page, &incoming, &env).await,
+            (None, None) => proxy::answer(incoming, &env, &context).await,
         },
         Opened::Answered(response) => respond(response),
         Opened::Readiness(route) => {

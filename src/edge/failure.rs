@@ -24,6 +24,8 @@ pub enum Source {
     Analytics,
     /// The rate limiter.
     RateLimit,
+    /// The static files.
+    Assets,
     /// What is stored is not what it should be.
     Stored,
 }
@@ -54,6 +56,7 @@ impl Failure {
             Source::Origin => "origin",
             Source::Analytics => "analytics",
             Source::RateLimit => "rate limiter",
+            Source::Assets => "static files",
             Source::Stored => "stored value",
         };
         console_error!("{}", json!({"failure": source, "cause": self.cause, "environment": environment}));

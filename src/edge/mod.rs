@@ -30,6 +30,7 @@ mod origin;
 mod origin_document;
 mod override_rows;
 mod overrides;
+mod pages;
 mod proxy;
 mod publishing;
 mod rate_limit;

@@ -8,6 +8,7 @@
  * - `variables`: plain-text bindings. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
  * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
  *   `service` names.
+ * - `assets`: the folder of the static files, absolute, or null for no such binding.
  * - `workers`: how many; isolates do not share memory, so each stands for one location of the network.
  * - `scripts`: [{name, source, classes, objects}], workers of a test's own, each one module; `classes` of objects that it
  *   exports; `objects`: the namespaces that it can call, each of the worker that its `service` names.
@@ -19,6 +20,7 @@ export function configuration({
   variables,
   kvPort,
   stateFolder,
+  assets = null,
   workers,
   objects,
   scripts = [],
@@ -29,6 +31,7 @@ export function configuration({
   const all = [
     `(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`,
     `(name = "state", disk = (path = ${quote(stateFolder)}, writable = true))`,
+    ...(assets === null ? [] : [`(name = "assets", disk = (path = ${quote(assets)}))`]),
     // Of this name it is where every worker's fetch goes.
     `(name = "internet", network = (allow = ["local"]))`,
     ...scripts.map(({ name, source, classes = [], objects = [] }) => {
@@ -48,6 +51,7 @@ export function configuration({
     const bindings = [
       `(name = "ENVIRONMENTS", kvNamespace = "kv")`,
       ...objects.map((object) => objectsBinding(object, index === 0 ? null : names[0])),
+      ...(assets === null ? [] : [`(name = "ASSETS", service = "assets")`]),
       ...services.map(serviceBinding),
       ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(String(value))})`),
     ];

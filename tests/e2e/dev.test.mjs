@@ -37,8 +37,25 @@ test("make dev prints requests that answer, and starts again on its state", { ti
   const address = `http://127.0.0.1:${second.port}/api/v1/identities/?identifier=ada%40example.com`;
   const { stdout } = await run("curl", ["-sS", address, "-H", keyHeader]);
   assert.deepEqual(JSON.parse(stdout).traits.map(({ trait_key }) => trait_key).sort(), ["country", "loyalty_points"]);
+  await requirePages(second.port);
   await second.end();
 });
+
+/** What only the platform's own service of static files shows: a page is sent again only when it has changed. */
+async function requirePages(port) {
+  for (const path of ["/api/v1/docs/", "/api/v1/docs", "/api/v1/docs/explorer.css"]) {
+    const page = await request(port, { path });
+    assert.equal(page.status, 200, path);
+    assert.match(page.headers["content-security-policy"], /^default-src 'none'/);
+    const again = await request(port, { path, headers: { "If-None-Match": page.headers.etag } });
+    assert.deepEqual([again.status, again.text, again.headers.etag], [304, "", page.headers.etag], path);
+    assert.equal((await request(port, { path, method: "HEAD" })).status, 200, path);
+  }
+  for (const path of ["/api/v1/docs/nothing.js", "/api/v1/docs/index.html", "/index.html", "/assets.stamp"]) {
+    const missing = await request(port, { path });
+    assert.deepEqual([missing.status, missing.json()], [404, { detail: "Not found." }], path);
+  }
+}
 
 test("make dev with an origin: the cron trigger has what it has published", { timeout: 2 * START_MS }, async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));

@@ -99,7 +99,8 @@ class Edge {
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
-    const settings = { modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder };
+    const assets = build === BUILD ? join(BUILD, "assets") : null;
+    const settings = { modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, assets };
     this.#settings = { ...settings, workers, objects, scripts, services };
     this.configure({});
   }

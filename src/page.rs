@@ -1,0 +1,125 @@
+//! The pages for people and the API's description: static files, each served under the same strict rules.
+//!
+//! They are bound to the worker, not compiled into it. A page's script acts with the credential that its visitor types in,
+//! so a browser is told to load nothing from elsewhere, and to let nothing in that stands in a page itself.
+
+/// A file that is served as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<'p> {
+    /// Where it is: a folder, which stands for its index, or a file.
+    path: &'p str,
+    media_type: &'static str,
+}
+
+/// The folders whose files are served.
+const FOLDERS: [&str; 2] = ["/api/v1/docs", "/edge"];
+
+/// Which descriptions the explorer can show, the origin's own among them or not.
+const DESCRIPTIONS: &str = "/api/v1/docs/descriptions.json";
+const DESCRIPTIONS_WITH_ORIGIN: &str = "/api/v1/docs/descriptions-with-origin.json";
+
+/// The origin's description of itself; this one is no file.
+pub const ORIGIN_DESCRIPTION: &str = "/api/v1/docs/origin.json";
+
+/// The `Allow` header.
+pub const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// What a browser may do with a page, whatever the page says: load and call what is of this host, and nothing inline.
+/// Pictures may stand in style sheets, as the explorer's do.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+impl<'p> Page<'p> {
+    /// The file that a path names, if it can be one. Folders are served with and without their last slash.
+    pub fn parse(path: &'p str) -> Option<Page<'p>> {
+        let folder = path.strip_suffix('/').unwrap_or(path);
+        if FOLDERS.contains(&folder) {
+            return Some(Page { path: folder, media_type: "text/html; charset=utf-8" });
+        }
+        let is_file = match path.rsplit_once('/')? {
+            ("/api/v1", file) => matches!(file, "swagger.json" | "swagger.yaml"),
+            (folder, _) => FOLDERS.contains(&folder) && path != ORIGIN_DESCRIPTION,
+        };
+        let media_type = match path.rsplit_once('.').filter(|_| is_file)?.1 {
+            "css" => "text/css; charset=utf-8",
+            "js" => "text/javascript; charset=utf-8",
+            "json" => "application/json",
+            "png" => "image/png",
+            "svg" => "image/svg+xml",
+            "yaml" => "application/yaml",
+            _ => return None,
+        };
+        Some(Page { path, media_type })
+    }
+
+    /// The file's path among the static files.
+    pub fn file(&self, has_origin: bool) -> String {
+        match self.path {
+            DESCRIPTIONS if has_origin => DESCRIPTIONS_WITH_ORIGIN.to_owned(),
+            folder if FOLDERS.contains(&folder) => format!("{folder}/index.html"),
+            file => file.to_owned(),
+        }
+    }
+
+    /// The headers that it is served with. It may be kept, and is asked about each time.
+    pub fn headers(&self) -> [(&'static str, &'static str); 7] {
+        [
+            ("content-type", self.media_type),
+            ("content-security-policy", CONTENT_SECURITY_POLICY),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-cache"),
+            // There is nothing in them that is not public, and other tools read descriptions.
+            ("access-control-allow-origin", "*"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_files_and_nothing_else() {
+        for (path, file, media_type) in [
+            ("/api/v1/docs/", "/api/v1/docs/index.html", "text/html; charset=utf-8"),
+            ("/api/v1/docs", "/api/v1/docs/index.html", "text/html; charset=utf-8"),
+            ("/edge/", "/edge/index.html", "text/html; charset=utf-8"),
+            ("/edge", "/edge/index.html", "text/html; charset=utf-8"),
+            ("/edge/operator.js", "/edge/operator.js", "text/javascript; charset=utf-8"),
+            ("/api/v1/docs/explorer.css", "/api/v1/docs/explorer.css", "text/css; charset=utf-8"),
+            ("/api/v1/docs/icon.svg", "/api/v1/docs/icon.svg", "image/svg+xml"),
+            ("/api/v1/swagger.json", "/api/v1/swagger.json", "application/json"),
+            ("/api/v1/swagger.yaml", "/api/v1/swagger.yaml", "application/yaml"),
+        ] {
+            let page = Page::parse(path).unwrap();
+            assert_eq!((page.file(false).as_str(), page.media_type), (file, media_type), "{path}");
+        }
+        for path in [
+            "/",
+            "/index.html",
+            "/edge/status",
+            "/edge/a/b.js",
+            "/edge//",
+            "/edge/index.html",
+            "/edge/environments/k/identities/export.json",
+            "/api/v1/swagger.css",
+            "/api/v1/swagger.json/",
+            "/api/v1/flags.json",
+            "/api/v1/docs/origin.json",
+            "/api/v1/docs/.stamp",
+        ] {
+            assert_eq!(Page::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_origin_is_among_the_descriptions_where_there_is_one() {
+        let page = Page::parse(DESCRIPTIONS).unwrap();
+        assert_eq!(
+            (page.file(false).as_str(), page.file(true).as_str()),
+            (DESCRIPTIONS, DESCRIPTIONS_WITH_ORIGIN)
+        );
+    }
+}

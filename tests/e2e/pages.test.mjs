@@ -1,0 +1,67 @@
+// The pages and their files: what they are served with, and what is none.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+
+import { ROOT, startEdge } from "./harness.mjs";
+
+const HEADERS = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-cache",
+};
+
+test("files are served as they are, under strict rules", async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  for (const [path, file, type] of [
+    ["/api/v1/docs/", "docs/index.html", "text/html; charset=utf-8"],
+    ["/api/v1/docs", "docs/index.html", "text/html; charset=utf-8"],
+    ["/api/v1/docs/explorer.css", "docs/explorer.css", "text/css; charset=utf-8"],
+  ]) {
+    const expected = readFileSync(join(ROOT, "src/pages", file), "utf8");
+    const response = await edge.request({ path });
+    assert.deepEqual([response.status, response.text], [200, expected], path);
+    assert.deepEqual(picked(response.headers, HEADERS), HEADERS, path);
+    assert.equal(response.headers["content-type"], type, path);
+    assert.match(response.headers["content-security-policy"], /^default-src 'none'; script-src 'self';/);
+    assert.doesNotMatch(response.headers["content-security-policy"], /unsafe|http|\*/);
+    const head = await edge.request({ path, method: "HEAD" });
+    assert.deepEqual([head.status, head.text, head.headers["content-type"]], [200, "", type], path);
+  }
+});
+
+test("there is nothing else, and nothing else can be done", async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  for (const path of ["/api/v1/docs/nothing.js", "/edge/nothing.css", "/edge/nothing", "/api/v1/docs/index.html"]) {
+    const response = await edge.request({ path });
+    assert.deepEqual([response.status, response.json()], [404, { detail: "Not found." }], path);
+  }
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    const response = await edge.request({ path: "/api/v1/docs/", method });
+    const expected = { detail: `Method "${method}" not allowed.` };
+    assert.deepEqual([response.status, response.headers.allow, response.json()], [405, "GET, HEAD, OPTIONS", expected]);
+  }
+  assert.equal((await edge.request({ path: "/api/v1/docs/", method: "OPTIONS" })).status, 200);
+});
+
+test("without the binding that is said, and all else is served", async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  await edge.stop();
+  edge.configure({ assets: null });
+  await edge.start();
+  const detail = "The static files of this API cannot be had: its binding ASSETS is missing or does not answer.";
+  const response = await edge.request({ path: "/api/v1/docs/" });
+  assert.deepEqual([response.status, response.json()], [503, { detail }]);
+  const flags = await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": edge.environments[0].key } });
+  assert.equal(flags.status, 200);
+});
+
+function picked(headers, names) {
+  return Object.fromEntries(Object.keys(names).map((name) => [name, headers[name]]));
+}
