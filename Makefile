@@ -29,7 +29,9 @@ OPTIMIZE := $(WASM_OPT_BIN) -Oz --strip-debug --one-caller-inline-max-function-s
 WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
 NODE_MODULES := node_modules/.package-lock.json
-PAGES := $(shell find src/pages -type f)
+PAGES := $(shell find src/pages src/openapi -type f)
+# What the API's description takes its examples from.
+EXCHANGES := $(wildcard fixtures/exchanges/*.jsonl fixtures/admin/*.jsonl)
 SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f))
 BASELINES := constant object
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
@@ -131,7 +133,7 @@ build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | req
 	@touch $@
 
 # The static files: pages, and what they take from npm. Nothing of it is in the WebAssembly.
-build/assets.stamp: $(PAGES) .make/assets.mjs $(NODE_MODULES) | require-node
+build/assets.stamp: $(PAGES) $(EXCHANGES) Cargo.toml .make/assets.mjs .make/openapi.mjs $(NODE_MODULES) | require-node
 	node .make/assets.mjs build/assets
 	@touch $@
 

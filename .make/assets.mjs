@@ -1,10 +1,17 @@
-// Gathers the static files in the folder that is given: the pages of src/pages, at the paths where they are served.
+// Gathers the static files in the folder that is given: the pages of src/pages at the paths where they are served, what
+// they take from npm, and the API's description.
 
-import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+
+import { stringify } from "yaml";
+
+import { describe } from "./openapi.mjs";
 
 // Where each folder of src/pages is served.
 const PATHS = { docs: "api/v1/docs", edge: "edge" };
+// What the explorer is made of.
+const SWAGGER_UI = ["swagger-ui-bundle.js", "swagger-ui.css"];
 
 const [target] = process.argv.slice(2);
 rmSync(target, { recursive: true, force: true });
@@ -14,3 +21,13 @@ for (const page of readdirSync("src/pages")) {
   mkdirSync(folder, { recursive: true });
   cpSync(join("src/pages", page), folder, { recursive: true });
 }
+for (const file of SWAGGER_UI) {
+  // Its last line names a map that is not here.
+  const source = readFileSync(join("node_modules/swagger-ui-dist", file), "utf8");
+  writeFileSync(join(target, PATHS.docs, file), source.replace(/\n?(\/\/|\/\*)# sourceMappingURL=.*$/s, "\n"));
+}
+
+const version = /^version = "(.*)"$/m.exec(readFileSync("Cargo.toml", "utf8"))[1];
+const description = describe(version);
+writeFileSync(join(target, "api/v1/swagger.json"), JSON.stringify(description));
+writeFileSync(join(target, "api/v1/swagger.yaml"), stringify(description, { aliasDuplicateObjects: false }));

@@ -1,0 +1,85 @@
+// Puts the API's description together: the YAML of src/openapi, with examples from the exchanges in fixtures/.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { parse } from "yaml";
+
+const SOURCES = "src/openapi";
+// Tests replay these against the worker, so an example is what it answers.
+const EXCHANGES = ["fixtures/exchanges/shop.jsonl", "fixtures/admin/edge_identities.jsonl"];
+// What exchanges have in place of what differs each time.
+const PLACEHOLDERS = [
+  [/<<uuid-(\d)>>/g, "8a3c52f0-6d1b-4e97-b0d4-2f6f5ac1e70$1"],
+  [/<<page-\d>>/g, "eyJpZGVudGlmaWVyIjogImFkYSJ9"],
+];
+
+/** The whole description; throws where the parts do not fit together. `version` is the API's own. */
+export function describe(version) {
+  const parts = readdirSync(SOURCES).map((file) => parse(readFileSync(join(SOURCES, file), "utf8"), { merge: true }));
+  const { info, components, paths, ...document } = parts.reduce(merged);
+  const exchanges = new Map(EXCHANGES.flatMap(readExchanges).map((exchange) => [exchange.name, exchange]));
+  for (const [path, item] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(item).filter(([name]) => name !== "parameters")) {
+      const { "x-exchanges": names = [], ...described } = operation;
+      item[method] = described;
+      for (const name of names) {
+        if (!exchanges.has(name)) throw new Error(`${method} ${path}: there is no exchange "${name}"`);
+        illustrate(described, components, method, path, exchanges.get(name));
+      }
+    }
+  }
+  return { openapi: document.openapi, info: { ...info, version }, ...document, paths, components };
+}
+
+/** Both, with the members of both where they have objects of one name. */
+function merged(one, other) {
+  if (!isObject(one) || !isObject(other)) throw new Error(`${JSON.stringify(other)} is described twice`);
+  const joined = { ...one };
+  for (const [name, value] of Object.entries(other)) joined[name] = name in joined ? merged(joined[name], value) : value;
+  return joined;
+}
+
+function readExchanges(file) {
+  const text = PLACEHOLDERS.reduce((text, [pattern, value]) => text.replace(pattern, value), readFileSync(file, "utf8"));
+  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+}
+
+/** Adds an exchange to what it is an example of. */
+function illustrate(operation, components, method, path, { name, request, response }) {
+  const fail = (problem) => {
+    throw new Error(`${method} ${path}: the exchange "${name}" ${problem}`);
+  };
+  const [sentPath, query = ""] = request.path.split("?");
+  const template = new RegExp(`^${path.replace(/\/$/, "").replaceAll(/\{\w+\}/g, "[^/]+")}/?$`);
+  if (request.method.toLowerCase() !== method || !template.test(sentPath)) fail(`is ${request.method} ${request.path}`);
+  const key = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  const add = (place, value) => (place.examples = { ...place.examples, [key]: { summary: name, value } });
+
+  operation.parameters = (operation.parameters ?? []).map((parameter) => ({ ...parameter }));
+  for (const parameter of operation.parameters.filter(({ required, in: place }) => required && place === "query")) {
+    add(parameter, new URLSearchParams(query).get(parameter.name));
+  }
+  if (operation.parameters.length === 0) delete operation.parameters;
+  if (request.body !== null && request.headers["Content-Type"] === "application/json") {
+    operation.requestBody = structuredClone(operation.requestBody);
+    add(operation.requestBody.content["application/json"], JSON.parse(request.body));
+  }
+  const described = operation.responses[response.status] ?? fail(`is answered with ${response.status}`);
+  if (response.body === null) return;
+  operation.responses = { ...operation.responses };
+  const answer = structuredClone(resolve(components, described));
+  if (answer.content === undefined) fail("is answered with a body");
+  add(answer.content["application/json"], response.body);
+  operation.responses[response.status] = answer;
+}
+
+function resolve(components, { $ref, ...described }) {
+  if ($ref === undefined) return described;
+  const [, , kind, name] = $ref.split("/");
+  return components[kind][name];
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
