@@ -22,9 +22,9 @@ for (const page of readdirSync("src/pages")) {
   cpSync(join("src/pages", page), folder, { recursive: true });
 }
 for (const file of SWAGGER_UI) {
-  // Its last line names a map that is not here.
   const source = readFileSync(join("node_modules/swagger-ui-dist", file), "utf8");
-  writeFileSync(join(target, PATHS.docs, file), source.replace(/\n?(\/\/|\/\*)# sourceMappingURL=.*$/s, "\n"));
+  // The map that it names is not here.
+  writeFileSync(join(target, PATHS.docs, file), source.replace(/\/\*# sourceMappingURL=.*\*\//, ""));
 }
 
 const version = /^version = "(.*)"$/m.exec(readFileSync("Cargo.toml", "utf8"))[1];

@@ -9,13 +9,7 @@ mkdir -p build
 
 for engine in 10 11; do
     case $engine in 10) venv=.venv ;; 11) venv=.venv-11 ;; esac
-    requirements=tests/differential/requirements-$engine.txt
-    # Installed anew when the versions change.
-    if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-        python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-        cp "$requirements" "$venv/requirements.txt"
-    fi
+    .make/venv.sh "$venv" "tests/differential/requirements-$engine.txt"
     "$venv/bin/python" tests/differential/generate.py "$engine" "$N" "$SEED" >"build/differential-$engine.jsonl"
 done
 

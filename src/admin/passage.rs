@@ -1,11 +1,13 @@
 //! What changes of a request on its way to the origin, and of the answer on its way back. All else stays as it is.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::origin::Origin;
 use crate::document::json::Json;
+use crate::page::ORIGIN_DESCRIPTION;
 
 /// The longest body that is read to learn its length, in bytes: Flagsmith takes no body whose length it is not told.
 pub const MAX_UNTOLD_LENGTH: usize = 10 * 1024 * 1024;
@@ -52,6 +54,14 @@ pub fn goes_to_origin(name: &str, connection: &str) -> bool {
 pub fn comes_back(name: &str, connection: &str) -> bool {
     let named = || connection.split(',').any(|named| named.trim().eq_ignore_ascii_case(name));
     !HOP_BY_HOP.contains(&name) && !named()
+}
+
+/// Where the origin has what a path and query ask for: there, too, but for its description, in whose place ours is.
+pub fn target(target: &str) -> Cow<'_, str> {
+    match target.strip_prefix(ORIGIN_DESCRIPTION).filter(|rest| rest.is_empty() || rest.starts_with('?')) {
+        Some(query) => format!("/api/v1/swagger.json{query}").into(),
+        None => target.into(),
+    }
 }
 
 /// The `Via` of a request that goes on; `None` if it has been here before.
@@ -177,6 +187,21 @@ mod tests {
         ] {
             assert_eq!(goes_to_origin(name, "close, X-Named"), goes, "{name}");
             assert_eq!(comes_back(name, "close, X-Named"), comes, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_origins_description_is_where_ours_is_not() {
+        for (path, expected) in [
+            ("/api/v1/docs/origin.json", "/api/v1/swagger.json"),
+            ("/api/v1/docs/origin.json?a=b", "/api/v1/swagger.json?a=b"),
+            ("/api/v1/docs/origin.jsons", "/api/v1/docs/origin.jsons"),
+            (
+                "/api/v1/projects/?next=/api/v1/docs/origin.json",
+                "/api/v1/projects/?next=/api/v1/docs/origin.json",
+            ),
+        ] {
+            assert_eq!(target(path), expected);
         }
     }
 

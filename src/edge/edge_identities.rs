@@ -77,6 +77,10 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
             let (entries, next) = directory.find(&query).await.map_err(failed)?;
             answer::page(&entries, next.as_ref())
         }
+        // Of a feature that there is not there are none; and SQLite could not be asked for every number.
+        Action::Overrides(Some(feature)) if environment.feature_with_id(feature).is_none() => {
+            answer::overrides(environment, Vec::new())
+        }
         Action::Overrides(feature) => {
             let known = directory.overrides(feature, None).await.map_err(failed)?;
             answer::overrides(environment, known.overrides.unwrap_or_default())

@@ -91,8 +91,8 @@ async fn forward(
     let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
-    let exchange =
-        Exchange::new(&origin.url(target), &incoming.method, &headers, body).map_err(impossible)?;
+    let exchange = Exchange::new(&origin.url(&passage::target(target)), &incoming.method, &headers, body)
+        .map_err(impossible)?;
     let back = async {
         let response = exchange.send().await?;
         Ok(bring_back(&incoming.method, response, origin, here, context).await?)

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Tries a description on the worker that listens at `--url`, as tests/openapi/schemathesis.toml says.
+set -eu
+cd "$(dirname "$0")/.."
+.make/venv.sh .venv-schemathesis tests/openapi/requirements.txt
+exec .venv-schemathesis/bin/schemathesis --config-file tests/openapi/schemathesis.toml run "$@"

@@ -1,0 +1,145 @@
+//! The API's description has every route, and nothing else: paths and methods of `src/openapi` against the parsers.
+//!
+//! Each table below is also a match over its routes, so that a new route does not compile until it is in it.
+
+use std::collections::BTreeSet;
+
+use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
+use flagsmith_edge_worker::admin::transfer::Transfer;
+use flagsmith_edge_worker::api::Route;
+use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
+use flagsmith_edge_worker::publish::Endpoint;
+
+/// The paths of each route, all of them in one list, and those of one.
+macro_rules! table {
+    ($routes:ty, $($pattern:pat => $paths:expr),* $(,)?) => {{
+        fn of(route: &$routes) -> &'static [&'static str] {
+            match route { $($pattern => &$paths),* }
+        }
+        let all: Vec<&'static str> = [$(&$paths as &[&'static str]),*].concat();
+        (all, of as fn(&$routes) -> &'static [&'static str])
+    }};
+}
+
+/// A path and a method.
+type Operation = (String, String);
+
+#[test]
+fn every_route_is_described_and_nothing_else() {
+    let mut served = BTreeSet::new();
+    let (paths, of) = table!(Route,
+        Route::Flags => ["/api/v1/flags/"],
+        Route::Identities => ["/api/v1/identities/"],
+        Route::Traits => ["/api/v1/traits/"],
+        Route::TraitsBulk => ["/api/v1/traits/bulk/"],
+        Route::TraitsIncrement => ["/api/v1/traits/increment-value/"],
+        Route::BulkIdentities => ["/api/v1/bulk-identities/"],
+        Route::EnvironmentDocument => ["/api/v1/environment-document/"],
+        Route::AnalyticsV1 => ["/api/v1/analytics/flags/"],
+        Route::AnalyticsV2 => ["/api/v2/analytics/flags/"],
+        Route::Health => ["/health/"],
+        Route::Liveness => ["/health/liveness/"],
+        Route::Readiness => ["/health/readiness/"],
+        Route::ProxyReadiness => ["/proxy/health/", "/proxy/health/readiness/"],
+        Route::ProxyLiveness => ["/proxy/health/liveness/"],
+        Route::Version => ["/version/"],
+    );
+    for path in paths {
+        let route = Route::parse(path).ok().flatten().unwrap_or_else(|| panic!("{path} is no route"));
+        assert!(of(&route).contains(&path), "{path} is {route:?}");
+        add(&mut served, path, route.allow());
+    }
+    let (paths, of) = table!(EdgeIdentities,
+        EdgeIdentities::Identities => ["/api/v1/environments/{environment_key}/edge-identities/"],
+        EdgeIdentities::Identity(_) => ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/"],
+        EdgeIdentities::ListTraits(_) =>
+            ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/list-traits/"],
+        EdgeIdentities::UpdateTraits(_) =>
+            ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/update-traits/"],
+        EdgeIdentities::FeatureStates(_) =>
+            ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/"],
+        EdgeIdentities::FeatureState(_, _) => [
+            "/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/{featurestate_uuid}/",
+        ],
+        EdgeIdentities::AllFeatureStates(_) =>
+            ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/all/"],
+        EdgeIdentities::Clone(_) => [
+            "/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/clone-from-given-identity/",
+        ],
+        EdgeIdentities::ByIdentifier => [
+            "/api/v1/environments/environments/{environment_key}/edge-identities-featurestates",
+            "/api/v1/environments/{environment_key}/edge-identities-featurestates",
+        ],
+        EdgeIdentities::Overrides => ["/api/v1/environments/{environment_key}/edge-identity-overrides"],
+    );
+    for path in paths {
+        let route = Address::parse(path).unwrap_or_else(|| panic!("{path} is no route")).route;
+        assert!(of(&route).contains(&path), "{path} is {route:?}");
+        add(&mut served, path, route.allow());
+    }
+    let (paths, of) = table!(Transfer,
+        Transfer::Import => ["/edge/environments/{environment_key}/identities/import/"],
+        Transfer::Export => ["/edge/environments/{environment_key}/identities/export/"],
+        Transfer::Repair => ["/edge/environments/{environment_key}/identities/repair/"],
+    );
+    for path in paths {
+        let (_, transfer) = Transfer::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
+        assert!(of(&transfer).contains(&path), "{path} is {transfer:?}");
+        add(&mut served, path, transfer.allow());
+    }
+    let (paths, of) = table!(Endpoint,
+        Endpoint::QueueChange(_) => ["/sse/environments/{environment_key}/queue-change"],
+        Endpoint::Webhook(_) => ["/edge/webhooks/{webhook_id}"],
+        Endpoint::Status => ["/edge/status"],
+    );
+    for path in paths {
+        // Its parts are words only.
+        let filled = path.replace(['{', '}'], "");
+        let endpoint = Endpoint::parse(&filled).unwrap_or_else(|| panic!("{path} is no route"));
+        assert!(of(&endpoint).contains(&path), "{path} is {endpoint:?}");
+        add(&mut served, path, endpoint.allow());
+    }
+    for path in ["/api/v1/docs/", "/api/v1/swagger.json", "/api/v1/swagger.yaml", "/edge/"] {
+        assert!(Page::parse(path).is_some(), "{path} is no page");
+        add(&mut served, path, page::ALLOW);
+    }
+    add(&mut served, ORIGIN_DESCRIPTION, "GET");
+
+    let described = described();
+    let difference = |one: &BTreeSet<Operation>, other: &BTreeSet<Operation>| format!("{:#?}", one - other);
+    assert!(
+        served == described,
+        "not described: {}\nno routes: {}",
+        difference(&served, &described),
+        difference(&described, &served)
+    );
+}
+
+/// HEAD and OPTIONS go without saying.
+fn add(operations: &mut BTreeSet<Operation>, path: &str, allow: &str) {
+    let methods = allow.split(", ").filter(|method| !matches!(*method, "HEAD" | "OPTIONS"));
+    operations.extend(methods.map(|method| (path.to_owned(), method.to_lowercase())));
+}
+
+/// What the YAML describes, told by its indentation: a path by two spaces, a method by four.
+fn described() -> BTreeSet<Operation> {
+    let mut operations = BTreeSet::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openapi");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let mut path = None;
+        for line in text.lines() {
+            let key = line.split(':').next().unwrap_or_default();
+            match (key.len() - key.trim_start().len(), key.trim_start()) {
+                (2, name) if name.starts_with('/') => path = Some(name),
+                (0, name) if !name.is_empty() && !name.starts_with('#') => path = None,
+                (4, method @ ("get" | "post" | "put" | "patch" | "delete")) => {
+                    let path = path.unwrap_or_else(|| panic!("{method} is of no path"));
+                    assert!(operations.insert((path.to_owned(), method.to_owned())), "{method} {path} twice");
+                }
+                _ => {}
+            }
+        }
+    }
+    operations
+}
