@@ -41,7 +41,7 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python
+.PHONY: dev publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python require-chromium
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
@@ -112,7 +112,7 @@ size: build
 	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
 # One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
-e2e: build
+e2e: build require-python require-chromium
 	node --test --test-reporter=spec --test-concurrency=1 tests/e2e/*.test.mjs
 
 # ROWS, SECONDS, ROUNDS and FORMAT are explained in tests/bench/http/README.md.
@@ -159,6 +159,9 @@ require-node:
 
 require-python:
 	@.make/require python
+
+require-chromium:
+	@.make/require chromium
 
 require-wasm: require-rust
 	@.make/require wasm

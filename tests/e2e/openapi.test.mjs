@@ -7,7 +7,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 
+import converter from "openapi-to-postmanv2";
 import { parse } from "yaml";
 
 import { ROOT, startEdge } from "./harness.mjs";
@@ -30,6 +32,34 @@ test("the description is served as JSON and as YAML", async (t) => {
   assert.deepEqual(parse(yaml.text), description);
 });
 
+test("Postman imports it, and what it makes of it works", async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  const input = { type: "string", data: readFileSync(join(ROOT, DESCRIPTION), "utf8") };
+  // As the README says to set them.
+  const settings = { folderStrategy: "Tags", enableOptionalParameters: false };
+  const { result, reason, output } = await promisify(converter.convertV2.bind(converter))(input, settings);
+  assert.ok(result, reason);
+  const requests = output[0].data.item.flatMap((folder) => folder.item.flatMap(flatten));
+  assert.equal(requests.length, operationsOf(JSON.parse(input.data)));
+  const variables = { baseUrl: edge.address, apiKey: edge.environments[0].key };
+  for (const [name, count] of [["The environment's flags", 7], ["Set an identity's traits and get its flags", 7]]) {
+    const { method, url, header, auth, body } = requests.find((request) => request.name === name).request;
+    const set = (text) => text.replaceAll(/\{\{(\w+)\}\}/g, (_, variable) => variables[variable]);
+    const query = url.query.filter(({ disabled }) => !disabled);
+    assert.deepEqual(query.map(({ key }) => key), [], "only what must be there is sent");
+    const headers = header.filter(({ disabled }) => !disabled).map(({ key, value }) => [key, value]);
+    const { key, value } = Object.fromEntries(auth.apikey.map(({ key, value }) => [key, value]));
+    const response = await fetch(set(`${url.host[0]}/${url.path.join("/")}`), {
+      method,
+      headers: [...headers, [key, set(value)]],
+      body: body?.raw,
+    });
+    const answer = await response.json();
+    assert.deepEqual([response.status, (answer.flags ?? answer).length], [200, count], name);
+  }
+});
+
 test("every answer is one that the description has", async (t) => {
   const variables = {
     ADMIN_KEY_SHA256: createHash("sha256").update(ADMIN_KEY).digest("hex"),
@@ -45,11 +75,20 @@ test("every answer is one that the description has", async (t) => {
     ADMIN_CREDENTIAL: `Api-Key ${ADMIN_KEY}`,
     REALTIME_TOKEN: `Token ${REALTIME_TOKEN}`,
   });
-  const { paths } = JSON.parse(readFileSync(join(ROOT, DESCRIPTION), "utf8"));
-  const operations = Object.values(paths).flatMap((item) => Object.keys(item).filter((name) => name !== "parameters"));
-  assert.match(output, new RegExp(`Tested: +${operations.length}\\n`), output);
+  const description = JSON.parse(readFileSync(join(ROOT, DESCRIPTION), "utf8"));
+  assert.match(output, new RegExp(`Tested: +${operationsOf(description)}\\n`), output);
   assert.doesNotMatch(edge.log, /failure|panic|Uncaught|outside the JavaScript/, "what the worker has logged");
 });
+
+/** How many operations a description has. */
+function operationsOf({ paths }) {
+  return Object.values(paths).flatMap((item) => Object.keys(item).filter((name) => name !== "parameters")).length;
+}
+
+/** The requests of a folder's item, which may be a folder itself. */
+function flatten(item) {
+  return item.item === undefined ? [item] : item.item.flatMap(flatten);
+}
 
 /** Runs a command to its end; what it has printed, if it was content. */
 async function run(command, parameters, variables) {

@@ -1,0 +1,98 @@
+// The API explorer: shows a description with Swagger UI, and gives it the keys that the visitor has entered.
+//
+// Every request goes to this host, whatever a description says of servers: the origin's own goes through the worker.
+
+// Credentials of machines, which no visitor has entered.
+const NOT_ENTERED = ["RealtimeToken"];
+
+const keys = document.querySelector("#keys");
+const said = document.querySelector("#keys-said");
+const chooser = document.querySelector("#chooser");
+const descriptions = chooser.querySelector("select");
+const problem = document.querySelector("#problem");
+/** What is shown: Swagger UI, the description's security schemes by name, and which of them were given something. */
+let shown = null;
+
+keys.addEventListener("input", () => authorize(shown));
+keys.addEventListener("submit", (event) => event.preventDefault());
+descriptions.addEventListener("change", () => show(descriptions.value));
+
+for (const { name, url } of await read("/api/v1/docs/descriptions.json")) descriptions.add(new Option(name, url));
+chooser.hidden = descriptions.length < 2;
+await show(descriptions.value);
+
+async function show(url) {
+  problem.hidden = true;
+  document.querySelector("#explorer").replaceChildren();
+  let description;
+  try {
+    description = here(await read(url));
+  } catch (error) {
+    problem.textContent = `This description cannot be shown: ${error.message}`;
+    problem.hidden = false;
+    return;
+  }
+  // Another one was chosen meanwhile.
+  if (url !== descriptions.value) return;
+  const schemes = description.components?.securitySchemes ?? description.securityDefinitions ?? {};
+  const ui = SwaggerUIBundle({
+    dom_id: "#explorer",
+    spec: description,
+    presets: [SwaggerUIBundle.presets.apis],
+    deepLinking: true,
+    defaultModelsExpandDepth: 0,
+    displayRequestDuration: true,
+    docExpansion: "list",
+    filter: true,
+    tryItOutEnabled: true,
+    // It would be asked for elsewhere.
+    validatorUrl: null,
+    onComplete: () => authorize(shown),
+  });
+  shown = { ui, schemes, given: new Set() };
+}
+
+async function read(url) {
+  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${url} answers ${response.status}. ${detail(text)}`);
+  return JSON.parse(text);
+}
+
+function detail(text) {
+  try {
+    return JSON.parse(text).detail ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** The description with this host for all of its servers. */
+function here(description) {
+  if (description.swagger !== undefined) {
+    return { ...description, host: location.host, schemes: [location.protocol.slice(0, -1)] };
+  }
+  const [server = { url: "/" }] = description.servers ?? [];
+  const { pathname } = new URL(server.url, location.origin);
+  return { ...description, servers: [{ url: location.origin + pathname.replace(/\/$/, "") }] };
+}
+
+/** Gives each security scheme what its header takes, or takes it away. */
+function authorize(shown) {
+  const { environment, administrator } = Object.fromEntries(new FormData(keys));
+  const entered = { "x-environment-key": environment.trim(), authorization: administrator.trim() };
+  const names = [entered["x-environment-key"] && "the environment key", entered.authorization && "the administrator’s credential"];
+  const used = names.filter(Boolean).join(" and ");
+  said.textContent = used === "" ? "" : `Requests are sent with ${used}.`;
+  if (shown === null) return;
+  for (const [name, scheme] of Object.entries(shown.schemes)) {
+    const value = entered[String(scheme.name).toLowerCase()];
+    if (scheme.type !== "apiKey" || value === undefined || NOT_ENTERED.includes(name)) continue;
+    if (value !== "") {
+      shown.ui.preauthorizeApiKey(name, value);
+      shown.given.add(name);
+    } else if (shown.given.delete(name)) {
+      shown.ui.authActions.logout([name]);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// The API explorer in a real browser: what a visitor who has never seen the project does with it.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { startBrowser, visit } from "./browser.mjs";
+import { startEdge } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const OPTIONS = [
+  ["desktop", { viewport: { width: 1280, height: 900 } }],
+  ["desktop, dark", { viewport: { width: 1280, height: 900 }, colorScheme: "dark" }],
+  ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+];
+
+const browser = await startBrowser();
+after(() => browser.close());
+
+for (const [name, options] of OPTIONS) {
+  test(`a visitor tries flags and identities (${name})`, async (t) => {
+    const edge = await startEdge();
+    t.after(() => edge.close());
+    const [{ key }] = edge.environments;
+    const { page, leave } = await visit(browser, `${edge.address}/api/v1/docs/`, options);
+    await page.getByLabel("Environment key").fill(key);
+    await page.getByText("Requests are sent with the environment key.").waitFor();
+
+    const flags = await execute(page, "getFlags");
+    assert.deepEqual([flags.status, flags.body.length], ["200", 7]);
+    assert.match(flags.curl, new RegExp(`-H 'X-Environment-Key: ${key}'`));
+
+    // As the example has it.
+    const identity = await execute(page, "postIdentity");
+    assert.equal(identity.status, "200");
+    assert.equal(identity.body.identifier, "ada@example.com");
+    const value = (flag) => identity.body.flags.find(({ feature }) => feature.name === flag).feature_state_value;
+    assert.equal(value("free_shipping_threshold"), 25);
+
+    const { width, scrolls, dark } = await page.evaluate(() => ({
+      width: document.documentElement.clientWidth,
+      scrolls: document.documentElement.scrollWidth,
+      dark: getComputedStyle(document.body).backgroundColor === "rgb(28, 32, 34)",
+    }));
+    assert.equal(scrolls, width, "the page is as wide as the window");
+    assert.equal(dark, options.colorScheme === "dark");
+    assert.ok(await page.locator("#chooser").isHidden(), "there is one description");
+    await leave();
+  });
+}
+
+test("a key that is taken away is sent no longer, and a refusal is shown", async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  const { page, faults } = await visit(browser, `${edge.address}/api/v1/docs/`);
+  await page.getByLabel("Environment key").fill(edge.environments[0].key);
+  assert.equal((await execute(page, "getFlags")).status, "200");
+  await page.getByLabel("Environment key").fill("");
+  await page.locator("#operations-Flags_and_identities-getFlags button.execute").click();
+  await page.locator("#operations-Flags_and_identities-getFlags .live-responses-table .response-col_status", { hasText: "403" }).waitFor();
+  const text = await page.locator("#operations-Flags_and_identities-getFlags .live-responses-table").innerText();
+  assert.match(text, /Invalid or missing Environment key/);
+  // The browser itself says that an answer was 403.
+  assert.deepEqual(faults.filter((fault) => !fault.includes("403")), []);
+});
+
+test("an origin's own description is shown, and tried through the worker", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  const description = {
+    swagger: "2.0",
+    info: { title: "Flagsmith API", version: "v1" },
+    host: "flagsmith.internal:8000",
+    schemes: ["http"],
+    basePath: "/api/v1",
+    securityDefinitions: { Private: { type: "apiKey", in: "header", name: "Authorization" } },
+    security: [{ Private: [] }],
+    paths: { "/projects/": { get: { tags: ["projects"], operationId: "projects_list", responses: { 200: { description: "" } } } } },
+  };
+  origin.on("GET", "/api/v1/swagger.json", () => ({ body: description }));
+  origin.on("GET", "/api/v1/projects/", ({ headers }) => ({ body: [{ id: 1, sent: headers.authorization }] }));
+  const edge = await startEdge({ origin });
+  t.after(() => edge.close());
+  const { page, leave } = await visit(browser, `${edge.address}/api/v1/docs/`);
+  await page.getByLabel("Administrator’s credential").fill("Api-Key a.b");
+  // Chosen with the keyboard alone.
+  await page.locator("#operations-Flags_and_identities-getFlags").waitFor();
+  await page.getByLabel("API", { exact: true }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
+  const projects = await execute(page, "projects_list");
+  assert.deepEqual([projects.status, projects.body], ["200", [{ id: 1, sent: "Api-Key a.b" }]]);
+  await leave();
+});
+
+test("an origin without a description is said so", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  origin.on("GET", "/api/v1/swagger.json", () => ({ status: 401, body: { detail: "<b>Nobody</b> knows you." } }));
+  const edge = await startEdge({ origin });
+  t.after(() => edge.close());
+  const { page } = await visit(browser, `${edge.address}/api/v1/docs/`);
+  await page.getByLabel("API", { exact: true }).selectOption({ index: 1 });
+  const problem = "This description cannot be shown: /api/v1/docs/origin.json answers 401. <b>Nobody</b> knows you.";
+  await page.getByRole("alert").filter({ hasText: problem }).waitFor();
+});
+
+/** Opens an operation and executes it; resolves to what the page shows of the request and its answer. */
+async function execute(page, operation) {
+  const block = page.locator(`[id$="-${operation}"]`);
+  await block.locator(".opblock-summary-control").click();
+  await block.locator("button.execute").click();
+  const answer = block.locator(".live-responses-table");
+  await answer.waitFor();
+  const status = (await answer.locator("tbody .response-col_status").first().innerText()).trim();
+  const body = JSON.parse(await answer.locator(".highlight-code code").first().innerText());
+  return { status, body, curl: await block.locator(".curl-command code").innerText() };
+}
