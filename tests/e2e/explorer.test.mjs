@@ -92,16 +92,23 @@ test("an origin's own description is shown, and tried through the worker", async
   await leave();
 });
 
-test("an origin without a description is said so", async (t) => {
+test("an origin that shows its description to its own only", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
-  origin.on("GET", "/api/v1/swagger.json", () => ({ status: 401, body: { detail: "<b>Nobody</b> knows you." } }));
+  const description = { openapi: "3.0.3", info: { title: "Flagsmith API", version: "v1" }, servers: [{ url: "https://api.example.com" }], paths: {} };
+  origin.on("GET", "/api/v1/swagger.json", ({ headers }) =>
+    headers.authorization === "Token t" ? { body: description } : { status: 401, body: { detail: "<b>Nobody</b> knows you." } },
+  );
   const edge = await startEdge({ origin });
   t.after(() => edge.close());
   const { page } = await visit(browser, `${edge.address}/api/v1/docs/`);
   await page.getByLabel("API", { exact: true }).selectOption({ index: 1 });
   const problem = "This description cannot be shown: /api/v1/docs/origin.json answers 401. <b>Nobody</b> knows you.";
   await page.getByRole("alert").filter({ hasText: problem }).waitFor();
+  await page.getByLabel("Administrator’s credential").fill("Token t");
+  await page.keyboard.press("Tab");
+  await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
+  assert.ok(await page.getByRole("alert").isHidden());
 });
 
 /** Opens an operation and executes it; resolves to what the page shows of the request and its answer. */

@@ -60,7 +60,7 @@ test("Postman imports it, and what it makes of it works", async (t) => {
   }
 });
 
-test("every answer is one that the description has", async (t) => {
+test("every answer is one that the description has", { timeout: 300_000 }, async (t) => {
   const variables = {
     ADMIN_KEY_SHA256: createHash("sha256").update(ADMIN_KEY).digest("hex"),
     SSE_AUTHENTICATION_TOKEN: REALTIME_TOKEN,

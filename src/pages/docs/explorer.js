@@ -14,6 +14,8 @@ const problem = document.querySelector("#problem");
 let shown = null;
 
 keys.addEventListener("input", () => authorize(shown));
+// An origin may show its description to nobody but its own.
+keys.addEventListener("change", () => problem.hidden || show(descriptions.value));
 keys.addEventListener("submit", (event) => event.preventDefault());
 descriptions.addEventListener("change", () => show(descriptions.value));
 
@@ -53,7 +55,8 @@ async function show(url) {
 }
 
 async function read(url) {
-  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  const { administrator } = entered();
+  const response = await fetch(url, { headers: administrator === "" ? {} : { Authorization: administrator } });
   const text = await response.text();
   if (!response.ok) throw new Error(`${url} answers ${response.status}. ${detail(text)}`);
   return JSON.parse(text);
@@ -77,16 +80,20 @@ function here(description) {
   return { ...description, servers: [{ url: location.origin + pathname.replace(/\/$/, "") }] };
 }
 
+/** What the visitor has entered. */
+function entered() {
+  return Object.fromEntries(Array.from(new FormData(keys), ([name, value]) => [name, value.trim()]));
+}
+
 /** Gives each security scheme what its header takes, or takes it away. */
 function authorize(shown) {
-  const { environment, administrator } = Object.fromEntries(new FormData(keys));
-  const entered = { "x-environment-key": environment.trim(), authorization: administrator.trim() };
-  const names = [entered["x-environment-key"] && "the environment key", entered.authorization && "the administrator’s credential"];
-  const used = names.filter(Boolean).join(" and ");
+  const { environment, administrator } = entered();
+  const values = { "x-environment-key": environment, authorization: administrator };
+  const used = [environment && "the environment key", administrator && "the administrator’s credential"].filter(Boolean).join(" and ");
   said.textContent = used === "" ? "" : `Requests are sent with ${used}.`;
   if (shown === null) return;
   for (const [name, scheme] of Object.entries(shown.schemes)) {
-    const value = entered[String(scheme.name).toLowerCase()];
+    const value = values[String(scheme.name).toLowerCase()];
     if (scheme.type !== "apiKey" || value === undefined || NOT_ENTERED.includes(name)) continue;
     if (value !== "") {
       shown.ui.preauthorizeApiKey(name, value);
