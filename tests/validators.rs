@@ -32,8 +32,11 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-const TARGETS: [(&str, &str); 4] = [
+const TARGETS: [(&str, &str); 7] = [
     ("/api/v1/flags/", CLIENT_KEY),
+    ("/api/v1/flags/?reasons=true", CLIENT_KEY),
+    ("/api/v1/flags/?reasons=true&feature=f", CLIENT_KEY),
+    ("/api/v1/identities/?identifier=a&reasons=true", CLIENT_KEY),
     ("/api/v1/flags/?feature=f", CLIENT_KEY),
     ("/api/v1/identities/?identifier=a", CLIENT_KEY),
     ("/api/v1/environment-document/", Worker::SERVER_KEY),
@@ -56,6 +59,22 @@ fn what_is_kept_is_not_sent_again_until_it_changes() {
         }
         let mut changed = self::worker("after");
         assert_eq!(get(&mut changed, target, key, &tag).status, 200, "{target} after a change");
+    }
+}
+
+#[test]
+fn with_and_without_reasons_are_two_answers() {
+    let mut worker = worker("x");
+    for (target, with) in [
+        ("/api/v1/flags/", "?reasons=true"),
+        ("/api/v1/flags/?feature=f", "&reasons=true"),
+        ("/api/v1/identities/?identifier=a", "&reasons=true"),
+    ] {
+        let explained = format!("{target}{with}");
+        for (kept, asked) in [(target, explained.as_str()), (&explained, target)] {
+            let tag = header(&get(&mut worker, kept, CLIENT_KEY, ""), "etag").unwrap().to_owned();
+            assert_eq!(get(&mut worker, asked, CLIENT_KEY, &tag).status, 200, "{asked}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::error::Error;
 use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
+use super::flags;
 use super::query;
 use super::response::Response;
 use super::validator;
@@ -24,6 +25,8 @@ pub struct Question {
     overridden: bool,
     /// Only this feature.
     feature: Option<String>,
+    /// Whether each flag says why it is so.
+    reasons: bool,
     /// The tags of what the client keeps; `None` in a POST, whose answers have no tag.
     if_none_match: Option<String>,
 }
@@ -37,20 +40,21 @@ struct SentTrait {
 
 /// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one.
 pub fn read_get(query: &str, if_none_match: Option<String>) -> Result<(Question, Option<Command>), Error> {
-    let identifier = query::last(query, "identifier").unwrap_or_default();
+    let [identifier, transient, feature, reasons] =
+        query::last_of(query, ["identifier", "transient", "feature", "reasons"]);
+    let identifier = identifier.unwrap_or_default();
     if identifier.is_empty() {
         return Err(Error::IdentifierMissing);
     }
     check_text(&identifier, MAX_IDENTIFIER_LENGTH)
         .map_err(|problem| Error::Invalid(serde_json::json!({"identifier": problem})))?;
-    let transient = query::last(query, "transient").unwrap_or_default();
-    let transient = !matches!(transient.to_lowercase().as_str(), "" | "0" | "false");
-    let feature = query::last(query, "feature").filter(|feature| !feature.is_empty());
+    let transient = query::is_yes(transient.as_deref());
     let question = Question {
         identifier: identifier.into_owned(),
         transient: Vec::new(),
         overridden: !transient,
-        feature: feature.map(Cow::into_owned),
+        feature: feature.filter(|feature| !feature.is_empty()).map(Cow::into_owned),
+        reasons: query::is_yes(reasons.as_deref()),
         if_none_match: Some(if_none_match.unwrap_or_default()),
     };
     Ok((question, (!transient).then_some(Command::Create)))
@@ -62,6 +66,7 @@ pub fn read_get(query: &str, if_none_match: Option<String>) -> Result<(Question,
 pub fn read_post(
     environment: &Environment,
     key: KeyKind,
+    query: &str,
     body: Json<'_>,
     random: impl FnOnce() -> [u8; 16],
 ) -> Result<(Question, Option<Command>), Error> {
@@ -75,11 +80,13 @@ pub fn read_post(
     if key == KeyKind::Client && !environment.allow_client_traits {
         traits.clear();
     }
+    let reasons = query::is_yes(query::last(query, "reasons").as_deref());
     let question = |identifier, transient| Question {
         identifier,
         transient,
         overridden: true,
         feature: None,
+        reasons,
         if_none_match: None,
     };
     if identifier.is_empty() {
@@ -123,7 +130,10 @@ pub fn answer<'e>(
     stored: &Identity,
 ) -> Response<'e> {
     let Some(kept) = &question.if_none_match else { return evaluated(environment, key, question, stored) };
-    let tag = validator::of_identity(environment, key, stored);
+    let mut tag = validator::of_identity(environment, key, stored);
+    if question.reasons {
+        tag = validator::with_reasons(tag);
+    }
     if validator::matches(kept, &tag) {
         return Response::empty(304).tagged(tag);
     }
@@ -165,6 +175,11 @@ fn evaluated<'e>(
         let stored = stored_overrides.outcome(decision.state, decision.variant());
         stored.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()))
     };
+    let explain = |body: &mut Vec<u8>, feature: usize| {
+        if question.reasons {
+            flags::write_reason(body, &evaluation.reason(ruleset, Some(identity), feature));
+        }
+    };
     let decisions = evaluation.decisions.iter().enumerate();
     if let Some(name) = &question.feature {
         let named =
@@ -172,7 +187,11 @@ fn evaluated<'e>(
         let found =
             decisions.into_iter().find(|&(feature, decision)| named(feature) && shown(feature, decision));
         let response = match found {
-            Some((_, decision)) => Response::json(flag(decision).to_vec()),
+            Some((feature, decision)) => {
+                let mut body = flag(decision).to_vec();
+                explain(&mut body, feature);
+                Response::json(body)
+            }
             None => Response::error(&Error::FeatureNotFound),
         };
         return response.updated_at(environment);
@@ -189,6 +208,7 @@ fn evaluated<'e>(
     for (feature, decision) in decisions {
         if shown(feature, decision) {
             body.extend_from_slice(flag(decision));
+            explain(&mut body, feature);
             body.push(b',');
         }
     }

@@ -141,7 +141,12 @@ pub fn begin<'e>(
     match route {
         Route::Flags => {
             let tags = (request.header)("if-none-match");
-            Ok(match query::last(request.query, "feature") {
+            let [name, reasons] = query::last_of(request.query, ["feature", "reasons"]);
+            let reasons = query::is_yes(reasons.as_deref());
+            Ok(match name {
+                _ if reasons => {
+                    Step::Answered(flags::answer_with_reasons(environment, key, name.as_deref(), tags)?)
+                }
                 _ if is_kept(tags, environment, key) => Step::Fixed(Fixed::FlagsUnmodified),
                 None => Step::Fixed(Fixed::Flags),
                 Some(name) => Step::Answered(flags::answer(environment, key, &name)?),
@@ -154,7 +159,7 @@ pub fn begin<'e>(
         }
         Route::Identities => {
             let (question, command) = if request.method == "POST" {
-                identities::read_post(environment, key, body(request)?, request.random)?
+                identities::read_post(environment, key, request.query, body(request)?, request.random)?
             } else {
                 identities::read_get(request.query, (request.header)("if-none-match"))?
             };

@@ -4,5 +4,46 @@ use std::borrow::Cow;
 
 /// The last of the values that a query string gives for a name, as Django reads it.
 pub fn last<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).last().map(|(_, value)| value)
+    let [value] = last_of(query, [name]);
+    value
+}
+
+/// The same for each of these names.
+pub fn last_of<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<Cow<'q, str>>; N] {
+    let mut values = [const { None }; N];
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let at = names.iter().position(|wanted| name == *wanted);
+        if let Some(slot) = at.and_then(|at| values.get_mut(at)) {
+            *slot = Some(value);
+        }
+    }
+    values
+}
+
+/// Whether such a value says yes: all do but the empty one, `0` and `false`.
+pub fn is_yes(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !matches!(value.to_lowercase().as_str(), "" | "0" | "false"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_of_a_name_counts() {
+        let query = "a=1&b=x%20y&a=2&%63=&d";
+        assert_eq!(
+            last_of(query, ["a", "b", "c", "d", "e"]).map(|value| value.map(Cow::into_owned)),
+            [Some("2"), Some("x y"), Some(""), Some(""), None].map(|value| value.map(str::to_owned))
+        );
+        for (value, expected) in [
+            (None, false),
+            (Some(""), false),
+            (Some("0"), false),
+            (Some("False"), false),
+            (Some("true"), true),
+        ] {
+            assert_eq!(is_yes(value), expected, "{value:?}");
+        }
+    }
 }

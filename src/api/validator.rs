@@ -20,6 +20,13 @@ pub fn of_document(environment: &Environment, key: KeyKind, overrides_version: u
     }
 }
 
+/// The tag of an answer that gives reasons, by the tag of the one that does not.
+pub fn with_reasons(mut tag: String) -> String {
+    tag.pop();
+    tag.push_str("r\"");
+    tag
+}
+
 /// The tag of an answer that depends on an identity's stored state too.
 pub fn of_identity(environment: &Environment, key: KeyKind, identity: &Identity) -> String {
     let mut hasher = DefaultHasher::new();
@@ -47,6 +54,11 @@ fn kind(key: KeyKind) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_with_reasons_is_another() {
+        assert_eq!(with_reasons("\"0c\"".to_owned()), "\"0cr\"");
+    }
 
     #[test]
     fn tags_are_compared_weakly() {

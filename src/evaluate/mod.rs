@@ -87,6 +87,22 @@ pub struct Evaluation {
     pub cyclic: Vec<FeatureId>,
 }
 
+impl Evaluation {
+    /// Why a feature is what it has come to, as flag-engine words it (contract §C.1, §C.4).
+    pub fn reason(
+        &self,
+        ruleset: &Ruleset,
+        identity: Option<IdentityContext<'_>>,
+        feature: FeatureId,
+    ) -> String {
+        if self.cyclic.contains(&feature) {
+            return "ERROR; code=CIRCULAR_DEPENDENCY".to_owned();
+        }
+        let decision = self.decisions.get(feature);
+        decision.map_or_else(String::new, |decision| reason(ruleset, identity, feature, decision))
+    }
+}
+
 /// Evaluates every feature.
 pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Evaluation {
     let mut evaluator = Evaluator::new(ruleset, identity);
@@ -188,8 +204,16 @@ fn split(state: &State, identity_key: &str) -> Outcome {
     hit.map_or(Outcome::Control, Outcome::Variant)
 }
 
+/// The reason for a feature's default where no segment is asked, as for nobody in particular.
+pub fn default_reason(engine: Engine) -> &'static str {
+    match engine {
+        Engine::V10 => "DEFAULT",
+        Engine::V11 => "STATIC",
+    }
+}
+
 /// The reason for a decision, as flag-engine words it.
-pub fn reason(
+fn reason(
     ruleset: &Ruleset,
     identity: Option<IdentityContext<'_>>,
     feature: FeatureId,
@@ -210,7 +234,7 @@ pub fn reason(
         }
         Source::Default => {
             let targeted = ruleset.features.get(feature).is_some_and(|feature| feature.targeted);
-            if ruleset.engine == Engine::V11 && !targeted { "STATIC" } else { "DEFAULT" }.to_owned()
+            if targeted { "DEFAULT" } else { default_reason(ruleset.engine) }.to_owned()
         }
     }
 }

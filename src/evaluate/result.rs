@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Evaluation, IdentityContext, Outcome, evaluate, reason};
+use super::{Evaluation, IdentityContext, Outcome, evaluate};
 use crate::document::StoredOverrides;
 use crate::document::context::Context;
 use crate::document::ruleset::{Ruleset, Span};
@@ -37,15 +37,11 @@ fn to_json(ruleset: &Ruleset, evaluation: &Evaluation) -> Value {
             Outcome::Control => Some("control"),
             Outcome::Variant(_) => variant.and_then(|variant| variant.key.as_deref()),
         };
-        let reason = match evaluation.cyclic.contains(&id) {
-            true => "ERROR; code=CIRCULAR_DEPENDENCY".to_owned(),
-            false => reason(ruleset, None, id, decision),
-        };
         let mut flag = json!({
             "name": feature.name,
             "enabled": state.enabled,
             "value": from_span(ruleset, variant.map_or(state.value, |variant| variant.value)),
-            "reason": reason,
+            "reason": evaluation.reason(ruleset, None, id),
             "variant": name,
         });
         add_metadata(&mut flag, ruleset, state.metadata);

@@ -50,7 +50,12 @@ impl Worker {
 
     /// Serves one document, to its client key and to [`Worker::SERVER_KEY`].
     pub fn with_document(document: &[u8]) -> Result<Worker, Fault> {
-        let environment = Environment::parse(document, Engine::V10)?;
+        Worker::with_document_for(document, Engine::V10)
+    }
+
+    /// The same with the rules of another engine.
+    pub fn with_document_for(document: &[u8], engine: Engine) -> Result<Worker, Fault> {
+        let environment = Environment::parse(document, engine)?;
         let mut worker = Worker::default();
         let keys =
             json!({environment.key(): [{"key": Worker::SERVER_KEY, "active": true, "expires_at": null}]});
