@@ -7,6 +7,8 @@ pub mod analytics;
 pub mod authorization;
 pub mod credential;
 pub mod edge_identities;
+pub mod explanation;
+pub mod inspection;
 mod origin;
 pub mod passage;
 pub mod publishing;
@@ -17,6 +19,7 @@ pub mod verdict;
 use crate::api::{Error, Response, preflight};
 
 use edge_identities::Address;
+use inspection::Inspection;
 use transfer::Transfer;
 
 pub use origin::Origin;
@@ -30,6 +33,8 @@ pub enum Destination<'o> {
     EdgeIdentities(Address),
     /// A move of identities, of an environment's client key.
     Transfer(String, Transfer),
+    /// A look at identities, of an environment's client key.
+    Inspection(String, Inspection),
     /// The origin's.
     Origin(&'o Origin),
 }
@@ -81,6 +86,9 @@ pub fn direct<'o>(
     if let Some((environment, transfer)) = Transfer::parse(path).filter(|_| method != "OPTIONS") {
         return Destination::Transfer(environment, transfer);
     }
+    if let Some((environment, inspection)) = Inspection::parse(path).filter(|_| method != "OPTIONS") {
+        return Destination::Inspection(environment, inspection);
+    }
     if let Some(origin) = origin.filter(|_| path.starts_with(ORIGIN_ROOT)) {
         return Destination::Origin(origin);
     }
@@ -110,7 +118,10 @@ mod tests {
     fn status(method: &str, path: &str, origin: Option<&Origin>) -> Option<u16> {
         match direct(method, path, origin, &|_| None) {
             Destination::Answered(response) => Some(response.status),
-            Destination::Origin(_) | Destination::EdgeIdentities(_) | Destination::Transfer(..) => None,
+            Destination::Origin(_)
+            | Destination::EdgeIdentities(_)
+            | Destination::Transfer(..)
+            | Destination::Inspection(..) => None,
         }
     }
 

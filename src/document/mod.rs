@@ -21,6 +21,7 @@ mod sdk_document;
 mod server_key;
 mod stored_overrides;
 mod timestamp;
+mod written_conditions;
 
 pub use environment::{Environment, IdentityOverrides, UpdatedAt};
 pub use fault::Fault;
@@ -30,3 +31,4 @@ pub use flags::{Flags, KeyKind};
 pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key, hex};
 pub use stored_overrides::StoredOverrides;
 pub use timestamp::Timestamp;
+pub use written_conditions::WrittenCondition;

@@ -145,7 +145,7 @@ pub struct Rule {
 }
 
 /// How many of a rule's parts must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Quantifier {
     /// Every one.

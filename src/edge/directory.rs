@@ -91,6 +91,12 @@ impl Directory {
         Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
+    /// How many identities there are. Each shard goes through all of its entries.
+    pub async fn count(&self) -> Result<u64, Failure> {
+        let asked = (0..SHARDS).map(|shard| self.ask::<u64>(Part::Shard(shard), &Request::Count));
+        Ok(try_join_all(asked).await?.into_iter().sum())
+    }
+
     /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.
     ///
     /// They come in pages. What changes between two of them is later than the version that is told, which is the first

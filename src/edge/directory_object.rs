@@ -85,6 +85,7 @@ impl DirectoryObject {
             }
             Request::Find(query) => serde_json::to_string(&directory_rows::find(&self.sql, &query)?)?,
             Request::Resolve(uuids) => serde_json::to_string(&directory_rows::resolve(&self.sql, &uuids)?)?,
+            Request::Count => directory_rows::count(&self.sql)?.to_string(),
             Request::Overrides(query) => serde_json::to_string(&override_rows::page(&self.sql, query)?)?,
             Request::OverridesLength => override_rows::length(&self.sql)?.to_string(),
         };
@@ -127,6 +128,6 @@ fn nothing(request: &Request) -> Result<String> {
         Request::Overrides(_) => {
             serde_json::to_string(&Overrides { overrides: Some(Vec::new()), ..Overrides::default() })?
         }
-        Request::OverridesLength => "0".to_owned(),
+        Request::OverridesLength | Request::Count => "0".to_owned(),
     })
 }

@@ -47,6 +47,12 @@ pub fn resolve(sql: &Database, uuids: &[Box<str>]) -> Result<Vec<Entry>> {
     sql.read(&query, vec![serde_json::to_string(uuids)?.into()])
 }
 
+/// How many entries there are. It goes through all of them.
+pub fn count(sql: &Database) -> Result<u64> {
+    let count = sql.read("SELECT json_quote(count(*)) FROM entry", vec![])?;
+    Ok(count.first().copied().unwrap_or(0))
+}
+
 /// A page of entries. One lower bound, so that it begins where the index is entered.
 pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
     let (mut statement, column, order) = match query.column {

@@ -3,6 +3,7 @@
 //! It loads what the core asks for and sends what the core answers; it decides nothing that could be decided
 //! without IO.
 
+mod access;
 mod alarm;
 mod analytics;
 mod analytics_object;
@@ -24,6 +25,7 @@ mod failure;
 mod identities;
 mod identity_object;
 mod identity_rows;
+mod inspection;
 mod kv;
 mod notices;
 mod origin;

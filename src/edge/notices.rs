@@ -70,8 +70,8 @@ async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Respon
         return tell(env, if is_narrow { Affected::Documents } else { Affected::Everything }).await;
     }
     let (_, keys) = status::registry(env).await?;
-    let key = keys.into_iter().find(|key| id == webhook_id(Some(key), secret));
-    tell(env, Affected::Environment(key.ok_or(Error::NotFound)?)).await
+    let key = keys.keys().find(|key| id == webhook_id(Some(key), secret));
+    tell(env, Affected::Environment(key.ok_or(Error::NotFound)?.clone())).await
 }
 
 async fn tell(env: &Env, affected: Affected) -> Result<Response<'static>, Error> {

@@ -8,6 +8,7 @@ use super::body::{Upload, read_at_most, read_while, rejoin, told_length};
 use super::config::Config;
 use super::edge_identities;
 use super::entry::Incoming;
+use super::inspection;
 use super::origin::{Exchange, Fault};
 use super::publishing;
 use super::rate_limit;
@@ -34,6 +35,14 @@ pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys
                 Ok(()) => transfer::answer(&incoming, env, context, environment, transfer).await,
                 Err(error) => Response::error(&error),
             };
+            respond(answer.finish(None, &incoming.method))
+        }
+        Destination::Inspection(environment, inspection) => {
+            let answer = match admit(&incoming, env).await {
+                Ok(()) => inspection::answer(&incoming, env, context, environment, inspection).await,
+                Err(error) => Err(error),
+            };
+            let answer = answer.unwrap_or_else(|error| Response::error(&error));
             respond(answer.finish(None, &incoming.method))
         }
         Destination::EdgeIdentities(address) => {

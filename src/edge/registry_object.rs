@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::json;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
@@ -18,7 +17,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::publishing;
 use super::registry_rows::RegistryRows;
-use crate::publish::{Discoveries, Fault, Pace, Registry, Survey, iso};
+use crate::publish::{Discoveries, Pace, Registry, Survey};
 
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -135,15 +134,9 @@ impl RegistryObject {
 
     /// Which environments there are, and how the latest discoveries went, as JSON.
     pub fn environments(&self) -> std::result::Result<String, JsValue> {
-        Ok(self.with(|registry, Discoveries { schedule, .. }| {
-            json!({
-                "environments": registry.environments.keys().collect::<Vec<_>>(),
-                "server_keys": registry.server_keys.len(),
-                "last_success": schedule.succeeded_at.map(iso),
-                "last_fault": schedule.fault.as_ref().map(Fault::status),
-            })
-            .to_string()
-        })?)
+        let now = milliseconds();
+        let status = self.with(|registry, discoveries| registry.status(&discoveries.schedule, now))?;
+        Ok(status.to_string())
     }
 }
 

@@ -4,7 +4,7 @@
 //! whose administrator the origin says they are.
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use worker::Env;
 
 use super::authorize::authorize;
@@ -30,7 +30,8 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     let Some(credential) = Credential::read(&header) else {
         return refusal(&Verdict::Unauthenticated(Challenge::missing()));
     };
-    let (discovery, all) = registry(env).await?;
+    let (discovery, server_keys) = registry(env).await?;
+    let all: Vec<String> = server_keys.keys().cloned().collect();
     let hash = config.admin_key_sha256.as_deref();
     let environments = match hash.is_some_and(|hash| credential.is_local_key(hash)) {
         true => all.clone(),
@@ -50,6 +51,7 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
                 status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
             if let Some(status) = status.as_object_mut() {
                 status.insert("webhook".to_owned(), webhook(Some(key)).into());
+                status.insert("server_keys".to_owned(), server_keys.get(key).cloned().into());
             }
             statuses.push(status);
         }
@@ -86,8 +88,8 @@ async fn permitted(
     Ok(if permitted.is_empty() { Err(Verdict::Forbidden) } else { Ok(permitted) })
 }
 
-/// What the registry says of its discoveries, and the environments that it knows.
-pub async fn registry(env: &Env) -> Result<(Value, Vec<String>), Error> {
+/// What the registry says of its discoveries, and the environments that it knows, with their server keys.
+pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
     let unavailable = |failure: Failure| {
         failure.log(None);
         Error::Unavailable(Part::Environment)
@@ -95,9 +97,8 @@ pub async fn registry(env: &Env) -> Result<(Value, Vec<String>), Error> {
     let registered = publishing::registered(env).await.map_err(unavailable)?;
     let mut discovery: Value = serde_json::from_str(&registered).unwrap_or_default();
     let environments = discovery.as_object_mut().and_then(|members| members.remove("environments"));
-    let keys = environments.as_ref().and_then(Value::as_array).into_iter().flatten();
-    let keys = keys.filter_map(Value::as_str).map(str::to_owned).collect();
-    Ok((discovery, keys))
+    let Some(Value::Object(environments)) = environments else { return Ok((discovery, Map::new())) };
+    Ok((discovery, environments))
 }
 
 fn webhook_path(client_key: Option<&str>, secret: &str) -> String {

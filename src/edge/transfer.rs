@@ -3,20 +3,17 @@
 use serde_json::{Value, json};
 use worker::{Context, Env};
 
-use super::authorize::authorize;
+use super::access;
 use super::body;
 use super::clock::milliseconds;
-use super::config::Config;
 use super::directory::Directory;
 use super::entry::Incoming;
-use super::environments::Environments;
 use super::failure::Failure;
 use super::identities;
 use super::overrides;
-use crate::admin::edge_identities::{Address, Route, answer, page_query};
+use crate::admin::edge_identities::{answer, page_query};
 use crate::admin::transfer::{self, MAX_BODY_LENGTH, PERMISSION, Transfer};
-use crate::admin::verdict::Verdict;
-use crate::api::{EnvironmentKey, Error, Part, Response};
+use crate::api::{Error, Part, Response};
 use crate::document::Environment;
 use crate::identity::directory::{PageKey, Tidings};
 use crate::identity::{Command, Identity, Import, Refusal};
@@ -40,28 +37,10 @@ async fn answer_or_fail(
     environment_key: String,
     transfer: Transfer,
 ) -> Result<Response<'static>, Error> {
-    let address = Address { environment: environment_key, route: Route::Identities };
-    let header = |name: &str| incoming.header(name);
-    let verdict = if address.is_sound() {
-        authorize(env, &header, &address.environment, PERMISSION).await?
-    } else {
-        Verdict::NoEnvironment
-    };
-    if let Some(refusal) = verdict.refusal() {
-        return Ok(refusal);
-    }
-    let method = incoming.method.as_str();
-    if !transfer.allow().split(", ").any(|allowed| allowed == method) {
-        let refused = Response::error(&Error::MethodNotAllowed(method.to_owned()));
-        return Ok(refused.with("allow", transfer.allow()));
-    }
-    let environments = Environments::new(env.clone(), Config::of(env));
-    let key = EnvironmentKey::Client(address.environment);
-    let loaded = match environments.load(&key, context).await {
-        Err(Error::KeyUnknown) => {
-            return Ok(Verdict::NoEnvironment.refusal().unwrap_or_else(|| Response::error(&Error::NotFound)));
-        }
-        loaded => loaded?,
+    let opened = access::open(incoming, env, context, environment_key, PERMISSION, transfer.allow()).await?;
+    let loaded = match opened {
+        Ok(loaded) => loaded,
+        Err(refusal) => return Ok(refusal),
     };
     let environment = &loaded.environment.environment;
     let media_type = incoming.header("content-type").unwrap_or_default();

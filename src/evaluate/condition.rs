@@ -24,9 +24,17 @@ pub fn passes(test: &Test, value: Option<&Value<'_>>) -> bool {
             Value::Text(text) => members.contains(&**text),
             Value::Bool(_) | Value::Float(_) => false,
         },
-        Test::PercentageSplit(segment_key, limit) => {
-            limit.is_some_and(|limit| percentage(segment_key, &value.python_text()) <= limit)
+        Test::PercentageSplit(_, limit) => {
+            limit.zip(split_percentage(test, value)).is_some_and(|(limit, percentage)| percentage <= limit)
         }
+    }
+}
+
+/// The percentage that a value falls into, where a condition asks for it.
+pub fn split_percentage(test: &Test, value: &Value<'_>) -> Option<f64> {
+    match test {
+        Test::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
+        _ => None,
     }
 }
 

@@ -57,7 +57,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A rule asks its conditions and its sub-rules separately; an empty side is satisfied.
-    fn rule_holds(&mut self, rule: &'a Rule) -> bool {
+    pub fn rule_holds(&mut self, rule: &'a Rule) -> bool {
         let conditions = &rule.conditions;
         let conditions_hold =
             conditions.is_empty() || quantify(rule.quantifier, conditions, |&id| self.condition_holds(id));
@@ -71,7 +71,7 @@ impl<'a> Evaluator<'a> {
     }
 
     #[inline(always)]
-    fn condition_holds(&mut self, id: ConditionId) -> bool {
+    pub fn condition_holds(&mut self, id: ConditionId) -> bool {
         match self.verdicts.get(id) {
             Some(Some(verdict)) => *verdict,
             _ => self.judge(id),
@@ -89,6 +89,12 @@ impl<'a> Evaluator<'a> {
             *slot = Some(verdict);
         }
         verdict
+    }
+
+    /// The value that a condition met when it was judged; `None` for an unset one.
+    pub fn value_met(&self, id: ConditionId) -> Option<&Value<'a>> {
+        let condition = self.ruleset.conditions.get(id)?;
+        self.values.get(condition.property)?.as_ref()?.as_ref()
     }
 
     fn reads_flag(&self, id: PropertyId) -> bool {

@@ -5,6 +5,7 @@
 
 mod condition;
 mod evaluator;
+mod explanation;
 mod flag_dependencies;
 mod hash;
 mod result;
@@ -16,6 +17,7 @@ use crate::document::ruleset::{Engine, FeatureId, Ruleset, SegmentId, State, Sta
 use crate::identity::Traits;
 
 use evaluator::Evaluator;
+pub use explanation::{Explanation, Judgement};
 pub use result::evaluate_context;
 
 /// The identity that is evaluated for.
@@ -202,6 +204,11 @@ fn split(state: &State, identity_key: &str) -> Outcome {
     let hit =
         state.variants.iter().position(|variant| variant.start <= percentage && percentage < variant.limit);
     hit.map_or(Outcome::Control, Outcome::Variant)
+}
+
+/// The percentage that an identity's key falls into, where a state is multivariate.
+pub fn bucket(state: &State, identity_key: &str) -> Option<f64> {
+    (!state.variants.is_empty()).then(|| hash::percentage(&state.key, identity_key))
 }
 
 /// The reason for a feature's default where no segment is asked, as for nobody in particular.

@@ -98,6 +98,8 @@ pub enum Request {
     Find(Query),
     /// Gives a list of [`Entry`], those of these UUIDs.
     Resolve(Vec<Box<str>>),
+    /// Gives how many entries there are.
+    Count,
     /// Gives a page of [`Overrides`].
     Overrides(OverridesQuery),
     /// Gives how many bytes all overrides come to.

@@ -31,6 +31,5 @@ pub use pages::Pages;
 pub use publisher::{Credential, Published, Publisher, Step};
 pub use registry::{Change, Registry};
 pub use schedule::{Fault, Pace, Schedule};
-pub use status::iso;
 pub use survey::{Survey, Task};
 pub use version::Version;

@@ -30,6 +30,8 @@ pub struct Schedule {
     pub succeeded_at: Option<u64>,
     /// Why the latest attempts failed and how many did, if they did.
     pub fault: Option<Fault>,
+    /// The same of those before the latest success.
+    pub past_fault: Option<Fault>,
 }
 
 /// A row of failed attempts.
@@ -86,7 +88,7 @@ impl Schedule {
     /// It succeeded.
     pub fn succeeded(&mut self, now: u64, pace: Pace, random: u32) {
         self.succeeded_at = Some(now);
-        self.fault = None;
+        self.past_fault = self.fault.take().or(self.past_fault.take());
         self.bring_forward(now + spread(pace.period, random));
     }
 
@@ -183,6 +185,9 @@ mod tests {
         schedule.began(now);
         schedule.succeeded(now, PACE, 10);
         assert_eq!((schedule.fault.clone(), schedule.next()), (None, Some(now + 60_000)));
+        // It is still worth knowing of, also after more successes.
+        schedule.succeeded(now + 1, PACE, 10);
+        assert_eq!(schedule.past_fault.as_ref().map(|fault| fault.count), Some(40));
     }
 
     #[test]

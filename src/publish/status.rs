@@ -1,10 +1,11 @@
-//! What `GET /edge/status` says of one environment.
+//! What `GET /edge/status` says of environments and of discoveries.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::publisher::{Credential, Publisher};
-use super::schedule::Fault;
-use crate::document::Timestamp;
+use super::registry::Registry;
+use super::schedule::{Fault, Schedule};
+use crate::document::{ServerKey, Timestamp};
 
 impl Publisher {
     /// The state in words, for people who look after it.
@@ -22,6 +23,7 @@ impl Publisher {
             "last_success": succeeded_at.map(iso),
             "age_seconds": succeeded_at.map(|at| now.saturating_sub(at) / 1000),
             "last_fault": self.schedule.fault.as_ref().map(Fault::status),
+            "past_fault": self.schedule.past_fault.as_ref().map(Fault::status),
             "kv_fault": self.store_fault,
             "source": self.credential.as_ref().map(|credential| match credential {
                 Credential::Token => "ORIGIN_API_TOKEN",
@@ -33,6 +35,31 @@ impl Publisher {
     }
 }
 
+impl Registry {
+    /// Which environments there are, each with its server keys, and how discoveries went.
+    pub fn status(&self, discoveries: &Schedule, now: u64) -> Value {
+        let keys = |key: &String| (key.clone(), self.server_keys_of(key, now));
+        json!({
+            "environments": self.environments.keys().map(keys).collect::<Map<_, _>>(),
+            "server_keys": self.server_keys.len(),
+            "last_success": discoveries.succeeded_at.map(iso),
+            "last_fault": discoveries.fault.as_ref().map(Fault::status),
+            "past_fault": discoveries.past_fault.as_ref().map(Fault::status),
+        })
+    }
+
+    /// How many server keys open an environment at present, and when the first of them no longer does.
+    fn server_keys_of(&self, client_key: &str, now: u64) -> Value {
+        let valid = |key: &&ServerKey| {
+            key.environment == client_key
+                && Timestamp::from_milliseconds(now).is_some_and(|now| key.is_valid(now))
+        };
+        let keys: Vec<_> = self.server_keys.values().filter(valid).collect();
+        let expiries = keys.iter().filter_map(|key| Timestamp::from_iso(key.expires_at.as_deref()?));
+        json!({"count": keys.len(), "soonest_expiry": expiries.min().map(Timestamp::iso)})
+    }
+}
+
 impl Fault {
     /// The fault in words.
     pub fn status(&self) -> Value {
@@ -41,6 +68,43 @@ impl Fault {
 }
 
 /// A time in milliseconds, in ISO 8601.
-pub fn iso(milliseconds: u64) -> Option<String> {
+fn iso(milliseconds: u64) -> Option<String> {
     Timestamp::from_milliseconds(milliseconds).map(Timestamp::iso)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::{Change, Listed};
+
+    const NOW: u64 = 1_795_362_721_000;
+
+    #[test]
+    fn server_keys_are_counted_as_long_as_they_are_good() {
+        let mut registry = Registry::default();
+        for key in ["a", "b"] {
+            let listed = Listed { project: Some(1), name: String::new() };
+            registry.carried_out(&Change::Follow(key.to_owned(), listed, Credential::Token));
+        }
+        for (number, active, expires_at) in [
+            (1, true, None),
+            (2, true, Some("2027-01-02T00:00:00Z")),
+            (3, true, Some("2026-12-31T23:30:00-01:00")),
+            (4, true, Some("2026-11-22T00:00:00Z")),
+            (5, false, Some("2026-12-01T00:00:00Z")),
+        ] {
+            let expires_at = expires_at.map(str::to_owned);
+            let key = ServerKey { environment: "a".to_owned(), active, expires_at };
+            registry.carried_out(&Change::PutKey(number.to_string(), key));
+        }
+        let status = registry.status(&Schedule::default(), NOW);
+        assert_eq!(
+            status["environments"],
+            json!({
+                "a": {"count": 3, "soonest_expiry": "2027-01-01T00:30:00Z"},
+                "b": {"count": 0, "soonest_expiry": null},
+            })
+        );
+        assert_eq!(status["server_keys"], 5);
+    }
 }

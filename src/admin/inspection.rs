@@ -1,0 +1,72 @@
+//! What is told of an environment's identities besides Flagsmith's own routes: how many there are, and why one of them
+//! has its flags.
+
+use serde_json::json;
+
+use super::authorization::Permission;
+use crate::api::fields::{MAX_IDENTIFIER_LENGTH, check_text};
+use crate::api::{Error, query};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspection {
+    /// GET `…/count/`: the number of identities.
+    Count,
+    /// GET `…/explain/?identifier=`: one identity's evaluation.
+    Explain,
+}
+
+/// The permission that these take.
+pub const PERMISSION: Permission = Permission::ViewIdentities;
+/// The `Allow` header.
+pub const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+impl Inspection {
+    /// The environment and the route of a path `/edge/environments/{key}/identities/…`.
+    pub fn parse(path: &str) -> Option<(String, Inspection)> {
+        let path = path.strip_prefix("/edge/environments/")?;
+        let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
+        let inspection = match rest {
+            "identities/count" => Inspection::Count,
+            "identities/explain" => Inspection::Explain,
+            _ => return None,
+        };
+        Some((environment.to_owned(), inspection))
+    }
+}
+
+/// The identifier that is asked about.
+pub fn read_identifier(query: &str) -> Result<String, Error> {
+    let identifier = query::last(query, "identifier").filter(|identifier| !identifier.is_empty());
+    let identifier = identifier.ok_or(Error::IdentifierMissing)?;
+    check_text(&identifier, MAX_IDENTIFIER_LENGTH)
+        .map_err(|problem| Error::Invalid(json!({"identifier": problem})))?;
+    Ok(identifier.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_two_routes_of_an_environment() {
+        for (path, expected) in [
+            ("/edge/environments/k/identities/count/", Some(Inspection::Count)),
+            ("/edge/environments/k/identities/explain", Some(Inspection::Explain)),
+            ("/edge/environments/k/identities/", None),
+            ("/edge/environments/k/identities/explain/more", None),
+            ("/edge/environments/identities/explain", None),
+        ] {
+            let expected = expected.map(|inspection| ("k".to_owned(), inspection));
+            assert_eq!(Inspection::parse(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_is_needed_as_it_is() {
+        assert_eq!(read_identifier("identifier=a%20b%2F"), Ok("a b/".to_owned()));
+        for query in ["", "identifier=", "identifier=a%00b"] {
+            assert!(read_identifier(query).is_err(), "{query}");
+        }
+    }
+}

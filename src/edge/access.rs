@@ -1,0 +1,47 @@
+//! An admin's way to an environment on the routes that are not Flagsmith's: what they may do, whether the route has the
+//! method, and whether there is such an environment.
+
+use worker::{Context, Env};
+
+use super::authorize::authorize;
+use super::config::Config;
+use super::entry::Incoming;
+use super::environments::{Environments, Loaded};
+use crate::admin::authorization::Permission;
+use crate::admin::edge_identities::{Address, Route};
+use crate::admin::verdict::Verdict;
+use crate::api::{EnvironmentKey, Error, Response};
+
+/// The environment, or what is said to those who do not get it. `allow` is the route's header of that name.
+pub async fn open(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    permission: Permission,
+    allow: &'static str,
+) -> Result<Result<Loaded, Response<'static>>, Error> {
+    let address = Address { environment: environment_key, route: Route::Identities };
+    let header = |name: &str| incoming.header(name);
+    let verdict = if address.is_sound() {
+        authorize(env, &header, &address.environment, permission).await?
+    } else {
+        Verdict::NoEnvironment
+    };
+    if let Some(refusal) = verdict.refusal() {
+        return Ok(Err(refusal));
+    }
+    let method = incoming.method.as_str();
+    if !allow.split(", ").any(|allowed| allowed == method) {
+        let refused = Response::error(&Error::MethodNotAllowed(method.to_owned()));
+        return Ok(Err(refused.with("allow", allow)));
+    }
+    let environments = Environments::new(env.clone(), Config::of(env));
+    match environments.load(&EnvironmentKey::Client(address.environment), context).await {
+        Err(Error::KeyUnknown) => {
+            let missing = || Response::error(&Error::NotFound);
+            Ok(Err(Verdict::NoEnvironment.refusal().unwrap_or_else(missing)))
+        }
+        loaded => loaded.map(Ok),
+    }
+}

@@ -1,0 +1,48 @@
+//! Looks at an environment's identities (see [`crate::admin::inspection`]); changes nothing.
+
+use serde_json::json;
+use worker::{Context, Env};
+
+use super::access;
+use super::directory::Directory;
+use super::entry::Incoming;
+use super::identities;
+use crate::admin::explanation::explain;
+use crate::admin::inspection::{ALLOW, Inspection, PERMISSION, read_identifier};
+use crate::api::{Error, Part, Response};
+use crate::identity::Command;
+
+/// Answers a request to one of these routes.
+pub async fn answer(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    inspection: Inspection,
+) -> Result<Response<'static>, Error> {
+    let opened = access::open(incoming, env, context, environment_key, PERMISSION, ALLOW).await?;
+    let loaded = match opened {
+        Ok(loaded) => loaded,
+        Err(refusal) => return Ok(refusal),
+    };
+    let environment = &loaded.environment.environment;
+    let answer = match inspection {
+        Inspection::Count => {
+            let counted = Directory::new(env, environment.key()).count().await;
+            let count = counted.map_err(|failure| {
+                failure.log(Some(environment.key()));
+                Error::Unavailable(Part::Directory)
+            })?;
+            json!({"identities": count})
+        }
+        Inspection::Explain => {
+            let identifier = read_identifier(&incoming.query)?;
+            let read = vec![(identifier.clone(), Command::Read)];
+            let outcomes = identities::carry_out_all_and_tell(env, environment.key(), read).await?;
+            let outcome = outcomes.into_iter().next().and_then(Result::ok);
+            let identity = outcome.ok_or(Error::Unavailable(Part::Identity))?;
+            explain(environment, &identifier, &identity)
+        }
+    };
+    Ok(Response::json(answer.to_string().into_bytes()).stale(loaded.stale_seconds))
+}

@@ -1,0 +1,48 @@
+//! An evaluation with what it rests on: each condition and each rule by itself, for people who ask why.
+//!
+//! Beside [`evaluate`], which stops where the rest decides nothing; so answers to SDKs pay nothing for it.
+
+use super::condition::split_percentage;
+use super::evaluator::Evaluator;
+use super::{Evaluation, IdentityContext, evaluate};
+use crate::document::ruleset::{ConditionId, Rule, Ruleset};
+
+/// An evaluation that can be asked about its conditions.
+pub struct Explanation<'a> {
+    /// What it came to. A segment that could only be judged by cutting a circle of flags is not matched, whatever its
+    /// rules come to here.
+    pub evaluation: Evaluation,
+    evaluator: Evaluator<'a>,
+}
+
+/// What a condition came to.
+#[derive(Debug, PartialEq)]
+pub struct Judgement {
+    /// Whether it holds.
+    pub holds: bool,
+    /// The value that it met, as Python writes it; `None` for an unset one.
+    pub value: Option<String>,
+    /// The percentage that the value falls into; only PERCENTAGE_SPLIT asks for it.
+    pub percentage: Option<f64>,
+}
+
+impl<'a> Explanation<'a> {
+    /// Evaluates, and is ready to say why.
+    pub fn new(ruleset: &'a Ruleset, identity: Option<IdentityContext<'a>>) -> Explanation<'a> {
+        Explanation { evaluation: evaluate(ruleset, identity), evaluator: Evaluator::new(ruleset, identity) }
+    }
+
+    /// What a condition comes to.
+    pub fn judge(&mut self, id: ConditionId) -> Judgement {
+        let holds = self.evaluator.condition_holds(id);
+        let value = self.evaluator.value_met(id);
+        let test = self.evaluator.ruleset.conditions.get(id).map(|condition| &condition.test);
+        let percentage = test.zip(value).and_then(|(test, value)| split_percentage(test, value));
+        Judgement { holds, value: value.map(|value| value.python_text().into_owned()), percentage }
+    }
+
+    /// Whether a rule holds.
+    pub fn holds(&mut self, rule: &'a Rule) -> bool {
+        self.evaluator.rule_holds(rule)
+    }
+}
