@@ -133,8 +133,9 @@ build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | req
 	@touch $@
 
 # The static files: pages, and what they take from npm. Nothing of it is in the WebAssembly.
-build/assets.stamp: $(PAGES) $(EXCHANGES) Cargo.toml .make/assets.mjs .make/openapi.mjs $(NODE_MODULES) | require-node
+build/assets.stamp: build/index.js .make/figures.mjs $(PAGES) $(EXCHANGES) Cargo.toml .make/assets.mjs .make/openapi.mjs $(NODE_MODULES) | require-node
 	node .make/assets.mjs build/assets
+	node .make/figures.mjs build/index_bg.wasm $(WASM_BUDGET_KIB) build/assets/edge/build.json
 	@touch $@
 
 # The files named by version are stamps. cargo finds a tool of the right version already in place and leaves it.

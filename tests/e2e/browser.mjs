@@ -1,8 +1,15 @@
 // A real browser, as a visitor of the pages has one; what goes wrong in it, or leaves the host, is noted.
 
 import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 
 import { chromium } from "playwright-core";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** A folder for pictures of pages; none are taken where it is not set. */
+const SCREENSHOTS = process.env.SCREENSHOTS ?? null;
 
 /** Starts Chromium. */
 export function startBrowser() {
@@ -10,15 +17,23 @@ export function startBrowser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 }
 
-/** Opens a page as somebody new. `options` are those of a browser context: the size of the window, the colours. */
-export async function visit(browser, url, options = {}) {
+/**
+ * Opens a page as somebody new. `options` are those of a browser context: the size of the window, the colours. With
+ * `refusals` it is no fault that a request is refused.
+ */
+export async function visit(browser, url, { refusals = false, ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const faults = [];
   page.on("console", (message) => {
+    if (refusals && message.text().startsWith("Failed to load resource")) return;
     if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+  page.on("dialog", (dialog) => {
+    faults.push(`dialog: ${dialog.message()}`);
+    return dialog.dismiss();
+  });
   page.on("request", (request) => {
     const { protocol, host } = new URL(request.url());
     if (protocol !== "data:" && host !== new URL(url).host) faults.push(`request to elsewhere: ${request.url()}`);
@@ -30,4 +45,26 @@ export async function visit(browser, url, options = {}) {
     assert.deepEqual(faults, []);
   };
   return { page, faults, leave };
+}
+
+/** Requires that axe finds nothing that keeps people out. */
+export async function requireAccessible(page, what) {
+  // Evaluated, not loaded: the page's own rules let no other script in.
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html}\n  ${failureSummary}`).join("\n")}`);
+  assert.deepEqual(found, [], what);
+}
+
+/** Requires that the page is no wider than its window. */
+export async function requireNoSidewaysScrolling(page, what) {
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(content <= window, `${what}: ${content} px in a window of ${window} px`);
+}
+
+/** Takes a picture of the whole page, where they are asked for. */
+export async function picture(page, name) {
+  if (SCREENSHOTS === null) return;
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }

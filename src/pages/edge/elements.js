@@ -1,0 +1,94 @@
+// Elements of the page. Whatever comes from elsewhere becomes text, never markup: names can be hostile.
+
+/** The element of this id. */
+export const byId = (id) => document.getElementById(id);
+
+/** An element with properties and children; texts become text. */
+export function element(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  const { role, aria = {}, data = {}, ...others } = properties;
+  Object.assign(made, others);
+  if (role !== undefined) made.setAttribute("role", role);
+  for (const [key, value] of Object.entries(aria)) made.setAttribute(`aria-${key}`, value);
+  Object.assign(made.dataset, data);
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** A list of terms and what each is: [[term, ...description], …]; those without a description are left out. */
+export function definitions(pairs) {
+  const rows = pairs
+    .filter(([, ...description]) => description.some((part) => part !== null && part !== undefined))
+    .map(([term, ...description]) => element("div", {}, element("dt", {}, term), element("dd", {}, ...description)));
+  return element("dl", {}, ...rows);
+}
+
+/** A table that says what it is of, and scrolls by itself where it is wider than the page. */
+export function table(caption, heads, rows) {
+  const cells = (row) => row.map((cell, index) => element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : {}, cell));
+  const made = element(
+    "table",
+    {},
+    element("caption", {}, caption),
+    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    element("tbody", {}, ...rows.map((row) => element("tr", { className: row.className ?? "" }, ...cells(row.cells ?? row)))),
+  );
+  // A keyboard scrolls only what it can reach.
+  return element("div", { className: "scrolls", tabIndex: 0, role: "region", aria: { label: caption } }, made);
+}
+
+/** Something to unfold; what is in it is made when it is unfolded first. */
+export function unfolding(summary, make, properties = {}) {
+  const made = element("details", properties, element("summary", {}, ...[summary].flat()));
+  const fill = () => {
+    if (made.open && made.childElementCount === 1) made.append(...[make()].flat());
+  };
+  made.addEventListener("toggle", fill);
+  return made;
+}
+
+/** A word that stands out; `kind` is "good", "bad", "warning" or "plain". */
+export function badge(kind, text) {
+  return element("span", { className: `badge ${kind}` }, text);
+}
+
+/** A value of a flag or a trait as it is, with its type where it could be taken for another. */
+export function value(json) {
+  if (json === null || json === undefined) return element("span", { className: "quiet" }, "none");
+  if (typeof json === "string") return json === "" ? element("span", { className: "quiet" }, "empty text") : element("code", {}, json);
+  return element("code", { className: typeof json }, String(json));
+}
+
+/** A moment as its distance from now, which is kept up to date. */
+export function moment(iso) {
+  const at = Date.parse(iso);
+  if (Number.isNaN(at)) return element("span", {}, String(iso));
+  const made = element("time", { dateTime: iso, title: new Date(at).toLocaleString() });
+  made.textContent = distance(at, Date.now());
+  return made;
+}
+
+/** Brings all moments of the page up to date. */
+export function renewMoments() {
+  const now = Date.now();
+  for (const time of document.querySelectorAll("time")) {
+    const text = distance(Date.parse(time.dateTime), now);
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+const UNITS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+function distance(at, now) {
+  const seconds = Math.round((at - now) / 1000);
+  if (Math.abs(seconds) < 1) return "just now";
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length);
+  return new Intl.RelativeTimeFormat("en").format(Math.trunc(seconds / length), unit);
+}

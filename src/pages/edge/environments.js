@@ -1,0 +1,98 @@
+// Environments: how publishing each of them goes.
+
+import { call } from "./calls.js";
+import { badge, definitions, element, moment, table, unfolding } from "./elements.js";
+
+/** A card for each environment of the status. */
+export function environmentCards({ environments }) {
+  if (environments.length > 0) return environments.map(card);
+  const text = "No environment is published. If there is a Flagsmith behind this worker, its settings decide which there are.";
+  return [element("li", { className: "empty" }, text)];
+}
+
+/** How looking for environments goes, in a sentence. */
+export function describeDiscovery({ discovery, webhook }) {
+  const { last_success: success, last_fault: fault } = discovery;
+  const parts = [];
+  if (success) parts.push("The Flagsmith behind this worker was last asked which environments there are ", moment(success), ". ");
+  if (fault) parts.push(badge("bad", "failing"), " ", ...faultWords(fault), " ");
+  if (webhook) parts.push("The organisation's webhook leads to ", element("code", {}, webhook), ".");
+  return parts;
+}
+
+/** Asks for the number of identities, of one environment after the other, and shows it. */
+export async function countIdentities(environments, signal) {
+  for (const { environment } of environments) {
+    const slot = document.querySelector(`[data-count="${CSS.escape(environment)}"]`);
+    try {
+      const { identities } = await call(`/edge/environments/${encodeURIComponent(environment)}/identities/count/`, signal);
+      if (slot) slot.textContent = identities.toLocaleString("en");
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (slot) slot.textContent = `not known. ${error.message}`;
+    }
+  }
+}
+
+function card(status) {
+  const { environment, name, changes = [] } = status;
+  const keys = status.server_keys;
+  const expiry = keys?.soonest_expiry ? [", the first expires ", moment(keys.soonest_expiry)] : [", none expires"];
+  const title = element("h3", {}, name || "Without a name");
+  return element(
+    "li",
+    { className: "card" },
+    element("div", { className: "title" }, title, state(status)),
+    element("p", { className: "key" }, element("code", {}, environment)),
+    ...warnings(status),
+    definitions([
+      ["Last synced", status.last_success ? moment(status.last_success) : "never"],
+      ["Last failure", ...lastFailure(status)],
+      ["Version", status.version ? element("code", {}, status.version) : "none"],
+      ["Changed at the origin", status.updated_at ? moment(status.updated_at) : null],
+      ["Server keys", keys ? String(keys.count) : "not known", ...(keys?.count > 0 ? expiry : [])],
+      ["Identities", element("span", { data: { count: environment } }, "…")],
+      ["Published with", status.source ? element("code", {}, status.source) : null],
+      ["Webhook", status.webhook ? element("code", {}, status.webhook) : null],
+    ]),
+    changes.length === 0 ? null : unfolding(`Latest changes (${changes.length})`, () => changesOf(changes)),
+  );
+}
+
+/** How it is, in a word. */
+function state(status) {
+  if (status.unavailable) return badge("bad", "no answer");
+  if (status.last_fault) return badge("bad", "failing");
+  if (status.kv_fault || status.stale_seconds != null) return badge("warning", "store failing");
+  if (!status.version) return badge("warning", "not published yet");
+  return badge("good", "in sync");
+}
+
+function warnings(status) {
+  const warning = (...text) => element("p", { className: "warning" }, ...text);
+  const found = [];
+  if (status.unavailable) found.push(warning("Its object did not answer: ", status.unavailable));
+  if (status.kv_fault) found.push(warning("KV could not be written: ", status.kv_fault));
+  if (status.identity_overrides_left_out) {
+    found.push(warning("Its document comes without identity overrides: switch them on in Flagsmith's SDK settings of the environment."));
+  }
+  return found;
+}
+
+function lastFailure({ last_fault: fault, past_fault: past }) {
+  if (fault) return faultWords(fault);
+  return past ? [...faultWords(past), " It is over."] : ["none"];
+}
+
+function faultWords({ at, cause, attempts }) {
+  return [moment(at), `, ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: `, cause, "."];
+}
+
+function changesOf(changes) {
+  const rows = [...changes].reverse().map(({ version, at, bytes }) => [
+    moment(at),
+    element("code", {}, version),
+    `${bytes.toLocaleString("en")} bytes`,
+  ]);
+  return table("Latest changes", ["When", "Version", "Document"], rows);
+}

@@ -1,0 +1,97 @@
+// The search for an identity.
+
+import { call } from "./calls.js";
+import { byId, element } from "./elements.js";
+import { explanation } from "./explanation.js";
+
+const PAGE_SIZE = 20;
+let asking = null;
+
+/** Offers these environments. What is chosen stays chosen. */
+export function showEnvironments(environments) {
+  const select = byId("environment");
+  const chosen = select.value;
+  const option = ({ environment, name }) => element("option", { value: environment }, name ? `${name} (${environment})` : environment);
+  select.replaceChildren(...environments.map(option));
+  if (environments.some(({ environment }) => environment === chosen)) select.value = chosen;
+}
+
+/** Shows the identities that the form asks for; one that is the only one is explained at once. */
+export async function search(fail) {
+  const { environment, query } = byId("search").elements;
+  const asked = { environment: environment.value, text: query.value, fail };
+  byId("explanation").replaceChildren();
+  byId("results").replaceChildren();
+  const page = await ask(`${path(asked.environment)}&q=${encodeURIComponent(asked.text)}`, fail);
+  if (page === null) return;
+  const found = page.results;
+  const list = element("ul", { className: "found" }, ...found.map((identity) => choice(asked, identity)));
+  byId("results").replaceChildren(element("p", {}, summary(found, page)), list, ...more(asked, page, list), ...unknown(asked, found));
+  if (found.length === 1 && page.last_evaluated_key === null) await explain(asked, found[0].identifier);
+}
+
+function path(environment) {
+  return `/api/v1/environments/${encodeURIComponent(environment)}/edge-identities/?page_size=${PAGE_SIZE}`;
+}
+
+function summary(found, page) {
+  if (found.length === 0) return "No identity is found.";
+  if (page.last_evaluated_key !== null) return `The first ${found.length} identities:`;
+  return found.length === 1 ? "One identity:" : `${found.length} identities:`;
+}
+
+function choice(asked, { identifier, dashboard_alias: alias }) {
+  const name = element("code", {}, identifier);
+  const button = element("button", { type: "button" }, name, alias === null ? null : ` ${alias}`);
+  button.addEventListener("click", () => explain(asked, identifier));
+  return element("li", {}, button);
+}
+
+function more(asked, page, list) {
+  if (page.last_evaluated_key === null) return [];
+  const button = element("button", { type: "button" }, "More");
+  let after = page.last_evaluated_key;
+  button.addEventListener("click", async () => {
+    const next = await ask(`${path(asked.environment)}&q=${encodeURIComponent(asked.text)}&last_evaluated_key=${encodeURIComponent(after)}`, asked.fail);
+    if (next === null) return;
+    list.append(...next.results.map((identity) => choice(asked, identity)));
+    after = next.last_evaluated_key;
+    button.hidden = after === null;
+  });
+  return [button];
+}
+
+/** Whom nobody has seen yet would get flags, too. */
+function unknown(asked, found) {
+  if (asked.text === "" || /^"|^dashboard_alias:/.test(asked.text)) return [];
+  if (found.some(({ identifier }) => identifier === asked.text)) return [];
+  const button = element("button", { type: "button" }, "What would ", element("code", {}, asked.text), " get?");
+  button.addEventListener("click", () => explain(asked, asked.text));
+  return [element("p", {}, button)];
+}
+
+async function explain({ environment, fail }, identifier) {
+  const path = `/edge/environments/${encodeURIComponent(environment)}/identities/explain/?identifier=${encodeURIComponent(identifier)}`;
+  const answer = await ask(path, fail);
+  if (answer === null) return;
+  const shown = explanation(answer);
+  byId("explanation").replaceChildren(shown);
+  shown.querySelector("h3").focus();
+}
+
+/** The answer to the latest question; null to any other, and where it fails. */
+async function ask(path, fail) {
+  asking?.abort();
+  asking = new AbortController();
+  byId("problem").textContent = "";
+  byId("search").ariaBusy = "true";
+  const { signal } = asking;
+  try {
+    return await call(path, signal);
+  } catch (error) {
+    if (error.name !== "AbortError") fail(error);
+    return null;
+  } finally {
+    if (!signal.aborted) byId("search").ariaBusy = "false";
+  }
+}

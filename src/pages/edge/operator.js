@@ -1,0 +1,99 @@
+// The operator's page: signing in, and what is shown then.
+
+import { Refusal, call, signIn } from "./calls.js";
+import { byId, renewMoments } from "./elements.js";
+import { countIdentities, describeDiscovery, environmentCards } from "./environments.js";
+import { search, showEnvironments } from "./identities.js";
+
+const KIB = 1024;
+let loading = null;
+
+showWorker();
+setInterval(renewMoments, 5_000);
+
+byId("sign-in").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  signIn(`${form.elements.kind.value} ${form.elements.secret.value.trim()}`);
+  byId("notice").textContent = "Signing in…";
+  if (await load()) {
+    form.reset();
+    show(true);
+    byId("environments-title").focus();
+  } else {
+    signIn(null);
+    form.elements.secret.focus();
+  }
+});
+byId("sign-out").addEventListener("click", () => {
+  leave();
+  byId("notice").textContent = "You are signed out.";
+  byId("secret").focus();
+});
+byId("refresh").addEventListener("click", load);
+byId("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  search(fail);
+});
+// Otherwise going back would bring back what was shown, and the credential.
+addEventListener("pagehide", leave);
+
+/** Loads the status and shows it; whether that went well. */
+async function load() {
+  loading?.abort();
+  loading = new AbortController();
+  const { signal } = loading;
+  byId("problem").textContent = "";
+  byId("signed-in").ariaBusy = "true";
+  try {
+    const status = await call("/edge/status", signal);
+    byId("environments").replaceChildren(...environmentCards(status));
+    byId("discovery").replaceChildren(...describeDiscovery(status));
+    showEnvironments(status.environments);
+    const count = status.environments.length;
+    byId("notice").textContent = `${count} ${count === 1 ? "environment" : "environments"}, as of ${new Date().toLocaleTimeString()}.`;
+    countIdentities(status.environments, signal);
+    return true;
+  } catch (error) {
+    if (error.name !== "AbortError") fail(error);
+    return false;
+  } finally {
+    byId("signed-in").ariaBusy = "false";
+  }
+}
+
+/** Says what went wrong; a credential that is good no longer ends the session. */
+function fail(error) {
+  byId("notice").textContent = "";
+  if (error instanceof Refusal && error.status === 401 && !byId("signed-in").hidden) leave();
+  byId("problem").textContent = error instanceof Refusal ? error.message : "This page failed. Reload it.";
+  if (!(error instanceof Refusal)) console.error(error);
+}
+
+/** Forgets the credential and all that it showed. */
+function leave() {
+  loading?.abort();
+  signIn(null);
+  show(false);
+  byId("sign-in").reset();
+  byId("search").reset();
+  for (const id of ["environments", "discovery", "results", "explanation", "environment", "notice", "problem"]) byId(id).replaceChildren();
+}
+
+function show(signedIn) {
+  byId("signing-in").hidden = signedIn;
+  byId("signed-in").hidden = !signedIn;
+  byId("sign-out").hidden = !signedIn;
+}
+
+/** Which worker this is, and how much of its budget it takes. Both are public. */
+async function showWorker() {
+  const [version, build] = await Promise.all([call("/version/"), call("/edge/build.json")].map((answer) => answer.catch(() => null)));
+  const parts = [];
+  if (version !== null) parts.push(`Worker ${version.image_tag}`);
+  if (build !== null) {
+    const size = (build.gzip_bytes / KIB).toFixed(0);
+    parts.push(`${size} of ${build.budget_kib} KiB of WebAssembly`);
+  }
+  byId("worker").textContent = parts.join(" · ");
+}

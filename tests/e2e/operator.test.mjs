@@ -1,0 +1,253 @@
+// The operator's page in a real browser: signing in, what it shows, what it says when something is wrong.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CHROMIUM, openBrowser, openPage, picture, requireAccessible, requireNoSidewaysScrolling } from "./browser.mjs";
+import { ADMIN_KEY, ADMIN_KEY_SHA256, TOKEN, startFlagsmith } from "./flagsmith.mjs";
+import { FIXTURES, eventually, startEdge } from "./harness.mjs";
+
+const HTML = `<img src=x onerror="alert(1)"><b>bold</b>"'&amp;`;
+const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
+
+if (CHROMIUM === null) throw new Error("There is no Chromium here. Install one, or name it in CHROMIUM.");
+
+pageTest("signing in shows how each environment is", {}, async ({ edge, keys, open }) => {
+  const { page } = await open();
+  await requireAccessible(page, "signed out");
+  await picture(page, "signed-out");
+  await signIn(page);
+  const cards = page.locator("#environments > li");
+  assert.equal(await cards.count(), keys.length);
+  await eventually(async () => (await page.locator("#environments .badge").allTextContents()).every((text) => text === "in sync"), "all are in sync");
+  const card = cards.filter({ hasText: keys[0] });
+  const facts = await definitions(card);
+  assert.match(facts["Version"], /^\d{13}-[0-9a-f]{16}$/);
+  assert.match(facts["Last synced"], /ago$|^just now$/);
+  assert.equal(facts["Last failure"], "none");
+  assert.match(facts["Server keys"], /^\d+, /);
+  assert.equal(facts["Published with"], "ORIGIN_API_TOKEN");
+  await eventually(async () => (await definitions(card))["Identities"] === "0", "identities are counted");
+  assert.match(await page.textContent("#worker"), /^Worker \d+\.\d+\.\d+ · \d+ of \d+ KiB of WebAssembly$/);
+  await requireAccessible(page, "environments");
+  await picture(page, "environments");
+});
+
+pageTest("the credential is in memory only", {}, async ({ open }) => {
+  const { page, context } = await open();
+  await signIn(page);
+  await page.waitForSelector("#environments > li");
+  const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie, location.search + location.hash]);
+  assert.deepEqual(kept, [0, 0, "", ""]);
+  assert.deepEqual((await context.storageState()).cookies, []);
+  const secret = (await page.content()).includes(ADMIN_KEY) || (await page.inputValue("#secret")) !== "";
+  assert.equal(secret, false, "nothing of it is left in the page");
+  await page.reload();
+  assert.ok(await page.isVisible("#sign-in"));
+  await signIn(page);
+  await page.goto("about:blank");
+  await page.goBack();
+  assert.ok(await page.isVisible("#sign-in"), "going back does not sign in again");
+  assert.equal(await page.locator("#environments > li").count(), 0);
+  await signIn(page);
+  await page.click("#sign-out");
+  assert.deepEqual([await page.isVisible("#sign-in"), await page.textContent("#explanation")], [true, ""]);
+});
+
+pageTest("an identity is found, and its flags say why they are so", {}, async ({ edge, keys: [key], open }) => {
+  await setTraits(edge, key, "ada@example.com", { loyalty_points: 1200, country: "BE" });
+  await setTraits(edge, key, "adam@example.com", {});
+  const { page } = await open();
+  await signIn(page);
+  await searchFor(page, key, "ada");
+  const found = page.locator("#results .found button");
+  await eventually(async () => (await found.count()) === 2, "both are found");
+  await found.filter({ hasText: "ada@" }).click();
+  await page.waitForSelector("#explanation-title");
+  assert.equal(await page.textContent("#explanation-title"), "ada@example.com");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "explanation-title");
+  assert.match(await page.textContent("table:has-text('loyalty_points')"), /1200number/);
+  const flag = page.locator(".flag", { has: page.getByText("free_shipping_threshold", { exact: true }) });
+  assert.match(await flag.locator("summary").textContent(), /on25segment loyalty_members$/);
+  await flag.locator("summary").click();
+  const rows = await flag.locator("tbody tr").allTextContents();
+  assert.deepEqual(rows.map((row) => row.replace(/(on|off).*/, "")), [
+    "segment big_baskets0no", "segment loyalty_members1yes", "segment benelux2yes", "environment's default" + "yes",
+  ]);
+  assert.match(await flag.locator("tr.wins").textContent(), /loyalty_members.*decides/);
+  const banner = page.locator(".flag", { has: page.getByText("hero_banner", { exact: true }) });
+  await banner.locator("summary").click();
+  assert.match(await banner.textContent(), /bucket is \d+(\.\d+)? %, hashed from /);
+  const segment = page.locator("details", { has: page.locator("summary", { hasText: "benelux" }) }).last();
+  await segment.locator("summary").click();
+  assert.match(await segment.locator("tbody").textContent(), /countryINNL,BE,LUBEyes/);
+  await requireAccessible(page, "an explanation");
+  await picture(page, "explanation");
+  // Nobody has seen this one.
+  await searchFor(page, key, "grace@example.com");
+  await page.locator("#results button", { hasText: "What would" }).click();
+  await page.waitForSelector("text=has never been seen");
+  assert.match(await page.textContent("table:has-text('hero_banner')"), /at the origin/);
+});
+
+pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, keys: [key], open }) => {
+  await setTraits(edge, key, HTML, { [HTML]: HTML });
+  const { page } = await open();
+  await signIn(page);
+  await searchFor(page, key, HTML);
+  await page.waitForSelector("#explanation-title");
+  for (const summary of await page.locator("details:visible > summary").all()) await summary.click();
+  assert.equal(await page.textContent("#explanation-title"), HTML);
+  assert.equal(await page.textContent("#environments > li:first-child h3"), HTML);
+  for (const place of [".flag .name", "#explanation table", ".flags:last-child .name"]) {
+    assert.ok((await page.locator(place).allTextContents()).some((text) => text.includes(HTML)), place);
+  }
+  assert.equal(await page.locator("main img, main b, main script").count(), 0);
+  await requireNoSidewaysScrolling(page, "hostile names");
+  await picture(page, "hostile");
+});
+
+pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [key], open }) => {
+  const { page } = await open();
+  const problem = () => page.textContent("#problem");
+  await signIn(page, "nobody's");
+  await eventually(async () => /^This credential is not accepted: /.test(await problem()), "401 is told");
+  assert.ok(await page.isVisible("#sign-in"));
+  assert.equal(await page.evaluate(() => document.activeElement.id), "secret");
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"] } }));
+  await signIn(page, "a-viewer", "Token");
+  await eventually(async () => /^This credential may not do that: /.test(await problem()), "403 is told");
+  await picture(page, "refused");
+
+  await flagsmith.origin.down();
+  await signIn(page, "somebody", "Token");
+  await eventually(async () => /Try again in \d+ seconds?\.$/.test(await problem()), "503 is told");
+  // The worker's own key works on, and shows what fails.
+  await signIn(page);
+  await eventually(async () => {
+    await page.click("#refresh");
+    return (await page.locator("#environments .badge.bad").count()) > 0;
+  }, "the failing origin is seen");
+  assert.match((await definitions(page.locator("#environments > li").first()))["Last failure"], /attempts?: .+\.$/);
+  await requireAccessible(page, "failing");
+  await picture(page, "failing");
+  await flagsmith.origin.up();
+  await eventually(async () => {
+    await page.click("#refresh");
+    return (await page.locator("#environments .badge.good").count()) === 2;
+  }, "it is well again", 30_000);
+  assert.match((await definitions(page.locator("#environments > li").first()))["Last failure"], /It is over\.$/);
+
+  await edge.stop();
+  await page.click("#refresh");
+  await eventually(async () => /^The worker cannot be reached/.test(await problem()), "that it is gone is told");
+});
+
+pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) => {
+  await setTraits(edge, key, `${"long-identifier-".repeat(12)}@example.com`, { note: "word ".repeat(60), ["k".repeat(190)]: 1 });
+  for (const [name, options] of [
+    ["phone", PHONE],
+    ["dark", { colorScheme: "dark" }],
+    ["dark-phone", { ...PHONE, colorScheme: "dark" }],
+  ]) {
+    const { page } = await open(options);
+    await picture(page, `${name}-signed-out`);
+    await signIn(page);
+    await eventually(async () => (await page.locator("#environments .badge.good").count()) === 2, "environments are shown");
+    await searchFor(page, key, "long");
+    await page.waitForSelector("#explanation-title");
+    await page.locator(".flag", { has: page.getByText("hero_banner", { exact: true }) }).locator("summary").click();
+    await requireNoSidewaysScrolling(page, name);
+    await requireAccessible(page, name);
+    await picture(page, name);
+  }
+});
+
+pageTest("the keyboard is enough", {}, async ({ edge, keys: [key], open }) => {
+  await setTraits(edge, key, "ada@example.com", {});
+  const { page } = await open();
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  await press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await press("Enter", "Tab", "Tab");
+  await page.keyboard.type(ADMIN_KEY);
+  await press("Enter");
+  await page.waitForSelector("#environments > li");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "environments-title");
+  await page.focus("#query");
+  await page.keyboard.type("ada@example.com");
+  await press("Enter");
+  await page.waitForSelector("#explanation-title");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "explanation-title");
+});
+
+/** A test of the page of a worker that publishes what a Flagsmith has; at its end nothing may have gone wrong in it. */
+function pageTest(name, { prepare = () => {} }, body) {
+  test(name, async (t) => {
+    const flagsmith = await startFlagsmith(FIXTURES);
+    t.after(() => flagsmith.close());
+    prepare(flagsmith);
+    const variables = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 1, REFRESH_SECONDS: 1 };
+    const edge = await startEdge({ origin: flagsmith.origin, variables });
+    t.after(() => edge.close());
+    edge.kv.entries.clear();
+    const keys = [...flagsmith.environments.keys()];
+    for (const key of keys) {
+      await eventually(async () => (await flags(edge, key)).status === 200, "the environment is published");
+    }
+    const browser = await openBrowser(t);
+    const opened = [];
+    const open = async (options) => {
+      const one = await openPage(browser, edge.address, options);
+      opened.push(one.wrong);
+      await one.page.goto(`${edge.address}/edge/`);
+      return one;
+    };
+    await body({ edge, flagsmith, keys, open });
+    assert.deepEqual(opened.flat(), []);
+  });
+}
+
+/** Names that are markup, wherever an admin can give one. */
+function hostile({ environments }) {
+  const [environment] = environments.values();
+  const { document } = environment;
+  environment.name = document.name = HTML;
+  document.feature_states[0].feature.name = HTML;
+  document.feature_states[0].feature_state_value = HTML;
+  document.project.segments[0].name = HTML;
+  document.project.segments[0].rules[0].rules[0].conditions[0].value = HTML;
+}
+
+async function signIn(page, secret = ADMIN_KEY, kind = "Api-Key") {
+  await page.check(`input[value="${kind}"]`);
+  await page.fill("#secret", secret);
+  await page.click("#sign-in button");
+  if (secret === ADMIN_KEY) await page.waitForSelector("#signed-in:not([hidden])");
+}
+
+async function searchFor(page, key, text) {
+  await page.selectOption("#environment", key);
+  await page.fill("#query", text);
+  await page.click("#search button.primary");
+  await page.waitForSelector("#results p");
+}
+
+/** What a card says, by its terms. */
+async function definitions(card) {
+  const pairs = await card.locator("dl > div").evaluateAll((rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent]));
+  return Object.fromEntries(pairs);
+}
+
+function flags(edge, key) {
+  return edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+}
+
+async function setTraits(edge, key, identifier, traits) {
+  const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
+  const body = { identifier, traits: Object.entries(traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value })) };
+  const response = await edge.request({ method: "POST", path: "/api/v1/identities/", headers, body: JSON.stringify(body) });
+  assert.equal(response.status, 200, response.text);
+}
