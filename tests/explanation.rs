@@ -50,12 +50,12 @@ fn flags_are_those_that_sdks_get_and_say_what_else_there_was() {
             "shown_to_client_keys": true, "shown_to_server_keys": true,
             "candidates": [
                 {"source": "segment", "segment": "big_baskets", "priority": 0.0, "applies": false, "enabled": true,
-                 "feature_state_value": 0, "wins": false},
+                 "feature_state_value": 0, "multivariate": false, "wins": false},
                 {"source": "segment", "segment": "loyalty_members", "priority": 1.0, "applies": true, "enabled": true,
-                 "feature_state_value": 25, "wins": true},
+                 "feature_state_value": 25, "multivariate": false, "wins": true},
                 {"source": "segment", "segment": "benelux", "priority": 2.0, "applies": true, "enabled": true,
-                 "feature_state_value": 35, "wins": false},
-                {"source": "environment", "applies": true, "enabled": true, "feature_state_value": 50, "wins": false},
+                 "feature_state_value": 35, "multivariate": false, "wins": false},
+                {"source": "environment", "applies": true, "enabled": true, "feature_state_value": 50, "multivariate": false, "wins": false},
             ],
             "split": null,
         })

@@ -62,6 +62,7 @@ fn flag(
             let value = identity.stored.json(ruleset, id, state.value);
             members.insert("enabled".to_owned(), state.enabled.into());
             members.insert("feature_state_value".to_owned(), value_of(value));
+            members.insert("multivariate".to_owned(), (!state.variants.is_empty()).into());
             members.insert("wins".to_owned(), (id == decision.state).into());
         }
         members

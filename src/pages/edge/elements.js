@@ -23,25 +23,33 @@ export function definitions(pairs) {
   return element("dl", {}, ...rows);
 }
 
-/** A table that says what it is of, and scrolls by itself where it is wider than the page. */
+/**
+ * A table that says what it is of, and scrolls by itself where it is wider than the page. On a phone its rows are lists,
+ * which browsers no longer take for a table; so every role is told.
+ */
 export function table(caption, heads, rows) {
-  const cells = (row) => row.map((cell, index) => element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : {}, cell));
+  const cell = (content, index) =>
+    index === 0
+      ? element("th", { scope: "row", role: "rowheader" }, content)
+      : element("td", { role: "cell", data: { label: heads[index] } }, content);
+  const line = (row) => element("tr", { role: "row", className: row.className ?? "" }, ...(row.cells ?? row).map(cell));
+  const titles = heads.map((head) => element("th", { scope: "col", role: "columnheader" }, head));
   const made = element(
     "table",
-    {},
+    { role: "table" },
     element("caption", {}, caption),
-    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
-    element("tbody", {}, ...rows.map((row) => element("tr", { className: row.className ?? "" }, ...cells(row.cells ?? row)))),
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...titles)),
+    element("tbody", { role: "rowgroup" }, ...rows.map(line)),
   );
   // A keyboard scrolls only what it can reach.
-  return element("div", { className: "scrolls", tabIndex: 0, role: "region", aria: { label: caption } }, made);
+  return element("div", { className: "scrolls", tabIndex: 0, role: "group", aria: { label: caption } }, made);
 }
 
 /** Something to unfold; what is in it is made when it is unfolded first. */
 export function unfolding(summary, make, properties = {}) {
   const made = element("details", properties, element("summary", {}, ...[summary].flat()));
   const fill = () => {
-    if (made.open && made.childElementCount === 1) made.append(...[make()].flat());
+    if (made.open && made.childElementCount === 1) made.append(element("div", { className: "inside" }, make()));
   };
   made.addEventListener("toggle", fill);
   return made;

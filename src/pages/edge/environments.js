@@ -48,8 +48,8 @@ function card(status) {
     definitions([
       ["Last synced", status.last_success ? moment(status.last_success) : "never"],
       ["Last failure", ...lastFailure(status)],
-      ["Version", status.version ? element("code", {}, status.version) : "none"],
-      ["Changed at the origin", status.updated_at ? moment(status.updated_at) : null],
+      ["Version", ...version(status)],
+      ["Changed", status.updated_at ? moment(status.updated_at) : null],
       ["Server keys", keys ? String(keys.count) : "not known", ...(keys?.count > 0 ? expiry : [])],
       ["Identities", element("span", { data: { count: environment } }, "…")],
       ["Published with", status.source ? element("code", {}, status.source) : null],
@@ -72,11 +72,18 @@ function warnings(status) {
   const warning = (...text) => element("p", { className: "warning" }, ...text);
   const found = [];
   if (status.unavailable) found.push(warning("Its object did not answer: ", status.unavailable));
+  if (status.last_fault && status.version) found.push(warning("The Flagsmith behind this worker could not be read. What it said last is served."));
   if (status.kv_fault) found.push(warning("KV could not be written: ", status.kv_fault));
   if (status.identity_overrides_left_out) {
     found.push(warning("Its document comes without identity overrides: switch them on in Flagsmith's SDK settings of the environment."));
   }
   return found;
+}
+
+function version({ version, changes = [] }) {
+  if (!version) return ["none"];
+  const published = changes.find((change) => change.version === version);
+  return [element("code", {}, version), ...(published ? [", published ", moment(published.at)] : [])];
 }
 
 function lastFailure({ last_fault: fault, past_fault: past }) {
@@ -85,7 +92,7 @@ function lastFailure({ last_fault: fault, past_fault: past }) {
 }
 
 function faultWords({ at, cause, attempts }) {
-  return [moment(at), `, ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: `, cause, "."];
+  return [moment(at), `, ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: `, `${cause.replace(/\.+$/, "")}.`];
 }
 
 function changesOf(changes) {

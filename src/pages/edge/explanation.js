@@ -45,7 +45,7 @@ function overridesOf(flags) {
   const rows = flags.flatMap(({ feature, candidates }) =>
     candidates
       .filter(({ source }) => source in MADE)
-      .map((one) => [feature.name, onOff(one.enabled), value(one.feature_state_value), MADE[one.source], one.wins ? "yes" : "no"]),
+      .map((one) => [feature.name, onOff(one.enabled), valueOf(one), MADE[one.source], one.wins ? "yes" : "no"]),
   );
   if (rows.length === 0) return element("p", { className: "quiet" }, "It has none.");
   return table("Overrides of this identity", ["Feature", "Flag", "Value", "Made", "Counts"], rows);
@@ -109,7 +109,7 @@ function flagDetails(flag) {
       one.source === "segment" ? (one.priority === null ? "last" : String(one.priority)) : "",
       one.applies ? "yes" : "no",
       onOff(one.enabled),
-      value(one.feature_state_value),
+      valueOf(one),
       one.wins ? badge("good", "decides") : "",
     ],
   }));
@@ -119,9 +119,14 @@ function flagDetails(flag) {
       ["Variant", variant === null ? null : element("code", {}, variant)],
       ["Shown to", audience],
     ]),
-    table("What could decide, first to last", ["From", "Priority", "Applies", "Flag", "Value", ""], rows),
+    table("What could decide, first to last", ["From", "Priority", "Applies", "Flag", "Value", "Decides"], rows),
     ...(split === null ? [] : splitOf(split)),
   ];
+}
+
+/** What a candidate gives, if none of its multivariate values does. */
+function valueOf({ feature_state_value: json, multivariate }) {
+  return multivariate ? element("span", {}, value(json), element("span", { className: "quiet" }, " as control value")) : value(json);
 }
 
 function splitOf({ percentage, hashed, variants }) {
@@ -133,7 +138,7 @@ function splitOf({ percentage, hashed, variants }) {
   return [
     element("p", {}, "This identity's bucket is ", element("strong", {}, percent(percentage)), ", hashed from ", element("code", {}, hashed.join(",")), `.${rest}`),
     bar(percentage, variants),
-    table("Shares of the multivariate values", ["Variant", "Value", "Share", ""], rows),
+    table("Shares of the multivariate values", ["Variant", "Value", "Share", "Hit"], rows),
   ];
 }
 
@@ -185,7 +190,7 @@ function ruleOf({ type, holds, conditions, rules }) {
     "div",
     { className: "rule" },
     element("p", {}, `${QUANTIFIERS[type]}: `, verdict(holds)),
-    rows.length === 0 ? null : table("Conditions", ["Property", "Operator", "Asked", "Met", ""], rows),
+    rows.length === 0 ? null : table("Conditions", ["Property", "Operator", "Asked", "Met", "Holds"], rows),
     ...rules.map(ruleOf),
   );
 }

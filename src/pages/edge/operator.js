@@ -93,7 +93,7 @@ async function showWorker() {
   if (version !== null) parts.push(`Worker ${version.image_tag}`);
   if (build !== null) {
     const size = (build.gzip_bytes / KIB).toFixed(0);
-    parts.push(`${size} of ${build.budget_kib} KiB of WebAssembly`);
+    parts.push(`${size} KiB of WebAssembly, ${build.budget_kib} allowed`);
   }
   byId("worker").textContent = parts.join(" · ");
 }
