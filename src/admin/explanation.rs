@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::document::ruleset::{FeatureId, Rule, Segment, SegmentId, StateId};
+use crate::document::ruleset::{FeatureId, Override, Rule, Segment, SegmentId, StateId};
 use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, json};
 use crate::evaluate::{Evaluation, Explanation, IdentityContext, bucket};
 use crate::identity::Identity;
@@ -73,24 +73,23 @@ fn flag(
     // Of several the last counts.
     let published = identity.overrides.iter().rev().find(|id| is_of(id));
     candidates.extend(published.map(|&id| candidate(id, json!({"source": "document", "applies": true}))));
-    let mut overrides: Vec<_> = ruleset
-        .segments
-        .iter()
-        .enumerate()
-        .flat_map(|(id, segment)| segment.overrides.iter().map(move |change| (id, segment, change)))
-        .filter(|(_, _, change)| is_of(&change.state))
-        .collect();
-    // The lowest priority wins, of equals the first.
-    overrides.sort_by(|(.., a), (.., b)| a.priority.total_cmp(&b.priority));
-    candidates.extend(overrides.into_iter().map(|(id, segment, change)| {
+    let mut overrides: Vec<(SegmentId, &Override)> = Vec::new();
+    for (id, segment) in ruleset.segments.iter().enumerate() {
+        for change in segment.overrides.iter().filter(|change| is_of(&change.state)) {
+            // The lowest priority wins, of equals the first.
+            let later = overrides.iter().position(|(_, other)| other.priority > change.priority);
+            overrides.insert(later.unwrap_or(overrides.len()), (id, change));
+        }
+    }
+    for (id, change) in overrides {
         let members = json!({
             "source": "segment",
-            "segment": segment.name,
+            "segment": ruleset.segments.get(id).map(|segment| &segment.name),
             "priority": change.priority,
             "applies": evaluation.segments.contains(&id),
         });
-        candidate(change.state, members)
-    }));
+        candidates.push(candidate(change.state, members));
+    }
     let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);
     candidates.push(candidate(default, json!({"source": "environment", "applies": true})));
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{FutureExt, try_join_all};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
@@ -61,14 +61,13 @@ impl Directory {
             Tidings::Entry { identifier, .. } => Part::Shard(shard_of(identifier)),
             Tidings::Overrides { .. } => Part::Overrides,
         };
-        self.ask(part, &Request::Tell(tidings)).await
+        self.read(&self.ask(part, &Request::Tell(tidings)).await?)
     }
 
     /// A page of entries, and where the next one begins.
     pub async fn find(&self, query: &Query) -> Result<(Vec<Entry>, Option<PageKey>), Failure> {
         let request = Request::Find(Query { limit: query.limit + 1, ..query.clone() });
-        let asked = (0..SHARDS).map(|shard| self.ask(Part::Shard(shard), &request));
-        Ok(query.merge(try_join_all(asked).await?))
+        Ok(query.merge(self.ask_all(0..SHARDS, &request).await?))
     }
 
     /// The entry of this UUID. One that was made here tells which shard knows it; for any other all are asked.
@@ -76,25 +75,25 @@ impl Directory {
         let request = Request::Resolve(vec![uuid.into()]);
         let mut shards = shards_for(uuid);
         if let Some(first) = shards.next()
-            && let Some(entry) = self.ask::<Vec<Entry>>(Part::Shard(first), &request).await?.pop()
+            && let Some(entry) = self.read::<Vec<Entry>>(&self.ask(Part::Shard(first), &request).await?)?.pop()
         {
             return Ok(Some(entry));
         }
-        let asked = shards.map(|shard| self.ask::<Vec<Entry>>(Part::Shard(shard), &request));
-        Ok(try_join_all(asked).await?.into_iter().flatten().next())
+        let answers: Vec<Vec<Entry>> = self.ask_all(shards, &request).await?;
+        Ok(answers.into_iter().flatten().next())
     }
 
     /// The entries of these UUIDs, of which there are no others.
     pub async fn resolve_all(&self, uuids: Vec<Box<str>>) -> Result<Vec<Entry>, Failure> {
         let request = Request::Resolve(uuids);
-        let asked = (0..SHARDS).map(|shard| self.ask::<Vec<Entry>>(Part::Shard(shard), &request));
-        Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+        let answers: Vec<Vec<Entry>> = self.ask_all(0..SHARDS, &request).await?;
+        Ok(answers.into_iter().flatten().collect())
     }
 
     /// How many identities there are. Each shard goes through all of its entries.
     pub async fn count(&self) -> Result<u64, Failure> {
-        let asked = (0..SHARDS).map(|shard| self.ask::<u64>(Part::Shard(shard), &Request::Count));
-        Ok(try_join_all(asked).await?.into_iter().sum())
+        let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::Count).await?;
+        Ok(counts.into_iter().sum())
     }
 
     /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.
@@ -103,12 +102,12 @@ impl Directory {
     /// page's: whoever asks with that again gets it.
     pub async fn overrides(&self, feature: Option<i64>, known: Option<u64>) -> Result<Overrides, Failure> {
         let mut query = OverridesQuery { feature, known, after: None };
-        let mut all = self.ask::<Overrides>(Part::Overrides, &Request::Overrides(query.clone())).await?;
+        let mut all = self.page(&query).await?;
         let Some(overrides) = &mut all.overrides else { return Ok(all) };
         query.known = None;
         query.after = all.next.take();
         while query.after.is_some() {
-            let page = self.ask::<Overrides>(Part::Overrides, &Request::Overrides(query.clone())).await?;
+            let page = self.page(&query).await?;
             overrides.extend(page.overrides.unwrap_or_default());
             query.after = page.next;
         }
@@ -118,12 +117,29 @@ impl Directory {
     /// Whether the environment takes more overrides. If nobody can tell it does: that an identity can be written does
     /// not hang on the directory.
     pub async fn takes_overrides(&self) -> bool {
-        let length = self.ask::<u64>(Part::Overrides, &Request::OverridesLength).await;
+        let length = self.ask(Part::Overrides, &Request::OverridesLength).await;
+        let length = length.and_then(|answer| self.read::<u64>(&answer));
         let length = length.inspect_err(|failure| failure.log(Some(&self.environment_key)));
         length.map_or(true, |length| length < MAX_ENVIRONMENT_OVERRIDES_LENGTH)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, part: Part, request: &impl Serialize) -> Result<T, Failure> {
+    async fn page(&self, query: &OverridesQuery) -> Result<Overrides, Failure> {
+        self.read(&self.ask(Part::Overrides, &Request::Overrides(query.clone())).await?)
+    }
+
+    async fn ask_all<T: DeserializeOwned>(
+        &self,
+        shards: impl Iterator<Item = u8>,
+        request: &Request,
+    ) -> Result<Vec<T>, Failure> {
+        // In boxes: otherwise asking would be in the WebAssembly twice more, once for each way of joining.
+        let asked = shards.map(|shard| self.ask(Part::Shard(shard), request).boxed_local());
+        let answers = try_join_all(asked).await?;
+        answers.iter().map(|answer| self.read(answer)).collect()
+    }
+
+    /// What a part answers, as text whatever is asked: each type of answer would be all of this once more.
+    async fn ask(&self, part: Part, request: &Request) -> Result<String, Failure> {
         let name = match part {
             Part::Shard(number) => format!("{}_{number}", self.environment_key),
             Part::Overrides => format!("{}_overrides", self.environment_key),
@@ -133,9 +149,12 @@ impl Directory {
         let request = serde_json::to_string(request).map_err(|error| failure(&error))?;
         let promise = object.answer(&request).map_err(|error| failure(&text(&error)))?;
         let answer = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
-        let answer = answer.as_string().unwrap_or_default();
+        Ok(answer.as_string().unwrap_or_default())
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &str) -> Result<T, Failure> {
         let Answered { answer, rows: [read, written] } =
-            serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
+            serde_json::from_str(answer).map_err(|_| failure(&"its answer cannot be read"))?;
         if Config::of(&self.env).log_rows {
             console_log!("{}", json!({"object": "directory", "rows_read": read, "rows_written": written}));
         }
