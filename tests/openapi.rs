@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
+use flagsmith_edge_worker::admin::inspection::{self, Inspection};
 use flagsmith_edge_worker::admin::transfer::Transfer;
 use flagsmith_edge_worker::api::Route;
 use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
@@ -86,6 +87,15 @@ fn every_route_is_described_and_nothing_else() {
         let (_, transfer) = Transfer::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
         assert!(of(&transfer).contains(&path), "{path} is {transfer:?}");
         add(&mut served, path, transfer.allow());
+    }
+    let (paths, of) = table!(Inspection,
+        Inspection::Count => ["/edge/environments/{environment_key}/identities/count/"],
+        Inspection::Explain => ["/edge/environments/{environment_key}/identities/explain/"],
+    );
+    for path in paths {
+        let (_, inspection) = Inspection::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
+        assert!(of(&inspection).contains(&path), "{path} is {inspection:?}");
+        add(&mut served, path, inspection::ALLOW);
     }
     let (paths, of) = table!(Endpoint,
         Endpoint::QueueChange(_) => ["/sse/environments/{environment_key}/queue-change"],

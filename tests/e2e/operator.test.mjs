@@ -117,7 +117,16 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"] } }));
   await signIn(page, "a-viewer", "Token");
   await eventually(async () => /^This credential may not do that: /.test(await problem()), "403 is told");
+  // It may still look at identities, of an environment that it can name.
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"] } }));
   await picture(page, "refused");
+  await page.click("#sign-out");
+  await signIn(page, "another-viewer", "Token");
+  await page.fill("#client-key", key);
+  await page.fill("#query", "\"nobody\"");
+  await page.click("#search button.primary");
+  await page.waitForSelector("text=No identity is found.");
+  await page.click("#sign-out");
 
   await flagsmith.origin.down();
   await signIn(page, "somebody", "Token");
@@ -128,7 +137,8 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
     await page.click("#refresh");
     return (await page.locator("#environments .badge.bad").count()) > 0;
   }, "the failing origin is seen");
-  assert.match((await definitions(page.locator("#environments > li").first()))["Last failure"], /attempts?: .+\.$/);
+  const failing = page.locator("#environments > li", { has: page.locator(".badge.bad") }).first();
+  assert.match((await definitions(failing))["Last failure"], /attempts?: .+\.$/);
   await requireAccessible(page, "failing");
   await picture(page, "failing");
   await flagsmith.origin.up();
@@ -141,6 +151,28 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
   await edge.stop();
   await page.click("#refresh");
   await eventually(async () => /^The worker cannot be reached/.test(await problem()), "that it is gone is told");
+});
+
+test("without a Flagsmith behind the worker identities are found by client key", async (t) => {
+  const edge = await startEdge({ variables: { ADMIN_KEY_SHA256 } });
+  t.after(() => edge.close());
+  const [{ key }] = edge.environments;
+  await setTraits(edge, key, "ada@example.com", { country: "LU" });
+  const { page, wrong } = await openPage(await openBrowser(t), edge.address);
+  await page.goto(`${edge.address}/edge/`);
+  await signIn(page);
+  assert.match(await page.textContent("#environments"), /None is published/);
+  await page.fill("#client-key", key);
+  await page.fill("#query", "ada@");
+  await page.click("#search button.primary");
+  await page.waitForSelector("#explanation-title");
+  assert.equal(await page.textContent("#explanation-title"), "ada@example.com");
+  await page.fill("#client-key", "no-such-environment");
+  await page.click("#search button.primary");
+  await eventually(async () => /No Environment matches/.test(await page.textContent("#problem")), "that there is none is told");
+  await requireAccessible(page, "without environments");
+  await picture(page, "empty");
+  assert.deepEqual(wrong, []);
 });
 
 pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) => {

@@ -6,7 +6,9 @@ import { badge, definitions, element, moment, table, unfolding } from "./element
 /** A card for each environment of the status. */
 export function environmentCards({ environments }) {
   if (environments.length > 0) return environments.map(card);
-  const text = "No environment is published. If there is a Flagsmith behind this worker, its settings decide which there are.";
+  const text =
+    "None is published from a Flagsmith behind this worker, or none that this credential administers. Environments that " +
+    "were put into KV otherwise are served too: look their identities up by client key.";
   return [element("li", { className: "empty" }, text)];
 }
 

@@ -7,8 +7,11 @@ import { explanation } from "./explanation.js";
 const PAGE_SIZE = 20;
 let asking = null;
 
-/** Offers these environments. What is chosen stays chosen. */
+/** Offers these environments, or a field where there are none. What is chosen stays chosen. */
 export function showEnvironments(environments) {
+  byId("listed").hidden = environments.length === 0;
+  byId("unlisted").hidden = environments.length > 0;
+  byId("client-key").required = environments.length === 0;
   const select = byId("environment");
   const chosen = select.value;
   const option = ({ environment, name }) => element("option", { value: environment }, name ? `${name} (${environment})` : environment);
@@ -18,8 +21,8 @@ export function showEnvironments(environments) {
 
 /** Shows the identities that the form asks for; one that is the only one is explained at once. */
 export async function search(fail) {
-  const { environment, query } = byId("search").elements;
-  const asked = { environment: environment.value, text: query.value, fail };
+  const { environment, clientKey, query } = byId("search").elements;
+  const asked = { environment: environment.value || clientKey.value.trim(), text: query.value, fail };
   byId("explanation").replaceChildren();
   byId("results").replaceChildren();
   const page = await ask(`${path(asked.environment)}&q=${encodeURIComponent(asked.text)}`, fail);

@@ -46,7 +46,7 @@ async function load() {
   byId("problem").textContent = "";
   byId("signed-in").ariaBusy = "true";
   try {
-    const status = await call("/edge/status", signal);
+    const status = await call("/edge/status", signal).catch(nothingPermitted);
     byId("environments").replaceChildren(...environmentCards(status));
     byId("discovery").replaceChildren(...describeDiscovery(status));
     showEnvironments(status.environments);
@@ -60,6 +60,13 @@ async function load() {
   } finally {
     byId("signed-in").ariaBusy = "false";
   }
+}
+
+/** Who administers no environment may still be permitted to look at identities. */
+function nothingPermitted(error) {
+  if (error.status !== 403) throw error;
+  fail(error);
+  return { environments: [], discovery: {}, webhook: null };
 }
 
 /** Says what went wrong; a credential that is good no longer ends the session. */

@@ -1,0 +1,81 @@
+// Counting identities, and explaining one: who may, what it shows, and that it changes nothing.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { startAdmin } from "./admin.mjs";
+import { TOKEN, startFlagsmith } from "./flagsmith.mjs";
+import { FIXTURES, startEdge } from "./harness.mjs";
+import { request } from "./http.mjs";
+
+test("identities are counted over all shards", async (t) => {
+  const admin = await startAdmin(t);
+  const count = () => admin.expect(200, "GET", `${routes(admin.key)}/count/`);
+  assert.deepEqual(await count(), { identities: 0 });
+  const identifiers = Array.from({ length: 40 }, (_, number) => `user-${number}`);
+  const created = await Promise.all(identifiers.map((identifier) => admin.create(identifier)));
+  assert.deepEqual(await count(), { identities: 40 });
+  await admin.expect(204, "DELETE", `${created[0].identity_uuid}/`);
+  assert.deepEqual(await count(), { identities: 39 });
+});
+
+test("an explanation has the stored traits and overrides, and the flags that SDKs get", async (t) => {
+  const admin = await startAdmin(t);
+  const identifier = "ada+ü@example.com/%?";
+  const { traits } = await admin.identify(identifier, { country: "BE" });
+  await admin.override(identifier, "support_chat", { enabled: true, feature_state_value: "here" });
+  const explained = await admin.expect(200, "GET", `${routes(admin.key)}/explain/?identifier=${encodeURIComponent(identifier)}`);
+  assert.deepEqual([explained.identifier, explained.traits, explained.key], [identifier, traits, `${admin.key}_${identifier}`]);
+  const [found] = (await admin.expect(200, "GET", `?q=${encodeURIComponent(`"${identifier}"`)}`)).results;
+  assert.equal(explained.identity_uuid, found.identity_uuid);
+  const path = `/api/v1/identities/?identifier=${encodeURIComponent(identifier)}&reasons=true`;
+  const { flags } = (await admin.edge.request({ path, headers: { "X-Environment-Key": admin.serverKey } })).json();
+  const plain = explained.flags.map(({ shown_to_client_keys, shown_to_server_keys, candidates, split, ...flag }) => flag);
+  assert.deepEqual(plain, flags);
+  const chat = explained.flags.find(({ feature }) => feature.name === "support_chat");
+  assert.deepEqual([chat.candidates[0].source, chat.candidates[0].wins, chat.feature_state_value], ["identity", true, "here"]);
+});
+
+test("asking creates nobody", async (t) => {
+  const admin = await startAdmin(t);
+  const explained = await admin.expect(200, "GET", `${routes(admin.key)}/explain/?identifier=nobody`);
+  assert.deepEqual([explained.identity_uuid, explained.traits], [null, []]);
+  assert.ok(explained.flags.length > 0);
+  assert.deepEqual(await admin.expect(200, "GET", `${routes(admin.key)}/count/`), { identities: 0 });
+});
+
+test("what cannot be asked is refused", async (t) => {
+  const admin = await startAdmin(t);
+  const explain = `${routes(admin.key)}/explain/`;
+  assert.deepEqual(await admin.expect(400, "GET", explain), { detail: "Missing identifier" });
+  await admin.expect(400, "GET", `${explain}?identifier=a%00b`);
+  await admin.expect(400, "GET", `${explain}?identifier=${"x".repeat(2001)}`);
+  await admin.expect(404, "GET", `${routes("nobodyHasThisEnvironment")}/explain/?identifier=a`);
+  await admin.expect(404, "GET", `${routes("a%2e%2eb")}/count/`);
+  const refused = await admin.send("POST", explain, {});
+  assert.deepEqual([refused.status, refused.headers.allow], [405, "GET, HEAD, OPTIONS"]);
+  const unknown = await request(admin.edge.port, { path: `${explain}?identifier=a`, headers: {} });
+  assert.equal(unknown.status, 401);
+  const key = await request(admin.edge.port, { path: `${explain}?identifier=a`, headers: { "X-Environment-Key": admin.serverKey } });
+  assert.equal(key.status, 401, "an environment key is no admin's credential");
+});
+
+test("it takes the origin's VIEW_IDENTITIES", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN } });
+  t.after(() => edge.close());
+  const [key] = flagsmith.environments.keys();
+  const permissions = { "Token viewer": ["VIEW_ENVIRONMENT"], "Token seer": ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"] };
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ headers }) => ({ body: { admin: false, permissions: permissions[headers.authorization] } }));
+  for (const [authorization, status] of [["Token viewer", 403], ["Token seer", 200]]) {
+    for (const path of ["/count/", "/explain?identifier=a"]) {
+      const response = await request(edge.port, { path: routes(key) + path, headers: { Authorization: authorization } });
+      assert.equal(response.status, status, `${authorization} ${path}: ${response.text}`);
+    }
+  }
+});
+
+function routes(key) {
+  return `/edge/environments/${key}/identities`;
+}
