@@ -5,6 +5,7 @@ mod support;
 use std::collections::{BTreeMap, HashMap};
 
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address};
+use flagsmith_edge_worker::admin::explanation::explain;
 use flagsmith_edge_worker::admin::transfer;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::context::Context;
@@ -279,6 +280,36 @@ proptest! {
             }
         }
         prop_assert_eq!(ten, eleven);
+    }
+
+    /// Of every flag an explanation names one candidate that wins, which applies and is what the flag is; and of every
+    /// segment rules that come to whether the identity is in it.
+    #[test]
+    fn explanations_account_for_every_flag(document in document(), body in identity_body()) {
+        let text = document.to_string();
+        let traits = body["traits"].as_array().unwrap().iter().filter_map(|sent| {
+            let value: TraitValue = serde_json::from_value(sent["trait_value"].clone()).ok()?;
+            Some((sent["trait_key"].as_str()?.into(), value))
+        });
+        let identity = Identity { exists: true, traits: traits.collect(), ..Identity::default() };
+        for engine in [Engine::V10, Engine::V11] {
+            let environment = Environment::parse(text.as_bytes(), engine).unwrap();
+            let explained = explain(&environment, body["identifier"].as_str().unwrap(), &identity);
+            for flag in explained["flags"].as_array().unwrap() {
+                let candidates = flag["candidates"].as_array().unwrap();
+                let winners: Vec<_> = candidates.iter().filter(|one| one["wins"] == true).collect();
+                prop_assert_eq!(winners.len(), 1, "{}", flag);
+                prop_assert_eq!(candidates.iter().find(|one| one["applies"] == true), winners.first().copied(), "{}", flag);
+                prop_assert_eq!(&winners[0]["enabled"], &flag["enabled"]);
+                prop_assert_eq!(&winners[0]["multivariate"], &json!(!flag["split"].is_null()));
+            }
+            for segment in explained["segments"].as_array().unwrap() {
+                let rules = segment["rules"].as_array().unwrap();
+                let holds = !rules.is_empty() && rules.iter().all(|rule| rule["holds"] == true);
+                // What cuts a circle of flags is not matched, although its rules hold.
+                prop_assert!(segment["matches"] == holds || engine == Engine::V11 && holds, "{}", segment);
+            }
+        }
     }
 
     /// Doing the same again changes nothing, and writes nothing.

@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::document::ruleset::{FeatureId, Override, Rule, Segment, SegmentId, StateId};
+use crate::document::ruleset::{FeatureId, Override, Rule, Segment, SegmentId, StateId, Variant};
 use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, json};
-use crate::evaluate::{Evaluation, Explanation, IdentityContext, bucket};
+use crate::evaluate::{Decision, Evaluation, Explanation, IdentityContext, bucket};
 use crate::identity::Identity;
 
 /// An identity, its flags and what decided each of them: as an SDK would get them now that asks with `GET`.
@@ -41,83 +41,94 @@ pub fn explain(environment: &Environment, identifier: &str, state: &Identity) ->
     })
 }
 
-/// A flag, and everything that could have decided it: what comes first and is asked for wins.
+/// A flag, and everything that could have decided it.
 fn flag(
     environment: &Environment,
     identity: IdentityContext<'_>,
     evaluation: &Evaluation,
     feature: FeatureId,
 ) -> Value {
-    let Environment { ruleset, flags, .. } = environment;
     let Some(decision) = evaluation.decisions.get(feature) else { return Value::Null };
     // Of the flag's own text, so that both say the same.
     let text = identity.stored.outcome(decision.state, decision.variant());
-    let text = text.unwrap_or_else(|| flags.outcome(decision.state, decision.variant()));
+    let text = text.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
     let mut members: Map<String, Value> = json::read(text).unwrap_or_default();
-
-    let is_of = |id: &StateId| ruleset.states.get(*id).is_some_and(|state| state.feature == feature);
-    let candidate = |id: StateId, mut members: Value| {
-        let state = identity.stored.state(ruleset, id);
-        if let (Some(members), Some(state)) = (members.as_object_mut(), state) {
-            let value = identity.stored.json(ruleset, id, state.value);
-            members.insert("enabled".to_owned(), state.enabled.into());
-            members.insert("feature_state_value".to_owned(), value_of(value));
-            members.insert("multivariate".to_owned(), (!state.variants.is_empty()).into());
-            members.insert("wins".to_owned(), (id == decision.state).into());
-        }
-        members
-    };
-    let mut candidates: Vec<Value> = Vec::new();
-    let made_here = identity.stored.of_feature(feature);
-    candidates.extend(made_here.map(|id| candidate(id, json!({"source": "identity", "applies": true}))));
-    // Of several the last counts.
-    let published = identity.overrides.iter().rev().find(|id| is_of(id));
-    candidates.extend(published.map(|&id| candidate(id, json!({"source": "document", "applies": true}))));
-    let mut overrides: Vec<(SegmentId, &Override)> = Vec::new();
-    for (id, segment) in ruleset.segments.iter().enumerate() {
-        for change in segment.overrides.iter().filter(|change| is_of(&change.state)) {
-            // The lowest priority wins, of equals the first.
-            let later = overrides.iter().position(|(_, other)| other.priority > change.priority);
-            overrides.insert(later.unwrap_or(overrides.len()), (id, change));
-        }
-    }
-    for (id, change) in overrides {
-        let members = json!({
-            "source": "segment",
-            "segment": ruleset.segments.get(id).map(|segment| &segment.name),
-            "priority": change.priority,
-            "applies": evaluation.segments.contains(&id),
-        });
-        candidates.push(candidate(change.state, members));
-    }
-    let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);
-    candidates.push(candidate(default, json!({"source": "environment", "applies": true})));
-
-    let state = identity.stored.state(ruleset, decision.state);
-    let split = state.and_then(|state| {
-        let variants = state.variants.iter().enumerate().map(|(index, variant)| {
-            json!({
-                "key": variant.key,
-                "value": value_of(identity.stored.json(ruleset, decision.state, variant.value)),
-                "from": variant.start,
-                "below": variant.limit,
-                "hit": decision.variant() == Some(index),
-            })
-        });
-        let percentage = bucket(state, identity.key)?;
-        let variants: Vec<_> = variants.collect();
-        Some(json!({"percentage": percentage, "hashed": [state.key, identity.key], "variants": variants}))
-    });
     for (name, value) in [
-        ("reason", evaluation.reason(ruleset, Some(identity), feature).into()),
+        ("reason", evaluation.reason(&environment.ruleset, Some(identity), feature).into()),
         ("shown_to_client_keys", shows(environment, feature, &members, KeyKind::Client)),
         ("shown_to_server_keys", shows(environment, feature, &members, KeyKind::Server)),
-        ("candidates", candidates.into()),
-        ("split", split.into()),
+        ("candidates", candidates(environment, identity, evaluation, feature).into()),
+        ("split", split(environment, identity, decision).into()),
     ] {
         members.insert(name.to_owned(), value);
     }
     members.into()
+}
+
+/// The states that could be the feature's: the first that applies is.
+fn candidates(
+    environment: &Environment,
+    identity: IdentityContext<'_>,
+    evaluation: &Evaluation,
+    feature: FeatureId,
+) -> Vec<Value> {
+    let ruleset = &environment.ruleset;
+    let is_of = |id: &StateId| ruleset.states.get(*id).is_some_and(|state| state.feature == feature);
+    let mut overrides: Vec<(SegmentId, &Override)> = Vec::new();
+    for (id, segment) in ruleset.segments.iter().enumerate() {
+        for change in segment.overrides.iter().filter(|change| is_of(&change.state)) {
+            // The lowest priority comes first, of equals the first of the document.
+            let later = overrides.iter().position(|(_, other)| other.priority > change.priority);
+            overrides.insert(later.unwrap_or(overrides.len()), (id, change));
+        }
+    }
+    let mut found = Vec::with_capacity(overrides.len() + 3);
+    found.extend(identity.stored.of_feature(feature).map(|id| (id, "identity", None)));
+    // Of several the last counts.
+    let published = identity.overrides.iter().rev().find(|id| is_of(id));
+    found.extend(published.map(|&id| (id, "document", None)));
+    found.extend(overrides.into_iter().map(|(id, change)| (change.state, "segment", Some((id, change)))));
+    let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);
+    found.push((default, "environment", None));
+
+    let won = evaluation.decisions.get(feature).map(|decision| decision.state);
+    let mut candidates = Vec::with_capacity(found.len());
+    for (id, source, change) in found {
+        let Some(state) = identity.stored.state(ruleset, id) else { continue };
+        let mut candidate = json!({
+            "source": source,
+            "applies": change.is_none_or(|(segment, _)| evaluation.segments.contains(&segment)),
+            "enabled": state.enabled,
+            "feature_state_value": value_of(identity.stored.json(ruleset, id, state.value)),
+            "multivariate": !state.variants.is_empty(),
+            "wins": won == Some(id),
+        });
+        if let (Some((segment, change)), Some(members)) = (change, candidate.as_object_mut()) {
+            let segment = ruleset.segments.get(segment).map(|segment| &*segment.name);
+            members.insert("segment".to_owned(), segment.into());
+            members.insert("priority".to_owned(), change.priority.into());
+        }
+        candidates.push(candidate);
+    }
+    candidates
+}
+
+/// Where the identity's bucket lies among the shares of what won; `None` where that has no multivariate values.
+fn split(environment: &Environment, identity: IdentityContext<'_>, decision: &Decision) -> Option<Value> {
+    let ruleset = &environment.ruleset;
+    let state = identity.stored.state(ruleset, decision.state)?;
+    let percentage = bucket(state, identity.key)?;
+    let variant = |(index, variant): (usize, &Variant)| {
+        json!({
+            "key": variant.key,
+            "value": value_of(identity.stored.json(ruleset, decision.state, variant.value)),
+            "from": variant.start,
+            "below": variant.limit,
+            "hit": decision.variant() == Some(index),
+        })
+    };
+    let variants: Vec<_> = state.variants.iter().enumerate().map(variant).collect();
+    Some(json!({"percentage": percentage, "hashed": [state.key, identity.key], "variants": variants}))
 }
 
 fn shows(environment: &Environment, feature: FeatureId, flag: &Map<String, Value>, key: KeyKind) -> Value {

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use futures_util::future::{FutureExt, try_join_all};
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
@@ -75,7 +75,8 @@ impl Directory {
         let request = Request::Resolve(vec![uuid.into()]);
         let mut shards = shards_for(uuid);
         if let Some(first) = shards.next()
-            && let Some(entry) = self.read::<Vec<Entry>>(&self.ask(Part::Shard(first), &request).await?)?.pop()
+            && let Some(entry) =
+                self.read::<Vec<Entry>>(&self.ask(Part::Shard(first), &request).await?)?.pop()
         {
             return Ok(Some(entry));
         }

@@ -3,14 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CHROMIUM, openBrowser, openPage, picture, requireAccessible, requireNoSidewaysScrolling } from "./browser.mjs";
+import { picture, requireAccessible, requireNoSidewaysScrolling, startBrowser, visit } from "./browser.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, TOKEN, startFlagsmith } from "./flagsmith.mjs";
 import { FIXTURES, eventually, startEdge } from "./harness.mjs";
 
 const HTML = `<img src=x onerror="alert(1)"><b>bold</b>"'&amp;`;
+const WINDOW = { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", refusals: true };
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
-
-if (CHROMIUM === null) throw new Error("There is no Chromium here. Install one, or name it in CHROMIUM.");
 
 pageTest("signing in shows how each environment is", {}, async ({ edge, keys, open }) => {
   const { page } = await open();
@@ -34,12 +33,12 @@ pageTest("signing in shows how each environment is", {}, async ({ edge, keys, op
 });
 
 pageTest("the credential is in memory only", {}, async ({ open }) => {
-  const { page, context } = await open();
+  const { page } = await open();
   await signIn(page);
   await page.waitForSelector("#environments > li");
   const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie, location.search + location.hash]);
   assert.deepEqual(kept, [0, 0, "", ""]);
-  assert.deepEqual((await context.storageState()).cookies, []);
+  assert.deepEqual((await page.context().storageState()).cookies, []);
   const secret = (await page.content()).includes(ADMIN_KEY) || (await page.inputValue("#secret")) !== "";
   assert.equal(secret, false, "nothing of it is left in the page");
   await page.reload();
@@ -158,8 +157,9 @@ test("without a Flagsmith behind the worker identities are found by client key",
   t.after(() => edge.close());
   const [{ key }] = edge.environments;
   await setTraits(edge, key, "ada@example.com", { country: "LU" });
-  const { page, wrong } = await openPage(await openBrowser(t), edge.address);
-  await page.goto(`${edge.address}/edge/`);
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page, leave } = await visit(browser, `${edge.address}/edge/`, WINDOW);
   await signIn(page);
   assert.match(await page.textContent("#environments"), /None is published/);
   await page.fill("#client-key", key);
@@ -172,7 +172,7 @@ test("without a Flagsmith behind the worker identities are found by client key",
   await eventually(async () => /No Environment matches/.test(await page.textContent("#problem")), "that there is none is told");
   await requireAccessible(page, "without environments");
   await picture(page, "empty");
-  assert.deepEqual(wrong, []);
+  await leave();
 });
 
 pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) => {
@@ -229,16 +229,15 @@ function pageTest(name, { prepare = () => {} }, body) {
     for (const key of keys) {
       await eventually(async () => (await flags(edge, key)).status === 200, "the environment is published");
     }
-    const browser = await openBrowser(t);
-    const opened = [];
+    const browser = await startBrowser();
+    t.after(() => browser.close());
+    const visits = [];
     const open = async (options) => {
-      const one = await openPage(browser, edge.address, options);
-      opened.push(one.wrong);
-      await one.page.goto(`${edge.address}/edge/`);
-      return one;
+      visits.push(await visit(browser, `${edge.address}/edge/`, { ...WINDOW, ...options }));
+      return visits.at(-1);
     };
     await body({ edge, flagsmith, keys, open });
-    assert.deepEqual(opened.flat(), []);
+    for (const { leave } of visits) await leave();
   });
 }
 

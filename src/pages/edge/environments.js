@@ -14,7 +14,8 @@ export function environmentCards({ environments }) {
 
 /** How looking for environments goes, in a sentence. */
 export function describeDiscovery({ discovery, webhook }) {
-  const { last_success: success, last_fault: fault } = discovery;
+  // Only who administers all environments is told of it.
+  const { last_success: success, last_fault: fault } = discovery ?? {};
   const parts = [];
   if (success) parts.push("The Flagsmith behind this worker was last asked which environments there are ", moment(success), ". ");
   if (fault) parts.push(badge("bad", "failing"), " ", ...faultWords(fault), " ");

@@ -66,7 +66,7 @@ async function load() {
 function nothingPermitted(error) {
   if (error.status !== 403) throw error;
   fail(error);
-  return { environments: [], discovery: {}, webhook: null };
+  return { environments: [], discovery: null, webhook: null };
 }
 
 /** Says what went wrong; a credential that is good no longer ends the session. */
