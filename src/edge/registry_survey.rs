@@ -38,7 +38,10 @@ impl RegistryObject {
                     Err(cause) => survey.answered(&ask, Err(cause)),
                 },
                 Task::Try(hash) => survey.done(self.try_key(&hash).await?),
-                Task::CarryOut(change) => survey.done(self.carry_out(change).await?),
+                Task::CarryOut(change) => {
+                    let outcome = self.carry_out(&change).await?;
+                    survey.carried_out(change, outcome);
+                }
                 Task::Rest => {
                     self.survey.replace(Some(survey));
                     return Ok(None);
@@ -83,13 +86,13 @@ impl RegistryObject {
         };
         let environment = candidate.client_key.clone();
         let server_key = ServerKey { environment, active: true, expires_at: None };
-        let outcome = self.carry_out(Change::PutKey(hash.clone(), server_key)).await?;
+        let outcome = self.carry_out(&Change::PutKey(hash.clone(), server_key)).await?;
         if !fails && other()?.is_some() {
             return Ok(outcome);
         }
         let listed = Listed { project: candidate.project, name: candidate.name };
         let follow = Change::Follow(candidate.client_key, listed, credential);
-        Ok(self.carry_out(follow).await?.and(outcome))
+        Ok(self.carry_out(&follow).await?.and(outcome))
     }
 
     /// Whether the origin gave an environment's document when it was asked last.
@@ -98,9 +101,9 @@ impl RegistryObject {
         matches!(announced, Ok(Announcement::Latest { unconfirmed_since: None, .. }))
     }
 
-    /// Carries out a change and notes it; one that fails is found again by the next discovery.
-    async fn carry_out(&self, change: Change) -> Result<Outcome> {
-        let done = match &change {
+    /// Carries out a change and notes it.
+    async fn carry_out(&self, change: &Change) -> Result<Outcome> {
+        let done = match change {
             Change::Follow(key, _, credential) => {
                 publishing::follow(&self.env, key, &serde_json::to_string(credential)?).await
             }
@@ -114,8 +117,8 @@ impl RegistryObject {
         if let Err(failure) = done {
             return Ok(Err(failure.cause));
         }
-        self.rows.carried_out(&change)?;
-        self.with(|registry, _| registry.carried_out(&change))?;
+        self.rows.carried_out(change)?;
+        self.with(|registry, _| registry.carried_out(change))?;
         Ok(Ok(()))
     }
 

@@ -20,7 +20,7 @@ pub enum Task {
     Ask(Ask),
     /// Find out what a server key opens; then [`Survey::done`].
     Try(ServerKeyHash),
-    /// Carry out a change, and note it in the registry; then [`Survey::done`].
+    /// Carry out a change, and note it in the registry; then [`Survey::carried_out`].
     CarryOut(Change),
     /// Go on in another alarm.
     Rest,
@@ -44,6 +44,9 @@ pub struct Survey<'o> {
     tasks: VecDeque<Task>,
     /// Whether all has been found, so that what is no more can go.
     has_found_all: bool,
+    /// Changes that failed, and whether this is their second time. A whole discovery is much for one of them.
+    failed: Vec<Change>,
+    is_second: bool,
     outcome: Result<(), String>,
     requests: usize,
 }
@@ -70,13 +73,18 @@ impl Survey<'_> {
     }
 
     fn new(way: Way<'_>, tasks: VecDeque<Task>) -> Survey<'_> {
-        Survey { way, tasks, has_found_all: false, outcome: Ok(()), requests: 0 }
+        let (failed, outcome) = (Vec::new(), Ok(()));
+        Survey { way, tasks, has_found_all: false, failed, is_second: false, outcome, requests: 0 }
     }
 
     /// What to do next; nothing when all is done.
     pub fn next_task(&mut self, registry: &Registry) -> Option<Task> {
         if self.tasks.is_empty() && !self.has_found_all {
             self.look_further(registry);
+        }
+        if self.tasks.is_empty() && !self.is_second {
+            self.is_second = true;
+            self.tasks.extend(self.failed.drain(..).map(Task::CarryOut));
         }
         let task = self.tasks.front()?;
         let requests = self.requests + task.requests();
@@ -93,6 +101,14 @@ impl Survey<'_> {
         let Way::Token(discovery) = &mut self.way else { return };
         if let Err(cause) = answer.and_then(|answer| discovery.take(ask, answer)) {
             self.fail(cause);
+        }
+    }
+
+    /// Notes what became of a change; one that fails is tried again at the end.
+    pub fn carried_out(&mut self, change: Change, outcome: Result<(), String>) {
+        match outcome {
+            Err(_) if !self.is_second => self.failed.push(change),
+            outcome => self.done(outcome),
         }
     }
 
@@ -157,7 +173,7 @@ mod tests {
                 Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 500).as_bytes())),
                 Task::CarryOut(change) => {
                     registry.carried_out(&change);
-                    survey.done(Ok(()));
+                    survey.carried_out(change, Ok(()));
                 }
                 Task::Try(hash) if hash == "refused" => survey.done(Err("403".to_owned())),
                 Task::Try(hash) => {
@@ -203,6 +219,36 @@ mod tests {
         let (_, outcome) =
             carry_through(Survey::by_server_keys(hashes[..1].to_vec(), &registry), &mut registry);
         assert_eq!((registry.environments.len(), outcome), (1, Ok(())));
+    }
+
+    #[test]
+    fn a_change_that_fails_is_tried_once_more_at_the_end() {
+        let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
+        for (fails, expected) in [(1, Ok(())), (2, Err("KV".to_owned()))] {
+            let (mut registry, mut survey) = (Registry::default(), Survey::by_token(&origin));
+            let (mut changes, mut tries) = (Vec::new(), 0);
+            while let Some(task) = survey.next_task(&registry) {
+                match task {
+                    Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 3).as_bytes())),
+                    Task::CarryOut(change) => {
+                        let is_faulty = matches!(&change, Change::Follow(key, ..) if key == "e1");
+                        tries += usize::from(is_faulty);
+                        let fails = is_faulty && tries <= fails;
+                        if !fails {
+                            registry.carried_out(&change);
+                        }
+                        changes.push(change.clone());
+                        survey.carried_out(change, if fails { Err("KV".to_owned()) } else { Ok(()) });
+                    }
+                    other => assert_eq!(other, Task::Rest),
+                }
+            }
+            assert_eq!((changes.len(), changes.last()), (7, changes.get(1)));
+            assert_eq!(
+                (survey.outcome(), registry.environments.len()),
+                (expected, if fails == 1 { 3 } else { 2 })
+            );
+        }
     }
 
     #[test]

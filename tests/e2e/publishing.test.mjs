@@ -153,17 +153,17 @@ edgeTest("environments and keys come and go with the origin's", { variables: { D
   assert.equal((await flags(edge.port, key)).status, 200);
 });
 
-edgeTest("an origin with more environments than one alarm can look at is served", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("an origin with more environments than one alarm can look at is served", {}, async ({ edge, flagsmith, keys: [key] }) => {
   const { document, name } = flagsmith.environments.get(key);
-  for (let number = 0; number < 60; number += 1) {
-    const serverKeys = [{ key: `ser.${number}`, active: true, expires_at: null }];
-    flagsmith.environments.set(`environment${number}`, { name, document: { ...document, api_key: `environment${number}` }, serverKeys });
+  const all = Array.from({ length: 25 }, (_, number) => ({ key: `environment${number}`, serverKey: `ser.${number}` }));
+  for (const { key, serverKey } of all) {
+    const serverKeys = [{ key: serverKey, active: true, expires_at: null }];
+    flagsmith.environments.set(key, { name, document: { ...document, api_key: key }, serverKeys });
   }
-  await eventually(async () => (await flags(edge.port, "ser.59")).status === 200, "the last one is served", 30_000);
-  const status = () => request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } });
-  await eventually(async () => (await status()).json().discovery.last_success !== null, "the discovery has ended", 30_000);
-  assert.equal((await status()).json().environments.length, 62);
-  assert.equal(flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length, 1);
+  await flags(edge.port, key);
+  const entries = all.flatMap(({ key, serverKey }) => [documentEntry(key), serverKeyEntry(serverKey)]);
+  await eventually(() => entries.every((entry) => edge.kv.entries.has(entry)), "KV has all of them", 60_000);
+  for (const { serverKey } of all) assert.equal((await flags(edge.port, serverKey)).status, 200);
 });
 
 edgeTest("a document of several megabytes survives a restart, without KV and without the origin", {}, async ({ edge, flagsmith, keys: [key] }) => {
