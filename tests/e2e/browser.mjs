@@ -1,6 +1,7 @@
 // A real browser, as a visitor of the pages has one; what goes wrong in it, or leaves the host, is noted.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -14,7 +15,12 @@ const SCREENSHOTS = process.env.SCREENSHOTS ?? null;
 /** Starts Chromium. */
 export function startBrowser() {
   // Its own sandbox takes what containers do not give; it only ever sees this worker.
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  return chromium.launch({ executablePath: command(), args: ["--no-sandbox"] });
+}
+
+/** Where Chromium is. */
+function command() {
+  return process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
 }
 
 /**

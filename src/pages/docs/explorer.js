@@ -26,16 +26,17 @@ await show(descriptions.value);
 async function show(url) {
   problem.hidden = true;
   document.querySelector("#explorer").replaceChildren();
-  let description;
-  try {
-    description = here(await read(url));
-  } catch (error) {
+  const { description, error } = await read(url).then(
+    (description) => ({ description: here(description) }),
+    (error) => ({ error }),
+  );
+  // Another one was chosen meanwhile.
+  if (url !== descriptions.value) return;
+  if (error !== undefined) {
     problem.textContent = `This description cannot be shown: ${error.message}`;
     problem.hidden = false;
     return;
   }
-  // Another one was chosen meanwhile.
-  if (url !== descriptions.value) return;
   const schemes = description.components?.securitySchemes ?? description.securityDefinitions ?? {};
   const ui = SwaggerUIBundle({
     dom_id: "#explorer",
