@@ -42,7 +42,8 @@ try {
 }
 
 function start() {
-  const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state];
+  // The cron trigger is at /__scheduled. The path that this wrangler has for it anyway fails where there are static files.
+  const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
   const given = SETTINGS.filter((name) => process.env[name] !== undefined);
   const variables = given.flatMap((name) => ["--var", `${name}:${process.env[name]}`]);
   const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], {
@@ -68,7 +69,8 @@ async function answers(wrangler) {
 }
 
 function introduce([first, ...others]) {
-  console.log(`\nReady on ${address}, with the environment ${describe(first)}. Requests to paste:\n`);
+  console.log(`\nReady on ${address}, with the environment ${describe(first)}.`);
+  console.log(`The API explorer: ${address}/api/v1/docs/. Requests to paste:\n`);
   console.log(examples(address, first));
   if (others.length > 0) console.log(`Also seeded: ${others.map(describe).join(", ")}\n`);
 }

@@ -72,7 +72,7 @@ test("make dev with an origin: the cron trigger has what it has published", { ti
   };
   // What was seeded counts until somebody publishes.
   assert.equal(await value(), 50);
-  assert.equal((await request(dev.port, { path: "/cdn-cgi/handler/scheduled" })).status, 200);
+  assert.equal((await request(dev.port, { path: "/__scheduled" })).status, 200);
   await eventually(async () => (await value()) === 60, "the origin's document is served", START_MS);
   await dev.end();
 });

@@ -99,7 +99,7 @@ class Edge {
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
-    const assets = build === BUILD ? join(BUILD, "assets") : null;
+    const assets = build === BUILD && existsSync(join(BUILD, "assets")) ? join(BUILD, "assets") : null;
     const settings = { modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, assets };
     this.#settings = { ...settings, workers, objects, scripts, services };
     this.configure({});
