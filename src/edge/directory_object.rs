@@ -98,8 +98,9 @@ impl DirectoryObject {
             return Ok(());
         }
         let Some(first) = directory_rows::gone_first(&self.sql)? else { return Ok(()) };
+        self.sql.set_alarm(first + GONE_FOR)?;
         self.alarmed.set(true);
-        self.sql.set_alarm(first + GONE_FOR)
+        Ok(())
     }
 
     fn hear(&self, tidings: &Tidings) -> Result<()> {
