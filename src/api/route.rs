@@ -53,6 +53,26 @@ impl Route {
         }))
     }
 
+    /// What metrics and logs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Route::Flags => "flags",
+            Route::Identities => "identities",
+            Route::Traits => "traits",
+            Route::TraitsBulk => "traits-bulk",
+            Route::TraitsIncrement => "traits-increment",
+            Route::BulkIdentities => "bulk-identities",
+            Route::EnvironmentDocument => "environment-document",
+            Route::AnalyticsV1 | Route::AnalyticsV2 => "analytics",
+            Route::Health
+            | Route::Liveness
+            | Route::Readiness
+            | Route::ProxyLiveness
+            | Route::ProxyReadiness
+            | Route::Version => "health",
+        }
+    }
+
     /// The `Allow` header, as Flagsmith words it.
     pub fn allow(self) -> &'static str {
         match self {

@@ -3,8 +3,9 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use worker::{Env, console_error};
+use worker::Env;
 
+use super::failure::{Failure, Source};
 use crate::admin::Origin;
 use crate::document::ruleset::Engine;
 
@@ -41,6 +42,8 @@ pub struct Config {
     /// `LOG_ROWS`: whether to log each call of an identity's object with the rows that it touched, and each call of the
     /// directory.
     pub log_rows: bool,
+    /// `LOG_REQUESTS`: one request in as many is logged; 0, none.
+    pub log_requests: u64,
 }
 
 const DEFAULT_SOFT_AGE_SECONDS: u64 = 10;
@@ -73,18 +76,18 @@ impl Config {
         // Secrets are texts to the worker, too. One that is empty is none.
         let secret =
             |name: &str| text(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let seconds =
-            |name: &str, default| text(name).and_then(|value| value.parse().ok()).unwrap_or(default);
+        let number = |name: &str, default| text(name).and_then(|value| value.parse().ok()).unwrap_or(default);
         let keys = secret("SERVER_KEYS").unwrap_or_default();
         Config {
             log_rows: text("LOG_ROWS").as_deref() == Some("true"),
+            log_requests: number("LOG_REQUESTS", 0),
             engine: if text("FLAG_ENGINE").as_deref() == Some("11") { Engine::V11 } else { Engine::V10 },
-            soft_age_seconds: seconds("DOCUMENT_SOFT_AGE_SECONDS", DEFAULT_SOFT_AGE_SECONDS),
-            hard_age_seconds: seconds("DOCUMENT_HARD_AGE_SECONDS", DEFAULT_HARD_AGE_SECONDS),
+            soft_age_seconds: number("DOCUMENT_SOFT_AGE_SECONDS", DEFAULT_SOFT_AGE_SECONDS),
+            hard_age_seconds: number("DOCUMENT_HARD_AGE_SECONDS", DEFAULT_HARD_AGE_SECONDS),
             origin: text("ORIGIN_URL").filter(|url| !url.trim().is_empty()).and_then(|url| {
                 let origin = Origin::parse(&url);
                 if origin.is_none() {
-                    console_error!("{{\"failure\":\"settings\",\"cause\":\"ORIGIN_URL cannot be read\"}}");
+                    Failure::new(Source::Settings, "ORIGIN_URL cannot be read").log(None);
                 }
                 origin
             }),
@@ -94,17 +97,17 @@ impl Config {
                 .map(|key| key.trim().to_owned())
                 .filter(|key| !key.is_empty())
                 .collect(),
-            freshness_seconds: seconds("FRESHNESS_SECONDS", DEFAULT_FRESHNESS_SECONDS),
-            refresh_seconds: seconds("REFRESH_SECONDS", DEFAULT_REFRESH_SECONDS).max(1),
-            discovery_seconds: seconds("DISCOVERY_SECONDS", DEFAULT_DISCOVERY_SECONDS).max(1),
+            freshness_seconds: number("FRESHNESS_SECONDS", DEFAULT_FRESHNESS_SECONDS),
+            refresh_seconds: number("REFRESH_SECONDS", DEFAULT_REFRESH_SECONDS).max(1),
+            discovery_seconds: number("DISCOVERY_SECONDS", DEFAULT_DISCOVERY_SECONDS).max(1),
             sse_authentication_token: secret("SSE_AUTHENTICATION_TOKEN"),
             admin_key_sha256: secret("ADMIN_KEY_SHA256"),
             webhook_secret: secret("WEBHOOK_SECRET"),
-            origin_timeout: Duration::from_secs(seconds(
+            origin_timeout: Duration::from_secs(number(
                 "ORIGIN_TIMEOUT_SECONDS",
                 DEFAULT_ORIGIN_TIMEOUT_SECONDS,
             )),
-            analytics_interval: Duration::from_secs(seconds(
+            analytics_interval: Duration::from_secs(number(
                 "ANALYTICS_INTERVAL_SECONDS",
                 DEFAULT_ANALYTICS_INTERVAL_SECONDS,
             )),

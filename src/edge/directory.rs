@@ -5,14 +5,14 @@ use std::fmt::Display;
 use futures_util::future::{FutureExt, try_join_all};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use worker::Env;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, console_log};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::log::Line;
 use crate::identity::directory::{
     Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query, Request, SHARDS,
     Tidings, shard_of, shards_for,
@@ -154,10 +154,10 @@ impl Directory {
     }
 
     fn read<T: DeserializeOwned>(&self, answer: &str) -> Result<T, Failure> {
-        let Answered { answer, rows: [read, written] } =
+        let Answered { answer, rows: [rows_read, rows_written] } =
             serde_json::from_str(answer).map_err(|_| failure(&"its answer cannot be read"))?;
         if Config::of(&self.env).log_rows {
-            console_log!("{}", json!({"object": "directory", "rows_read": read, "rows_written": written}));
+            Line::Call { object: "directory", rows_read, rows_written }.write();
         }
         Ok(answer)
     }

@@ -57,6 +57,7 @@ async fn answer_or_fail(
         }
         loaded => loaded?,
     };
+    incoming.trace.loads(&loaded);
     let environment = &loaded.environment.environment;
     let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
     let body = if takes_body { body::read(&incoming.request, MAX_BODY_LENGTH).await? } else { Vec::new() };

@@ -3,8 +3,11 @@
 import { DurableObject } from "cloudflare:workers";
 
 import worker, * as rust from "../../build/index.js";
+import { Metrics } from "./metrics.js";
 
 const { answer, scheduled, start } = worker.prototype;
+/** Where a data point for each request goes, if anywhere; the same for all requests of an isolate. */
+let metrics;
 
 /**
  * A plain handler: the generated class would be made anew, behind a proxy, for each request.
@@ -16,9 +19,10 @@ export default {
   fetch(request, env, ctx) {
     const { method, url, headers } = request;
     start();
+    if (env.METRICS !== undefined) metrics ??= new Metrics(env.METRICS);
     // Named here, these need no text to be made for each call, as a call from WebAssembly does.
     const [key, tags] = [headers.get("x-environment-key"), headers.get("if-none-match")];
-    const response = answer(request, method, url, key, tags, env, ctx);
+    const response = answer(request, method, url, key, tags, env, ctx, metrics);
     // What a client no longer waits for would be stopped wherever it waits, and kept in memory as long as the isolate lives.
     if (response instanceof Promise) ctx.waitUntil(response);
     return response;

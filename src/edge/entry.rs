@@ -15,6 +15,7 @@ use super::pages;
 use super::proxy;
 use super::random;
 use super::respond::{respond, respond_with};
+use super::telemetry::Trace;
 use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
 use crate::page::Page;
 use crate::publish::Endpoint;
@@ -30,6 +31,8 @@ pub struct Incoming {
     pub path: String,
     /// Without the question mark.
     pub query: String,
+    /// What has been learnt of it.
+    pub trace: Trace,
     environment_key: Option<String>,
     if_none_match: Option<String>,
 }
@@ -47,7 +50,8 @@ impl Incoming {
         let target = url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..)).unwrap_or("/");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_owned(), query.to_owned());
-        Incoming { request, method, path, query, environment_key, if_none_match }
+        let trace = Trace::default();
+        Incoming { request, method, path, query, trace, environment_key, if_none_match }
     }
 
     /// A header's value, by its name in lower case.
@@ -66,31 +70,44 @@ impl Incoming {
 }
 
 /// Answers a request, whatever comes.
-pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::Response {
+pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sys::Response {
     let method = &*incoming.method;
-    let environments = Environments::new(env.clone(), Config::of(&env));
+    let environments = Environments::new(env.clone(), Config::of(env));
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
         Opened::Elsewhere => match (Endpoint::parse(&incoming.path), Page::parse(&incoming.path)) {
-            (Some(endpoint), _) => notices::answer(endpoint, incoming, &env).await,
-            (None, Some(page)) => pages::answer(page, &incoming, &env).await,
-            (None, None) => proxy::answer(incoming, &env, &context).await,
+            (Some(endpoint), _) => notices::answer(endpoint, incoming, env).await,
+            (None, Some(page)) => {
+                incoming.trace.goes_to("page");
+                pages::answer(page, incoming, env).await
+            }
+            (None, None) => proxy::answer(incoming, env, context).await,
         },
-        Opened::Answered(response) => respond(response),
+        Opened::Answered(response) => {
+            incoming.trace.goes_to(match Route::parse(&incoming.path) {
+                _ if method == "OPTIONS" => "preflight",
+                Ok(Some(route)) => route.name(),
+                _ => "none",
+            });
+            respond(response)
+        }
         Opened::Readiness(route) => {
+            incoming.trace.goes_to(route.name());
             let ready = environments.are_readable().await;
             let last_update = environments.last_update();
             respond(api::readiness(route, ready, last_update).finish(Some(route), method))
         }
         Opened::Keyed(route, key) => {
+            incoming.trace.goes_to(route.name());
             let finish = |response: Response<'_>| respond(response.finish(Some(route), method));
-            let loaded = match environments.load(&key, &context).await {
+            let loaded = match environments.load(&key, context).await {
                 Err(error) => return finish(Response::error(&error)),
                 Ok(loaded) => loaded,
             };
-            let mut step = begin(&loaded, &incoming, route, &key).await;
+            incoming.trace.loads(&loaded);
+            let mut step = begin(&loaded, incoming, route, &key).await;
             let environment = &loaded.environment.environment;
             if let Ok(Step::Document(question)) = &step {
-                match overrides::of(&env, environment, &context).await {
+                match overrides::of(env, environment, context).await {
                     Ok((known, None)) if known.version == 0 => {
                         step = Ok(Step::Fixed(question.fixed(environment, key.kind())));
                     }
@@ -117,10 +134,12 @@ pub async fn answer(incoming: Incoming, env: Env, context: Context) -> web_sys::
                 // Answered above.
                 Ok(Step::Document(_)) => Err(Error::NotFound),
                 Ok(Step::Evaluations(evaluations, response)) => {
-                    analytics::record(&env, environment.key(), &evaluations).await.map(|()| response)
+                    incoming.trace.asks(usize::from(environments.config.origin.is_some()));
+                    analytics::record(env, environment.key(), &evaluations).await.map(|()| response)
                 }
                 Ok(Step::Identities(commands, pending)) => {
-                    let outcomes = identities::carry_out(&env, environment.key(), commands).await;
+                    incoming.trace.asks(commands.len());
+                    let outcomes = identities::carry_out(env, environment.key(), commands).await;
                     outcomes.and_then(|outcomes| pending.answer(environment, key.kind(), &outcomes))
                 }
                 Err(error) => Err(error),

@@ -14,7 +14,7 @@ use worker::{Context, Env};
 use super::clock::milliseconds;
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::records::{Family, Reading, Record};
+use super::records::{Family, Place, Reading, Record};
 use super::respond::Prepared;
 use super::{kv, publishing};
 use crate::api::{EnvironmentKey, Error, Fixed};
@@ -28,6 +28,10 @@ pub struct Loaded {
     pub environment: Rc<Served>,
     /// For how long it could not be confirmed, if the store failed.
     pub stale_seconds: Option<u64>,
+    /// Where its document was read for this.
+    pub place: Place,
+    /// How long ago its document was confirmed, in milliseconds.
+    pub age: u64,
 }
 
 /// A compiled environment, with the answers that it alone decides in the platform's form.
@@ -88,12 +92,13 @@ impl Environments {
     }
 
     async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
-        let (environment, stale_seconds) = self.look_up::<Rc<Served>>(client_key, context).await?;
-        Ok(Loaded { environment, stale_seconds })
+        let found = self.look_up::<Rc<Served>>(client_key, context).await?;
+        let stale_seconds = found.stale_seconds();
+        Ok(Loaded { environment: found.value, stale_seconds, place: found.place, age: found.age })
     }
 
     async fn client_key_of(&self, hash: &ServerKeyHash, context: &Context) -> Result<String, Error> {
-        let (key, _) = self.look_up::<ServerKey>(hash, context).await?;
+        let key = self.look_up::<ServerKey>(hash, context).await?.value;
         let now = Timestamp::from_milliseconds(milliseconds());
         let valid = now.is_some_and(|now| key.is_valid(now));
         valid.then_some(key.environment).ok_or(Error::KeyUnknown)
@@ -120,20 +125,19 @@ impl Environments {
         };
         match publishing::announced(&self.env, name, OBJECT_TIMEOUT).await {
             Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
-                Ok(Reading::Stored { value: document, version: Some(version), unconfirmed_since })
+                let (version, place) = (Some(version), Place::Kv);
+                Ok(Reading::Stored { value: document, version, unconfirmed_since, place })
             }
             Ok(Announcement::Latest { version, unconfirmed_since }) => {
                 self.read_version(name, version, unconfirmed_since).await
             }
             Ok(Announcement::Gone) => Ok(Reading::Missing),
             // Somebody else wrote it.
-            Ok(Announcement::Nothing) => {
-                Ok(Reading::Stored { value: document, version: None, unconfirmed_since: None })
-            }
+            Ok(Announcement::Nothing) => Ok(Reading::from(Some(document))),
             Err(failure) => {
                 failure.log(Some(name));
                 let unconfirmed_since = Some(milliseconds());
-                Ok(Reading::Stored { value: document, version: None, unconfirmed_since })
+                Ok(Reading::Stored { value: document, version: None, unconfirmed_since, place: Place::Kv })
             }
         }
     }
@@ -151,6 +155,7 @@ impl Environments {
                     value: document,
                     version: Some(version),
                     unconfirmed_since: since,
+                    place: Place::Kv,
                 });
             }
             Ok(_) => {}
@@ -163,7 +168,8 @@ impl Environments {
         let published = publishing::published(&self.env, name).await?;
         let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
         let (version, document) = published.ok_or_else(nothing)?;
-        Ok(Reading::Stored { value: document, version: Some(version), unconfirmed_since: since })
+        let (version, place) = (Some(version), Place::Object);
+        Ok(Reading::Stored { value: document, version, unconfirmed_since: since, place })
     }
 
     /// A failure if this isolate may not ask for one more unknown key at this moment: nobody can tell what it is.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde_json::json;
-use worker::console_error;
+use super::log::Line;
 
 /// Where a failure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +25,10 @@ pub enum Source {
     RateLimit,
     /// The static files.
     Assets,
+    /// The data set for metrics.
+    Metrics,
+    /// The worker's settings.
+    Settings,
     /// What is stored is not what it should be.
     Stored,
 }
@@ -47,7 +50,7 @@ impl Failure {
 
     /// Writes the log line. `environment` is a client key, which is public.
     pub fn log(&self, environment: Option<&str>) {
-        let source = match self.source {
+        let failure = match self.source {
             Source::Kv => "kv",
             Source::IdentityObject => "identity object",
             Source::EnvironmentObject => "environment object",
@@ -57,8 +60,10 @@ impl Failure {
             Source::Analytics => "analytics",
             Source::RateLimit => "rate limiter",
             Source::Assets => "static files",
+            Source::Metrics => "metrics",
+            Source::Settings => "settings",
             Source::Stored => "stored value",
         };
-        console_error!("{}", json!({"failure": source, "cause": self.cause, "environment": environment}));
+        Line::Failure { failure, cause: &self.cause, environment }.write();
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt::Display;
 
 use futures_util::future::join_all;
-use serde_json::json;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, ObjectNamespace, console_log};
+use worker::{Env, ObjectNamespace};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::log::Line;
 use super::overrides;
 use crate::api::{Error, Part};
 use crate::identity::{Command, Identity, Order, Outcome, Refusal};
@@ -102,8 +102,8 @@ async fn send(
     let outcome: Outcome =
         serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
-        let [read, written] = outcome.rows;
-        console_log!("{}", json!({"object": "identity", "rows_read": read, "rows_written": written}));
+        let [rows_read, rows_written] = outcome.rows;
+        Line::Call { object: "identity", rows_read, rows_written }.write();
     }
     Ok(outcome.result)
 }

@@ -27,6 +27,7 @@ mod identity_object;
 mod identity_rows;
 mod inspection;
 mod kv;
+mod log;
 mod notices;
 mod origin;
 mod origin_document;
@@ -43,6 +44,7 @@ mod registry_survey;
 mod respond;
 mod status;
 mod task;
+mod telemetry;
 mod timeout;
 mod transfer;
 
@@ -57,13 +59,18 @@ pub use registry_object::RegistryObject;
 
 #[event(start)]
 fn start() {
-    console_error_panic_hook::set_once();
+    log::panics();
 }
 
 /// Answers a request: gives a response where nothing has to be waited for, else a promise of one.
 ///
-/// That difference is why this is not `#[event(fetch)]`, which always gives a promise. The entry module calls it.
+/// That difference is why this is not `#[event(fetch)]`, which always gives a promise. The entry module calls it, with
+/// `metrics` where a data set is bound.
 #[wasm_bindgen]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each crosses into WebAssembly for less than a field of an object"
+)]
 pub fn answer(
     request: web_sys::Request,
     method: String,
@@ -72,9 +79,15 @@ pub fn answer(
     if_none_match: Option<String>,
     env: Env,
     context: worker_sys::Context,
+    metrics: Option<telemetry::Metrics>,
 ) -> JsValue {
     let incoming = entry::Incoming::new(request, method, &url, environment_key, if_none_match);
-    task::run(async move { entry::answer(incoming, env, Context::new(context)).await.into() })
+    let telemetry = telemetry::Telemetry::begin(metrics, config::Config::of(&env).log_requests);
+    task::run(async move {
+        let response = entry::answer(&incoming, &env, &Context::new(context)).await;
+        telemetry.end(&incoming.trace, || response.status());
+        response.into()
+    })
 }
 
 /// The handler of the cron trigger: has everything that publishes look after itself, whatever went wrong before.

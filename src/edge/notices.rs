@@ -18,25 +18,26 @@ use crate::publish::{
 };
 
 /// Answers a request to one of the worker's own endpoints.
-pub async fn answer(endpoint: Endpoint, incoming: Incoming, env: &Env) -> web_sys::Response {
-    let method = incoming.method.clone();
+pub async fn answer(endpoint: Endpoint, incoming: &Incoming, env: &Env) -> web_sys::Response {
+    let method = &*incoming.method;
+    incoming.trace.goes_to(endpoint.name());
     if method == "OPTIONS" {
         return respond(preflight(incoming.header("access-control-request-headers")));
     }
-    let response = if !endpoint.has_method(&method) {
-        Response::error(&Error::MethodNotAllowed(method.clone())).with("allow", endpoint.allow())
+    let response = if !endpoint.has_method(method) {
+        Response::error(&Error::MethodNotAllowed(method.to_owned())).with("allow", endpoint.allow())
     } else {
         let response = match endpoint {
-            Endpoint::QueueChange(client_key) => take_queue_change(client_key, &incoming, env).await,
-            Endpoint::Webhook(id) => take_webhook(&id, &incoming, env).await,
-            Endpoint::Status => match proxy::admit(&incoming, env).await {
-                Ok(()) => status::answer(&incoming, env).await,
+            Endpoint::QueueChange(client_key) => take_queue_change(client_key, incoming, env).await,
+            Endpoint::Webhook(id) => take_webhook(&id, incoming, env).await,
+            Endpoint::Status => match proxy::admit(incoming, env).await {
+                Ok(()) => status::answer(incoming, env).await,
                 Err(error) => Err(error),
             },
         };
         response.unwrap_or_else(|error| Response::error(&error))
     };
-    respond(response.finish(None, &method))
+    respond(response.finish(None, method))
 }
 
 /// What an origin tells a realtime server: a document has changed, and which.

@@ -20,19 +20,23 @@ use crate::admin::{self, Destination, Origin, passage};
 use crate::api::{Error, Part, Response};
 
 /// Answers a request that is not the SDK API's.
-pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys::Response {
+pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sys::Response {
     let config = Config::of(env);
     let origin = config.origin.as_ref();
     match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
-        Destination::Answered(response) => respond(response),
+        Destination::Answered(response) => {
+            incoming.trace.goes_to(if incoming.method == "OPTIONS" { "preflight" } else { "none" });
+            respond(response)
+        }
         Destination::Transfer(environment, transfer) => {
+            incoming.trace.goes_to("transfer");
             let admitted = match transfer {
                 // Without a limit: it has many requests, each for many identities.
                 Transfer::Import => Ok(()),
-                Transfer::Export | Transfer::Repair => admit(&incoming, env).await,
+                Transfer::Export | Transfer::Repair => admit(incoming, env).await,
             };
             let answer = match admitted {
-                Ok(()) => transfer::answer(&incoming, env, context, environment, transfer).await,
+                Ok(()) => transfer::answer(incoming, env, context, environment, transfer).await,
                 Err(error) => Response::error(&error),
             };
             respond(answer.finish(None, &incoming.method))
@@ -46,20 +50,22 @@ pub async fn answer(incoming: Incoming, env: &Env, context: &Context) -> web_sys
             respond(answer.finish(None, &incoming.method))
         }
         Destination::EdgeIdentities(address) => {
-            let answer = match admit(&incoming, env).await {
-                Ok(()) => edge_identities::answer(&incoming, env, context, address).await,
+            incoming.trace.goes_to("edge-identities");
+            let answer = match admit(incoming, env).await {
+                Ok(()) => edge_identities::answer(incoming, env, context, address).await,
                 Err(error) => Response::error(&error),
             };
             respond(answer.finish(None, &incoming.method))
         }
         Destination::Origin(origin) => {
-            let answer = match admit(&incoming, env).await {
-                Ok(()) => forward(&incoming, origin, config, context).await,
+            incoming.trace.goes_to("origin");
+            let answer = match admit(incoming, env).await {
+                Ok(()) => forward(incoming, origin, config, context).await,
                 Err(error) => Err(error),
             };
             match answer {
                 Ok(response) => {
-                    publish(&incoming, &response, env, context);
+                    publish(incoming, &response, env, context);
                     response
                 }
                 Err(error) => respond(Response::error(&error).finish(None, &incoming.method)),
@@ -100,6 +106,7 @@ async fn forward(
     let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
+    incoming.trace.is_passed_on();
     let exchange = Exchange::new(&origin.url(&passage::target(target)), &incoming.method, &headers, body)
         .map_err(impossible)?;
     let back = async {

@@ -47,6 +47,47 @@ pub trait Family: Clone + 'static {
     fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>>;
 }
 
+/// A value that was looked up.
+pub struct Found<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was read for this.
+    pub place: Place,
+    /// How long ago it was confirmed, in milliseconds.
+    pub age: u64,
+    /// Whether it could not be confirmed when that was tried last.
+    is_stale: bool,
+}
+
+impl<T> Found<T> {
+    /// For how many seconds it could not be confirmed, if it could not.
+    pub fn stale_seconds(&self) -> Option<u64> {
+        self.is_stale.then_some(self.age / 1000)
+    }
+}
+
+/// Where a value is read.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// This isolate knew it.
+    Memory,
+    /// KV.
+    Kv,
+    /// The environment's object.
+    Object,
+}
+
+impl Place {
+    /// What metrics and logs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Memory => "memory",
+            Place::Kv => "kv",
+            Place::Object => "object",
+        }
+    }
+}
+
 /// What a look-up comes to. `unconfirmed_since`: when the origin confirmed it last, if it does not at present.
 pub enum Reading {
     /// There is nothing.
@@ -57,12 +98,13 @@ pub enum Reading {
         unconfirmed_since: Option<u64>,
     },
     /// This is stored; as which version, if it has one.
-    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64> },
+    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, place: Place },
 }
 
 impl From<Option<Vec<u8>>> for Reading {
     fn from(stored: Option<Vec<u8>>) -> Reading {
-        let stored = stored.map(|value| Reading::Stored { value, version: None, unconfirmed_since: None });
+        let (version, unconfirmed_since, place) = (None, None, Place::Kv);
+        let stored = stored.map(|value| Reading::Stored { value, version, unconfirmed_since, place });
         stored.unwrap_or(Reading::Missing)
     }
 }
@@ -90,12 +132,12 @@ impl<T> Record<T> {
         Record { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
     }
 
-    /// The value, and for how many seconds it could not be confirmed, if it could not.
-    fn value(self, now: u64) -> Result<(T, Option<u64>), Error> {
+    /// The value, which was read in this place.
+    fn found(self, place: Place, now: u64) -> Result<Found<T>, Error> {
         match self.good {
             Some((value, at)) => {
-                let stale = self.faulty || self.unconfirmed;
-                Ok((value, stale.then(|| now.saturating_sub(at) / 1000)))
+                let is_stale = self.faulty || self.unconfirmed;
+                Ok(Found { value, place, age: now.saturating_sub(at), is_stale })
             }
             None if self.faulty => Err(Error::Unavailable(Part::Environment)),
             None => Err(Error::KeyUnknown),
@@ -119,14 +161,15 @@ impl<T> Record<T> {
 }
 
 impl Environments {
-    /// A value, and for how many seconds it could not be confirmed, if it could not.
-    pub async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<(T, Option<u64>), Error> {
+    /// A value.
+    pub async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<Found<T>, Error> {
         let now = milliseconds();
         let ages = T::ages(self.config);
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
         let unavailable = |_| Error::Unavailable(Part::Environment);
         let Some(remembered) = remembered else {
-            return self.revalidate::<T>(name, TIMEOUT).await.map_err(unavailable)?.value(now);
+            let (record, place) = self.revalidate::<T>(name, TIMEOUT).await.map_err(unavailable)?;
+            return record.found(place, milliseconds());
         };
         let known = remembered.value.good.is_some();
         match remembered.age {
@@ -142,14 +185,19 @@ impl Environments {
             // That something is missing is not known for long.
             Age::Middle | Age::Old => {
                 let timeout = if known { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
-                return self.revalidate::<T>(name, timeout).await.map_err(unavailable)?.value(milliseconds());
+                let (record, place) = self.revalidate::<T>(name, timeout).await.map_err(unavailable)?;
+                return record.found(place, milliseconds());
             }
         }
-        remembered.value.value(now)
+        remembered.value.found(Place::Memory, now)
     }
 
-    /// Looks a value up and remembers it. What has not changed is not decoded again.
-    async fn revalidate<T: Family>(&self, name: &str, timeout: Duration) -> Result<Record<T>, Failure> {
+    /// Looks a value up and remembers it; also gives where it was read. What has not changed is not decoded again.
+    async fn revalidate<T: Family>(
+        &self,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<(Record<T>, Place), Failure> {
         let began_at = milliseconds();
         let version = remembered::<T>(name).and_then(|record| record.version);
         let environment = (T::PREFIX == kv::DOCUMENT).then_some(name);
@@ -159,7 +207,7 @@ impl Environments {
         let now = milliseconds();
         // Looked at only now: another request may have read it meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(Record::missing);
-        let record = match reading {
+        let (record, place) = match reading {
             Err(failure) => {
                 failure.log(environment);
                 if last.good.is_none() {
@@ -168,29 +216,29 @@ impl Environments {
                 let record = Record { unconfirmed: true, ..last };
                 // Young again, so that not every request waits for a store that does not answer.
                 T::memory().with_borrow_mut(|memory| memory.renew(name, record.clone(), now));
-                return Ok(record);
+                return Ok((record, Place::Memory));
             }
-            Ok(Reading::Missing) => Record::missing(),
+            Ok(Reading::Missing) => (Record::missing(), Place::Memory),
             Ok(Reading::Confirmed { unconfirmed_since }) => {
                 let mut record = last;
                 record.confirm(unconfirmed_since, now);
-                record
+                (record, Place::Memory)
             }
             Ok(Reading::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
-                return Ok(last);
+                return Ok((last, Place::Memory));
             }
-            Ok(Reading::Stored { value, version, unconfirmed_since }) => {
+            Ok(Reading::Stored { value, version, unconfirmed_since, place }) => {
                 let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
                     failure.log(environment);
                     record
                 });
                 record.confirm(unconfirmed_since, now);
-                Record { version, ..record }
+                (Record { version, ..record }, place)
             }
         };
         let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
         T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
-        Ok(record)
+        Ok((record, place))
     }
 
     /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.

@@ -25,6 +25,15 @@ impl Endpoint {
         is_word(key).then(|| Endpoint::QueueChange(key.to_owned()))
     }
 
+    /// What metrics and logs call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Endpoint::QueueChange(_) => "queue-change",
+            Endpoint::Webhook(_) => "webhook",
+            Endpoint::Status => "status",
+        }
+    }
+
     /// The `Allow` header.
     pub fn allow(&self) -> &'static str {
         match self {

@@ -1,0 +1,74 @@
+//! The log: JSON, a line each. What a line may say is [`Line`], and nothing else is written.
+//!
+//! No field of it has room for a path, a server key, an identifier, a trait or a body.
+
+use std::panic::{self, PanicHookInfo};
+
+use serde::Serialize;
+use worker::{console_error, console_log};
+
+/// A line of the log.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Line<'a> {
+    /// Something failed.
+    Failure {
+        /// What.
+        failure: &'static str,
+        /// What is said of it; that names no key of the server kind, identifier or value of a client's.
+        cause: &'a str,
+        /// A client key, which is public.
+        environment: Option<&'a str>,
+    },
+    /// A request was answered.
+    Request(Request<'a>),
+    /// An object was called.
+    Call {
+        /// Its kind.
+        object: &'static str,
+        /// The rows that it read.
+        rows_read: u64,
+        /// The rows that it wrote.
+        rows_written: u64,
+    },
+}
+
+/// A request that was answered.
+#[derive(Serialize)]
+pub struct Request<'a> {
+    /// The route's name.
+    pub route: &'static str,
+    /// The answer's status.
+    pub status: u16,
+    /// The client key of the environment that answered.
+    pub environment: Option<&'a str>,
+    /// Where that environment's document came from.
+    pub source: Option<&'static str>,
+    /// How long ago the document was confirmed, in milliseconds.
+    pub document_age_ms: u64,
+    /// How many objects an SDK's request asked: those of identities, and the one for evaluations.
+    pub objects: u32,
+    /// How long the answer waited for stores, objects and the origin, in milliseconds: the clock stands still else.
+    pub duration_ms: u64,
+}
+
+impl Line<'_> {
+    /// Writes it.
+    pub fn write(&self) {
+        // There is nothing in it that could not be written.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        match self {
+            Line::Failure { .. } => console_error!("{text}"),
+            Line::Request(_) | Line::Call { .. } => console_log!("{text}"),
+        }
+    }
+}
+
+/// Has a panic written to the log as the failure that it is.
+pub fn panics() {
+    panic::set_hook(Box::new(|panic: &PanicHookInfo| {
+        // Where, and not what: its message may quote what was worked on.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        Line::Failure { failure: "panic", cause: &place, environment: None }.write();
+    }));
+}
