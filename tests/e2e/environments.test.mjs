@@ -209,7 +209,7 @@ function requireUnavailable(response) {
 
 /** One line names the field that is wrong; nothing that was written gives a key away. */
 async function requireOneLogLine(edge, field, environment) {
-  const naming = () => edge.log.split("\n").filter((line) => field.test(line));
+  const naming = () => edge.log.split("\n").filter((line) => line.startsWith('{"failure"') && field.test(line));
   await eventually(() => naming().length > 0, `a log line matches ${field} (log: ${edge.log})`);
   assert.equal(naming().length, 1, edge.log);
   for (const { key } of environment.serverKeys) assert.ok(!edge.log.includes(key), "a server key is in the log");

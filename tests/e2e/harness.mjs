@@ -14,6 +14,7 @@ import { readEnvironments } from "../../.make/environments.mjs";
 import { configuration, socketNames } from "./config.mjs";
 import { request } from "./http.mjs";
 import { startKv } from "./kv.mjs";
+import { leaks, learn, learnJson, learnVariables } from "./secrets.mjs";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const FIXTURES = join(ROOT, "fixtures/environments");
@@ -23,6 +24,8 @@ export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordin
 
 // Set to try the harness on a worker other than the built one.
 const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
+/** The modules that are not built, the entry first. */
+const ENTRY = ["src/edge/entry.js", "src/edge/metrics.js"];
 const START_TIMEOUT_MS = 30_000;
 
 // A test that is interrupted leaves neither processes nor files.
@@ -32,7 +35,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 /**
  * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
- * `variables` become its configuration; `workers` is the number of isolates that share its objects. `origin`: the
+ * `variables` become its configuration, to which belongs that every request is logged; `workers` is the number of isolates that share its objects. `origin`: the
  * Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and `services` are explained in config.mjs.
  *
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
@@ -53,11 +56,14 @@ export async function startEdge({
   inspector = false,
 } = {}) {
   const { entries, environments } = readEnvironments(documents);
+  [...entries.values()].forEach(learnJson);
+  environments.forEach(({ serverKeys }) => serverKeys.forEach(({ key }) => learn(key)));
+  learnVariables(variables);
   const kv = await startKv(entries);
   const edge = new Edge({
     kv,
     environments,
-    variables: { ...(origin === null ? {} : { ORIGIN_URL: origin.url }), ...variables },
+    variables: { LOG_REQUESTS: 1, ...(origin === null ? {} : { ORIGIN_URL: origin.url }), ...variables },
     workers,
     build,
     entry,
@@ -95,7 +101,7 @@ class Edge {
     const modules = [
       // What is built starts from a module of its own; any other worker is all in its folder.
       ...(entry === null ? [] : [{ name: "src/edge/test.js", kind: "esModule", file: entry }]),
-      ...(build === BUILD ? [{ name: "src/edge/entry.js", kind: "esModule", file: "src/edge/entry.js" }] : []),
+      ...(build === BUILD ? ENTRY.map((file) => ({ name: file, kind: "esModule", file })) : []),
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
@@ -148,12 +154,14 @@ class Edge {
     return this.#end("SIGKILL");
   }
 
-  /** Ends everything and removes the state. */
+  /** Ends everything and removes the state. Fails if anything was logged that must not be (secrets.mjs). */
   async close() {
     await this.kill();
     await this.kv.stop();
     this.abandon();
     open.delete(this);
+    const leaked = leaks(this.log);
+    if (leaked.length > 0) throw new Error(`the log has what must not be in it:\n${leaked.join("\n")}`);
   }
 
   /** What `close` does, as far as it can be done without waiting. */

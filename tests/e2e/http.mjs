@@ -3,6 +3,8 @@
 
 import { connect } from "node:net";
 
+import { learnRequest } from "./secrets.mjs";
+
 const BODILESS = new Set([204, 304]);
 
 /**
@@ -14,6 +16,7 @@ const BODILESS = new Set([204, 304]);
  *   waits with the connection open, so that only a server that does not need the rest can answer.
  */
 export function request(port, { method = "GET", path = "/", headers = {}, body = null, chunked = false, unfinished = false, timeout = 20_000 } = {}) {
+  learnRequest({ path, headers, body });
   const payload = body === null ? null : Buffer.from(body);
   const head = requestHead(port, method, path, headers, payload, chunked);
   return exchange(port, method, [head, ...bodyParts(payload, chunked, unfinished)], timeout);

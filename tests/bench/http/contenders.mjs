@@ -27,7 +27,7 @@ const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection"
  * With `check` false it has had no request yet.
  */
 export async function startOurs(row, { check = true, ...options } = {}) {
-  const edge = await startEdge({ documents: DOCUMENTS, ...options });
+  const edge = await startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, ...options });
   if (!check) return { name: "ours", edge };
   const { file, key } = environmentOf(edge, row.profile);
   const truth = new Truth(join(DOCUMENTS, file));

@@ -1,0 +1,21 @@
+// The worker, with a data set that logs the points that are written to it, and whatever a test wants to be logged.
+
+import entry from "./entry.js";
+
+export * from "./entry.js";
+
+export default {
+  ...entry,
+  fetch(request, env, ctx) {
+    return entry.fetch(request, { ...env, METRICS: dataset(env.ALSO_LOGGED) }, ctx);
+  },
+};
+
+function dataset(also) {
+  return {
+    writeDataPoint(point) {
+      if (also !== undefined) console.log(`also ${also}`);
+      console.log(`point ${JSON.stringify(point)}`);
+    },
+  };
+}

@@ -1,0 +1,95 @@
+// What must be in no log: learnt from everything that a test's workers are told, and looked for in what they write.
+
+/** Where a body has an identifier or the value of a trait. `traits` of an upload are an object of values. */
+const CONFIDENTIAL = new Set(["identifier", "identifiers", "trait_value", "traits", "dashboard_alias", "q"]);
+const SECRET_VARIABLES = ["ADMIN_KEY_SHA256", "ORIGIN_API_TOKEN", "SERVER_KEYS", "SSE_AUTHENTICATION_TOKEN", "WEBHOOK_SECRET"];
+/** What is shorter is in many a text by chance; so is a number that is not long. */
+const MIN_LENGTH = 3;
+const MIN_DIGITS = 8;
+
+const learnt = new Set();
+
+// SDKs send by themselves.
+const { fetch: send } = globalThis;
+globalThis.fetch = (input, init) => {
+  const { pathname, search } = new URL(input.url ?? input);
+  const headers = Object.fromEntries(new Headers(init?.headers ?? input.headers));
+  learnRequest({ path: pathname + search, headers, body: init?.body });
+  return send(input, init);
+};
+
+/** Learns the credentials, identifiers and values of traits of a request. */
+export function learnRequest({ path = "/", headers = {}, body = null }) {
+  for (const [name, value] of Object.entries(headers)) {
+    for (const text of [value].flat()) credentials(name.toLowerCase(), String(text)).forEach(learn);
+  }
+  for (const [name, value] of new URLSearchParams(path.split("?").slice(1).join("?"))) {
+    if (CONFIDENTIAL.has(name)) learn(value.replace(/^"|"$/g, ""));
+  }
+  if (typeof body === "string" || Buffer.isBuffer(body)) learnJson(body);
+}
+
+/** Learns the identifiers and values of traits in a JSON text, if it is one. */
+export function learnJson(text) {
+  try {
+    walk(JSON.parse(text), false);
+  } catch {
+    // Whatever it is, it is not quoted by what reads it.
+  }
+}
+
+/** Learns the secret ones of a worker's variables. */
+export function learnVariables(variables) {
+  for (const name of SECRET_VARIABLES) String(variables[name] ?? "").split(",").forEach(learn);
+}
+
+export function learn(text) {
+  const trimmed = text.trim();
+  if (trimmed.length >= (/^[-+.\d]*$/.test(trimmed) ? MIN_DIGITS : MIN_LENGTH)) learnt.add(trimmed);
+}
+
+/** The lines of a log that have something in them that was learnt, each with what. */
+export function leaks(log) {
+  const found = [];
+  for (const secret of learnt) {
+    // As it is, or as a JSON text has it.
+    const forms = new Set([secret, JSON.stringify(secret).slice(1, -1)]);
+    if (![...forms].some((form) => log.includes(form))) continue;
+    const line = log.split("\n").find((line) => [...forms].some((form) => hasWord(line, form)));
+    if (line !== undefined) found.push(`${JSON.stringify(secret)} in: ${line}`);
+  }
+  return found;
+}
+
+function credentials(name, text) {
+  switch (name) {
+    case "x-environment-key":
+      // A client key is public.
+      return text.trim().startsWith("ser.") ? [text] : [];
+    case "authorization":
+      return [text, text.replace(/^\S+\s+/, "")];
+    case "cookie":
+      return text.split(";").map((cookie) => cookie.slice(cookie.indexOf("=") + 1));
+    case "x-flagsmith-signature":
+      return [text];
+    default:
+      return [];
+  }
+}
+
+function walk(value, isConfidential) {
+  if (Array.isArray(value)) value.forEach((item) => walk(item, isConfidential));
+  else if (typeof value === "object" && value !== null) {
+    // Of a list of traits only the values are; of an upload's, which are one object, all.
+    const isTrait = "trait_key" in value;
+    for (const [key, item] of Object.entries(value)) walk(item, CONFIDENTIAL.has(key) || (isConfidential && !isTrait));
+  } else if (isConfidential && (typeof value === "string" || typeof value === "number")) learn(String(value));
+}
+
+/** Whether `text` is somewhere in `line` and not just a part of a longer word. */
+function hasWord(line, text) {
+  for (let at = line.indexOf(text); at >= 0; at = line.indexOf(text, at + 1)) {
+    if (!/\w/.test(line.charAt(at - 1)) && !/\w/.test(line.charAt(at + text.length))) return true;
+  }
+  return false;
+}
