@@ -127,6 +127,8 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
 	@touch $@
 
+# Where a panic happened is told by its path; what comes before a crate's name is this machine's.
+build/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
 	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
