@@ -1,5 +1,5 @@
-# `make dev` runs the worker on this machine, `make test` proves it, `make bench-http` measures it. Every other target is a
-# step of these.
+# `make dev` runs the worker on this machine, `make test` proves it, `make deploy` puts it into an account, `make bench-http`
+# measures it. Every other target is a step of these.
 
 PORT ?= 8787
 ENVIRONMENTS ?= fixtures/environments
@@ -41,10 +41,15 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size e2e require-rust require-node require-wasm require-python require-chromium
+.PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size bundle e2e require-rust require-node require-wasm require-python require-chromium
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
+
+# Puts the worker into an account (README, *Going live*); with DRY_RUN=1 looks only at what would be uploaded.
+DRY_RUN ?=
+deploy: require-node build
+	@DRY_RUN='$(DRY_RUN)' node .make/deploy.mjs
 
 # Checks a document as the worker does, and writes it into KV.
 publish: require-rust require-node $(NODE_MODULES)
@@ -65,7 +70,7 @@ repair-directory: require-node
 
 build: require-rust require-node build/index.js build/assets.stamp
 
-test: format clippy docs native wasm build size e2e
+test: format clippy docs native wasm build size bundle e2e
 
 format: require-rust
 	cargo fmt --check
@@ -110,6 +115,10 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 WASM_BUDGET_KIB := 590
 size: build
 	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
+
+# What `make deploy` would upload.
+bundle: build
+	@DRY_RUN=1 node .make/deploy.mjs
 
 # One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
 e2e: build require-python require-chromium

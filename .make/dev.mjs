@@ -7,25 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { readEnvironments } from "./environments.mjs";
 import { examples } from "./examples.mjs";
 import { seed } from "./seed.mjs";
+import { SECRETS, VARIABLES, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
-// What the worker can be told on the command line; secrets are better in .dev.vars, which wrangler reads by itself.
-const SETTINGS = [
-  "ADMIN_KEY_SHA256",
-  "ANALYTICS_INTERVAL_SECONDS",
-  "DISCOVERY_SECONDS",
-  "DOCUMENT_HARD_AGE_SECONDS",
-  "DOCUMENT_SOFT_AGE_SECONDS",
-  "FLAG_ENGINE",
-  "FRESHNESS_SECONDS",
-  "ORIGIN_API_TOKEN",
-  "ORIGIN_TIMEOUT_SECONDS",
-  "ORIGIN_URL",
-  "REFRESH_SECONDS",
-  "SERVER_KEYS",
-  "SSE_AUTHENTICATION_TOKEN",
-  "WEBHOOK_SECRET",
-];
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
 const address = `http://127.0.0.1:${port}`;
 
@@ -44,8 +28,8 @@ try {
 function start() {
   // The cron trigger is at /__scheduled. The path that this wrangler has for it anyway fails where there are static files.
   const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
-  const given = SETTINGS.filter((name) => process.env[name] !== undefined);
-  const variables = given.flatMap((name) => ["--var", `${name}:${process.env[name]}`]);
+  // Secrets, too, but they are better in .dev.vars, which wrangler reads by itself.
+  const variables = variableArguments([...VARIABLES, ...SECRETS.map(({ name }) => name)]);
   const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], {
     env: WRANGLER_ENVIRONMENT,
     stdio: ["ignore", "inherit", "inherit"],

@@ -1,0 +1,78 @@
+// What is wrong with what wrangler would upload.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+/** What a worker may have on the free plan, compressed, in KiB. */
+const MAX_KIB = 3 * 1024;
+
+/**
+ * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, given wrangler's reading of the settings;
+ * also gives its modules and their size together in KiB, compressed.
+ */
+export function inspect(folder, settings) {
+  const faults = [];
+  // wrangler also writes a note, and a source map that it does not upload unless it is told to.
+  const modules = readdirSync(folder).filter((file) => /\.(js|wasm)$/.test(file)).sort();
+  const scripts = modules.filter((file) => file.endsWith(".js"));
+  const programs = modules.filter((file) => file.endsWith(".wasm"));
+  if (scripts.length !== 1 || programs.length !== 1) faults.push(`modules: not one of JavaScript and one of WebAssembly: ${modules.join(", ")}`);
+  const bytes = new Map(modules.map((file) => [file, readFileSync(join(folder, file))]));
+  const kib = [...bytes.values()].reduce((sum, content) => sum + gzipSync(content).length, 0) / 1024;
+  if (kib > MAX_KIB) faults.push(`${kib.toFixed(0)} KiB: more than a worker may have`);
+  for (const program of programs) {
+    if (!bytes.get(program).equals(readFileSync("build/index_bg.wasm"))) faults.push(`${program} is not the one in build/`);
+  }
+  if (settings.upload_source_maps) faults.push("source maps would be uploaded");
+  for (const [file, content] of bytes) {
+    for (const path of [process.cwd(), homedir()]) {
+      if (path.length > 1 && content.includes(`${path}/`)) faults.push(`${file} has a path of this machine: ${path}`);
+    }
+    for (const secret of secretsHere()) if (content.includes(secret)) faults.push(`${file} has a secret of .dev.vars`);
+  }
+  const script = scripts.map((file) => bytes.get(file).toString()).join("\n");
+  const declared = new Set(settings.migrations.flatMap(({ new_sqlite_classes = [] }) => new_sqlite_classes));
+  for (const { class_name: name } of settings.durable_objects.bindings) {
+    if (!declared.has(name)) faults.push(`${name} has no migration`);
+    if (!new RegExp(`export \\{[^}]*\\b${name}\\b`).test(script)) faults.push(`${name} is not exported`);
+  }
+  const [bound, documented] = [bindings(settings), documentedBindings()];
+  for (const name of bound) if (!documented.includes(name)) faults.push(`the README does not name the binding ${name}`);
+  for (const name of documented) if (!bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of the README`);
+  return { faults, modules, kib };
+}
+
+/** The names of all bindings that the settings declare. */
+export function bindings(settings) {
+  return [
+    ...settings.kv_namespaces.map(({ binding }) => binding),
+    ...settings.durable_objects.bindings.map(({ name }) => name),
+    ...settings.analytics_engine_datasets.map(({ binding }) => binding),
+    ...settings.ratelimits.map(({ name }) => name),
+    ...(settings.assets?.binding === undefined ? [] : [settings.assets.binding]),
+  ].sort();
+}
+
+/** The rows of the README's table of settings: {name, kind}. */
+export function documentedSettings() {
+  const [table] = /\n## Configuration\n[^]*?\n\n([^]*?)\n\n/.exec(readFileSync("README.md", "utf8"))?.slice(1) ?? [""];
+  const rows = table.matchAll(/^\| `([A-Z0-9_]+)` \| ([^|,]+)/gm);
+  return Array.from(rows, ([, name, kind]) => ({ name, kind: kind.trim() }));
+}
+
+function documentedBindings() {
+  const others = documentedSettings().filter(({ kind }) => kind !== "variable" && kind !== "secret");
+  return others.map(({ name }) => name).sort();
+}
+
+/** The values that this machine keeps for the local server. */
+function secretsHere() {
+  try {
+    const lines = readFileSync(".dev.vars", "utf8").split("\n");
+    return lines.map((line) => line.slice(line.indexOf("=") + 1).replace(/^["']|["']$/g, "")).filter((value) => value.length >= 8);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,79 @@
+// `make deploy`: looks at what would be uploaded, asks for the secrets that are not there, and has wrangler put the worker,
+// its namespaces, its cron trigger and the secrets in place. With DRY_RUN it only looks, which needs no account and no
+// network.
+
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+
+import { unstable_readConfig as readConfig } from "wrangler";
+
+import { inspect } from "./bundle.mjs";
+import { collect, missing, withSecretsFile } from "./secrets.mjs";
+import { variableArguments } from "./settings.mjs";
+import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
+
+const BUNDLE = ".wrangler/bundle";
+
+const settings = readConfig({ config: "wrangler.toml" });
+
+try {
+  check();
+  if (!process.env.DRY_RUN) await deploy();
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+function check() {
+  rmSync(BUNDLE, { recursive: true, force: true });
+  const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE], "pipe");
+  if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
+  const { faults, modules, kib } = inspect(BUNDLE, settings);
+  if (faults.length > 0) throw new Error(`What would be uploaded is not as it should be:\n${faults.join("\n")}`);
+  console.log(`What is uploaded: ${modules.join(", ")}; ${kib.toFixed(0)} KiB compressed.`);
+}
+
+async function deploy() {
+  requireLogin();
+  const there = secretsThere();
+  const hasOrigin = Boolean(process.env.ORIGIN_URL || settings.vars.ORIGIN_URL);
+  const asked = missing(there, hasOrigin);
+  const given = await collect(asked);
+  const lacking = asked.filter(({ name }) => !given.has(name)).map(({ name }) => name);
+  const output = `${BUNDLE}/deployed.ndjson`;
+  // Variables that an earlier deployment was given stay, as secrets do.
+  const command = (...more) => ["deploy", "--keep-vars", ...variableArguments(), ...more];
+  const run = (...more) => wrangler(command(...more), "inherit", { WRANGLER_OUTPUT_FILE_PATH: output });
+  const { status } = given.size === 0 ? run() : withSecretsFile(given, (file) => run("--secrets-file", file));
+  if (status !== 0) throw new Error("wrangler did not deploy the worker.");
+  if (lacking.length > 0) console.log(`Not set, and to be set with npx wrangler secret put <name>: ${lacking.join(", ")}`);
+  for (const address of addresses(readFileSync(output, "utf8"))) console.log(`It is at ${address}/api/v1/. See the README, *Going live*.`);
+}
+
+function requireLogin() {
+  if (process.env.CLOUDFLARE_API_TOKEN) return;
+  const { stdout, stderr } = wrangler(["whoami"], "pipe");
+  if (!`${stdout}${stderr}`.includes("not authenticated")) return;
+  if (!process.stdin.isTTY) throw new Error("There is no account to deploy to: set CLOUDFLARE_API_TOKEN, or run npx wrangler login.");
+  if (wrangler(["login"], "inherit").status !== 0) throw new Error("Without a login nothing can be deployed.");
+}
+
+/** The names of the secrets that are set; null before the first deployment. */
+function secretsThere() {
+  const { status, stdout, stderr } = wrangler(["secret", "list", "--format", "json"], "pipe");
+  if (status === 0) return JSON.parse(stdout.slice(stdout.indexOf("["))).map(({ name }) => name);
+  // What wrangler says of a worker that the account does not have.
+  if (/Worker "[^"]*" not found/.test(`${stdout}${stderr}`)) return null;
+  throw new Error(`${stdout}${stderr}`);
+}
+
+/** Where wrangler says that the worker is. */
+function addresses(output) {
+  const entries = output.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  return entries.flatMap(({ targets }) => targets ?? []).filter((target) => /^https:\/\/\S+$/.test(target));
+}
+
+function wrangler(args, stdio, environment = {}) {
+  const env = { ...WRANGLER_ENVIRONMENT, ...environment };
+  return spawnSync(process.execPath, [WRANGLER, ...args], { env, stdio: ["inherit", stdio, stdio], encoding: "utf8" });
+}

@@ -1,0 +1,66 @@
+// Asks a person for the secrets that a deployment lacks. What is typed is shown nowhere, and written nowhere but into a
+// file for wrangler that only this user can read, for as long as wrangler runs.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
+
+import { SECRETS } from "./settings.mjs";
+
+/**
+ * The secrets to ask for: at the first deployment all that can be of use; later only what the worker cannot publish
+ * without. `there`: the names of those that are set; null before the first deployment.
+ */
+export function missing(there, hasOrigin) {
+  const set = new Set(there ?? []);
+  const publishes = set.has("ORIGIN_API_TOKEN") || set.has("SERVER_KEYS");
+  return SECRETS.filter(({ name, ofOrigin }) => {
+    if (set.has(name) || (ofOrigin && !hasOrigin)) return false;
+    const credential = name === "ORIGIN_API_TOKEN" || name === "SERVER_KEYS";
+    return credential ? !publishes : there === null;
+  });
+}
+
+/** Those of `secrets` that the environment has, else those that the person at `input` gives: name → what is stored. */
+export async function collect(secrets, { environment = process.env, input = process.stdin, output = process.stdout } = {}) {
+  const given = new Map();
+  for (const { name, purpose, instead, stored = (value) => value } of secrets) {
+    if (instead !== undefined && given.has(instead)) continue;
+    const value = environment[name] || (input.isTTY ? stored(await ask(name, purpose, input, output)) : "");
+    if (value !== "" && value !== stored("")) given.set(name, value);
+  }
+  return given;
+}
+
+/** Calls `use` with the path of a file that has the secrets, and removes it. */
+export function withSecretsFile(secrets, use) {
+  const folder = mkdtempSync(join(tmpdir(), "secrets-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.on("exit", remove);
+  try {
+    const file = join(folder, "secrets.json");
+    writeFileSync(file, JSON.stringify(Object.fromEntries(secrets)), { mode: 0o600 });
+    return use(file);
+  } finally {
+    remove();
+    process.off("exit", remove);
+  }
+}
+
+async function ask(name, purpose, input, output) {
+  output.write(`${name}: ${purpose}. Not shown; Enter for none: `);
+  const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input, output: nothing, terminal: true });
+  const interrupted = new Promise((_, reject) => {
+    // Control-C, and Control-D.
+    for (const event of ["SIGINT", "close"]) reader.once(event, () => reject(new Error("Nothing was deployed.")));
+  });
+  try {
+    return (await Promise.race([reader.question(""), interrupted])).trim();
+  } finally {
+    reader.close();
+    output.write("\n");
+  }
+}

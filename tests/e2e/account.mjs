@@ -1,0 +1,121 @@
+// A stand-in for a Cloudflare account: what of the platform's API wrangler calls to deploy the worker. It keeps what it
+// is told, and answers as the platform does as far as wrangler looks at that.
+
+import { createServer } from "node:http";
+
+const NOT_FOUND = { status: 404, errors: [{ code: 10007, message: "This Worker does not exist on your account." }] };
+
+/** Starts an account that has nothing in it. */
+export async function startAccount() {
+  const account = new Account();
+  await new Promise((resolve) => account.server.listen(0, "127.0.0.1", resolve));
+  return account;
+}
+
+class Account {
+  /** What was uploaded for the worker, in order: {metadata, modules: names}. */
+  uploads = [];
+  /** KV namespaces: id → {title, entries: key → base64}. */
+  namespaces = new Map();
+  schedules = [];
+  /** Names of secrets. */
+  secrets = new Set();
+  #bindings = null;
+  #migration = null;
+
+  constructor() {
+    this.server = createServer((request, response) => this.#take(request, response));
+  }
+
+  /** What wrangler has to be told to come here. */
+  get environment() {
+    const CLOUDFLARE_API_BASE_URL = `http://127.0.0.1:${this.server.address().port}`;
+    return { CLOUDFLARE_API_BASE_URL, CLOUDFLARE_API_TOKEN: "account-token", CLOUDFLARE_ACCOUNT_ID: "account" };
+  }
+
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async #take(request, response) {
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
+    const { pathname } = new URL(request.url, "http://account");
+    const path = pathname.replace("/accounts/account/", "").replace("/flagsmith-edge-worker", "/*");
+    const { status = 200, errors = [], result = null } = this.#answer(`${request.method} ${path}`, Buffer.concat(pieces));
+    response.writeHead(status, { "Content-Type": "application/json" });
+    response.end(JSON.stringify({ success: status === 200, errors, messages: [], result }));
+  }
+
+  #answer(what, body) {
+    const isThere = this.#bindings !== null;
+    switch (what) {
+      // The first time; a worker that is there gets a version, and the version a deployment.
+      case "PUT workers/scripts/*":
+      case "POST workers/scripts/*/versions":
+        return { result: this.#upload(body.toString("latin1")) };
+      case "POST workers/scripts/*/deployments":
+        return { result: { id: "deployment" } };
+      case "PATCH workers/scripts/*/script-settings":
+        return { result: {} };
+      case "GET workers/services/*":
+        if (!isThere) return NOT_FOUND;
+        return { result: { default_environment: { script: { tag: "tag", last_deployed_from: "wrangler" } } } };
+      case "GET workers/scripts/*/settings":
+        return isThere ? { result: { bindings: this.#bindings } } : NOT_FOUND;
+      case "GET workers/scripts/*/secrets":
+        return isThere ? { result: [...this.secrets].map((name) => ({ name, type: "secret_text" })) } : NOT_FOUND;
+      case "GET workers/scripts":
+        return { result: isThere ? [{ id: "flagsmith-edge-worker", migration_tag: this.#migration }] : [] };
+      case "GET workers/scripts/*/deployments":
+        return { result: { deployments: [] } };
+      case "GET workers/subdomain":
+        return { result: { subdomain: "stand-in" } };
+      case "GET workers/scripts/*/subdomain":
+      case "POST workers/scripts/*/subdomain":
+        return { result: { enabled: true, previews_enabled: true } };
+      case "PUT workers/scripts/*/schedules":
+        this.schedules = JSON.parse(body).map(({ cron }) => cron);
+        return { result: { schedules: [] } };
+      case "GET storage/kv/namespaces":
+        return { result: Array.from(this.namespaces, ([id, { title }]) => ({ id, title })) };
+      case "POST storage/kv/namespaces":
+        return { result: this.#addNamespace(JSON.parse(body).title) };
+      default:
+        return this.#putEntries(what, body);
+    }
+  }
+
+  #upload(text) {
+    const [, metadata] = /name="metadata"\r\n\r\n([^]*?)\r\n--/.exec(text);
+    const modules = Array.from(text.matchAll(/ name="([^"]*)"; filename=/g), ([, name]) => name);
+    this.uploads.push({ metadata: JSON.parse(metadata), modules });
+    const { bindings, keep_bindings: kept = [], migrations } = this.uploads.at(-1).metadata;
+    this.#migration = migrations?.new_tag ?? this.#migration;
+    const named = new Set(bindings.map(({ name }) => name));
+    const earlier = (this.#bindings ?? []).filter(({ name, type }) => !named.has(name) && kept.includes(type));
+    const before = (name) => this.#bindings.find((binding) => binding.name === name);
+    this.#bindings = [...bindings.map((binding) => (binding.type === "inherit" ? before(binding.name) : binding)), ...earlier];
+    for (const { name, type } of this.#bindings) if (type === "secret_text") this.secrets.add(name);
+    return { id: "version", etag: "etag", resources: { script: { etag: "etag" } }, startup_time_ms: 20, tag: "tag" };
+  }
+
+  #addNamespace(title) {
+    const id = String(this.namespaces.size + 1).padStart(32, "0");
+    this.namespaces.set(id, { title, entries: new Map() });
+    return { id, title };
+  }
+
+  #putEntries(what, body) {
+    const [, id] = /^PUT storage\/kv\/namespaces\/(\d+)\/bulk$/.exec(what) ?? [];
+    if (id === undefined) return { status: 404, errors: [{ code: 7000, message: `The stand-in has nothing for ${what}` }] };
+    for (const { key, value } of JSON.parse(body)) this.namespaces.get(id).entries.set(key, value);
+    return { result: { successful_key_count: 1, unsuccessful_keys: [] } };
+  }
+
+  /** The value of a variable or secret. */
+  setting(name) {
+    return this.#bindings.find((binding) => binding.name === name)?.text;
+  }
+}

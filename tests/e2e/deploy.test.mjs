@@ -1,0 +1,139 @@
+// `make deploy`, against a stand-in account.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+
+import { unstable_readConfig as readConfig } from "wrangler";
+
+import { documentedSettings, inspect } from "../../.make/bundle.mjs";
+import { documentEntry } from "../../.make/environments.mjs";
+import { collect, missing, withSecretsFile } from "../../.make/secrets.mjs";
+import { SECRETS, VARIABLES } from "../../.make/settings.mjs";
+import { startAccount } from "./account.mjs";
+import { ROOT } from "./harness.mjs";
+
+const TOKEN = "Stand-in.master-api-key";
+const CLASSES = ["AnalyticsObject", "DirectoryObject", "EnvironmentObject", "IdentityObject", "RegistryObject"];
+
+test("an empty account has the whole worker after one command, and a second one changes nothing else", async (t) => {
+  const account = await startAccount();
+  t.after(() => account.close());
+  const first = await run(".make/deploy.mjs", account, { ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN });
+  assert.equal(first.status, 0, first.output);
+  const [{ metadata, modules }] = account.uploads;
+  assert.deepEqual(modules.map((name) => name.split(".").at(-1)).sort(), ["js", "wasm"]);
+  const created = metadata.migrations.steps.flatMap(({ new_sqlite_classes }) => new_sqlite_classes);
+  assert.deepEqual(created.sort(), CLASSES);
+  assert.deepEqual(Array.from(account.namespaces.values(), ({ title }) => title), ["flagsmith-edge-worker-environments"]);
+  assert.deepEqual(account.schedules, ["*/5 * * * *"]);
+  assert.deepEqual([...account.secrets], ["ORIGIN_API_TOKEN"]);
+  assert.deepEqual([account.setting("ORIGIN_API_TOKEN"), account.setting("ORIGIN_URL")], [TOKEN, "https://flagsmith.example.com"]);
+  // The platform's own log lines have the URL, and with that the identifier.
+  assert.equal(metadata.observability.logs.invocation_logs, false);
+  assert.ok(!first.output.includes(TOKEN), "a secret is shown");
+  assert.match(first.output, /npx wrangler secret put.*WEBHOOK_SECRET/);
+  assert.match(first.output, /https:\/\/flagsmith-edge-worker\.stand-in\.workers\.dev/);
+
+  // As make runs it, to which a variable that is not set is an empty one.
+  const second = await run(".make/deploy.mjs", account, { FRESHNESS_SECONDS: "5", ORIGIN_URL: "" });
+  assert.equal(second.status, 0, second.output);
+  assert.equal(account.uploads.length, 2);
+  assert.equal(account.namespaces.size, 1);
+  const settings = ["ORIGIN_API_TOKEN", "ORIGIN_URL", "FRESHNESS_SECONDS"].map((name) => account.setting(name));
+  assert.deepEqual(settings, [TOKEN, "https://flagsmith.example.com", "5"]);
+  assert.equal(account.uploads[1].metadata.migrations, undefined);
+  assert.doesNotMatch(second.output, /Not set/);
+
+  // What has no origin is published into the namespace that was made.
+  const DOC = "fixtures/environments/production.json";
+  const published = await run(".make/publish.mjs", account, { DOC, REMOTE: "1" });
+  assert.equal(published.status, 0, published.output);
+  const [{ entries }] = account.namespaces.values();
+  const document = readFileSync(join(ROOT, DOC));
+  assert.equal(entries.get(documentEntry(JSON.parse(document).api_key)), document.toString("base64"));
+});
+
+test("the first deployment asks for what can be of use, a later one for what is needed", () => {
+  const names = (there, hasOrigin) => missing(there, hasOrigin).map(({ name }) => name);
+  const all = SECRETS.map(({ name }) => name);
+  assert.deepEqual(names(null, true), all);
+  assert.deepEqual(names(null, false), ["ADMIN_KEY_SHA256"]);
+  assert.deepEqual(names([], true), ["ORIGIN_API_TOKEN", "SERVER_KEYS"]);
+  assert.deepEqual(names(["SERVER_KEYS"], true), []);
+  assert.deepEqual(names([], false), []);
+});
+
+test("a person is asked once for each, and what is typed is not shown", async () => {
+  const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode() {} });
+  const output = new PassThrough();
+  let shown = "";
+  output.setEncoding("utf8").on("data", (text) => {
+    shown += text;
+    const answers = { ORIGIN_API_TOKEN: TOKEN, SSE_AUTHENTICATION_TOKEN: "", WEBHOOK_SECRET: "typed secret", ADMIN_KEY_SHA256: "typed key" };
+    const asked = /^([A-Z0-9_]+): .*: $/.exec(text)?.[1];
+    if (asked !== undefined) setImmediate(() => input.write(`${answers[asked]}\r`));
+  });
+  const given = await collect(missing(null, true), { environment: {}, input, output });
+  const hash = createHash("sha256").update("typed key").digest("hex");
+  assert.deepEqual([...given], [["ORIGIN_API_TOKEN", TOKEN], ["WEBHOOK_SECRET", "typed secret"], ["ADMIN_KEY_SHA256", hash]]);
+  for (const typed of [TOKEN, "typed secret", "typed key", hash]) assert.ok(!shown.includes(typed), shown);
+  assert.equal(shown.match(/ORIGIN_API_TOKEN/g).length, 1);
+});
+
+test("nobody is asked where there is nobody, and no file is left", async () => {
+  const given = await collect(missing(null, true), { environment: { WEBHOOK_SECRET: "given" }, input: { isTTY: false } });
+  assert.deepEqual([...given], [["WEBHOOK_SECRET", "given"]]);
+  const file = withSecretsFile(given, (file) => {
+    assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), { WEBHOOK_SECRET: "given" });
+    return file;
+  });
+  assert.throws(() => readFileSync(file), /ENOENT/);
+});
+
+test("what can be set is what the README names and the worker reads", () => {
+  const config = readFileSync(join(ROOT, "src/edge/config.rs"), "utf8");
+  const documented = (kind) => documentedSettings().filter((setting) => setting.kind === kind).map(({ name }) => name).sort();
+  assert.deepEqual(documented("variable"), VARIABLES);
+  assert.deepEqual(documented("secret"), SECRETS.map(({ name }) => name).sort());
+  const read = Array.from(config.matchAll(/(?:text|secret|number)\(\s*"([A-Z0-9_]+)"/g), ([, name]) => name);
+  assert.deepEqual([...new Set(read)].sort(), [...VARIABLES, ...SECRETS.map(({ name }) => name)].sort());
+});
+
+test("what must not be uploaded is found", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "bundle-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "entry.js"), `throw new Error("${ROOT}src"); export { IdentityObject };`);
+  writeFileSync(join(folder, "other.js"), "");
+  const settings = readConfig({ config: join(ROOT, "wrangler.toml") });
+  settings.migrations.pop();
+  settings.ratelimits = [];
+  settings.analytics_engine_datasets.push({ binding: "MORE" });
+  const { faults } = inspect(folder, { ...settings, upload_source_maps: true });
+  const expected = [
+    /^modules: not one of JavaScript and one of WebAssembly: entry.js, other.js$/,
+    /^source maps would be uploaded$/,
+    /^entry.js has a path of this machine/,
+    /^DirectoryObject has no migration$/,
+    /^RegistryObject is not exported$/,
+    /^the README does not name the binding MORE$/,
+    /^wrangler.toml lacks the binding ADMIN_RATE_LIMIT of the README$/,
+  ];
+  for (const fault of expected) assert.ok(faults.some((found) => fault.test(found)), `${fault} is not among:\n${faults.join("\n")}`);
+  assert.ok(!faults.some((fault) => /IdentityObject/.test(fault)));
+});
+
+async function run(script, account, environment) {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...account.environment, ...environment };
+  const child = spawn(process.execPath, [script], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  const [status] = await once(child, "close");
+  return { status, output };
+}
