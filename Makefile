@@ -41,7 +41,7 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size bundle e2e require-rust require-node require-wasm require-python require-chromium
+.PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
@@ -115,6 +115,10 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 WASM_BUDGET_KIB := 590
 size: build
 	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
+
+# What it costs (README, *Going live*), counted anew.
+cost: build
+	@node .make/cost.mjs
 
 # What `make deploy` would upload.
 bundle: build

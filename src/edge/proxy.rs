@@ -42,8 +42,8 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
             respond(answer.finish(None, &incoming.method))
         }
         Destination::Inspection(environment, inspection) => {
-            let answer = match admit(&incoming, env).await {
-                Ok(()) => inspection::answer(&incoming, env, context, environment, inspection).await,
+            let answer = match admit(incoming, env).await {
+                Ok(()) => inspection::answer(incoming, env, context, environment, inspection).await,
                 Err(error) => Err(error),
             };
             let answer = answer.unwrap_or_else(|error| Response::error(&error));

@@ -1,0 +1,61 @@
+// The worker, which logs what an account is billed for: each call of an object, with the rows that it touched.
+
+import entry, * as objects from "./entry.js";
+
+export default entry;
+
+export const IdentityObject = counted("IdentityObject");
+export const DirectoryObject = counted("DirectoryObject");
+export const EnvironmentObject = counted("EnvironmentObject");
+export const RegistryObject = counted("RegistryObject");
+export const AnalyticsObject = counted("AnalyticsObject");
+
+function counted(name) {
+  const Class = objects[name];
+  return class extends Class {
+    #rows;
+
+    constructor(state, env) {
+      const rows = counter(state.storage);
+      super(state, env);
+      this.#rows = rows;
+    }
+
+    static {
+      for (const method of Object.getOwnPropertyNames(Class.prototype).filter((name) => name !== "constructor")) {
+        this.prototype[method] = async function (...parameters) {
+          try {
+            return await Class.prototype[method].apply(this, parameters);
+          } finally {
+            const [rowsRead, rowsWritten] = this.#rows();
+            console.log(JSON.stringify({ called: name, method, rowsRead, rowsWritten }));
+          }
+        };
+      }
+    }
+  };
+}
+
+/** A function that gives the rows that were read and written since it was called last. To set an alarm writes one. */
+function counter(storage) {
+  let cursors = [];
+  let alarms = 0;
+  const { sql } = storage;
+  const { exec } = sql;
+  const { setAlarm } = storage;
+  sql.exec = function (...parameters) {
+    const cursor = exec.apply(this, parameters);
+    cursors.push(cursor);
+    return cursor;
+  };
+  storage.setAlarm = function (...parameters) {
+    alarms += 1;
+    return setAlarm.apply(this, parameters);
+  };
+  return () => {
+    const sum = (field) => cursors.reduce((total, cursor) => total + cursor[field], 0);
+    const rows = [sum("rowsRead"), sum("rowsWritten") + alarms];
+    [cursors, alarms] = [[], 0];
+    return rows;
+  };
+}
