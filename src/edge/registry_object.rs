@@ -199,11 +199,19 @@ impl RegistryObject {
 
     /// Looks at what is remembered, or changes it.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Registry, &mut Discoveries) -> T) -> Result<T> {
-        let mut memory = self.memory.borrow_mut();
-        if memory.is_none() {
-            *memory = Some(self.rows.read()?);
+        // Not within this function, which there is once for each caller.
+        self.remember()?;
+        match self.memory.borrow_mut().as_mut() {
+            Some((registry, discoveries)) => Ok(act(registry, discoveries)),
+            None => Err(worker::Error::from("nothing is remembered")),
         }
-        let (registry, discoveries) = memory.get_or_insert_default();
-        Ok(act(registry, discoveries))
+    }
+
+    fn remember(&self) -> Result<()> {
+        if self.memory.borrow().is_none() {
+            let memory = self.rows.read()?;
+            self.memory.replace(Some(memory));
+        }
+        Ok(())
     }
 }
