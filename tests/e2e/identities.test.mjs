@@ -83,20 +83,20 @@ test("an identity may have thousands of traits", async () => {
   const traits = Object.fromEntries(numbers(5_000).map((number) => [`key-${number}`, `${"ä".repeat(100)} ${number}`]));
   const list = Object.entries(traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value }));
   const upload = { method: "PUT", path: "/api/v1/bulk-identities/", headers: { "X-Environment-Key": key, "Content-Type": "application/json" } };
-  const done = await edge.request({ ...upload, body: JSON.stringify({ data: [{ identifier: "rich", traits: list }] }) });
+  const done = await edge.request({ ...upload, body: JSON.stringify({ data: [{ identifier: "rich-user", traits: list }] }) });
   assert.equal(done.status, 202, done.text);
-  assert.deepEqual(await traitsOf("rich"), traits);
-  assert.deepEqual(await setTraits("rich", { "key-7": null, more: 1 }), { ...Object.fromEntries(Object.entries(traits).filter(([name]) => name !== "key-7")), more: 1 });
+  assert.deepEqual(await traitsOf("rich-user"), traits);
+  assert.deepEqual(await setTraits("rich-user", { "key-7": null, more: 1 }), { ...Object.fromEntries(Object.entries(traits).filter(([name]) => name !== "key-7")), more: 1 });
   await edge.kill();
   await edge.start();
-  assert.equal(Object.keys(await traitsOf("rich")).length, 5_000);
+  assert.equal(Object.keys(await traitsOf("rich-user")).length, 5_000);
 });
 
 test("an identity that is written and read 500 times a second loses nothing", async () => {
   const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
   const send = (number, path, body) =>
     request(edge.ports[number % 3], { path, method: body === undefined ? "GET" : "POST", headers, body: body === undefined ? null : JSON.stringify(body) });
-  const identifier = "hot";
+  const identifier = "hot-user";
   const sent = (number) => {
     if (number % 5 === 0) return send(number, "/api/v1/traits/increment-value/", { identifier, trait_key: "visits", increment_by: 1 });
     if (number % 5 === 1) return send(number, "/api/v1/identities/", { identifier, traits: [{ trait_key: `trait-${number}`, trait_value: number }] });

@@ -29,23 +29,23 @@ test("who is gone is forgotten after an hour, also where nobody comes", async (t
 
 test("what the directory was not told is told when the object was evicted, and when its alarm is lost", async (t) => {
   const { admin, ask } = await start(t);
-  const names = ["evicted", "lost", "overridden"];
+  const names = ["evicted-user", "lost-user", "overridden-user"];
   await ask("DIRECTORY", "any", "fail", true);
   for (const name of names) await admin.identify(name);
-  await admin.override("overridden", "support_chat", { enabled: true });
+  await admin.override("overridden-user", "support_chat", { enabled: true });
   const failures = () => [...admin.edge.log.matchAll(/"failure":"directory object"/g)].length;
   await eventually(() => failures() >= names.length, "the directory was not told");
   for (const name of names) await assert.rejects(ask("IDENTITIES", `${admin.key}_${name}`, "evict"), /evicted/);
-  await ask("IDENTITIES", `${admin.key}_lost`, "loseAlarm");
+  await ask("IDENTITIES", `${admin.key}_lost-user`, "loseAlarm");
   await ask("DIRECTORY", "any", "fail", false);
   // By their alarms.
   await eventually(async () => (await admin.list()).length === 2, "those are listed that have one", 20_000);
   const made = async () => (await admin.document()).json().identity_overrides.map(({ identifier }) => identifier);
-  await eventually(async () => (await made()).includes("overridden"), "the override is in the document");
-  assert.equal(await ask("IDENTITIES", `${admin.key}_lost`, "ringsAt"), null);
-  assert.deepEqual(await admin.identifiers(), ["evicted", "overridden"]);
+  await eventually(async () => (await made()).includes("overridden-user"), "the override is in the document");
+  assert.equal(await ask("IDENTITIES", `${admin.key}_lost-user`, "ringsAt"), null);
+  assert.deepEqual(await admin.identifiers(), ["evicted-user", "overridden-user"]);
   // Whoever comes next sets it.
-  await admin.identify("lost");
+  await admin.identify("lost-user");
   await eventually(async () => (await admin.list()).length === 3, "it is listed", 20_000);
 });
 

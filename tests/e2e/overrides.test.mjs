@@ -64,13 +64,13 @@ test("documents are answered without asking for overrides each time", async (t) 
   const admin = await startAdmin(t, { workers: 2, variables: { LOG_ROWS: "true", FRESHNESS_SECONDS: 3600 } });
   const [here, elsewhere] = admin.edge.ports;
   const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
-  await admin.identify("known");
+  await admin.identify("known-user");
   await eventually(async () => (await admin.list()).length === 1, "the directory is told");
   const before = lines("directory");
   // The line of an identity's call comes after those of the calls before it.
   const calls = async () => {
     const identified = lines("identity");
-    await admin.identify("known");
+    await admin.identify("known-user");
     await eventually(() => lines("identity") > identified, "the call is reported");
     return lines("directory") - before;
   };
