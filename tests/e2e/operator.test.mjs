@@ -109,6 +109,8 @@ pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, k
 pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [key], open }) => {
   const { page } = await open();
   const problem = () => page.textContent("#problem");
+  await signIn(page, "two wörds");
+  assert.match(await problem(), /^A credential is one word/);
   await signIn(page, "nobody's");
   await eventually(async () => /^This credential is not accepted: /.test(await problem()), "401 is told");
   assert.ok(await page.isVisible("#sign-in"));

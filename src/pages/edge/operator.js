@@ -14,7 +14,10 @@ setInterval(renewMoments, 5_000);
 byId("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
-  signIn(`${form.elements.kind.value} ${form.elements.secret.value.trim()}`);
+  const secret = form.elements.secret.value.trim();
+  // A header takes no others.
+  if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of plain letters, digits and signs."));
+  signIn(`${form.elements.kind.value} ${secret}`);
   byId("notice").textContent = "Signing in…";
   if (await load()) {
     form.reset();
