@@ -3,7 +3,7 @@
 //! Nothing is decided here: flags are those of [`evaluate`](crate::evaluate::evaluate), and each condition is judged by
 //! the same code.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::document::ruleset::{FeatureId, Override, Rule, Segment, SegmentId, StateId, Variant};
 use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, json};
@@ -26,19 +26,22 @@ pub fn explain(environment: &Environment, identifier: &str, state: &Identity) ->
     let features = 0..environment.ruleset.features.len();
     let flags: Vec<_> =
         features.map(|feature| flag(environment, identity, &explanation.evaluation, feature)).collect();
-    let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
-    let traits: Vec<_> = state.traits.iter().map(pair).collect();
+    let mut traits = Vec::with_capacity(state.traits.len());
+    for (key, value) in &state.traits {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        traits.push(object(vec![("trait_key", (&**key).into()), ("trait_value", value)]));
+    }
     let details = state.details.as_ref();
-    json!({
-        "identifier": identifier,
-        "identity_uuid": state.uuid(),
-        "dashboard_alias": details.and_then(|details| details.dashboard_alias.as_deref()),
-        "created_date": details.map(|details| &details.created_date),
-        "key": key,
-        "traits": traits,
-        "flags": flags,
-        "segments": segments(environment, &mut explanation),
-    })
+    object(vec![
+        ("identifier", identifier.into()),
+        ("identity_uuid", state.uuid().into()),
+        ("dashboard_alias", details.and_then(|details| details.dashboard_alias.as_deref()).into()),
+        ("created_date", details.map(|details| &*details.created_date).into()),
+        ("key", key.as_str().into()),
+        ("traits", traits.into()),
+        ("flags", flags.into()),
+        ("segments", segments(environment, &mut explanation).into()),
+    ])
 }
 
 /// A flag, and everything that could have decided it.
@@ -95,20 +98,20 @@ fn candidates(
     let mut candidates = Vec::with_capacity(found.len());
     for (id, source, change) in found {
         let Some(state) = identity.stored.state(ruleset, id) else { continue };
-        let mut candidate = json!({
-            "source": source,
-            "applies": change.is_none_or(|(segment, _)| evaluation.segments.contains(&segment)),
-            "enabled": state.enabled,
-            "feature_state_value": value_of(identity.stored.json(ruleset, id, state.value)),
-            "multivariate": !state.variants.is_empty(),
-            "wins": won == Some(id),
-        });
-        if let (Some((segment, change)), Some(members)) = (change, candidate.as_object_mut()) {
+        let applies = change.is_none_or(|(segment, _)| evaluation.segments.contains(&segment));
+        let mut members = vec![
+            ("source", source.into()),
+            ("applies", applies.into()),
+            ("enabled", state.enabled.into()),
+            ("feature_state_value", value_of(identity.stored.json(ruleset, id, state.value))),
+            ("multivariate", (!state.variants.is_empty()).into()),
+            ("wins", (won == Some(id)).into()),
+        ];
+        if let Some((segment, change)) = change {
             let segment = ruleset.segments.get(segment).map(|segment| &*segment.name);
-            members.insert("segment".to_owned(), segment.into());
-            members.insert("priority".to_owned(), change.priority.into());
+            members.extend([("segment", segment.into()), ("priority", change.priority.into())]);
         }
-        candidates.push(candidate);
+        candidates.push(object(members));
     }
     candidates
 }
@@ -119,16 +122,21 @@ fn split(environment: &Environment, identity: IdentityContext<'_>, decision: &De
     let state = identity.stored.state(ruleset, decision.state)?;
     let percentage = bucket(state, identity.key)?;
     let variant = |(index, variant): (usize, &Variant)| {
-        json!({
-            "key": variant.key,
-            "value": value_of(identity.stored.json(ruleset, decision.state, variant.value)),
-            "from": variant.start,
-            "below": variant.limit,
-            "hit": decision.variant() == Some(index),
-        })
+        object(vec![
+            ("key", variant.key.as_deref().into()),
+            ("value", value_of(identity.stored.json(ruleset, decision.state, variant.value))),
+            ("from", variant.start.into()),
+            ("below", variant.limit.into()),
+            ("hit", (decision.variant() == Some(index)).into()),
+        ])
     };
     let variants: Vec<_> = state.variants.iter().enumerate().map(variant).collect();
-    Some(json!({"percentage": percentage, "hashed": [state.key, identity.key], "variants": variants}))
+    let hashed = vec![Value::from(&*state.key), Value::from(identity.key)];
+    Some(object(vec![
+        ("percentage", percentage.into()),
+        ("hashed", hashed.into()),
+        ("variants", variants.into()),
+    ]))
 }
 
 fn shows(environment: &Environment, feature: FeatureId, flag: &Map<String, Value>, key: KeyKind) -> Value {
@@ -142,12 +150,12 @@ fn segments<'a>(environment: &'a Environment, explanation: &mut Explanation<'a>)
     let written = environment.written_conditions();
     let segment = |(id, segment): (SegmentId, &'a Segment)| {
         let metadata = value_of(ruleset.json(segment.metadata));
-        json!({
-            "id": metadata.get("id"),
-            "name": segment.name,
-            "matches": explanation.evaluation.segments.contains(&id),
-            "rules": rules(&segment.rules, explanation, &written),
-        })
+        object(vec![
+            ("id", metadata.get("id").cloned().into()),
+            ("name", (&*segment.name).into()),
+            ("matches", explanation.evaluation.segments.contains(&id).into()),
+            ("rules", rules(&segment.rules, explanation, &written).into()),
+        ])
     };
     ruleset.segments.iter().enumerate().map(segment).collect()
 }
@@ -163,23 +171,28 @@ fn rules<'a>(
         for &id in &rule.conditions {
             let Some(WrittenCondition { operator, property, value }) = written.get(id) else { continue };
             let judgement = explanation.judge(id);
-            conditions.push(json!({
-                "property": property,
-                "operator": operator,
-                "value": value,
-                "met": judgement.value,
-                "percentage": judgement.percentage,
-                "holds": judgement.holds,
-            }));
+            conditions.push(object(vec![
+                ("property", property.as_str().into()),
+                ("operator", operator.as_str().into()),
+                ("value", value.clone()),
+                ("met", judgement.value.into()),
+                ("percentage", judgement.percentage.into()),
+                ("holds", judgement.holds.into()),
+            ]));
         }
-        explained.push(json!({
-            "type": rule.quantifier,
-            "holds": explanation.holds(rule),
-            "conditions": conditions,
-            "rules": self::rules(&rule.rules, explanation, written),
-        }));
+        explained.push(object(vec![
+            ("type", rule.quantifier.name().into()),
+            ("holds", explanation.holds(rule).into()),
+            ("conditions", conditions.into()),
+            ("rules", self::rules(&rule.rules, explanation, written).into()),
+        ]));
     }
     explained
+}
+
+/// An object of these members; less WebAssembly than `json!` makes.
+fn object(members: Vec<(&str, Value)>) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn value_of(json: &str) -> Value {

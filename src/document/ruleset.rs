@@ -145,7 +145,7 @@ pub struct Rule {
 }
 
 /// How many of a rule's parts must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Quantifier {
     /// Every one.
@@ -154,6 +154,17 @@ pub enum Quantifier {
     Any,
     /// Not one.
     None,
+}
+
+impl Quantifier {
+    /// As documents name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantifier::All => "ALL",
+            Quantifier::Any => "ANY",
+            Quantifier::None => "NONE",
+        }
+    }
 }
 
 impl Ruleset {
