@@ -57,6 +57,9 @@ class Account {
         return { result: this.#upload(body.toString("latin1")) };
       case "POST workers/scripts/*/deployments":
         return { result: { id: "deployment" } };
+      // The files that it does not have: none, since it looks at none of them.
+      case "POST workers/scripts/*/assets-upload-session":
+        return { result: { jwt: "completed", buckets: [] } };
       case "PATCH workers/scripts/*/script-settings":
         return { result: {} };
       case "GET workers/services/*":

@@ -32,6 +32,7 @@ test("an empty account has the whole worker after one command, and a second one 
   const created = metadata.migrations.steps.flatMap(({ new_sqlite_classes }) => new_sqlite_classes);
   assert.deepEqual(created.sort(), CLASSES);
   assert.deepEqual(Array.from(account.namespaces.values(), ({ title }) => title), ["flagsmith-edge-worker-environments"]);
+  assert.equal(metadata.assets.jwt, "completed");
   assert.deepEqual(account.schedules, ["*/5 * * * *"]);
   assert.deepEqual([...account.secrets], ["ORIGIN_API_TOKEN"]);
   assert.deepEqual([account.setting("ORIGIN_API_TOKEN"), account.setting("ORIGIN_URL")], [TOKEN, "https://flagsmith.example.com"]);

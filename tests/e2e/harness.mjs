@@ -35,8 +35,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 /**
  * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
- * `variables` become its configuration, to which belongs that every request is logged; `workers` is the number of isolates that share its objects. `origin`: the
- * Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and `services` are explained in config.mjs.
+ * `variables` become its configuration, to which belongs that every request is logged; `workers` is the number of
+ * isolates that share its objects. `origin`: the Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and
+ * `services` are explained in config.mjs.
  *
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
  * `entry`: a module in tests/ to start from, which imports the worker's as `./entry.js`.
