@@ -21,6 +21,9 @@
 //! - [`page`]: which static files are served, and under which rules.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
+//! `document`, `identity`, `evaluate`, `api` and `memory` are a crate of their own, `src/core.rs`, since Cargo knows one
+//! opt-level for each: what computes is compiled for speed, what waits for size.
+//!
 //! # Invariants
 //!
 //! - No type of the platform is named outside `edge`; the native build would not find it.
@@ -42,12 +45,9 @@
 )]
 
 pub mod admin;
-pub mod api;
-pub mod document;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
-pub mod evaluate;
-pub mod identity;
-pub mod memory;
 pub mod page;
 pub mod publish;
+
+pub use flagsmith_edge_core::{api, document, evaluate, identity, memory};

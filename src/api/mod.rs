@@ -7,14 +7,14 @@ mod analytics;
 mod bulk_identities;
 mod environment_document;
 mod error;
-pub(crate) mod fields;
+pub mod fields;
 mod fixed;
 mod flags;
 mod health;
 mod identities;
 mod key;
 mod preflight;
-pub(crate) mod query;
+pub mod query;
 mod response;
 mod route;
 mod traits;
@@ -231,7 +231,7 @@ fn is_kept(tags: Option<String>, environment: &Environment, key: KeyKind) -> boo
 }
 
 /// The body's JSON; an empty body is an empty object, whatever its type.
-pub(crate) fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
+pub fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
     if request.body.is_empty() {
         return Json::parse(b"{}").map_err(Error::Malformed);
     }
