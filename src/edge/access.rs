@@ -42,6 +42,10 @@ pub async fn open(
             let missing = || Response::error(&Error::NotFound);
             Ok(Err(Verdict::NoEnvironment.refusal().unwrap_or_else(missing)))
         }
-        loaded => loaded.map(Ok),
+        Err(error) => Err(error),
+        Ok(loaded) => {
+            incoming.trace.loads(&loaded);
+            Ok(Ok(loaded))
+        }
     }
 }

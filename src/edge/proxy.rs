@@ -42,6 +42,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
             respond(answer.finish(None, &incoming.method))
         }
         Destination::Inspection(environment, inspection) => {
+            incoming.trace.goes_to("inspection");
             let answer = match admit(incoming, env).await {
                 Ok(()) => inspection::answer(incoming, env, context, environment, inspection).await,
                 Err(error) => Err(error),

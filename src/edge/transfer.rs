@@ -42,7 +42,6 @@ async fn answer_or_fail(
         Ok(loaded) => loaded,
         Err(refusal) => return Ok(refusal),
     };
-    incoming.trace.loads(&loaded);
     let environment = &loaded.environment.environment;
     let media_type = incoming.header("content-type").unwrap_or_default();
     if transfer != Transfer::Export && !transfer::takes(&media_type) {
