@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use futures_util::future::{FutureExt, try_join_all};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::Env;
@@ -12,6 +11,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::join;
 use super::log::Line;
 use crate::identity::directory::{
     Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query, Request, SHARDS,
@@ -133,10 +133,8 @@ impl Directory {
         shards: impl Iterator<Item = u8>,
         request: &Request,
     ) -> Result<Vec<T>, Failure> {
-        // In boxes: otherwise asking would be in the WebAssembly twice more, once for each way of joining.
-        let asked = shards.map(|shard| self.ask(Part::Shard(shard), request).boxed_local());
-        let answers = try_join_all(asked).await?;
-        answers.iter().map(|answer| self.read(answer)).collect()
+        let answers = join::all(shards.map(|shard| self.ask(Part::Shard(shard), request))).await;
+        answers.into_iter().map(|answer| self.read(&answer?)).collect()
     }
 
     /// What a part answers, as text whatever is asked: each type of answer would be all of this once more.

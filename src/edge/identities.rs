@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use futures_util::future::join_all;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -10,6 +9,7 @@ use worker::{Env, ObjectNamespace};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::join;
 use super::log::Line;
 use super::overrides;
 use crate::api::{Error, Part};
@@ -66,7 +66,7 @@ async fn carry_out_by(
             Err(Refusal::Unavailable)
         })
     };
-    let outcomes = join_all(sent).await;
+    let outcomes = join::all(sent).await;
     if concerns_overrides {
         overrides::changed(environment_key);
     }

@@ -9,7 +9,6 @@
 
 use std::cell::{Cell, RefCell};
 
-use futures_util::future::try_join_all;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
@@ -18,6 +17,7 @@ use super::database::Database;
 use super::directory::Directory;
 use super::failure::{Failure, Source};
 use super::identity_rows::{self, Due, Owner, Record};
+use super::join;
 use super::random;
 use crate::identity::directory::{Entry, Tidings};
 use crate::identity::{Change, Identity, Moment, Order, Refusal};
@@ -130,7 +130,8 @@ impl IdentityObject {
     async fn tell(&self) -> Result<()> {
         while let Some((owner, tidings, due)) = self.due()? {
             let directory = Directory::new(&self.env, &owner.environment);
-            if let Err(failure) = try_join_all(tidings.into_iter().map(|told| directory.tell(told))).await {
+            let told = join::all(tidings.into_iter().map(|told| directory.tell(told))).await;
+            if let Err(failure) = told.into_iter().collect::<std::result::Result<(), _>>() {
                 failure.log(Some(&owner.environment));
                 return self.tell_later();
             }

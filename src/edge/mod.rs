@@ -26,6 +26,7 @@ mod identities;
 mod identity_object;
 mod identity_rows;
 mod inspection;
+mod join;
 mod kv;
 mod log;
 mod notices;

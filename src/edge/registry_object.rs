@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
@@ -15,6 +14,7 @@ use super::alarm::Alarm;
 use super::clock::{milliseconds, until};
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::join;
 use super::publishing;
 use super::registry_rows::RegistryRows;
 use crate::publish::{Discoveries, Pace, Registry, Survey};
@@ -110,7 +110,7 @@ impl RegistryObject {
     pub async fn told(&self, project: Option<f64>) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
         for keys in self.with(|registry, _| registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
-            for told in join_all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
+            for told in join::all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
                 // Its own alarm makes up for it.
                 drop(told.inspect_err(|failure| failure.log(None)));
             }
@@ -125,7 +125,7 @@ impl RegistryObject {
             self.wake().await?;
         }
         for keys in self.with(|registry, _| registry.environments_of(None))?.chunks(TOLD_AT_ONCE) {
-            for done in join_all(keys.iter().map(|key| publishing::reconcile(&self.env, key))).await {
+            for done in join::all(keys.iter().map(|key| publishing::reconcile(&self.env, key))).await {
                 drop(done.inspect_err(|failure| failure.log(None)));
             }
         }

@@ -3,7 +3,6 @@
 //! The holder of the local admin key sees all of it, above all while the origin is down; everybody else the environments
 //! whose administrator the origin says they are.
 
-use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use worker::Env;
 
@@ -11,6 +10,7 @@ use super::authorize::authorize;
 use super::config::Config;
 use super::entry::Incoming;
 use super::failure::Failure;
+use super::join;
 use super::publishing;
 use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
@@ -44,7 +44,7 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     let mut statuses = Vec::with_capacity(environments.len());
     for keys in environments.chunks(ASKED_AT_ONCE) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
-        for (key, status) in join_all(asked).await {
+        for (key, status) in join::all(asked).await {
             // An object that does not answer is worth knowing of, too.
             let failed = |failure: Failure| json!({"environment": key, "unavailable": failure.cause});
             let mut status =
@@ -77,7 +77,7 @@ async fn permitted(
     let mut permitted = Vec::new();
     for keys in all.chunks(PROBED_AT_ONCE) {
         let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
-        for (key, verdict) in keys.iter().zip(join_all(probes).await) {
+        for (key, verdict) in keys.iter().zip(join::all(probes).await) {
             match verdict? {
                 Verdict::Allowed => permitted.push(key.clone()),
                 Verdict::Forbidden | Verdict::NoEnvironment => {}
