@@ -93,7 +93,8 @@ async fn ask(
             Ok(Step::Ask(next)) => probe = next,
             Err(unclear) => {
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
-                Failure::new(Source::Origin, cause).log(Some(environment_key));
+                // Of whatever was asked about: nobody knows yet whether it is a client key.
+                Failure::new(Source::Origin, cause).log(None);
                 return Err(unavailable);
             }
         }

@@ -200,13 +200,15 @@ impl Environments {
     ) -> Result<(Record<T>, Place), Failure> {
         let began_at = milliseconds();
         let version = remembered::<T>(name).and_then(|record| record.version);
-        let environment = (T::PREFIX == kv::DOCUMENT).then_some(name);
         let late =
             || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
         let reading = within(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
         let now = milliseconds();
         // Looked at only now: another request may have read it meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(Record::missing);
+        // Else it is only what somebody sent as a client key: that may be anything, a secret too.
+        let is_client_key = last.good.is_some() || matches!(reading, Ok(Reading::Stored { .. }));
+        let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
         let (record, place) = match reading {
             Err(failure) => {
                 failure.log(environment);

@@ -86,10 +86,12 @@ function walk(value, isConfidential) {
   } else if (isConfidential && (typeof value === "string" || typeof value === "number")) learn(String(value));
 }
 
-/** Whether `text` is somewhere in `line` and not just a part of a longer word. */
+/** Whether `text` is somewhere in `line` and not just a part of a longer word. An object's name has it behind a client key. */
 function hasWord(line, text) {
   for (let at = line.indexOf(text); at >= 0; at = line.indexOf(text, at + 1)) {
-    if (!/\w/.test(line.charAt(at - 1)) && !/\w/.test(line.charAt(at + text.length))) return true;
+    const before = line.slice(0, at);
+    const begins = !/\w$/.test(before) || /\b[A-Za-z0-9]{20,}_$/.test(before);
+    if (begins && !/\w/.test(line.charAt(at + text.length))) return true;
   }
   return false;
 }

@@ -12,6 +12,7 @@ import { leaks, learnRequest } from "./secrets.mjs";
 const METERED = { entry: "tests/e2e/metered.js" };
 const ADMIN_KEY = "telemetry.key";
 const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
+const SERVER_KEY = "ser.bRnD8QEc9hVGyxfLqGiKuJ";
 const FLAGS = "/api/v1/flags/";
 const IDENTITIES = "/api/v1/identities/";
 
@@ -91,6 +92,28 @@ test("a request's line has these fields and no other", async (t) => {
   assert.deepEqual([typeof document_age_ms, typeof duration_ms], ["number", "number"]);
 });
 
+test("what is sent in the place of a client key is in no line until it is one", async (t) => {
+  // As somebody has it who copied too much.
+  const misplaced = JSON.stringify(SERVER_KEY);
+  const edge = await start(t, {});
+  const [{ key }] = edge.environments;
+  const failures = () => lines(edge, "failure");
+  await edge.request({ path: FLAGS, headers: { "X-Environment-Key": key } });
+  edge.kv.behave("fail");
+  assert.equal((await edge.request({ path: FLAGS, headers: { "X-Environment-Key": misplaced } })).status, 503);
+  await eventually(() => failures().length > 0, "it is logged");
+  assert.deepEqual(failures().map(({ environment }) => environment), [null]);
+
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  origin.on("GET", `/api/v1/environments/${SERVER_KEY}/my-permissions/`, { status: 500, body: {} });
+  const behind = await start(t, { origin });
+  const path = `/api/v1/environments/${SERVER_KEY}/edge-identities/`;
+  assert.equal((await behind.request({ path, headers: { Authorization: "Token telemetry-token" } })).status, 503);
+  await eventually(() => behind.log.includes("a probe of permissions"), "it is logged");
+  assert.deepEqual(lines(behind, "failure").map(({ environment }) => environment), [null]);
+});
+
 test("one in so many requests is logged, and by default none", async (t) => {
   const edge = await start(t, { variables: { LOG_REQUESTS: 20 } });
   const none = await start(t, { variables: { LOG_REQUESTS: "" } });
@@ -110,7 +133,9 @@ test("a log that quotes what it must not is found out", async (t) => {
   const secrets = ["grace@example.com", "forty-one", "joan", "Ghent", "Api-Key one.two", "one.two", "ser.abc"];
   for (const secret of secrets) assert.deepEqual(leaks(`{"cause":"it was ${secret}!"}`).length > 0, true, secret);
   assert.equal(leaks(`{"cause":${JSON.stringify('said "ha"')}}`).length, 1);
-  assert.deepEqual(leaks('{"cause":"joanna, shoe_size, a client key, Ghentish"}'), []);
+  // As an identity's object is named.
+  assert.equal(leaks('{"cause":"NE2vvosoBQDNSjpPQU8wKN_joan"}').length, 1);
+  assert.deepEqual(leaks('{"cause":"joanna, shoe_size, a client key, Ghentish, not_joan"}'), []);
   const edge = await startEdge({ ...METERED, variables: { ALSO_LOGGED: "joan" } });
   await edge.request({ path: "/version/" });
   await eventually(() => points(edge).length === 1, "it is written");
@@ -127,7 +152,7 @@ function points(edge) {
   return [...edge.log.matchAll(/^point (.*)$/gm)].map(([, text]) => JSON.parse(text));
 }
 
-/** The lines that are about requests. */
-function lines(edge) {
-  return [...edge.log.matchAll(/^\{"route".*\}$/gm)].map(([line]) => JSON.parse(line));
+/** The lines that begin with this field; those with a route are about requests. */
+function lines(edge, field = "route") {
+  return [...edge.log.matchAll(new RegExp(`^\\{"${field}".*\\}$`, "gm"))].map(([line]) => JSON.parse(line));
 }
