@@ -8,7 +8,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { unstable_readConfig as readConfig } from "wrangler";
 
 import { inspect } from "./bundle.mjs";
-import { collect, missing, withSecretsFile } from "./secrets.mjs";
+import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
 import { variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
@@ -38,7 +38,7 @@ async function deploy() {
   const there = secretsThere();
   const hasOrigin = Boolean(process.env.ORIGIN_URL || settings.vars.ORIGIN_URL);
   const asked = missing(there, hasOrigin);
-  const given = await collect(asked);
+  const given = await collect(new Set([...asked, ...givenAnew()]));
   const lacking = asked.filter(({ name }) => !given.has(name)).map(({ name }) => name);
   const output = `${BUNDLE}/deployed.ndjson`;
   // Variables that an earlier deployment was given stay, as secrets do.

@@ -23,6 +23,11 @@ export function missing(there, hasOrigin) {
   });
 }
 
+/** The secrets that the environment has: they are given anew, whether or not they are set. */
+export function givenAnew(environment = process.env) {
+  return SECRETS.filter(({ name }) => environment[name]);
+}
+
 /** Those of `secrets` that the environment has, else those that the person at `input` gives: name → what is stored. */
 export async function collect(secrets, { environment = process.env, input = process.stdin, output = process.stdout } = {}) {
   const given = new Map();

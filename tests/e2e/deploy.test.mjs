@@ -52,6 +52,11 @@ test("an empty account has the whole worker after one command, and a second one 
   assert.equal(account.uploads[1].metadata.migrations, undefined);
   assert.doesNotMatch(second.output, /Not set/);
 
+  // A secret that is given anew replaces the one that is set.
+  const rotated = await run(".make/deploy.mjs", account, { ORIGIN_API_TOKEN: `${TOKEN}.2`, WEBHOOK_SECRET: "given later" });
+  assert.equal(rotated.status, 0, rotated.output);
+  assert.deepEqual([account.setting("ORIGIN_API_TOKEN"), account.setting("WEBHOOK_SECRET")], [`${TOKEN}.2`, "given later"]);
+
   // What has no origin is published into the namespace that was made.
   const DOC = "fixtures/environments/production.json";
   const published = await run(".make/publish.mjs", account, { DOC, REMOTE: "1" });
