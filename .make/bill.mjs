@@ -26,7 +26,7 @@ const OBJECT_GIGABYTES = 0.128;
 /** Isolates that are always busy, in all locations together, and the environments that each of them serves. */
 const ISOLATES = 100;
 const ENVIRONMENTS = 3;
-const [FRESHNESS_SECONDS, REFRESH_SECONDS] = [2, 60];
+const [FRESHNESS_SECONDS, REFRESH_SECONDS, DOCUMENT_SOFT_AGE_SECONDS] = [2, 60, 10];
 
 const SECONDS_A_MONTH = 30 * 24 * 60 * 60;
 const VOLUMES = { "1 M": 1e6, "100 M": 100e6, "10 B": 10e9 };
@@ -42,6 +42,7 @@ const KINDS = {
   evaluations: "`POST /analytics/flags/`, with an origin, not batched with others",
   lookAlone: "an isolate looks for a new document, without an origin",
   look: "an isolate looks for a new document, with an origin",
+  lookKey: "an isolate looks whether a server key still holds",
   refresh: "the origin is asked for a document that has not changed",
 };
 
@@ -69,7 +70,10 @@ export function countTable(counts) {
 
 /** Dollars a month, as a table in Markdown. */
 export function costTable(counts) {
-  const ofProfile = (shares) => (requests) => cost(counts, { ...scaled(shares, requests), ...upToDate(requests) });
+  const ofProfile = (shares) => (requests) => {
+    const times = scaled(shares, requests);
+    return cost(counts, { ...times, ...upToDate(requests, times.document ?? 0) });
+  };
   const rows = Object.entries(PROFILES).map(([name, shares]) => [name, ...Object.values(VOLUMES).map(ofProfile(shares)).map(dollars)]);
   const points = Object.values(VOLUMES).map((requests) => dollars(price(requests, POINTS)));
   return table(["requests a month", ...Object.keys(VOLUMES)], [...rows, ["a data point for each, once they are billed", ...points]]);
@@ -88,10 +92,14 @@ function cost(counts, times) {
   return Object.entries(used).reduce((sum, [what, amount]) => sum + price(amount, PRICES[what]), SUBSCRIPTION);
 }
 
-/** What being up to date takes: an isolate looks at most as often as it is asked for something. */
-function upToDate(requests) {
-  const looks = (ISOLATES * ENVIRONMENTS * SECONDS_A_MONTH) / FRESHNESS_SECONDS;
-  return { look: Math.min(requests, looks), refresh: (ENVIRONMENTS * SECONDS_A_MONTH) / REFRESH_SECONDS };
+/** What being up to date takes: an isolate looks at most as often as it is asked for something, here by `keyed` with a server key. */
+function upToDate(requests, keyed) {
+  const looks = (seconds) => (ISOLATES * ENVIRONMENTS * SECONDS_A_MONTH) / seconds;
+  return {
+    look: Math.min(requests, looks(FRESHNESS_SECONDS)),
+    lookKey: Math.min(keyed, looks(DOCUMENT_SOFT_AGE_SECONDS)),
+    refresh: (ENVIRONMENTS * SECONDS_A_MONTH) / REFRESH_SECONDS,
+  };
 }
 
 function scaled(shares, requests) {

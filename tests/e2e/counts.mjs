@@ -74,11 +74,13 @@ async function ofLookUps() {
       return counted(edge, calls, () => edge.request(request));
     };
     const [lookAlone, found] = [await look(alone, 0), await look(behind, 1)];
+    const server = { "X-Environment-Key": alone.environments[0].serverKeys[0].key };
+    const both = await counted(alone, 0, () => alone.request({ path: "/api/v1/flags/", headers: server }));
     const headers = { "X-Environment-Key": behind.environments[0].key, "Content-Type": "application/json" };
     const report = { method: "POST", path: ANALYTICS, headers, body: '{"free_shipping_threshold": 3}' };
     // The look, the report, and the alarm that sends it on.
     const evaluations = await counted(behind, 3, () => behind.request(report));
-    return { lookAlone, look: found, evaluations: without(evaluations, found) };
+    return { lookAlone, look: found, lookKey: without(both, lookAlone), evaluations: without(evaluations, found) };
   } finally {
     await alone.close();
     await behind.close();
