@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { startBrowser, visit } from "./browser.mjs";
+import { picture, startBrowser, visit } from "./browser.mjs";
 import { startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
@@ -44,6 +44,7 @@ for (const [name, options] of OPTIONS) {
     assert.equal(scrolls, width, "the page is as wide as the window");
     assert.equal(dark, options.colorScheme === "dark");
     assert.ok(await page.locator("#chooser").isHidden(), "there is one description");
+    await picture(page, `explorer-${name.replace(", ", "-")}`);
     await leave();
   });
 }

@@ -192,6 +192,8 @@ pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) =
     await page.waitForSelector("#explanation-title");
     await page.locator(".flag", { has: page.getByText("hero_banner", { exact: true }) }).locator("summary").click();
     await requireNoSidewaysScrolling(page, name);
+    const { height } = await page.locator("#worker").boundingBox();
+    assert.ok(height < 60, `${name}: what the worker is stands in lines, not in a column of words`);
     await requireAccessible(page, name);
     await picture(page, name);
   }
