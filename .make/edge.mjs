@@ -5,11 +5,14 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const ATTEMPTS = 6;
 
-/** A setting that there must be. */
-export function required(name) {
-  const value = process.env[name];
-  if (!value) fail(`${name} is missing`);
-  return value;
+/** A setting that there must be; `hint` is what one looks like. */
+export function required(name, hint = "") {
+  return setting(name, null) ?? fail(`${name} is missing${hint}`);
+}
+
+/** A setting that need not be there. make exports one that is not set, too, as an empty text. */
+export function setting(name, otherwise) {
+  return process.env[name] || otherwise;
 }
 
 /** Says what is wrong and ends. */

@@ -3,12 +3,12 @@
 import { createWriteStream } from "node:fs";
 import { once } from "node:events";
 
-import { client, fail, required } from "./edge.mjs";
+import { client, required, setting } from "./edge.mjs";
 
-const { FILE = "", AUTHORIZATION } = process.env;
+const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");
-const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
-const out = FILE === "" ? process.stdout : createWriteStream(FILE);
+const send = client(required("EDGE_URL"), required("AUTHORIZATION", ": `Api-Key …` or `Token …`"));
+const out = file === null ? process.stdout : createWriteStream(file);
 
 let count = 0;
 for (let after = null; ; ) {
@@ -21,7 +21,7 @@ for (let after = null; ; ) {
   after = last_evaluated_key;
   if (after === null) break;
 }
-if (FILE !== "") {
+if (file !== null) {
   out.end();
   await once(out, "finish");
 }

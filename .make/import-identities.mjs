@@ -6,17 +6,17 @@
 
 import { createReadStream, statSync } from "node:fs";
 
-import { checkpoint, client, fail, pace, progress, required } from "./edge.mjs";
+import { checkpoint, client, fail, pace, progress, required, setting } from "./edge.mjs";
 
-const { SOURCE = "file", FILE = "", RATE = "200", BATCH = "50", AUTHORIZATION } = process.env;
+const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");
 const edge = required("EDGE_URL");
-const send = client(edge, AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
-const wait = pace(Number(RATE));
-const batch = Math.min(100, Number(BATCH));
+const send = client(edge, required("AUTHORIZATION", ": `Api-Key …` or `Token …`"));
+const wait = pace(Number(setting("RATE", 200)));
+const batch = Math.min(100, Number(setting("BATCH", 50)));
 
-if (SOURCE === "origin") await importFromOrigin();
-else if (FILE !== "") await importFile(FILE);
+if (setting("SOURCE", "file") === "origin") await importFromOrigin();
+else if (file !== null) await importFile(file);
 else fail("FILE is missing, or SOURCE=origin");
 
 async function bring(lines) {

@@ -5,15 +5,15 @@
 
 import { readFileSync } from "node:fs";
 
-import { client, fail, pace, required } from "./edge.mjs";
+import { client, pace, required, setting } from "./edge.mjs";
 
-const { FILE = "", RATE = "200", AUTHORIZATION } = process.env;
+const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");
-const send = client(required("EDGE_URL"), AUTHORIZATION ?? fail("AUTHORIZATION is missing: `Api-Key …` or `Token …`"));
-const wait = pace(Number(RATE));
+const send = client(required("EDGE_URL"), required("AUTHORIZATION", ": `Api-Key …` or `Token …`"));
+const wait = pace(Number(setting("RATE", 200)));
 
 const total = { repaired: 0, removed: 0 };
-for await (const identifiers of FILE === "" ? listed() : written(FILE)) {
+for await (const identifiers of file === null ? listed() : written(file)) {
   await wait(identifiers.length);
   const body = JSON.stringify({ identifiers });
   const { repaired, removed } = await send("POST", `/edge/environments/${environment}/identities/repair/`, body);

@@ -12,6 +12,9 @@ import { startAdmin } from "./admin.mjs";
 import { ROOT } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
+/** What make exports to these commands, set or not. */
+const EXPORTED = /^export (EDGE_URL .*)$/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"))[1].split(" ");
+
 test("what is brought in from a file is written out the same", async (t) => {
   const admin = await startAdmin(t);
   const folder = mkdtempSync(join(tmpdir(), "identities-"));
@@ -19,8 +22,9 @@ test("what is brought in from a file is written out the same", async (t) => {
   const [file, copy] = [join(folder, "in.jsonl"), join(folder, "out.jsonl")];
   const identities = Array.from({ length: 130 }, (_, number) => identity(admin.key, number));
   writeFileSync(file, identities.map((identity) => `${JSON.stringify(identity)}\n`).join(""));
-  await run(t, "import-identities", admin, { FILE: file, BATCH: "40" });
-  await run(t, "export-identities", admin, { FILE: copy });
+  // As README says it: with what is not set left to the commands.
+  await run(t, "import-identities", admin, { FILE: file, RATE: "" });
+  await run(t, "export-identities", admin, { FILE: copy, RATE: "" });
   const written = readFileSync(copy, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
   assert.deepEqual(sorted(written), sorted(identities));
   // They are found by their own names.
@@ -197,11 +201,16 @@ function sorted(identities) {
   return [...identities].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
 }
 
-/** Runs a command against the worker, in a folder of its own; resolves to what it prints, and rejects with what it complains of. */
+/**
+ * Runs a command against the worker, in a folder of its own and with the settings that make gives it, where those that
+ * are not set are empty texts; resolves to what it prints, and rejects with what it complains of.
+ */
 async function run(t, command, admin, settings = {}, folder = mkdtempSync(join(tmpdir(), "transfer-"))) {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const { PATH } = process.env;
-  const env = { PATH, EDGE_URL: admin.edge.address, ENVIRONMENT: admin.key, AUTHORIZATION: "Api-Key local.key", RATE: "10000", ...settings };
+  const unset = Object.fromEntries(EXPORTED.map((name) => [name, ""]));
+  const given = { EDGE_URL: admin.edge.address, ENVIRONMENT: admin.key, AUTHORIZATION: "Api-Key local.key", RATE: "10000", ...settings };
+  const env = { PATH, ...unset, ...given };
   const child = spawn(process.execPath, [join(ROOT, `.make/${command}.mjs`)], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const printed = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (printed[name] += text));
