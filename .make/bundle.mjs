@@ -39,8 +39,10 @@ export function inspect(folder, settings) {
     if (!new RegExp(`export \\{[^}]*\\b${name}\\b`).test(script)) faults.push(`${name} is not exported`);
   }
   const [bound, documented] = [bindings(settings), documentedBindings()];
-  for (const name of bound) if (!documented.includes(name)) faults.push(`the README does not name the binding ${name}`);
-  for (const name of documented) if (!bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of the README`);
+  for (const name of bound) if (!documented.some((setting) => setting.name === name)) faults.push(`the README does not name the binding ${name}`);
+  for (const { name, isOptional } of documented) {
+    if (!isOptional && !bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of the README`);
+  }
   return { faults, modules, kib };
 }
 
@@ -55,16 +57,16 @@ export function bindings(settings) {
   ].sort();
 }
 
-/** The rows of the README's table of settings: {name, kind}. */
+/** The rows of the README's table of settings: {name, kind, isOptional}. An optional binding's row says what is without it. */
 export function documentedSettings() {
   const [table] = /\n## Configuration\n[^]*?\n\n([^]*?)\n\n/.exec(readFileSync("README.md", "utf8"))?.slice(1) ?? [""];
-  const rows = table.matchAll(/^\| `([A-Z0-9_]+)` \| ([^|,]+)/gm);
-  return Array.from(rows, ([, name, kind]) => ({ name, kind: kind.trim() }));
+  const rows = table.matchAll(/^\| `([A-Z0-9_]+)` \| ([^|,]+)(.*)$/gm);
+  return Array.from(rows, ([, name, kind, rest]) => ({ name, kind: kind.trim(), isOptional: /\bwithout it\b/.test(rest) }));
 }
 
-function documentedBindings() {
-  const others = documentedSettings().filter(({ kind }) => kind !== "variable" && kind !== "secret");
-  return others.map(({ name }) => name).sort();
+/** Those that are bindings. */
+export function documentedBindings() {
+  return documentedSettings().filter(({ kind }) => kind !== "variable" && kind !== "secret");
 }
 
 /** The values that this machine keeps for the local server. */
