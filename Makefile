@@ -117,7 +117,7 @@ WASM_BUDGET_KIB := 595
 size: build
 	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
-# What it costs (README, *Going live*), counted anew.
+# What it costs (README, *Limits and costs*), counted anew.
 cost: build
 	@node .make/cost.mjs
 

@@ -41,7 +41,7 @@ export const SECRETS = [
   { name: "WEBHOOK_SECRET", purpose: "what the origin signs its webhooks with, so that they are taken", ofOrigin: true },
   {
     name: "ADMIN_KEY_SHA256",
-    purpose: "an admin key of the worker's own; only its SHA-256 is stored",
+    purpose: "an admin key of the worker's own, one word; only its SHA-256 is stored",
     ofOrigin: false,
     stored: (key) => createHash("sha256").update(key).digest("hex"),
   },
