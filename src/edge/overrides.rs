@@ -102,7 +102,13 @@ async fn ask(
         Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(name));
-            let known = known.ok_or(Error::Unavailable(Part::Directory))?;
+            // Looked at only now: another request may have seen later ones meanwhile.
+            let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, AGELESS));
+            let latest = latest.map(|latest| latest.value).or(known);
+            let known = latest.ok_or(Error::Unavailable(Part::Directory))?;
+            if known.confirmed_at.get() > began_at {
+                return Ok(known);
+            }
             known.unconfirmed.set(true);
             // Young again, so that not every request waits for a directory that does not answer.
             KNOWN.with_borrow_mut(|memory| memory.renew(name, known.clone(), milliseconds()));

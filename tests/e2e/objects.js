@@ -12,11 +12,33 @@ let down = false;
 
 export const IdentityObject = opened(worker.IdentityObject);
 
+/** What fails an answer that is held. */
+let release = null;
+
 /** The directory, which fails when it is told to. */
 export class DirectoryObject extends opened(worker.DirectoryObject) {
+  holding = false;
+
   answer(request) {
     if (down) throw new Error("down");
-    return super.answer(request);
+    if (!this.holding) return super.answer(request);
+    this.holding = false;
+    return new Promise((_, reject) => (release = () => reject(new Error("late"))));
+  }
+
+  /** Leaves the next request without an answer. */
+  hold() {
+    this.holding = true;
+  }
+
+  isHolding() {
+    return release !== null;
+  }
+
+  /** Fails it. */
+  release() {
+    release();
+    release = null;
   }
 
   fail(whether) {

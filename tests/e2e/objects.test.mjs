@@ -105,6 +105,23 @@ test("an identity that an earlier version stored is read, written, listed and ex
   assert.deepEqual(traitsOf({ traits: identities[0].identity_traits }), left);
 });
 
+test("overrides that were seen are not forgotten because the directory fails whoever asked before", async (t) => {
+  const { admin, ask } = await start(t, { workers: 2, variables: { FRESHNESS_SECONDS: 0 } });
+  const [, elsewhere] = admin.edge.ports;
+  const name = `${admin.key}_overrides`;
+  const set = (value) => admin.override("ada", "support_chat", { enabled: true, feature_state_value: value });
+  const seen = async () => /"(first|second)-value"/.exec((await admin.document({}, elsewhere)).text)[1];
+  await set("first-value");
+  await eventually(async () => (await seen()) === "first", "it is seen elsewhere");
+  await set("second-value");
+  await ask("DIRECTORY", name, "hold");
+  const early = seen();
+  await eventually(() => ask("DIRECTORY", name, "isHolding"), "it is asked");
+  assert.equal(await seen(), "second");
+  await ask("DIRECTORY", name, "release");
+  assert.equal(await early, "second");
+});
+
 /** A worker, and a function that calls a method of one of its objects. */
 async function start(t, options = {}) {
   const admin = await startAdmin(t, { entry: "tests/e2e/objects.js", ...options });
