@@ -72,8 +72,8 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
             json!({"detail": format!("Number of identities must not be more than {MAX_IDENTITIES}")}),
         );
     }
-    let mut definitions = Definitions::of(environment);
-    let read: Vec<_> = lines.iter().map(|line| read_line(&mut definitions, line)).collect();
+    let definitions = Definitions::of(environment);
+    let read: Vec<_> = lines.iter().map(|line| read_line(&definitions, line)).collect();
     if read.iter().any(Result::is_err) {
         let report: Vec<Value> =
             read.into_iter().map(|line| line.err().unwrap_or_else(|| json!({}))).collect();
@@ -83,7 +83,7 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
 }
 
 /// An identity as Flagsmith stores it.
-fn read_line(definitions: &mut Definitions<'_>, line: &[u8]) -> Result<(String, Import), Value> {
+fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<(String, Import), Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
     let text = |max_length, optional| TextRules { max_length, optional };
     let mut fields = Fields::of(json)?;

@@ -24,20 +24,35 @@ pub enum FeatureKey {
     Name(String),
 }
 
+impl FeatureDefinition {
+    /// The one of this name or number.
+    pub fn find<'d>(definitions: &'d [FeatureDefinition], key: &FeatureKey) -> Option<&'d FeatureDefinition> {
+        let numbered = |id| definitions.iter().find(|known| known.feature.id == id);
+        match key {
+            FeatureKey::Id(id) => numbered(*id),
+            FeatureKey::Name(name) => {
+                let named = definitions.iter().find(|known| *known.feature.name == **name);
+                named.or_else(|| numbered(name.parse().ok()?))
+            }
+        }
+    }
+}
+
 impl Environment {
     /// The feature of this name or number. Reads the document again, which is for requests that are few.
     pub fn feature_definition(&self, key: &FeatureKey) -> Option<FeatureDefinition> {
-        let document: schema::Document<'_> = json::read(self.document())?;
-        let find = |wanted: &dyn Fn(&schema::Feature<'_>) -> bool| {
-            document.feature_states.iter().find(|state| wanted(&state.feature))
-        };
-        let state = match key {
-            FeatureKey::Id(id) => find(&|feature| feature.id == *id),
-            FeatureKey::Name(name) => {
-                let id = name.parse::<i64>().ok();
-                find(&|feature| feature.name == *name).or_else(|| find(&|feature| Some(feature.id) == id))
-            }
-        }?;
+        FeatureDefinition::find(&self.feature_definitions(), key).cloned()
+    }
+
+    /// All features. Reads the document again, too.
+    pub fn feature_definitions(&self) -> Vec<FeatureDefinition> {
+        let document: Option<schema::Document<'_>> = json::read(self.document());
+        document.iter().flat_map(|document| &document.feature_states).map(FeatureDefinition::from).collect()
+    }
+}
+
+impl From<&schema::FeatureState<'_>> for FeatureDefinition {
+    fn from(state: &schema::FeatureState<'_>) -> FeatureDefinition {
         let options = state.multivariate_feature_state_values.iter().map(|value| {
             let option = &value.multivariate_feature_option;
             MultivariateOption {
@@ -49,6 +64,6 @@ impl Environment {
         let kind = state.feature.kind.as_deref().unwrap_or("STANDARD");
         let feature =
             FeatureName { id: state.feature.id, name: (*state.feature.name).into(), kind: kind.into() };
-        Some(FeatureDefinition { feature, options: options.collect() })
+        FeatureDefinition { feature, options: options.collect() }
     }
 }

@@ -1,5 +1,7 @@
 //! An override that comes from elsewhere, where numbers may mean other features and other options.
 
+use std::cell::OnceCell;
+
 use serde_json::{Value, json};
 
 use super::is_uuid;
@@ -7,31 +9,27 @@ use crate::admin::edge_identities::check_value;
 use crate::document::json::Json;
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateOption};
 
-/// Features by what they were looked up by: to define one takes reading the whole document.
+/// The environment's features, once one was looked up: to define them takes reading the whole document.
 pub struct Definitions<'e> {
     environment: &'e Environment,
-    known: Vec<(FeatureKey, Option<FeatureDefinition>)>,
+    known: OnceCell<Vec<FeatureDefinition>>,
 }
 
 impl<'e> Definitions<'e> {
     /// Nothing looked up yet.
     pub fn of(environment: &'e Environment) -> Definitions<'e> {
-        Definitions { environment, known: Vec::new() }
+        Definitions { environment, known: OnceCell::new() }
     }
 
-    fn get(&mut self, key: FeatureKey) -> Option<FeatureDefinition> {
-        if let Some((_, definition)) = self.known.iter().find(|(known, _)| *known == key) {
-            return definition.clone();
-        }
-        let definition = self.environment.feature_definition(&key);
-        self.known.push((key, definition.clone()));
-        definition
+    fn get(&self, key: &FeatureKey) -> Option<&FeatureDefinition> {
+        let known = self.known.get_or_init(|| self.environment.feature_definitions());
+        FeatureDefinition::find(known, key)
     }
 
     /// Reads an override. Its feature is found by its number where it is that of a feature of the same name, else by its
     /// name, else by its number; its options by their number where it is that of an option of the same value, else by
     /// their value. What is not found stays as it is.
-    pub fn read(&mut self, item: Json<'_>) -> Result<FeatureState, Value> {
+    pub fn read(&self, item: Json<'_>) -> Result<FeatureState, Value> {
         let state = serde_json::from_str::<FeatureState>(item.source());
         let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
         let mut state = state.ok_or_else(|| json!({"non_field_errors": ["This is no feature state."]}))?;
@@ -46,12 +44,12 @@ impl<'e> Definitions<'e> {
             return Ok(state);
         }
         // Of another origin, where numbers mean other features; or renamed since.
-        let named = renumbered.then(|| self.get(FeatureKey::Name(state.feature.name.to_string())));
-        let Some(definition) = named.flatten().or_else(|| self.get(FeatureKey::Id(state.feature.id))) else {
+        let named = renumbered.then(|| self.get(&FeatureKey::Name(state.feature.name.to_string())));
+        let Some(definition) = named.flatten().or_else(|| self.get(&FeatureKey::Id(state.feature.id))) else {
             return Ok(state);
         };
         if renumbered {
-            state.feature = definition.feature;
+            state.feature = definition.feature.clone();
         }
         for value in &mut state.multivariate_feature_state_values {
             let sent = &mut value.multivariate_feature_option;

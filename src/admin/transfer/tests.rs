@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::document::ruleset::Engine;
 use crate::identity::{Command, Moment, Order};
@@ -51,6 +53,27 @@ fn features_are_found_by_number_else_by_name() {
     assert_eq!((id_of(7, "renamed"), id_of(1, "f"), id_of(1, "gone")), (7, 7, 1));
     // The number is another feature's here.
     assert_eq!((id_of(8, "f"), id_of(7, "g")), (7, 8));
+}
+
+#[test]
+fn many_features_of_another_origin_take_no_longer_than_one_look_at_the_document() {
+    let name = |number: usize| format!("feature_{number}");
+    let feature = |number: usize| json!({"feature": {"id": number, "name": name(number)}, "enabled": true, "feature_state_value": "x".repeat(2_000)});
+    let features: Vec<_> = (0..1_000).map(feature).collect();
+    let document = json!({"api_key": "k", "project": {}, "feature_states": features});
+    let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
+    // Half of them are not there.
+    let of = |number: usize| {
+        json!({"feature": {"id": number + 5_000, "name": name(number)}, "enabled": true,
+            "featurestate_uuid": "00000000-0000-4000-8000-000000000002"})
+    };
+    let states: Vec<_> = (500..1_500).map(of).collect();
+    let line = json!({"identifier": "a", "identity_features": states}).to_string();
+    let began = Instant::now();
+    let read = read_import(&environment, line.as_bytes()).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let ids: Vec<_> = read[0].1.overrides.iter().map(|state| state.feature.id).collect();
+    assert_eq!(ids, (500..1_000).chain(6_000..6_500).collect::<Vec<i64>>());
 }
 
 #[test]
