@@ -1,5 +1,7 @@
 //! What an analytics object keeps: evaluations that wait, when they are to be sent, and how many were dropped.
 
+use std::cell::Cell;
+
 use worker::{Result, SqlStorageValue, Storage};
 
 use super::database::Database;
@@ -25,6 +27,10 @@ const COUNT: &str = "SELECT count(*) FROM evaluation WHERE version = ?";
 const ADD: &str = "
     INSERT INTO evaluation (version, item, count) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
     ON CONFLICT (version, item) DO UPDATE SET count = min(?3, evaluation.count + excluded.count)";
+/// Of pairs as in [`ADD`], those whose items wait already.
+const KNOWN: &str = "
+    SELECT value ->> 0, value ->> 1 FROM json_each(?2)
+    WHERE EXISTS (SELECT 1 FROM evaluation WHERE version = ?1 AND item = value ->> 0)";
 const READ: &str = "SELECT item, count FROM evaluation WHERE version = ? ORDER BY item LIMIT ?";
 /// Takes the version, and a JSON list of pairs.
 const FORGET: &str = "
@@ -39,19 +45,24 @@ const MAX_ROWS: usize = 20_000;
 const ROWS_A_STATEMENT: usize = 100;
 /// What is read for one batch, in rows.
 const ROWS_A_BATCH: i64 = 500;
+
 /// The rows of one environment's evaluations.
-pub struct AnalyticsRows(Database);
+pub struct AnalyticsRows {
+    database: Database,
+    /// By version: how many rows there are at most, and whether they are just as many. Counting reads all of them.
+    lengths: [Cell<Option<(usize, bool)>>; 2],
+}
 
 impl AnalyticsRows {
     /// The rows in an object's storage.
     pub fn of(storage: &Storage) -> AnalyticsRows {
-        AnalyticsRows(Database::of(storage))
+        AnalyticsRows { database: Database::of(storage), lengths: Default::default() }
     }
 
     /// The environment's client key, once something of it was kept.
     pub fn environment(&self) -> Result<Option<String>> {
-        self.0.execute(SCHEMA, Vec::new())?;
-        Ok(match self.0.rows(KEY, Vec::new())?.concat().as_slice() {
+        self.database.execute(SCHEMA, Vec::new())?;
+        Ok(match self.database.rows(KEY, Vec::new())?.concat().as_slice() {
             [SqlStorageValue::String(key)] => Some(key.clone()),
             _ => None,
         })
@@ -62,38 +73,81 @@ impl AnalyticsRows {
     /// All of them or none, so that an SDK that tries again does not report some of them twice.
     pub fn keep(&self, environment: &str, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
         let (version, mut dropped) = (*version, 0);
-        self.0.at_once(|| {
-            self.0.execute(SCHEMA, Vec::new())?;
-            self.0.execute(KNOW, vec![environment.into()])?;
-            let room = MAX_ROWS.saturating_sub(self.number(COUNT, vec![number(version).into()])? as usize);
+        self.database.at_once(|| {
+            self.database.execute(SCHEMA, Vec::new())?;
+            self.database.execute(KNOW, vec![environment.into()])?;
             let mut counts: Vec<_> =
                 counts.iter().map(|(item, count)| (item.clone(), i64::from(*count))).collect();
-            dropped = counts.drain(room.min(counts.len())..).map(|(_, count)| count).sum();
+            let room = self.room(version, counts.len())?;
+            let beyond = counts.split_off(room.min(counts.len()));
+            if !counts.is_empty() {
+                self.length(version).set(Some((MAX_ROWS - room + counts.len(), false)));
+            }
+            // What waits already needs no room.
+            let known = self.known(version, &beyond)?;
+            let sum = |pairs: &[(String, i64)]| pairs.iter().map(|(_, count)| count).sum::<i64>();
+            dropped = sum(&beyond) - sum(&known);
+            counts.extend(known);
             self.add(version, &counts)
         })?;
         Ok(dropped)
     }
 
+    /// For how many more rows there is room; counted only where what is known of their number does not do.
+    fn room(&self, version: Version, needed: usize) -> Result<usize> {
+        let known =
+            self.length(version).get().filter(|(length, exact)| *exact || length + needed <= MAX_ROWS);
+        let length = match known {
+            Some((length, _)) => length,
+            None => self.number(COUNT, vec![number(version).into()])? as usize,
+        };
+        self.length(version).set(Some((length, known.is_none_or(|(_, exact)| exact))));
+        Ok(MAX_ROWS.saturating_sub(length))
+    }
+
+    fn length(&self, version: Version) -> &Cell<Option<(usize, bool)>> {
+        let [first, second] = &self.lengths;
+        match version {
+            Version::V1 => first,
+            Version::V2 => second,
+        }
+    }
+
+    fn known(&self, version: Version, pairs: &[(String, i64)]) -> Result<Vec<(String, i64)>> {
+        let mut known = Vec::new();
+        for pairs in pairs.chunks(ROWS_A_STATEMENT) {
+            let pairs = serde_json::to_string(pairs)?;
+            known.extend(self.pairs(KNOWN, vec![number(version).into(), pairs.into()])?);
+        }
+        Ok(known)
+    }
+
     /// The first that wait, each with its count.
     pub fn waiting(&self, version: Version) -> Result<Vec<(String, u32)>> {
-        let rows = self.0.rows(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
-        let mut waiting = Vec::new();
-        for row in rows {
+        let pairs = self.pairs(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
+        let count = |count| u32::try_from(count).unwrap_or(MAX_COUNT);
+        Ok(pairs.into_iter().map(|(item, number)| (item, count(number))).collect())
+    }
+
+    fn pairs(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Vec<(String, i64)>> {
+        let mut pairs = Vec::new();
+        for row in self.database.rows(query, values)? {
             if let [SqlStorageValue::String(item), count] = row.as_slice() {
-                waiting.push((item.clone(), u32::try_from(integer(count)).unwrap_or(MAX_COUNT)));
+                pairs.push((item.clone(), integer(count)));
             }
         }
-        Ok(waiting)
+        Ok(pairs)
     }
 
     /// Takes these off. More may have come for the same items meanwhile; that stays.
     pub fn take_off(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
         let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
-        self.0.at_once(|| {
+        self.length(version).set(None);
+        self.database.at_once(|| {
             self.add(version, &sent)?;
             for pairs in sent.chunks(ROWS_A_STATEMENT) {
                 let pairs = serde_json::to_string(pairs)?;
-                self.0.execute(FORGET, vec![number(version).into(), pairs.into()])?;
+                self.database.execute(FORGET, vec![number(version).into(), pairs.into()])?;
             }
             Ok(())
         })
@@ -101,7 +155,8 @@ impl AnalyticsRows {
 
     /// Nothing waits any more.
     pub fn forget_all(&self) -> Result<()> {
-        self.0.execute(FORGET_ALL, Vec::new())
+        self.lengths.iter().for_each(|length| length.set(None));
+        self.database.execute(FORGET_ALL, Vec::new())
     }
 
     /// Counts evaluations that were dropped; gives how many there were so far.
@@ -111,7 +166,7 @@ impl AnalyticsRows {
 
     /// When a version's evaluations are sent.
     pub fn turn(&self, version: Version) -> Result<Turn> {
-        let rows = self.0.rows(TURN, vec![number(version).into()])?;
+        let rows = self.database.rows(TURN, vec![number(version).into()])?;
         Ok(match rows.concat().as_slice() {
             [faults, not_before] => Turn {
                 faults: u32::try_from(integer(faults)).unwrap_or(u32::MAX),
@@ -125,27 +180,28 @@ impl AnalyticsRows {
     pub fn set_turn(&self, version: Version, turn: Turn) -> Result<()> {
         let id = number(version).into();
         if turn.faults == 0 {
-            return self.0.execute(END_TURN, vec![id]);
+            return self.database.execute(END_TURN, vec![id]);
         }
         let (faults, not_before) = (i64::from(turn.faults), turn.not_before as f64);
-        self.0.execute(SET_TURN, vec![id, faults.into(), not_before.into()])
+        self.database.execute(SET_TURN, vec![id, faults.into(), not_before.into()])
     }
 
     /// Has the object's alarm ring at this time. What is written in the same turn takes effect together with it.
     pub fn set_alarm(&self, at: u64) -> Result<()> {
-        self.0.set_alarm(at)
+        self.database.set_alarm(at)
     }
 
     fn add(&self, version: Version, counts: &[(String, i64)]) -> Result<()> {
         for pairs in counts.chunks(ROWS_A_STATEMENT) {
             let pairs = serde_json::to_string(pairs)?;
-            self.0.execute(ADD, vec![number(version).into(), pairs.into(), i64::from(MAX_COUNT).into()])?;
+            self.database
+                .execute(ADD, vec![number(version).into(), pairs.into(), i64::from(MAX_COUNT).into()])?;
         }
         Ok(())
     }
 
     fn number(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<i64> {
-        let rows = self.0.rows(query, values)?;
+        let rows = self.database.rows(query, values)?;
         Ok(rows.first().and_then(|row| row.first()).map_or(0, integer))
     }
 }

@@ -187,6 +187,9 @@ analyticsTest("what waits is bounded, and what is too much is counted", NEVER, a
     await report(edge, key, { evaluations: Array.from({ length: 5000 }, (_, index) => item(batch * 5000 + index)) }, V2);
   }
   assert.match(edge.log, /5000 evaluations are dropped, 5000 so far: too many wait for the origin/);
+  // What waits already takes no room.
+  await report(edge, key, { evaluations: [item(0), item(30_000), item(19_999)] }, V2);
+  assert.match(edge.log, /1 evaluations are dropped, 5001 so far: too many wait for the origin/);
   assert.doesNotMatch(edge.log, /user-/);
 });
 
