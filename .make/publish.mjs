@@ -10,16 +10,19 @@ import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 // As long as the worker keeps one.
 const VERSION_LIFETIME_SECONDS = 24 * 60 * 60;
+// KV takes 1,024 bytes of metadata: a name of so many characters fits, however its JSON has to be written.
+const MAX_NAME_LENGTH = 150;
 const { DOC: file, KEYS: keysFile, REMOTE: remote, STATE: state } = process.env;
 
 try {
   if (!file) throw new Error("Which document? make publish DOC=document.json [KEYS=server-keys.json] [REMOTE=1]");
   const [clientKey, version] = check(file);
-  const document = readFileSync(file).toString("base64");
+  const bytes = readFileSync(file);
+  const document = bytes.toString("base64");
   const key = documentEntry(clientKey);
   const entries = [
     { key: `${key}:${version}`, value: document, base64: true, expiration_ttl: VERSION_LIFETIME_SECONDS },
-    { key, value: document, base64: true },
+    { key, value: document, base64: true, metadata: { name: nameOf(bytes), version } },
     ...serverKeys(clientKey),
   ];
   put(entries);
@@ -35,6 +38,12 @@ function check(file) {
   const { status, stdout, stderr } = spawnSync("cargo", call, { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr.trim());
   return stdout.trim().split(" ");
+}
+
+/** The environment's name, for `/edge/status`, which does not read documents. */
+function nameOf(document) {
+  const { name } = JSON.parse(document);
+  return typeof name === "string" ? [...name].slice(0, MAX_NAME_LENGTH).join("") : null;
 }
 
 /** The entries of the environment's server keys, of a file as README describes it. */

@@ -4,12 +4,17 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use worker::Env;
+use worker::js_sys::{JSON, Object, Promise, Reflect};
 use worker::kv::{KvError, KvStore};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
 
 use super::failure::{Failure, Source};
 use super::timeout::within;
 use crate::publish::Version;
 
+/// The binding's name.
+const BINDING: &str = "ENVIRONMENTS";
 /// What the keys of documents begin with; the rest is a client key.
 pub const DOCUMENT: &str = "document:";
 /// What the keys of server keys begin with; the rest is a hash.
@@ -20,6 +25,15 @@ pub const TIMEOUT: Duration = Duration::from_secs(4);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a version is kept for the isolates that are told of it, in seconds. The latest document is kept besides.
 pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A namespace. `worker` has one, but reads its lists by another deserializer than that of JSON, which is here anyway.
+    type Namespace;
+
+    #[wasm_bindgen(method, catch)]
+    fn list(this: &Namespace, options: &Object) -> Result<Promise, JsValue>;
+}
 
 /// The key of an environment's latest document.
 pub fn document_key(client_key: &str) -> String {
@@ -48,8 +62,20 @@ pub async fn delete(env: &Env, key: &str) -> Result<(), Failure> {
     carry_out(WRITE_TIMEOUT, store(env)?.delete(key)).await
 }
 
+/// The first page of the keys that begin with `prefix`, 1,000 at most, as the JSON of what the platform says of it.
+pub async fn list(env: &Env, prefix: &str) -> Result<String, Failure> {
+    carry_out(TIMEOUT, async { Ok(first_page(env, prefix).await?) }).await
+}
+
+async fn first_page(env: &Env, prefix: &str) -> Result<String, JsValue> {
+    let options = Object::new();
+    Reflect::set(&options, &"prefix".into(), &prefix.into())?;
+    let page = Reflect::get(env, &BINDING.into())?.unchecked_into::<Namespace>().list(&options)?;
+    Ok(JSON::stringify(&JsFuture::from(page).await?)?.into())
+}
+
 fn store(env: &Env) -> Result<KvStore, Failure> {
-    env.kv("ENVIRONMENTS").map_err(failure)
+    env.kv(BINDING).map_err(failure)
 }
 
 async fn carry_out<T>(

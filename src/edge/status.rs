@@ -1,22 +1,24 @@
 //! GET /edge/status: which environments are published, and how that goes.
 //!
-//! The holder of the local admin key sees all of it, above all while the origin is down; everybody else the environments
+//! Where nothing is published from an origin, they are those that KV has documents of. The holder of the local admin key sees all of it, above all while the origin is down; everybody else the environments
 //! whose administrator the origin says they are.
 
 use serde_json::{Map, Value, json};
 use worker::Env;
 
 use super::authorize::authorize;
+use super::clock::milliseconds;
 use super::config::Config;
 use super::entry::Incoming;
 use super::failure::Failure;
 use super::join;
+use super::kv;
 use super::publishing;
 use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
 use crate::admin::verdict::{Challenge, Verdict};
 use crate::api::{Error, Part, Response};
-use crate::publish::webhook_id;
+use crate::publish::{stored, webhook_id};
 
 /// How many objects are asked for their status at a time.
 const ASKED_AT_ONCE: usize = 50;
@@ -30,10 +32,25 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     let Some(credential) = Credential::read(&header) else {
         return refusal(&Verdict::Unauthenticated(Challenge::missing()));
     };
-    let (discovery, server_keys) = registry(env).await?;
-    let all: Vec<String> = server_keys.keys().cloned().collect();
     let hash = config.admin_key_sha256.as_deref();
-    let environments = match hash.is_some_and(|hash| credential.is_local_key(hash)) {
+    let is_local = hash.is_some_and(|hash| credential.is_local_key(hash));
+    if !is_local && config.origin.is_none() {
+        return refusal(&authorize(env, &header, "", Permission::Admin).await?);
+    }
+    let publishes = config.publishes();
+    let (discovery, known, more) = match publishes {
+        true => {
+            let (discovery, server_keys) = registry(env).await?;
+            (discovery, server_keys, false)
+        }
+        false => {
+            let page = kv::list(env, kv::DOCUMENT).await.map_err(unavailable)?;
+            let (environments, more) = stored(&page, kv::DOCUMENT, milliseconds());
+            (Value::Null, environments, more)
+        }
+    };
+    let all: Vec<String> = known.keys().cloned().collect();
+    let environments = match is_local {
         true => all.clone(),
         false => match permitted(env, &header, &all).await? {
             Ok(environments) => environments,
@@ -42,7 +59,10 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     };
     let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_path(key, secret));
     let mut statuses = Vec::with_capacity(environments.len());
-    for keys in environments.chunks(ASKED_AT_ONCE) {
+    // Of what is in KV only, nothing else knows.
+    let in_kv = environments.iter().filter(|_| !publishes);
+    statuses.extend(in_kv.filter_map(|key| known.get(key).cloned()));
+    for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
         for (key, status) in join::all(asked).await {
             // An object that does not answer is worth knowing of, too.
@@ -51,7 +71,7 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
                 status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
             if let Some(status) = status.as_object_mut() {
                 status.insert("webhook".to_owned(), webhook(Some(key)).into());
-                status.insert("server_keys".to_owned(), server_keys.get(key).cloned().into());
+                status.insert("server_keys".to_owned(), known.get(key).cloned().into());
             }
             statuses.push(status);
         }
@@ -60,7 +80,7 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     let sees_all = environments.len() == all.len();
     let webhook = if sees_all { webhook(None) } else { None };
     let discovery = sees_all.then_some(discovery);
-    let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook});
+    let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook, "more": more});
     Ok(Response::json(body.to_string().into_bytes()))
 }
 
@@ -70,10 +90,6 @@ async fn permitted(
     header: &dyn Fn(&str) -> Option<String>,
     all: &[String],
 ) -> Result<Result<Vec<String>, Verdict>, Error> {
-    if Config::of(env).origin.is_none() {
-        let verdict = authorize(env, header, "", Permission::Admin).await?;
-        return Ok(if verdict == Verdict::Allowed { Ok(all.to_vec()) } else { Err(verdict) });
-    }
     let mut permitted = Vec::new();
     for keys in all.chunks(PROBED_AT_ONCE) {
         let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
@@ -90,15 +106,16 @@ async fn permitted(
 
 /// What the registry says of its discoveries, and the environments that it knows, with their server keys.
 pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
-    let unavailable = |failure: Failure| {
-        failure.log(None);
-        Error::Unavailable(Part::Environment)
-    };
     let registered = publishing::registered(env).await.map_err(unavailable)?;
     let mut discovery: Value = serde_json::from_str(&registered).unwrap_or_default();
     let environments = discovery.as_object_mut().and_then(|members| members.remove("environments"));
     let Some(Value::Object(environments)) = environments else { return Ok((discovery, Map::new())) };
     Ok((discovery, environments))
+}
+
+fn unavailable(failure: Failure) -> Error {
+    failure.log(None);
+    Error::Unavailable(Part::Environment)
 }
 
 fn webhook_path(client_key: Option<&str>, secret: &str) -> String {

@@ -5,7 +5,11 @@ use serde_json::{Map, Value, json};
 use super::publisher::{Credential, Publisher};
 use super::registry::Registry;
 use super::schedule::{Fault, Schedule};
+use super::version::Version;
 use crate::document::{ServerKey, Timestamp};
+
+/// How many environments are listed of those that are in KV only.
+const MAX_STORED: usize = 100;
 
 impl Publisher {
     /// The state in words, for people who look after it.
@@ -60,6 +64,40 @@ impl Registry {
     }
 }
 
+/// What a page of KV's list says of environments whose documents are in KV: for each client key what is known, and
+/// whether there are more of them than that.
+///
+/// Documents are not read for it: they may be of megabytes. Whoever writes one may give its name and version as metadata.
+pub fn stored(page: &str, prefix: &str, now: u64) -> (Map<String, Value>, bool) {
+    let page: Value = serde_json::from_str(page).unwrap_or_default();
+    let mut more = page.get("list_complete") != Some(&Value::Bool(true));
+    let mut environments = Map::new();
+    for key in page.get("keys").and_then(Value::as_array).into_iter().flatten() {
+        let client_key = key.get("name").and_then(Value::as_str).and_then(|name| name.strip_prefix(prefix));
+        // What has a colon is one version of a document.
+        let Some(client_key) = client_key.filter(|key| !key.is_empty() && !key.contains(':')) else {
+            continue;
+        };
+        if environments.len() == MAX_STORED {
+            more = true;
+            break;
+        }
+        let metadata = |name| key.get("metadata").and_then(|metadata| metadata.get(name)?.as_str());
+        let version = metadata("version").and_then(|version| version.parse::<Version>().ok());
+        let published_at = version.map(|version| version.sequence);
+        let status = json!({
+            "environment": client_key,
+            "name": metadata("name"),
+            "version": version,
+            "published_at": published_at.and_then(iso),
+            "age_seconds": published_at.map(|at| now.saturating_sub(at) / 1000),
+            "source": "KV",
+        });
+        environments.insert(client_key.to_owned(), status);
+    }
+    (environments, more)
+}
+
 impl Fault {
     /// The fault in words.
     pub fn status(&self) -> Value {
@@ -78,6 +116,46 @@ mod tests {
     use crate::publish::{Change, Listed};
 
     const NOW: u64 = 1_795_362_721_000;
+
+    #[test]
+    fn environments_in_kv_are_listed_without_their_versions() {
+        let version = format!("{}-0123456789abcdef", NOW - 61_500);
+        let page =
+            |complete: bool, keys: Vec<Value>| json!({"keys": keys, "list_complete": complete}).to_string();
+        let keys = vec![
+            json!({"name": "document:"}),
+            json!({"name": "document:a", "metadata": {"name": "Production", "version": version}}),
+            json!({"name": format!("document:a:{version}")}),
+            json!({"name": "document:b", "metadata": {"name": 1, "version": "latest"}}),
+            json!({"name": "document:c"}),
+        ];
+        let (environments, more) = stored(&page(true, keys.clone()), "document:", NOW);
+        let unknown = |key: &str| {
+            json!({
+                "environment": key, "name": null, "version": null, "published_at": null, "age_seconds": null,
+                "source": "KV",
+            })
+        };
+        assert_eq!(
+            Value::from(environments),
+            json!({
+                "a": {
+                    "environment": "a", "name": "Production", "version": version,
+                    "published_at": iso(NOW - 61_500), "age_seconds": 61, "source": "KV",
+                },
+                "b": unknown("b"),
+                "c": unknown("c"),
+            })
+        );
+        assert!(!more);
+        assert!(stored(&page(false, keys), "document:", NOW).1);
+        let many =
+            |count: usize| (0..count).map(|number| json!({"name": format!("document:{number}")})).collect();
+        for (count, listed, more) in [(MAX_STORED, MAX_STORED, false), (MAX_STORED + 1, MAX_STORED, true)] {
+            let found = stored(&page(true, many(count)), "document:", NOW);
+            assert_eq!((found.0.len(), found.1), (listed, more));
+        }
+    }
 
     #[test]
     fn server_keys_are_counted_as_long_as_they_are_good() {

@@ -92,6 +92,9 @@ test("make publish writes what can be served, and nothing else", { timeout: 4 * 
   const version = /\d{13}-[0-9a-f]{16}/.exec(stdout)[0];
   assert.equal(await stored(`document:${api_key}`), document);
   assert.equal(await stored(`document:${api_key}:${version}`), document);
+  const listed = (await run("node_modules/.bin/wrangler", ["kv", "key", "list", "--binding", "ENVIRONMENTS", "--local", "--persist-to", folder], { cwd: ROOT })).stdout;
+  const { metadata } = JSON.parse(listed).find(({ name }) => name === `document:${api_key}`);
+  assert.deepEqual(metadata, { name: JSON.parse(document).name, version }, "what /edge/status knows of it");
 
   const spoilt = join(folder, "spoilt.json");
   writeFileSync(spoilt, document.replace('"enabled": true', '"enabled": "yes"'));

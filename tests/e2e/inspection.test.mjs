@@ -1,4 +1,4 @@
-// Counting identities, and explaining one: who may, what it shows, and that it changes nothing.
+// Counting identities, explaining one, and listing what KV has: who may, what it shows, and that it changes nothing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -74,6 +74,43 @@ test("it takes the origin's VIEW_IDENTITIES", async (t) => {
       assert.equal(response.status, status, `${authorization} ${path}: ${response.text}`);
     }
   }
+});
+
+test("without an origin the status lists the environments in KV", async (t) => {
+  const admin = await startAdmin(t);
+  const { kv, environments } = admin.edge;
+  const keys = environments.map(({ key }) => key).sort();
+  const version = `${Date.now() - 60_000}-0123456789abcdef`;
+  kv.entries.set(`document:${keys[0]}:${version}`, kv.entries.get(`document:${keys[0]}`));
+  kv.metadata.set(`document:${keys[0]}`, { name: "Shop", version });
+  const { environments: listed, ...all } = await admin.expect(200, "GET", "/edge/status");
+  assert.deepEqual(all, { discovery: null, webhook: null, more: false });
+  const [{ age_seconds, published_at, ...known }, unknown] = listed;
+  assert.deepEqual(known, { environment: keys[0], name: "Shop", version, source: "KV" });
+  assert.ok(age_seconds >= 60 && age_seconds < 120 && Date.parse(published_at) < Date.now() - 59_000, `${age_seconds} ${published_at}`);
+  assert.deepEqual(unknown, { environment: keys[1], name: null, version: null, published_at: null, age_seconds: null, source: "KV" });
+  kv.pageLength = 1;
+  const { environments: some, more } = await admin.expect(200, "GET", "/edge/status");
+  assert.deepEqual([some.map(({ environment }) => environment), more], [[keys[0]], true]);
+
+  const asked = kv.requests.length;
+  const headers = { Authorization: "Api-Key other" };
+  assert.equal((await request(admin.edge.port, { path: "/edge/status", headers })).status, 401);
+  assert.equal(kv.requests.length, asked, "KV is not asked for who is nobody");
+  kv.behave("fail");
+  assert.deepEqual(await admin.expect(503, "GET", "/edge/status"), { detail: "The environment is temporarily unavailable." });
+});
+
+test("what is in KV beside an origin is listed to who administers it there", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const edge = await startEdge({ origin: flagsmith.origin });
+  t.after(() => edge.close());
+  const [key] = flagsmith.environments.keys();
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path }) => ({ body: { admin: path.includes(key), permissions: [] } }));
+  const response = await request(edge.port, { path: "/edge/status", headers: { Authorization: "Token of-a-user" } });
+  assert.equal(response.status, 200, response.text);
+  assert.deepEqual(response.json().environments.map(({ environment, source }) => [environment, source]), [[key, "KV"]]);
 });
 
 function routes(key) {

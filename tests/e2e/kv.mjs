@@ -12,7 +12,11 @@ export async function startKv(entries = new Map()) {
 class Kv {
   /** What is stored: key → Buffer. A test changes it as it likes. */
   entries;
-  /** The keys that were asked for, in order. */
+  /** What is stored beside a value, for lists: key → object. */
+  metadata = new Map();
+  /** How many keys a page of a list has at most; the real KV's have 1,000. */
+  pageLength = 1000;
+  /** The keys that were asked for, in order. A list asks for what has no name. */
   requests = [];
   /** The keys that were written, in order. */
   writes = [];
@@ -46,12 +50,14 @@ class Kv {
   }
 
   async #answer(request, response) {
-    const key = decodeURIComponent(new URL(request.url, "http://kv").pathname.slice(1));
+    const { pathname, searchParams } = new URL(request.url, "http://kv");
+    const key = decodeURIComponent(pathname.slice(1));
     this.requests.push(key);
     const way = this.behaviour(key);
     if (way === "stall") return;
     if (way === "fail") return send(response, 500, "storage failure");
     if (way === "garbage" && request.method === "GET") return send(response, 200, Buffer.from([0xff, 0x00, 0x7b, 0xc3, 0x28]));
+    if (request.method === "GET" && key === "") return send(response, 200, JSON.stringify(this.#page(searchParams.get("prefix") ?? "")));
     if (request.method === "GET") {
       const value = this.view(key);
       return value === undefined ? send(response, 404, "") : send(response, 200, value);
@@ -66,6 +72,13 @@ class Kv {
       return send(response, 200, "");
     }
     send(response, 501, "");
+  }
+
+  /** The first page of a list, as the runtime takes it: metadata is JSON in a text. */
+  #page(prefix) {
+    const names = [...this.entries.keys()].filter((name) => name.startsWith(prefix)).sort();
+    const keys = names.slice(0, this.pageLength).map((name) => ({ name, metadata: JSON.stringify(this.metadata.get(name)) }));
+    return keys.length === names.length ? { keys, list_complete: true } : { keys, list_complete: false, cursor: keys.at(-1)?.name ?? "" };
   }
 }
 

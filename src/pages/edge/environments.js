@@ -4,11 +4,14 @@ import { call } from "./calls.js";
 import { badge, definitions, element, moment, table, unfolding } from "./elements.js";
 
 /** A card for each environment of the status. */
-export function environmentCards({ environments }) {
-  if (environments.length > 0) return environments.map(card);
+export function environmentCards({ environments, more }) {
+  if (environments.length > 0) {
+    const rest = "There are more environments in KV than are listed. They are served too: look their identities up by client key.";
+    return [...environments.map(card), ...(more ? [element("li", { className: "empty" }, rest)] : [])];
+  }
   const text =
-    "None is published from a Flagsmith behind this worker, or none that this credential administers. Environments that " +
-    "were put into KV otherwise are served too: look their identities up by client key.";
+    "None is published from a Flagsmith behind this worker or in KV, or none that this credential administers. What is in " +
+    "KV beside what a Flagsmith publishes is served too: look its identities up by client key.";
   return [element("li", { className: "empty" }, text)];
 }
 
@@ -49,21 +52,28 @@ function card(status) {
     element("p", { className: "key" }, element("code", {}, environment)),
     ...warnings(status),
     definitions([
-      ["Last synced", status.last_success ? moment(status.last_success) : "never"],
-      ["Last failure", ...lastFailure(status)],
+      // There is nothing that it could be synced with.
+      ["Last synced", isStored(status) ? null : status.last_success ? moment(status.last_success) : "never"],
+      ["Last failure", ...(isStored(status) ? [null] : lastFailure(status))],
       ["Version", ...version(status)],
       ["Changed", status.updated_at ? moment(status.updated_at) : null],
       ["Server keys", keys ? String(keys.count) : "not known", ...(keys?.count > 0 ? expiry : [])],
       ["Identities", element("span", { data: { count: environment } }, "…")],
-      ["Published with", status.source ? element("code", {}, status.source) : null],
+      ["Published with", status.source && !isStored(status) ? element("code", {}, status.source) : null],
       ["Webhook", status.webhook ? element("code", {}, status.webhook) : null],
     ]),
     changes.length === 0 ? null : unfolding(`Latest changes (${changes.length})`, () => changesOf(changes)),
   );
 }
 
+/** Whether all that is known of it is that KV has it. */
+function isStored({ source }) {
+  return source === "KV";
+}
+
 /** How it is, in a word. */
 function state(status) {
+  if (isStored(status)) return badge("good", "in KV");
   if (status.unavailable) return badge("bad", "no answer");
   if (status.last_fault) return badge("bad", "failing");
   if (status.kv_fault || status.stale_seconds != null) return badge("warning", "store failing");
@@ -83,10 +93,10 @@ function warnings(status) {
   return found;
 }
 
-function version({ version, changes = [] }) {
-  if (!version) return ["none"];
-  const published = changes.find((change) => change.version === version);
-  return [element("code", {}, version), ...(published ? [", published ", moment(published.at)] : [])];
+function version({ version, published_at, source, changes = [] }) {
+  if (!version) return [isStored({ source }) ? "not known" : "none"];
+  const at = published_at ?? changes.find((change) => change.version === version)?.at;
+  return [element("code", {}, version), ...(at ? [", published ", moment(at)] : [])];
 }
 
 function lastFailure({ last_fault: fault, past_fault: past }) {
