@@ -70,6 +70,8 @@ function illustrate(operation, components, method, path, { name, request, respon
   operation.responses = { ...operation.responses };
   const answer = structuredClone(resolve(components, described));
   if (answer.content === undefined) fail("is answered with a body");
+  // An example of its own is better than one that many operations share.
+  if (described.$ref !== undefined) delete answer.content["application/json"].examples;
   add(answer.content["application/json"], response.body);
   operation.responses[response.status] = answer;
 }

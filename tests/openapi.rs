@@ -1,15 +1,20 @@
-//! The API's description has every route, and nothing else: paths and methods of `src/openapi` against the parsers.
+//! The API's description has every route, and nothing else: paths and methods of `src/openapi` against the parsers. What
+//! it gives as examples of errors is what the worker says.
 //!
-//! Each table below is also a match over its routes, so that a new route does not compile until it is in it.
+//! Each table of routes below is also a match over them, so that a new route does not compile until it is in it.
 
-use std::collections::BTreeSet;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
 use flagsmith_edge_worker::admin::inspection::{self, Inspection};
 use flagsmith_edge_worker::admin::transfer::Transfer;
-use flagsmith_edge_worker::api::Route;
+use flagsmith_edge_worker::admin::verdict::{Challenge, Verdict};
+use flagsmith_edge_worker::api::{Error, MAX_BODY_LENGTH, Part, Route};
 use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
 use flagsmith_edge_worker::publish::Endpoint;
+use serde_json::{Value, json};
 
 /// The paths of each route, all of them in one list, and those of one.
 macro_rules! table {
@@ -125,17 +130,63 @@ fn every_route_is_described_and_nothing_else() {
     );
 }
 
+#[test]
+fn the_answers_that_operations_share_have_examples_that_the_worker_gives() {
+    let refused = |verdict: Verdict| serde_json::from_slice(&verdict.refusal().unwrap().body).unwrap();
+    let unavailable = |part| Error::Unavailable(part).body();
+    let given = BTreeMap::from([
+        ("Invalid", exchanged("a trait without a key")),
+        ("KeyRefused", Error::KeyUnknown.body()),
+        ("Unauthenticated", refused(Verdict::Unauthenticated(Challenge::missing()))),
+        ("Forbidden", refused(Verdict::Forbidden)),
+        ("NotFound", Error::NotFound.body()),
+        ("TooLarge", Error::BodyTooLarge(MAX_BODY_LENGTH).body()),
+        ("UnsupportedMediaType", Error::UnsupportedMediaType("text/plain".to_owned()).body()),
+        ("Throttled", Error::Throttled.body()),
+        ("Unavailable", unavailable(Part::Environment)),
+        ("PartlyDone", json!({"data": [{}, unavailable(Part::Identity)]})),
+    ]);
+    let text = std::fs::read_to_string(sources().join("openapi.yaml")).unwrap();
+    let (_, responses) = text.split_once("\n  responses:\n").unwrap();
+    let mut described = BTreeMap::new();
+    let mut name = "";
+    for line in responses.lines() {
+        let (key, value) = line.split_once(':').unwrap_or_default();
+        match (key.len() - key.trim_start().len(), key.trim_start()) {
+            (4, response) => {
+                name = response;
+                described.insert(name, Value::Null);
+            }
+            (14, "value") => {
+                described.insert(name, serde_json::from_str(value).unwrap());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(described, given);
+}
+
+/// The body of the answer to an exchange, which other tests have from the worker.
+fn exchanged(name: &str) -> Value {
+    let exchanges = std::fs::read_to_string(support::fixtures("exchanges/shop.jsonl")).unwrap();
+    let mut exchanges = exchanges.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    exchanges.find(|exchange| exchange["name"] == name).unwrap()["response"]["body"].take()
+}
+
 /// HEAD and OPTIONS go without saying.
 fn add(operations: &mut BTreeSet<Operation>, path: &str, allow: &str) {
     let methods = allow.split(", ").filter(|method| !matches!(*method, "HEAD" | "OPTIONS"));
     operations.extend(methods.map(|method| (path.to_owned(), method.to_lowercase())));
 }
 
+fn sources() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openapi")
+}
+
 /// What the YAML describes, told by its indentation: a path by two spaces, a method by four.
 fn described() -> BTreeSet<Operation> {
     let mut operations = BTreeSet::new();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openapi");
-    for file in std::fs::read_dir(folder).unwrap() {
+    for file in std::fs::read_dir(sources()).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         let mut path = None;
         for line in text.lines() {
