@@ -95,6 +95,19 @@ fn each_condition_says_what_it_met() {
     );
 }
 
+#[test]
+fn what_a_condition_met_is_cut_off_where_it_is_long() {
+    let environment = shop();
+    for (version, met) in [("ü".repeat(200), "ü".repeat(200)), ("ü".repeat(201), "ü".repeat(200) + "…")]
+    {
+        let ada = identity(json!({"app_version": version}), json!([]));
+        let explained = explain(&environment, "ada", &ada);
+        let outdated = named(&explained["segments"], "/name", "outdated_app");
+        assert_eq!(outdated.pointer("/rules/0/rules/0/conditions/1/met"), Some(&json!(met)));
+        assert_eq!(explained["traits"][0]["trait_value"], version);
+    }
+}
+
 /// Contract §C.3 gives what `["10", "env_user"]` and `["1", "2"]` are hashed to.
 #[test]
 fn buckets_are_those_of_the_contract() {

@@ -10,6 +10,9 @@ use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, j
 use crate::evaluate::{Decision, Evaluation, Explanation, IdentityContext, bucket};
 use crate::identity::Identity;
 
+/// How many characters are given of what a condition met. Many conditions may meet one long value.
+const MAX_MET_LENGTH: usize = 200;
+
 /// An identity, its flags and what decided each of them: as an SDK would get them now that asks with `GET`.
 pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
@@ -175,7 +178,7 @@ fn rules<'a>(
                 ("property", property.as_str().into()),
                 ("operator", operator.as_str().into()),
                 ("value", value.clone()),
-                ("met", judgement.value.into()),
+                ("met", judgement.value.map(shortened).into()),
                 ("percentage", judgement.percentage.into()),
                 ("holds", judgement.holds.into()),
             ]));
@@ -188,6 +191,15 @@ fn rules<'a>(
         ]));
     }
     explained
+}
+
+/// A text, cut off with an ellipsis where it is long.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_MET_LENGTH) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// An object of these members; less WebAssembly than `json!` makes.
