@@ -55,8 +55,8 @@ pub fn answer_v1(
     };
     let features = features(environment);
     let mut evaluations = Evaluations::new(Version::V1);
-    for (name, count) in members {
-        if let Some(count) = integer_value(count).filter(|_| features.contains(&*name)) {
+    for (name, count) in members.iter() {
+        if let Some(count) = integer_value(count).filter(|_| features.contains(name)) {
             evaluations.add(json!(name).to_string(), count);
         }
     }

@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
 
     /// Whether a field is given at all.
     pub fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
+        self.members.has(name)
     }
 
     /// A text, trimmed; a number is taken as its text.
@@ -70,7 +70,7 @@ impl<'a> Fields<'a> {
         let value = match self.members.get(name) {
             None if rules.optional => Ok(String::new()),
             None => Err(json!([REQUIRED])),
-            Some(json) => text(*json, rules),
+            Some(json) => text(json, rules),
         };
         self.keep(name, value)
     }
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
         let value = match self.members.get(name) {
             None => Err(json!([REQUIRED])),
             Some(json) if json.kind() == Kind::Null && !nullable => Err(json!([NOT_NULL])),
-            Some(json) => trait_value(*json),
+            Some(json) => trait_value(json),
         };
         self.keep(name, value)
     }
@@ -130,7 +130,7 @@ impl<'a> Fields<'a> {
         name: &str,
         read: impl FnOnce(Option<Json<'a>>) -> Result<T, Value>,
     ) -> T {
-        let value = read(self.members.get(name).copied());
+        let value = read(self.members.get(name));
         self.keep(name, value)
     }
 
@@ -143,7 +143,7 @@ impl<'a> Fields<'a> {
         match self.members.get(name) {
             None => Err(json!([REQUIRED])),
             Some(json) if json.kind() == Kind::Null => Err(json!([NOT_NULL])),
-            Some(json) => read(*json),
+            Some(json) => read(json),
         }
     }
 

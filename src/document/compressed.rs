@@ -17,14 +17,14 @@ pub fn inflate(published: &[u8]) -> Option<String> {
         return None;
     }
     let mut document = String::from("{");
-    for (name, value) in &members {
-        let inflated = match (&**name, value.text()) {
+    for (name, value) in members.iter() {
+        let inflated = match (name, value.text()) {
             ("compressed", _) => continue,
             ("project" | "feature_states", Some(base64)) => Some(inflate_part(&base64)?),
             _ => None,
         };
         let value = inflated.as_deref().unwrap_or(value.source());
-        document.extend([serde_json::Value::from(&**name).to_string().as_str(), ":", value, ","]);
+        document.extend([serde_json::Value::from(name).to_string().as_str(), ":", value, ","]);
     }
     document.truncate(document.trim_end_matches(',').len());
     document.push('}');

@@ -221,7 +221,7 @@ fn write_repr(value: Json<'_>, out: &mut String) -> bool {
                 }
                 write_string_repr(key, out);
                 out.push_str(": ");
-                if !write_repr(*item, out) {
+                if !write_repr(item, out) {
                     return false;
                 }
             }

@@ -9,8 +9,8 @@ use super::schema::STORED_ONLY;
 /// comes back as it is.
 pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str) -> Cow<'a, [u8]> {
     let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
-    let complete = members.contains_key("api_key") && members.contains_key("id");
-    if complete && !STORED_ONLY.iter().any(|field| members.contains_key(*field)) {
+    let complete = members.has("api_key") && members.has("id");
+    if complete && !STORED_ONLY.iter().any(|field| members.has(field)) {
         return published.into();
     }
     render(&members, environment_key).into_bytes().into()
@@ -19,7 +19,7 @@ pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str) -> Cow<'a, [
 fn render(members: &Members<'_>, environment_key: &str) -> String {
     let mut document = String::from("{");
     // The stored form names both otherwise; SDKs need them.
-    if !members.contains_key("api_key") {
+    if !members.has("api_key") {
         document.extend([r#""api_key":"#, &quoted(environment_key), ","]);
     }
     if let (None, Some(id)) = (members.get("id"), members.get("environment_id")) {
@@ -27,7 +27,7 @@ fn render(members: &Members<'_>, environment_key: &str) -> String {
         let id = id.text().filter(|id| id.parse::<u64>().is_ok());
         document.extend(id.iter().flat_map(|id| [r#""id":"#, id, ","]));
     }
-    for (name, value) in members.iter().filter(|(name, _)| !STORED_ONLY.contains(&&***name)) {
+    for (name, value) in members.iter().filter(|(name, _)| !STORED_ONLY.contains(name)) {
         document.extend([quoted(name).as_str(), ":", value.source(), ","]);
     }
     document.truncate(document.trim_end_matches(',').len());

@@ -27,7 +27,7 @@ impl Pages {
             return Ok(());
         }
         let overrides = Json::parse(&page).ok().and_then(Json::object);
-        let overrides = overrides.and_then(|mut members| members.swap_remove(OVERRIDES)?.list());
+        let overrides = overrides.and_then(|members| members.get(OVERRIDES)?.list());
         for item in overrides.ok_or("document: a further page has no identity_overrides")? {
             self.more.extend([item.source(), ","]);
         }
@@ -43,12 +43,7 @@ impl Pages {
         let members = members.ok_or("document: is no object")?;
         let mut document = String::from("{");
         for (name, value) in members.iter().filter(|(name, _)| *name != OVERRIDES) {
-            document.extend([
-                serde_json::Value::from(&**name).to_string().as_str(),
-                ":",
-                value.source(),
-                ",",
-            ]);
+            document.extend([serde_json::Value::from(name).to_string().as_str(), ":", value.source(), ","]);
         }
         document.push_str("\"identity_overrides\":[");
         let own = members.get(OVERRIDES).and_then(|overrides| overrides.list()).unwrap_or_default();

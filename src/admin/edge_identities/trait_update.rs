@@ -33,7 +33,7 @@ pub fn read(body: Json<'_>) -> Result<(Box<str>, Option<TraitValue>), Error> {
         },
     };
     let value = members.get("trait_value").ok_or_else(|| json!(["Field required"]));
-    let value = value.and_then(|value| trait_value(*value));
+    let value = value.and_then(|value| trait_value(value));
     match (key, value) {
         (Ok(key), Ok(value)) => return Ok((key, value)),
         (key, value) => {

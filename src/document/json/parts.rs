@@ -1,0 +1,117 @@
+//! What lists and objects are made of. Their text is JSON already, so that looking for quotes and brackets finds it.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+
+use super::Json;
+
+/// An object's members: the last of duplicate keys wins, in the place of the first.
+#[derive(Debug, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+/// With fewer members each is compared with each sooner than it is hashed.
+const MANY: usize = 16;
+
+impl<'a> Members<'a> {
+    /// The members of what is an object.
+    pub(super) fn of(object: Json<'a>) -> Option<Members<'a>> {
+        let mut parts = Parts::of(object);
+        let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+        while let Some(key) = parts.next() {
+            let (key, value) = (key.text()?, parts.next()?);
+            let known =
+                if members.len() < MANY { members.iter_mut().find(|(known, _)| *known == key) } else { None };
+            match known {
+                Some((_, known)) => *known = value,
+                None => members.push((key, value)),
+            }
+        }
+        if members.len() > MANY {
+            members = members.into_iter().collect::<IndexMap<_, _>>().into_iter().collect();
+        }
+        Some(Members(members))
+    }
+
+    /// The member of a name.
+    pub fn get(&self, name: &str) -> Option<Json<'a>> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// Whether there is a member of a name.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
+        self.0.iter().map(|(key, value)| (&**key, *value))
+    }
+}
+
+/// The values that lie directly in a list; of an object keys and values in turn.
+pub struct Parts<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parts<'a> {
+    /// Those of what is a list or an object.
+    pub fn of(json: Json<'a>) -> Parts<'a> {
+        Parts { text: json.0, at: 1 }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Json<'a>;
+
+    fn next(&mut self) -> Option<Json<'a>> {
+        let bytes = self.text.as_bytes();
+        while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
+            self.at += 1;
+        }
+        let begin = self.at;
+        self.at = value_end(bytes, begin);
+        self.text.get(begin..self.at).filter(|part| !part.is_empty()).map(Json)
+    }
+}
+
+/// The index behind the value that begins at `at`; `at` itself where none does.
+fn value_end(bytes: &[u8], mut at: usize) -> usize {
+    let mut depth = 0_usize;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = closing_quote(bytes, at + 1),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth > 0 => depth -= 1,
+            b']' | b'}' | b',' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return at,
+            _ if depth > 0 => {}
+            // A number or a word.
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 1;
+        if depth == 0 {
+            return at;
+        }
+    }
+    at
+}
+
+/// The index of the quote that ends the string whose content begins at `at`.
+fn closing_quote(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        match bytes.get(at) {
+            Some(b'"') | None => return at,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
+}
