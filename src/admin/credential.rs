@@ -4,6 +4,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::document::hex;
+
 /// The credential of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -59,10 +61,6 @@ impl Credential {
         let (keyword, key) = self.authorization.as_deref()?.trim().split_once(' ')?;
         keyword.eq_ignore_ascii_case("api-key").then(|| key.trim())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::origin::Origin;
+use crate::document::hex;
 use crate::document::json::Json;
 use crate::page::ORIGIN_DESCRIPTION;
 
@@ -87,7 +88,7 @@ pub fn is_our_secret(authorization: &str, admin_key_sha256: &str) -> bool {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 /// What an answer's `Location` is here, if it leads to the origin. `here` is the scheme and host of the request.

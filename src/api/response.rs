@@ -1,7 +1,6 @@
 //! What is answered: status, headers, body.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS};
 use super::route::Route;
@@ -112,9 +111,9 @@ impl<'e> Response<'e> {
     /// What status and headers follow from, as a text: the same for the same head and for no other.
     pub fn head_text(&self) -> String {
         let mut text = String::with_capacity(HEAD_LENGTH);
-        let common = self.common.map(|common| (common.route.map(|route| route as u8), common.keep));
-        // A String takes any write.
-        let _ = write!(text, "{}{common:?}", self.status);
+        let route = self.common.and_then(|common| common.route).map_or('-', |route| char::from(route as u8));
+        let keep = self.common.map_or('-', |common| if common.keep { '1' } else { '0' });
+        text.extend([char::from_u32(self.status.into()).unwrap_or_default(), route, keep]);
         for (name, value) in &self.headers {
             text.extend([" ", name, ":", value]);
         }

@@ -7,9 +7,10 @@ use worker::Context;
 use worker::js_sys::{Reflect, Uint8Array};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{self, ReadableStream, ReadableStreamDefaultReader, WritableStream};
+use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader, WritableStream};
 
 use super::clock::milliseconds;
+use super::entry::Incoming;
 use crate::admin::uploads::Uploads;
 use crate::api::Error;
 
@@ -30,8 +31,9 @@ extern "C" {
 }
 
 /// The whole body of a request; an error for one that is longer than `limit` bytes, or that breaks off.
-pub async fn read(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, Error> {
-    match told_length(&request.headers()) {
+pub async fn read(incoming: &Incoming, limit: usize) -> Result<Vec<u8>, Error> {
+    let request = &incoming.request;
+    match told_length(incoming.header("content-length")) {
         Some(0) => Ok(Vec::new()),
         Some(length) if length > limit as u64 => Err(Error::BodyTooLarge(limit)),
         Some(_) => {
@@ -49,9 +51,9 @@ pub async fn read(request: &web_sys::Request, limit: usize) -> Result<Vec<u8>, E
     }
 }
 
-/// The length that headers tell, more than this target's addresses can count.
-pub fn told_length(headers: &web_sys::Headers) -> Option<u64> {
-    headers.get("content-length").ok().flatten()?.parse().ok()
+/// The length that a `Content-Length` tells, perhaps more than this target's addresses can count.
+pub fn told_length(content_length: Option<String>) -> Option<u64> {
+    content_length?.parse().ok()
 }
 
 /// A body that is longer than it may be: what was read of it, and the rest.

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use worker::{Result, SqlStorageValue};
 
 use super::database::Database;
+use crate::document::hex;
 use crate::identity::directory::{Column, Entry, Query};
 
 /// Identifiers compare as bytes, which is their order as UTF-8. Whoever has an alias is found by it in the same way.
@@ -116,5 +117,5 @@ pub fn number(number: u64) -> SqlStorageValue {
 
 /// Hex SHA-256: names somebody without saying who it is.
 fn hash(identifier: &str) -> String {
-    Sha256::digest(identifier).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(identifier))
 }

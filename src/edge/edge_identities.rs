@@ -60,7 +60,7 @@ async fn answer_or_fail(
     incoming.trace.loads(&loaded);
     let environment = &loaded.environment.environment;
     let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
-    let body = if takes_body { body::read(&incoming.request, MAX_BODY_LENGTH).await? } else { Vec::new() };
+    let body = if takes_body { body::read(incoming, MAX_BODY_LENGTH).await? } else { Vec::new() };
     let request = Request { method, query: &incoming.query, header: &header, body: &body, random: &random };
     let action = edge_identities::read(environment, address.route, &request)?;
     act(env, environment, action).await

@@ -21,8 +21,11 @@ export default {
     start();
     if (env.METRICS !== undefined) metrics ??= new Metrics(env.METRICS);
     // Named here, these need no text to be made for each call, as a call from WebAssembly does.
-    const [key, tags] = [headers.get("x-environment-key"), headers.get("if-none-match")];
-    const response = answer(request, method, url, key, tags, env, ctx, metrics);
+    const key = headers.get("x-environment-key");
+    const tags = method === "GET" ? headers.get("if-none-match") : null;
+    const type = method === "GET" ? null : headers.get("content-type");
+    const length = method === "GET" ? null : headers.get("content-length");
+    const response = answer(request, method, url, key, tags, type, length, env, ctx, metrics);
     // What a client no longer waits for would be stopped wherever it waits, and kept in memory as long as the isolate lives.
     if (response instanceof Promise) ctx.waitUntil(response);
     return response;

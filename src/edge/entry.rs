@@ -33,32 +33,39 @@ pub struct Incoming {
     pub query: String,
     /// What has been learnt of it.
     pub trace: Trace,
-    environment_key: Option<String>,
-    if_none_match: Option<String>,
+    told: Headers,
+}
+
+/// Headers as the entry module has read them: one more call where they are asked for costs more.
+pub struct Headers {
+    /// Of any request.
+    pub environment_key: Option<String>,
+    /// Of a GET.
+    pub if_none_match: Option<String>,
+    /// Of any but a GET.
+    pub content_type: Option<String>,
+    /// Of any but a GET.
+    pub content_length: Option<String>,
 }
 
 impl Incoming {
     /// `url` is the platform's own text: its bindings resolve encoded dot segments.
-    pub fn new(
-        request: web_sys::Request,
-        method: String,
-        url: &str,
-        environment_key: Option<String>,
-        if_none_match: Option<String>,
-    ) -> Incoming {
+    pub fn new(request: web_sys::Request, method: String, url: &str, told: Headers) -> Incoming {
         // Behind `https://` and the host; a fragment is never sent.
         let target = url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..)).unwrap_or("/");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_owned(), query.to_owned());
         let trace = Trace::default();
-        Incoming { request, method, path, query, trace, environment_key, if_none_match }
+        Incoming { request, method, path, query, trace, told }
     }
 
     /// A header's value, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<String> {
         match name {
-            "x-environment-key" => self.environment_key.clone(),
-            "if-none-match" => self.if_none_match.clone(),
+            "x-environment-key" => self.told.environment_key.clone(),
+            "if-none-match" if self.method == "GET" => self.told.if_none_match.clone(),
+            "content-type" if self.method != "GET" => self.told.content_type.clone(),
+            "content-length" if self.method != "GET" => self.told.content_length.clone(),
             _ => self.headers().get(name).ok().flatten(),
         }
     }
@@ -159,7 +166,7 @@ async fn begin<'e>(
     let environment = &loaded.environment.environment;
     api::check(environment, route, &incoming.method)?;
     let body = if route.takes_body(&incoming.method) {
-        body::read(&incoming.request, route.max_body_length()).await?
+        body::read(incoming, route.max_body_length()).await?
     } else {
         Vec::new()
     };

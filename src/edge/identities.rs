@@ -94,13 +94,12 @@ async fn send(
     log_rows: bool,
 ) -> Result<Result<Identity, Refusal>, Failure> {
     let name = format!("{}_{}", order.environment, order.identifier);
-    let text = serde_json::to_string(&order).map_err(|error| failure(&error))?;
+    let text = order.to_json().map_err(|error| failure(&error))?;
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
     let promise = method(&object, &text).map_err(|error| failure(&said(&error)))?;
     let answer = JsFuture::from(promise).await.map_err(|error| failure(&said(&error)))?;
     let answer = answer.as_string().unwrap_or_default();
-    let outcome: Outcome =
-        serde_json::from_str(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
+    let outcome = Outcome::from_json(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
         let [rows_read, rows_written] = outcome.rows;
         Line::Call { object: "identity", rows_read, rows_written }.write();

@@ -20,7 +20,7 @@ use super::identity_rows::{self, Due, Owner, Record};
 use super::join;
 use super::random;
 use crate::identity::directory::{Entry, Tidings};
-use crate::identity::{Change, Identity, Moment, Order, Refusal};
+use crate::identity::{Change, Identity, Moment, Order, Outcome};
 
 /// One identity.
 #[durable_object(alarm)]
@@ -71,15 +71,14 @@ impl IdentityObject {
     /// with its body to be waited for, cost more than the work. The directory is told by the alarm.
     #[wasm_bindgen(js_name = carryOut)]
     pub fn carry_out(&self, order: &str) -> std::result::Result<String, JsValue> {
-        let outcome = self.apply(order, 0, |identity| serde_json::to_string(&identity.without_details()));
-        outcome.map_err(JsValue::from)
+        self.apply(order, 0, |outcome| outcome.to_json_without_details()).map_err(JsValue::from)
     }
 
     /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
     /// now: then the alarm will tell it.
     #[wasm_bindgen(js_name = carryOutAndTell)]
     pub async fn carry_out_and_tell(&self, order: String) -> std::result::Result<String, JsValue> {
-        let outcome = self.apply(&order, TELL_AGAIN_AFTER, serde_json::to_string)?;
+        let outcome = self.apply(&order, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
         self.tell().await?;
         Ok(outcome)
     }
@@ -95,9 +94,9 @@ impl IdentityObject {
         &self,
         order: &str,
         alarm_after: u64,
-        show: impl Fn(&Identity) -> serde_json::Result<String>,
+        show: fn(&Outcome<&Identity>) -> serde_json::Result<String>,
     ) -> Result<String> {
-        let order: Order = serde_json::from_str(order)?;
+        let order = Order::from_json(order)?;
         let owner = Owner::from(&order);
         let mut record = match self.record.take() {
             Some(record) => record,
@@ -107,23 +106,21 @@ impl IdentityObject {
             return Err("the order is for another identity".into());
         }
         let moment = Moment { now: milliseconds(), random: &random };
-        let result = match record.identity.apply(order, moment) {
-            Ok(change) => {
-                if change != Change::default() {
-                    record.follow(owner, &change);
-                    // If this fails, what is in memory is dropped, and the next command reads what was really stored.
-                    identity_rows::write(&self.sql, &record, &change)?;
-                    if change.concerns_entry() || change.concerns_overrides() {
-                        self.set_alarm(moment.now + alarm_after)?;
-                    }
-                }
-                format!("{{\"Ok\":{}}}", show(&record.identity)?)
+        let applied = record.identity.apply(order, moment);
+        if let Ok(change) = &applied
+            && *change != Change::default()
+        {
+            record.follow(owner, change);
+            // If this fails, what is in memory is dropped, and the next command reads what was really stored.
+            identity_rows::write(&self.sql, &record, change)?;
+            if change.concerns_entry() || change.concerns_overrides() {
+                self.set_alarm(moment.now + alarm_after)?;
             }
-            Err(refusal) => serde_json::to_string(&std::result::Result::<(), Refusal>::Err(refusal))?,
-        };
+        }
+        let result = applied.map(|_| &record.identity);
+        let shown = show(&Outcome { result, rows: self.sql.take_rows() })?;
         self.record.replace(Some(record));
-        let [read, written] = self.sql.take_rows();
-        Ok(format!("{{\"result\":{result},\"rows\":[{read},{written}]}}"))
+        Ok(shown)
     }
 
     /// Tells the directory what it has not been told, until there is nothing left or it does not answer.

@@ -78,11 +78,14 @@ pub fn answer(
     url: String,
     environment_key: Option<String>,
     if_none_match: Option<String>,
+    content_type: Option<String>,
+    content_length: Option<String>,
     env: Env,
     context: worker_sys::Context,
     metrics: Option<telemetry::Metrics>,
 ) -> JsValue {
-    let incoming = entry::Incoming::new(request, method, &url, environment_key, if_none_match);
+    let headers = entry::Headers { environment_key, if_none_match, content_type, content_length };
+    let incoming = entry::Incoming::new(request, method, &url, headers);
     let telemetry = telemetry::Telemetry::begin(metrics, config::Config::of(&env).log_requests);
     task::run(async move {
         let response = entry::answer(&incoming, &env, &Context::new(context)).await;

@@ -51,7 +51,7 @@ async fn take_queue_change(
     if !same_secret(&authorization, &format!("Token {token}")) {
         return Ok(refused("Invalid token."));
     }
-    let body = body::read(&incoming.request, MAX_NOTICE_LENGTH).await?;
+    let body = body::read(incoming, MAX_NOTICE_LENGTH).await?;
     if !is_queue_change(&body) {
         return Err(Error::Malformed("updated_at is missing".to_owned()));
     }
@@ -61,7 +61,7 @@ async fn take_queue_change(
 /// A webhook: of one environment, or of everything.
 async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Response<'static>, Error> {
     let secret = Config::of(env).webhook_secret.as_ref().ok_or(Error::NotFound)?;
-    let body = body::read(&incoming.request, MAX_NOTICE_LENGTH).await?;
+    let body = body::read(incoming, MAX_NOTICE_LENGTH).await?;
     // First of all: to who does not know the secret every id is the same.
     if !is_signed(&body, &incoming.header("x-flagsmith-signature").unwrap_or_default(), secret) {
         return Ok(refused("Invalid signature."));

@@ -170,7 +170,7 @@ async fn outgoing_body(incoming: &Incoming, config: &Config) -> Result<Outgoing,
         return Ok(Outgoing::default());
     }
     let Some(body) = incoming.request.body() else { return Ok(Outgoing::default()) };
-    if let Some(length) = told_length(&incoming.headers()) {
+    if let Some(length) = told_length(incoming.header("content-length")) {
         return Ok(Outgoing { body: Some(body.into()), length, upload: None });
     }
     let limit = passage::MAX_UNTOLD_LENGTH;
@@ -212,7 +212,8 @@ async fn bring_back(
     let body = response.body().filter(|_| method != "HEAD" && !matches!(response.status(), 204 | 205 | 304));
     let Some(body) = body else { return web_sys::Response::new_with_opt_str_and_init(None, &init) };
     let may_have_pages = passage::is_json(&header("content-type").unwrap_or_default())
-        && told_length(&headers).is_none_or(|length| length <= passage::MAX_PAGE_LENGTH as u64);
+        && told_length(header("content-length"))
+            .is_none_or(|length| length <= passage::MAX_PAGE_LENGTH as u64);
     if !may_have_pages {
         return web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init);
     }

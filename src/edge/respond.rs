@@ -1,7 +1,7 @@
 //! Turns an answer into the platform's.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsValue;
@@ -16,7 +16,7 @@ const MAX_HEAD_LENGTH: usize = 1024;
 
 thread_local! {
     /// Status and headers in the platform's form, by their text: most answers have those of an earlier one.
-    static HEADS: RefCell<HashMap<String, ResponseInit>> = RefCell::default();
+    static HEADS: RefCell<BTreeMap<String, ResponseInit>> = RefCell::default();
 }
 
 /// An answer in the platform's form, to be given any number of times.

@@ -4,7 +4,7 @@
 //! and one more before the beginning; on a warm request those cost more than the work (README, *Figures*).
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -28,7 +28,7 @@ struct Task {
 }
 
 thread_local! {
-    static TASKS: RefCell<HashMap<u64, Task>> = RefCell::default();
+    static TASKS: RefCell<BTreeMap<u64, Task>> = RefCell::default();
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 

@@ -49,7 +49,7 @@ async fn answer_or_fail(
     }
     let body = match transfer {
         Transfer::Export => Vec::new(),
-        Transfer::Import | Transfer::Repair => body::read(&incoming.request, MAX_BODY_LENGTH).await?,
+        Transfer::Import | Transfer::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
     };
     match transfer {
         Transfer::Import => import(env, environment, &body).await,

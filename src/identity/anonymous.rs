@@ -1,10 +1,9 @@
 //! The identifier of somebody who gave none.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::TraitValue;
+use crate::document::hex;
 
 /// The identifier that traits alone give: hex SHA-256 over each key and value, sorted by key (contract §A.3), so
 /// that the same traits always fall into the same buckets. `None` without any trait.
@@ -17,14 +16,9 @@ pub fn identifier<'a>(traits: impl Iterator<Item = (&'a str, &'a TraitValue)>) -
     let mut hash = Sha256::new();
     for (key, value) in traits {
         hash.update(key);
-        hash.update(value.python_text());
+        hash.update(&*value.python_text());
     }
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // A String takes any write.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Some(text)
+    Some(hex(&hash.finalize()))
 }
 
 #[cfg(test)]

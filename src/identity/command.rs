@@ -2,22 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Details, Identity, TraitValue, directory, uuid};
+use super::{Details, Identity, Order, TraitValue, directory, uuid};
 use crate::document::{FeatureState, Timestamp};
-
-/// A command and the identity that it is for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Order {
-    /// The client key of its environment.
-    pub environment: Box<str>,
-    /// Its identifier.
-    pub identifier: Box<str>,
-    /// The identity that is meant, where another may have taken its identifier meanwhile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uuid: Option<Box<str>>,
-    /// What to do.
-    pub command: Command,
-}
 
 /// One turn's worth of work on an identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,15 +141,6 @@ pub enum Refusal {
     OverrideExists,
     /// Nobody could be asked.
     Unavailable,
-}
-
-/// What an object answers to a command.
-#[derive(Debug, Deserialize)]
-pub struct Outcome {
-    /// The identity as the command left it.
-    pub result: Result<Identity, Refusal>,
-    /// Rows of the object's storage that were read and written.
-    pub rows: [u64; 2],
 }
 
 /// When and with which chances a command is carried out.

@@ -6,6 +6,7 @@
 mod anonymous;
 mod command;
 pub mod directory;
+mod order;
 mod overrides;
 mod trait_value;
 mod traits;
@@ -18,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::document::FeatureState;
 
 pub use anonymous::identifier as anonymous_identifier;
-pub use command::{Change, Command, Import, Moment, Order, Outcome, Refusal};
+pub use command::{Change, Command, Import, Moment, Refusal};
+pub use order::{Order, Outcome};
 pub use overrides::MAX_OVERRIDES_LENGTH;
 pub use trait_value::TraitValue;
 pub use traits::MAX_TRAITS_LENGTH;
@@ -58,18 +60,6 @@ pub struct Details {
 }
 
 impl Identity {
-    /// What SDK requests need of it.
-    pub fn without_details(&self) -> impl Serialize + '_ {
-        #[derive(Serialize)]
-        struct Seen<'a> {
-            exists: bool,
-            traits: &'a Traits,
-            #[serde(skip_serializing_if = "<[_]>::is_empty")]
-            overrides: &'a [FeatureState],
-        }
-        Seen { exists: self.exists, traits: &self.traits, overrides: &self.overrides }
-    }
-
     /// Its name in the Admin API; none for one that does not exist.
     pub fn uuid(&self) -> Option<&str> {
         self.details.as_ref().map(|details| &*details.uuid)

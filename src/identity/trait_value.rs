@@ -1,5 +1,6 @@
 //! The value of a trait, typed as it was sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -23,12 +24,12 @@ pub enum TraitValue {
 
 impl TraitValue {
     /// Python's `str()` of it, which anonymous identifiers are hashed from.
-    pub fn python_text(&self) -> String {
+    pub fn python_text(&self) -> Cow<'_, str> {
         match self {
-            TraitValue::Bool(value) => python::bool_text(*value).to_owned(),
-            TraitValue::Integer(value) => value.to_string(),
-            TraitValue::Float(value) => python::float_text(*value),
-            TraitValue::Text(text) => text.to_string(),
+            TraitValue::Bool(value) => python::bool_text(*value).into(),
+            TraitValue::Integer(value) => value.to_string().into(),
+            TraitValue::Float(value) => python::float_text(*value).into(),
+            TraitValue::Text(text) => Cow::Borrowed(text),
         }
     }
 }
