@@ -14,7 +14,8 @@ use worker::wasm_bindgen::JsValue;
 
 type Work = Pin<Box<dyn Future<Output = JsValue>>>;
 
-/// A task by its number: what its wakers know of it.
+/// A task by its number: what its wakers know of it. No number is used again: a waker that outlives its task would wake
+/// another request's, and the platform lets no request go on within another.
 #[derive(Clone, Copy)]
 struct Id(u64);
 

@@ -1,14 +1,17 @@
-//! Any request to an environment that has something of everything: answered, with JSON, and never with a 5xx.
+//! Any request to an environment that has something of everything: answered, with JSON, and never with a 5xx. Its body
+//! is JSON to us if it is to serde_json, and says the same.
 
 #![no_main]
 
 use std::cell::LazyCell;
 
 use flagsmith_edge_worker::api::{self, Request, Response, Route, Step};
+use flagsmith_edge_worker::document::json::{Json, Kind};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::identity::{Identity, Moment, Order};
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 
 thread_local! {
     static ENVIRONMENT: LazyCell<Environment> = LazyCell::new(|| {
@@ -23,6 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut text = || parts.next().map(String::from_utf8_lossy).unwrap_or_default();
     let (method, target) = (text(), text());
     let body = parts.next().unwrap_or_default();
+    check_json(body);
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let Ok(Some(route)) = Route::parse(path) else { return };
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
@@ -59,3 +63,25 @@ fuzz_target!(|bytes: &[u8]| {
         }
     });
 });
+
+fn check_json(body: &[u8]) {
+    let theirs = serde_json::from_slice::<Value>(body).ok();
+    match (Json::parse(body), theirs) {
+        (Ok(ours), Some(theirs)) => assert_eq!(value(ours), theirs),
+        // Deeper than serde_json goes.
+        (Ok(_), None) => assert!(serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()),
+        (Err(problem), Some(_)) => panic!("{problem}"),
+        (Err(_), None) => {}
+    }
+}
+
+fn value(json: Json<'_>) -> Value {
+    match json.kind() {
+        Kind::List => json.list().unwrap().into_iter().map(value).collect(),
+        Kind::Object => {
+            json.object().unwrap().iter().map(|(key, member)| (key.to_owned(), value(member))).collect()
+        }
+        Kind::String => json.text().unwrap().into(),
+        Kind::Null | Kind::Bool | Kind::Integer | Kind::Float => serde_json::from_str(json.source()).unwrap(),
+    }
+}
