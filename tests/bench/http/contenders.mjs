@@ -19,6 +19,7 @@ const BASELINES = {
   B2w: { build: baseline("object/build"), objectClass: "Writer" },
   J2: { build: baseline("object-js"), objectClass: "Reader" },
 };
+const IDLE = { build: baseline("idle-js") };
 /** What the way to the client adds by itself. */
 const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection", "date"]);
 
@@ -58,6 +59,11 @@ export async function startBaseline(name, { requests, answer }, options = {}) {
     assert.ok(theirs.body.equals(answer.body), `${name} answers with another body`);
   }
   return { name, edge, requests };
+}
+
+/** Starts a worker of JavaScript that does nothing, configured as ours is. */
+export function startIdle() {
+  return startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, ...IDLE });
 }
 
 /** The answer is null if ours does not answer with 304. */

@@ -2,20 +2,21 @@
 
 import { readFileSync } from "node:fs";
 
-import { startBaseline, startOurs } from "./contenders.mjs";
+import { startIdle, startOurs } from "./contenders.mjs";
 import { median } from "./table.mjs";
 
 /**
- * Milliseconds of CPU of the thread that runs the worker, medians: `compile`, until it listens, less what J1 takes for
- * that, and `first`, for the first request of `row`. Null where there is no /proc.
+ * Milliseconds of CPU of the thread that runs the worker, medians: `compile`, until it listens, less what the runtime takes
+ * for that with a worker of the same configuration that does nothing, and `first`, for the first request of `row`. Null
+ * where there is no /proc.
  */
 export async function measureStart(row, rounds) {
-  const { edge, requests, answer } = await startOurs(row);
+  const { edge, requests } = await startOurs(row);
   await edge.close();
   const measured = { compile: [], first: [] };
   for (let round = 0; round < rounds; round += 1) {
-    const ours = await startAlone(() => startOurs(row, { check: false }), requests[0]);
-    const runtime = await startAlone(() => startBaseline("J1", { requests: [], answer }), requests[0]);
+    const ours = await startAlone((await startOurs(row, { check: false })).edge, requests[0]);
+    const runtime = await startAlone(await startIdle(), requests[0]);
     if (ours === null || runtime === null) return null;
     measured.compile.push(ours.listening - runtime.listening);
     measured.first.push(ours.answered - ours.listening);
@@ -23,8 +24,7 @@ export async function measureStart(row, rounds) {
   return { compile: median(measured.compile), first: median(measured.first) };
 }
 
-async function startAlone(start, request) {
-  const { edge } = await start();
+async function startAlone(edge, request) {
   const listening = threadTime(edge.pid);
   await edge.request(request);
   const answered = threadTime(edge.pid);

@@ -1,0 +1,15 @@
+// What the runtime takes itself: our classes of objects, and nothing in them.
+
+import { DurableObject } from "cloudflare:workers";
+
+export class IdentityObject extends DurableObject {}
+export class EnvironmentObject extends DurableObject {}
+export class RegistryObject extends DurableObject {}
+export class AnalyticsObject extends DurableObject {}
+export class DirectoryObject extends DurableObject {}
+
+export default {
+  fetch() {
+    return new Response();
+  },
+};
