@@ -98,10 +98,10 @@ impl<T: Clone> Memory<T> {
         !busy
     }
 
-    /// Takes what is known for confirmed until it grows old again, though it is not.
+    /// Takes what is known for confirmed until it grows old again, though it is not: the look-up failed, and has ended.
     pub fn renew(&mut self, name: &str, value: T, now: u64) {
         if let Some(entry) = self.entries.get_mut(name) {
-            (entry.value, entry.checked_at) = (value, now);
+            (entry.value, entry.checked_at, entry.revalidated_at) = (value, now, None);
         }
     }
 
@@ -184,6 +184,9 @@ mod tests {
         assert!(memory.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
         memory.put("a", 2, 0, 40_000);
         assert!(memory.begin_revalidation("a", 40_001));
+        // And who began then has failed.
+        memory.renew("a", 2, 41_000);
+        assert!(memory.begin_revalidation("a", 41_010));
     }
 
     #[test]

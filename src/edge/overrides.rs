@@ -27,7 +27,8 @@ pub struct Known {
     overrides: Vec<Override>,
     /// When the directory last had this version, in milliseconds.
     confirmed_at: Cell<u64>,
-    /// Whether it did not say so when it was asked last.
+    /// When it was asked last, and whether it did not say so then.
+    asked_at: Cell<u64>,
     unconfirmed: Cell<bool>,
     /// The document that they were last put into, by its version.
     rendered: RefCell<Option<(Box<str>, Uint8Array)>>,
@@ -43,6 +44,8 @@ thread_local! {
 /// How long the directory may take; and where there is something to serve instead.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
+/// For how long no answer waits for a directory that did not answer, in milliseconds: it is asked behind them.
+const REST: u64 = 10_000;
 
 /// What is looked up by name and has no age.
 const AGELESS: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
@@ -66,24 +69,19 @@ pub async fn of(
     // With the document that they will be put into.
     let length = environment.document().len();
     let known = match remembered {
-        Some(known) if written.is_some_and(|written| known.value.confirmed_at.get() <= written.value) => {
-            ask(env, name, length, Some(known.value)).await?
-        }
-        Some(known) if known.age == Age::Old => ask(env, name, length, Some(known.value)).await?,
-        Some(known) => {
-            if known.age == Age::Middle && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now))
-            {
+        Some(known) if !known.value.waits(known.age, written.map(|written| written.value), now) => {
+            if known.age != Age::Young && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now)) {
                 let (env, name, known) = (env.clone(), name.to_owned(), known.value.clone());
                 // A failure is logged where it happens.
                 context.wait_until(async move { drop(ask(&env, &name, length, Some(known)).await) });
             }
             known.value
         }
-        None => ask(env, name, length, None).await?,
+        remembered => ask(env, name, length, remembered.map(|known| known.value)).await?,
     };
-    let stale = known.unconfirmed.get();
     let seconds = milliseconds().saturating_sub(known.confirmed_at.get()) / 1000;
-    Ok((known, stale.then_some(seconds)))
+    let stale_seconds = known.unconfirmed.get().then_some(seconds);
+    Ok((known, stale_seconds))
 }
 
 /// Asks the directory, and remembers what it says. What is known already it does not say again.
@@ -109,6 +107,7 @@ async fn ask(
             if known.confirmed_at.get() > began_at {
                 return Ok(known);
             }
+            known.asked_at.set(began_at.max(known.asked_at.get()));
             known.unconfirmed.set(true);
             // Young again, so that not every request waits for a directory that does not answer.
             KNOWN.with_borrow_mut(|memory| memory.renew(name, known.clone(), milliseconds()));
@@ -122,11 +121,13 @@ async fn ask(
             version: seen.version,
             overrides: overrides.unwrap_or_default(),
             confirmed_at: Cell::default(),
+            asked_at: Cell::default(),
             unconfirmed: Cell::default(),
             rendered: RefCell::default(),
         }),
     };
     known.confirmed_at.set(began_at);
+    known.asked_at.set(began_at);
     known.unconfirmed.set(false);
     let document_length = if known.overrides.is_empty() { 0 } else { document_length };
     let length = known.overrides.iter().map(|known| known.state.length() * 3).sum::<usize>();
@@ -135,6 +136,14 @@ async fn ask(
 }
 
 impl Known {
+    /// Whether an answer waits until the directory has been asked: after a change that was made here, and when they are
+    /// old; unless it has just been asked since, and did not answer.
+    fn waits(&self, age: Age, written_at: Option<u64>, now: u64) -> bool {
+        let asked_at = self.asked_at.get();
+        let rests = self.unconfirmed.get() && now.saturating_sub(asked_at) < REST;
+        written_at.is_some_and(|written_at| asked_at <= written_at) || (age == Age::Old && !rests)
+    }
+
     /// The environment's document with these overrides in it, in the platform's form: it may be long, and is made once.
     pub fn document(&self, environment: &Environment) -> Uint8Array {
         let rendered = self.rendered.borrow().clone();

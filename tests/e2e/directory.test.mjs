@@ -125,6 +125,40 @@ test("a document that an isolate has seen stays while the directory fails", asyn
   assert.match(stale.headers["x-edge-stale-seconds"], /^\d+$/);
 });
 
+test("documents do not wait again and again for a directory that hangs after a write", async (t) => {
+  const source = `import { DurableObject } from "cloudflare:workers";
+    let count = 0;
+    export class DirectoryObject extends DurableObject {
+      async answer(request) {
+        const { overrides } = JSON.parse(request);
+        const answer = (answer) => JSON.stringify({ answer, rows: [0, 0] });
+        if (overrides === undefined) return answer(null);
+        count += 1;
+        console.log("asked for overrides");
+        if (count === 2) await new Promise((resolve) => setTimeout(resolve, 60_000));
+        return answer({ version: count, overrides: [] });
+      }
+    }
+    export default { fetch() { return new Response("none"); } };`;
+  const objects = declaredObjects().map((object) => (object.binding === "DIRECTORY" ? { ...object, service: "hanging" } : object));
+  const scripts = [{ name: "hanging", source, classes: ["DirectoryObject"] }];
+  const admin = await startAdmin(t, { objects, scripts, variables: { FRESHNESS_SECONDS: 3600 } });
+  const asked = () => [...admin.edge.log.matchAll(/asked for overrides/g)].length;
+  const read = async (count) => {
+    const documents = [];
+    while (documents.length < count) documents.push(await admin.document());
+    return documents.map(({ status, headers }) => [status, headers["x-edge-stale-seconds"] !== undefined]);
+  };
+  assert.deepEqual(await read(2), Array(2).fill([200, false]));
+  await admin.override("ada", "support_chat", { enabled: true });
+  assert.deepEqual(await read(5), Array(5).fill([200, true]));
+  assert.equal(asked(), 2, "only the first read after the write waits");
+  // Who writes again reads what has come of it.
+  await admin.override("ada", "support_chat", { enabled: false });
+  assert.deepEqual(await read(2), Array(2).fill([200, false]));
+  assert.equal(asked(), 3);
+});
+
 test("what is erased is nowhere left", async (t) => {
   const admin = await startAdmin(t);
   const secret = "a-secret-that-is-nowhere-else";
