@@ -90,7 +90,8 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<(String, Impo
     let identifier = fields.text("identifier", text(MAX_IDENTIFIER_LENGTH, false));
     let [uuid, created_date, alias] = [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 100)]
         .map(|(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()));
-    let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid));
+    // One that is spelt in capitals is the same: Flagsmith's engine reads it as a UUID and writes it in small letters.
+    let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid).to_ascii_lowercase());
     let created_date = created_date
         .map(|date| checked(&mut fields, "created_date", date, |date| Timestamp::from_iso(date).is_some()));
     let read_trait = |item: Json<'_>| {

@@ -164,6 +164,9 @@ fn a_uuid_is_one_identitys() {
     assert_eq!(check_uuids(&read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken]})));
     // Itself.
     assert_eq!(check_uuids(&read(&lines), &[entry("a", "aa"), entry("b", "bb")]), Ok(()));
+    // However it is spelt.
+    let lines = [line("a", "AA"), line("b", "aa"), line("c", "Bb")];
+    assert_eq!(check_uuids(&read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken, taken]})));
 }
 
 #[test]
