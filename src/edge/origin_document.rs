@@ -1,16 +1,12 @@
 //! Fetches an environment document from the origin, all of its pages.
 
-use std::time::Duration;
-
 use worker::Env;
 
+use super::clock::milliseconds;
 use super::config::Config;
 use super::origin::{self, Call};
 use crate::document::hash_of_server_key;
 use crate::publish::{Candidate, Credential, MAX_DOCUMENT_LENGTH, Pages, linked_page, own_page};
-
-/// How long a page may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The document of an environment, checked; an error says why there is none. With a server key the environment is that
 /// key's, whatever `client_key` says.
@@ -32,14 +28,14 @@ pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Resu
             (("x-environment-key", key.clone()), "/api/v1/environment-document/".to_owned())
         }
     };
-    let mut pages = Pages::default();
+    let mut pages = Pages::new(milliseconds());
     loop {
         let call = Call {
             method: "GET",
             target: &target,
             headers: &[(header.0, &header.1)],
             body: None,
-            timeout: TIMEOUT,
+            timeout: pages.timeout(milliseconds())?,
             max_length: MAX_DOCUMENT_LENGTH,
         };
         let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;

@@ -1,14 +1,20 @@
 //! A document that comes in pages: the first one, with the identity overrides of all (contract §A.5).
 
+use std::time::Duration;
+
 use crate::document::json::Json;
 
 /// The most pages that a document may have.
 const MAX_PAGES: usize = 1_000;
+/// How long a page may take...
+const PAGE_TIMEOUT: u64 = 20_000;
+/// ... and all of them together, in milliseconds: an alarm may fetch 20 times, and last 15 minutes.
+const TIMEOUT: u64 = 40_000;
 const OVERRIDES: &str = "identity_overrides";
 
 /// The pages read so far.
-#[derive(Default)]
 pub struct Pages {
+    began_at: u64,
     first: Vec<u8>,
     /// The items of the others' lists, each followed by a comma.
     more: String,
@@ -16,6 +22,18 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// None so far; `now` in milliseconds.
+    pub fn new(now: u64) -> Pages {
+        Pages { began_at: now, first: Vec::new(), more: String::new(), count: 0 }
+    }
+
+    /// How long the next one may take; an error says that it would come too late.
+    pub fn timeout(&self, now: u64) -> Result<Duration, String> {
+        let rest = TIMEOUT.saturating_sub(now.saturating_sub(self.began_at));
+        let late = || format!("document: its pages take longer than {} s", TIMEOUT / 1000);
+        (rest > 0).then(|| Duration::from_millis(rest.min(PAGE_TIMEOUT))).ok_or_else(late)
+    }
+
     /// Adds a page; an error says what is wrong with it.
     pub fn add(&mut self, page: Vec<u8>, max_length: usize) -> Result<(), String> {
         self.count += 1;
@@ -59,7 +77,7 @@ mod tests {
     use super::*;
 
     fn joined(pages: &[&str]) -> Result<String, String> {
-        let mut all = Pages::default();
+        let mut all = Pages::new(0);
         for page in pages {
             all.add(page.as_bytes().to_vec(), 1_000)?;
         }
@@ -83,6 +101,18 @@ mod tests {
             joined(&["{}", r#"{"identity_overrides":[1]}"#]).unwrap(),
             r#"{"identity_overrides":[1]}"#
         );
+    }
+
+    #[test]
+    fn all_of_them_come_within_a_time() {
+        let pages = Pages::new(1_000_000);
+        for (now, timeout) in [(1_000_000, 20_000), (1_020_000, 20_000), (1_025_000, 15_000), (1_039_999, 1)]
+        {
+            assert_eq!(pages.timeout(now), Ok(Duration::from_millis(timeout)), "{now}");
+        }
+        for now in [1_040_000, 2_000_000] {
+            assert!(pages.timeout(now).is_err(), "{now}");
+        }
     }
 
     #[test]
