@@ -4,6 +4,7 @@
 // identity_traits, identity_features. What was brought already is brought again without harm, so an import that broke
 // off just goes on from where its checkpoint says.
 
+import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 
 import { checkpoint, client, fail, pace, progress, required, setting } from "./edge.mjs";
@@ -29,6 +30,11 @@ async function importFile(file) {
   const reached = checkpoint(`${file}.imported`, { edge, environment }, { bytes: 0, identities: 0 });
   const show = progress(size);
   let { bytes, identities } = reached.get();
+  // Of all that was brought: what comes after it may be another than it was, since that may have been mended.
+  const read = await hashOf(file, bytes);
+  if (bytes > 0 && read.copy().digest("hex") !== reached.get().sha256) {
+    fail(`${file}.imported is of an import of other identities; remove it to begin anew`);
+  }
   let lines = [];
   let length = 0;
   const flush = async () => {
@@ -36,14 +42,16 @@ async function importFile(file) {
     await bring(lines);
     bytes += length;
     identities += lines.length;
-    reached.set({ bytes, identities });
+    reached.set({ bytes, identities, sha256: read.copy().digest("hex") });
     show(bytes);
     lines = [];
     length = 0;
   };
-  for await (const { text, bytes: taken } of linesOf(file, bytes)) {
-    length += taken;
-    if (text.trim() !== "") lines.push(text);
+  for await (const line of linesOf(file, bytes)) {
+    const text = line.toString("utf8").trim();
+    read.update(line);
+    length += line.length;
+    if (text !== "") lines.push(text);
     // A worker reads bodies of up to 8 MiB.
     if (lines.length === batch || length > 4 * 1024 * 1024) await flush();
   }
@@ -52,17 +60,24 @@ async function importFile(file) {
   console.log(`${identities} identities are in ${environment}.`);
 }
 
-/** The lines of a file from a byte on, each with how many bytes it takes. */
+/** Takes the first bytes of a file into a hash. */
+async function hashOf(file, length) {
+  const hash = createHash("sha256");
+  if (length > 0) for await (const piece of createReadStream(file, { end: length - 1 })) hash.update(piece);
+  return hash;
+}
+
+/** The lines of a file from a byte on, as bytes, with what ends them. */
 async function* linesOf(file, start) {
   let rest = Buffer.alloc(0);
   for await (const piece of createReadStream(file, { start })) {
     rest = Buffer.concat([rest, piece]);
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      yield { text: rest.subarray(0, end).toString("utf8"), bytes: end + 1 };
+      yield rest.subarray(0, end + 1);
       rest = rest.subarray(end + 1);
     }
   }
-  if (rest.length > 0) yield { text: rest.toString("utf8"), bytes: rest.length };
+  if (rest.length > 0) yield rest;
 }
 
 /**

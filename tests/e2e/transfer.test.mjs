@@ -71,6 +71,11 @@ test("an import that broke off goes on from where it was", async (t) => {
   assert.equal(reached.identities, 20);
   await assert.rejects(run(t, "import-identities", admin, { FILE: file, EDGE_URL: "http://127.0.0.1:1" }), /another edge/);
   assert.equal(reached.bytes, Buffer.byteLength(lines.slice(0, 20).join("")));
+  // A file of the same name with other identities in it is not gone on with.
+  writeFileSync(file, [...lines].reverse().join(""));
+  await assert.rejects(run(t, "import-identities", admin, { FILE: file, BATCH: "10" }), /of other identities/);
+  assert.equal((await admin.list()).length, 20);
+  // The same with the fault mended is.
   writeFileSync(file, lines.join(""));
   await run(t, "import-identities", admin, { FILE: file, BATCH: "10" });
   assert.equal((await admin.list()).length, 30);
