@@ -16,15 +16,8 @@ const MAX_MET_LENGTH: usize = 200;
 /// An identity, its flags and what decided each of them: as an SDK would get them now that asks with `GET`.
 pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
-    let overrides = environment.identity_overrides(identifier);
     let key = environment.identity_key(identifier);
-    let identity = IdentityContext {
-        identifier,
-        key: &key,
-        traits: &state.traits,
-        overrides: overrides.map_or(&[], |overrides| &overrides.states),
-        stored: &stored,
-    };
+    let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
     let mut explanation = Explanation::new(&environment.ruleset, Some(identity));
     let features = 0..environment.ruleset.features.len();
     let flags: Vec<_> =

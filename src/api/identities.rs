@@ -149,7 +149,6 @@ fn evaluated<'e>(
     stored: &Identity,
 ) -> Response<'e> {
     let traits = merge(&stored.traits, &question.transient);
-    let overrides = environment.identity_overrides(&question.identifier).filter(|_| question.overridden);
     let identity_key = environment.identity_key(&question.identifier);
     let compiled;
     let stored_overrides = if stored.overrides.is_empty() || !question.overridden {
@@ -158,13 +157,11 @@ fn evaluated<'e>(
         compiled = StoredOverrides::new(environment, &stored.overrides);
         &compiled
     };
-    let identity = IdentityContext {
-        identifier: &question.identifier,
-        key: &identity_key,
-        traits: &traits,
-        overrides: overrides.map_or(&[], |overrides| &overrides.states),
-        stored: stored_overrides,
-    };
+    let mut identity =
+        IdentityContext::new(environment, &question.identifier, &identity_key, &traits, stored_overrides);
+    if !question.overridden {
+        identity.overrides = &[];
+    }
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let ruleset = &environment.ruleset;
     let shown = |feature: usize, decision: &Decision| {

@@ -11,9 +11,9 @@ mod hash;
 mod result;
 mod value;
 
-use crate::document::StoredOverrides;
 use crate::document::python;
 use crate::document::ruleset::{Engine, FeatureId, Ruleset, SegmentId, State, StateId};
+use crate::document::{Environment, StoredOverrides};
 use crate::identity::Traits;
 
 use evaluator::Evaluator;
@@ -33,6 +33,22 @@ pub struct IdentityContext<'a> {
     pub overrides: &'a [StateId],
     /// Overrides that are kept with the identity; they win over those.
     pub stored: &'a StoredOverrides,
+}
+
+impl<'a> IdentityContext<'a> {
+    /// An identity of an environment, with the overrides that its document has for it. `key` is
+    /// [`Environment::identity_key`], which somebody has to own.
+    pub fn new(
+        environment: &'a Environment,
+        identifier: &'a str,
+        key: &'a str,
+        traits: &'a Traits,
+        stored: &'a StoredOverrides,
+    ) -> IdentityContext<'a> {
+        let overrides = environment.identity_overrides(identifier);
+        let overrides = overrides.map_or(&[][..], |overrides| &overrides.states);
+        IdentityContext { identifier, key, traits, overrides, stored }
+    }
 }
 
 /// What a feature has come to.

@@ -157,15 +157,8 @@ fn feature_state(environment: &Environment, state: &FeatureState, identity_key: 
 /// Every feature, disabled and server-only ones too, with what it comes to and why.
 fn all_feature_states(environment: &Environment, identifier: &str, state: &Identity) -> Response<'static> {
     let stored = StoredOverrides::new(environment, &state.overrides);
-    let overrides = environment.identity_overrides(identifier);
     let key = environment.identity_key(identifier);
-    let identity = IdentityContext {
-        identifier,
-        key: &key,
-        traits: &state.traits,
-        overrides: overrides.map_or(&[], |overrides| &overrides.states),
-        stored: &stored,
-    };
+    let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let results = evaluation.decisions.iter().enumerate().map(|(feature, decision)| {
         // Of the flag's own text, so that both say the same.
