@@ -58,6 +58,8 @@ pub enum Fate {
     Dropped,
     /// It waits.
     Waits,
+    /// It waits, unless the environment is known to be no more: the origin does not let the key in.
+    Refused,
 }
 
 /// What becomes of a batch after an answer of this status, or none.
@@ -66,6 +68,8 @@ pub fn fate(status: Option<u16>) -> Fate {
         Some(200..300) => Fate::Delivered,
         // What is wrong with a body stays wrong. A key that is refused, or a path that is not there, may be mended.
         Some(400 | 411 | 413 | 415 | 422) => Fate::Dropped,
+        // So does Flagsmith refuse a key that there is not, and one whose organisation serves no flags (contract §A.0).
+        Some(401 | 403 | 404) => Fate::Refused,
         _ => Fate::Waits,
     }
 }
@@ -134,9 +138,9 @@ mod tests {
             (Some(204), Fate::Delivered),
             (Some(301), Fate::Waits),
             (Some(400), Fate::Dropped),
-            (Some(401), Fate::Waits),
-            (Some(403), Fate::Waits),
-            (Some(404), Fate::Waits),
+            (Some(401), Fate::Refused),
+            (Some(403), Fate::Refused),
+            (Some(404), Fate::Refused),
             (Some(408), Fate::Waits),
             (Some(413), Fate::Dropped),
             (Some(415), Fate::Dropped),

@@ -17,13 +17,16 @@ use super::clock::milliseconds;
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
+use super::publishing;
 use crate::admin::Origin;
 use crate::admin::analytics::{Batch, Fate, Turn, fate};
 use crate::api::{Evaluations, Version};
+use crate::publish::Announcement;
 
 /// One environment's evaluations.
 #[durable_object(alarm)]
 pub struct AnalyticsObject {
+    env: Env,
     rows: AnalyticsRows,
     config: &'static Config,
     /// When the alarm rings, as far as this instance knows.
@@ -35,11 +38,16 @@ pub struct AnalyticsObject {
 const BATCHES_AN_ALARM: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_LENGTH: usize = 1024 * 1024;
+/// How long the environment's object may take to say whether the environment is still there.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long after an error the alarm rings again, in milliseconds.
+const REST: u64 = 5_000;
 
 impl DurableObject for AnalyticsObject {
     fn new(state: State, env: Env) -> AnalyticsObject {
         let rows = AnalyticsRows::of(&state.storage());
-        AnalyticsObject { rows, config: Config::of(&env), rings_at: Cell::default() }
+        let config = Config::of(&env);
+        AnalyticsObject { env, rows, config, rings_at: Cell::default() }
     }
 
     /// Nobody's way in: evaluations come by [`AnalyticsObject::record`].
@@ -47,22 +55,16 @@ impl DurableObject for AnalyticsObject {
         Response::error("Not found.", 404)
     }
 
-    /// Sends what waits. Sets the next alarm itself, so that the platform has nothing to try again.
+    /// Sends what waits. Sets the next alarm itself, also after an error: left to the platform it would be tried six
+    /// times more, and then never again.
     async fn alarm(&self) -> Result<Response> {
         self.rings_at.set(None);
-        let Some(origin) = &self.config.origin else {
-            // Nobody wants them any more.
-            self.rows.forget_all()?;
-            return Response::empty();
-        };
-        if let Some(key) = self.rows.environment()? {
-            // Beside each other: neither waits while the origin does not take the other.
-            let (first, second) =
-                join(self.take_turn(origin, &key, Version::V1), self.take_turn(origin, &key, Version::V2))
-                    .await;
-            if let Some(next) = first?.into_iter().chain(second?).min() {
-                self.ring(next)?;
-            }
+        let next = self.work().await.unwrap_or_else(|error| {
+            Failure::new(Source::Analytics, error).log(None);
+            Some(milliseconds() + REST)
+        });
+        if let Some(next) = next {
+            self.ring(next)?;
         }
         Response::empty()
     }
@@ -86,6 +88,20 @@ impl AnalyticsObject {
 }
 
 impl AnalyticsObject {
+    /// Sends what waits. Gives the time of the next turn, if there is to be one.
+    async fn work(&self) -> Result<Option<u64>> {
+        let Some(origin) = &self.config.origin else {
+            // Nobody wants them any more.
+            self.rows.forget_all()?;
+            return Ok(None);
+        };
+        let Some(key) = self.rows.environment()? else { return Ok(None) };
+        // Beside each other: neither waits while the origin does not take the other.
+        let (first, second) =
+            join(self.take_turn(origin, &key, Version::V1), self.take_turn(origin, &key, Version::V2)).await;
+        Ok(first?.into_iter().chain(second?).min())
+    }
+
     /// Sends what waits of a version, if it may be sent now. Gives the time of the next turn, if there is to be one.
     async fn take_turn(&self, origin: &Origin, environment: &str, version: Version) -> Result<Option<u64>> {
         let turn = self.rows.turn(version)?;
@@ -114,7 +130,12 @@ impl AnalyticsObject {
             let batch = Batch::of(version, &waiting);
             let sent = waiting.get(..batch.length).unwrap_or(&waiting);
             match self.send(origin, environment, &batch).await {
-                Fate::Waits => return Ok(Delivery::Waits),
+                Fate::Refused if self.is_gone(environment).await => {
+                    let dropped = self.rows.forget_all()?;
+                    self.report_dropped(environment, dropped, "the origin has no such environment")?;
+                    return Ok(Delivery::Done);
+                }
+                Fate::Waits | Fate::Refused => return Ok(Delivery::Waits),
                 Fate::Delivered => {}
                 Fate::Dropped => {
                     let dropped = sent.iter().map(|(_, count)| i64::from(*count)).sum();
@@ -143,6 +164,16 @@ impl AnalyticsObject {
             }
         };
         fate(status)
+    }
+
+    /// Whether the origin is known to have the environment no longer: a whole discovery did not find it. That its key is
+    /// refused may be mended.
+    async fn is_gone(&self, environment: &str) -> bool {
+        self.config.publishes()
+            && matches!(
+                publishing::announced(&self.env, environment, OBJECT_TIMEOUT).await,
+                Ok(Announcement::Gone)
+            )
     }
 
     fn report_dropped(&self, environment: &str, dropped: i64, cause: &str) -> Result<()> {

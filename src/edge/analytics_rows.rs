@@ -36,6 +36,7 @@ const READ: &str = "SELECT item, count FROM evaluation WHERE version = ? ORDER B
 const FORGET: &str = "
     DELETE FROM evaluation
     WHERE version = ?1 AND count <= 0 AND item IN (SELECT value ->> 0 FROM json_each(?2))";
+const SUM: &str = "SELECT sum(count) FROM evaluation";
 const FORGET_ALL: &str = "DELETE FROM evaluation";
 const DROP: &str = "UPDATE environment SET dropped = dropped + ? RETURNING dropped";
 
@@ -153,10 +154,13 @@ impl AnalyticsRows {
         })
     }
 
-    /// Nothing waits any more.
-    pub fn forget_all(&self) -> Result<()> {
+    /// Nothing waits any more. Gives how many evaluations did.
+    pub fn forget_all(&self) -> Result<i64> {
+        self.database.execute(SCHEMA, Vec::new())?;
+        let waiting = self.number(SUM, Vec::new())?;
         self.lengths.iter().for_each(|length| length.set(None));
-        self.database.execute(FORGET_ALL, Vec::new())
+        self.database.execute(FORGET_ALL, Vec::new())?;
+        Ok(waiting)
     }
 
     /// Counts evaluations that were dropped; gives how many there were so far.

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { eventually, startEdge } from "./harness.mjs";
+import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
+import { eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const V1 = "/api/v1/analytics/flags/";
@@ -162,6 +163,23 @@ for (const status of [401, 403, 404]) {
     assert.doesNotMatch(edge.log, /dropped/);
   });
 }
+
+test("of an environment that is no more nothing waits for ever", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN, DISCOVERY_SECONDS: 1, ...AT_ONCE } });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  const [key] = flagsmith.environments.keys();
+  flagsmith.origin.on("POST", V1, { status: 403, body: { detail: "Invalid or missing Environment Key" } });
+  const asked = () => flagsmith.origin.requestsFor("POST", V1).length;
+  assert.equal((await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } })).status, 200);
+  await report(edge, key, { free_shipping_threshold: 5 });
+  await eventually(() => asked() >= 2, "the origin is asked again", 20_000);
+  assert.doesNotMatch(edge.log, /dropped/);
+  flagsmith.environments.delete(key);
+  await eventually(() => /5 evaluations are dropped, 5 so far: the origin has no such environment/.test(edge.log), "they are dropped", 60_000);
+});
 
 for (const [fails, path, others] of [["v1", V1, V2], ["v2", V2, V1]]) {
   for (const way of ["fail", "stall"]) {
