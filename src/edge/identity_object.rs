@@ -166,6 +166,8 @@ impl IdentityObject {
             return if self.alarmed.take() { self.sql.delete_alarm() } else { Ok(()) };
         }
         *slot = None;
+        // The alarm goes with it.
+        self.alarmed.set(false);
         self.sql.delete_all()
     }
 

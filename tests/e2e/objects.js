@@ -11,6 +11,9 @@ Date.now = () => now() + ahead;
 let down = false;
 
 export const IdentityObject = opened(worker.IdentityObject);
+export const EnvironmentObject = opened(worker.EnvironmentObject);
+export const RegistryObject = opened(worker.RegistryObject);
+export const AnalyticsObject = opened(worker.AnalyticsObject);
 
 /** What fails an answer that is held. */
 let release = null;
@@ -73,6 +76,24 @@ function opened(Class) {
     /** Answers the alarm now. */
     ring() {
       return this.alarm();
+    }
+
+    /** Has every statement fail from now on, or none any more. */
+    failStatements(whether) {
+      const { sql } = this.ctx.storage;
+      if (!whether) return void delete sql.exec;
+      sql.exec = () => {
+        throw new Error("out of order");
+      };
+    }
+
+    /** Has the next alarm that is set not be set. */
+    failAlarm() {
+      const { storage } = this.ctx;
+      storage.setAlarm = () => {
+        delete storage.setAlarm;
+        throw new Error("out of order");
+      };
     }
 
     loseAlarm() {

@@ -69,6 +69,18 @@ test("an alarm that fails sets the next one", async (t) => {
   assert.deepEqual(await ask("IDENTITIES", name, "rows", "SELECT entry_due FROM details"), [{ entry_due: null }]);
 });
 
+test("an identity that comes again is listed although its alarm could not be set at first", async (t) => {
+  const { admin, ask } = await start(t);
+  const { identity_uuid } = await admin.create("ada");
+  await admin.expect(204, "DELETE", `${identity_uuid}/`);
+  await ask("IDENTITIES", `${admin.key}_ada`, "failAlarm");
+  const path = "/api/v1/identities/?identifier=ada";
+  const failed = await admin.edge.request({ path, headers: { "X-Environment-Key": admin.key } });
+  assert.equal(failed.status, 503);
+  await admin.identify("ada");
+  await eventually(async () => (await admin.list()).length === 1, "it is listed", 20_000);
+});
+
 test("an object takes orders for its own identity only", async (t) => {
   const { admin, ask } = await start(t);
   await admin.identify("ada", { points: 1 });
@@ -125,14 +137,17 @@ test("overrides that were seen are not forgotten because the directory fails who
 /** A worker, and a function that calls a method of one of its objects. */
 async function start(t, options = {}) {
   const admin = await startAdmin(t, { entry: "tests/e2e/objects.js", ...options });
-  const ask = async (binding, name, method, ...parameters) => {
+  return { admin, ask: asker(admin.edge) };
+}
+
+function asker(edge) {
+  return async (binding, name, method, ...parameters) => {
     const body = JSON.stringify({ binding, name, method, parameters });
-    const response = await admin.edge.request({ method: "POST", path: "/", headers: { "X-Object": "yes" }, body });
+    const response = await edge.request({ method: "POST", path: "/", headers: { "X-Object": "yes" }, body });
     const { value, error } = response.json();
     if (error !== undefined) throw new Error(error);
     return value;
   };
-  return { admin, ask };
 }
 
 /** The part of the directory that has an identifier's entry. */
