@@ -7,7 +7,13 @@ use std::cell::Cell;
 
 use worker::js_sys::Date;
 use worker::wasm_bindgen::JsValue;
-use worker::{Result, ScheduledTime, Storage};
+use worker::{Response, Result, ScheduledTime, Storage};
+
+use super::clock::milliseconds;
+use super::failure::{Failure, Source};
+
+/// How long after an error it rings again, in milliseconds.
+const REST: u64 = 5_000;
 
 /// When an object is to be woken.
 #[derive(Default)]
@@ -23,9 +29,21 @@ impl Alarm {
         self.rings_at.set(None);
     }
 
-    /// It has been answered, whatever came of that.
-    pub fn answered(&self) {
+    /// It has been answered, with the time when it should ring next; after an error that is soon. Left to the platform an
+    /// error would have it ring six times more, and then never again.
+    pub async fn answered(
+        &self,
+        storage: &Storage,
+        outcome: Result<Option<u64>>,
+        source: Source,
+    ) -> Result<Response> {
         self.rings.set(false);
+        let next = outcome.unwrap_or_else(|error| {
+            Failure::new(source, error).log(None);
+            Some(milliseconds() + REST)
+        });
+        self.set(storage, next).await?;
+        Response::empty()
     }
 
     /// Whether it is being answered.
@@ -39,9 +57,10 @@ impl Alarm {
             return Ok(());
         }
         self.rings_at.set(at);
-        match at {
+        let set = match at {
             Some(at) => storage.set_alarm(ScheduledTime::new(Date::new(&JsValue::from_f64(at as f64)))).await,
             None => storage.delete_alarm().await,
-        }
+        };
+        set.inspect_err(|_| self.rings_at.set(None))
     }
 }

@@ -58,9 +58,11 @@ impl DurableObject for EnvironmentObject {
     async fn alarm(&self) -> Result<Response> {
         self.alarm.rings();
         let outcome = self.work().await;
-        self.alarm.answered();
-        self.alarm.set(&self.state.storage(), outcome?).await?;
-        Response::empty()
+        if outcome.is_err() {
+            // What is in memory is ahead of what is stored, and that says what is still to be done.
+            self.environment.take();
+        }
+        self.alarm.answered(&self.state.storage(), outcome, Source::EnvironmentObject).await
     }
 }
 
@@ -127,6 +129,8 @@ impl EnvironmentObject {
                 self.change(|environment| environment.publisher.lost())?;
             }
         }
+        let now = milliseconds();
+        self.change(|environment| environment.publisher.resume(now))?;
         Ok(self.wake().await?)
     }
 

@@ -52,9 +52,11 @@ impl DurableObject for RegistryObject {
     async fn alarm(&self) -> Result<Response> {
         self.alarm.rings();
         let outcome = self.work().await;
-        self.alarm.answered();
-        self.alarm.set(&self.state.storage(), outcome?).await?;
-        Response::empty()
+        if outcome.is_err() {
+            // What is in memory is ahead of what is stored, and that says what is still to be done.
+            self.memory.take();
+        }
+        self.alarm.answered(&self.state.storage(), outcome, Source::Registry).await
     }
 }
 
@@ -194,7 +196,9 @@ impl RegistryObject {
             change(discoveries);
             (*discoveries != before).then(|| discoveries.clone())
         })?;
-        changed.map_or(Ok(()), |discoveries| self.rows.write(&discoveries))
+        let Some(discoveries) = changed else { return Ok(()) };
+        // What could not be stored is not known either, so that the same change said again is not taken for one that is.
+        self.rows.write(&discoveries).inspect_err(|_| drop(self.memory.take()))
     }
 
     /// Looks at what is remembered, or changes it.

@@ -133,6 +133,13 @@ impl Publisher {
         }
     }
 
+    /// Makes sure that the origin will be asked at all.
+    pub fn resume(&mut self, now: u64) {
+        if self.credential.is_some() {
+            self.schedule.start(now);
+        }
+    }
+
     /// What KV has of it is not what it should have.
     pub fn lost(&mut self) {
         self.stored = None;

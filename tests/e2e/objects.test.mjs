@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 
 import { startAdmin } from "./admin.mjs";
-import { eventually } from "./harness.mjs";
+import { set, startFlagsmith, TOKEN } from "./flagsmith.mjs";
+import { eventually, FIXTURES, startEdge } from "./harness.mjs";
 
 const HOUR = 3_600_000;
 
@@ -81,6 +82,58 @@ test("an identity that comes again is listed although its alarm could not be set
   await eventually(async () => (await admin.list()).length === 1, "it is listed", 20_000);
 });
 
+test("an environment is fetched again after its storage failed", async (t) => {
+  const { edge, flagsmith, key, ask } = await startPublishing(t);
+  set(flagsmith, key, 60);
+  await ask("PUBLISHERS", key, "letPass", HOUR);
+  await ask("PUBLISHERS", key, "failStatements", true);
+  for (const round of [1, 2]) {
+    await ask("PUBLISHERS", key, "loseAlarm");
+    await ask("PUBLISHERS", key, "ring");
+    assert.ok((await ask("PUBLISHERS", key, "ringsAt")) >= Date.now(), `round ${round}`);
+  }
+  await ask("PUBLISHERS", key, "failStatements", false);
+  await ask("PUBLISHERS", key, "ring");
+  assert.match(await ask("PUBLISHERS", key, "announcement"), /^\d/);
+  await eventually(() => /"feature_state_value":60[,}]/.test(edge.kv.entries.get(`document:${key}`)), "the change is published");
+});
+
+test("a discovery is made again after its storage failed, and one that was told of is not lost", async (t) => {
+  const { flagsmith, key, ask } = await startPublishing(t);
+  const { name, document } = flagsmith.environments.get(key);
+  flagsmith.environments.set("newEnvironment", { name, document: { ...document, api_key: "newEnvironment" }, serverKeys: [] });
+  await ask("REGISTRY", "registry", "letPass", HOUR);
+  await ask("REGISTRY", "registry", "failStatements", true);
+  for (const round of [1, 2]) {
+    await ask("REGISTRY", "registry", "loseAlarm");
+    await ask("REGISTRY", "registry", "ring");
+    assert.ok((await ask("REGISTRY", "registry", "ringsAt")) >= Date.now(), `round ${round}`);
+  }
+  await ask("REGISTRY", "registry", "failStatements", false);
+  await ask("REGISTRY", "registry", "ring");
+  const known = (await ask("REGISTRY", "registry", "rows", "SELECT name FROM environment")).map(({ name }) => name);
+  assert.ok(known.includes("newEnvironment"), known.join(" "));
+  const again = async () => JSON.parse((await ask("REGISTRY", "registry", "rows", "SELECT state FROM discovery"))[0].state).schedule.again_at;
+  assert.equal(await again(), null);
+  await ask("REGISTRY", "registry", "failStatements", true);
+  await assert.rejects(ask("REGISTRY", "registry", "discover"), /out of order/);
+  await ask("REGISTRY", "registry", "failStatements", false);
+  // Whoever told of it says so again.
+  await ask("REGISTRY", "registry", "discover");
+  assert.notEqual(await again(), null);
+});
+
+test("evaluations are sent later if the storage fails when they should be", async (t) => {
+  const { edge, key, ask } = await startPublishing(t, { ANALYTICS_INTERVAL_SECONDS: 3600 });
+  const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
+  const body = JSON.stringify({ free_shipping_threshold: 5 });
+  assert.equal((await edge.request({ method: "POST", path: "/api/v1/analytics/flags/", headers, body })).status, 200);
+  await ask("ANALYTICS", key, "failStatements", true);
+  await ask("ANALYTICS", key, "loseAlarm");
+  await ask("ANALYTICS", key, "ring");
+  assert.ok((await ask("ANALYTICS", key, "ringsAt")) >= Date.now());
+});
+
 test("an object takes orders for its own identity only", async (t) => {
   const { admin, ask } = await start(t);
   await admin.identify("ada", { points: 1 });
@@ -138,6 +191,23 @@ test("overrides that were seen are not forgotten because the directory fails who
 async function start(t, options = {}) {
   const admin = await startAdmin(t, { entry: "tests/e2e/objects.js", ...options });
   return { admin, ask: asker(admin.edge) };
+}
+
+/** The same with a Flagsmith behind it, one environment of which is published. */
+async function startPublishing(t, variables = {}) {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const edge = await startEdge({ entry: "tests/e2e/objects.js", origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN, ...variables } });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  const [key] = flagsmith.environments.keys();
+  const path = "/api/v1/flags/";
+  assert.equal((await edge.request({ path, headers: { "X-Environment-Key": key } })).status, 200);
+  const ask = asker(edge);
+  for (const [binding, name] of [["PUBLISHERS", key], ["REGISTRY", "registry"]]) {
+    await eventually(async () => (await ask(binding, name, "ringsAt")) > Date.now() + 10_000, "there is nothing more to do");
+  }
+  return { edge, flagsmith, key, ask };
 }
 
 function asker(edge) {

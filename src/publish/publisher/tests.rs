@@ -144,6 +144,19 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
     assert!(second.sequence > first.sequence);
 }
 
+#[test]
+fn one_that_lost_its_turn_gets_another() {
+    let mut publisher = following();
+    publisher.schedule.began(1_000);
+    assert_eq!(publisher.next(1_000, false), Step::Wait(None));
+    publisher.resume(2_000);
+    assert_eq!(publisher.next(2_000, false), Step::Fetch(Credential::Token));
+    publisher.leave(3_000);
+    publisher.removed(Ok(()), 3_000);
+    publisher.resume(4_000);
+    assert_eq!(publisher.next(90_000, false), Step::Wait(None));
+}
+
 /// Tells the publisher, every ten seconds up to a time, that the origin says this; whether it is published by then.
 fn say(publisher: &mut Publisher, from: u64, to: u64, candidate: &Candidate) -> bool {
     let times = (from..=to).step_by(10_000);
