@@ -46,11 +46,6 @@ impl Alarm {
         Response::empty()
     }
 
-    /// Whether it is being answered.
-    pub fn is_ringing(&self) -> bool {
-        self.rings.get()
-    }
-
     /// Has it ring at this time, in milliseconds; not at all without one.
     pub async fn set(&self, storage: &Storage, at: Option<u64>) -> Result<()> {
         if self.rings.get() || (at.is_some() && self.rings_at.get() == at) {

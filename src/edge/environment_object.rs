@@ -89,11 +89,12 @@ impl EnvironmentObject {
         Ok(Array::of2(&published.version.to_string().into(), &document).into())
     }
 
-    /// Somebody says that the document has changed. Says whether it is published here at all.
-    pub async fn told(&self) -> std::result::Result<bool, JsValue> {
+    /// Somebody says that the document has changed, and whether to look a second time. Says whether it is published here
+    /// at all.
+    pub async fn told(&self, again: bool) -> std::result::Result<bool, JsValue> {
         let now = milliseconds();
         let is_published = self.change(|environment| {
-            environment.publisher.told(now, self.pace());
+            environment.publisher.told(again, now, self.pace());
             environment.publisher.credential.is_some()
         })?;
         self.wake().await?;

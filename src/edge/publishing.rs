@@ -12,7 +12,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
 use crate::admin::publishing::Affected;
-use crate::publish::{Announcement, Version};
+use crate::publish::{Announcement, Errand, Version};
 
 #[wasm_bindgen]
 extern "C" {
@@ -24,7 +24,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn told(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    fn told(this: &EnvironmentStub, again: bool) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn follow(this: &EnvironmentStub, client_key: &str, credential: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -81,14 +81,13 @@ pub async fn leave(env: &Env, client_key: &str) -> Result<(), Failure> {
     call(env, client_key, TIMEOUT, &EnvironmentStub::leave).await.map(drop)
 }
 
-/// Has an environment's object look whether everything is as it should be.
-pub async fn reconcile(env: &Env, client_key: &str) -> Result<(), Failure> {
-    call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await.map(drop)
-}
-
-/// Tells an environment's object of a change. Whether it publishes the environment at all.
-pub async fn tell(env: &Env, client_key: &str) -> Result<bool, Failure> {
-    call(env, client_key, TIMEOUT, &EnvironmentStub::told).await.map(|answer| answer.is_truthy())
+/// Runs an errand to an environment's object. Whether that publishes the environment at all, where it is told of a change.
+pub async fn run(env: &Env, client_key: &str, errand: Errand) -> Result<bool, Failure> {
+    let answer = match errand {
+        Errand::Tell { again } => call(env, client_key, TIMEOUT, &|stub| stub.told(again)).await,
+        Errand::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
+    };
+    answer.map(|answer| answer.is_truthy())
 }
 
 /// An environment's part of the status, as JSON.
@@ -135,7 +134,7 @@ pub async fn tell_affected(env: &Env, affected: &Affected) -> Result<(), Failure
         return Ok(());
     }
     match affected {
-        Affected::Environment(key) if tell(env, key).await? => Ok(()),
+        Affected::Environment(key) if run(env, key, Errand::Tell { again: true }).await? => Ok(()),
         // One that nobody publishes yet may be new.
         Affected::Environment(_) => call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop),
         Affected::Everything => {

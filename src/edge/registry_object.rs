@@ -4,7 +4,7 @@
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
@@ -17,12 +17,11 @@ use super::failure::{Failure, Source};
 use super::join;
 use super::publishing;
 use super::registry_rows::RegistryRows;
-use crate::publish::{Discoveries, Pace, Registry, Survey};
+use crate::publish::{Discoveries, Errand, Errands, Pace, Registry, Survey};
 
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
-/// How many objects are told at a time.
-const TOLD_AT_ONCE: usize = 50;
+
 /// The registry.
 #[durable_object(alarm)]
 pub struct RegistryObject {
@@ -33,15 +32,28 @@ pub struct RegistryObject {
     alarm: Alarm,
     /// A discovery that rests.
     pub(super) survey: RefCell<Option<Survey<'static>>>,
+    /// Whether one is going on.
+    discovers: Cell<bool>,
     /// Once it has been read.
     memory: RefCell<Option<(Registry, Discoveries)>>,
+    /// In memory only: if the object is lost meanwhile, the environments' own alarms make up for it.
+    pub(super) errands: RefCell<Errands>,
 }
 
 impl DurableObject for RegistryObject {
     fn new(state: State, env: Env) -> RegistryObject {
         let (config, rows) = (Config::of(&env), RegistryRows::of(&state.storage()));
-        let (alarm, survey, memory) = (Alarm::default(), RefCell::default(), RefCell::default());
-        RegistryObject { env, config, state, rows, alarm, survey, memory }
+        RegistryObject {
+            env,
+            config,
+            state,
+            rows,
+            alarm: Alarm::default(),
+            survey: RefCell::default(),
+            discovers: Cell::default(),
+            memory: RefCell::default(),
+            errands: RefCell::default(),
+        }
     }
 
     /// Nobody's way in: it is called by the methods below.
@@ -111,27 +123,19 @@ impl RegistryObject {
     /// Documents have changed: of a project, or any.
     pub async fn told(&self, project: Option<f64>) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
-        for keys in self.with(|registry, _| registry.environments_of(project))?.chunks(TOLD_AT_ONCE) {
-            for told in join::all(keys.iter().map(|key| publishing::tell(&self.env, key))).await {
-                // Its own alarm makes up for it.
-                drop(told.inspect_err(|failure| failure.log(None)));
-            }
-        }
-        Ok(())
+        let environments = self.with(|registry, _| registry.environments_of(project))?;
+        self.errands.borrow_mut().tell(environments);
+        Ok(self.run_first().await?)
     }
 
     /// Looks whether the next discovery is due some time, and has the environments' objects look after themselves.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         if self.config.publishes() {
             self.change(|discoveries| discoveries.schedule.start(milliseconds()))?;
-            self.wake().await?;
         }
-        for keys in self.with(|registry, _| registry.environments_of(None))?.chunks(TOLD_AT_ONCE) {
-            for done in join::all(keys.iter().map(|key| publishing::reconcile(&self.env, key))).await {
-                drop(done.inspect_err(|failure| failure.log(None)));
-            }
-        }
-        Ok(())
+        let environments = self.with(|registry, _| registry.environments_of(None))?;
+        self.errands.borrow_mut().reconcile(environments);
+        Ok(self.run_first().await?)
     }
 
     /// Which environments there are, and how the latest discoveries went, as JSON.
@@ -143,34 +147,55 @@ impl RegistryObject {
 }
 
 impl RegistryObject {
+    /// Runs the first errands, while the alarm goes on with the others.
+    async fn run_first(&self) -> Result<()> {
+        let errands = self.errands.borrow_mut().take();
+        self.wake().await?;
+        self.run(&errands).await;
+        Ok(())
+    }
+
+    async fn run(&self, errands: &[(String, Errand)]) {
+        let run = errands.iter().map(|(key, errand)| publishing::run(&self.env, key, *errand));
+        for done in join::all(run).await {
+            // The environment's own alarm makes up for it.
+            drop(done.inspect_err(|failure| failure.log(None)));
+        }
+    }
+
     /// Does what there is to do, as much as an alarm can. Gives the time of what comes next.
     async fn work(&self) -> Result<Option<u64>> {
+        let errands = self.errands.borrow_mut().take();
+        self.run(&errands).await;
         while self.config.publishes() {
             let survey = match self.survey.take() {
                 Some(survey) => survey,
                 None => {
-                    let next = self.next()?;
+                    let next = self.with(|_, discoveries| discoveries.next(self.pace()))?;
                     if next.is_none_or(|next| next > milliseconds()) {
-                        return Ok(next);
+                        return self.next();
                     }
                     // In memory only: if the object is lost meanwhile, the discovery is still due.
                     self.with(|_, discoveries| discoveries.schedule.began(milliseconds()))?;
                     self.begin()?
                 }
             };
-            let Some(outcome) = self.go_on(survey).await? else { return self.next() };
+            self.discovers.set(true);
+            let outcome = self.go_on(survey, !errands.is_empty()).await;
+            self.discovers.set(false);
+            let Some(outcome) = outcome? else { return self.next() };
             if let Err(cause) = &outcome {
                 Failure::new(Source::Registry, cause).log(None);
             }
             let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
             self.change(|discoveries| discoveries.ended(outcome, now, self.pace(), random))?;
         }
-        Ok(None)
+        self.next()
     }
 
     /// Whether there is a discovery, at rest or not.
     fn is_under_way(&self) -> bool {
-        self.alarm.is_ringing() || self.survey.borrow().is_some()
+        self.discovers.get() || self.survey.borrow().is_some()
     }
 
     fn pace(&self) -> Pace {
@@ -179,10 +204,12 @@ impl RegistryObject {
 
     /// When there is something to do.
     fn next(&self) -> Result<Option<u64>> {
-        if self.survey.borrow().is_some() {
-            return Ok(Some(milliseconds()));
+        let is_at_work = self.survey.borrow().is_some() || !self.errands.borrow().is_empty();
+        match self.config.publishes() {
+            _ if is_at_work => Ok(Some(milliseconds())),
+            true => self.with(|_, discoveries| discoveries.next(self.pace())),
+            false => Ok(None),
         }
-        self.with(|_, discoveries| discoveries.next(self.pace()))
     }
 
     async fn wake(&self) -> Result<()> {

@@ -29,9 +29,15 @@ impl RegistryObject {
         }
     }
 
-    /// Goes on with a discovery up to its next rest; what came of it, if it has ended.
-    pub(super) async fn go_on(&self, mut survey: Survey<'static>) -> Result<Option<Outcome>> {
+    /// Goes on with a discovery up to its next rest, or by one task only; what came of it, if it has ended. It rests as soon
+    /// as there are errands: whoever tells of a change does not wait for a discovery.
+    pub(super) async fn go_on(
+        &self,
+        mut survey: Survey<'static>,
+        by_one_task: bool,
+    ) -> Result<Option<Outcome>> {
         while let Some(task) = self.with(|registry, _| survey.next_task(registry))? {
+            let is_over = task == Task::Rest || by_one_task;
             match task {
                 Task::Ask(ask) => match self.ask(&ask).await {
                     Ok(answer) => survey.answered(&ask, Ok(&answer)),
@@ -42,10 +48,11 @@ impl RegistryObject {
                     let outcome = self.carry_out(&change).await?;
                     survey.carried_out(change, outcome);
                 }
-                Task::Rest => {
-                    self.survey.replace(Some(survey));
-                    return Ok(None);
-                }
+                Task::Rest => {}
+            }
+            if is_over || !self.errands.borrow().is_empty() {
+                self.survey.replace(Some(survey));
+                return Ok(None);
             }
         }
         Ok(Some(survey.outcome()))

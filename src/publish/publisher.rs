@@ -126,10 +126,12 @@ impl Publisher {
         }
     }
 
-    /// Somebody says that the document has changed.
-    pub fn told(&mut self, now: u64, pace: Pace) {
-        if self.credential.is_some() {
-            self.schedule.told(now, pace);
+    /// Somebody says that the document has changed; `again`: and that it should be looked at a second time later.
+    pub fn told(&mut self, again: bool, now: u64, pace: Pace) {
+        match &self.credential {
+            None => {}
+            Some(_) if again => self.schedule.told(now, pace),
+            Some(_) => self.schedule.wanted(now, pace),
         }
     }
 

@@ -166,6 +166,28 @@ edgeTest("an origin with more environments than one alarm can look at is served"
   for (const { serverKey } of all) assert.equal((await flags(edge.port, serverKey)).status, 200);
 });
 
+edgeTest("a write that may concern many environments has each of them fetched once", { variables: { REFRESH_SECONDS: 3600 } }, async ({ edge, flagsmith, keys: [key] }) => {
+  const { document, name } = flagsmith.environments.get(key);
+  // More than the request and an alarm tell.
+  const others = Array.from({ length: 83 }, (_, number) => `environment${number}`);
+  for (const key of others) flagsmith.environments.set(key, { name, document: { ...document, api_key: key }, serverKeys: [] });
+  await flags(edge.port, key);
+  await eventually(() => others.every((key) => edge.kv.entries.has(documentEntry(key))), "KV has all of them", 120_000);
+  const discoveries = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
+  const discovered = discoveries();
+  const before = new Map([key, ...others].map((key) => [key, flagsmith.fetches(key)]));
+  const since = (key) => flagsmith.fetches(key) - before.get(key);
+  const path = "/api/v1/features/featurestates/";
+  flagsmith.origin.on("PUT", path, { body: {} });
+  assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
+  await eventually(() => [...before.keys()].every((key) => since(key) > 0), "all are fetched", 30_000);
+  // One that is named is fetched a second time later, after any of the others would be.
+  await send(edge, key);
+  await eventually(() => since(key) === 3, "it is fetched twice more", 30_000);
+  assert.deepEqual(others.filter((key) => since(key) !== 1), []);
+  assert.equal(discoveries(), discovered, "there is nothing to discover");
+});
+
 edgeTest("a document of several megabytes survives a restart, without KV and without the origin", {}, async ({ edge, flagsmith, keys: [key] }) => {
   flagsmith.change(key, (document) => {
     const text = "x".repeat(1_000);

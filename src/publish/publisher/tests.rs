@@ -131,7 +131,7 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
     publisher.stored(first, Ok(()), 1_000);
     publisher.leave(2_000);
     assert_eq!((publisher.announcement(), publisher.next(2_000, false)), (Announcement::Gone, Step::Remove));
-    publisher.told(2_000, PACE);
+    publisher.told(true, 2_000, PACE);
     publisher.removed(Err("500".to_owned()), 2_000);
     assert_eq!(publisher.next(2_000, false), Step::Wait(Some(4_000)));
     publisher.removed(Ok(()), 4_000);
@@ -142,6 +142,19 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
     // Whatever the origin has now, since what was published is forgotten; but never an earlier version.
     let second = fetch(&mut publisher, 6_000, Ok(&candidate("1970-01-01T00:00:01Z", "c"))).unwrap();
     assert!(second.sequence > first.sequence);
+}
+
+#[test]
+fn a_notice_is_followed_a_second_time_if_it_says_so() {
+    for (again, next) in [(true, 15_000), (false, 70_000)] {
+        let mut publisher = following();
+        let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
+        publisher.stored(version, Ok(()), 1_000);
+        publisher.told(again, 10_000, PACE);
+        publisher.schedule.began(10_000);
+        publisher.schedule.succeeded(10_000, PACE, 10);
+        assert_eq!(publisher.next(10_000, false), Step::Wait(Some(next)), "{again}");
+    }
 }
 
 #[test]
