@@ -2,7 +2,7 @@
 // for what is more than included, in dollars, as developers.cloudflare.com had them in November 2026 (workers, kv,
 // durable-objects, analytics-engine: each its page on pricing).
 
-/** kind → [included in a month, dollars for a million more]. */
+/** what → [included in a month, dollars for a million more]. KV's lists have the price of its writes. */
 const PRICES = {
   requests: [10e6, 0.3],
   cpuMilliseconds: [30e6, 0.02],
@@ -17,9 +17,31 @@ const PRICES = {
 const POINTS = [10e6, 0.25];
 const SUBSCRIPTION = 5;
 
+/** What is looked at here, as `named` gives it. */
+export const NAMES = {
+  flags: "getFlags, 304 included",
+  anonymous: "postIdentity, without an identifier",
+  unchanged: "postIdentity, nothing changed",
+  changed: "postIdentity, one trait changed",
+  created: "postIdentity, a new identity with two traits",
+  document: "getEnvironmentDocument, an isolate's first in `FRESHNESS_SECONDS`",
+  evaluations: "countEvaluations, with an origin, a later one in `ANALYTICS_INTERVAL_SECONDS`",
+  look: "an isolate looks for a new document, with an origin",
+  lookKey: "an isolate looks whether a server key still holds",
+  refresh: "the origin is asked for a document that has not changed",
+};
+
 // What no test can count: the platform's processors and its storage are not here.
-/** Processor time of a request in milliseconds, HTTP included: about the column CPU of `make bench-http`. */
-const CPU_MS = { flags: 0.2, anonymous: 0.4, unchanged: 0.7, changed: 1, created: 2, document: 0.7 };
+/** Processor time of a request in milliseconds: what `make cost` measures, rounded up. A document asks as an identity does. */
+export const CPU_MS = {
+  [NAMES.flags]: 0.2,
+  [NAMES.anonymous]: 0.4,
+  [NAMES.unchanged]: 0.6,
+  [NAMES.changed]: 1.2,
+  [NAMES.created]: 5,
+  [NAMES.document]: 0.6,
+  [NAMES.evaluations]: 1.5,
+};
 /** How long a call keeps an object in memory, in milliseconds; rows that are written are confirmed in other places. */
 const OBJECT_MS = { read: 5, write: 30 };
 const OBJECT_GIGABYTES = 0.128;
@@ -31,62 +53,116 @@ const [FRESHNESS_SECONDS, REFRESH_SECONDS, DOCUMENT_SOFT_AGE_SECONDS] = [2, 60, 
 const SECONDS_A_MONTH = 30 * 24 * 60 * 60;
 const VOLUMES = { "1 M": 1e6, "100 M": 100e6, "10 B": 10e9 };
 
-/** What is counted. */
-const KINDS = {
-  flags: "`GET /flags/`, 304 included",
-  anonymous: "`POST /identities/` without an identifier",
-  unchanged: "`POST /identities/`, nothing changed; `GET /identities/`",
-  changed: "`POST /identities/`, one trait changed",
-  created: "`POST /identities/`, a new identity with two traits",
-  document: "`GET /environment-document/`, an isolate's first in `FRESHNESS_SECONDS`",
-  evaluations: "`POST /analytics/flags/`, with an origin, not batched with others",
-  lookAlone: "an isolate looks for a new document, without an origin",
-  look: "an isolate looks for a new document, with an origin",
-  lookKey: "an isolate looks whether a server key still holds",
-  refresh: "the origin is asked for a document that has not changed",
-};
-
-/** Who sends what: the share of each kind. */
+/** Who sends what: the share of each. */
+const MIXED = { [NAMES.flags]: 0.5, [NAMES.unchanged]: 0.4, [NAMES.changed]: 0.08, [NAMES.created]: 0.01, [NAMES.document]: 0.01 };
 const PROFILES = {
-  "only `GET /flags/`": { flags: 1 },
-  "only `POST /identities/` without an identifier": { anonymous: 1 },
-  "only `POST /identities/`, nothing changed": { unchanged: 1 },
-  "only `POST /identities/`, one trait changed": { changed: 1 },
-  "50 % flags, 40 % unchanged, 8 % changed, 1 % new, 1 % documents": {
-    flags: 0.5,
-    unchanged: 0.4,
-    changed: 0.08,
-    created: 0.01,
-    document: 0.01,
-  },
+  "only `GET /flags/`": { [NAMES.flags]: 1 },
+  "only `POST /identities/` without an identifier": { [NAMES.anonymous]: 1 },
+  "only `POST /identities/`, nothing changed": { [NAMES.unchanged]: 1 },
+  "only `POST /identities/`, one trait changed": { [NAMES.changed]: 1 },
+  "50 % flags, 40 % unchanged, 8 % changed, 1 % new, 1 % documents": MIXED,
+  "the same, and a report of evaluations to every ten": { ...scaled(MIXED, 10 / 11), [NAMES.evaluations]: 1 / 11 },
 };
 
-/** What was counted, as a table in Markdown. */
-export function countTable(counts) {
-  const columns = ["kvReads", "kvWrites", "objectRequests", "rowsRead", "rowsWritten"];
-  const rows = Object.entries(KINDS).map(([kind, name]) => [name, ...columns.map((column) => counts[kind][column])]);
-  return table(["one of these", "KV reads", "KV writes", "object requests", "rows read", "rows written"], rows);
+/** The columns of what is counted. */
+const COLUMNS = {
+  kvReads: "KV reads",
+  kvWrites: "KV writes or lists",
+  objectRequests: "object requests",
+  rowsRead: "rows read",
+  rowsWritten: "rows written",
+};
+const ADMINISTRATORS = "administrators, in an environment of 64 identities";
+const OTHERS = "SDKs, notices, pages";
+const BESIDES = "besides";
+
+/** What was counted, as a table in Markdown. What is the same but for the rows that are read is in one row. */
+export function countTable(counted, description) {
+  const operations = operationsOf(description);
+  const rows = [OTHERS, ADMINISTRATORS, BESIDES].flatMap((section) => {
+    const groups = new Map();
+    for (const each of counted.filter(({ operation }) => sectionOf(operations.get(operation)) === section)) {
+      const { rowsRead: _, ...same } = each.counts;
+      const group = JSON.stringify(same);
+      groups.set(group, [...(groups.get(group) ?? []), each]);
+    }
+    const rowOf = (group) => [labels(group, operations), ...Object.keys(COLUMNS).map((column) => range(group.map(({ counts }) => counts[column])))];
+    return [[`**${section}**`, ...Object.keys(COLUMNS).map(() => "")], ...[...groups.values()].map(rowOf)];
+  });
+  return table(["one of these", ...Object.values(COLUMNS)], rows);
 }
 
 /** Dollars a month, as a table in Markdown. */
-export function costTable(counts) {
+export function costTable(counted) {
+  const counts = Object.fromEntries(counted.map((each) => [named(each), each.counts]));
   const ofProfile = (shares) => (requests) => {
     const times = scaled(shares, requests);
-    return cost(counts, { ...times, ...upToDate(requests, times.document ?? 0) });
+    return cost(counts, { ...times, ...upToDate(requests, times[NAMES.document] ?? 0) });
   };
   const rows = Object.entries(PROFILES).map(([name, shares]) => [name, ...Object.values(VOLUMES).map(ofProfile(shares)).map(dollars)]);
   const points = Object.values(VOLUMES).map((requests) => dollars(price(requests, POINTS)));
   return table(["requests a month", ...Object.keys(VOLUMES)], [...rows, ["a data point for each, once they are billed", ...points]]);
 }
 
-/** Dollars for so many of each kind: the subscription, and of everything what is more than included at its price. */
+/** What distinguishes something that was counted. */
+export function named({ operation, circumstances }) {
+  return [operation, circumstances].filter(Boolean).join(", ");
+}
+
+/** operationId → {method, path, isAdministrators}. */
+export function operationsOf({ paths }) {
+  const operations = new Map();
+  for (const [path, item] of Object.entries(paths)) {
+    for (const [method, { operationId, security }] of Object.entries(item).filter(([name]) => name !== "parameters")) {
+      const isAdministrators = security.some((scheme) => "AdminCredential" in scheme);
+      operations.set(operationId, { method: method.toUpperCase(), path: shortened(path), isAdministrators });
+    }
+  }
+  return operations;
+}
+
+function sectionOf(operation) {
+  if (operation === undefined) return BESIDES;
+  return operation.isAdministrators ? ADMINISTRATORS : OTHERS;
+}
+
+/** What is the same in every path of its kind is left out. */
+function shortened(path) {
+  return path
+    .replace(/^\/api\/v1\/(environments\/)?environments\/\{environment_key\}\//, "…/")
+    .replace(/^…\/edge-identities\/\{identity_uuid\}/, "…/{uuid}")
+    .replace(/^\/edge\/environments\/\{environment_key\}\//, "/edge/…/")
+    .replace("{featurestate_uuid}", "{uuid}");
+}
+
+/** What a group has, by circumstances: each path once, with its methods. */
+function labels(group, operations) {
+  const all = new Map();
+  for (const { operation, circumstances } of group.filter(({ operation }) => operation !== null)) {
+    const { method, path } = operations.get(operation);
+    const paths = all.get(circumstances) ?? new Map();
+    all.set(circumstances, paths.set(path, new Set([...(paths.get(path) ?? []), method])));
+  }
+  const routes = Array.from(all, ([circumstances, paths]) => {
+    const named = Array.from(paths, ([path, methods]) => `\`${[...methods].join(", ")} ${path}\``).join(", ");
+    return circumstances === "" ? named : `${named} (${circumstances})`;
+  });
+  return [...routes, ...group.filter(({ operation }) => operation === null).map(({ circumstances }) => circumstances)].join("; ");
+}
+
+function range(numbers) {
+  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+  return least === most ? String(least) : `${least} to ${most}`;
+}
+
+/** Dollars for so many of each: the subscription, and of everything what is more than included at its price. */
 function cost(counts, times) {
   const used = Object.fromEntries(Object.keys(PRICES).map((kind) => [kind, 0]));
-  for (const [kind, number] of Object.entries(times)) {
-    for (const [what, count] of Object.entries(counts[kind])) used[what] += count * number;
-    if (kind in CPU_MS) used.requests += number;
-    used.cpuMilliseconds += (CPU_MS[kind] ?? 0) * number;
-    const held = counts[kind].objectRequests * (counts[kind].rowsWritten > 0 ? OBJECT_MS.write : OBJECT_MS.read);
+  for (const [name, number] of Object.entries(times)) {
+    for (const [what, count] of Object.entries(counts[name])) used[what] += count * number;
+    if (name in CPU_MS) used.requests += number;
+    used.cpuMilliseconds += (CPU_MS[name] ?? 0) * number;
+    const held = counts[name].objectRequests * (counts[name].rowsWritten > 0 ? OBJECT_MS.write : OBJECT_MS.read);
     used.gigabyteSeconds += (held / 1000) * OBJECT_GIGABYTES * number;
   }
   return Object.entries(used).reduce((sum, [what, amount]) => sum + price(amount, PRICES[what]), SUBSCRIPTION);
@@ -96,9 +172,9 @@ function cost(counts, times) {
 function upToDate(requests, keyed) {
   const looks = (seconds) => (ISOLATES * ENVIRONMENTS * SECONDS_A_MONTH) / seconds;
   return {
-    look: Math.min(requests, looks(FRESHNESS_SECONDS)),
-    lookKey: Math.min(keyed, looks(DOCUMENT_SOFT_AGE_SECONDS)),
-    refresh: (ENVIRONMENTS * SECONDS_A_MONTH) / REFRESH_SECONDS,
+    [NAMES.look]: Math.min(requests, looks(FRESHNESS_SECONDS)),
+    [NAMES.lookKey]: Math.min(keyed, looks(DOCUMENT_SOFT_AGE_SECONDS)),
+    [NAMES.refresh]: (ENVIRONMENTS * SECONDS_A_MONTH) / REFRESH_SECONDS,
   };
 }
 

@@ -1,7 +1,55 @@
-// `make cost`: prints the README's tables of what is billed, counted anew.
+// `make cost`: prints the README's tables of what is billed, counted anew; and, where there are wrk and /proc, the
+// processor time that bill.mjs takes for granted, measured anew.
 
+import { load, requireWrk } from "../tests/bench/http/load.mjs";
 import { count } from "../tests/e2e/counts.mjs";
-import { costTable, countTable } from "./bill.mjs";
+import { startFlagsmith, TOKEN } from "../tests/e2e/flagsmith.mjs";
+import { FIXTURES, startEdge } from "../tests/e2e/harness.mjs";
+import { Caller } from "../tests/e2e/operations.mjs";
+import { costTable, countTable, CPU_MS, NAMES } from "./bill.mjs";
+import { describe } from "./openapi.mjs";
 
-const counts = await count();
-console.log(`${countTable(counts)}\n\n${costTable(counts)}`);
+const SECONDS = 4;
+
+const counted = await count();
+console.log(`${countTable(counted, describe(""))}\n\n${costTable(counted)}\n`);
+try {
+  requireWrk();
+} catch (error) {
+  console.log(`Processor time is not measured: ${error.message}`);
+  process.exit();
+}
+const flagsmith = await startFlagsmith(FIXTURES);
+flagsmith.origin.on("POST", /analytics/, { status: 200 });
+const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN, LOG_REQUESTS: 0 } });
+try {
+  // The runtime's, with HTTP and the objects in it: more than is billed.
+  for (const [name, sent] of Object.entries(requests(new Caller(edge)))) {
+    for (const request of sent.slice(0, 64)) await edge.request(request);
+    await load(edge, sent, 1);
+    const { cpu } = await load(edge, sent, SECONDS);
+    console.log(`${name}: ${cpu === null ? "not measured" : `${(cpu / 1000).toFixed(2)} ms`}; taken for ${CPU_MS[name]} ms`);
+  }
+} finally {
+  await edge.close();
+  await flagsmith.close();
+}
+
+/** What is sent in turn to measure each. */
+function requests(caller) {
+  const post = (number, plan) => {
+    const traits = [{ trait_key: "plan", trait_value: plan }, { trait_key: "country", trait_value: "BE" }];
+    return caller.sdk("POST", "identities/", { identifier: `measured-${number}`, traits });
+  };
+  const numbers = (count) => Array.from({ length: count }, (_, number) => number);
+  return {
+    [NAMES.flags]: [caller.sdk("GET", "flags/")],
+    [NAMES.anonymous]: [caller.sdk("POST", "identities/", { identifier: "", transient: true, traits: [] })],
+    [NAMES.unchanged]: numbers(64).map((number) => post(number, "basic")),
+    [NAMES.changed]: numbers(1024).map((number) => post(number % 64, `plan ${number}`)),
+    // More than there is time for.
+    [NAMES.created]: numbers(50_000).map((number) => post(64 + number, "basic")),
+    [NAMES.document]: [caller.server("GET", "environment-document/")],
+    [NAMES.evaluations]: [caller.counts()],
+  };
+}

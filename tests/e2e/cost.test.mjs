@@ -5,14 +5,25 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { costTable, countTable } from "../../.make/bill.mjs";
+import { costTable, countTable, operationsOf } from "../../.make/bill.mjs";
+import { describe } from "../../.make/openapi.mjs";
 import { count } from "./counts.mjs";
 import { ROOT } from "./harness.mjs";
+import { ADMIN, PUBLIC, WITH_ORIGIN } from "./operations.mjs";
+
+const DESCRIPTION = describe("");
+
+test("every operation of the API's description is counted", () => {
+  const counted = [...PUBLIC, ...ADMIN, ...WITH_ORIGIN].map(([operation]) => operation).filter((operation) => operation !== null);
+  const described = operationsOf(DESCRIPTION);
+  assert.ok(described.size > 40);
+  assert.deepEqual([...new Set(counted)].sort(), [...described.keys()].sort());
+});
 
 test("the README's tables of what is billed are those that are counted", async () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-  const counts = await count();
-  for (const table of [countTable(counts), costTable(counts)]) {
+  const counted = await count();
+  for (const table of [countTable(counted, DESCRIPTION), costTable(counted)]) {
     assert.ok(readme.includes(table), `the README should have this:\n\n${table}\n`);
   }
 });

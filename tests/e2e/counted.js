@@ -1,4 +1,5 @@
-// The worker, which logs what an account is billed for: each call of an object, with the rows that it touched.
+// The worker, which logs what an account is billed for: each call of an object when it begins, and when it ends with the
+// rows that it touched and when the object's alarm is due, in milliseconds.
 
 import entry, * as objects from "./entry.js";
 
@@ -24,11 +25,14 @@ function counted(name) {
     static {
       for (const method of Object.getOwnPropertyNames(Class.prototype).filter((name) => name !== "constructor")) {
         this.prototype[method] = async function (...parameters) {
+          const id = this.ctx.id.toString();
+          console.log(JSON.stringify({ calling: name, id }));
           try {
             return await Class.prototype[method].apply(this, parameters);
           } finally {
             const [rowsRead, rowsWritten] = this.#rows();
-            console.log(JSON.stringify({ called: name, method, rowsRead, rowsWritten }));
+            const alarm = await this.ctx.storage.getAlarm();
+            console.log(JSON.stringify({ called: name, id, method, rowsRead, rowsWritten, alarm }));
           }
         };
       }

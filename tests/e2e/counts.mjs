@@ -1,86 +1,112 @@
-// What an account is billed for, counted on a worker that works: of each kind of request, and of what goes on without any.
-
-import assert from "node:assert/strict";
+// What an account is billed for, counted on a worker that works: of each operation of the API's description, and of what
+// goes on without any request.
 
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, startEdge } from "./harness.mjs";
+import { ADMIN, Caller, PUBLIC, VARIABLES, WITH_ORIGIN } from "./operations.mjs";
 
 const COUNTED = { entry: "tests/e2e/counted.js" };
-const ANALYTICS = "/api/v1/analytics/flags/";
-const NOTHING = { kvReads: 0, kvWrites: 0, objectRequests: 0, rowsRead: 0, rowsWritten: 0 };
 /** Longer than a count takes, so that nothing is looked up again meanwhile. */
-const AGES = { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 };
+const AGES = { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600, DISCOVERY_SECONDS: 3600 };
+const PUBLISHED = { ORIGIN_API_TOKEN: TOKEN, REFRESH_SECONDS: 3600, ANALYTICS_INTERVAL_SECONDS: 2 };
+/** What an alarm that is due later does is not counted. */
+const SOON_MS = 60_000;
 
-/** kind of .make/bill.mjs → {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten} for one of it. */
+/**
+ * [{operation, circumstances, counts}], of which `operation` is null for what is none of the description, and `counts` is
+ * {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten}. KV's lists are among its writes: they have their price.
+ */
 export async function count() {
-  return { ...(await ofRequests()), ...(await ofLookUps()), ...(await ofRefreshes()) };
+  const all = [withoutOrigin(PUBLIC), withoutOrigin(ADMIN), withOrigin(), lookUps(), refreshes()];
+  return (await Promise.all(all)).flat();
 }
 
-/** Of SDKs' requests, to an isolate that knows the environment, and to objects that have just been woken. */
-async function ofRequests() {
-  const counts = {};
-  const edge = await startEdge({ ...COUNTED, variables: AGES });
-  const [{ key, serverKeys }] = edge.environments;
-  const client = { "X-Environment-Key": key };
-  const server = { "X-Environment-Key": serverKeys[0].key };
-  const post = (identity) => ({
-    method: "POST",
-    path: "/api/v1/identities/",
-    headers: { ...client, "Content-Type": "application/json" },
-    body: JSON.stringify(identity),
-  });
-  const traits = (plan) => [
-    { trait_key: "plan", trait_value: plan },
-    { trait_key: "country", trait_value: "BE" },
-  ];
-  const ada = { identifier: "ada", traits: traits("basic") };
-  const of = async (kind, request, calls) => {
-    await edge.stop();
-    await edge.start();
-    for (const headers of [client, server]) await edge.request({ path: "/api/v1/flags/", headers });
-    counts[kind] = await counted(edge, calls, async () => assert.ok((await edge.request(request)).status < 300, kind));
-  };
+/** Each by an isolate that knows the environment, and objects that have just been woken. */
+async function withoutOrigin(operations) {
+  const edge = await startEdge({ ...COUNTED, variables: { ...AGES, ...VARIABLES } });
   try {
-    // So many that every shard of the directory has been made.
-    for (let number = 0; number < 64; number += 1) await edge.request(post({ identifier: `earlier ${number}` }));
-    await settled(edge);
-    await of("flags", { path: "/api/v1/flags/", headers: client }, 0);
-    await of("anonymous", post({ identifier: "", transient: true, traits: traits("basic") }), 0);
-    // The identity, its alarm, and the directory that this tells.
-    await of("created", post(ada), 3);
-    await of("unchanged", post(ada), 1);
-    await of("changed", post({ ...ada, traits: traits("premium") }), 1);
-    await of("document", { path: "/api/v1/environment-document/", headers: server }, 1);
+    const caller = new Caller(edge);
+    await caller.populate();
+    return await each(caller, operations);
   } finally {
     await edge.close();
   }
-  return counts;
 }
 
-/** Of an isolate that looks whether there is a new document; and of evaluations, which go to the origin. */
-async function ofLookUps() {
-  const alone = await startEdge({ ...COUNTED, variables: { ...AGES, DOCUMENT_HARD_AGE_SECONDS: 0, DOCUMENT_SOFT_AGE_SECONDS: 0 } });
+async function withOrigin() {
   const flagsmith = await startFlagsmith(FIXTURES);
-  flagsmith.origin.on("POST", ANALYTICS, { status: 200 });
-  const published = { ORIGIN_API_TOKEN: TOKEN, FRESHNESS_SECONDS: 0, REFRESH_SECONDS: 3600, ANALYTICS_INTERVAL_SECONDS: 1 };
-  const behind = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables: { ...AGES, ...published } });
+  flagsmith.origin.on("POST", /analytics/, { status: 200 });
+  flagsmith.origin.on("GET", /swagger/, { body: {} });
+  const variables = { ...AGES, ...VARIABLES, ...PUBLISHED, FRESHNESS_SECONDS: 3600 };
+  const edge = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables });
   // The origin's documents are asked for where there are none.
+  edge.kv.entries.clear();
+  try {
+    const caller = new Caller(edge, flagsmith);
+    await isServed(caller);
+    // The object that keeps them has been there before.
+    await caller.send(caller.counts());
+    const counts = await each(caller, WITH_ORIGIN);
+    return [...counts, await batched(caller, counts[0])];
+  } finally {
+    await edge.close();
+    await flagsmith.close();
+  }
+}
+
+async function each(caller, operations) {
+  const counted = [];
+  for (const [operation, circumstances, prepare] of operations) {
+    const request = await prepare(caller);
+    await woken(caller);
+    counted.push({ operation, circumstances, counts: await counts(caller.edge, () => caller.send(request)) });
+  }
+  return counted;
+}
+
+/** Evaluations that come after others, and before these are sent on. */
+async function batched(caller, { operation, counts: alone }) {
+  await woken(caller);
+  const both = await counts(caller.edge, async () => {
+    await caller.send(caller.counts());
+    await caller.send(caller.counts());
+  });
+  return { operation, circumstances: "with an origin, a later one in `ANALYTICS_INTERVAL_SECONDS`", counts: without(both, alone) };
+}
+
+/** A runtime that has just been started, in which the isolate knows the environment. */
+async function woken(caller) {
+  await rest(caller.edge);
+  await caller.edge.stop();
+  await caller.edge.start();
+  await isServed(caller);
+}
+
+async function isServed(caller) {
+  for (const request of [caller.sdk("GET", "flags/"), caller.server("GET", "flags/")]) {
+    await eventually(async () => (await caller.edge.request(request)).status === 200, "the environment is served");
+  }
+  await rest(caller.edge);
+}
+
+/** Of an isolate that looks whether there is a new document, and whether a server key still holds. */
+async function lookUps() {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  const alone = await startEdge({ ...COUNTED, variables: { ...AGES, DOCUMENT_HARD_AGE_SECONDS: 0, DOCUMENT_SOFT_AGE_SECONDS: 0 } });
+  const behind = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables: { ...AGES, ...PUBLISHED, FRESHNESS_SECONDS: 0 } });
   behind.kv.entries.clear();
   try {
-    const look = async (edge, calls) => {
-      const request = { path: "/api/v1/flags/", headers: { "X-Environment-Key": edge.environments[0].key } };
-      await eventually(async () => (await edge.request(request)).status === 200, "it is served");
-      await settled(edge);
-      return counted(edge, calls, () => edge.request(request));
+    const look = async (edge, name = "sdk") => {
+      const caller = new Caller(edge);
+      await isServed(caller);
+      return counts(edge, () => caller.send(caller[name]("GET", "flags/")));
     };
-    const [lookAlone, found] = [await look(alone, 0), await look(behind, 1)];
-    const server = { "X-Environment-Key": alone.environments[0].serverKeys[0].key };
-    const both = await counted(alone, 0, () => alone.request({ path: "/api/v1/flags/", headers: server }));
-    const headers = { "X-Environment-Key": behind.environments[0].key, "Content-Type": "application/json" };
-    const report = { method: "POST", path: ANALYTICS, headers, body: '{"free_shipping_threshold": 3}' };
-    // The look, the report, and the alarm that sends it on.
-    const evaluations = await counted(behind, 3, () => behind.request(report));
-    return { lookAlone, look: found, lookKey: without(both, lookAlone), evaluations: without(evaluations, found) };
+    const [document, published, both] = [await look(alone), await look(behind), await look(alone, "server")];
+    return [
+      { operation: null, circumstances: "an isolate looks for a new document, without an origin", counts: document },
+      { operation: null, circumstances: "an isolate looks for a new document, with an origin", counts: published },
+      { operation: null, circumstances: "an isolate looks whether a server key still holds", counts: without(both, document) },
+    ];
   } finally {
     await alone.close();
     await behind.close();
@@ -89,19 +115,20 @@ async function ofLookUps() {
 }
 
 /** Of an environment's object that asks the origin and hears nothing new. */
-async function ofRefreshes() {
+async function refreshes() {
   const flagsmith = await startFlagsmith(FIXTURES);
-  const variables = { ...AGES, ORIGIN_API_TOKEN: TOKEN, FRESHNESS_SECONDS: 3600, REFRESH_SECONDS: 1 };
+  const variables = { ...AGES, ...PUBLISHED, FRESHNESS_SECONDS: 3600, REFRESH_SECONDS: 1 };
   const edge = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables });
   edge.kv.entries.clear();
   try {
-    const path = "/api/v1/flags/";
-    await edge.request({ path, headers: { "X-Environment-Key": edge.environments[0].key } });
-    const alarms = () => calls(edge).filter(({ called, method }) => called === "EnvironmentObject" && method === "alarm");
+    const caller = new Caller(edge);
+    await edge.request(caller.sdk("GET", "flags/"));
+    const alarms = () => ended(edge.log).filter(({ called, method }) => called === "EnvironmentObject" && method === "alarm");
     // The first ones publish.
     await eventually(() => alarms().length >= 8, "the origin is asked again and again", 30_000);
     const { rowsRead, rowsWritten } = alarms().at(-1);
-    return { refresh: { ...NOTHING, objectRequests: 1, rowsRead, rowsWritten } };
+    const counts = { kvReads: 0, kvWrites: 0, objectRequests: 1, rowsRead, rowsWritten };
+    return [{ operation: null, circumstances: "the origin is asked for a document that has not changed", counts }];
   } finally {
     await edge.close();
     await flagsmith.close();
@@ -112,33 +139,55 @@ function without(counts, others) {
   return Object.fromEntries(Object.entries(counts).map(([what, count]) => [what, count - others[what]]));
 }
 
-/** What `work` is billed for, which calls objects so many times. */
-async function counted(edge, expected, work) {
-  const before = [calls(edge).length, edge.kv.requests.length, edge.kv.writes.length];
+/** What `work` is billed for, and what it sets going. */
+async function counts(edge, work) {
+  const [from, { ...before }] = [edge.log.length, edge.kv.operations];
+  const answered = answers(edge);
   await work();
-  await eventually(() => calls(edge).length >= before[0] + expected, `${expected} calls are made`);
-  await settled(edge);
-  const made = calls(edge).slice(before[0]);
+  // What a request has done is in the log before that it was answered.
+  await eventually(() => answers(edge) > answered, "the answer is in the log");
+  await rest(edge, from);
+  const made = ended(edge.log.slice(from));
   const sum = (field) => made.reduce((total, call) => total + call[field], 0);
+  const kv = (kind) => edge.kv.operations[kind] - before[kind];
   return {
-    kvReads: edge.kv.requests.length - before[1],
-    kvWrites: edge.kv.writes.length - before[2],
+    kvReads: kv("read"),
+    kvWrites: kv("write") + kv("list") + kv("delete"),
     objectRequests: made.length,
     rowsRead: sum("rowsRead"),
     rowsWritten: sum("rowsWritten"),
   };
 }
 
-/** Resolves once nothing more has been counted for a while. */
-async function settled(edge) {
-  const state = () => [calls(edge).length, edge.kv.requests.length, edge.kv.writes.length].join();
-  let [last, since] = [state(), Date.now()];
-  await eventually(() => {
-    if (state() !== last) [last, since] = [state(), Date.now()];
-    return Date.now() - since >= 500;
-  }, "it has come to rest");
+/** Resolves once no object is at work or will soon be, and that for a while. */
+async function rest(edge, from = 0) {
+  let [length, since] = [0, Date.now()];
+  const isOver = () => {
+    const log = edge.log.slice(from);
+    if (log.length !== length) [length, since] = [log.length, Date.now()];
+    return Date.now() - since >= 200 && !atWork(log);
+  };
+  await eventually(isOver, "it has come to rest", 30_000);
 }
 
-function calls(edge) {
-  return [...edge.log.matchAll(/^\{"called".*\}$/gm)].map(([line]) => JSON.parse(line));
+/** Whether an object is, or its alarm is due soon. */
+function atWork(log) {
+  const objects = new Map();
+  for (const { calling, id, alarm } of calls(log)) {
+    const object = objects.get(id) ?? { begun: 0, alarm: null };
+    objects.set(id, calling === undefined ? { begun: object.begun - 1, alarm } : { begun: object.begun + 1, alarm: null });
+  }
+  return [...objects.values()].some(({ begun, alarm }) => begun > 0 || (alarm !== null && alarm < Date.now() + SOON_MS));
+}
+
+function ended(log) {
+  return calls(log).filter(({ called }) => called !== undefined);
+}
+
+function calls(log) {
+  return [...log.matchAll(/^\{"call(?:ing|ed)".*\}$/gm)].map(([line]) => JSON.parse(line));
+}
+
+function answers(edge) {
+  return [...edge.log.matchAll(/^\{"route":/gm)].length;
 }

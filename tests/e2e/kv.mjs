@@ -20,6 +20,8 @@ class Kv {
   requests = [];
   /** The keys that were written, in order. */
   writes = [];
+  /** How many requests of each kind there were, as they are billed. */
+  operations = { read: 0, list: 0, write: 0, delete: 0 };
   /** What a reader is shown of a key; the real KV shows a change late. */
   view = (key) => this.entries.get(key);
   /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing, to a reader) or "stall" (no answer). */
@@ -53,6 +55,7 @@ class Kv {
     const { pathname, searchParams } = new URL(request.url, "http://kv");
     const key = decodeURIComponent(pathname.slice(1));
     this.requests.push(key);
+    this.operations[operation(request.method, key)] += 1;
     const way = this.behaviour(key);
     if (way === "stall") return;
     if (way === "fail") return send(response, 500, "storage failure");
@@ -80,6 +83,11 @@ class Kv {
     const keys = names.slice(0, this.pageLength).map((name) => ({ name, metadata: JSON.stringify(this.metadata.get(name)) }));
     return keys.length === names.length ? { keys, list_complete: true } : { keys, list_complete: false, cursor: keys.at(-1)?.name ?? "" };
   }
+}
+
+function operation(method, key) {
+  if (method === "PUT" || method === "DELETE") return method === "PUT" ? "write" : "delete";
+  return key === "" ? "list" : "read";
 }
 
 function send(response, status, body) {
