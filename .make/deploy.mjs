@@ -1,6 +1,6 @@
-// `make deploy`: looks at what would be uploaded, asks for the secrets that are not there, and has wrangler put the worker,
-// its namespaces, its cron trigger and the secrets in place. With DRY_RUN it only looks, which needs no account and no
-// network.
+// `make deploy`: looks at what is set and at what would be uploaded, asks for the secrets that are not there, and has
+// wrangler put the worker, its namespaces, its cron trigger and the secrets in place. With DRY_RUN it only looks at what
+// would be uploaded, which needs no account and no network.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { unstable_readConfig as readConfig } from "wrangler";
 
 import { inspect } from "./bundle.mjs";
 import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
-import { variableArguments } from "./settings.mjs";
+import { faultsOf, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const BUNDLE = ".wrangler/bundle";
@@ -17,14 +17,20 @@ const BUNDLE = ".wrangler/bundle";
 const settings = readConfig({ config: "wrangler.toml" });
 
 try {
-  check();
+  if (!process.env.DRY_RUN) checkSettings();
+  checkBundle();
   if (!process.env.DRY_RUN) await deploy();
 } catch (error) {
   console.error(error.message);
   process.exit(1);
 }
 
-function check() {
+function checkSettings() {
+  const faults = faultsOf([...Object.entries(settings.vars), ...Object.entries(process.env)]);
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+}
+
+function checkBundle() {
   rmSync(BUNDLE, { recursive: true, force: true });
   const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE], "pipe");
   if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
@@ -36,10 +42,12 @@ function check() {
 async function deploy() {
   requireLogin();
   const there = secretsThere();
-  const hasOrigin = Boolean(process.env.ORIGIN_URL || settings.vars.ORIGIN_URL);
-  const asked = missing(there, hasOrigin);
+  // One that an earlier deployment was given stays.
+  const hadOrigin = there !== null && Boolean(deployedVariable("ORIGIN_URL"));
+  const hasOrigin = hadOrigin || Boolean(process.env.ORIGIN_URL || settings.vars.ORIGIN_URL);
+  const asked = missing(there, hasOrigin, hadOrigin);
   const given = await collect(new Set([...asked, ...givenAnew()]));
-  const lacking = asked.filter(({ name }) => !given.has(name)).map(({ name }) => name);
+  const lacking = asked.filter(({ name, instead }) => !given.has(name) && !given.has(instead)).map(({ name }) => name);
   const output = `${BUNDLE}/deployed.ndjson`;
   // Variables that an earlier deployment was given stay, as secrets do.
   const command = (...more) => ["deploy", "--keep-vars", ...variableArguments(), ...more];
@@ -65,6 +73,22 @@ function secretsThere() {
   // What wrangler says of a worker that the account does not have.
   if (/Worker "[^"]*" not found/.test(`${stdout}${stderr}`)) return null;
   throw new Error(`${stdout}${stderr}`);
+}
+
+/** What the worker has for a variable now, if anything. */
+function deployedVariable(name) {
+  const deployment = wrangler(["deployments", "status", "--json"], "pipe");
+  // What wrangler says of a worker that only has secrets.
+  if (/has no deployments/.test(`${deployment.stdout}${deployment.stderr}`)) return undefined;
+  const [{ version_id: id }] = answerOf(deployment).versions;
+  const { resources } = answerOf(wrangler(["versions", "view", id, "--json"], "pipe"));
+  return resources.bindings.find((binding) => binding.name === name)?.text;
+}
+
+/** The JSON that a run of wrangler has printed. */
+function answerOf({ status, stdout, stderr }) {
+  if (status !== 0) throw new Error(`${stdout}${stderr}`);
+  return JSON.parse(stdout.slice(stdout.indexOf("{")));
 }
 
 /** Where wrangler says that the worker is. */

@@ -10,16 +10,16 @@ import { Writable } from "node:stream";
 import { SECRETS } from "./settings.mjs";
 
 /**
- * The secrets to ask for: at the first deployment all that can be of use; later only what the worker cannot publish
- * without. `there`: the names of those that are set; null before the first deployment.
+ * The secrets to ask for: at the first deployment, and at the first with an origin, all that have come to be of use; later
+ * only what the worker cannot publish without. `there`: the names of those that are set; null before the first deployment.
  */
-export function missing(there, hasOrigin) {
+export function missing(there, hasOrigin, hadOrigin) {
   const set = new Set(there ?? []);
   const publishes = set.has("ORIGIN_API_TOKEN") || set.has("SERVER_KEYS");
   return SECRETS.filter(({ name, ofOrigin }) => {
     if (set.has(name) || (ofOrigin && !hasOrigin)) return false;
     const credential = name === "ORIGIN_API_TOKEN" || name === "SERVER_KEYS";
-    return credential ? !publishes : there === null;
+    return credential ? !publishes : there === null || (ofOrigin && !hadOrigin);
   });
 }
 
@@ -31,10 +31,10 @@ export function givenAnew(environment = process.env) {
 /** Those of `secrets` that the environment has, else those that the person at `input` gives: name → what is stored. */
 export async function collect(secrets, { environment = process.env, input = process.stdin, output = process.stdout } = {}) {
   const given = new Map();
-  for (const { name, purpose, instead, stored = (value) => value } of secrets) {
-    if (instead !== undefined && given.has(instead)) continue;
-    const value = environment[name] || (input.isTTY ? stored(await ask(name, purpose, input, output)) : "");
-    if (value !== "" && value !== stored("")) given.set(name, value);
+  for (const secret of secrets) {
+    const isNeedless = given.has(secret.instead) || Boolean(environment[secret.instead]);
+    const value = environment[secret.name] || (input.isTTY && !isNeedless ? await answer(secret, input, output) : "");
+    if (value !== "") given.set(secret.name, value);
   }
   return given;
 }
@@ -51,6 +51,17 @@ export function withSecretsFile(secrets, use) {
   } finally {
     remove();
     process.off("exit", remove);
+  }
+}
+
+/** What is stored of what the person says, who is asked again where that cannot work. */
+async function answer({ name, purpose, fault, typed }, input, output) {
+  for (;;) {
+    const said = await ask(name, purpose, input, output);
+    if (said === "") return "";
+    const wrong = (typed?.fault ?? fault)(said);
+    if (wrong === null) return typed?.stored(said) ?? said;
+    output.write(`${name} ${wrong}.\n`);
   }
 }
 

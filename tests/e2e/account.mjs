@@ -18,6 +18,8 @@ class Account {
   /** KV namespaces: id → {title, entries: key → base64}. */
   namespaces = new Map();
   schedules = [];
+  /** How many requests there were. */
+  requests = 0;
   /** Names of secrets. */
   secrets = new Set();
   #bindings = null;
@@ -39,6 +41,7 @@ class Account {
   }
 
   async #take(request, response) {
+    this.requests += 1;
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
     const { pathname } = new URL(request.url, "http://account");
@@ -72,7 +75,9 @@ class Account {
       case "GET workers/scripts":
         return { result: isThere ? [{ id: "flagsmith-edge-worker", migration_tag: this.#migration }] : [] };
       case "GET workers/scripts/*/deployments":
-        return { result: { deployments: [] } };
+        return { result: { deployments: isThere ? [{ id: "deployment", versions: [{ version_id: "version", percentage: 100 }] }] : [] } };
+      case "GET workers/scripts/*/versions/version":
+        return isThere ? { result: { id: "version", resources: { bindings: this.#bindings } } } : NOT_FOUND;
       case "GET workers/subdomain":
         return { result: { subdomain: "stand-in" } };
       case "GET workers/scripts/*/subdomain":
@@ -115,6 +120,12 @@ class Account {
     if (id === undefined) return { status: 404, errors: [{ code: 7000, message: `The stand-in has nothing for ${what}` }] };
     for (const { key, value } of JSON.parse(body)) this.namespaces.get(id).entries.set(key, value);
     return { result: { successful_key_count: 1, unsuccessful_keys: [] } };
+  }
+
+  /** Removes a secret, as wrangler's `secret delete` does. */
+  remove(name) {
+    this.secrets.delete(name);
+    this.#bindings = this.#bindings.filter((binding) => binding.name !== name);
   }
 
   /** The value of a variable or secret. */

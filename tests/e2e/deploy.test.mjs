@@ -15,7 +15,7 @@ import { unstable_readConfig as readConfig } from "wrangler";
 import { bindings, documentedBindings, documentedSettings, inspect } from "../../.make/bundle.mjs";
 import { documentEntry } from "../../.make/environments.mjs";
 import { collect, missing, withSecretsFile } from "../../.make/secrets.mjs";
-import { SECRETS, VARIABLES } from "../../.make/settings.mjs";
+import { faultsOf, SECRETS, VARIABLES } from "../../.make/settings.mjs";
 import { startAccount } from "./account.mjs";
 import { ROOT } from "./harness.mjs";
 
@@ -39,7 +39,7 @@ test("an empty account has the whole worker after one command, and a second one 
   // The platform's own log lines have the URL, and with that the identifier.
   assert.equal(metadata.observability.logs.invocation_logs, false);
   assert.ok(!first.output.includes(TOKEN), "a secret is shown");
-  assert.match(first.output, /npx wrangler secret put.*WEBHOOK_SECRET/);
+  assert.match(first.output, /npx wrangler secret put <name>: SSE_AUTHENTICATION_TOKEN, WEBHOOK_SECRET, ADMIN_KEY_SHA256$/m);
   assert.match(first.output, /https:\/\/flagsmith-edge-worker\.stand-in\.workers\.dev/);
 
   // As make runs it, to which a variable that is not set is an empty one.
@@ -51,6 +51,12 @@ test("an empty account has the whole worker after one command, and a second one 
   assert.deepEqual(settings, [TOKEN, "https://flagsmith.example.com", "5"]);
   assert.equal(account.uploads[1].metadata.migrations, undefined);
   assert.doesNotMatch(second.output, /Not set/);
+
+  // Nothing can be published any more. That there is an origin is known although nobody says so.
+  account.remove("ORIGIN_API_TOKEN");
+  const third = await run(".make/deploy.mjs", account, { ORIGIN_URL: "" });
+  assert.equal(third.status, 0, third.output);
+  assert.match(third.output, /Not set.*: ORIGIN_API_TOKEN, SERVER_KEYS$/m);
 
   // A secret that is given anew replaces the one that is set.
   const rotated = await run(".make/deploy.mjs", account, { ORIGIN_API_TOKEN: `${TOKEN}.2`, WEBHOOK_SECRET: "given later" });
@@ -67,13 +73,15 @@ test("an empty account has the whole worker after one command, and a second one 
 });
 
 test("the first deployment asks for what can be of use, a later one for what is needed", () => {
-  const names = (there, hasOrigin) => missing(there, hasOrigin).map(({ name }) => name);
+  const names = (there, hasOrigin, hadOrigin) => missing(there, hasOrigin, hadOrigin).map(({ name }) => name);
   const all = SECRETS.map(({ name }) => name);
-  assert.deepEqual(names(null, true), all);
-  assert.deepEqual(names(null, false), ["ADMIN_KEY_SHA256"]);
-  assert.deepEqual(names([], true), ["ORIGIN_API_TOKEN", "SERVER_KEYS"]);
-  assert.deepEqual(names(["SERVER_KEYS"], true), []);
-  assert.deepEqual(names([], false), []);
+  assert.deepEqual(names(null, true, false), all);
+  assert.deepEqual(names(null, false, false), ["ADMIN_KEY_SHA256"]);
+  assert.deepEqual(names([], true, true), ["ORIGIN_API_TOKEN", "SERVER_KEYS"]);
+  assert.deepEqual(names(["SERVER_KEYS"], true, true), []);
+  assert.deepEqual(names([], false, false), []);
+  // The first one with an origin.
+  assert.deepEqual(names(["WEBHOOK_SECRET"], true, false), ["ORIGIN_API_TOKEN", "SERVER_KEYS", "SSE_AUTHENTICATION_TOKEN"]);
 });
 
 test("a person is asked once for each, and what is typed is not shown", async () => {
@@ -82,25 +90,79 @@ test("a person is asked once for each, and what is typed is not shown", async ()
   let shown = "";
   output.setEncoding("utf8").on("data", (text) => {
     shown += text;
-    const answers = { ORIGIN_API_TOKEN: TOKEN, SSE_AUTHENTICATION_TOKEN: "", WEBHOOK_SECRET: "typed secret", ADMIN_KEY_SHA256: "typed key" };
     const asked = /^([A-Z0-9_]+): .*: $/.exec(text)?.[1];
-    if (asked !== undefined) setImmediate(() => input.write(`${answers[asked]}\r`));
+    if (asked !== undefined) setImmediate(() => input.write(`${answers[asked].shift()}\r`));
   });
-  const given = await collect(missing(null, true), { environment: {}, input, output });
-  const hash = createHash("sha256").update("typed key").digest("hex");
+  const answers = {
+    ORIGIN_API_TOKEN: [TOKEN],
+    SSE_AUTHENTICATION_TOKEN: [""],
+    WEBHOOK_SECRET: ["typed secret"],
+    // Those that cannot work are asked for again.
+    ADMIN_KEY_SHA256: ["two words", "schlüssel", "typed-key"],
+  };
+  const given = await collect(missing(null, true, false), { environment: {}, input, output });
+  const hash = createHash("sha256").update("typed-key").digest("hex");
   assert.deepEqual([...given], [["ORIGIN_API_TOKEN", TOKEN], ["WEBHOOK_SECRET", "typed secret"], ["ADMIN_KEY_SHA256", hash]]);
-  for (const typed of [TOKEN, "typed secret", "typed key", hash]) assert.ok(!shown.includes(typed), shown);
+  for (const typed of [TOKEN, "typed secret", "two words", "schlüssel", "typed-key", hash]) assert.ok(!shown.includes(typed), shown);
   assert.equal(shown.match(/ORIGIN_API_TOKEN/g).length, 1);
+  assert.equal(shown.match(/^ADMIN_KEY_SHA256 must be one word /gm).length, 2);
+});
+
+test("of the two credentials that publish one is asked for at most, and both are taken", async () => {
+  const input = { isTTY: true };
+  const credentials = SECRETS.filter(({ instead }) => instead !== undefined);
+  for (const { name, instead } of credentials) {
+    assert.deepEqual([...(await collect(credentials, { environment: { [name]: "given" }, input }))], [[name, "given"]]);
+    const both = { [name]: "given", [instead]: "given too" };
+    assert.deepEqual(Object.fromEntries(await collect(credentials, { environment: both, input })), both);
+  }
 });
 
 test("nobody is asked where there is nobody, and no file is left", async () => {
-  const given = await collect(missing(null, true), { environment: { WEBHOOK_SECRET: "given" }, input: { isTTY: false } });
+  const given = await collect(missing(null, true, false), { environment: { WEBHOOK_SECRET: "given" }, input: { isTTY: false } });
   assert.deepEqual([...given], [["WEBHOOK_SECRET", "given"]]);
   const file = withSecretsFile(given, (file) => {
     assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), { WEBHOOK_SECRET: "given" });
     return file;
   });
   assert.throws(() => readFileSync(file), /ENOENT/);
+});
+
+test("what cannot work is refused before anything is asked or sent, and not shown", async (t) => {
+  const account = await startAccount();
+  t.after(() => account.close());
+  const wrong = {
+    ORIGIN_URL: ["flagsmith.example.com", "https://flagsmith.example.com/?a=b", "https://a b", "http://localhost:8000", "http://127.0.0.1:8000/"],
+    ORIGIN_API_TOKEN: ["Api-Key a.b", "ser.key", "schlüssel"],
+    SERVER_KEYS: ["a.b", "ser.a ser.b", "ser.a, b"],
+    SSE_AUTHENTICATION_TOKEN: ["to\tken"],
+    ADMIN_KEY_SHA256: ["a key", createHash("sha256").update("key").digest("base64")],
+    FRESHNESS_SECONDS: ["2s", "-1", "1.5", " 2"],
+    FLAG_ENGINE: ["12"],
+    LOG_ROWS: ["yes"],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) assert.equal(faultsOf([[name, value]]).length, 1, `${name}=${value}`);
+  }
+  const right = {
+    ORIGIN_URL: ["https://flagsmith.example.com", "http://10.0.0.1:8000/flagsmith/", "HTTP://[2001:db8::1]/ "],
+    ORIGIN_API_TOKEN: [TOKEN],
+    SERVER_KEYS: ["ser.a, ser.b,"],
+    WEBHOOK_SECRET: ["any thing, ü"],
+    ADMIN_KEY_SHA256: [createHash("sha256").update("key").digest("hex")],
+    FRESHNESS_SECONDS: ["0", ""],
+    LOG_ROWS: ["true"],
+    PATH: ["of no concern"],
+  };
+  for (const [name, values] of Object.entries(right)) {
+    for (const value of values) assert.deepEqual(faultsOf([[name, value]]), [], `${name}=${value}`);
+  }
+  const { status, output } = await run(".make/deploy.mjs", account, { ADMIN_KEY_SHA256: "a key", ORIGIN_URL: "http://localhost:8000" });
+  assert.equal(status, 1);
+  assert.match(output, /^ADMIN_KEY_SHA256 must be the key's SHA-256/m);
+  assert.match(output, /^ORIGIN_URL is on this machine/m);
+  assert.doesNotMatch(output, /a key/);
+  assert.deepEqual([account.uploads.length, account.requests], [0, 0]);
 });
 
 test("what can be set is what the README names and the worker reads", () => {
