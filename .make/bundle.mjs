@@ -5,12 +5,14 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
+import { faultsOfFiles, staticFiles } from "./static_files.mjs";
+
 /** What a worker may have on the free plan, compressed, in KiB. */
 const MAX_KIB = 3 * 1024;
 
 /**
- * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, given wrangler's reading of the settings;
- * also gives its modules and their size together in KiB, compressed.
+ * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, and of the static files, given wrangler's
+ * reading of the settings; also gives its modules, their size together in KiB, compressed, and how many files there are.
  */
 export function inspect(folder, settings) {
   const faults = [];
@@ -26,11 +28,14 @@ export function inspect(folder, settings) {
     if (!bytes.get(program).equals(readFileSync("build/index_bg.wasm"))) faults.push(`${program} is not the one in build/`);
   }
   if (settings.upload_source_maps) faults.push("source maps would be uploaded");
-  for (const [file, content] of bytes) {
+  const files = staticFiles(settings.assets?.directory ?? "");
+  if (settings.assets !== undefined) faults.push(...faultsOfFiles(files));
+  const secrets = secretsHere();
+  for (const [file, content] of [...bytes, ...files]) {
     for (const path of [process.cwd(), homedir()]) {
       if (path.length > 1 && content.includes(`${path}/`)) faults.push(`${file} has a path of this machine: ${path}`);
     }
-    for (const secret of secretsHere()) if (content.includes(secret)) faults.push(`${file} has a secret of .dev.vars`);
+    for (const secret of secrets) if (content.includes(secret)) faults.push(`${file} has a secret of .dev.vars`);
   }
   const script = scripts.map((file) => bytes.get(file).toString()).join("\n");
   const declared = new Set(settings.migrations.flatMap(({ new_sqlite_classes = [] }) => new_sqlite_classes));
@@ -43,7 +48,7 @@ export function inspect(folder, settings) {
   for (const { name, isOptional } of documented) {
     if (!isOptional && !bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of the README`);
   }
-  return { faults, modules, kib };
+  return { faults, modules, kib, files: files.size };
 }
 
 /** The names of all bindings that the settings declare. */

@@ -34,9 +34,9 @@ function checkBundle() {
   rmSync(BUNDLE, { recursive: true, force: true });
   const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE], "pipe");
   if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
-  const { faults, modules, kib } = inspect(BUNDLE, settings);
+  const { faults, modules, kib, files } = inspect(BUNDLE, settings);
   if (faults.length > 0) throw new Error(`What would be uploaded is not as it should be:\n${faults.join("\n")}`);
-  console.log(`What is uploaded: ${modules.join(", ")}; ${kib.toFixed(0)} KiB compressed.`);
+  console.log(`What is uploaded: ${modules.join(", ")}, ${kib.toFixed(0)} KiB compressed; ${files} static files.`);
 }
 
 async function deploy() {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -16,6 +16,7 @@ import { bindings, documentedBindings, documentedSettings, inspect } from "../..
 import { documentEntry } from "../../.make/environments.mjs";
 import { collect, missing, withSecretsFile } from "../../.make/secrets.mjs";
 import { faultsOf, SECRETS, VARIABLES } from "../../.make/settings.mjs";
+import { faultsOfFiles, staticFiles } from "../../.make/static_files.mjs";
 import { startAccount } from "./account.mjs";
 import { ROOT } from "./harness.mjs";
 
@@ -199,6 +200,36 @@ test("what must not be uploaded is found", (t) => {
   ];
   for (const fault of expected) assert.ok(faults.some((found) => fault.test(found)), `${fault} is not among:\n${faults.join("\n")}`);
   assert.ok(!faults.some((fault) => /IdentityObject|ADMIN_RATE_LIMIT/.test(fault)));
+});
+
+test("every static file is needed, and nothing else is uploaded", (t) => {
+  const files = staticFiles(join(ROOT, "build/assets"));
+  assert.ok(files.size > 15);
+  assert.deepEqual(faultsOfFiles(files), []);
+  for (const path of files.keys()) {
+    const others = new Map([...files].filter(([other]) => other !== path));
+    assert.ok(faultsOfFiles(others).includes(`${path} is not among the static files, and is needed`), path);
+  }
+  const settings = readConfig({ config: join(ROOT, "wrangler.toml") });
+  const folder = mkdtempSync(join(tmpdir(), "assets-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  cpSync(join(ROOT, "build/assets"), folder, { recursive: true });
+  mkdirSync(join(folder, ".wrangler/state"), { recursive: true });
+  writeFileSync(join(folder, ".wrangler/state/kv.sqlite"), "");
+  writeFileSync(join(folder, ".dev.vars"), "");
+  writeFileSync(join(folder, "edge/calls.js.map"), "{}");
+  writeFileSync(join(folder, "edge/calls.js"), `// ${ROOT}src/pages\n//# sourceMappingURL=calls.js.map`);
+  writeFileSync(join(folder, "_headers"), "");
+  settings.assets.directory = folder;
+  const found = inspect(folder, settings).faults.filter((fault) => !/modules|binding|exported/.test(fault));
+  assert.deepEqual(found.map((fault) => fault.replace(/(machine): .*/, "$1")).sort(), [
+    "/.dev.vars is among the static files, and nothing needs it",
+    "/.wrangler/state/kv.sqlite is among the static files, and nothing needs it",
+    "/_headers would change how the static files are served",
+    "/edge/calls.js has a path of this machine",
+    "/edge/calls.js names a source map",
+    "/edge/calls.js.map is among the static files, and nothing needs it",
+  ]);
 });
 
 async function run(script, account, environment) {

@@ -1,0 +1,53 @@
+// What is wrong with the static files that wrangler would upload: each that a page needs has to be there, and nothing else.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+
+/** What wrangler takes for settings of its own; ours are in wrangler.toml and in the worker. */
+const SETTINGS = new Set(["/.assetsignore", "/_headers", "/_redirects"]);
+/** A file that another one names: from the root, or beside it. */
+const REFERENCE = /["'](\/[^"'\s?#]*\.\w+|\.\/[^"'\s?#]+)["']/g;
+
+/** The files below a folder, by the paths where they are served. */
+export function staticFiles(folder) {
+  const entries = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
+  const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return new Map(files.sort().map((file) => [file.slice(folder.length).replaceAll("\\", "/"), readFileSync(file)]));
+}
+
+/** The faults of static files, path → content. */
+export function faultsOfFiles(files) {
+  const faults = [];
+  const { roots, others } = servedByName();
+  const needed = new Set(roots);
+  // What is added meanwhile has its turn, too.
+  for (const path of needed) {
+    const content = files.get(path);
+    if (content === undefined) {
+      faults.push(`${path} is not among the static files, and is needed`);
+      continue;
+    }
+    for (const [, name] of content.toString().matchAll(REFERENCE)) {
+      const named = posix.resolve(posix.dirname(path), name);
+      if (!others.has(named)) needed.add(named);
+    }
+  }
+  for (const path of files.keys()) {
+    if (SETTINGS.has(path)) faults.push(`${path} would change how the static files are served`);
+    else if (!needed.has(path)) faults.push(`${path} is among the static files, and nothing needs it`);
+    if (/[#@]\s*sourceMappingURL=/.test(files.get(path).toString())) faults.push(`${path} names a source map`);
+  }
+  return faults;
+}
+
+/** What src/page.rs names: files that are asked for by nothing else, and paths that look like files and are none. */
+function servedByName() {
+  const source = readFileSync("src/page.rs", "utf8");
+  const folders = /const FOLDERS: .* = \[(.*)\];/.exec(source)?.[1].match(/[^", ]+/g) ?? [];
+  const named = Array.from(source.matchAll(/const (\w+): &str = "(\/.*)";/g), ([, name, path]) => [name, path]);
+  const isFile = ([name]) => name !== "ORIGIN_DESCRIPTION";
+  return {
+    roots: [...folders.map((folder) => `${folder}/index.html`), ...named.filter(isFile).map(([, path]) => path)],
+    others: new Set(named.filter((each) => !isFile(each)).map(([, path]) => path)),
+  };
+}
