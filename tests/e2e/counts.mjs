@@ -8,7 +8,7 @@ import { ADMIN, Caller, PUBLIC, VARIABLES, WITH_ORIGIN } from "./operations.mjs"
 const COUNTED = { entry: "tests/e2e/counted.js" };
 /** Longer than a count takes, so that nothing is looked up again meanwhile. */
 const AGES = { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600, DISCOVERY_SECONDS: 3600 };
-const PUBLISHED = { ORIGIN_API_TOKEN: TOKEN, REFRESH_SECONDS: 3600, ANALYTICS_INTERVAL_SECONDS: 2 };
+const PUBLISHED = { ORIGIN_API_TOKEN: TOKEN, REFRESH_SECONDS: 3600, ANALYTICS_INTERVAL_SECONDS: 5 };
 /** What an alarm that is due later does is not counted. */
 const SOON_MS = 60_000;
 
