@@ -16,10 +16,10 @@ const address = `http://127.0.0.1:${port}`;
 try {
   // Asked first: a request to another server on this port would pass for an answer of ours.
   await requireFree(port);
-  const { entries, environments } = readEnvironments(folder);
-  seed(entries, state);
+  const found = readEnvironments(folder);
+  seed(found, state);
   const wrangler = start();
-  if (await answers(wrangler)) introduce(environments);
+  if (await answers(wrangler)) introduce(found.environments);
 } catch (error) {
   console.error(error.message);
   process.exit(1);

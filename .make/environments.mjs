@@ -5,37 +5,59 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SERVER_KEYS = "server-keys.json";
+// KV takes 1,024 bytes of metadata: a name of so many characters fits, however its JSON has to be written.
+const MAX_NAME_LENGTH = 150;
 
 /**
  * Reads every document in `folder`, in the order of their file names, and the folder's server-keys.json if there is one.
  *
- * `entries` are the KV pairs, key → bytes; `environments` say what was found: {file, name, key, serverKeys}.
+ * `entries` are the KV pairs, key → bytes; `metadata` is what KV keeps beside them, key → object; `environments` say what
+ * was found: {file, name, key, serverKeys}.
  */
 export function readEnvironments(folder) {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort();
   const serverKeys = files.includes(SERVER_KEYS) ? parse(folder, SERVER_KEYS).value : {};
-  const entries = new Map();
+  const [entries, metadata] = [new Map(), new Map()];
   const environments = [];
+  const now = Date.now();
   for (const file of files.filter((file) => file !== SERVER_KEYS)) {
     const { bytes, value } = parse(folder, file);
     // The second name is that of documents stored in DynamoDB.
     const key = value?.api_key ?? value?.environment_api_key;
     if (typeof key !== "string") throw new Error(`${join(folder, file)} has no api_key`);
     entries.set(documentEntry(key), bytes);
+    metadata.set(documentEntry(key), documentMetadata(value, versionOf(bytes, now)));
     environments.push({ file, name: value.name ?? "", key, serverKeys: serverKeys[key] ?? [] });
   }
   if (environments.length === 0) throw new Error(`${folder} has no environment documents`);
   for (const [environment, keys] of Object.entries(serverKeys)) {
-    for (const { key, active, expires_at } of keys) {
-      entries.set(serverKeyEntry(key), Buffer.from(JSON.stringify({ environment, active, expires_at })));
+    for (const serverKey of keys) {
+      const value = serverKeyValue(environment, serverKey);
+      entries.set(serverKeyEntry(serverKey.key), Buffer.from(JSON.stringify(value)));
+      metadata.set(serverKeyEntry(serverKey.key), value);
     }
   }
-  return { entries, environments };
+  return { entries, metadata, environments };
 }
 
 /** The KV key of a client key's document. */
 export function documentEntry(clientKey) {
   return `document:${clientKey}`;
+}
+
+/** What KV keeps beside a document, for `/edge/status`, which reads no documents. */
+export function documentMetadata({ name }, version) {
+  return { name: typeof name === "string" ? [...name].slice(0, MAX_NAME_LENGTH).join("") : null, version };
+}
+
+/** The version of a document that is published at `now`, as the worker makes them. */
+function versionOf(bytes, now) {
+  return `${now}-${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;
+}
+
+/** What is stored of a server key, and again as its metadata: `/edge/status` counts server keys by their list. */
+export function serverKeyValue(environment, { active, expires_at }) {
+  return { environment, active, expires_at };
 }
 
 /** The KV key of a server key: its hash, because what can read KV must not learn the key itself. */

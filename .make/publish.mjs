@@ -5,13 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { documentEntry, serverKeyEntry } from "./environments.mjs";
+import { documentEntry, documentMetadata, serverKeyEntry, serverKeyValue } from "./environments.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 // As long as the worker keeps one.
 const VERSION_LIFETIME_SECONDS = 24 * 60 * 60;
-// KV takes 1,024 bytes of metadata: a name of so many characters fits, however its JSON has to be written.
-const MAX_NAME_LENGTH = 150;
 const { DOC: file, KEYS: keysFile, REMOTE: remote, STATE: state } = process.env;
 
 try {
@@ -22,7 +20,7 @@ try {
   const key = documentEntry(clientKey);
   const entries = [
     { key: `${key}:${version}`, value: document, base64: true, expiration_ttl: VERSION_LIFETIME_SECONDS },
-    { key, value: document, base64: true, metadata: { name: nameOf(bytes), version } },
+    { key, value: document, base64: true, metadata: documentMetadata(JSON.parse(bytes), version) },
     ...serverKeys(clientKey),
   ];
   put(entries);
@@ -40,19 +38,13 @@ function check(file) {
   return stdout.trim().split(" ");
 }
 
-/** The environment's name, for `/edge/status`, which does not read documents. */
-function nameOf(document) {
-  const { name } = JSON.parse(document);
-  return typeof name === "string" ? [...name].slice(0, MAX_NAME_LENGTH).join("") : null;
-}
-
 /** The entries of the environment's server keys, of a file as README describes it. */
 function serverKeys(environment) {
   const keys = keysFile ? (JSON.parse(readFileSync(keysFile, "utf8"))[environment] ?? []) : [];
-  return keys.map(({ key, active, expires_at }) => ({
-    key: serverKeyEntry(key),
-    value: JSON.stringify({ environment, active, expires_at }),
-  }));
+  return keys.map((serverKey) => {
+    const value = serverKeyValue(environment, serverKey);
+    return { key: serverKeyEntry(serverKey.key), value: JSON.stringify(value), metadata: value };
+  });
 }
 
 function put(entries) {

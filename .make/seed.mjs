@@ -7,8 +7,11 @@ import { join } from "node:path";
 
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
-/** Makes the KV in `state` hold `entries`, without those of an earlier seed. Does nothing when they are there already. */
-export function seed(entries, state) {
+/**
+ * Makes the KV in `state` hold `entries` with their `metadata`, without those of an earlier seed. Does nothing when they are
+ * there already, whenever that was.
+ */
+export function seed({ entries, metadata }, state) {
   const stamp = join(state, "seeded.json");
   const hash = hashOf(entries);
   const before = readStamp(stamp);
@@ -16,7 +19,7 @@ export function seed(entries, state) {
   mkdirSync(state, { recursive: true });
   // Without a hash until it is done: an interrupted seed must not pass for a finished one.
   writeStamp(stamp, { hash: null, keys: [...new Set([...before.keys, ...entries.keys()])] });
-  bulk("put", state, Array.from(entries, ([key, value]) => ({ key, value: value.toString("base64"), base64: true })));
+  bulk("put", state, Array.from(entries, ([key, value]) => ({ key, value: value.toString("base64"), base64: true, metadata: metadata.get(key) })));
   const stale = before.keys.filter((key) => !entries.has(key));
   if (stale.length > 0) bulk("delete", state, stale);
   writeStamp(stamp, { hash, keys: [...entries.keys()] });
@@ -33,7 +36,8 @@ function bulk(verb, state, content) {
 }
 
 function hashOf(entries) {
-  const hash = createHash("sha256");
+  // What is written of them: a seed of another form is written again.
+  const hash = createHash("sha256").update("with metadata\n");
   for (const [key, value] of entries) hash.update(`${key} ${value.length}\n`).update(value);
   return hash.digest("hex");
 }

@@ -10,7 +10,7 @@ use crate::api::{Error, query};
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspection {
-    /// GET `…/count/`: the number of identities.
+    /// GET `…/count/`: the number of identities, and what the document says of the environment.
     Count,
     /// GET `…/explain/?identifier=`: one identity's evaluation.
     Explain,

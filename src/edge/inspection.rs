@@ -33,7 +33,9 @@ pub async fn answer(
                 failure.log(Some(environment.key()));
                 Error::Unavailable(Part::Directory)
             })?;
-            json!({"identities": count})
+            let updated_at = environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp.iso());
+            // The document is loaded anyway, and a status of what is in KV only does not read it.
+            json!({"identities": count, "name": environment.ruleset.environment_name, "updated_at": updated_at})
         }
         Inspection::Explain => {
             let identifier = read_identifier(&incoming.query)?;

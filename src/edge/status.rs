@@ -1,7 +1,8 @@
 //! GET /edge/status: which environments are published, and how that goes.
 //!
-//! Where nothing is published from an origin, they are those that KV has documents of. The holder of the local admin key sees all of it, above all while the origin is down; everybody else the environments
-//! whose administrator the origin says they are.
+//! Where nothing is published from an origin, they are those that KV has documents of. The holder of the local admin key
+//! sees all of it, above all while the origin is down; everybody else the environments whose administrator the origin says
+//! they are.
 
 use serde_json::{Map, Value, json};
 use worker::Env;
@@ -18,7 +19,8 @@ use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
 use crate::admin::verdict::{Challenge, Verdict};
 use crate::api::{Error, Part, Response};
-use crate::publish::{stored, webhook_id};
+use crate::document::ServerKey;
+use crate::publish::{stored, stored_keys, webhook_id};
 
 /// How many objects are asked for their status at a time.
 const ASKED_AT_ONCE: usize = 50;
@@ -45,7 +47,8 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
         }
         false => {
             let page = kv::list(env, kv::DOCUMENT).await.map_err(unavailable)?;
-            let (environments, more) = stored(&page, kv::DOCUMENT, milliseconds());
+            let server_keys = server_keys(env).await.map_err(unavailable)?;
+            let (environments, more) = stored(&page, kv::DOCUMENT, server_keys.as_deref(), milliseconds());
             (Value::Null, environments, more)
         }
     };
@@ -82,6 +85,18 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     let discovery = sees_all.then_some(discovery);
     let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook, "more": more});
     Ok(Response::json(body.to_string().into_bytes()))
+}
+
+/// The server keys in KV, where not too many have to be looked up.
+async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
+    let Some((mut known, others)) = stored_keys(&kv::list(env, kv::SERVER_KEY).await?) else {
+        return Ok(None);
+    };
+    for entry in join::all(others.iter().map(|name| kv::get(env, name, kv::TIMEOUT))).await {
+        // What is no server key opens nothing.
+        known.extend(entry?.and_then(|entry| serde_json::from_slice(&entry).ok()));
+    }
+    Ok(Some(known))
 }
 
 /// Those environments that the caller administers; why not, if there are none.

@@ -33,6 +33,6 @@ pub use pages::Pages;
 pub use publisher::{Credential, Published, Publisher, Step};
 pub use registry::{Change, Registry};
 pub use schedule::{Fault, Pace, Schedule};
-pub use status::stored;
+pub use status::{stored, stored_keys};
 pub use survey::{Survey, Task};
 pub use version::Version;

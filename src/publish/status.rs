@@ -10,6 +10,8 @@ use crate::document::{ServerKey, Timestamp};
 
 /// How many environments are listed of those that are in KV only.
 const MAX_STORED: usize = 100;
+/// How many server keys are looked up that a list does not tell.
+const MAX_LOOKED_UP: usize = 100;
 
 impl Publisher {
     /// The state in words, for people who look after it.
@@ -42,7 +44,7 @@ impl Publisher {
 impl Registry {
     /// Which environments there are, each with its server keys, and how discoveries went.
     pub fn status(&self, discoveries: &Schedule, now: u64) -> Value {
-        let keys = |key: &String| (key.clone(), self.server_keys_of(key, now));
+        let keys = |key: &String| (key.clone(), count(self.server_keys.values(), key, now));
         json!({
             "environments": self.environments.keys().map(keys).collect::<Map<_, _>>(),
             "server_keys": self.server_keys.len(),
@@ -51,24 +53,43 @@ impl Registry {
             "past_fault": discoveries.past_fault.as_ref().map(Fault::status),
         })
     }
+}
 
-    /// How many server keys open an environment at present, and when the first of them no longer does.
-    fn server_keys_of(&self, client_key: &str, now: u64) -> Value {
-        let valid = |key: &&ServerKey| {
-            key.environment == client_key
-                && Timestamp::from_milliseconds(now).is_some_and(|now| key.is_valid(now))
-        };
-        let keys: Vec<_> = self.server_keys.values().filter(valid).collect();
-        let expiries = keys.iter().filter_map(|key| Timestamp::from_iso(key.expires_at.as_deref()?));
-        json!({"count": keys.len(), "soonest_expiry": expiries.min().map(Timestamp::iso)})
+/// How many of these server keys open an environment at present, and when the first of them no longer does.
+fn count<'k>(server_keys: impl Iterator<Item = &'k ServerKey>, client_key: &str, now: u64) -> Value {
+    let now = Timestamp::from_milliseconds(now);
+    let valid = |key: &&ServerKey| key.environment == client_key && now.is_some_and(|now| key.is_valid(now));
+    let keys: Vec<_> = server_keys.filter(valid).collect();
+    let expiries = keys.iter().filter_map(|key| Timestamp::from_iso(key.expires_at.as_deref()?));
+    json!({"count": keys.len(), "soonest_expiry": expiries.min().map(Timestamp::iso)})
+}
+
+/// What a page of KV's list says of server keys: those whose metadata is what is stored of them, and the names of the
+/// others, which have to be looked up. `None` where that is too many, or not all.
+pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
+    let page: Value = serde_json::from_str(page).ok()?;
+    let (mut known, mut others) = (Vec::new(), Vec::new());
+    for key in page.get("keys")?.as_array()? {
+        let metadata = key.get("metadata").map(Value::to_string).unwrap_or_default();
+        match serde_json::from_slice(metadata.as_bytes()) {
+            Ok(server_key) => known.push(server_key),
+            Err(_) => others.push(key.get("name")?.as_str()?.to_owned()),
+        }
     }
+    let all = page.get("list_complete") == Some(&Value::Bool(true)) && others.len() <= MAX_LOOKED_UP;
+    all.then_some((known, others))
 }
 
 /// What a page of KV's list says of environments whose documents are in KV: for each client key what is known, and
-/// whether there are more of them than that.
+/// whether there are more of them than that. `server_keys`: all that there are, where they are known.
 ///
 /// Documents are not read for it: they may be of megabytes. Whoever writes one may give its name and version as metadata.
-pub fn stored(page: &str, prefix: &str, now: u64) -> (Map<String, Value>, bool) {
+pub fn stored(
+    page: &str,
+    prefix: &str,
+    server_keys: Option<&[ServerKey]>,
+    now: u64,
+) -> (Map<String, Value>, bool) {
     let page: Value = serde_json::from_str(page).unwrap_or_default();
     let mut more = page.get("list_complete") != Some(&Value::Bool(true));
     let mut environments = Map::new();
@@ -91,6 +112,7 @@ pub fn stored(page: &str, prefix: &str, now: u64) -> (Map<String, Value>, bool) 
             "version": version,
             "published_at": published_at.and_then(iso),
             "age_seconds": published_at.map(|at| now.saturating_sub(at) / 1000),
+            "server_keys": server_keys.map(|keys| count(keys.iter(), client_key, now)),
             "source": "KV",
         });
         environments.insert(client_key.to_owned(), status);
@@ -129,11 +151,11 @@ mod tests {
             json!({"name": "document:b", "metadata": {"name": 1, "version": "latest"}}),
             json!({"name": "document:c"}),
         ];
-        let (environments, more) = stored(&page(true, keys.clone()), "document:", NOW);
+        let (environments, more) = stored(&page(true, keys.clone()), "document:", None, NOW);
         let unknown = |key: &str| {
             json!({
                 "environment": key, "name": null, "version": null, "published_at": null, "age_seconds": null,
-                "source": "KV",
+                "server_keys": null, "source": "KV",
             })
         };
         assert_eq!(
@@ -141,20 +163,49 @@ mod tests {
             json!({
                 "a": {
                     "environment": "a", "name": "Production", "version": version,
-                    "published_at": iso(NOW - 61_500), "age_seconds": 61, "source": "KV",
+                    "published_at": iso(NOW - 61_500), "age_seconds": 61, "server_keys": null, "source": "KV",
                 },
                 "b": unknown("b"),
                 "c": unknown("c"),
             })
         );
         assert!(!more);
-        assert!(stored(&page(false, keys), "document:", NOW).1);
+        assert!(stored(&page(false, keys), "document:", None, NOW).1);
         let many =
             |count: usize| (0..count).map(|number| json!({"name": format!("document:{number}")})).collect();
         for (count, listed, more) in [(MAX_STORED, MAX_STORED, false), (MAX_STORED + 1, MAX_STORED, true)] {
-            let found = stored(&page(true, many(count)), "document:", NOW);
+            let found = stored(&page(true, many(count)), "document:", None, NOW);
             assert_eq!((found.0.len(), found.1), (listed, more));
         }
+    }
+
+    #[test]
+    fn server_keys_in_kv_are_counted_where_all_of_them_are_known() {
+        let key = |environment: &str| ServerKey {
+            environment: environment.to_owned(),
+            active: true,
+            expires_at: Some("2027-01-02T00:00:00Z".to_owned()),
+        };
+        let page =
+            |complete: bool, keys: &[Value]| json!({"keys": keys, "list_complete": complete}).to_string();
+        let told = json!({"name": "server-key:1", "metadata": key("a")});
+        let other = json!({"name": "server-key:2", "metadata": {"name": "a"}});
+        let (known, others) =
+            stored_keys(&page(true, &[told.clone(), other, json!({"name": "server-key:3"})])).unwrap();
+        assert_eq!(known, [key("a")]);
+        assert_eq!(others, ["server-key:2", "server-key:3"]);
+        assert_eq!(stored_keys(&page(false, &[told])), None);
+        let many = |count: usize| vec![json!({"name": "server-key:"}); count];
+        assert_eq!(stored_keys(&page(true, &many(MAX_LOOKED_UP))).unwrap().1.len(), MAX_LOOKED_UP);
+        assert_eq!(stored_keys(&page(true, &many(MAX_LOOKED_UP + 1))), None);
+
+        let documents = page(true, &[json!({"name": "document:a"}), json!({"name": "document:b"})]);
+        let (environments, _) = stored(&documents, "document:", Some(&known), NOW);
+        assert_eq!(
+            environments["a"]["server_keys"],
+            json!({"count": 1, "soonest_expiry": "2027-01-02T00:00:00Z"})
+        );
+        assert_eq!(environments["b"]["server_keys"], json!({"count": 0, "soonest_expiry": null}));
     }
 
     #[test]

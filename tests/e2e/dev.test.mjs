@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
-import { set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
+import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
 
@@ -31,13 +31,17 @@ test("make dev prints requests that answer, and starts again on its state", { ti
   }
   await first.end();
 
-  const second = await startDev(t, state);
+  const second = await startDev(t, state, [`ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
   const [flags] = second.output().split("\n").filter((line) => line.startsWith("curl "));
   const keyHeader = /-H '(X-Environment-Key: [^']+)'/.exec(flags)[1];
   const address = `http://127.0.0.1:${second.port}/api/v1/identities/?identifier=ada%40example.com`;
   const { stdout } = await run("curl", ["-sS", address, "-H", keyHeader]);
   assert.deepEqual(JSON.parse(stdout).traits.map(({ trait_key }) => trait_key).sort(), ["country", "loyalty_points"]);
   await requirePages(second.port);
+  const status = await request(second.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } });
+  for (const { name, version, age_seconds, server_keys } of status.json().environments) {
+    assert.ok(name && version && age_seconds >= 0 && server_keys.count > 0, status.text);
+  }
   await second.end();
 });
 
@@ -80,7 +84,8 @@ test("make dev with an origin: the cron trigger has what it has published", { ti
 test("make publish writes what can be served, and nothing else", { timeout: 4 * START_MS }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "publish-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const publish = (document) => run("make", ["publish", `DOC=${document}`, `STATE=${folder}`], { cwd: ROOT });
+  const keys = join(FIXTURES, "server-keys.json");
+  const publish = (document) => run("make", ["publish", `DOC=${document}`, `KEYS=${keys}`, `STATE=${folder}`], { cwd: ROOT });
   const file = join(FIXTURES, "production.json");
   const document = readFileSync(file, "utf8").trim();
   const { api_key } = JSON.parse(document);
@@ -93,8 +98,11 @@ test("make publish writes what can be served, and nothing else", { timeout: 4 * 
   assert.equal(await stored(`document:${api_key}`), document);
   assert.equal(await stored(`document:${api_key}:${version}`), document);
   const listed = (await run("node_modules/.bin/wrangler", ["kv", "key", "list", "--binding", "ENVIRONMENTS", "--local", "--persist-to", folder], { cwd: ROOT })).stdout;
-  const { metadata } = JSON.parse(listed).find(({ name }) => name === `document:${api_key}`);
-  assert.deepEqual(metadata, { name: JSON.parse(document).name, version }, "what /edge/status knows of it");
+  const metadata = new Map(JSON.parse(listed).map(({ name, metadata }) => [name, metadata]));
+  assert.deepEqual(metadata.get(`document:${api_key}`), { name: JSON.parse(document).name, version }, "what /edge/status knows of it");
+  const serverKeys = [...metadata.keys()].filter((name) => name.startsWith("server-key:"));
+  assert.equal(serverKeys.length, JSON.parse(readFileSync(keys))[api_key].length);
+  for (const name of serverKeys) assert.deepEqual(metadata.get(name), JSON.parse(await stored(name)), "what it counts them by");
 
   const spoilt = join(folder, "spoilt.json");
   writeFileSync(spoilt, document.replace('"enabled": true', '"enabled": "yes"'));

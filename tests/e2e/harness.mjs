@@ -56,11 +56,11 @@ export async function startEdge({
   services,
   inspector = false,
 } = {}) {
-  const { entries, environments } = readEnvironments(documents);
+  const { entries, metadata, environments } = readEnvironments(documents);
   [...entries.values()].forEach(learnJson);
   environments.forEach(({ serverKeys }) => serverKeys.forEach(({ key }) => learn(key)));
   learnVariables(variables);
-  const kv = await startKv(entries);
+  const kv = await startKv(entries, metadata);
   const edge = new Edge({
     kv,
     environments,

@@ -2,9 +2,9 @@
 
 import { createServer } from "node:http";
 
-/** Starts a KV service on a free loopback port, holding `entries` (key → Buffer). */
-export async function startKv(entries = new Map()) {
-  const kv = new Kv(entries);
+/** Starts a KV service on a free loopback port, holding `entries` (key → Buffer) and their `metadata` (key → object). */
+export async function startKv(entries = new Map(), metadata = new Map()) {
+  const kv = new Kv(entries, metadata);
   await new Promise((resolve) => kv.server.listen(0, "127.0.0.1", resolve));
   return kv;
 }
@@ -13,7 +13,7 @@ class Kv {
   /** What is stored: key → Buffer. A test changes it as it likes. */
   entries;
   /** What is stored beside a value, for lists: key → object. */
-  metadata = new Map();
+  metadata;
   /** How many keys a page of a list has at most; the real KV's have 1,000. */
   pageLength = 1000;
   /** The keys that were asked for, in order. A list asks for what has no name. */
@@ -27,8 +27,9 @@ class Kv {
   /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing, to a reader) or "stall" (no answer). */
   behaviour = (_key) => "serve";
 
-  constructor(entries) {
+  constructor(entries, metadata) {
     this.entries = entries;
+    this.metadata = metadata;
     this.server = createServer((request, response) => this.#answer(request, response));
   }
 
@@ -67,6 +68,7 @@ class Kv {
     }
     if (request.method === "PUT") {
       this.entries.set(key, await bytesOf(request));
+      this.metadata.delete(key);
       this.writes.push(key);
       return send(response, 200, "");
     }

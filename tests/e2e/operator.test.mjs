@@ -157,9 +157,10 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
 test("without a Flagsmith behind the worker identities are found by client key", async (t) => {
   const edge = await startEdge({ variables: { ADMIN_KEY_SHA256 } });
   t.after(() => edge.close());
-  const [{ key, name }] = edge.environments;
+  const [{ key, name }, other] = edge.environments;
   const version = `${Date.now() - 60_000}-0123456789abcdef`;
   edge.kv.metadata.set(`document:${key}`, { name, version });
+  edge.kv.metadata.delete(`document:${other.key}`);
   await setTraits(edge, key, "ada@example.com", { country: "LU" });
   const browser = await startBrowser();
   t.after(() => browser.close());
@@ -170,9 +171,17 @@ test("without a Flagsmith behind the worker identities are found by client key",
   const published = cards.filter({ hasText: key });
   assert.deepEqual([await published.locator("h3").textContent(), await published.locator(".badge").textContent()], [name, "in KV"]);
   const seen = await definitions(published);
-  assert.deepEqual(Object.keys(seen), ["Version", "Server keys", "Identities"]);
+  assert.deepEqual(Object.keys(seen), ["Version", "Changed", "Server keys", "Identities"]);
   assert.match(seen.Version, new RegExp(`^${version}, published .+ ago`));
-  assert.equal((await definitions(cards.filter({ hasNotText: key }))).Version, "not known");
+  assert.equal(seen["Server keys"], "1, none expires");
+  // Of what was written without metadata the document tells what it can.
+  const unnamed = cards.filter({ hasText: other.key });
+  await eventually(async () => (await unnamed.locator("h3").textContent()) === other.name, "its name is found");
+  const found = await definitions(unnamed);
+  assert.equal(found.Version, "not known");
+  assert.match(found.Changed, /ago$/);
+  assert.match(found["Server keys"], /^1, the first expires in \d+ years$/);
+  assert.equal(await page.locator(`#environment option[value="${other.key}"]`).textContent(), `${other.name} (${other.key})`);
   await eventually(async () => (await definitions(published)).Identities === "1", "identities are counted");
   await picture(page, "stored");
   edge.kv.pageLength = 1;

@@ -26,16 +26,25 @@ export function describeDiscovery({ discovery, webhook }) {
   return parts;
 }
 
-/** Asks for the number of identities, of one environment after the other, and shows it. */
-export async function countIdentities(environments, signal) {
-  for (const { environment } of environments) {
-    const slot = document.querySelector(`[data-count="${CSS.escape(environment)}"]`);
+/**
+ * Asks for the number of identities, of one environment after the other, and shows it; and with it what only the document
+ * says, of those whose status does not say it. `named` is told of names.
+ */
+export async function countIdentities(environments, signal, named) {
+  for (const { environment, name } of environments) {
+    const fill = (slot, ...content) => document.querySelector(`[data-${slot}="${CSS.escape(environment)}"]`)?.replaceChildren(...content);
     try {
-      const { identities } = await call(`/edge/environments/${encodeURIComponent(environment)}/identities/count/`, signal);
-      if (slot) slot.textContent = identities.toLocaleString("en");
+      const counted = await call(`/edge/environments/${encodeURIComponent(environment)}/identities/count/`, signal);
+      fill("count", counted.identities.toLocaleString("en"));
+      fill("changed", counted.updated_at ? moment(counted.updated_at) : "not known");
+      if (!name && counted.name) {
+        fill("name", counted.name);
+        named(environment, counted.name);
+      }
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (slot) slot.textContent = `not known. ${error.message}`;
+      fill("count", `not known. ${error.message}`);
+      fill("changed", "not known");
     }
   }
 }
@@ -44,7 +53,7 @@ function card(status) {
   const { environment, name, changes = [] } = status;
   const keys = status.server_keys;
   const expiry = keys?.soonest_expiry ? [", the first expires ", moment(keys.soonest_expiry)] : [", none expires"];
-  const title = element("h3", {}, name || "Without a name");
+  const title = element("h3", { data: name ? {} : { name: environment } }, name || "Without a name");
   return element(
     "li",
     { className: "card" },
@@ -56,7 +65,7 @@ function card(status) {
       ["Last synced", isStored(status) ? null : status.last_success ? moment(status.last_success) : "never"],
       ["Last failure", ...(isStored(status) ? [null] : lastFailure(status))],
       ["Version", ...version(status)],
-      ["Changed", status.updated_at ? moment(status.updated_at) : null],
+      ["Changed", isStored(status) ? element("span", { data: { changed: environment } }, "…") : status.updated_at ? moment(status.updated_at) : null],
       ["Server keys", keys ? String(keys.count) : "not known", ...(keys?.count > 0 ? expiry : [])],
       ["Identities", element("span", { data: { count: environment } }, "…")],
       ["Published with", status.source && !isStored(status) ? element("code", {}, status.source) : null],

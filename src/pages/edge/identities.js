@@ -14,9 +14,20 @@ export function showEnvironments(environments) {
   byId("client-key").required = environments.length === 0;
   const select = byId("environment");
   const chosen = select.value;
-  const option = ({ environment, name }) => element("option", { value: environment }, name ? `${name} (${environment})` : environment);
+  const option = ({ environment, name }) => element("option", { value: environment }, label(environment, name));
   select.replaceChildren(...environments.map(option));
   if (environments.some(({ environment }) => environment === chosen)) select.value = chosen;
+}
+
+/** Calls an environment that is offered by a name that is learnt later. */
+export function nameEnvironment(environment, name) {
+  for (const option of byId("environment").options) {
+    if (option.value === environment) option.textContent = label(environment, name);
+  }
+}
+
+function label(environment, name) {
+  return name ? `${name} (${environment})` : environment;
 }
 
 /** Shows the identities that the form asks for; one that is the only one is explained at once. */

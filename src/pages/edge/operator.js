@@ -3,7 +3,7 @@
 import { Refusal, call, signIn } from "./calls.js";
 import { byId, renewMoments } from "./elements.js";
 import { countIdentities, describeDiscovery, environmentCards } from "./environments.js";
-import { search, showEnvironments } from "./identities.js";
+import { nameEnvironment, search, showEnvironments } from "./identities.js";
 
 const KIB = 1024;
 let loading = null;
@@ -55,7 +55,7 @@ async function load() {
     showEnvironments(status.environments);
     const count = status.environments.length;
     byId("notice").textContent = `${count} ${count === 1 ? "environment" : "environments"}, as of ${new Date().toLocaleTimeString()}.`;
-    countIdentities(status.environments, signal);
+    countIdentities(status.environments, signal, nameEnvironment);
     return true;
   } catch (error) {
     if (error.name !== "AbortError") fail(error);
