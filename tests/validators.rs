@@ -118,6 +118,8 @@ fn no_cache_can_give_one_keys_answer_to_another() {
         assert_eq!(header(&answer, "vary"), Some("X-Environment-Key"), "{method} {target}");
         let keep = if method == "GET" && status == 200 { "private, no-cache" } else { "no-store" };
         assert_eq!(header(&answer, "cache-control"), Some(keep), "{method} {target} {key}");
+        // Nor may a browser take one for anything but JSON.
+        assert_eq!(header(&answer, "x-content-type-options"), Some("nosniff"), "{method} {target} {key}");
     }
 }
 
