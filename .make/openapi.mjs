@@ -7,18 +7,23 @@ import { parse } from "yaml";
 
 const SOURCES = "src/openapi";
 // Tests replay these against the worker, so an example is what it answers.
-const EXCHANGES = ["fixtures/exchanges/shop.jsonl", "fixtures/admin/edge_identities.jsonl"];
-// What exchanges have in place of what differs each time.
-const PLACEHOLDERS = [
+const EXCHANGES = ["fixtures/exchanges", "fixtures/admin"];
+/** What exchanges have in place of what differs each time. `version` is the API's own. */
+const placeholders = (version) => [
   [/<<uuid-(\d)>>/g, "8a3c52f0-6d1b-4e97-b0d4-2f6f5ac1e70$1"],
   [/<<page-\d>>/g, "eyJpZGVudGlmaWVyIjogImFkYSJ9"],
+  [/<<release-\d>>/g, version],
+  [/<<version-(\d)>>/g, "179536272190$1-bf66b09839e21e9b"],
+  [/<<time-(\d)>>/g, "2026-11-22T15:52:01.90$1Z"],
+  [/"<number: (\d+)>"/g, "$1"],
 ];
 
 /** The whole description; throws where the parts do not fit together. `version` is the API's own. */
 export function describe(version) {
   const parts = readdirSync(SOURCES).map((file) => parse(readFileSync(join(SOURCES, file), "utf8"), { merge: true }));
   const { info, components, paths, ...document } = parts.reduce(merged);
-  const exchanges = new Map(EXCHANGES.flatMap(readExchanges).map((exchange) => [exchange.name, exchange]));
+  const files = EXCHANGES.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)));
+  const exchanges = new Map(files.flatMap((file) => readExchanges(file, version)).map((exchange) => [exchange.name, exchange]));
   for (const [path, item] of Object.entries(paths)) {
     for (const [method, operation] of Object.entries(item).filter(([name]) => name !== "parameters")) {
       const { "x-exchanges": names = [], ...described } = operation;
@@ -40,8 +45,8 @@ function merged(one, other) {
   return joined;
 }
 
-function readExchanges(file) {
-  const text = PLACEHOLDERS.reduce((text, [pattern, value]) => text.replace(pattern, value), readFileSync(file, "utf8"));
+function readExchanges(file, version) {
+  const text = placeholders(version).reduce((text, [pattern, value]) => text.replace(pattern, value), readFileSync(file, "utf8"));
   return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }
 
@@ -61,7 +66,8 @@ function illustrate(operation, components, method, path, { name, request, respon
     add(parameter, new URLSearchParams(query).get(parameter.name));
   }
   if (operation.parameters.length === 0) delete operation.parameters;
-  if (request.body !== null && request.headers["Content-Type"] === "application/json") {
+  // A body that is refused is no example of what to send.
+  if (request.body !== null && request.headers["Content-Type"] === "application/json" && response.status !== 400) {
     operation.requestBody = structuredClone(operation.requestBody);
     add(operation.requestBody.content["application/json"], JSON.parse(request.body));
   }
@@ -72,7 +78,8 @@ function illustrate(operation, components, method, path, { name, request, respon
   if (answer.content === undefined) fail("is answered with a body");
   // An example of its own is better than one that many operations share.
   if (described.$ref !== undefined) delete answer.content["application/json"].examples;
-  add(answer.content["application/json"], response.body);
+  const { document } = response.body;
+  add(answer.content["application/json"], document === undefined ? response.body : JSON.parse(readFileSync(join("fixtures", document), "utf8")));
   operation.responses[response.status] = answer;
 }
 

@@ -11,7 +11,7 @@ use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdenti
 use flagsmith_edge_worker::admin::inspection::{self, Inspection};
 use flagsmith_edge_worker::admin::transfer::Transfer;
 use flagsmith_edge_worker::admin::verdict::{Challenge, Verdict};
-use flagsmith_edge_worker::api::{Error, MAX_BODY_LENGTH, Part, Route};
+use flagsmith_edge_worker::api::{Error, MAX_BODY_LENGTH, Part, Route, readiness};
 use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
 use flagsmith_edge_worker::publish::Endpoint;
 use serde_json::{Value, json};
@@ -118,6 +118,12 @@ fn every_route_is_described_and_nothing_else() {
         assert!(Page::parse(path).is_some(), "{path} is no page");
         add(&mut served, path, page::ALLOW);
     }
+    for path in ["/api/v1/docs/{file}", "/edge/{file}"] {
+        for file in ["a.css", "a.js", "a.json", "a.svg"] {
+            assert!(Page::parse(&path.replace("{file}", file)).is_some(), "{path} is no file");
+        }
+        add(&mut served, path, page::ALLOW);
+    }
     add(&mut served, ORIGIN_DESCRIPTION, "GET");
 
     let described = described();
@@ -134,6 +140,7 @@ fn every_route_is_described_and_nothing_else() {
 fn the_answers_that_operations_share_have_examples_that_the_worker_gives() {
     let refused = |verdict: Verdict| serde_json::from_slice(&verdict.refusal().unwrap().body).unwrap();
     let unavailable = |part| Error::Unavailable(part).body();
+    let unready = |route| serde_json::from_slice(&readiness(route, false, None).body).unwrap();
     let given = BTreeMap::from([
         ("Invalid", exchanged("a trait without a key")),
         ("KeyRefused", Error::KeyUnknown.body()),
@@ -143,6 +150,9 @@ fn the_answers_that_operations_share_have_examples_that_the_worker_gives() {
         ("TooLarge", Error::BodyTooLarge(MAX_BODY_LENGTH).body()),
         ("UnsupportedMediaType", Error::UnsupportedMediaType("text/plain".to_owned()).body()),
         ("Throttled", Error::Throttled.body()),
+        ("NotReady", unready(Route::Readiness)),
+        ("ProxyNotReady", unready(Route::ProxyReadiness)),
+        ("NoFiles", Error::AssetsMissing.body()),
         ("Unavailable", unavailable(Part::Environment)),
         ("PartlyDone", json!({"data": [{}, unavailable(Part::Identity)]})),
     ]);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 
 const PLACEHOLDERS = [
   [/^<any>$/, () => () => true],
+  [/^<number: \d+>$/, () => (actual) => typeof actual === "number"],
   [/^<random hex, (\d+) digits>$/, ([, digits]) => (actual) => new RegExp(`^[0-9a-f]{${digits}}$`).test(actual)],
   [/^<starts: ([^]*)>$/, ([, start]) => (actual) => typeof actual === "string" && actual.startsWith(start)],
 ];

@@ -1,7 +1,9 @@
 // The edge-identities Admin API over HTTP, authorized by a stand-in for the Flagsmith behind the worker. What a running
-// Flagsmith was recorded to answer is replayed whole; the native tests replay the same files.
+// Flagsmith was recorded to answer is replayed whole; the native tests replay the same files. So is what is the worker's
+// own for those who operate it.
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -9,6 +11,8 @@ import { startAdmin } from "./admin.mjs";
 import { differences } from "./compare.mjs";
 import { RECORDINGS, ROOT, startEdge } from "./harness.mjs";
 import { exchangesIn, startOrigin } from "./origin.mjs";
+
+const FIXTURES = join(ROOT, "fixtures/admin");
 
 if (RECORDINGS === null) console.log("NOT RUN: the recorded edge identities, whose folder is not there; set RECORDINGS");
 
@@ -22,11 +26,13 @@ test("the recorded edge identities, and those that are answered otherwise", { sk
   await replay(edge, join(RECORDINGS, "edge-identities-differences.jsonl"), 24, bindings, ({ name }) => ours(name.replace("edge:", "")));
 });
 
-test("our own exchanges", async (t) => {
-  const admin = await startAdmin(t);
-  const file = join(ROOT, "fixtures/admin/edge_identities.jsonl");
-  await replay(admin.edge, file, exchangesIn(file).length, new Map(), ({ response }) => response);
-});
+for (const name of readdirSync(FIXTURES)) {
+  test(`our own exchanges in ${name}`, async (t) => {
+    const admin = await startAdmin(t, { variables: { SSE_AUTHENTICATION_TOKEN: "realtime", WEBHOOK_SECRET: "secret" } });
+    const file = join(FIXTURES, name);
+    await replay(admin.edge, file, exchangesIn(file).length, new Map(), ({ response }) => response);
+  });
+}
 
 // What Flagsmith's documentation shows of identities, with a user's token, an SDK's key and the feature of our own shop.
 test("the documented calls for identities run as they stand", async (t) => {

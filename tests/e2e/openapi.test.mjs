@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
+import { Ajv2020 } from "ajv/dist/2020.js";
 import converter from "openapi-to-postmanv2";
 import { parse } from "yaml";
 
@@ -30,6 +31,40 @@ test("the description is served as JSON and as YAML", async (t) => {
   const yaml = await edge.request({ path: "/api/v1/swagger.yaml" });
   assert.deepEqual([yaml.status, yaml.headers["content-type"]], [200, "application/yaml"]);
   assert.deepEqual(parse(yaml.text), description);
+});
+
+test("every answer in JSON has an example, and every example is what the description says", () => {
+  const description = JSON.parse(readFileSync(join(ROOT, DESCRIPTION), "utf8"));
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema(description, "description");
+  const found = [];
+  let count = 0;
+  const look = (pointer, { examples }) => {
+    if (examples === undefined) found.push(`${pointer}: there is no example`);
+    for (const [name, example] of Object.entries(examples ?? {})) {
+      count += 1;
+      // What is elsewhere is served here, as another test sees.
+      if (example.externalValue !== undefined) continue;
+      const validate = ajv.compile({ $ref: `description#${pointer}/schema` });
+      if (!validate(example.value)) found.push(`${pointer}/examples/${name}: ${ajv.errorsText(validate.errors)}`);
+    }
+  };
+  const pointerTo = (...steps) => steps.map((step) => `/${encodeURIComponent(step.replaceAll("~", "~0").replaceAll("/", "~1"))}`).join("");
+  const media = "application/json";
+  for (const [path, item] of Object.entries(description.paths)) {
+    for (const [method, { requestBody, responses }] of Object.entries(item).filter(([name]) => name !== "parameters")) {
+      const at = pointerTo("paths", path, method);
+      if (requestBody?.content[media]) look(at + pointerTo("requestBody", "content", media), requestBody.content[media]);
+      for (const [status, response] of Object.entries(responses)) {
+        if (response.content?.[media]) look(at + pointerTo("responses", status, "content", media), response.content[media]);
+      }
+    }
+  }
+  for (const [name, response] of Object.entries(description.components.responses)) {
+    look(pointerTo("components", "responses", name, "content", media), response.content[media]);
+  }
+  assert.deepEqual(found, []);
+  assert.ok(count > 100, `only ${count} examples`);
 });
 
 test("Postman imports it, and what it makes of it works", async (t) => {
