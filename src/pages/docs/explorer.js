@@ -2,6 +2,8 @@
 //
 // Every request goes to this host, whatever a description says of servers: the origin's own goes through the worker.
 
+import { mend } from "./mending.js";
+
 // Credentials of machines, which no visitor has entered.
 const NOT_ENTERED = ["RealtimeToken"];
 
@@ -13,6 +15,7 @@ const problem = document.querySelector("#problem");
 /** What is shown: Swagger UI, the description's security schemes by name, and which of them were given something. */
 let shown = null;
 
+mend(document.querySelector("#explorer"));
 keys.addEventListener("input", () => authorize(shown));
 // An origin may show its description to nobody but its own.
 keys.addEventListener("change", () => problem.hidden || show(descriptions.value));
