@@ -6,12 +6,12 @@ use super::publisher::{Credential, Publisher};
 use super::registry::Registry;
 use super::schedule::{Fault, Schedule};
 use super::version::Version;
-use crate::document::{ServerKey, Timestamp};
+use crate::document::{ServerKey, Timestamp, json};
 
 /// How many environments are listed of those that are in KV only.
 const MAX_STORED: usize = 100;
 /// How many server keys are looked up that a list does not tell.
-const MAX_LOOKED_UP: usize = 100;
+const MAX_LOOKED_UP: usize = 50;
 
 impl Publisher {
     /// The state in words, for people who look after it.
@@ -44,7 +44,7 @@ impl Publisher {
 impl Registry {
     /// Which environments there are, each with its server keys, and how discoveries went.
     pub fn status(&self, discoveries: &Schedule, now: u64) -> Value {
-        let keys = |key: &String| (key.clone(), count(self.server_keys.values(), key, now));
+        let keys = |key: &String| (key.clone(), count(&mut self.server_keys.values(), key, now));
         json!({
             "environments": self.environments.keys().map(keys).collect::<Map<_, _>>(),
             "server_keys": self.server_keys.len(),
@@ -56,7 +56,7 @@ impl Registry {
 }
 
 /// How many of these server keys open an environment at present, and when the first of them no longer does.
-fn count<'k>(server_keys: impl Iterator<Item = &'k ServerKey>, client_key: &str, now: u64) -> Value {
+fn count(server_keys: &mut dyn Iterator<Item = &ServerKey>, client_key: &str, now: u64) -> Value {
     let now = Timestamp::from_milliseconds(now);
     let valid = |key: &&ServerKey| key.environment == client_key && now.is_some_and(|now| key.is_valid(now));
     let keys: Vec<_> = server_keys.filter(valid).collect();
@@ -71,9 +71,9 @@ pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
     let (mut known, mut others) = (Vec::new(), Vec::new());
     for key in page.get("keys")?.as_array()? {
         let metadata = key.get("metadata").map(Value::to_string).unwrap_or_default();
-        match serde_json::from_slice(metadata.as_bytes()) {
-            Ok(server_key) => known.push(server_key),
-            Err(_) => others.push(key.get("name")?.as_str()?.to_owned()),
+        match json::read(metadata.as_bytes()) {
+            Some(server_key) => known.push(server_key),
+            None => others.push(key.get("name")?.as_str()?.to_owned()),
         }
     }
     let all = page.get("list_complete") == Some(&Value::Bool(true)) && others.len() <= MAX_LOOKED_UP;
@@ -112,7 +112,7 @@ pub fn stored(
             "version": version,
             "published_at": published_at.and_then(iso),
             "age_seconds": published_at.map(|at| now.saturating_sub(at) / 1000),
-            "server_keys": server_keys.map(|keys| count(keys.iter(), client_key, now)),
+            "server_keys": server_keys.map(|keys| count(&mut keys.iter(), client_key, now)),
             "source": "KV",
         });
         environments.insert(client_key.to_owned(), status);
