@@ -1,7 +1,6 @@
 //! Turns an answer into the platform's.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsValue;
@@ -15,8 +14,9 @@ const MAX_HEADS: usize = 1000;
 const MAX_HEAD_LENGTH: usize = 1024;
 
 thread_local! {
-    /// Status and headers in the platform's form, by their text: most answers have those of an earlier one.
-    static HEADS: RefCell<BTreeMap<String, ResponseInit>> = RefCell::default();
+    /// Status and headers in the platform's form, by their text and sorted by it: most answers have those of an earlier
+    /// one. A list, since a map's code would be in the worker beside it.
+    static HEADS: RefCell<Vec<(String, ResponseInit)>> = RefCell::default();
 }
 
 /// An answer in the platform's form, to be given any number of times.
@@ -60,7 +60,8 @@ fn build(body: Option<&Uint8Array>, head: &ResponseInit) -> Result<WebResponse, 
 /// Status and headers, in the platform's form.
 fn head(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
     let text = response.head_text();
-    if let Some(known) = HEADS.with_borrow(|heads| heads.get(&text).cloned()) {
+    let known = HEADS.with_borrow(|heads| Some(heads.get(place(heads, &text).ok()?)?.1.clone()));
+    if let Some(known) = known {
         return Ok(known);
     }
     let headers = Headers::new()?;
@@ -77,7 +78,13 @@ fn head(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
         if heads.len() >= MAX_HEADS {
             heads.clear();
         }
-        heads.insert(text, init.clone());
+        if let Err(place) = place(heads, &text) {
+            heads.insert(place, (text, init.clone()));
+        }
     });
     Ok(init)
+}
+
+fn place(heads: &[(String, ResponseInit)], text: &str) -> Result<usize, usize> {
+    heads.binary_search_by(|(known, _)| known.as_str().cmp(text))
 }

@@ -4,7 +4,6 @@
 //! and one more before the beginning; on a warm request those cost more than the work (README, *Figures*).
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -29,7 +28,8 @@ struct Task {
 }
 
 thread_local! {
-    static TASKS: RefCell<BTreeMap<u64, Task>> = RefCell::default();
+    /// By their numbers, which grow.
+    static TASKS: RefCell<Vec<(u64, Task)>> = RefCell::default();
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -37,7 +37,7 @@ thread_local! {
 pub fn run(work: impl Future<Output = JsValue> + 'static) -> JsValue {
     let id = Id(LAST.get() + 1);
     LAST.set(id.0);
-    TASKS.with_borrow_mut(|tasks| tasks.insert(id.0, Task { work: None, woken: false, resolve: None }));
+    TASKS.with_borrow_mut(|tasks| tasks.push((id.0, Task { work: None, woken: false, resolve: None })));
     match id.poll(Box::pin(work)) {
         Poll::Ready(outcome) => {
             id.end();
@@ -67,11 +67,18 @@ impl Id {
     }
 
     fn change<T>(self, change: impl FnOnce(&mut Task) -> T) -> Option<T> {
-        TASKS.with_borrow_mut(|tasks| tasks.get_mut(&self.0).map(change))
+        TASKS.with_borrow_mut(|tasks| {
+            let place = self.place(tasks)?;
+            tasks.get_mut(place).map(|(_, task)| change(task))
+        })
     }
 
     fn end(self) -> Option<Task> {
-        TASKS.with_borrow_mut(|tasks| tasks.remove(&self.0))
+        TASKS.with_borrow_mut(|tasks| self.place(tasks).map(|place| tasks.remove(place).1))
+    }
+
+    fn place(self, tasks: &[(u64, Task)]) -> Option<usize> {
+        tasks.binary_search_by_key(&self.0, |(number, _)| *number).ok()
     }
 }
 
