@@ -125,9 +125,9 @@ cost: build
 bundle: build
 	@DRY_RUN=1 node .make/deploy.mjs
 
-# One file after the other: each starts its own runtime, and some of them measure how it behaves under load.
+# Two files at a time: each starts its own runtime, and waits more than it computes.
 e2e: build require-python require-chromium
-	node --test --test-reporter=spec --test-concurrency=1 tests/e2e/*.test.mjs
+	node --test --test-reporter=spec --test-concurrency=2 tests/e2e/*.test.mjs
 
 # ROWS, SECONDS, ROUNDS and FORMAT are explained in tests/bench/http/README.md.
 bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)

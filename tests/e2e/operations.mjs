@@ -43,7 +43,9 @@ export const PUBLIC = [
   ["proxyLiveness", ALL, () => get("/proxy/health/liveness/")],
   ["version", ALL, () => get("/version/")],
   ["operatorsPage", ALL, () => get("/edge/")],
+  ["operatorsFile", ALL, () => get("/edge/operator.js")],
   ["explorer", ALL, () => get("/api/v1/docs/")],
+  ["explorersFile", ALL, () => get("/api/v1/docs/explorer.js")],
   ["describe", ALL, () => get("/api/v1/swagger.json")],
   ["describeInYaml", ALL, () => get("/api/v1/swagger.yaml")],
 ];
