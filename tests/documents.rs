@@ -147,8 +147,15 @@ fn a_fault_names_its_field_and_quotes_nothing() {
     }
     let half_a_pair = r#"{"api_key": "k", "project": {}, "feature_states": [
         {"feature": {"id": 1, "name": "f"}, "enabled": true, "feature_state_value": "\ud800"}]}"#;
+    let deep = format!(
+        r#"{{"api_key": "k", "project": {{"segments": [{{"id": 1, "name": "s", "rules": [{{"type": "ALL", "conditions": [
+            {{"operator": "IN", "property_": "p", "value": [{}{}]}}]}}]}}]}}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     for (bytes, expected) in [
         (half_a_pair.as_bytes(), "has an unexpected"),
+        (deep.as_bytes(), "has an unexpected"),
         (&b"{"[..], "is not JSON from line 1 column 1 on"),
         (b"{} x", "missing field `project`"),
         (b"", "is not JSON"),

@@ -177,7 +177,7 @@ pub fn bool_text(value: bool) -> &'static str {
     if value { "True" } else { "False" }
 }
 
-/// `str(json.loads(text))` of a JSON value; `None` where it nests deeper than [`Json`] allows.
+/// `str(json.loads(text))` of a JSON value that [`Json::parse`] has taken: a list is printed by recursion.
 pub fn json_text(value: Json<'_>) -> Option<String> {
     if let Some(text) = value.text() {
         return Some(text.into_owned());
@@ -186,7 +186,7 @@ pub fn json_text(value: Json<'_>) -> Option<String> {
     write_repr(value, &mut out).then_some(out)
 }
 
-/// `repr(json.loads(text))`; false where it nests too deep.
+/// `repr(json.loads(text))`; false where a name cannot be read.
 fn write_repr(value: Json<'_>, out: &mut String) -> bool {
     match value.kind() {
         Kind::Null => out.push_str("None"),

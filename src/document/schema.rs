@@ -283,7 +283,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for ConditionValue<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(item) = items.next_element::<Json<'de>>()? {
-                    texts.push(python::json_text(item).ok_or_else(|| A::Error::custom("nested too deep"))?);
+                    // Printed by recursion, and read without any bound so far.
+                    let item = Json::parse(item.source().as_bytes()).map_err(A::Error::custom)?;
+                    texts.push(python::json_text(item).ok_or_else(|| A::Error::custom("cannot be read"))?);
                 }
                 Ok(ConditionValue::List(texts))
             }
