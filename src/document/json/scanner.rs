@@ -7,6 +7,9 @@ use super::MAX_DEPTH;
 /// The value without the space around it; for what is not JSON, what is wrong and where.
 pub fn check(text: &str) -> Result<&str, String> {
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
+    if text.starts_with('\u{feff}') {
+        return Err(scanner.fault("Unexpected UTF-8 BOM (decode using utf-8-sig)", 0));
+    }
     scanner.skip_space();
     let begin = scanner.at;
     scanner.value(0)?;
@@ -131,9 +134,10 @@ impl Scanner<'_> {
         }
     }
 
-    /// The UTF-16 unit of a `\uXXXX` escape that starts at `at`.
+    /// The UTF-16 unit of a `\uXXXX` escape that starts at `at`. Python finds fault with one that ends the text.
     fn unit(&self, at: usize) -> Result<u16, String> {
-        let digits = self.text.get(at..at + 6).and_then(|escape| escape.strip_prefix("\\u"));
+        let escape = self.text.get(at..at + 6).filter(|_| at + 6 < self.text.len());
+        let digits = escape.and_then(|escape| escape.strip_prefix("\\u"));
         let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
         unit.ok_or_else(|| self.fault("Invalid \\uXXXX escape", at + 1))
@@ -241,6 +245,8 @@ mod tests {
             ("\"a\tb\"", "Invalid control character at: line 1 column 3 (char 2)"),
             ("\"\\x\"", "Invalid \\escape: line 1 column 2 (char 1)"),
             ("\"\\u12g4\"", "Invalid \\uXXXX escape: line 1 column 3 (char 2)"),
+            ("\"a\\u0041", "Invalid \\uXXXX escape: line 1 column 4 (char 3)"),
+            ("\u{feff}{}", "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)"),
             ("-", "Expecting value: line 1 column 1 (char 0)"),
             ("01", "Extra data: line 1 column 2 (char 1)"),
             ("1.", "Extra data: line 1 column 2 (char 1)"),
