@@ -20,36 +20,45 @@ pub enum Errand {
     Reconcile,
 }
 
-/// The errands that have still to be run, the first come first.
+/// The errands that have still to be run, the first come first; but what has changed before what only looks after itself,
+/// which may be all there is.
 #[derive(Debug, Default)]
-pub struct Errands(IndexSet<(String, Errand)>);
+pub struct Errands {
+    tidings: IndexSet<(String, Errand)>,
+    others: IndexSet<(String, Errand)>,
+}
 
 impl Errands {
     /// Documents of these environments may have changed. Where there are many, they look once: nobody says which of them
     /// it is, and each look is a request to the origin.
     pub fn tell(&mut self, environments: Vec<String>) {
         let again = environments.len() <= CALLS;
-        self.add(environments, Errand::Tell { again });
+        self.tidings.extend(all(environments, Errand::Tell { again }));
     }
 
     /// These environments are to look after themselves.
     pub fn reconcile(&mut self, environments: Vec<String>) {
-        self.add(environments, Errand::Reconcile);
-    }
-
-    fn add(&mut self, environments: Vec<String>, errand: Errand) {
-        self.0.extend(environments.into_iter().map(|environment| (environment, errand)));
+        self.others.extend(all(environments, Errand::Reconcile));
     }
 
     /// Whether all have been run.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tidings.is_empty() && self.others.is_empty()
     }
 
     /// Takes the next ones, which are to be run now.
     pub fn take(&mut self) -> Vec<(String, Errand)> {
-        self.0.drain(..self.0.len().min(CALLS)).collect()
+        let mut taken = Vec::new();
+        for errands in [&mut self.tidings, &mut self.others] {
+            let room = CALLS - taken.len();
+            taken.extend(errands.drain(..errands.len().min(room)));
+        }
+        taken
     }
+}
+
+fn all(environments: Vec<String>, errand: Errand) -> impl Iterator<Item = (String, Errand)> {
+    environments.into_iter().map(move |environment| (environment, errand))
 }
 
 #[cfg(test)]
@@ -84,6 +93,17 @@ mod tests {
         errands.tell(environments(100));
         errands.reconcile(environments(3));
         assert_eq!(portions(&mut errands).iter().sum::<usize>(), 103);
+    }
+
+    #[test]
+    fn what_has_changed_is_told_before_others_look_after_themselves() {
+        let mut errands = Errands::default();
+        errands.reconcile(environments(10_000));
+        errands.tell(environments(3));
+        let taken = errands.take();
+        assert_eq!(taken.len(), CALLS);
+        assert!(taken[..3].iter().all(|(_, errand)| *errand == Errand::Tell { again: true }), "{taken:?}");
+        assert_eq!(portions(&mut errands).iter().sum::<usize>(), 10_003 - CALLS);
     }
 
     #[test]
