@@ -6,9 +6,9 @@ import { startIdle, startOurs } from "./contenders.mjs";
 import { median } from "./table.mjs";
 
 /**
- * Milliseconds of CPU of the thread that runs the worker, medians: `compile`, until it listens, less what the runtime takes
- * for that with a worker of the same configuration that does nothing, and `first`, for the first request of `row`. Null
- * where there is no /proc.
+ * Milliseconds of CPU of the thread that runs the worker, medians: `compile`, until it listens, and `first`, for the first
+ * request of `row`; of both less what the runtime takes with a worker of the same configuration that does nothing. Null where
+ * there is no /proc.
  */
 export async function measureStart(row, rounds) {
   const { edge, requests } = await startOurs(row);
@@ -19,7 +19,7 @@ export async function measureStart(row, rounds) {
     const runtime = await startAlone(await startIdle(), requests[0]);
     if (ours === null || runtime === null) return null;
     measured.compile.push(ours.listening - runtime.listening);
-    measured.first.push(ours.answered - ours.listening);
+    measured.first.push(ours.answered - ours.listening - (runtime.answered - runtime.listening));
   }
   return { compile: median(measured.compile), first: median(measured.first) };
 }
