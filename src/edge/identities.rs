@@ -1,5 +1,6 @@
 //! Sends commands to identities' objects.
 
+use std::cell::OnceCell;
 use std::fmt::Display;
 
 use worker::js_sys::Promise;
@@ -107,8 +108,18 @@ async fn send(
     Ok(outcome.result)
 }
 
+/// Where the objects are: the same for all requests of an isolate.
 fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error> {
-    env.durable_object("IDENTITIES").map_err(|error| unavailable(failure(&error), environment_key))
+    thread_local! {
+        static NAMESPACE: OnceCell<ObjectNamespace> = const { OnceCell::new() };
+    }
+    if let Some(known) = NAMESPACE.with(|known| known.get().cloned()) {
+        return Ok(known);
+    }
+    let namespace =
+        env.durable_object("IDENTITIES").map_err(|error| unavailable(failure(&error), environment_key))?;
+    NAMESPACE.with(|known| drop(known.set(namespace.clone())));
+    Ok(namespace)
 }
 
 fn unavailable(failure: Failure, environment_key: &str) -> Error {

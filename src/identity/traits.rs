@@ -15,6 +15,10 @@ impl Identity {
         traits: Vec<(Box<str>, Option<TraitValue>)>,
         change: &mut Change,
     ) -> Result<(), Refusal> {
+        // Mostly they are what an SDK has sent before.
+        if traits.iter().all(|(key, value)| self.traits.get(key) == value.as_ref()) {
+            return Ok(());
+        }
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
         // What is left for each key, so that a trait that ends as it was is not written.
         let mut last = BTreeMap::new();
