@@ -1,6 +1,8 @@
 // Evaluations that SDKs report, on their way to the Flagsmith behind the worker.
 
 import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
@@ -127,12 +129,15 @@ analyticsTest("a restart in the middle of a delivery loses nothing", AT_ONCE, as
 analyticsTest("an origin that does not take them is left alone, also after a restart", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
   const asked = [];
+  let before = "";
   origin.on("POST", V1, () => {
     asked.push(Date.now());
+    before = written(edge);
     return { status: 503, body: "" };
   });
   await report(edge, key, { free_shipping_threshold: 5 });
   await eventually(() => asked.length === 2, "the origin is asked twice");
+  await eventually(() => written(edge) !== before, "the object has stored what came of it");
   await edge.kill();
   await edge.start();
   await report(edge, key, { free_shipping_threshold: 5 });
@@ -283,4 +288,11 @@ function analyticsTest(name, variables, check) {
     origin.on("POST", V2, { status: 204 });
     await check(edge, origin);
   });
+}
+
+/** Another text after each write of the object. */
+function written(edge) {
+  const folder = join(edge.stateFolder, "AnalyticsObject");
+  const files = readdirSync(folder).map((file) => statSync(join(folder, file), { bigint: true }));
+  return files.map(({ size, mtimeNs }) => `${size} ${mtimeNs}`).join();
 }
