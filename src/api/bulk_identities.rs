@@ -1,6 +1,7 @@
 //! POST and PUT /api/v1/bulk-identities/: traits of many identities at once (contract §A.7).
 
-use indexmap::IndexMap;
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::error::{Error, Part, RETRY_AFTER_SECONDS};
@@ -21,7 +22,7 @@ const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, opt
 const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
 
 /// What is left of an identity's traits: the last value for each key, null to delete it.
-type Changes = IndexMap<Box<str>, Option<TraitValue>>;
+type Changes = BTreeMap<Box<str>, Option<TraitValue>>;
 
 /// An upload that waits for its identities: for each item, which of the commands is its own.
 #[derive(Debug, PartialEq)]
@@ -47,12 +48,17 @@ pub fn read(
     let sent = fields.read("data", |_| all(items, read_item));
     fields.finish(()).map_err(Error::Invalid)?;
     traits::check_client(environment, key)?;
-    let mut by_identity: IndexMap<String, Changes> = IndexMap::new();
+    // Few enough to look through.
+    let mut by_identity: Vec<(String, Changes)> = Vec::new();
     let mut commands = Vec::with_capacity(sent.len());
     for (identifier, traits) in sent {
-        let entry = by_identity.entry(identifier);
-        commands.push(entry.index());
-        let changes = entry.or_default();
+        let known = by_identity.iter().position(|(known, _)| *known == identifier);
+        let command = known.unwrap_or(by_identity.len());
+        if known.is_none() {
+            by_identity.push((identifier, Changes::new()));
+        }
+        commands.push(command);
+        let Some((_, changes)) = by_identity.get_mut(command) else { continue };
         if replaces {
             changes.clear();
         }

@@ -213,9 +213,6 @@ pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
     if problems.is_empty() { Ok(()) } else { Err(Value::Array(problems)) }
 }
 
-/// JSON of more bytes is taken for more than [`MAX_TRAIT_VALUE_LENGTH`] characters, though it might be white space.
-const MAX_TRAIT_VALUE_SOURCE: usize = 64 * 1024;
-
 /// What is said of a text with a NUL in it.
 pub const NULL_CHARACTERS: &str = "Null characters are not allowed.";
 /// What is said of what is no whole number.
@@ -228,11 +225,7 @@ fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
         Kind::Integer => TraitValue::Integer(json.source().parse().map_err(|_| json!([INVALID_INTEGER]))?),
         Kind::Float => TraitValue::Float(json.source().parse().map_err(|_| json!([INVALID_INTEGER]))?),
         Kind::String | Kind::List | Kind::Object => {
-            // Printing reads a nested value once for each of its levels, so what must be too long is not printed.
-            let text =
-                if json.source().len() > MAX_TRAIT_VALUE_SOURCE { None } else { python::json_text(json) };
-            let text = text.filter(|text| text.chars().count() <= MAX_TRAIT_VALUE_LENGTH);
-            let Some(text) = text else {
+            let Some(text) = python::short_json_text(json, MAX_TRAIT_VALUE_LENGTH) else {
                 let limit = MAX_TRAIT_VALUE_LENGTH;
                 // Flagsmith's wording: `character`, and `less than` for a limit that may be reached.
                 let problem = format!("Value string is too long. Must be less than {limit} character");

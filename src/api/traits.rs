@@ -1,6 +1,5 @@
 //! The /api/v1/traits/ family: traits set without asking for flags (contract §A.4).
 
-use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::error::{Error, Part};
@@ -83,13 +82,18 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
     let sent = all(items, |item| IdentityTrait::read(item, true)).map_err(Error::Invalid)?;
     check_client(environment, key)?;
     let echo = sent.iter().filter(|sent| sent.value.is_some()).map(IdentityTrait::echo).collect();
-    let mut by_identity: IndexMap<String, Vec<_>> = IndexMap::new();
+    // Few enough to look through.
+    let mut by_identity: Vec<(String, Vec<_>)> = Vec::new();
     for IdentityTrait { identifier, key, value } in sent {
-        by_identity.entry(identifier).or_default().push((key.into(), value));
-    }
-    if by_identity.len() > MAX_IDENTITIES {
-        let problem = format!("Number of identities must not be more than {MAX_IDENTITIES}");
-        return Err(Error::Invalid(json!({"detail": problem})));
+        let set = (key.into(), value);
+        match by_identity.iter_mut().find(|(known, _)| *known == identifier) {
+            Some((_, traits)) => traits.push(set),
+            None => by_identity.push((identifier, vec![set])),
+        }
+        if by_identity.len() > MAX_IDENTITIES {
+            let problem = format!("Number of identities must not be more than {MAX_IDENTITIES}");
+            return Err(Error::Invalid(json!({"detail": problem})));
+        }
     }
     let command = |(identifier, traits)| (identifier, Command::SetTraits(traits));
     Ok((by_identity.into_iter().map(command).collect(), Value::Array(echo)))

@@ -11,8 +11,7 @@ use serde_json::value::RawValue;
 mod parts;
 mod scanner;
 
-pub use parts::Members;
-use parts::Parts;
+pub use parts::{Members, Parts};
 
 /// The deepest nesting that [`Json::parse`] takes.
 pub const MAX_DEPTH: usize = 128;

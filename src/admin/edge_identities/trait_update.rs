@@ -8,9 +8,6 @@ use crate::document::json::{Json, Kind};
 use crate::document::python;
 use crate::identity::TraitValue;
 
-/// JSON of more bytes is taken for a text that is too long.
-const MAX_SOURCE_LENGTH: usize = 64 * 1024;
-
 /// Reads a key and a value; `None` is null, which deletes.
 pub fn read(body: Json<'_>) -> Result<(Box<str>, Option<TraitValue>), Error> {
     let members = body
@@ -69,9 +66,7 @@ fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
             TraitValue::Float(value.map_err(|_| json!(["Input should be a valid number"]))?)
         }
         Kind::String | Kind::List | Kind::Object => {
-            let text = if json.source().len() > MAX_SOURCE_LENGTH { None } else { python::json_text(json) };
-            let text = text.filter(|text| text.chars().count() <= MAX_TRAIT_VALUE_LENGTH);
-            let text = text.ok_or_else(too_long)?;
+            let text = python::short_json_text(json, MAX_TRAIT_VALUE_LENGTH).ok_or_else(too_long)?;
             if text.contains('\0') {
                 return Err(json!(["Null characters are not allowed."]));
             }

@@ -1,16 +1,15 @@
 //! What lists and objects are made of. Their text is JSON already, so that looking for quotes and brackets finds it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
-use super::Json;
+use super::{Json, Kind};
 
 /// An object's members: the last of duplicate keys wins, in the place of the first.
 #[derive(Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
-/// With fewer members each is compared with each sooner than it is hashed.
+/// Up to so many members are compared each with each.
 const MANY: usize = 16;
 
 impl<'a> Members<'a> {
@@ -28,7 +27,8 @@ impl<'a> Members<'a> {
             }
         }
         if members.len() > MANY {
-            members = members.into_iter().collect::<IndexMap<_, _>>().into_iter().collect();
+            let last = last_of_each(members.iter().map(|(key, _)| &**key));
+            members = last.into_iter().filter_map(|index| members.get(index).cloned()).collect();
         }
         Some(Members(members))
     }
@@ -54,6 +54,22 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Of each key the index of its last, in the order of the first ones.
+///
+/// Sorted, not hashed: a client chooses the keys, and knows what std hashes with on wasm32.
+fn last_of_each<'k>(keys: impl Iterator<Item = &'k str>) -> Vec<usize> {
+    let mut places = BTreeMap::new();
+    let mut last = Vec::new();
+    for (index, key) in keys.enumerate() {
+        let place = *places.entry(key).or_insert(last.len());
+        match last.get_mut(place) {
+            Some(known) => *known = index,
+            None => last.push(index),
+        }
+    }
+    last
+}
+
 /// The values that lie directly in a list; of an object keys and values in turn.
 pub struct Parts<'a> {
     text: &'a str,
@@ -65,18 +81,49 @@ impl<'a> Parts<'a> {
     pub fn of(json: Json<'a>) -> Parts<'a> {
         Parts { text: json.0, at: 1 }
     }
+
+    /// The value itself, for who goes through all that is in it.
+    pub fn whole(json: Json<'a>) -> Parts<'a> {
+        Parts { text: json.0, at: 0 }
+    }
+
+    /// Steps into the list or the object that comes next; `None` where neither does.
+    pub fn enter(&mut self) -> Option<Kind> {
+        let kind = match self.peek()? {
+            b'[' => Kind::List,
+            b'{' => Kind::Object,
+            _ => return None,
+        };
+        self.at += 1;
+        Some(kind)
+    }
+
+    /// Steps out of it where nothing more is in it.
+    pub fn leave(&mut self) -> bool {
+        let over = matches!(self.peek(), Some(b']' | b'}') | None);
+        if over {
+            self.at += 1;
+        }
+        over
+    }
+
+    /// The byte that the next value begins with, or the bracket that ends all.
+    fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
+            self.at += 1;
+        }
+        bytes.get(self.at).copied()
+    }
 }
 
 impl<'a> Iterator for Parts<'a> {
     type Item = Json<'a>;
 
     fn next(&mut self) -> Option<Json<'a>> {
-        let bytes = self.text.as_bytes();
-        while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
-            self.at += 1;
-        }
+        self.peek()?;
         let begin = self.at;
-        self.at = value_end(bytes, begin);
+        self.at = value_end(self.text.as_bytes(), begin);
         self.text.get(begin..self.at).filter(|part| !part.is_empty()).map(Json)
     }
 }
