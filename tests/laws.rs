@@ -319,7 +319,7 @@ proptest! {
     ) {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
-        let order = Order { environment: "env".into(), identifier: "ada".into(), uuid: None, command };
+        let order = Order::new("env", "ada", command);
         let moment = Moment { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
         identity.apply(order.clone(), moment).unwrap();
@@ -383,7 +383,7 @@ proptest! {
         if let Ok(Action::Order(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
             let mut identity = Identity::default();
             let moment = Moment { now: 1, random: &|| [7; 16] };
-            let order = |command| Order { environment: "k".into(), identifier: "a".into(), uuid: None, command };
+            let order = |command| Order::new("k", "a", command);
             identity.apply(order(Command::Create), moment).unwrap();
             if identity.apply(order(command), moment).is_ok() {
                 let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;

@@ -125,12 +125,7 @@ async fn carry_out(
             (entry.identifier.into(), Some(uuid.as_str().into()))
         }
     };
-    let order = Order {
-        environment: environment.key().into(),
-        identifier: identifier.as_str().into(),
-        uuid,
-        command,
-    };
+    let order = Order { uuid, ..Order::new(environment.key(), &identifier, command) };
     let outcome = identities::carry_out_and_tell(env, order).await?;
     Ok(outcome.map(|identity| (identifier, identity)))
 }

@@ -35,7 +35,7 @@ pub async fn carry_out(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    carry_out_by(env, environment_key, commands, IdentityStub::carry_out).await
+    carry_out_by(env, environment_key, commands, IdentityStub::carry_out, true).await
 }
 
 /// The same with all that is known of each identity, when the directory knows it too.
@@ -44,7 +44,7 @@ pub async fn carry_out_all_and_tell(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    carry_out_by(env, environment_key, commands, IdentityStub::carry_out_and_tell).await
+    carry_out_by(env, environment_key, commands, IdentityStub::carry_out_and_tell, false).await
 }
 
 async fn carry_out_by(
@@ -52,13 +52,13 @@ async fn carry_out_by(
     environment_key: &str,
     commands: Vec<(String, Command)>,
     method: Method,
+    brief: bool,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
-        let (environment, identifier) = (environment_key.into(), identifier.into());
-        let order = Order { environment, identifier, uuid: None, command };
+        let order = Order { brief, ..Order::new(environment_key, &identifier, command) };
         send(&objects, order, method, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
@@ -100,7 +100,8 @@ async fn send(
     let promise = method(&object, &text).map_err(|error| failure(&said(&error)))?;
     let answer = JsFuture::from(promise).await.map_err(|error| failure(&said(&error)))?;
     let answer = answer.as_string().unwrap_or_default();
-    let outcome = Outcome::from_json(&answer).map_err(|_| failure(&"its answer cannot be read"))?;
+    let outcome =
+        Outcome::from_json(&answer, order.command).map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
         let [rows_read, rows_written] = outcome.rows;
         Line::Call { object: "identity", rows_read, rows_written }.write();

@@ -29,6 +29,9 @@ pub struct IdentityObject {
     env: Env,
     /// The state, once it has been read.
     record: RefCell<Option<Record>>,
+    /// The last order that had nothing to do, and its answer: good until another is applied, since nothing else changes
+    /// what an order is answered.
+    repeated: RefCell<Option<(String, String)>>,
     /// How often the directory could not be told.
     failures: Cell<u32>,
     /// Whether the alarm is set, as far as this life of the object knows.
@@ -40,7 +43,8 @@ impl DurableObject for IdentityObject {
         IdentityObject {
             sql: Database::of(&state.storage()),
             env,
-            record: RefCell::new(None),
+            record: RefCell::default(),
+            repeated: RefCell::default(),
             failures: Cell::default(),
             alarmed: Cell::default(),
         }
@@ -71,16 +75,25 @@ impl IdentityObject {
     /// with its body to be waited for, cost more than the work. The directory is told by the alarm.
     #[wasm_bindgen(js_name = carryOut)]
     pub fn carry_out(&self, order: &str) -> std::result::Result<String, JsValue> {
-        self.apply(order, 0, |outcome| outcome.to_json_without_details()).map_err(JsValue::from)
+        if let Some((repeated, answer)) = &*self.repeated.borrow()
+            && repeated == order
+        {
+            return Ok(answer.clone());
+        }
+        let (answer, idle) = self.apply(order, 0, |outcome| outcome.to_json_without_details())?;
+        if idle && order.len() + answer.len() <= MAX_REPEATED_LENGTH {
+            self.repeated.replace(Some((order.to_owned(), answer.clone())));
+        }
+        Ok(answer)
     }
 
     /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
     /// now: then the alarm will tell it.
     #[wasm_bindgen(js_name = carryOutAndTell)]
     pub async fn carry_out_and_tell(&self, order: String) -> std::result::Result<String, JsValue> {
-        let outcome = self.apply(&order, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
+        let (answer, _) = self.apply(&order, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
         self.tell().await?;
-        Ok(outcome)
+        Ok(answer)
     }
 }
 
@@ -88,14 +101,18 @@ impl IdentityObject {
 const TELL_AGAIN_AFTER: u64 = 5_000;
 /// The longest time between two attempts to tell the directory, in milliseconds.
 const MAX_BACKOFF: u64 = 300_000;
+/// The longest order and answer that are remembered, in bytes.
+const MAX_REPEATED_LENGTH: usize = 4096;
 
 impl IdentityObject {
+    /// The answer, and whether there was nothing to do: nothing changed, read or written.
     fn apply(
         &self,
         order: &str,
         alarm_after: u64,
         show: fn(&Outcome<&Identity>) -> serde_json::Result<String>,
-    ) -> Result<String> {
+    ) -> Result<(String, bool)> {
+        self.repeated.take();
         let order = Order::from_json(order)?;
         let owner = Owner::from(&order);
         let mut record = match self.record.take() {
@@ -105,6 +122,7 @@ impl IdentityObject {
         if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
             return Err("the order is for another identity".into());
         }
+        let as_sent = order.brief && record.identity.is_as_sent(&order.command);
         let moment = Moment { now: milliseconds(), random: &random };
         let applied = record.identity.apply(order, moment);
         if let Ok(change) = &applied
@@ -117,10 +135,12 @@ impl IdentityObject {
                 self.set_alarm(moment.now + alarm_after)?;
             }
         }
+        let rows = self.sql.take_rows();
+        let idle = rows == [0, 0] && applied == Ok(Change::default());
         let result = applied.map(|_| &record.identity);
-        let shown = show(&Outcome { result, rows: self.sql.take_rows() })?;
+        let answer = show(&Outcome { result, rows, as_sent })?;
         self.record.replace(Some(record));
-        Ok(shown)
+        Ok((answer, idle))
     }
 
     /// Tells the directory what it has not been told, until there is nothing left or it does not answer.

@@ -19,9 +19,24 @@ pub struct Order {
     pub uuid: Option<Box<str>>,
     /// What to do.
     pub command: Command,
+    /// Traits that come with the command need not come back. Who does not ask for that gets them: a deployment does not
+    /// reach workers and objects at the same moment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
 }
 
 impl Order {
+    /// For whoever has this identifier, answered in full.
+    pub fn new(environment: &str, identifier: &str, command: Command) -> Order {
+        Order {
+            environment: environment.into(),
+            identifier: identifier.into(),
+            uuid: None,
+            command,
+            brief: false,
+        }
+    }
+
     /// Reads what [`Order::to_json`] wrote.
     pub fn from_json(text: &str) -> serde_json::Result<Order> {
         serde_json::from_str(text)
@@ -40,12 +55,22 @@ pub struct Outcome<I = Identity> {
     pub result: Result<I, Refusal>,
     /// Rows of the object's storage that were read and written.
     pub rows: [u64; 2],
+    /// The command brought all of the identity's traits, which do not come back then ([`Identity::is_as_sent`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_sent: bool,
 }
 
 impl Outcome {
-    /// Reads what an object wrote.
-    pub fn from_json(text: &str) -> serde_json::Result<Outcome> {
-        serde_json::from_str(text)
+    /// Reads what an object wrote about a command.
+    pub fn from_json(text: &str, command: Command) -> serde_json::Result<Outcome> {
+        let mut outcome: Outcome = serde_json::from_str(text)?;
+        if outcome.as_sent
+            && let Ok(identity) = &mut outcome.result
+            && let Command::SetTraits(sent) = command
+        {
+            identity.traits.extend(sent.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        }
+        Ok(outcome)
     }
 }
 
@@ -64,10 +89,66 @@ impl Outcome<&Identity> {
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             overrides: &'a [FeatureState],
         }
+        let none = Traits::new();
         let result = self.result.map(|identity| {
             let Identity { exists, traits, overrides, .. } = identity;
-            Seen { exists: *exists, traits, overrides }
+            Seen { exists: *exists, traits: if self.as_sent { &none } else { traits }, overrides }
         });
-        serde_json::to_string(&Outcome { result, rows: self.rows })
+        serde_json::to_string(&Outcome { result, rows: self.rows, as_sent: self.as_sent })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::{Change, Moment};
+
+    #[test]
+    fn traits_that_came_with_the_command_do_not_come_back() {
+        let many: Vec<_> = (0..40).map(|index| json!([index.to_string(), index])).collect();
+        for (stored, sent, as_sent) in [
+            (json!([["a", 1], ["b", 1.0]]), json!([["b", 1.0], ["a", 1]]), true),
+            (json!([["a", 1], ["b", 1.0]]), json!([["a", 1], ["b", 1.0], ["c", null]]), true),
+            (json!([["a", "1.0"]]), json!([["a", "1.0"], ["a", "1.0"]]), true),
+            (json!([]), json!([["a", null]]), true),
+            // Another type; equal, and printed otherwise.
+            (json!([["a", 1]]), json!([["a", 1.0]]), false),
+            (json!([["a", 0.0]]), json!([["a", -0.0]]), false),
+            // Too few, however many; too many; one of two.
+            (json!([["a", 1], ["b", 1]]), json!([["a", 1], ["a", 1]]), false),
+            (json!([["a", 1]]), json!([["a", 1], ["b", 1]]), false),
+            (json!([["a", 1]]), json!([["a", 1], ["a", 2]]), false),
+            // Not looked at.
+            (json!(many), json!(many), false),
+        ] {
+            let set = |traits: &serde_json::Value| {
+                Command::SetTraits(serde_json::from_value(traits.clone()).unwrap())
+            };
+            let moment = Moment { now: 0, random: &|| [1; 16] };
+            let mut identity = Identity::default();
+            identity.apply(Order::new("k", "ada", set(&stored)), moment).unwrap();
+            assert_eq!(identity.is_as_sent(&set(&sent)), as_sent, "{sent}");
+            let change = identity.apply(Order::new("k", "ada", set(&sent)), moment).unwrap();
+            assert!(!as_sent || change == Change::default());
+            let json =
+                Outcome { result: Ok(&identity), rows: [0, 0], as_sent }.to_json_without_details().unwrap();
+            assert_eq!(json.contains(r#""traits":{}"#), as_sent, "{json}");
+            let read = Outcome::from_json(&json, set(&sent)).unwrap().result.unwrap();
+            // Also where `0.0` and `-0.0` are equal.
+            assert_eq!(format!("{:?}", read.traits), format!("{:?}", identity.traits));
+            assert!(read.exists);
+        }
+    }
+
+    #[test]
+    fn who_does_not_ask_for_less_gets_all() {
+        let order = Order::new("k", "ada", Command::Create);
+        let brief = Order { brief: true, ..order.clone() };
+        let earlier = r#"{"environment":"k","identifier":"ada","command":"create"}"#;
+        assert_eq!(order.to_json().unwrap(), earlier);
+        assert_eq!(Order::from_json(earlier).unwrap(), order);
+        assert_eq!(Order::from_json(&brief.to_json().unwrap()).unwrap(), brief);
     }
 }

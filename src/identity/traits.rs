@@ -2,13 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Identity, Refusal, TraitValue};
+use super::{Change, Command, Identity, Refusal, TraitValue};
 
 /// The most that the traits of one identity may come to, in bytes of keys and texts: twice what one request can
 /// bring, and little enough for an object that shares its memory with others.
 pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
 
+/// Traits that are compared each with each.
+const FEW: usize = 32;
+
 impl Identity {
+    /// Whether a command brings all traits of the identity, as they are already, to the byte: what an SDK sends each
+    /// time. It changes none then. Of many it is not found out.
+    pub fn is_as_sent(&self, command: &Command) -> bool {
+        let Command::SetTraits(sent) = command else { return false };
+        sent.len() <= FEW
+            && sent.iter().all(|(key, value)| is_same(self.traits.get(key), value.as_ref()))
+            && self.traits.keys().all(|key| sent.iter().any(|(sent, _)| sent == key))
+    }
+
     /// Deletes the traits that are given as null, then sets the others in order.
     pub(super) fn set_traits(
         &mut self,
@@ -60,6 +72,14 @@ impl Identity {
         };
         let value = value.checked_add(by).ok_or(Refusal::OutOfRange)?;
         self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], change)
+    }
+}
+
+/// Whether two values print the same: `0.0` and `-0.0` are equal, and do not.
+fn is_same(a: Option<&TraitValue>, b: Option<&TraitValue>) -> bool {
+    match (a, b) {
+        (Some(TraitValue::Float(a)), Some(TraitValue::Float(b))) => a.to_bits() == b.to_bits(),
+        _ => a == b,
     }
 }
 

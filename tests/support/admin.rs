@@ -201,12 +201,7 @@ fn carry_out(
             (found.ok_or(Refusal::Missing)?.0.to_owned(), Some(uuid.as_str().into()))
         }
     };
-    let order = Order {
-        environment: environment.key().into(),
-        identifier: identifier.as_str().into(),
-        uuid,
-        command,
-    };
+    let order = Order { uuid, ..Order::new(environment.key(), &identifier, command) };
     let key = (environment.key().to_owned(), identifier.clone());
     let identity = identities.entry(key).or_default();
     identity.apply(order, Moment { now: 1_795_362_721_900, random })?;

@@ -86,8 +86,7 @@ impl Worker {
         identifier: &str,
         command: Command,
     ) -> Result<Change, Refusal> {
-        let order =
-            Order { environment: environment.into(), identifier: identifier.into(), uuid: None, command };
+        let order = Order::new(environment, identifier, command);
         let moment = Moment { now: NOW, random: &|| [7; 16] };
         let key = (environment.to_owned(), identifier.to_owned());
         let change = self.identities.entry(key).or_default().apply(order, moment)?;
@@ -179,12 +178,7 @@ fn respond<'e>(
         Step::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {
-                let order = Order {
-                    environment: environment.key().into(),
-                    identifier: identifier.as_str().into(),
-                    uuid: None,
-                    command,
-                };
+                let order = Order::new(environment.key(), &identifier, command);
                 let moment = Moment { now: NOW, random: request.random };
                 let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
                 outcomes.push(identity.apply(order, moment).map(|_| identity.clone()));

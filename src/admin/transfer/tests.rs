@@ -34,8 +34,7 @@ fn what_goes_out_comes_in_again() {
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
     let [(identifier, import)] = read.as_slice() else { panic!("{read:?}") };
     let command = Command::Import(Box::new(import.clone()));
-    let order =
-        Order { environment: "k".into(), identifier: identifier.as_str().into(), uuid: None, command };
+    let order = Order::new("k", identifier, command);
     let mut identity = Identity::default();
     identity.apply(order, Moment { now: 5, random: &|| [1; 16] }).unwrap();
     assert_eq!(render("k", "ada", &identity), line);

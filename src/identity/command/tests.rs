@@ -8,7 +8,7 @@ fn moment() -> Moment<'static> {
 }
 
 fn order(command: Command) -> Order {
-    Order { environment: "env".into(), identifier: "ada".into(), uuid: None, command }
+    Order::new("env", "ada", command)
 }
 
 fn apply(identity: &mut Identity, command: Command) -> Result<Change, Refusal> {

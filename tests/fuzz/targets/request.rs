@@ -46,8 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
                             .into_iter()
                             .map(|(_, command)| {
                                 let mut identity = Identity::default();
-                                let order =
-                                    Order { environment: "k".into(), identifier: "a".into(), uuid: None, command };
+                                let order = Order::new("k", "a", command);
                                 let moment = Moment { now: 0, random: &|| [1; 16] };
                                 identity.apply(order, moment).map(|_| identity)
                             })
