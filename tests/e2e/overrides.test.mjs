@@ -35,33 +35,6 @@ test("an SDK that evaluates locally sees an override made here, and its end", as
 
 test("who sends the same again and again sees what was done in between", async (t) => {
   const admin = await startAdmin(t);
-  const sent = { color: "red", size: 2.0 };
-  const ask = async () => {
-    const { traits, flags } = await admin.identify("ada", sent);
-    const { feature_state_value } = flags.find(({ feature }) => feature.name === "support_chat");
-    return { traits: Object.fromEntries(traits.map(({ trait_key, trait_value }) => [trait_key, trait_value])), feature_state_value };
-  };
-  const often = async (expected) => {
-    for (const _ of [1, 2, 3, 4]) assert.deepEqual(await ask(), expected);
-  };
-  const { feature_state_value } = await ask();
-  await often({ traits: sent, feature_state_value });
-  await admin.identify("ada", { color: "blue" });
-  await often({ traits: sent, feature_state_value });
-  await admin.identify("ada", { shape: "round" });
-  await often({ traits: { ...sent, shape: "round" }, feature_state_value });
-  await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "vip" });
-  await often({ traits: { ...sent, shape: "round" }, feature_state_value: "vip" });
-  const [{ identity_uuid }] = await admin.list();
-  await admin.expect(200, "PUT", `${identity_uuid}/update-traits/`, { trait_key: "color", trait_value: "green" });
-  assert.deepEqual((await admin.expect(200, "GET", `${identity_uuid}/list-traits/`)).find(({ trait_key }) => trait_key === "color").trait_value, "green");
-  await often({ traits: { ...sent, shape: "round" }, feature_state_value: "vip" });
-  await admin.expect(204, "DELETE", `${identity_uuid}/`);
-  await often({ traits: sent, feature_state_value });
-});
-
-test("who sends the same again and again sees what was done in between", async (t) => {
-  const admin = await startAdmin(t);
   const sent = { color: "red", size: 2.5, new: true };
   const read = async (response) => {
     const { traits, flags } = await response;
