@@ -76,9 +76,12 @@ test: format clippy docs native wasm build size bundle e2e
 format: require-rust
 	cargo fmt --all --check
 
+# What is not run here has to compile, too: the fuzz targets without libFuzzer, which is C++ and only has to be linked.
 clippy: require-wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target $(WASM) --lib -- -D warnings
+	cd tests/bench && cargo clippy --all-targets -- -D warnings
+	cd tests/fuzz && CUSTOM_LIBFUZZER_PATH=none/libnone.a cargo clippy -- -D warnings
 
 # On both targets: each has modules that the other does not.
 docs: export RUSTDOCFLAGS := -D warnings
