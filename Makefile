@@ -75,6 +75,8 @@ test: format clippy docs native wasm build size bundle e2e
 
 format: require-rust
 	cargo fmt --all --check
+	cd tests/bench && cargo fmt --check
+	cd tests/fuzz && cargo fmt --check
 
 # What is not run here has to compile, too: the fuzz targets without libFuzzer, which is C++ and only has to be linked.
 clippy: require-wasm

@@ -11,12 +11,20 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     for engine in [Engine::V10, Engine::V11] {
         let Ok(environment) = Environment::parse(bytes, engine) else { return };
-        let list: serde_json::Value = serde_json::from_slice(environment.flags.list(KeyKind::Client)).unwrap();
+        let list: serde_json::Value =
+            serde_json::from_slice(environment.flags.list(KeyKind::Client)).unwrap();
         assert!(list.is_array());
         serde_json::from_slice::<serde::de::IgnoredAny>(environment.document()).unwrap();
-        let traits = Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
+        let traits =
+            Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
         let key = environment.identity_key("a");
-        let identity = IdentityContext { identifier: "a", key: &key, traits: &traits, overrides: &[], stored: StoredOverrides::none() };
+        let identity = IdentityContext {
+            identifier: "a",
+            key: &key,
+            traits: &traits,
+            overrides: &[],
+            stored: StoredOverrides::none(),
+        };
         let evaluation = evaluate(&environment.ruleset, Some(identity));
         assert_eq!(evaluation.decisions.len(), environment.ruleset.features.len());
     }

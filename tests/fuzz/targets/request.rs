@@ -54,7 +54,8 @@ fuzz_target!(|bytes: &[u8]| {
                         pending.answer(environment, key, &outcomes)
                     }
                 });
-            let response = answered.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), &method);
+            let response =
+                answered.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), &method);
             assert!(response.status < 500, "{}", response.status);
             if !response.body.is_empty() {
                 serde_json::from_slice::<serde_json::Value>(&response.body).unwrap();

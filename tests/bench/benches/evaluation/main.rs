@@ -111,7 +111,10 @@ fn peer_traits(number: usize) -> Vec<Trait> {
         TraitValue::Text(text) => {
             FlagsmithValue { value: text.into(), value_type: FlagsmithValueType::String }
         }
-        other => FlagsmithValue { value: other.python_text().into_owned(), value_type: FlagsmithValueType::Integer },
+        other => FlagsmithValue {
+            value: other.python_text().into_owned(),
+            value_type: FlagsmithValueType::Integer,
+        },
     };
     let one = |(trait_key, trait_value)| Trait { trait_key, trait_value: value(trait_value) };
     traits(number).into_iter().map(one).collect()
