@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 
 const SCRIPT = fileURLToPath(new URL("requests.lua", import.meta.url));
 const CONNECTIONS = 16;
+/** Longer than a round: an answer that a disk holds up is slow, but no failure, which would end the whole run. */
+const TIMEOUT = "10s";
 /** Linux's unit of the times in /proc, which no architecture that Node runs on changes. */
 const TICKS_PER_SECOND = 100;
 
@@ -27,7 +29,8 @@ export async function load(edge, requests, seconds) {
   const file = join(edge.folder, "requests");
   writeFileSync(file, requests.map(bytesOf).join("\0"));
   const before = processorTime(edge.pid);
-  const wrk = spawn("wrk", ["-c", CONNECTIONS, "-t", 1, "-d", `${seconds}s`, "-s", SCRIPT, edge.address, "--", file]);
+  const settings = ["-c", CONNECTIONS, "-t", 1, "-d", `${seconds}s`, "--timeout", TIMEOUT, "-s", SCRIPT];
+  const wrk = spawn("wrk", [...settings, edge.address, "--", file]);
   let output = "";
   for (const stream of [wrk.stdout, wrk.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
   const giveUp = setTimeout(() => wrk.kill("SIGKILL"), (seconds + 20) * 1000);

@@ -42,15 +42,23 @@ async function measure(row) {
     const [ours] = contenders;
     if (ours.answer === null) return null;
     for (const name of Object.keys(row.baselines)) contenders.push(await startBaseline(name, ours));
-    for (const { edge, requests } of contenders) await load(edge, requests, WARM_UP_SECONDS);
+    for (const contender of contenders) await loadOf(contender, WARM_UP_SECONDS);
     const measured = Object.fromEntries(contenders.map(({ name }) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
       // Back and forth, so that a machine that grows slower favours nobody.
       const order = round % 2 === 0 ? contenders : [...contenders].reverse();
-      for (const { name, edge, requests } of order) measured[name].push(await load(edge, requests, SECONDS));
+      for (const contender of order) measured[contender.name].push(await loadOf(contender, SECONDS));
     }
     return measured;
   } finally {
     for (const { edge } of contenders) await edge.close();
+  }
+}
+
+async function loadOf({ name, edge, requests }, seconds) {
+  try {
+    return await load(edge, requests, seconds);
+  } catch (error) {
+    throw new Error(`${name}: ${error.message}`);
   }
 }
