@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use futures_util::future::FutureExt;
 use worker::{Context, Env, web_sys};
 
 use super::analytics;
@@ -77,17 +78,20 @@ impl Incoming {
 }
 
 /// Answers a request, whatever comes.
+///
+/// What few requests need is in boxes: unboxed it would be in this function, which V8 compiles before the first answer, and
+/// in its state, which each request copies.
 pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sys::Response {
     let method = &*incoming.method;
     let environments = Environments::new(env.clone(), Config::of(env));
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
         Opened::Elsewhere => match (Endpoint::parse(&incoming.path), Page::parse(&incoming.path)) {
-            (Some(endpoint), _) => notices::answer(endpoint, incoming, env).await,
+            (Some(endpoint), _) => notices::answer(endpoint, incoming, env).boxed_local().await,
             (None, Some(page)) => {
                 incoming.trace.goes_to("page");
-                pages::answer(page, incoming, env).await
+                pages::answer(page, incoming, env).boxed_local().await
             }
-            (None, None) => proxy::answer(incoming, env, context).await,
+            (None, None) => proxy::answer(incoming, env, context).boxed_local().await,
         },
         Opened::Answered(response) => {
             incoming.trace.goes_to(match Route::parse(&incoming.path) {
@@ -99,7 +103,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
         }
         Opened::Readiness(route) => {
             incoming.trace.goes_to(route.name());
-            let ready = environments.are_readable().await;
+            let ready = environments.are_readable().boxed_local().await;
             let last_update = environments.last_update();
             respond(api::readiness(route, ready, last_update).finish(Some(route), method))
         }
@@ -114,7 +118,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
             let mut step = begin(&loaded, incoming, route, &key).await;
             let environment = &loaded.environment.environment;
             if let Ok(Step::Document(question)) = &step {
-                match overrides::of(env, environment, context).await {
+                match overrides::of(env, environment, context).boxed_local().await {
                     Ok((known, None)) if known.version == 0 => {
                         step = Ok(Step::Fixed(question.fixed(environment, key.kind())));
                     }
@@ -142,7 +146,10 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
                 Ok(Step::Document(_)) => Err(Error::NotFound),
                 Ok(Step::Evaluations(evaluations, response)) => {
                     incoming.trace.asks(usize::from(environments.config.origin.is_some()));
-                    analytics::record(env, environment.key(), &evaluations).await.map(|()| response)
+                    analytics::record(env, environment.key(), &evaluations)
+                        .boxed_local()
+                        .await
+                        .map(|()| response)
                 }
                 Ok(Step::Identities(commands, pending)) => {
                     incoming.trace.asks(commands.len());

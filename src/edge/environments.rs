@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Duration;
 
+use futures_util::future::FutureExt;
 use worker::web_sys::Response as WebResponse;
 use worker::{Context, Env};
 
@@ -72,7 +73,7 @@ impl Environments {
         match key {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
-                let client_key = self.client_key_of(hash, context).await?;
+                let client_key = self.client_key_of(hash, context).boxed_local().await?;
                 self.load_environment(&client_key, context).await
             }
         }
@@ -209,7 +210,7 @@ impl Family for Rc<Served> {
         if !from.config.publishes() {
             return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(Reading::from);
         }
-        let Some(known) = known else { return from.read_first(name).await };
+        let Some(known) = known else { return from.read_first(name).boxed_local().await };
         match publishing::announced(&from.env, name, OBJECT_TIMEOUT).await? {
             Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
                 Ok(Reading::Confirmed { unconfirmed_since })

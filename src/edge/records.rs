@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread::LocalKey;
 use std::time::Duration;
 
+use futures_util::future::FutureExt;
 use worker::Context;
 
 use super::clock::milliseconds;
@@ -18,7 +19,7 @@ use super::failure::{Failure, Source};
 use super::kv;
 use super::timeout::within;
 use crate::api::{Error, Part};
-use crate::memory::{Age, Ages, Memory};
+use crate::memory::{Age, Ages, Memory, Remembered};
 use crate::publish::Version;
 
 /// How long a look-up may take, wherever it leads; SDKs give up after 10 s.
@@ -166,30 +167,32 @@ impl Environments {
         let now = milliseconds();
         let ages = T::ages(self.config);
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
-        let unavailable = |_| Error::Unavailable(Part::Environment);
-        let Some(remembered) = remembered else {
-            let (record, place) = self.revalidate::<T>(name, TIMEOUT).await.map_err(unavailable)?;
-            return record.found(place, milliseconds());
-        };
-        let known = remembered.value.good.is_some();
-        match remembered.age {
-            Age::Young => {}
-            Age::Middle if known => {
-                if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
-                    let (environments, name) = (self.clone(), name.to_owned());
-                    // A failure is logged where it happens.
-                    context
-                        .wait_until(async move { drop(environments.revalidate::<T>(&name, TIMEOUT).await) });
+        let timeout = match remembered {
+            None => TIMEOUT,
+            Some(Remembered { value, age }) => {
+                let known = value.good.is_some();
+                match age {
+                    Age::Young => return value.found(Place::Memory, now),
+                    Age::Middle if known => {
+                        if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
+                            let (environments, name) = (self.clone(), name.to_owned());
+                            // A failure is logged where it happens.
+                            context.wait_until(async move {
+                                drop(environments.revalidate::<T>(&name, TIMEOUT).await);
+                            });
+                        }
+                        return value.found(Place::Memory, now);
+                    }
+                    Age::Old if known => TIMEOUT_FOR_KNOWN,
+                    // That something is missing is not known for long.
+                    Age::Middle | Age::Old => TIMEOUT,
                 }
             }
-            // That something is missing is not known for long.
-            Age::Middle | Age::Old => {
-                let timeout = if known { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
-                let (record, place) = self.revalidate::<T>(name, timeout).await.map_err(unavailable)?;
-                return record.found(place, milliseconds());
-            }
-        }
-        remembered.value.found(Place::Memory, now)
+        };
+        // In a box, since its state would be in that of each request, and hardly any comes here.
+        let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
+        let (record, place) = revalidated.map_err(|_| Error::Unavailable(Part::Environment))?;
+        record.found(place, milliseconds())
     }
 
     /// Looks a value up and remembers it; also gives where it was read. What has not changed is not decoded again.
