@@ -34,7 +34,7 @@ PAGES := $(shell find src/pages src/openapi -type f)
 # What the API's description takes its examples from.
 EXCHANGES := $(wildcard fixtures/exchanges/*.jsonl fixtures/admin/*.jsonl)
 SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f))
-BASELINES := constant object
+BASELINES := constant object parsing
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
 # A document to publish without an origin, its server keys if there are any, and whether to the account's KV.

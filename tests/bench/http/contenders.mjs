@@ -20,6 +20,7 @@ const BASELINES = {
   J2: { build: baseline("object-js"), objectClass: "Reader" },
 };
 const IDLE = { build: baseline("idle-js") };
+const PARSING = { build: baseline("parsing/build"), objectClass: null };
 /** What the way to the client adds by itself. */
 const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection", "date"]);
 
@@ -64,6 +65,11 @@ export async function startBaseline(name, { requests, answer }, options = {}) {
 /** Starts a worker of JavaScript that does nothing, configured as ours is. */
 export function startIdle() {
   return startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, ...IDLE });
+}
+
+/** Starts a worker of Rust that parses a request's environment document, and no more. */
+export function startParsing() {
+  return startEdge({ documents: DOCUMENTS, ...PARSING });
 }
 
 /** The answer is null if ours does not answer with 304. */

@@ -1,35 +1,40 @@
 // What it takes to start: from the runtime's first instruction to the first answer, less what the runtime takes itself.
 
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { startIdle, startOurs } from "./contenders.mjs";
+import { startIdle, startOurs, startParsing } from "./contenders.mjs";
 import { median } from "./table.mjs";
 
 /**
  * Milliseconds of CPU of the thread that runs the worker, medians: `compile`, until it listens, and `first`, for the first
- * request of `row`; of both less what the runtime takes with a worker of the same configuration that does nothing. Null where
- * there is no /proc.
+ * request of `row`; `parse`, for the first request of a worker that only parses the document. All less what the runtime takes
+ * with a worker that does nothing, of our configuration. Null where there is no /proc.
  */
 export async function measureStart(row, rounds) {
   const { edge, requests } = await startOurs(row);
   await edge.close();
-  const measured = { compile: [], first: [] };
+  const measured = { compile: [], first: [], parse: [] };
   for (let round = 0; round < rounds; round += 1) {
     const ours = await startAlone((await startOurs(row, { check: false })).edge, requests[0]);
     const runtime = await startAlone(await startIdle(), requests[0]);
-    if (ours === null || runtime === null) return null;
+    const parsing = await startAlone(await startParsing(), requests[0]);
+    assert.equal(parsing.text, JSON.stringify(requests[0].headers["X-Environment-Key"]));
+    if (ours.listening === null) return null;
     measured.compile.push(ours.listening - runtime.listening);
-    measured.first.push(ours.answered - ours.listening - (runtime.answered - runtime.listening));
+    measured.first.push(ours.first - runtime.first);
+    measured.parse.push(parsing.first - runtime.first);
   }
-  return { compile: median(measured.compile), first: median(measured.first) };
+  return { compile: median(measured.compile), first: median(measured.first), parse: median(measured.parse) };
 }
 
 async function startAlone(edge, request) {
   const listening = threadTime(edge.pid);
-  await edge.request(request);
+  const { status, text } = await edge.request(request);
   const answered = threadTime(edge.pid);
   await edge.close();
-  return listening === null ? null : { listening, answered };
+  assert.equal(status, 200, text);
+  return { listening, first: answered - listening, text };
 }
 
 /** What a process's first thread has computed, in milliseconds. */

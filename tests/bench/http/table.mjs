@@ -44,9 +44,10 @@ function rowLines({ title, baselines, measured }) {
 function startLine({ profile, measured }) {
   const name = `Compile, and answer the first request, ${profile}`;
   if (measured === null) return `\n${name}: no figures without /proc`;
-  const [compile, first] = [measured.compile, measured.first];
+  const { compile, first, parse } = measured;
   const sum = `${compile.toFixed(0)} + ${first.toFixed(0)} ms of CPU`;
-  return `\n${name}: ${sum} (≤ ${START_LIMIT_MS}), ${said(compile + first <= START_LIMIT_MS)}`;
+  const met = said(compile + first <= START_LIMIT_MS);
+  return `\n${name}: ${sum} (≤ ${START_LIMIT_MS}), ${met}; the first request of P, ${parse.toFixed(0)} ms`;
 }
 
 function said(met) {
