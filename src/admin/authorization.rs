@@ -324,6 +324,21 @@ mod tests {
     }
 
     #[test]
+    fn an_oversized_challenge_is_replaced_by_flagsmiths() {
+        let long = "x".repeat(300_000);
+        let mut question = Authorization::new(&credential(USER), Permission::Admin);
+        let body = format!("\"{long}\"");
+        let answer = Answer { status: 401, www_authenticate: Some(&long), body: body.as_bytes() };
+        let Ok(Step::Decided(decided)) = question.take(answer) else { panic!("not decided") };
+        assert_eq!(decided.len(), PERMISSIONS.len());
+        for (permission, verdict) in decided {
+            let Verdict::Unauthenticated(challenge) = verdict else { panic!("{permission:?}") };
+            assert_eq!(&*challenge.www_authenticate, "Cookie realm=\"api\"");
+            assert!(challenge.body.len() < 100, "{permission:?}");
+        }
+    }
+
+    #[test]
     fn probes_cannot_write() {
         for probe in
             [Probe::MyPermissions, Probe::Environment, Probe::ViewIdentities, Probe::ManageIdentities]

@@ -31,6 +31,8 @@ pub struct Challenge {
 const WWW_AUTHENTICATE: &str = "Cookie realm=\"api\"";
 /// The longest body of a challenge that is passed on.
 const MAX_CHALLENGE_LENGTH: usize = 1024;
+/// The longest `WWW-Authenticate` that is passed on: part of a header would be none that a client can read.
+const MAX_HEADER_LENGTH: usize = 256;
 
 impl Challenge {
     /// Said to who brings no credential.
@@ -54,7 +56,7 @@ impl Challenge {
         if answer.body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(answer.body).is_ok() {
             challenge.body = answer.body.into();
         }
-        if let Some(header) = answer.www_authenticate {
+        if let Some(header) = answer.www_authenticate.filter(|header| header.len() <= MAX_HEADER_LENGTH) {
             challenge.www_authenticate = header.into();
         }
         challenge
@@ -96,6 +98,15 @@ impl Verdicts {
         (now.saturating_sub(*since) < VERDICT_AGE).then_some(verdict)
     }
 
+    /// The memory that it takes, in bytes.
+    pub fn memory_length(&self) -> usize {
+        let challenge = |(verdict, _): &(Verdict, u64)| match verdict {
+            Verdict::Unauthenticated(challenge) => challenge.body.len() + challenge.www_authenticate.len(),
+            _ => 0,
+        };
+        size_of::<Verdicts>() + self.0.iter().flatten().map(challenge).sum::<usize>()
+    }
+
     /// Remembers what was decided at `now`.
     pub fn learn(&mut self, decided: Vec<(Permission, Verdict)>, now: u64) {
         for (permission, verdict) in decided {
@@ -117,5 +128,15 @@ mod tests {
         assert_eq!(verdicts.get(Permission::Admin, 60_999), Some(&Verdict::Allowed));
         assert_eq!(verdicts.get(Permission::Admin, 61_000), None);
         assert_eq!(verdicts.get(Permission::ViewIdentities, 1000), None);
+    }
+
+    #[test]
+    fn challenges_count_towards_the_memory_length() {
+        let mut verdicts = Verdicts::default();
+        let empty = verdicts.memory_length();
+        let challenge = Challenge { body: [b' '; 1000].into(), www_authenticate: "x".repeat(200).into() };
+        let verdict = Verdict::Unauthenticated(challenge);
+        verdicts.learn(PERMISSIONS.map(|permission| (permission, verdict.clone())).into(), 0);
+        assert_eq!(verdicts.memory_length(), empty + 5 * 1200);
     }
 }

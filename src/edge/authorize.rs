@@ -64,7 +64,8 @@ pub async fn authorize(
         decided.iter().find(|(decided, _)| *decided == permission).map(|(_, verdict)| verdict.clone());
     let mut verdicts = known.unwrap_or_default();
     verdicts.learn(decided, asked_at);
-    VERDICTS.with_borrow_mut(|memory| memory.put(&name, verdicts, size_of::<Verdicts>(), asked_at));
+    let length = verdicts.memory_length();
+    VERDICTS.with_borrow_mut(|memory| memory.put(&name, verdicts, length, asked_at));
     verdict.ok_or(Error::Unavailable(Part::Permissions))
 }
 
