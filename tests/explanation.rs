@@ -112,15 +112,15 @@ fn what_a_condition_met_is_cut_off_where_it_is_long() {
 #[test]
 fn buckets_are_those_of_the_contract() {
     let condition = |value: &str| json!({"operator": "PERCENTAGE_SPLIT", "value": value, "property_": null});
-    let segment = |name: &str, limit: &str| {
+    let segment = |limit: &str| {
         json!({
-            "id": 10, "name": name, "feature_states": [],
+            "id": 10, "name": "s", "feature_states": [],
             "rules": [{"type": "ALL", "conditions": [condition(limit)], "rules": []}],
         })
     };
     let option = |id: i64, weight: f64| json!({"id": id, "percentage_allocation": weight, "multivariate_feature_option": {"value": id, "key": "x"}});
-    let document = json!({
-        "api_key": "env", "project": {"segments": [segment("in", "22.9"), segment("out", "22.8")]},
+    let mut document = json!({
+        "api_key": "env", "project": {},
         "feature_states": [{
             "feature": {"id": 1, "name": "f", "type": "MULTIVARIATE"}, "enabled": true, "feature_state_value": "control",
             "django_id": 10, "multivariate_feature_state_values": [option(1, 22.8), option(2, 0.1), option(3, 50.0)],
@@ -140,8 +140,11 @@ fn buckets_are_those_of_the_contract() {
         [&split["variants"][1]["from"], &split["variants"][2]["from"]],
         [&json!(22.8), &json!(22.8 + 0.1)]
     );
-    for (index, holds) in [(0, true), (1, false)] {
-        let segment = &explained["segments"][index];
+    for (limit, holds) in [("22.9", true), ("22.8", false)] {
+        document["project"]["segments"] = json!([segment(limit)]);
+        let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
+        let explained = explain(&environment, "user", &Identity::default());
+        let segment = &explained["segments"][0];
         let condition = &segment["rules"][0]["conditions"][0];
         assert_eq!(condition["percentage"], 22.8245649129826);
         assert_eq!([&condition["holds"], &segment["matches"]], [holds, holds]);

@@ -138,10 +138,10 @@ fn some_states() -> impl Strategy<Value = Vec<Value>> {
 
 fn document() -> impl Strategy<Value = Value> {
     let defaults = (1_usize..6).prop_flat_map(|count| (0..count).map(feature_state).collect::<Vec<_>>());
-    let segment = (vec(rule(), 0..3), some_states()).prop_map(
-        |(rules, states)| json!({"id": 1, "name": "segment", "rules": rules, "feature_states": states}),
+    let segment = (0..9, vec(rule(), 0..3), some_states()).prop_map(
+        |(id, rules, states)| json!({"id": id, "name": "segment", "rules": rules, "feature_states": states}),
     );
-    let identity = (text(), some_states())
+    let identity = (prop_oneof![text(), Just("twice".to_owned())], some_states())
         .prop_map(|(identifier, states)| json!({"identifier": identifier, "identity_features": states}));
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (defaults, vec(segment, 0..4), vec(identity, 0..3), flags).prop_map(
@@ -186,6 +186,23 @@ fn post(worker: &mut Worker, key: &str, body: &Value) -> (u16, Value) {
     (answer.status, serde_json::from_slice(&answer.body).expect("every answer is JSON"))
 }
 
+/// True if an identity, or a feature of one, is overridden twice; of features those that the environment has.
+fn has_duplicates(document: &Value) -> bool {
+    let defaults = document["feature_states"].as_array().unwrap();
+    let mut seen = BTreeMap::new();
+    let mut repeated = false;
+    for entry in document["identity_overrides"].as_array().unwrap() {
+        repeated |= seen.insert(entry["identifier"].as_str().unwrap(), ()).is_some();
+        let mut features = BTreeMap::new();
+        for state in entry["identity_features"].as_array().unwrap() {
+            let name = &state["feature"]["name"];
+            let is_known = defaults.iter().any(|default| default["feature"]["name"] == *name);
+            repeated |= is_known && features.insert(name.as_str().unwrap(), ()).is_some();
+        }
+    }
+    repeated
+}
+
 fn flags_by_name(flags: &Value) -> BTreeMap<String, Value> {
     let name = |flag: &Value| flag["feature"]["name"].as_str().unwrap().to_owned();
     flags.as_array().unwrap().iter().map(|flag| (name(flag), flag.clone())).collect()
@@ -227,14 +244,23 @@ proptest! {
         prop_assert_eq!(post(&mut worker, "k", &body), post(&mut other, "k", &reversed(&body)));
     }
 
-    /// The document that SDKs get is the one that was published, and compiles to the same environment.
+    /// The document that SDKs get is the one that was published, where that has each override once, and evaluates to the
+    /// same for every identity.
     #[test]
-    fn a_served_document_parses_to_the_same(document in document()) {
+    fn a_served_document_evaluates_to_the_same(document in document()) {
         let text = document.to_string();
         let environment = Environment::parse(text.as_bytes(), Engine::V10).unwrap();
-        prop_assert_eq!(environment.document(), text.as_bytes());
-        let again = Environment::parse(environment.document(), Engine::V10).unwrap();
+        let served = environment.document();
+        prop_assert_eq!(served == text.as_bytes(), !has_duplicates(&document));
+        let again = Environment::parse(served, Engine::V10).unwrap();
+        prop_assert_eq!(again.document(), served);
         prop_assert_eq!(again.flags.list(KeyKind::Server), environment.flags.list(KeyKind::Server));
+        let [mut published, mut served] = [text.as_bytes(), served].map(|text| Worker::with_document(text).unwrap());
+        for identity in document["identity_overrides"].as_array().unwrap() {
+            let body = json!({"identifier": identity["identifier"], "transient": true});
+            let [expected, got] = [&mut published, &mut served].map(|worker| post(worker, "k", &body));
+            prop_assert_eq!(expected, got);
+        }
     }
 
     /// A document with anything in any place is either refused, with the name of a field, or can be evaluated.

@@ -83,8 +83,7 @@ fn candidates(
     }
     let mut found = Vec::with_capacity(overrides.len() + 3);
     found.extend(identity.stored.of_feature(feature).map(|id| (id, "identity", None)));
-    // Of several the last counts.
-    let published = identity.overrides.iter().rev().find(|id| is_of(id));
+    let published = identity.overrides.iter().find(|id| is_of(id));
     found.extend(published.map(|&id| (id, "document", None)));
     found.extend(overrides.into_iter().map(|(id, change)| (change.state, "segment", Some((id, change)))));
     let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::fixed::Fixed;
 use super::response::Response;
 use super::validator;
+use crate::document::identity_overrides::with_states;
 use crate::document::json::{Json, Members};
 use crate::document::{Environment, FeatureState, KeyKind, Timestamp};
 use crate::identity::directory::Override;
@@ -94,6 +95,7 @@ pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
             made_here.entry(&known.identifier).or_default().push(known);
         }
     }
+    // Duplicates in the published document are gone already, so each identity is found once.
     // As long as it gets, since it may be as much as an isolate bears.
     let added =
         overrides.iter().map(|known| known.state.length() + 2 * known.identifier.len() + IDENTITY_LENGTH);
@@ -110,7 +112,7 @@ pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
             fields.get("identifier").and_then(|identifier| identifier.text()).unwrap_or_default();
         match made_here.remove(&*identifier) {
             None => text.push_str(identity.source()),
-            Some(overrides) => text.push_str(&merged(&fields, &overrides)),
+            Some(overrides) => text.push_str(&merged(environment, &fields, &overrides)),
         }
         text.push(',');
     }
@@ -126,25 +128,27 @@ pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
 }
 
 /// A published identity whose features that are overridden here are set as here.
-fn merged(fields: &Members<'_>, overrides: &[&Override]) -> String {
+fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&Override]) -> String {
+    let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let is_overridden = |state: &Json<'_>| {
         let state = serde_json::from_str::<FeatureState>(state.source());
-        state.is_ok_and(|state| overrides.iter().any(|known| known.state.feature.id == state.feature.id))
+        // SDKs know features by name, and a leftover of a deleted feature may have the name of one that is overridden.
+        state.is_ok_and(|state| {
+            let same = |known: &FeatureState| {
+                known.feature.id == state.feature.id || known.feature.name == state.feature.name
+            };
+            states.iter().any(same)
+        })
     };
     let published = fields.get("identity_features").and_then(|states| states.list()).unwrap_or_default();
     let kept = published.iter().filter(|state| !is_overridden(state)).map(|state| state.source().to_owned());
-    let states: Vec<String> = kept.chain(overrides.iter().map(|known| text(&known.state))).collect();
-    let mut identity = String::from("{");
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "identity_features") {
-        identity.extend([&json!(name).to_string(), ":", value.source(), ","]);
-    }
-    identity.extend([r#""identity_features":["#, &states.join(","), "]}"]);
-    identity
+    let texts: Vec<String> = kept.chain(states.iter().map(text)).collect();
+    with_states(fields, &texts)
 }
 
 /// An identity of which the published document knows nothing, with all the fields that some SDK needs.
 fn new(environment: &Environment, identifier: &str, overrides: &[&Override]) -> String {
-    let states: Vec<&FeatureState> = overrides.iter().map(|known| &known.state).collect();
+    let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let first = overrides.first();
     let identity = json!({
         "identifier": identifier,
@@ -158,6 +162,16 @@ fn new(environment: &Environment, identifier: &str, overrides: &[&Override]) -> 
         "django_id": null,
     });
     identity.to_string()
+}
+
+/// An override as SDKs get it: with the name that its feature has now, by which they find it.
+fn served(environment: &Environment, state: &FeatureState) -> FeatureState {
+    let mut served = state.clone();
+    let feature = environment.feature_with_id(state.feature.id);
+    if let Some(feature) = feature.and_then(|feature| environment.ruleset.features.get(feature)) {
+        served.feature.name = feature.name.clone();
+    }
+    served
 }
 
 fn text(state: &FeatureState) -> String {

@@ -9,7 +9,8 @@ use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
 use super::fault::Fault;
 use super::flags::Flags;
-use super::ruleset::{Engine, FeatureId, Override, Ruleset, StateId};
+use super::identity_overrides::IdentityOverrides;
+use super::ruleset::{Engine, FeatureId, Override, Ruleset};
 use super::schema;
 use super::sdk_document::sdk_document;
 use super::timestamp::Timestamp;
@@ -49,15 +50,6 @@ pub struct UpdatedAt {
     pub seconds: Box<str>,
     /// `Last-Modified`
     pub http_date: Box<str>,
-}
-
-/// What the document sets for one identity.
-#[derive(Debug, Default)]
-pub struct IdentityOverrides {
-    /// States that replace those of their features.
-    pub states: Vec<StateId>,
-    /// The identity's number in the origin's database.
-    pub django_id: Option<i64>,
 }
 
 impl UpdatedAt {
@@ -102,7 +94,7 @@ impl Environment {
             let id = define(state, |definition| builder.feature(&state.feature.name, definition));
             features.push((id, &state.feature));
         }
-        for segment in &project.segments {
+        for segment in project.distinct_segments() {
             let mut overrides = Vec::with_capacity(segment.feature_states.len());
             for state in &segment.feature_states {
                 if let Some(feature) = builder.feature_named(&state.feature.name) {
@@ -132,6 +124,10 @@ impl Environment {
         }
         let context = builder.needs_context().then(|| query_context(document, key));
         let ruleset = builder.finish(context);
+        let mut has_duplicates = identity_overrides.len() < document.identity_overrides.len();
+        for overrides in identity_overrides.values_mut() {
+            has_duplicates |= overrides.keep_first_states(&ruleset);
+        }
         let flags = Flags::render(&ruleset, &features, &project.server_key_only_feature_ids, hide_disabled);
         Ok(Environment {
             ruleset,
@@ -147,7 +143,7 @@ impl Environment {
                 .unwrap_or(false),
             feature_ids,
             identity_overrides,
-            document: sdk_document(published, key).into(),
+            document: sdk_document(published, key, has_duplicates).into(),
         })
     }
 
@@ -263,7 +259,7 @@ fn query_context(document: &schema::Document<'_>, key: &str) -> Map<String, Valu
     };
     let features =
         document.feature_states.iter().map(|state| (state.feature.name.to_string(), feature(state)));
-    let segments = document.project.segments.iter().map(|segment| {
+    let segments = document.project.distinct_segments().into_iter().map(|segment| {
         let overrides: Vec<Value> = segment.feature_states.iter().map(feature).collect();
         (
             segment.id.text.to_string(),

@@ -1,5 +1,7 @@
 //! A feature as the document defines it: what the Admin API needs to set an override of it.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -44,10 +46,19 @@ impl Environment {
         FeatureDefinition::find(&self.feature_definitions(), key).cloned()
     }
 
-    /// All features. Reads the document again, too.
+    /// All features; of several states of one the last counts, as for flags. Reads the document again, too.
     pub fn feature_definitions(&self) -> Vec<FeatureDefinition> {
         let document: Option<schema::Document<'_>> = json::read(self.document());
-        document.iter().flat_map(|document| &document.feature_states).map(FeatureDefinition::from).collect()
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut definitions = Vec::new();
+        for state in document.iter().flat_map(|document| &document.feature_states) {
+            let place = *places.entry(&state.feature.name).or_insert(definitions.len());
+            match definitions.get_mut(place) {
+                Some(earlier) => *earlier = FeatureDefinition::from(state),
+                None => definitions.push(FeatureDefinition::from(state)),
+            }
+        }
+        definitions
     }
 }
 

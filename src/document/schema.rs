@@ -4,6 +4,7 @@
 //! evaluate. Texts borrow from the document where they have no escapes.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
@@ -61,6 +62,22 @@ pub struct Project<'a> {
     pub hide_disabled_flags: Option<bool>,
     #[serde(default, deserialize_with = "or_default")]
     pub server_key_only_feature_ids: Vec<i64>,
+}
+
+impl<'a> Project<'a> {
+    /// The segments by id: of several of one id the last, in the place of the first, as in the maps of Flagsmith's SDKs.
+    pub fn distinct_segments(&self) -> Vec<&Segment<'a>> {
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(self.segments.len());
+        let mut distinct = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            let place = *places.entry(&segment.id.text).or_insert(distinct.len());
+            match distinct.get_mut(place) {
+                Some(earlier) => *earlier = segment,
+                None => distinct.push(segment),
+            }
+        }
+        distinct
+    }
 }
 
 #[derive(Default, serde::Deserialize)]

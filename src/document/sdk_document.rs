@@ -2,21 +2,22 @@
 
 use std::borrow::Cow;
 
+use super::identity_overrides::without_duplicates;
 use super::json::{Json, Members};
 use super::schema::STORED_ONLY;
 
 /// The document for SDKs (contract §B). What is in that form already, as every document of an origin's SDK API is,
-/// comes back as it is.
-pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str) -> Cow<'a, [u8]> {
+/// comes back as it is, unless its identity overrides have duplicates.
+pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str, has_duplicates: bool) -> Cow<'a, [u8]> {
     let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
     let complete = members.has("api_key") && members.has("id");
-    if complete && !STORED_ONLY.iter().any(|field| members.has(field)) {
+    if complete && !has_duplicates && !STORED_ONLY.iter().any(|field| members.has(field)) {
         return published.into();
     }
-    render(&members, environment_key).into_bytes().into()
+    render(&members, environment_key, has_duplicates).into_bytes().into()
 }
 
-fn render(members: &Members<'_>, environment_key: &str) -> String {
+fn render(members: &Members<'_>, environment_key: &str, has_duplicates: bool) -> String {
     let mut document = String::from("{");
     // The stored form names both otherwise; SDKs need them.
     if !members.has("api_key") {
@@ -28,7 +29,11 @@ fn render(members: &Members<'_>, environment_key: &str) -> String {
         document.extend(id.iter().flat_map(|id| [r#""id":"#, id, ","]));
     }
     for (name, value) in members.iter().filter(|(name, _)| !STORED_ONLY.contains(name)) {
-        document.extend([quoted(name).as_str(), ":", value.source(), ","]);
+        let repeated = if has_duplicates && name == "identity_overrides" { value.list() } else { None };
+        match repeated.as_deref().map(without_duplicates) {
+            Some(overrides) => document.extend([quoted(name).as_str(), ":", &overrides, ","]),
+            None => document.extend([quoted(name).as_str(), ":", value.source(), ","]),
+        }
     }
     document.truncate(document.trim_end_matches(',').len());
     document.push('}');
@@ -46,14 +51,14 @@ mod tests {
     #[test]
     fn what_sdks_get_already_stays_as_it_is() {
         let published = br#"{"id": 1, "api_key": "k", "name" : "x"}"#;
-        assert!(matches!(sdk_document(published, "k"), Cow::Borrowed(same) if same == published));
+        assert!(matches!(sdk_document(published, "k", false), Cow::Borrowed(same) if same == published));
     }
 
     #[test]
     fn the_stored_form_loses_its_secrets_and_gains_its_names() {
         let stored = br#"{"environment_api_key":"k","environment_id":"7","document_key":"_META","name":"x",
             "webhook_config":{"url":"https://example.com","secret":"s3cret"},"onboarding_pending":null}"#;
-        let served = sdk_document(stored, "k");
+        let served = sdk_document(stored, "k", false);
         assert_eq!(std::str::from_utf8(&served), Ok(r#"{"api_key":"k","id":7,"name":"x"}"#));
     }
 }

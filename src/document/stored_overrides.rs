@@ -83,9 +83,9 @@ impl StoredOverrides {
         self.states.is_empty()
     }
 
-    /// The override of a feature; of several the last.
+    /// The override of a feature; of several the first.
     pub fn of_feature(&self, feature: FeatureId) -> Option<StateId> {
-        let index = self.states.iter().rposition(|state| state.feature == feature)?;
+        let index = self.states.iter().position(|state| state.feature == feature)?;
         Some(self.first + index)
     }
 

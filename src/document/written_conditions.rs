@@ -25,7 +25,9 @@ impl Environment {
         let mut written = vec![WrittenCondition::default(); self.ruleset.conditions.len()];
         let text = std::str::from_utf8(self.document()).unwrap_or_default();
         if let Ok(document) = serde_json::from_str::<schema::Document<'_>>(text) {
-            for (segment, compiled) in document.project.segments.iter().zip(&self.ruleset.segments) {
+            for (segment, compiled) in
+                document.project.distinct_segments().into_iter().zip(&self.ruleset.segments)
+            {
                 collect(&segment.rules, &compiled.rules, &mut written);
             }
         }

@@ -173,7 +173,7 @@ fn hold(slot: &mut Option<Held>, priority: f64, state: StateId, segment: Segment
     }
 }
 
-/// The identity's own override of a feature; of several the last.
+/// The identity's own override of a feature; one that is kept with it wins over the document's.
 #[inline(always)]
 fn override_for(
     ruleset: &Ruleset,
@@ -185,7 +185,7 @@ fn override_for(
         return Some(stored);
     }
     let of_feature = |id: &&StateId| ruleset.states.get(**id).is_some_and(|state| state.feature == feature);
-    identity.overrides.iter().rev().find(of_feature).copied()
+    identity.overrides.iter().find(of_feature).copied()
 }
 
 /// A state of the ruleset or of those kept with the identity.

@@ -72,7 +72,7 @@ impl Command {
 }
 
 /// An identity that comes from elsewhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Import {
     /// Its name and date there; made anew where there are none.
     pub uuid: Option<Box<str>>,

@@ -85,12 +85,18 @@ impl Identity {
         }
     }
 
-    /// Leaves these overrides and no others.
+    /// Leaves these overrides and no others; of several for one feature the first.
     pub(super) fn replace_overrides(
         &mut self,
-        states: Vec<FeatureState>,
+        sent: Vec<FeatureState>,
         change: &mut Change,
     ) -> Result<(), Refusal> {
+        let mut states: Vec<FeatureState> = Vec::with_capacity(sent.len());
+        for state in sent {
+            if !states.iter().any(|known| known.feature.id == state.feature.id) {
+                states.push(state);
+            }
+        }
         if states.iter().map(FeatureState::length).sum::<usize>() > MAX_OVERRIDES_LENGTH {
             return Err(Refusal::TooManyOverrides);
         }
@@ -98,14 +104,8 @@ impl Identity {
             return Ok(());
         }
         change.overrides_deleted.extend(self.overrides.iter().map(|state| state.feature.id));
-        self.overrides.clear();
-        for state in states {
-            // Of several for one feature the last stays.
-            change.overrides_set.retain(|known| *known != state.feature.id);
-            self.overrides.retain(|known| known.feature.id != state.feature.id);
-            change.overrides_set.push(state.feature.id);
-            self.overrides.push(state);
-        }
+        change.overrides_set.extend(states.iter().map(|state| state.feature.id));
+        self.overrides = states;
         Ok(())
     }
 

@@ -202,7 +202,7 @@ fn options(environment: &Environment, state: &Identity, feature: usize, decision
             .collect();
     }
     let made_here = |known: &&FeatureState| environment.feature_with_id(known.feature.id) == Some(feature);
-    let values = state.overrides.iter().rev().find(made_here);
+    let values = state.overrides.iter().find(made_here);
     let values = values.iter().flat_map(|known| &known.multivariate_feature_state_values);
     let pair = |value: &crate::document::MultivariateValue| {
         option(value.multivariate_feature_option.value.clone(), value.percentage_allocation)
