@@ -13,7 +13,7 @@ use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::evaluate::evaluate_context;
-use flagsmith_edge_worker::identity::{Change, Command, Identity, Moment, Order, TraitValue};
+use flagsmith_edge_worker::identity::{Change, Command, Identity, Moment, Order, TraitValue, uuid};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -112,9 +112,15 @@ fn rule() -> impl Strategy<Value = Value> {
 
 /// A state of feature `f{id}`.
 fn feature_state(id: usize) -> impl Strategy<Value = Value> {
-    let variant = (0_u32..60, scalar(), option::of(text()), any::<u32>()).prop_map(|(weight, value, key, id)| {
-        json!({"id": id, "percentage_allocation": weight, "multivariate_feature_option": {"value": value, "key": key}})
-    });
+    let number = prop_oneof![9 => any::<u32>().prop_map(Some), 1 => Just(None)];
+    let variant = (0_u32..60, scalar(), option::of(text()), number, any::<[u8; 16]>()).prop_map(
+        |(weight, value, key, id, random)| {
+            json!({
+                "id": id, "mv_fs_value_uuid": uuid(random), "percentage_allocation": weight,
+                "multivariate_feature_option": {"value": value, "key": key},
+            })
+        },
+    );
     let priority = option::of(option::of(-2_i32..3));
     (any::<bool>(), scalar(), option::of(any::<u32>()), vec(variant, 0..3), priority).prop_map(
         move |(enabled, value, django_id, variants, priority)| {
@@ -186,21 +192,24 @@ fn post(worker: &mut Worker, key: &str, body: &Value) -> (u16, Value) {
     (answer.status, serde_json::from_slice(&answer.body).expect("every answer is JSON"))
 }
 
-/// True if an identity, or a feature of one, is overridden twice; of features those that the environment has.
-fn has_duplicates(document: &Value) -> bool {
+/// True if no identity, and no feature of one that the environment has, is overridden twice, and every multivariate
+/// value of an override has a number.
+fn is_normal(document: &Value) -> bool {
     let defaults = document["feature_states"].as_array().unwrap();
     let mut seen = BTreeMap::new();
-    let mut repeated = false;
+    let mut normal = true;
     for entry in document["identity_overrides"].as_array().unwrap() {
-        repeated |= seen.insert(entry["identifier"].as_str().unwrap(), ()).is_some();
+        normal &= seen.insert(entry["identifier"].as_str().unwrap(), ()).is_none();
         let mut features = BTreeMap::new();
         for state in entry["identity_features"].as_array().unwrap() {
             let name = &state["feature"]["name"];
             let is_known = defaults.iter().any(|default| default["feature"]["name"] == *name);
-            repeated |= is_known && features.insert(name.as_str().unwrap(), ()).is_some();
+            normal &= !is_known || features.insert(name.as_str().unwrap(), ()).is_none();
+            let values = state["multivariate_feature_state_values"].as_array().unwrap();
+            normal &= values.iter().all(|value| !value["id"].is_null());
         }
     }
-    repeated
+    normal
 }
 
 fn flags_by_name(flags: &Value) -> BTreeMap<String, Value> {
@@ -244,14 +253,14 @@ proptest! {
         prop_assert_eq!(post(&mut worker, "k", &body), post(&mut other, "k", &reversed(&body)));
     }
 
-    /// The document that SDKs get is the one that was published, where that has each override once, and evaluates to the
-    /// same for every identity.
+    /// The document that SDKs get is the one that was published, where that has each override once and a number for each
+    /// multivariate value of one, and evaluates to the same for every identity.
     #[test]
     fn a_served_document_evaluates_to_the_same(document in document()) {
         let text = document.to_string();
         let environment = Environment::parse(text.as_bytes(), Engine::V10).unwrap();
         let served = environment.document();
-        prop_assert_eq!(served == text.as_bytes(), !has_duplicates(&document));
+        prop_assert_eq!(served == text.as_bytes(), is_normal(&document));
         let again = Environment::parse(served, Engine::V10).unwrap();
         prop_assert_eq!(again.document(), served);
         prop_assert_eq!(again.flags.list(KeyKind::Server), environment.flags.list(KeyKind::Server));
@@ -473,7 +482,7 @@ fn context_of(document: &Value, body: &Value) -> Value {
     let feature = |state: &Value| {
         let variants = state["multivariate_feature_state_values"].as_array().unwrap().iter().map(|value| {
             json!({"value": value["multivariate_feature_option"]["value"], "weight": value["percentage_allocation"],
-                "priority": value["id"]})
+                "priority": value["id"].as_u64().unwrap_or(u64::MAX)})
         });
         json!({"key": "1", "name": state["feature"]["name"], "enabled": state["enabled"],
             "value": state["feature_state_value"], "priority": state["feature_segment"]["priority"],

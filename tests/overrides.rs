@@ -140,6 +140,127 @@ fn the_document_carries_both_and_evaluates_to_the_same() {
     }
 }
 
+/// `hero_banner` split between values that an administrator set: without numbers of an origin's.
+fn split(uuids: &[&str]) -> FeatureState {
+    let mut state = state(9003, "hero_banner", true, json!("control"));
+    let value = |(index, uuid): (usize, &&str)| {
+        json!({
+            "mv_fs_value_uuid": uuid, "percentage_allocation": 60.0 / uuids.len() as f64,
+            "multivariate_feature_option": {"value": index, "key": index.to_string()},
+        })
+    };
+    let values = uuids.iter().enumerate().map(value).collect();
+    state.multivariate_feature_state_values = serde_json::from_value(values).unwrap();
+    state
+}
+
+fn served_values(worker: &mut Worker, identifier: &str) -> Vec<Value> {
+    let (served, _) = document(worker);
+    let identities = served["identity_overrides"].as_array().unwrap();
+    let identity = identities.iter().find(|identity| identity["identifier"] == identifier).unwrap();
+    let states = identity["identity_features"].as_array().unwrap();
+    let state = states.iter().find(|state| state["feature"]["id"] == 9003).unwrap();
+    state["multivariate_feature_state_values"].as_array().unwrap().clone()
+}
+
+/// .NET's SDK reads 32 bits with a sign and no null, Rust's 32 bits without one, Ruby's wants the member to be there;
+/// and Flagsmith's database counts from 1.
+#[test]
+fn multivariate_values_made_here_are_served_with_numbers() {
+    let uuids = [
+        "ffffffff-ffff-4fff-bfff-ffffffffffff",
+        "ffffffff-ffff-4fff-bfff-fffffffffffe",
+        "00000000-0000-4000-8000-000000000001",
+        "7b9c2dfe-4d2a-4b3c-9c26-6d1b7c2f0a11",
+        "no uuid",
+        "nor this",
+    ];
+    let mut worker = shop();
+    worker.order(KEY, "new", Command::PutOverride(split(&uuids), false)).unwrap();
+    worker.order(KEY, GRACE, Command::PutOverride(split(&uuids), false)).unwrap();
+    let values = served_values(&mut worker, "new");
+    let id = |value: &Value| value["id"].as_i64().unwrap();
+    for value in &values {
+        assert!((1 << 30..1 << 31).contains(&id(value)), "{value}");
+        assert_eq!(value["multivariate_feature_option"]["id"], value["id"]);
+    }
+    // In the order of their UUIDs, of which those that are none are the last, and each another.
+    let mut by_number = values.clone();
+    by_number.sort_by_key(id);
+    by_number.dedup_by_key(|value| id(value));
+    let order: Vec<_> = by_number.iter().map(|value| value["mv_fs_value_uuid"].as_str().unwrap()).collect();
+    assert_eq!(order, [uuids[2], uuids[3], uuids[1], uuids[0], uuids[4], uuids[5]]);
+    // The same for every identity and at every rendering.
+    assert_eq!(served_values(&mut worker, GRACE), values);
+    assert_eq!(served_values(&mut worker, "new"), values);
+}
+
+#[test]
+fn numbers_of_an_origin_are_served_as_they_are() {
+    let uuids = ["7b9c2dfe-4d2a-4b3c-9c26-6d1b7c2f0a11", "00000000-0000-4000-8000-000000000001"];
+    let mut state = split(&uuids);
+    state.multivariate_feature_state_values[0].id = Some(12);
+    state.multivariate_feature_state_values[0].multivariate_feature_option.id = Some(34);
+    let mut worker = shop();
+    worker.order(KEY, "new", Command::PutOverride(state, false)).unwrap();
+    let values = served_values(&mut worker, "new");
+    assert_eq!((&values[0]["id"], &values[0]["multivariate_feature_option"]["id"]), (&json!(12), &json!(34)));
+    assert_eq!(values[1]["id"], 1 << 30);
+}
+
+#[test]
+fn who_evaluates_the_numbers_comes_to_the_variants_that_are_answered() {
+    let uuids = [
+        "c0000000-0000-4000-8000-000000000001",
+        "40000000-0000-4000-8000-000000000001",
+        "c0000000-0000-4000-8000-000000000000",
+    ];
+    let mut worker = shop();
+    let identifiers: Vec<String> = (0..300).map(|number| format!("user-{number}")).collect();
+    for identifier in &identifiers {
+        worker.order(KEY, identifier, Command::PutOverride(split(&uuids), false)).unwrap();
+    }
+    let (_, answer) = document(&mut worker);
+    let mut local = Worker::with_document(&answer.body).unwrap();
+    let mut seen = std::collections::HashSet::new();
+    for identifier in &identifiers {
+        let target = format!("/api/v1/identities/?identifier={identifier}");
+        let here = get(&mut worker, &target, SERVER_KEY, &[]);
+        assert_eq!(get(&mut local, &target, Worker::SERVER_KEY, &[]).body, here.body, "{identifier}");
+        seen.insert(flags(&mut worker, identifier)["hero_banner"]["variant"].to_string());
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+/// Documents of Flagsmith's own Edge API have overrides that were made there.
+#[test]
+fn published_overrides_without_numbers_are_served_with_them() {
+    let published = json!({
+        "id": 1, "api_key": "k", "project": {}, "feature_states": [{"feature": {"id": 1, "name": "f"}, "enabled": true}],
+        "identity_overrides": [
+            {"identifier": "a", "identity_features": [{
+                "feature": {"id": 1, "name": "f", "type": "MULTIVARIATE"}, "enabled": true, "feature_segment": null,
+                "feature_state_value": "x", "featurestate_uuid": "11111111-2222-4333-8444-555555555555", "django_id": null,
+                "multivariate_feature_state_values": [{
+                    "id": null, "mv_fs_value_uuid": "80000000-0000-4000-8000-000000000000", "percentage_allocation": 100,
+                    "multivariate_feature_option": {"id": 7, "value": "y", "key": null},
+                }],
+            }]},
+            {"identifier": "b", "identity_features": []},
+        ],
+    });
+    let mut worker = Worker::with_document(published.to_string().as_bytes()).unwrap();
+    let served = get(&mut worker, "/api/v1/environment-document/", Worker::SERVER_KEY, &[]).body;
+    let mut expected = published;
+    expected["identity_overrides"][0]["identity_features"][0]["multivariate_feature_state_values"][0]["id"] =
+        json!((1 << 30) + (1 << 28));
+    assert!(
+        support::same(&serde_json::from_slice(&served).unwrap(), &expected),
+        "{}",
+        String::from_utf8_lossy(&served)
+    );
+}
+
 #[test]
 fn a_change_made_here_does_not_hide_behind_what_is_kept() {
     let mut worker = shop();

@@ -164,14 +164,14 @@ fn new(environment: &Environment, identifier: &str, overrides: &[&Override]) -> 
     identity.to_string()
 }
 
-/// An override as SDKs get it: with the name that its feature has now, by which they find it.
+/// An override as SDKs get it: with the name that its feature has now, by which they find it, and with numbers.
 fn served(environment: &Environment, state: &FeatureState) -> FeatureState {
     let mut served = state.clone();
     let feature = environment.feature_with_id(state.feature.id);
     if let Some(feature) = feature.and_then(|feature| environment.ruleset.features.get(feature)) {
         served.feature.name = feature.name.clone();
     }
-    served
+    served.numbered()
 }
 
 fn text(state: &FeatureState) -> String {

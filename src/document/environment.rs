@@ -9,7 +9,7 @@ use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
 use super::fault::Fault;
 use super::flags::Flags;
-use super::identity_overrides::IdentityOverrides;
+use super::identity_overrides::{IdentityOverrides, lacks_numbers};
 use super::ruleset::{Engine, FeatureId, Override, Ruleset};
 use super::schema;
 use super::sdk_document::sdk_document;
@@ -124,9 +124,10 @@ impl Environment {
         }
         let context = builder.needs_context().then(|| query_context(document, key));
         let ruleset = builder.finish(context);
-        let mut has_duplicates = identity_overrides.len() < document.identity_overrides.len();
+        let mut normalizes = identity_overrides.len() < document.identity_overrides.len()
+            || document.identity_overrides.iter().any(lacks_numbers);
         for overrides in identity_overrides.values_mut() {
-            has_duplicates |= overrides.keep_first_states(&ruleset);
+            normalizes |= overrides.keep_first_states(&ruleset);
         }
         let flags = Flags::render(&ruleset, &features, &project.server_key_only_feature_ids, hide_disabled);
         Ok(Environment {
@@ -143,7 +144,7 @@ impl Environment {
                 .unwrap_or(false),
             feature_ids,
             identity_overrides,
-            document: sdk_document(published, key, has_duplicates).into(),
+            document: sdk_document(published, key, normalizes).into(),
         })
     }
 

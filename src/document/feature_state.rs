@@ -70,6 +70,11 @@ pub struct MultivariateOption {
     pub key: Option<Box<str>>,
 }
 
+/// The least number that a multivariate value without one is served with.
+const FIRST_MADE_NUMBER: i64 = 1 << 30;
+/// The bits of the UUID that such a number has. They leave room below 2^31 for values that have the same.
+const MADE_NUMBER_BITS: u32 = 29;
+
 fn standard() -> Box<str> {
     "STANDARD".into()
 }
@@ -86,6 +91,28 @@ impl FeatureState {
     /// How many bytes it takes as JSON, which is how it is stored.
     pub fn length(&self) -> usize {
         serde_json::to_string(self).map_or(0, |text| text.len())
+    }
+
+    /// The state with a number for each multivariate value and option that has none, as SDKs read it: .NET's takes no
+    /// null. The order of the values by number is that of [`FeatureState::variants`].
+    ///
+    /// A number is made of the value's UUID, so it is the same each time. It fits into 32 bits with a sign and without
+    /// one, and lies beyond those of an origin, whose database counts from 1.
+    pub fn numbered(mut self) -> FeatureState {
+        let values = &mut self.multivariate_feature_state_values;
+        let priority =
+            |value: &MultivariateValue| super::environment::order(value.id, Some(&value.mv_fs_value_uuid));
+        let mut in_order: Vec<_> = values.iter_mut().collect();
+        in_order.sort_by_key(|value| priority(value));
+        let mut last = 0_i64;
+        for value in in_order {
+            let made = FIRST_MADE_NUMBER + (priority(value) >> (128 - MADE_NUMBER_BITS)) as i64;
+            let id = value.id.unwrap_or_else(|| made.max(last.saturating_add(1)));
+            value.id = Some(id);
+            value.multivariate_feature_option.id.get_or_insert(id);
+            last = last.max(id);
+        }
+        self
     }
 
     /// Multivariate values by their priority: by number, those without one by their UUID read as a number.

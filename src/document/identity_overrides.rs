@@ -2,12 +2,16 @@
 //!
 //! An origin can list an identity or a feature twice. The first counts, as in Flagsmith's SDKs. Those SDKs group
 //! identities by their overrides, so a document with duplicates is not served to them as it is: they would not all come
-//! to the first.
+//! to the first. Overrides that Flagsmith's own Edge API made have multivariate values without numbers, which not every
+//! SDK reads; those get some.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::feature_state::FeatureState;
 use super::json::{Json, Members};
 use super::ruleset::{Ruleset, StateId};
+use super::schema;
 
 /// What the document sets for one identity.
 #[derive(Debug, Default)]
@@ -34,12 +38,18 @@ impl IdentityOverrides {
 struct Merged<'a> {
     fields: Members<'a>,
     features: HashSet<String>,
-    states: Vec<&'a str>,
+    states: Vec<Cow<'a, str>>,
 }
 
-/// The list of identity overrides as JSON text: later entries of an identifier merged into the first, and of the states
-/// of one feature only the first. SDKs know features by name.
-pub fn without_duplicates(identities: &[Json<'_>]) -> String {
+/// True if a multivariate value of the identity's overrides has no number.
+pub(super) fn lacks_numbers(identity: &schema::IdentityOverride<'_>) -> bool {
+    let mut states = identity.identity_features.iter();
+    states.any(|state| state.multivariate_feature_state_values.iter().any(|value| value.id.is_none()))
+}
+
+/// The list of identity overrides as JSON text: later entries of an identifier merged into the first, of the states of
+/// one feature only the first, and each multivariate value with a number. SDKs know features by name.
+pub fn normalized(identities: &[Json<'_>]) -> String {
     let mut entries: Vec<Merged<'_>> = Vec::with_capacity(identities.len());
     let mut places: HashMap<String, usize> = HashMap::with_capacity(identities.len());
     for fields in identities.iter().filter_map(|identity| identity.object()) {
@@ -54,7 +64,7 @@ pub fn without_duplicates(identities: &[Json<'_>]) -> String {
             let feature =
                 state.object().and_then(|state| state.get("feature")?.object()?.get("name")?.text());
             if entry.features.insert(feature.unwrap_or_default().into_owned()) {
-                entry.states.push(state.source());
+                entry.states.push(numbered(state));
             }
         }
     }
@@ -63,17 +73,31 @@ pub fn without_duplicates(identities: &[Json<'_>]) -> String {
     format!("[{}]", entries.join(","))
 }
 
+/// The JSON text of a state with a number for each multivariate value and option.
+fn numbered(state: Json<'_>) -> Cow<'_, str> {
+    let read = serde_json::from_str::<FeatureState>(state.source()).ok();
+    let lacks =
+        |state: &FeatureState| state.multivariate_feature_state_values.iter().any(|value| value.id.is_none());
+    let (Some(read), Some(members)) = (read.filter(lacks), state.object()) else {
+        return state.source().into();
+    };
+    let values = read.numbered().multivariate_feature_state_values;
+    let values = serde_json::to_string(&values).unwrap_or_default();
+    with_member(&members, "multivariate_feature_state_values", &values).into()
+}
+
 /// The JSON text of an entry with other states.
 pub fn with_states<S: AsRef<str>>(fields: &Members<'_>, states: &[S]) -> String {
-    let mut entry = String::from("{");
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "identity_features") {
-        entry.extend([&serde_json::Value::from(name).to_string(), ":", value.source(), ","]);
+    let states: Vec<&str> = states.iter().map(AsRef::as_ref).collect();
+    with_member(fields, "identity_features", &format!("[{}]", states.join(",")))
+}
+
+/// The JSON text of an object with another value for a member, which comes last.
+fn with_member(members: &Members<'_>, changed: &str, json: &str) -> String {
+    let mut object = String::from("{");
+    for (name, value) in members.iter().filter(|(name, _)| *name != changed) {
+        object.extend([&serde_json::Value::from(name).to_string(), ":", value.source(), ","]);
     }
-    entry.push_str(r#""identity_features":["#);
-    for (index, state) in states.iter().enumerate() {
-        entry.push_str(if index == 0 { "" } else { "," });
-        entry.push_str(state.as_ref());
-    }
-    entry.push_str("]}");
-    entry
+    object.extend([&serde_json::Value::from(changed).to_string(), ":", json, "}"]);
+    object
 }

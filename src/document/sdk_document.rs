@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 
-use super::identity_overrides::without_duplicates;
+use super::identity_overrides::normalized;
 use super::json::{Json, Members};
 use super::schema::STORED_ONLY;
 
 /// The document for SDKs (contract §B). What is in that form already, as every document of an origin's SDK API is,
-/// comes back as it is, unless its identity overrides have duplicates.
-pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str, has_duplicates: bool) -> Cow<'a, [u8]> {
+/// comes back as it is, unless `normalizes` says that its identity overrides do not.
+pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str, normalizes: bool) -> Cow<'a, [u8]> {
     let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
     let complete = members.has("api_key") && members.has("id");
-    if complete && !has_duplicates && !STORED_ONLY.iter().any(|field| members.has(field)) {
+    if complete && !normalizes && !STORED_ONLY.iter().any(|field| members.has(field)) {
         return published.into();
     }
-    render(&members, environment_key, has_duplicates).into_bytes().into()
+    render(&members, environment_key, normalizes).into_bytes().into()
 }
 
-fn render(members: &Members<'_>, environment_key: &str, has_duplicates: bool) -> String {
+fn render(members: &Members<'_>, environment_key: &str, normalizes: bool) -> String {
     let mut document = String::from("{");
     // The stored form names both otherwise; SDKs need them.
     if !members.has("api_key") {
@@ -29,8 +29,8 @@ fn render(members: &Members<'_>, environment_key: &str, has_duplicates: bool) ->
         document.extend(id.iter().flat_map(|id| [r#""id":"#, id, ","]));
     }
     for (name, value) in members.iter().filter(|(name, _)| !STORED_ONLY.contains(name)) {
-        let repeated = if has_duplicates && name == "identity_overrides" { value.list() } else { None };
-        match repeated.as_deref().map(without_duplicates) {
+        let overrides = if normalizes && name == "identity_overrides" { value.list() } else { None };
+        match overrides.as_deref().map(normalized) {
             Some(overrides) => document.extend([quoted(name).as_str(), ":", &overrides, ","]),
             None => document.extend([quoted(name).as_str(), ":", value.source(), ","]),
         }
