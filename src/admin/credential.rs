@@ -4,6 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::admin_key::{Spelling, has_admin_key, is_admin_key};
 use crate::document::hex;
 
 /// The credential of a request.
@@ -50,15 +51,18 @@ impl Credential {
         self.jwt.is_none() && self.master_key().is_some()
     }
 
-    /// Whether this is the master key of which `sha256` is the hash in hex.
-    pub fn is_local_key(&self, sha256: &str) -> bool {
-        let key = self.master_key();
-        key.is_some_and(|key| hex(&Sha256::digest(key)).eq_ignore_ascii_case(sha256.trim()))
+    /// The form in which it has the worker's own admin key, of which `sha256` is the hash in hex; `None` if it has not.
+    pub fn admin_key(&self, sha256: &str) -> Option<Spelling> {
+        if self.master_key().is_some_and(|key| is_admin_key(key, sha256)) {
+            return Some(Spelling::ApiKey);
+        }
+        let mut values = self.authorization.iter().chain(&self.jwt);
+        values.any(|value| has_admin_key(value, sha256)).then_some(Spelling::Other)
     }
 
     /// What follows `Api-Key`, a word that may be in any case.
     fn master_key(&self) -> Option<&str> {
-        let (keyword, key) = self.authorization.as_deref()?.trim().split_once(' ')?;
+        let (keyword, key) = self.authorization.as_deref()?.trim().split_once(char::is_whitespace)?;
         keyword.eq_ignore_ascii_case("api-key").then(|| key.trim())
     }
 }
@@ -104,15 +108,25 @@ mod tests {
     }
 
     #[test]
-    fn the_local_key_is_known_by_its_hash() {
+    fn only_api_key_is_how_the_admin_key_is_sent() {
         // SHA-256 of `abc`.
-        let sha256 = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
-        assert!(read("Api-Key abc", "").unwrap().is_local_key(sha256));
-        assert!(read("Api-Key abc", "").unwrap().is_local_key(&sha256.to_lowercase()));
-        for authorization in ["Api-Key abd", "Token abc", "Api-Key "] {
-            assert!(!read(authorization, "").unwrap().is_local_key(sha256), "{authorization}");
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        for (authorization, cookie, expected) in [
+            ("Api-Key abc", "", Some(Spelling::ApiKey)),
+            ("api-key\tabc", "", Some(Spelling::ApiKey)),
+            ("Api-Key abc", "jwt=abc", Some(Spelling::ApiKey)),
+            ("Token abc", "", Some(Spelling::Other)),
+            ("Bearer abc", "", Some(Spelling::Other)),
+            ("abc", "", Some(Spelling::Other)),
+            ("Token x", "jwt=abc", Some(Spelling::Other)),
+            ("", "jwt=abc", Some(Spelling::Other)),
+            ("Api-Key abd", "jwt=x", None),
+            ("Api-Key ", "", None),
+        ] {
+            let credential = read(authorization, cookie).unwrap();
+            assert_eq!(credential.admin_key(sha256), expected, "{authorization} {cookie}");
         }
-        assert!(!read("Api-Key ", "").unwrap().is_local_key(""));
+        assert_eq!(read("Api-Key ", "").unwrap().admin_key(""), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The origin is the Flagsmith that this worker stands in front of; without one there is no Admin API but what is
 //! served here.
 
+pub mod admin_key;
 pub mod analytics;
 pub mod authorization;
 pub mod credential;

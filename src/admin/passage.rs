@@ -80,13 +80,6 @@ pub fn timeout(allowed: Duration, length: u64) -> Duration {
     allowed.saturating_add(Duration::from_secs(length / (64 * 1024)))
 }
 
-/// Whether an `Authorization` is this worker's own, and must not leave it. `admin_key_sha256` is that of the local admin
-/// key.
-pub fn is_our_secret(authorization: &str, admin_key_sha256: &str) -> bool {
-    let secret = authorization.trim().split_once(' ').map(|(_, secret)| secret.trim());
-    secret.is_some_and(|secret| sha256(secret).eq_ignore_ascii_case(admin_key_sha256.trim()))
-}
-
 fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
@@ -280,16 +273,6 @@ mod tests {
         assert_eq!(timeout(allowed, 0), allowed);
         assert_eq!(timeout(allowed, 200 * 1024 * 1024), Duration::from_secs(30 + 3200));
         assert_eq!(timeout(Duration::MAX, u64::MAX), Duration::MAX);
-    }
-
-    #[test]
-    fn the_local_admin_key_stays_here() {
-        let hash = sha256("local.key");
-        assert!(is_our_secret("Api-Key local.key", &hash));
-        assert!(is_our_secret(" api-key  local.key ", &hash.to_uppercase()));
-        for other in ["Api-Key local.keys", "local.key", "", "Api-Key"] {
-            assert!(!is_our_secret(other, &hash), "{other}");
-        }
     }
 
     #[test]

@@ -45,6 +45,13 @@ impl Challenge {
         Challenge::new("Valid Master API Key not found.")
     }
 
+    /// The answer to the admin key in a spelling that grants nothing.
+    pub fn misspelt_admin_key() -> Challenge {
+        Challenge::new(
+            "The admin key is taken from the header `Authorization: Api-Key <key>` only: send it so.",
+        )
+    }
+
     fn new(detail: &str) -> Challenge {
         let body = serde_json::json!({"detail": detail}).to_string().into_bytes();
         Challenge { body: body.into(), www_authenticate: WWW_AUTHENTICATE.into() }

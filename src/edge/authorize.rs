@@ -10,6 +10,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use crate::admin::Origin;
+use crate::admin::admin_key::Spelling;
 use crate::admin::authorization::{Answer, Authorization, Permission, Probe, Step};
 use crate::admin::credential::Credential;
 use crate::admin::verdict::{Challenge, Verdict, Verdicts};
@@ -45,9 +46,11 @@ pub async fn authorize(
     let Some(credential) = Credential::read(header) else {
         return Ok(Verdict::Unauthenticated(Challenge::missing()));
     };
-    // Looked at first: it must not leave the worker.
-    if hash.is_some_and(|hash| credential.is_local_key(hash)) {
-        return Ok(Verdict::Allowed);
+    // Looked at first: it must not leave the worker, however it is spelt.
+    match hash.and_then(|hash| credential.admin_key(hash)) {
+        Some(Spelling::ApiKey) => return Ok(Verdict::Allowed),
+        Some(Spelling::Other) => return Ok(Verdict::Unauthenticated(Challenge::misspelt_admin_key())),
+        None => {}
     }
     let Some(origin) = &config.origin else {
         return Ok(Verdict::Unauthenticated(Challenge::wrong_key()));

@@ -15,6 +15,7 @@ use super::rate_limit;
 use super::respond::respond;
 use super::timeout::within;
 use super::transfer;
+use crate::admin::admin_key::{has_admin_key, without_admin_key};
 use crate::admin::transfer::Transfer;
 use crate::admin::{self, Destination, Origin, passage};
 use crate::api::{Error, Part, Response};
@@ -134,9 +135,15 @@ fn outgoing_headers(
     let connection = incoming.header("connection").unwrap_or_default();
     let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
     remove(&headers, |name| passage::goes_to_origin(name, &connection))?;
-    let authorization = incoming.header("authorization").unwrap_or_default();
-    if config.admin_key_sha256.as_ref().is_some_and(|hash| passage::is_our_secret(&authorization, hash)) {
-        headers.delete("authorization")?;
+    if let Some(sha256) = &config.admin_key_sha256 {
+        let all = worker::Headers(headers.clone()).entries();
+        let found: Vec<(String, String)> = all.filter(|(_, value)| has_admin_key(value, sha256)).collect();
+        for (name, value) in found {
+            match without_admin_key(&name, value, sha256) {
+                Some(value) => headers.set(&name, &value)?,
+                None => headers.delete(&name)?,
+            }
+        }
     }
     let (scheme, host) = here.split_once("://").unwrap_or(("https", here));
     headers.set("via", via)?;

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::join;
 use super::kv;
 use super::publishing;
+use crate::admin::admin_key::Spelling;
 use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
 use crate::admin::verdict::{Challenge, Verdict};
@@ -35,8 +36,10 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
         return refusal(&Verdict::Unauthenticated(Challenge::missing()));
     };
     let hash = config.admin_key_sha256.as_deref();
-    let is_local = hash.is_some_and(|hash| credential.is_local_key(hash));
-    if !is_local && config.origin.is_none() {
+    let admin_key = hash.and_then(|hash| credential.admin_key(hash));
+    let is_local = admin_key == Some(Spelling::ApiKey);
+    // Neither takes a question to the origin.
+    if !is_local && (admin_key.is_some() || config.origin.is_none()) {
         return refusal(&authorize(env, &header, "", Permission::Admin).await?);
     }
     let publishes = config.publishes();

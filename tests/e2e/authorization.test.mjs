@@ -98,7 +98,7 @@ test("without an origin there is one local key, or none", async (t) => {
   assert.equal((await list({ Authorization: "Api-Key local.key" })).json().results.length, 1);
   for (const [headers, detail] of [
     [{ Authorization: "Api-Key another.key" }, "Valid Master API Key not found."],
-    [{ Authorization: "Token local.key" }, "Valid Master API Key not found."],
+    [{ Authorization: "Token another.key" }, "Valid Master API Key not found."],
     [{}, "Authentication credentials were not provided."],
   ]) {
     const response = await list(headers);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use flagsmith_edge_worker::admin::admin_key::Spelling;
 use flagsmith_edge_worker::admin::authorization::{self, Authorization, Permission, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
@@ -105,9 +106,10 @@ impl Admin {
             return Verdict::Unauthenticated(Challenge::missing());
         };
         let Some(origin) = &self.origin else {
-            return match credential.is_local_key(LOCAL_KEY_SHA256) {
-                true => Verdict::Allowed,
-                false => Verdict::Unauthenticated(Challenge::wrong_key()),
+            return match credential.admin_key(LOCAL_KEY_SHA256) {
+                Some(Spelling::ApiKey) => Verdict::Allowed,
+                Some(Spelling::Other) => Verdict::Unauthenticated(Challenge::misspelt_admin_key()),
+                None => Verdict::Unauthenticated(Challenge::wrong_key()),
             };
         };
         let missing = serde_json::json!({"status": 404, "headers": {}, "body": null});

@@ -1,0 +1,152 @@
+//! The worker's own admin key, which is recognized in every spelling and never leaves for the origin.
+//!
+//! Only `Authorization: Api-Key <key>` grants anything. Under another keyword, or in a cookie, the key would be passed on
+//! as a credential of the origin's; so every header is looked through before it goes there.
+
+use std::borrow::Cow;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use sha2::{Digest, Sha256};
+
+use crate::api::query;
+use crate::document::hex;
+
+/// The form in which a request has the admin key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// `Authorization: Api-Key <key>`.
+    ApiKey,
+    /// Any other; it grants nothing.
+    Other,
+}
+
+/// True if `secret` is the key of which `sha256` is the hash in hex; takes as long for any two hashes.
+pub fn is_admin_key(secret: &str, sha256: &str) -> bool {
+    let (hash, expected) = (hex(&Sha256::digest(secret)), sha256.trim().to_ascii_lowercase());
+    let pairs = hash.bytes().zip(expected.bytes());
+    // An empty secret is no key, whatever is set.
+    !secret.is_empty()
+        && hash.len() == expected.len()
+        && pairs.fold(0, |all, (one, other)| all | (one ^ other)) == 0
+}
+
+/// True if a header's value has the admin key in it: as the whole, behind a keyword, as a parameter, as a cookie, or as
+/// the user or the password of `Basic`.
+pub fn has_admin_key(value: &str, sha256: &str) -> bool {
+    let decoded = query::last(&format!("value={value}"), "value").map(Cow::into_owned);
+    let basic = value.trim().split_once(char::is_whitespace).and_then(|(keyword, rest)| {
+        let decoded = || BASE64_STANDARD.decode(rest.trim()).ok();
+        keyword.eq_ignore_ascii_case("basic").then(decoded).flatten()
+    });
+    let basic = basic.and_then(|basic| String::from_utf8(basic).ok());
+    let texts = [Some(value), decoded.as_deref(), basic.as_deref()];
+    texts.into_iter().flatten().flat_map(candidates).any(|secret| is_admin_key(secret, sha256))
+}
+
+/// The parts of a text that may be a key. Their lengths together are a small multiple of the text's.
+fn candidates(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.trim();
+    let behind_keyword = text.split_once(char::is_whitespace).map(|(_, rest)| rest);
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    let sides = |word, separator| {
+        let sides = str::split_once(word, separator).map(<[&str; 2]>::from);
+        sides.into_iter().flatten()
+    };
+    let parts =
+        words.flat_map(move |word| [word].into_iter().chain(sides(word, '=')).chain(sides(word, ':')));
+    let all = [text].into_iter().chain(behind_keyword).chain(parts);
+    all.map(|secret| secret.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')))
+}
+
+/// A header's value without the admin key; `None` where nothing of it may go to the origin. The name is in lower case.
+pub fn without_admin_key(name: &str, value: String, sha256: &str) -> Option<String> {
+    if !has_admin_key(&value, sha256) {
+        return Some(value);
+    }
+    if name != "cookie" {
+        return None;
+    }
+    let cookies = value.split(';').map(str::trim).filter(|cookie| !has_admin_key(cookie, sha256));
+    Some(cookies.collect::<Vec<_>>().join("; ")).filter(|cookies| !cookies.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "local.key=";
+
+    fn sha256() -> String {
+        hex(&Sha256::digest(KEY))
+    }
+
+    #[test]
+    fn the_admin_key_is_known_by_its_hash() {
+        for sha256 in [sha256(), sha256().to_uppercase(), format!(" {} ", sha256())] {
+            assert!(is_admin_key(KEY, &sha256), "{sha256}");
+        }
+        for (secret, sha256) in [
+            ("local.key", sha256()),
+            ("", hex(&Sha256::digest(""))),
+            (KEY, sha256()[1..].to_owned()),
+            (KEY, format!("{}0", sha256())),
+            (KEY, String::new()),
+        ] {
+            assert!(!is_admin_key(secret, &sha256), "{secret} {sha256}");
+        }
+    }
+
+    #[test]
+    fn the_admin_key_is_found_in_every_spelling() {
+        for value in [
+            "local.key=",
+            " local.key= ",
+            "Api-Key local.key=",
+            "Api-Key\tlocal.key=",
+            "Api-Key  local.key= ",
+            "Token local.key=",
+            "Bearer local.key=",
+            "JWT \"local.key=\"",
+            "Token token=\"local.key=\", realm=\"api\"",
+            "Api-Key:local.key=",
+            "ApiKey=local.key=",
+            "Api-Key other.key, Token local.key=",
+            "Basic local.key=",
+            "Basic bG9jYWwua2V5PTo=",
+            "basic\tYWRhOmxvY2FsLmtleT0=",
+            "local.key%3D",
+            "jwt=local.key=",
+            "a=b; jwt=local.key%3D; c=d",
+            "jwt=\"local.key=\"",
+            "local.key=; a=b",
+        ] {
+            assert!(has_admin_key(value, &sha256()), "{value}");
+        }
+        for value in [
+            "",
+            "Api-Key",
+            "Api-Key local.key",
+            "Token local.key=s",
+            "jwt=local.keys=",
+            "Basic YWRhOmxvY2FsLmtleQ==",
+            "a; b, c=d:e",
+        ] {
+            assert!(!has_admin_key(value, &sha256()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_header_goes_on_without_the_admin_key() {
+        for (name, value, expected) in [
+            ("authorization", "Token x", Some("Token x")),
+            ("authorization", "Token local.key=", None),
+            ("x-api-key", "local.key=", None),
+            ("cookie", "a=1;  jwt=x", Some("a=1;  jwt=x")),
+            ("cookie", "a=1; jwt=local.key=; csrftoken=2", Some("a=1; csrftoken=2")),
+            ("cookie", "jwt=local.key=; jwt=local.key=", None),
+        ] {
+            let without = without_admin_key(name, value.to_owned(), &sha256());
+            assert_eq!(without.as_deref(), expected, "{name}: {value}");
+        }
+    }
+}
