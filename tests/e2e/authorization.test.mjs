@@ -33,7 +33,7 @@ test("a user may do what my-permissions says, which is asked once a minute", asy
 
 test("a master key may do what the origin's own identity routes let it do", async (t) => {
   const { origin, key, list, create } = await start(t);
-  origin.on("GET", `/api/v1/environments/${key}/identities/`, { body: { results: [] } });
+  origin.on("GET", `/api/v1/environments/${key}/identities/`, { body: { count: 0, next: null, previous: null, results: [] } });
   origin.on("POST", `/api/v1/environments/${key}/identities/`, ({ headers }) =>
     headers.authorization === "Api-Key may.manage" ? NO_IDENTIFIER : REFUSED,
   );
@@ -71,7 +71,7 @@ test("what the origin says to whom it does not know is passed on", async (t) => 
 
 test("an origin that cannot tell permits nothing", async (t) => {
   const { origin, key, list, create } = await start(t);
-  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true } });
+  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true, tag_based_permissions: [] } });
   let number = 0;
   const user = () => ({ Authorization: `Token ${(number += 1)}` });
   for (const way of ["cut", "cut-body", "fail", "garbage", "empty"]) {
@@ -83,7 +83,7 @@ test("an origin that cannot tell permits nothing", async (t) => {
   }
   // Django answers so to a host name that it is not configured for, whatever is asked.
   origin.behave("serve");
-  origin.on("POST", /identities/, { status: 400, headers: { "content-type": "text/html" }, body: "<h1>Bad Request (400)</h1>" });
+  origin.fault("POST", /identities/, { status: 400, headers: { "content-type": "text/html" }, body: "<h1>Bad Request (400)</h1>" });
   assert.equal((await create({ Authorization: "Api-Key a.b" }, "ada")).status, 503);
   await origin.down();
   assert.equal((await list(user())).status, 503);

@@ -4,6 +4,7 @@
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { ADMIN, Caller, PUBLIC, VARIABLES, WITH_ORIGIN } from "./operations.mjs";
+import { recordedBody } from "./shapes.mjs";
 
 const COUNTED = { entry: "tests/e2e/counted.js" };
 /** Longer than a count takes, so that nothing is looked up again meanwhile. */
@@ -35,8 +36,9 @@ async function withoutOrigin(operations) {
 
 async function withOrigin() {
   const flagsmith = await startFlagsmith(FIXTURES);
-  flagsmith.origin.on("POST", /analytics/, { status: 200 });
-  flagsmith.origin.on("GET", /swagger/, { body: {} });
+  flagsmith.origin.on("POST", "/api/v1/analytics/flags/", { status: 200 });
+  flagsmith.origin.on("POST", "/api/v2/analytics/flags/", { status: 204 });
+  flagsmith.origin.on("GET", "/api/v1/swagger.json", { body: recordedBody("GET", "/api/v1/swagger.json") });
   const variables = { ...AGES, ...VARIABLES, ...PUBLISHED, FRESHNESS_SECONDS: 3600 };
   const edge = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables });
   // The origin's documents are asked for where there are none.

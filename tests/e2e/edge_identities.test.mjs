@@ -41,7 +41,7 @@ test("the documented calls for identities run as they stand", async (t) => {
   const edge = await startEdge({ origin });
   t.after(() => edge.close());
   const [{ key }] = edge.environments;
-  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true } });
+  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true, tag_based_permissions: [] } });
   const session = { Authorization: "Token user", "Content-Type": "application/json" };
   const upsert = await edge.request({
     method: "PUT",

@@ -5,11 +5,18 @@ import { createHash, randomUUID } from "node:crypto";
 
 import { readEnvironments } from "../../.make/environments.mjs";
 import { startOrigin } from "./origin.mjs";
+import { recordedBody } from "./shapes.mjs";
 
 export const TOKEN = "Stand-in.master-api-key";
 /** A key for the worker's own admin endpoints, and what the worker is told of it. */
 export const ADMIN_KEY = "Stand-in.local-admin-key";
 export const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
+
+// Recorded answers, whose values those of the stand-in replace where they matter.
+const [PROJECT] = recordedBody("GET", "/api/v1/projects/");
+const { results: [ENVIRONMENT] } = recordedBody("GET", "/api/v1/environments/");
+const [SERVER_KEY] = recordedBody("GET", "/api/v1/environments/{key}/api-keys/");
+const [OVERRIDDEN] = recordedBody("GET", "/api/v1/environments/{key}/document/").identity_overrides;
 
 /** Starts a Flagsmith that has the environments of a folder, all in one project. */
 export async function startFlagsmith(folder) {
@@ -24,36 +31,40 @@ export async function startFlagsmith(folder) {
 class Flagsmith {
   /** client key → {name, serverKeys: [{key, active, expires_at}], document}. A test changes it as it likes. */
   environments = new Map();
-  /** What is done to a document before it is sent: (document, key) → document, text or bytes. */
+  /** What is done to a document before it is sent: (document, key) → document, text or bytes. Another one is a fault. */
   spoil = (document) => document;
 
   constructor(origin) {
     this.origin = origin;
     const list = (path, answer) => origin.on("GET", path, (request) => authorized(request) ?? answer(request));
-    list("/api/v1/projects/", () => ({ body: [{ id: 1, name: "Shop" }] }));
+    list("/api/v1/projects/", () => ({ body: this.projects }));
     list(/^\/api\/v1\/environments\/\?/, ({ query }) => this.#page(new URLSearchParams(query)));
-    list(/^\/api\/v1\/environments\/[^/]+\/api-keys\/$/, ({ path }) => this.#of(path, ({ serverKeys }) => serverKeys));
+    list(/^\/api\/v1\/environments\/[^/]+\/api-keys\/$/, ({ path }) => this.#of(path, ({ serverKeys }) => ({ body: serverKeys.map(serverKey) })));
     list(/^\/api\/v1\/environments\/[^/]+\/document\/$/, ({ path }) => this.#of(path, (_, key) => this.#document(key)));
     // What tells what a master key may do.
-    list(/^\/api\/v1\/environments\/[^/]+\/identities\/\?/, () => ({ body: { count: 0, results: [] } }));
+    list(/^\/api\/v1\/environments\/[^/]+\/identities\/\?/, () => ({ body: { count: 0, next: null, previous: null, results: [] } }));
     origin.on("POST", /^\/api\/v1\/environments\/[^/]+\/identities\/$/, (request) =>
       authorized(request) ?? { status: 400, body: { identifier: ["This field is required."] } },
     );
     origin.on("GET", "/api/v1/environment-document/", ({ headers }) => {
       const key = headers["x-environment-key"];
       for (const [clientKey, { serverKeys }] of this.environments) {
-        if (serverKeys.some((known) => known.key === key && known.active)) return { body: this.#document(clientKey) };
+        if (serverKeys.some((known) => known.key === key && known.active)) return this.#document(clientKey);
       }
       return { status: 403, body: { detail: "Invalid or missing Environment Key" } };
     });
     origin.on("PATCH", /^\/api\/v1\/environments\/[^/]+\/featurestates\/\d+\/$/, (request) => {
       const [, , , , key, , id] = request.path.split("/");
-      const value = JSON.parse(request.body).feature_state_value;
-      this.change(key, (document) => {
-        document.feature_states.find((state) => state.django_id === Number(id)).feature_state_value = value;
-      });
-      return authorized(request) ?? { body: { id: Number(id), feature_state_value: value } };
+      const stateIn = ({ feature_states }) => feature_states.find((state) => state.django_id === Number(id));
+      this.change(key, (document) => (stateIn(document).feature_state_value = JSON.parse(request.body).feature_state_value));
+      const { feature, enabled } = stateIn(this.environments.get(key).document);
+      return authorized(request) ?? { body: { feature: feature.id, enabled } };
     });
+  }
+
+  /** Its projects: the one. */
+  get projects() {
+    return [{ ...PROJECT, id: 1, name: "Shop" }];
   }
 
   /** Changes an environment's document, and its date with it. */
@@ -72,26 +83,38 @@ class Flagsmith {
     return this.origin.close();
   }
 
-  /** As Flagsmith renders it: what nobody stores is made anew each time. */
+  /** The answer with it, as Flagsmith renders it: what nobody stores is made anew each time. */
   #document(key) {
     const document = structuredClone(this.environments.get(key).document);
     for (const override of document.identity_overrides ?? []) override.identity_uuid = randomUUID();
-    return this.spoil(document, key);
+    const sent = this.spoil(document, key);
+    return { body: sent, fault: sent !== document };
   }
 
   #of(path, answer) {
     const key = path.split("/")[4];
     const environment = this.environments.get(key);
-    return environment === undefined ? { status: 404, body: { detail: "Not found." } } : { body: answer(environment, key) };
+    return environment === undefined ? { status: 404, body: { detail: "Not found." } } : answer(environment, key);
   }
 
   /** Two to a page, so that there is more than one. */
   #page(query) {
-    const all = Array.from(this.environments, ([api_key, { name }]) => ({ api_key, name, project: 1 }));
+    const all = Array.from(this.environments, ([api_key, { name }]) => ({ ...ENVIRONMENT, api_key, name, project: 1 }));
     const page = Number(query.get("page") ?? 1);
     const next = all.length > page * 2 ? `${this.origin.url}/api/v1/environments/?page=${page + 1}&project=1` : null;
     return { body: { count: all.length, next, previous: null, results: all.slice(page * 2 - 2, page * 2) } };
   }
+}
+
+function serverKey(known, index) {
+  return { ...SERVER_KEY, id: index + 1, ...known };
+}
+
+/** An identity's override in a document: of the state that tests change, with another value. */
+export function overrideIn(document, identifier, value) {
+  const identity = { ...OVERRIDDEN, identifier, identity_uuid: randomUUID(), environment_api_key: document.api_key };
+  const composite_key = `${document.api_key}_${identifier}`;
+  return { ...identity, composite_key, identity_features: [{ ...stateOf(document), feature_state_value: value }] };
 }
 
 function authorized({ headers }) {

@@ -67,7 +67,7 @@ test("it takes the origin's VIEW_IDENTITIES", async (t) => {
   t.after(() => edge.close());
   const [key] = flagsmith.environments.keys();
   const permissions = { "Token viewer": ["VIEW_ENVIRONMENT"], "Token seer": ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"] };
-  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ headers }) => ({ body: { admin: false, permissions: permissions[headers.authorization] } }));
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ headers }) => ({ body: { admin: false, permissions: permissions[headers.authorization], tag_based_permissions: [] } }));
   for (const [authorization, status] of [["Token viewer", 403], ["Token seer", 200]]) {
     for (const path of ["/count/", "/explain?identifier=a"]) {
       const response = await request(edge.port, { path: routes(key) + path, headers: { Authorization: authorization } });
@@ -127,7 +127,7 @@ test("what is in KV beside an origin is listed to who administers it there", asy
   const edge = await startEdge({ origin: flagsmith.origin });
   t.after(() => edge.close());
   const [key] = flagsmith.environments.keys();
-  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path }) => ({ body: { admin: path.includes(key), permissions: [] } }));
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path }) => ({ body: { admin: path.includes(key), permissions: [], tag_based_permissions: [] } }));
   const response = await request(edge.port, { path: "/edge/status", headers: { Authorization: "Token of-a-user" } });
   assert.equal(response.status, 200, response.text);
   assert.deepEqual(response.json().environments.map(({ environment, source }) => [environment, source]), [[key, "KV"]]);

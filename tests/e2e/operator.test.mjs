@@ -115,11 +115,11 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
   await eventually(async () => /^This credential is not accepted: /.test(await problem()), "401 is told");
   assert.ok(await page.isVisible("#sign-in"));
   assert.equal(await page.evaluate(() => document.activeElement.id), "secret");
-  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"] } }));
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"], tag_based_permissions: [] } }));
   await signIn(page, "a-viewer", "Token");
   await eventually(async () => /^This credential may not do that: /.test(await problem()), "403 is told");
   // It may still look at identities, of an environment that it can name.
-  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"] } }));
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"], tag_based_permissions: [] } }));
   await picture(page, "refused");
   await page.click("#sign-out");
   await signIn(page, "another-viewer", "Token");

@@ -1,10 +1,13 @@
 // A stand-in for the Flagsmith behind the worker, over a real socket. It answers as the test says, else as a running
-// Flagsmith was recorded to, and can be as slow, broken or absent as an origin gets.
+// Flagsmith was recorded to, and can be as slow, broken or absent as an origin gets. What it answers must have the shape of
+// a recorded answer (shapes.mjs), unless the test calls it a fault.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+
+import { requireRecorded } from "./shapes.mjs";
 
 // Where the recorded Flagsmith was.
 const RECORDED_HOST = "127.0.0.1:8001";
@@ -14,10 +17,11 @@ const NOT_FOUND = { status: 404, headers: { "content-type": "application/json" }
 
 /**
  * Starts an origin on a free loopback port. `recordings`: the folder whose admin.jsonl it answers from, if any: a
- * request that was seen several times gets its answers in their order, the last of them again and again.
+ * request that was seen several times gets its answers in their order, the last of them again and again. `anything`: true
+ * for a test that the content of answers is nothing to, because it only passes through; then any answer will do.
  */
-export async function startOrigin({ recordings = null } = {}) {
-  const origin = new Origin(recordings === null ? [] : exchangesIn(join(recordings, "admin.jsonl")));
+export async function startOrigin({ recordings = null, anything = false } = {}) {
+  const origin = new Origin(recordings === null ? [] : exchangesIn(join(recordings, "admin.jsonl")), anything);
   await origin.up();
   return origin;
 }
@@ -42,10 +46,12 @@ class Origin {
   port = 0;
   #handlers = [];
   #recorded;
+  #anything;
   #server = null;
 
-  constructor(exchanges) {
+  constructor(exchanges, anything) {
     this.#recorded = new Recorded(exchanges);
+    this.#anything = anything;
   }
 
   get host() {
@@ -64,10 +70,18 @@ class Origin {
   /**
    * Answers these requests so, rather than as recorded. `path`: a text, or a pattern for the target. `answer`: {status,
    * headers, body}, where a body that is neither text nor bytes is sent as JSON; or a function of the request that gives
-   * one, or that answers itself through its second parameter, a ServerResponse. The last one said counts.
+   * one. The last one said counts.
    */
   on(method, path, answer) {
-    this.#handlers.unshift({ method, path, answer });
+    this.#handlers.unshift({ method, path, answer, isFault: this.#anything });
+  }
+
+  /**
+   * Answers these requests as no Flagsmith was recorded to: with a failure, nonsense, or lies. A function may also answer
+   * itself through its second parameter, a ServerResponse. An answer of `on` may be a fault, too: {fault: true, …}.
+   */
+  fault(method, path, answer) {
+    this.#handlers.unshift({ method, path, answer, isFault: true });
   }
 
   /** The requests for a path, whatever their query. */
@@ -119,6 +133,7 @@ class Origin {
         : typeof handler.answer === "function"
           ? await handler.answer(request, response)
           : handler.answer;
+    if (!(handler?.isFault || answer?.fault)) requireRecorded(request, answer);
     if (answer === undefined) return;
     if (way === "cut-body") return cutBody(response, answer);
     send(response, answer);

@@ -185,7 +185,7 @@ function memoryGrowth(pid) {
 
 function bodyTest(name, check) {
   test(name, async (t) => {
-    const origin = await startOrigin();
+    const origin = await startOrigin({ anything: true });
     t.after(() => origin.close());
     const edge = await startEdge({ origin });
     t.after(() => edge.close());

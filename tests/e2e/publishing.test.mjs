@@ -7,10 +7,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { documentEntry, serverKeyEntry } from "../../.make/environments.mjs";
-import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
+import { ADMIN_KEY, ADMIN_KEY_SHA256, overrideIn, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
+import { recordedBody } from "./shapes.mjs";
 
+// Answers to writes.
+const SEGMENT = recordedBody("PUT", "/api/v1/projects/{id}/segments/{id}/");
+const FEATURE_STATE = recordedBody("PUT", "/api/v1/features/featurestates/{id}/");
+const ENVIRONMENT = recordedBody("PUT", "/api/v1/environments/{key}/");
+const API_KEY = recordedBody("POST", "/api/v1/environments/{key}/api-keys/", 201);
 const MISSING = { detail: "Invalid or missing Environment Key" };
 const SECRETS = { SSE_AUTHENTICATION_TOKEN: "sse-token", WEBHOOK_SECRET: "webhook-secret" };
 
@@ -37,11 +43,11 @@ edgeTest("a write through the worker is seen by every isolate", { workers: 3 }, 
 
 edgeTest("a write that names no environment is seen, too", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
-  const writes = { "/api/v1/projects/1/segments/5/": 60, "/api/v1/features/featurestates/": 70 };
-  for (const [path, value] of Object.entries(writes)) {
+  const writes = [["/api/v1/projects/1/segments/5/", 60, SEGMENT], ["/api/v1/features/featurestates/7/", 70, FEATURE_STATE]];
+  for (const [path, value, body] of writes) {
     flagsmith.origin.on("PUT", path, () => {
       set(flagsmith, key, value);
-      return { body: {} };
+      return { body };
     });
     assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
     await eventually(async () => (await threshold(edge.port, key)) === value, `${path} is followed`);
@@ -53,7 +59,7 @@ edgeTest("a write that the origin processes after its answer is seen", {}, async
   const path = `/api/v1/environments/${key}/`;
   flagsmith.origin.on("PUT", path, () => {
     setTimeout(() => set(flagsmith, key, 60), 2_000);
-    return { body: {} };
+    return { body: ENVIRONMENT };
   });
   assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
   await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served", 20_000);
@@ -62,7 +68,7 @@ edgeTest("a write that the origin processes after its answer is seen", {}, async
 edgeTest("a write that fails is followed by nothing", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   const path = `/api/v1/environments/${key}/`;
-  flagsmith.origin.on("PUT", path, { status: 400, body: {} });
+  flagsmith.origin.on("PUT", path, { status: 400, body: { name: ["This field is required."] } });
   const before = flagsmith.fetches(key);
   assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 400);
   assert.equal((await request(edge.port, { path, headers: { Authorization: `Api-Key ${TOKEN}` } })).status, 404);
@@ -137,13 +143,13 @@ edgeTest("environments and keys come and go with the origin's", { variables: { D
   await eventually(async () => (await flags(edge.port, "ser.rotated")).status === 200, "the new key is served");
 
   // A discovery that fails takes nothing away.
-  flagsmith.origin.on("GET", "/api/v1/projects/", { status: 500, body: "" });
+  flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   flagsmith.environments.delete("newEnvironment");
   const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
   const before = asked();
   await eventually(() => asked() >= before + 2, "the origin is asked again");
   assert.equal((await flags(edge.port, "newEnvironment")).status, 200);
-  flagsmith.origin.on("GET", "/api/v1/projects/", { body: [{ id: 1 }] });
+  flagsmith.origin.on("GET", "/api/v1/projects/", { body: flagsmith.projects });
   serverKeys.pop();
   await eventually(async () => (await flags(edge.port, "newEnvironment")).status === 403, "the environment is served no longer");
   assert.deepEqual((await flags(edge.port, "newEnvironment")).json(), MISSING);
@@ -177,8 +183,8 @@ edgeTest("a write that may concern many environments has each of them fetched on
   const discovered = discoveries();
   const before = new Map([key, ...others].map((key) => [key, flagsmith.fetches(key)]));
   const since = (key) => flagsmith.fetches(key) - before.get(key);
-  const path = "/api/v1/features/featurestates/";
-  flagsmith.origin.on("PUT", path, { body: {} });
+  const path = "/api/v1/features/featurestates/7/";
+  flagsmith.origin.on("PUT", path, { body: FEATURE_STATE });
   assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
   await eventually(() => [...before.keys()].every((key) => since(key) > 0), "all are fetched", 30_000);
   // One that is named is fetched a second time later, after any of the others would be.
@@ -191,7 +197,7 @@ edgeTest("a write that may concern many environments has each of them fetched on
 edgeTest("a document of several megabytes survives a restart, without KV and without the origin", {}, async ({ edge, flagsmith, keys: [key] }) => {
   flagsmith.change(key, (document) => {
     const text = "x".repeat(1_000);
-    document.identity_overrides = Array.from({ length: 2_500 }, (_, number) => override(document, `${number}`, `${text}${number}`));
+    document.identity_overrides = Array.from({ length: 2_500 }, (_, number) => overrideIn(document, `${number}`, `${text}${number}`));
   });
   edge.kv.behave("fail");
   assert.equal((await flags(edge.port, key)).status, 200);
@@ -224,16 +230,16 @@ edgeTest("an unknown key makes the origin be asked once in a while, whoever asks
 
 edgeTest("a key is not refused before a discovery has come to its end", {}, async ({ edge, flagsmith, keys: [key] }) => {
   const valid = [key, flagsmith.environments.get(key).serverKeys[0].key];
-  flagsmith.origin.on("GET", "/api/v1/projects/", { status: 500, body: "" });
+  flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   for (const name of [...valid, "unknown", "ser.unknown"]) requireUnavailable(await flags(edge.port, name));
-  flagsmith.origin.on("GET", "/api/v1/projects/", { body: [{ id: 1 }] });
+  flagsmith.origin.on("GET", "/api/v1/projects/", { body: flagsmith.projects });
   const becomes = (name, status) => eventually(async () => (await flags(edge.port, name)).status === status, `${status} it is`, 20_000);
   for (const name of valid) await becomes(name, 200);
   for (const name of ["unknown", "ser.unknown"]) await becomes(name, 403);
   // Now what is new since then may be unknown.
-  flagsmith.origin.on("GET", "/api/v1/projects/", { status: 500, body: "" });
+  flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   const path = `/api/v1/environments/${key}/api-keys/`;
-  flagsmith.origin.on("POST", path, { status: 201, body: {} });
+  flagsmith.origin.on("POST", path, { status: 201, body: API_KEY });
   assert.equal((await request(edge.port, { method: "POST", path, body: "{}" })).status, 201);
   await becomes("ser.newest", 503);
   assert.equal((await flags(edge.port, key)).status, 200);
@@ -245,13 +251,13 @@ test("without a token only the environments of the server keys that are set are 
   const [[key, { serverKeys }], [other]] = flagsmith.environments;
   // The overrides of a document in pages are all there.
   const { document } = flagsmith.environments.get(key);
-  const page = { ...document, identity_overrides: [override(document, "paged", 77)] };
+  const page = { ...document, identity_overrides: [overrideIn(document, "paged", 77)] };
   const first = `/api/v1/environment-document/`;
   flagsmith.origin.on("GET", /^\/api\/v1\/environment-document\/\?page_id=2$/, { body: page });
   flagsmith.origin.on("GET", new RegExp(`^${first}$`), ({ headers }) =>
     headers["x-environment-key"] === serverKeys[0].key
       ? { body: document, headers: { link: `<${first}?page_id=2>; rel="next"` } }
-      : { status: 403, body: {} },
+      : { status: 403, body: MISSING },
   );
   const variables = { SERVER_KEYS: serverKeys[0].key, ...SECRETS };
   const edge = await startEdge({ origin: flagsmith.origin, variables });
@@ -296,7 +302,7 @@ test("a server key that is replaced while the origin is away takes nothing from 
   const [before, after] = [serverKeys[0].key, "ser.replacement"];
   const { document } = flagsmith.environments.get(key);
   flagsmith.origin.on("GET", /^\/api\/v1\/environment-document\/$/, ({ headers }) =>
-    [before, after].includes(headers["x-environment-key"]) ? { body: document } : { status: 403, body: {} },
+    [before, after].includes(headers["x-environment-key"]) ? { body: document } : { status: 403, body: MISSING },
   );
   const variables = { SERVER_KEYS: before, DISCOVERY_SECONDS: 1, ...SECRETS };
   const edge = await startEdge({ origin: flagsmith.origin, variables });
@@ -339,7 +345,7 @@ edgeTest("the status lists each environment, and flags one whose overrides are l
 
 edgeTest("the status shows an administrator of the origin's no more than what is theirs", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
   assert.equal((await flags(edge.port, key)).status, 200);
-  const permissions = { [key]: { admin: true, permissions: [] }, [other]: { admin: false, permissions: ["VIEW_ENVIRONMENT"] } };
+  const permissions = { [key]: { admin: true, permissions: [], tag_based_permissions: [] }, [other]: { admin: false, permissions: ["VIEW_ENVIRONMENT"], tag_based_permissions: [] } };
   flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path, headers }) => {
     if (headers.authorization !== "Token of-a-user") return { status: 401, headers: { "www-authenticate": "Cookie realm=\"api\"" }, body: { detail: "Invalid token." } };
     return { body: permissions[path.split("/")[4]] };
@@ -411,8 +417,4 @@ function writer(edge, flagsmith, key) {
     assert.equal(response.status, 200, response.text);
   };
   return { id, write };
-}
-
-function override(document, identifier, value) {
-  return { identifier, identity_uuid: identifier, identity_traits: [], identity_features: [{ ...stateOf(document), feature_state_value: value }] };
 }

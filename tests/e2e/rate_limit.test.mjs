@@ -104,7 +104,7 @@ limitTest("a limiter that fails limits nobody, and is reported", "Broken", async
 
 function limitTest(name, entrypoint, check) {
   test(name, async (t) => {
-    const origin = await startOrigin();
+    const origin = await startOrigin({ anything: true });
     t.after(() => origin.close());
     const edge = await startEdge({
       origin,

@@ -106,7 +106,7 @@ test("what is sent in the place of a client key is in no line until it is one", 
 
   const origin = await startOrigin();
   t.after(() => origin.close());
-  origin.on("GET", `/api/v1/environments/${SERVER_KEY}/my-permissions/`, { status: 500, body: {} });
+  origin.fault("GET", `/api/v1/environments/${SERVER_KEY}/my-permissions/`, { status: 500, body: {} });
   const behind = await start(t, { origin });
   const path = `/api/v1/environments/${SERVER_KEY}/edge-identities/`;
   assert.equal((await behind.request({ path, headers: { Authorization: "Token telemetry-token" } })).status, 503);

@@ -1,0 +1,65 @@
+// Stand-ins answer as Flagsmith was recorded to, and one that does not is found out.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+import { ROOT } from "./harness.mjs";
+import { inventionsIn, recordedBody } from "./shapes.mjs";
+
+const TRAITS = "/api/v1/environments/{key}/identities/{id}/traits/";
+const target = "/api/v1/environments/pfbeAebLHX5eBgzX56vopS/identities/7/traits/?page=1";
+const run = promisify(execFile);
+
+test("the table is what the recordings give, where they are there", async () => {
+  const { stdout } = await run(process.execPath, ["tests/shapes/generate.mjs", "--check"], { cwd: ROOT });
+  process.stdout.write(stdout);
+});
+
+test("a recorded body has nothing invented, with other values too", () => {
+  const body = recordedBody("GET", TRAITS);
+  assert.deepEqual(inventionsIn("GET", target, { body }), []);
+  const [trait] = body.results;
+  body.results.push({ ...trait, value_type: "float", string_value: null, float_value: 0.5 });
+  assert.deepEqual(inventionsIn("GET", target, { body: JSON.stringify(body) }), []);
+  assert.deepEqual(inventionsIn("DELETE", `${target.split("?")[0]}1/`, { status: 204 }), []);
+  assert.deepEqual(inventionsIn("GET", "/api/v1/anything/", { status: 404, body: { detail: "Not found." } }), []);
+});
+
+test("what no recording has is found: members, types, answers, texts that are no JSON", () => {
+  const name = `GET ${TRAITS} 200`;
+  const body = recordedBody("GET", TRAITS);
+  const [trait] = body.results;
+  const { value_type, ...untyped } = trait;
+  for (const [given, expected] of [
+    [{ ...body, results: [{ ...trait, trait_value: 1 }] }, `${name}: no recording has body.results.0.trait_value`],
+    [{ ...body, results: [untyped] }, `${name}: every recording has body.results.0.value_type`],
+    [{ ...body, count: "1" }, `${name}: body.count must be integer (integer)`],
+    ["{", `${name}: the body is not JSON`],
+  ]) {
+    assert.deepEqual(inventionsIn("GET", target, { body: given }), [expected]);
+  }
+  assert.deepEqual(inventionsIn("PATCH", target, { body: {} }), [`PATCH ${TRAITS} 200: no recording has this answer`]);
+  assert.deepEqual(inventionsIn("GET", "/api/v1/projects/", { status: 500 }), ["GET /api/v1/projects/ 500: no recording has this answer"]);
+});
+
+// The answer that stood in for Flagsmith's until it was held up against one.
+const INVENTED = '{ body: [{ id: 1, trait_key: "number", trait_value: 1, created_date: "2026-01-01T00:00:00Z" }] }';
+
+for (const [what, handler, isFound] of [
+  ["invents", `origin.on("GET", /traits/, ${INVENTED});`, true],
+  ["answers itself", 'origin.on("GET", /traits/, (_, response) => void response.end("[]"));', true],
+  ["says that it lies", `origin.fault("GET", /traits/, ${INVENTED});`, false],
+]) {
+  test(`a process in which a stand-in ${what} ${isFound ? "fails" : "does not fail"}`, async () => {
+    const script = `import { startOrigin } from "./tests/e2e/origin.mjs";
+      const origin = await startOrigin();
+      ${handler}
+      await (await fetch(origin.url + ${JSON.stringify(target)})).text();
+      await origin.close();`;
+    const ended = run(process.execPath, ["--input-type=module", "--eval", script], { cwd: ROOT });
+    if (!isFound) return void (await ended);
+    await assert.rejects(ended, ({ code, stderr }) => code === 1 && /invented answers:\n(GET .*traits\/.*\n?)+/.test(stderr));
+  });
+}
