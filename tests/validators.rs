@@ -79,6 +79,109 @@ fn with_and_without_reasons_are_two_answers() {
 }
 
 #[test]
+fn a_condition_hides_no_missing_feature() {
+    let mut worker = worker("x");
+    let key = Worker::SERVER_KEY;
+    let identity = "/api/v1/identities/?identifier=a";
+    let mut kept = vec!["*".to_owned()];
+    for target in ["/api/v1/flags/", "/api/v1/flags/?feature=f", identity, &format!("{identity}&feature=f")] {
+        let tag = header(&get(&mut worker, target, key, ""), "etag").unwrap().to_owned();
+        kept.extend([tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}")]);
+    }
+    for missing in [
+        "/api/v1/flags/?feature=no_such",
+        "/api/v1/flags/?feature=no_such&reasons=true",
+        "/api/v1/identities/?identifier=a&feature=no_such",
+        "/api/v1/identities/?identifier=a&feature=no_such&reasons=true",
+        "/api/v1/identities/?identifier=a&feature=no_such&transient=true",
+    ] {
+        for tags in &kept {
+            for method in ["GET", "HEAD"] {
+                let headers = [("x-environment-key", key), ("if-none-match", tags.as_str())];
+                let answer = ask(&mut worker, method, missing, &headers, "");
+                assert_eq!(answer.status, 404, "{method} {missing} {tags}");
+                assert_eq!(header(&answer, "etag"), None, "{method} {missing} {tags}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hidden_feature_is_missing_whatever_is_kept() {
+    let document = |enabled: bool| {
+        let document = json!({
+            "api_key": CLIENT_KEY, "project": {"hide_disabled_flags": true},
+            "feature_states": [{"feature": {"id": 1, "name": "f"}, "enabled": enabled, "feature_state_value": "x"}],
+        });
+        Worker::with_document(document.to_string().as_bytes()).unwrap()
+    };
+    for target in ["/api/v1/flags/?feature=f", "/api/v1/identities/?identifier=a&feature=f"] {
+        let tag = header(&get(&mut document(true), target, CLIENT_KEY, ""), "etag").unwrap().to_owned();
+        for kept in ["*", tag.as_str()] {
+            assert_eq!(get(&mut document(true), target, CLIENT_KEY, kept).status, 304, "{target} {kept}");
+            assert_eq!(get(&mut document(false), target, CLIENT_KEY, kept).status, 404, "{target} {kept}");
+        }
+    }
+}
+
+#[test]
+fn an_asterisk_matches_whatever_there_is() {
+    for (target, key) in TARGETS {
+        for method in ["GET", "HEAD"] {
+            let headers = [("x-environment-key", key), ("if-none-match", " * ")];
+            let answer = ask(&mut worker("x"), method, target, &headers, "");
+            assert_eq!((answer.status, answer.body.as_slice()), (304, &b""[..]), "{method} {target}");
+            let tag = header(&get(&mut worker("x"), target, key, ""), "etag").unwrap().to_owned();
+            assert_eq!(header(&answer, "etag"), Some(tag.as_str()), "{method} {target}");
+        }
+    }
+}
+
+#[test]
+fn a_tag_names_what_was_asked() {
+    let document = json!({
+        "api_key": CLIENT_KEY, "project": {},
+        "feature_states": [
+            {"feature": {"id": 1, "name": "f"}, "enabled": true, "feature_state_value": "x"},
+            {"feature": {"id": 2, "name": "g"}, "enabled": true, "feature_state_value": "x"},
+        ],
+    });
+    let mut worker = Worker::with_document(document.to_string().as_bytes()).unwrap();
+    let targets = [
+        "/api/v1/flags/",
+        "/api/v1/flags/?feature=f",
+        "/api/v1/flags/?feature=g",
+        "/api/v1/environment-document/",
+        // Neither has traits.
+        "/api/v1/identities/?identifier=alice",
+        "/api/v1/identities/?identifier=bob",
+        "/api/v1/identities/?identifier=bob&transient=true",
+        "/api/v1/identities/?identifier=bob&feature=f",
+        "/api/v1/identities/?identifier=bob&feature=g",
+        "/api/v1/identities/?identifier=bobf&feature=g",
+    ];
+    let targets: Vec<String> = targets
+        .iter()
+        .flat_map(|target| {
+            let separator = if target.contains('?') { '&' } else { '?' };
+            [(*target).to_owned(), format!("{target}{separator}reasons=true")]
+        })
+        // The document has no reasons.
+        .filter(|target| !target.ends_with("document/?reasons=true"))
+        .collect();
+    for kept in &targets {
+        let first = get(&mut worker, kept, Worker::SERVER_KEY, "");
+        assert_eq!(first.status, 200, "{kept}");
+        let tag = header(&first, "etag").unwrap().to_owned();
+        assert!(!tag.contains("alice") && !tag.contains("bob"), "{tag}");
+        for asked in &targets {
+            let status = get(&mut worker, asked, Worker::SERVER_KEY, &tag).status;
+            assert_eq!(status, if asked == kept { 304 } else { 200 }, "{asked} with the tag of {kept}");
+        }
+    }
+}
+
+#[test]
 fn a_changed_identity_is_sent_again() {
     let mut worker = worker("x");
     let target = "/api/v1/identities/?identifier=a";

@@ -41,7 +41,7 @@ impl Question {
 
     /// The same where no override was ever made here.
     pub fn fixed(&self, environment: &Environment, key: KeyKind) -> Fixed {
-        let kept = self.is_kept(environment, &validator::of_environment(environment, key), 0);
+        let kept = self.is_kept(environment, &validator::of_document(environment, key, 0), 0);
         if kept { Fixed::DocumentUnmodified } else { Fixed::Document }
     }
 

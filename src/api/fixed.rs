@@ -25,16 +25,20 @@ impl Fixed {
 
     /// The whole answer.
     pub fn response(self, environment: &Environment, key: KeyKind) -> Response<'_> {
-        let (response, route) = match self {
-            Fixed::Flags => {
-                (Response::json(environment.flags.list(key)).updated_at(environment), Route::Flags)
+        let (response, tag, route) = match self {
+            Fixed::Flags | Fixed::FlagsUnmodified => {
+                let response = match self {
+                    Fixed::Flags => Response::json(environment.flags.list(key)).updated_at(environment),
+                    _ => Response::empty(304),
+                };
+                (response, validator::of_flags(environment, key), Route::Flags)
             }
-            Fixed::FlagsUnmodified => (Response::empty(304), Route::Flags),
             Fixed::Document | Fixed::DocumentUnmodified => {
                 let document = (self == Fixed::Document).then(|| environment.document().into());
-                (environment_document::answer(environment, 0, document), Route::EnvironmentDocument)
+                let response = environment_document::answer(environment, 0, document);
+                (response, validator::of_document(environment, key, 0), Route::EnvironmentDocument)
             }
         };
-        response.tagged(validator::of_environment(environment, key)).finish(Some(route), "GET")
+        response.tagged(tag).finish(Some(route), "GET")
     }
 }

@@ -3,17 +3,33 @@
 //! The list without reasons is none of this: it is made once (see [`super::Fixed`]).
 
 use super::error::Error;
+use super::fixed::Fixed;
 use super::response::Response;
 use super::validator;
 use crate::document::ruleset::FeatureId;
 use crate::document::{Environment, KeyKind};
 use crate::evaluate::default_reason;
 
-/// The flag of this name, found without regard to case; of an empty name the first.
-pub fn answer<'e>(environment: &'e Environment, key: KeyKind, name: &str) -> Result<Response<'e>, Error> {
+/// The flag of this name, found without regard to case; of an empty name the first. 304 to a client that keeps it.
+pub fn answer<'e>(
+    environment: &'e Environment,
+    key: KeyKind,
+    name: &str,
+    if_none_match: Option<String>,
+) -> Result<Response<'e>, Error> {
     let feature = find(environment, key, name)?;
-    let response = Response::json(environment.flags.default(feature));
-    Ok(response.tagged(validator::of_environment(environment, key)))
+    let tag = validator::of_flag(environment, key, feature);
+    let is_kept = if_none_match.is_some_and(|kept| validator::matches(&kept, &tag));
+    let response =
+        if is_kept { Response::empty(304) } else { Response::json(environment.flags.default(feature)) };
+    Ok(response.tagged(tag))
+}
+
+/// All flags, or that the client keeps them. Without tags none is made to compare.
+pub fn list(environment: &Environment, key: KeyKind, if_none_match: Option<String>) -> Fixed {
+    let is_kept =
+        if_none_match.is_some_and(|kept| validator::matches(&kept, &validator::of_flags(environment, key)));
+    if is_kept { Fixed::FlagsUnmodified } else { Fixed::Flags }
 }
 
 /// All flags, or the one of this name, and why each is so; 304 to whoever keeps that.
@@ -23,15 +39,19 @@ pub fn answer_with_reasons<'e>(
     name: Option<&str>,
     if_none_match: Option<String>,
 ) -> Result<Response<'e>, Error> {
-    let tag = validator::with_reasons(validator::of_environment(environment, key));
+    let feature = name.map(|name| find(environment, key, name)).transpose()?;
+    let tag = validator::with_reasons(match feature {
+        Some(feature) => validator::of_flag(environment, key, feature),
+        None => validator::of_flags(environment, key),
+    });
     if if_none_match.is_some_and(|kept| validator::matches(&kept, &tag)) {
         return Ok(Response::empty(304).tagged(tag));
     }
     let reason = default_reason(environment.ruleset.engine);
     let mut body = Vec::new();
-    let response = match name {
-        Some(name) => {
-            body.extend_from_slice(environment.flags.default(find(environment, key, name)?));
+    let response = match feature {
+        Some(feature) => {
+            body.extend_from_slice(environment.flags.default(feature));
             write_reason(&mut body, reason);
             Response::json(body)
         }

@@ -122,7 +122,8 @@ fn without_nulls(traits: Vec<SentTrait>) -> Vec<(Box<str>, Option<TraitValue>)> 
     traits.into_iter().filter(|sent| sent.value.is_some()).map(|sent| (sent.key, sent.value)).collect()
 }
 
-/// The answer; 304 to whoever keeps it.
+/// The answer; 304 to a client that keeps it. A tag that matches takes no evaluation; `*` takes one if it is only for one
+/// feature, which there may not be.
 pub fn answer<'e>(
     environment: &'e Environment,
     key: KeyKind,
@@ -130,15 +131,19 @@ pub fn answer<'e>(
     stored: &Identity,
 ) -> Response<'e> {
     let Some(kept) = &question.if_none_match else { return evaluated(environment, key, question, stored) };
-    let mut tag = validator::of_identity(environment, key, stored);
-    if question.reasons {
-        tag = validator::with_reasons(tag);
-    }
-    if validator::matches(kept, &tag) {
-        return Response::empty(304).tagged(tag);
+    let Question { identifier, overridden, feature, reasons, .. } = question;
+    let tag = validator::of_identity(environment, key, &(identifier, overridden, feature, reasons), stored);
+    let is_kept = validator::matches(kept, &tag);
+    let unmodified = |tag| Response::empty(304).tagged(tag);
+    if is_kept && (feature.is_none() || !validator::is_any(kept)) {
+        return unmodified(tag);
     }
     let response = evaluated(environment, key, question, stored);
-    if response.status == 200 { response.tagged(tag) } else { response }
+    match response.status {
+        200 if is_kept => unmodified(tag),
+        200 => response.tagged(tag),
+        _ => response,
+    }
 }
 
 /// Evaluates the flags and renders the answer.

@@ -147,9 +147,8 @@ pub fn begin<'e>(
                 _ if reasons => {
                     Step::Answered(flags::answer_with_reasons(environment, key, name.as_deref(), tags)?)
                 }
-                _ if is_kept(tags, environment, key) => Step::Fixed(Fixed::FlagsUnmodified),
-                None => Step::Fixed(Fixed::Flags),
-                Some(name) => Step::Answered(flags::answer(environment, key, &name)?),
+                None => Step::Fixed(flags::list(environment, key, tags)),
+                Some(name) => Step::Answered(flags::answer(environment, key, &name, tags)?),
             })
         }
         Route::EnvironmentDocument => {
@@ -223,11 +222,6 @@ impl Pending {
             Pending::Upload(_) => Response::empty(202),
         })
     }
-}
-
-/// Whether these tags of what the client keeps name what the environment alone decides.
-fn is_kept(tags: Option<String>, environment: &Environment, key: KeyKind) -> bool {
-    tags.is_some_and(|tags| validator::matches(&tags, &validator::of_environment(environment, key)))
 }
 
 /// The body's JSON; an empty body is an empty object, whatever its type.

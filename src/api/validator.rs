@@ -1,23 +1,29 @@
 //! Entity tags: whether what a client keeps is still what it would get (RFC 9110 §8.8.3, §13.1.2).
 //!
-//! A tag is made of what an answer depends on, so it is known before anything is evaluated.
+//! A tag is made of what an answer depends on, so it is known before anything is evaluated. It also names what was asked:
+//! the tag of one answer matches no other request. Only a 200 has a tag, so a request whose tag matches would be answered
+//! with 200. `*` matches whatever is there, and proves nothing: where there may be nothing, [`is_any`] has the answer made
+//! first.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::document::ruleset::FeatureId;
 use crate::document::{Environment, KeyKind};
 use crate::identity::Identity;
 
-/// The tag of an answer that depends on the environment and the kind of key alone.
-pub fn of_environment(environment: &Environment, key: KeyKind) -> String {
+/// The tag of all flags without an identity.
+pub fn of_flags(environment: &Environment, key: KeyKind) -> String {
     format!("\"{}{}\"", environment.version, kind(key))
+}
+
+/// The tag of one flag without an identity.
+pub fn of_flag(environment: &Environment, key: KeyKind, feature: FeatureId) -> String {
+    format!("\"{}{}f{feature:x}\"", environment.version, kind(key))
 }
 
 /// The tag of the environment document, which has the overrides that were made here in this version too.
 pub fn of_document(environment: &Environment, key: KeyKind, overrides_version: u64) -> String {
-    match overrides_version {
-        0 => of_environment(environment, key),
-        version => format!("\"{}{}{version:x}\"", environment.version, kind(key)),
-    }
+    format!("\"{}{}d{overrides_version:x}\"", environment.version, kind(key))
 }
 
 /// The tag of an answer that gives reasons, by the tag of the one that does not.
@@ -27,21 +33,32 @@ pub fn with_reasons(mut tag: String) -> String {
     tag
 }
 
-/// The tag of an answer that depends on an identity's stored state too.
-pub fn of_identity(environment: &Environment, key: KeyKind, identity: &Identity) -> String {
+/// The tag of an answer about an identity: `asked` is all that the request says of it. Both are in it as a hash only.
+pub fn of_identity(
+    environment: &Environment,
+    key: KeyKind,
+    asked: &impl Hash,
+    identity: &Identity,
+) -> String {
     let mut hasher = DefaultHasher::new();
+    asked.hash(&mut hasher);
     identity.traits.hash(&mut hasher);
     for state in &identity.overrides {
         // Whatever changes an override changes its text.
         serde_json::to_string(state).unwrap_or_default().hash(&mut hasher);
     }
-    format!("\"{}{}{:016x}\"", environment.version, kind(key), hasher.finish())
+    format!("\"{}{}i{:016x}\"", environment.version, kind(key), hasher.finish())
 }
 
 /// Whether an `If-None-Match` names the tag. Compared weakly: what compresses an answer on its way weakens its tag.
 pub fn matches(if_none_match: &str, tag: &str) -> bool {
     let listed = |listed: &str| listed.trim().trim_start_matches("W/") == tag;
-    if_none_match.trim() == "*" || if_none_match.split(',').any(listed)
+    is_any(if_none_match) || if_none_match.split(',').any(listed)
+}
+
+/// True if an `If-None-Match` names every tag there is.
+pub fn is_any(if_none_match: &str) -> bool {
+    if_none_match.trim() == "*"
 }
 
 fn kind(key: KeyKind) -> char {
