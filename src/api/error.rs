@@ -19,6 +19,8 @@ pub enum Error {
     MethodNotAllowed(String),
     /// The body is not JSON by its media type.
     UnsupportedMediaType(String),
+    /// The body is compressed, or encoded otherwise.
+    UnsupportedEncoding(String),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// The body is not JSON; what is wrong and where.
@@ -90,7 +92,7 @@ impl Error {
             Error::BodyLate => 408,
             Error::LengthRequired(_) => 411,
             Error::BodyTooLarge(_) => 413,
-            Error::UnsupportedMediaType(_) => 415,
+            Error::UnsupportedMediaType(_) | Error::UnsupportedEncoding(_) => 415,
             Error::Throttled => 429,
             Error::OriginBroken => 502,
             Error::Unavailable(_) | Error::OriginMissing | Error::AdminKeyMissing | Error::AssetsMissing => {
@@ -120,6 +122,9 @@ impl fmt::Display for Error {
             Error::MethodNotAllowed(method) => write!(f, "Method \"{method}\" not allowed."),
             Error::UnsupportedMediaType(media_type) => {
                 write!(f, "Unsupported media type \"{media_type}\" in request.")
+            }
+            Error::UnsupportedEncoding(encoding) => {
+                write!(f, "Unsupported content encoding \"{encoding}\" in request: send uncompressed JSON.")
             }
             Error::BodyTooLarge(limit) => write!(f, "Request body must not be larger than {limit} bytes."),
             Error::Malformed(problem) => write!(f, "JSON parse error - {problem}"),

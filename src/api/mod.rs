@@ -224,6 +224,14 @@ impl Pending {
     }
 }
 
+/// Checks that a body is not encoded, by its `Content-Encoding`; asked before it is read.
+pub fn check_encoding(content_encoding: Option<String>) -> Result<(), Error> {
+    let Some(encoding) = content_encoding else { return Ok(()) };
+    let is_plain =
+        |coding: &str| matches!(coding.trim(), "") || coding.trim().eq_ignore_ascii_case("identity");
+    if encoding.split(',').all(is_plain) { Ok(()) } else { Err(Error::UnsupportedEncoding(encoding)) }
+}
+
 /// The body's JSON; an empty body is an empty object, whatever its type.
 pub fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
     if request.body.is_empty() {

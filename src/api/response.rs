@@ -56,6 +56,10 @@ impl<'e> Response<'e> {
             _ => None,
         };
         response.headers.extend(retry_after.map(|seconds| ("retry-after", seconds.into())));
+        if let Error::UnsupportedEncoding(_) = error {
+            // RFC 9110 §15.5.16
+            response.headers.push(("accept-encoding", "identity".into()));
+        }
         response
     }
 

@@ -12,7 +12,7 @@ use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader, WritableStrea
 use super::clock::milliseconds;
 use super::entry::Incoming;
 use crate::admin::uploads::Uploads;
-use crate::api::Error;
+use crate::api::{Error, check_encoding};
 
 #[wasm_bindgen]
 extern "C" {
@@ -30,23 +30,28 @@ extern "C" {
     fn writable(this: &IdentityTransformStream) -> WritableStream;
 }
 
-/// The whole body of a request; an error for one that is longer than `limit` bytes, or that breaks off.
+/// The whole body of a request; an error for one that is encoded, longer than `limit` bytes, or that breaks off.
 pub async fn read(incoming: &Incoming, limit: usize) -> Result<Vec<u8>, Error> {
     let request = &incoming.request;
+    let check_encoding = || check_encoding(incoming.header("content-encoding"));
     match told_length(incoming.header("content-length")) {
         Some(0) => Ok(Vec::new()),
         Some(length) if length > limit as u64 => Err(Error::BodyTooLarge(limit)),
         Some(_) => {
+            check_encoding()?;
             let buffer = JsFuture::from(request.array_buffer().map_err(|_| broken())?).await;
             buffer.map(|buffer| Uint8Array::new(&buffer).to_vec()).map_err(|_| broken())
         }
         None => match request.body() {
             None => Ok(Vec::new()),
-            Some(body) => match read_at_most(body, limit).await {
-                Ok(Ok(body)) => Ok(body),
-                Ok(Err(_)) => Err(Error::BodyTooLarge(limit)),
-                Err(_) => Err(broken()),
-            },
+            Some(body) => {
+                check_encoding()?;
+                match read_at_most(body, limit).await {
+                    Ok(Ok(body)) => Ok(body),
+                    Ok(Err(_)) => Err(Error::BodyTooLarge(limit)),
+                    Err(_) => Err(broken()),
+                }
+            }
         },
     }
 }

@@ -25,7 +25,8 @@ export default {
     const tags = method === "GET" ? headers.get("if-none-match") : null;
     const type = method === "GET" ? null : headers.get("content-type");
     const length = method === "GET" ? null : headers.get("content-length");
-    const response = answer(request, method, url, key, tags, type, length, env, ctx, metrics);
+    const encoding = method === "GET" ? null : headers.get("content-encoding");
+    const response = answer(request, method, url, key, tags, type, length, encoding, env, ctx, metrics);
     // What a client no longer waits for would be stopped wherever it waits, and kept in memory as long as the isolate lives.
     if (response instanceof Promise) ctx.waitUntil(response);
     return response;

@@ -47,6 +47,8 @@ pub struct Headers {
     pub content_type: Option<String>,
     /// Of any but a GET.
     pub content_length: Option<String>,
+    /// Of any but a GET.
+    pub content_encoding: Option<String>,
 }
 
 impl Incoming {
@@ -67,6 +69,7 @@ impl Incoming {
             "if-none-match" if self.method == "GET" => self.told.if_none_match.clone(),
             "content-type" if self.method != "GET" => self.told.content_type.clone(),
             "content-length" if self.method != "GET" => self.told.content_length.clone(),
+            "content-encoding" if self.method != "GET" => self.told.content_encoding.clone(),
             _ => self.headers().get(name).ok().flatten(),
         }
     }

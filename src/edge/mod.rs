@@ -80,11 +80,13 @@ pub fn answer(
     if_none_match: Option<String>,
     content_type: Option<String>,
     content_length: Option<String>,
+    content_encoding: Option<String>,
     env: Env,
     context: worker_sys::Context,
     metrics: Option<telemetry::Metrics>,
 ) -> JsValue {
-    let headers = entry::Headers { environment_key, if_none_match, content_type, content_length };
+    let headers =
+        entry::Headers { environment_key, if_none_match, content_type, content_length, content_encoding };
     let incoming = entry::Incoming::new(request, method, &url, headers);
     let telemetry = telemetry::Telemetry::begin(metrics, config::Config::of(&env).log_requests);
     task::run(async move {
