@@ -5,6 +5,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SERVER_KEYS = "server-keys.json";
+// The forms that the worker knows (src/document/environment_key.rs): it refuses any other key, whatever is stored for it.
+const CLIENT_KEY = /^(?!\.|ser\.)[A-Za-z0-9_.-]{1,128}$/;
+const SERVER_KEY = /^ser\.[A-Za-z0-9_.-]{1,124}$/;
 // KV takes 1,024 bytes of metadata: a name of so many characters fits, however its JSON has to be written.
 const MAX_NAME_LENGTH = 150;
 
@@ -40,8 +43,12 @@ export function readEnvironments(folder) {
   return { entries, metadata, environments };
 }
 
-/** The KV key of a client key's document. */
+/** The KV key of a client key's document; an error for what is no client key. */
 export function documentEntry(clientKey) {
+  if (!CLIENT_KEY.test(clientKey)) {
+    const form = "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor as a server key does";
+    throw new Error(`The api_key ${JSON.stringify(clientKey)} is no client key: that has ${form}`);
+  }
   return `document:${clientKey}`;
 }
 
@@ -60,8 +67,12 @@ export function serverKeyValue(environment, { active, expires_at }) {
   return { environment, active, expires_at };
 }
 
-/** The KV key of a server key: its hash, because what can read KV must not learn the key itself. */
+/** The KV key of a server key: its hash, because what can read KV must not learn the key itself. An error for what is none. */
 export function serverKeyEntry(serverKey) {
+  if (!SERVER_KEY.test(serverKey)) {
+    // Which one it is must not be printed.
+    throw new Error("One of the server keys is none: that is `ser.` and then 1 to 124 letters, digits, hyphens, underscores and dots");
+  }
   return `server-key:${createHash("sha256").update(serverKey).digest("hex")}`;
 }
 

@@ -1,7 +1,7 @@
 //! Environment keys: who asks, for which environment (contract §A.0).
 
 use super::error::Error;
-use crate::document::{KeyKind, ServerKeyHash, hash_of_server_key};
+use crate::document::{KeyKind, ServerKeyHash, hash_of_server_key, is_client_key, is_server_key};
 
 /// The key of a request's `X-Environment-Key`.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,25 +12,18 @@ pub enum EnvironmentKey {
     Server(ServerKeyHash),
 }
 
-/// The start of every server key.
-const SERVER_PREFIX: &str = "ser.";
-
-/// Keys longer than this are nobody's; Flagsmith's have 22 characters, and 26 with the prefix.
-const MAX_KEY_LENGTH: usize = 128;
-
 impl EnvironmentKey {
-    /// Reads the header's value.
+    /// Reads the header's value. What has not the form of a key is unknown, before anything is asked.
     pub fn parse(header: Option<String>) -> Result<EnvironmentKey, Error> {
         let key = header.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::KeyMissing)?;
-        if key.len() > MAX_KEY_LENGTH {
-            return Err(Error::KeyUnknown);
-        }
-        Ok(if key.starts_with(SERVER_PREFIX) {
-            EnvironmentKey::Server(hash_of_server_key(&key))
+        if is_server_key(&key) {
+            Ok(EnvironmentKey::Server(hash_of_server_key(&key)))
+        } else if is_client_key(&key) {
+            Ok(EnvironmentKey::Client(key))
         } else {
-            EnvironmentKey::Client(key)
-        })
+            Err(Error::KeyUnknown)
+        }
     }
 
     /// Which kind of key it is.
@@ -56,6 +49,11 @@ mod tests {
         for missing in [None, Some(String::new()), Some("  ".to_owned())] {
             assert!(matches!(EnvironmentKey::parse(missing), Err(Error::KeyMissing)));
         }
-        assert!(matches!(EnvironmentKey::parse(Some("x".repeat(129))), Err(Error::KeyUnknown)));
+        for no_key in ["k:1-0a", "ser.k:1", "a b", "ser.", &"x".repeat(129)] {
+            assert!(
+                matches!(EnvironmentKey::parse(Some(no_key.to_owned())), Err(Error::KeyUnknown)),
+                "{no_key}"
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
+use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
 use super::fault::Fault;
 use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, lacks_numbers};
@@ -81,6 +82,9 @@ impl Environment {
     ) -> Result<Environment, Fault> {
         let key = document.api_key.as_deref().or(document.environment_api_key.as_deref());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| Fault::of("api_key", "is missing"))?;
+        if !is_client_key(key) {
+            return Err(Fault::of("api_key", &format!("is no client key: that has {CLIENT_KEY_FORM}")));
+        }
         let updated_at = match document.updated_at.as_deref() {
             None => None,
             Some(text) => Some(UpdatedAt::parse(text).ok_or_else(|| Fault::of("updated_at", "is no date"))?),

@@ -7,6 +7,7 @@ mod compressed;
 pub mod condition;
 pub mod context;
 mod environment;
+mod environment_key;
 mod fault;
 mod feature_definition;
 mod feature_state;
@@ -25,6 +26,7 @@ mod timestamp;
 mod written_conditions;
 
 pub use environment::{Environment, UpdatedAt};
+pub use environment_key::{CLIENT_KEY_FORM, is_client_key, is_server_key};
 pub use fault::Fault;
 pub use feature_definition::{FeatureDefinition, FeatureKey};
 pub use feature_state::{FeatureName, FeatureState, MultivariateOption, MultivariateValue};

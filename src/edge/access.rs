@@ -8,9 +8,9 @@ use super::config::Config;
 use super::entry::Incoming;
 use super::environments::{Environments, Loaded};
 use crate::admin::authorization::Permission;
-use crate::admin::edge_identities::{Address, Route};
 use crate::admin::verdict::Verdict;
 use crate::api::{EnvironmentKey, Error, Response};
+use crate::document::is_client_key;
 
 /// The environment, or what is said to those who do not get it. `allow` is the route's header of that name.
 pub async fn open(
@@ -21,10 +21,9 @@ pub async fn open(
     permission: Permission,
     allow: &'static str,
 ) -> Result<Result<Loaded, Response<'static>>, Error> {
-    let address = Address { environment: environment_key, route: Route::Identities };
     let header = |name: &str| incoming.header(name);
-    let verdict = if address.is_sound() {
-        authorize(env, &header, &address.environment, permission).await?
+    let verdict = if is_client_key(&environment_key) {
+        authorize(env, &header, &environment_key, permission).await?
     } else {
         Verdict::NoEnvironment
     };
@@ -37,7 +36,7 @@ pub async fn open(
         return Ok(Err(refused.with("allow", allow)));
     }
     let environments = Environments::new(env.clone(), Config::of(env));
-    match environments.load(&EnvironmentKey::Client(address.environment), context).await {
+    match environments.load(&EnvironmentKey::Client(environment_key), context).await {
         Err(Error::KeyUnknown) => {
             let missing = || Response::error(&Error::NotFound);
             Ok(Err(Verdict::NoEnvironment.refusal().unwrap_or_else(missing)))

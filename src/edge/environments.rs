@@ -19,7 +19,7 @@ use super::records::{Family, Place, Reading, Record};
 use super::respond::Prepared;
 use super::{kv, publishing};
 use crate::api::{EnvironmentKey, Error, Fixed};
-use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, json};
+use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json};
 use crate::memory::{Ages, Memory};
 use crate::publish::{Announcement, Version};
 
@@ -101,7 +101,8 @@ impl Environments {
     async fn client_key_of(&self, hash: &ServerKeyHash, context: &Context) -> Result<String, Error> {
         let key = self.look_up::<ServerKey>(hash, context).await?.value;
         let now = Timestamp::from_milliseconds(milliseconds());
-        let valid = now.is_some_and(|now| key.is_valid(now));
+        // An entry is as it was written, by whoever may write KV.
+        let valid = is_client_key(&key.environment) && now.is_some_and(|now| key.is_valid(now));
         valid.then_some(key.environment).ok_or(Error::KeyUnknown)
     }
 

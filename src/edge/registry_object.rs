@@ -17,7 +17,7 @@ use super::failure::{Failure, Source};
 use super::join;
 use super::publishing;
 use super::registry_rows::RegistryRows;
-use crate::publish::{Discoveries, Errand, Errands, Pace, Registry, Survey};
+use crate::publish::{Discoveries, Errand, Errands, Pace, Registry, Schedule, Survey};
 
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -75,38 +75,17 @@ impl DurableObject for RegistryObject {
 // worker-build and cargo alone find these crates by different names.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl RegistryObject {
-    /// Whether a client key or the hash of a server key is known; undefined where that cannot be told at the moment. If it
-    /// is not known, the origin is asked what there is, unless it was asked a short while ago.
-    pub async fn look(&self, name: String) -> std::result::Result<Option<bool>, JsValue> {
-        let now = milliseconds();
-        let (known, last, may_look) = self.with(|registry, discoveries| {
-            let known = registry.knows(&name, &discoveries.schedule);
-            (known, discoveries.ended_at, discoveries.may_look(now))
-        })?;
-        if known == Some(true) || !self.config.publishes() || !(may_look || self.is_under_way()) {
-            return Ok(known);
-        }
-        if !self.is_under_way() {
-            self.change(|discoveries| discoveries.schedule.wanted(now, self.pace()))?;
-            self.wake().await?;
-        }
-        let look = || {
-            self.with(|registry, discoveries| {
-                let is_over = discoveries.ended_at != last;
-                let known = registry.knows(&name, &discoveries.schedule);
-                // Until the discovery is over, what the one before it did not find may be there.
-                (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
-            })
-        };
-        until(LOOK_TIMEOUT, || look().map_or(true, |(is_decided, _)| is_decided)).await;
-        Ok(look()?.1)
+    /// Whether a client key is known; undefined where that cannot be told at the moment. If it is not known, the origin is
+    /// asked what there is, unless it was asked a short while ago.
+    pub async fn look(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
+        Ok(self.find(&client_key, Registry::knows).await?)
     }
 
-    /// A server key's entry, as KV has it, by the key's hash, after [`Self::look`]: null for one that is not known,
+    /// A server key's entry, as KV has it, by the key's hash, looked for as a client key is: null for one that is not known,
     /// undefined where that cannot be told.
     #[wasm_bindgen(js_name = serverKey)]
     pub async fn server_key(&self, hash: String) -> std::result::Result<JsValue, JsValue> {
-        if self.look(hash.clone()).await?.is_none() {
+        if self.find(&hash, Registry::knows_server_key).await?.is_none() {
             return Ok(JsValue::UNDEFINED);
         }
         let entry = self.with(|registry, _| registry.server_keys.get(&hash).map(serde_json::to_string))?;
@@ -147,6 +126,36 @@ impl RegistryObject {
 }
 
 impl RegistryObject {
+    /// Looks for what `knows` knows by a name: first here, then at the origin, unless that was asked a short while ago.
+    async fn find(
+        &self,
+        name: &str,
+        knows: fn(&Registry, &str, &Schedule) -> Option<bool>,
+    ) -> Result<Option<bool>> {
+        let now = milliseconds();
+        let (known, last, may_look) = self.with(|registry, discoveries| {
+            let known = knows(registry, name, &discoveries.schedule);
+            (known, discoveries.ended_at, discoveries.may_look(now))
+        })?;
+        if known == Some(true) || !self.config.publishes() || !(may_look || self.is_under_way()) {
+            return Ok(known);
+        }
+        if !self.is_under_way() {
+            self.change(|discoveries| discoveries.schedule.wanted(now, self.pace()))?;
+            self.wake().await?;
+        }
+        let look = || {
+            self.with(|registry, discoveries| {
+                let is_over = discoveries.ended_at != last;
+                let known = knows(registry, name, &discoveries.schedule);
+                // Until the discovery is over, what the one before it did not find may be there.
+                (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
+            })
+        };
+        until(LOOK_TIMEOUT, || look().map_or(true, |(is_decided, _)| is_decided)).await;
+        Ok(look()?.1)
+    }
+
     /// Runs the first errands, while the alarm goes on with the others.
     async fn run_first(&self) -> Result<()> {
         let errands = self.errands.borrow_mut().take();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use worker::Result;
 
+use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use super::registry_object::RegistryObject;
 use super::{kv, origin_document, publishing};
@@ -54,6 +55,9 @@ impl RegistryObject {
                 self.survey.replace(Some(survey));
                 return Ok(None);
             }
+        }
+        if let Some(cause) = survey.left_out() {
+            Failure::new(Source::Registry, cause).log(None);
         }
         Ok(Some(survey.outcome()))
     }

@@ -9,11 +9,10 @@ use std::collections::VecDeque;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::is_word;
 use super::next_page::own_page;
 use crate::admin::Origin;
 use crate::document::json::Json;
-use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, hash_of_server_key, is_client_key};
 
 /// What a discovery may ask at most.
 const MAX_ASKS: usize = 5_000;
@@ -60,13 +59,15 @@ pub struct Discovery<'o> {
     asks: VecDeque<Ask>,
     asked: usize,
     found: Found,
+    /// How many environments have a key that is no client key.
+    left_out: usize,
 }
 
 impl Discovery<'_> {
     /// A discovery that has not asked anything yet.
     pub fn new(origin: &Origin) -> Discovery<'_> {
         let first = Ask { path: "/api/v1/projects/".to_owned(), about: About::Projects };
-        Discovery { origin, asks: [first].into(), asked: 0, found: Found::default() }
+        Discovery { origin, asks: [first].into(), asked: 0, found: Found::default(), left_out: 0 }
     }
 
     /// What to ask next; nothing when all has been found.
@@ -93,8 +94,13 @@ impl Discovery<'_> {
                     self.asks.push_back(Ask { path, about: About::Environments { project: id } });
                 }
                 About::Environments { project } => {
-                    let key = text("api_key").filter(|key| is_word(key));
-                    let environment = key.ok_or_else(|| format!("{}: one has no api_key", ask.what()))?;
+                    let environment =
+                        text("api_key").ok_or_else(|| format!("{}: one has no api_key", ask.what()))?;
+                    if !is_client_key(&environment) {
+                        // Only this one: requests with such a key are refused, so no other environment depends on it.
+                        self.left_out += 1;
+                        continue;
+                    }
                     let path = format!("/api/v1/environments/{environment}/api-keys/");
                     let about = About::ServerKeys { environment: environment.clone() };
                     self.asks.push_back(Ask { path, about });
@@ -116,6 +122,14 @@ impl Discovery<'_> {
     /// What was found, once there is nothing more to ask.
     pub fn found(&self) -> &Found {
         &self.found
+    }
+
+    /// The reason why some environments are not published, if there are such.
+    pub fn left_out(&self) -> Option<String> {
+        let count = self.left_out;
+        (count > 0).then(|| {
+            format!("{count} environments are not published: their api_key is no client key. That has {CLIENT_KEY_FORM}")
+        })
     }
 
     /// A list's items: all of them, or a page's. The next page is asked for before anything else, and only of the origin.
@@ -190,6 +204,26 @@ mod tests {
     }
 
     #[test]
+    fn an_environment_whose_key_is_no_client_key_is_left_out_alone() {
+        for key in ["../x", "my shop", "aaa:1", "ser.a", "schlüssel"] {
+            let environments =
+                format!(r#"[{{"api_key":"{key}","name":"A"}},{{"api_key":"b_b","name":"B"}}]"#);
+            let answers =
+                [PROJECTS, (FIRST, environments.as_str()), ("/api/v1/environments/b_b/api-keys/", "[]")];
+            let origin = Origin::parse(ORIGIN).unwrap();
+            let mut discovery = Discovery::new(&origin);
+            assert_eq!(discovery.left_out(), None);
+            while let Some(ask) = discovery.next_ask().unwrap() {
+                let answer = answers.iter().find(|(path, _)| *path == ask.path);
+                discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes()).unwrap();
+            }
+            assert_eq!(discovery.found().environments.keys().collect::<Vec<_>>(), ["b_b"], "{key}");
+            let reason = discovery.left_out().unwrap();
+            assert!(reason.contains("1 environments are not published") && !reason.contains(key), "{reason}");
+        }
+    }
+
+    #[test]
     fn whatever_cannot_be_understood_ends_it() {
         for (answers, cause) in [
             (vec![("/api/v1/projects/", "<html>")], "projects: cannot be read"),
@@ -199,7 +233,7 @@ mod tests {
                 "environments: cannot be read",
             ),
             (vec![PROJECTS, (FIRST, r#"{"results":[],"next":"http://evil.com/api/v1/"}"#)], "another host's"),
-            (vec![PROJECTS, (FIRST, r#"{"results":[{"api_key":"../x"}],"next":null}"#)], "no api_key"),
+            (vec![PROJECTS, (FIRST, r#"{"results":[{"name":"A"}],"next":null}"#)], "no api_key"),
             (
                 vec![
                     PROJECTS,

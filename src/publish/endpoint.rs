@@ -1,5 +1,7 @@
 //! The worker's own endpoints: where an origin sends its notices of changes, and what is published.
 
+use crate::document::is_client_key;
+
 /// An endpoint that no Flagsmith has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -19,10 +21,10 @@ impl Endpoint {
             return Some(Endpoint::Status);
         }
         if let Some(id) = path.strip_prefix("/edge/webhooks/") {
-            return is_word(id).then(|| Endpoint::Webhook(id.to_owned()));
+            return is_id(id).then(|| Endpoint::Webhook(id.to_owned()));
         }
         let key = path.strip_prefix("/sse/environments/")?.strip_suffix("/queue-change")?;
-        is_word(key).then(|| Endpoint::QueueChange(key.to_owned()))
+        is_client_key(key).then(|| Endpoint::QueueChange(key.to_owned()))
     }
 
     /// What metrics and logs call it.
@@ -48,10 +50,9 @@ impl Endpoint {
     }
 }
 
-/// Whether a text can be a client key or a webhook's id: it becomes a part of paths and of KV keys.
-pub fn is_word(text: &str) -> bool {
+/// True if a text can be a webhook's id.
+fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
-        && !text.starts_with("ser.")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 

@@ -88,12 +88,15 @@ impl Registry {
             .collect()
     }
 
-    /// Whether a client key or the hash of a server key is known; `None` where that cannot be told, since the latest
-    /// discovery failed or there was none yet.
-    pub fn knows(&self, name: &str, discoveries: &Schedule) -> Option<bool> {
-        let is_known = self.environments.contains_key(name) || self.server_keys.contains_key(name);
-        let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
-        (is_known || has_found_all).then_some(is_known)
+    /// True if a client key is known; `None` where that cannot be told, since the latest discovery failed or there was
+    /// none yet.
+    pub fn knows(&self, client_key: &str, discoveries: &Schedule) -> Option<bool> {
+        decided(self.environments.contains_key(client_key), discoveries)
+    }
+
+    /// The same of a server key, by its hash. The two are not mixed: a hash has the form of a client key, too.
+    pub fn knows_server_key(&self, hash: &str, discoveries: &Schedule) -> Option<bool> {
+        decided(self.server_keys.contains_key(hash), discoveries)
     }
 
     /// Whether an environment is published with the server key of this hash.
@@ -114,6 +117,12 @@ impl Registry {
             _ => None,
         }
     }
+}
+
+/// What is not known is unknown only after a discovery that has found all.
+fn decided(is_known: bool, discoveries: &Schedule) -> Option<bool> {
+    let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
+    (is_known || has_found_all).then_some(is_known)
 }
 
 #[cfg(test)]
@@ -169,14 +178,16 @@ mod tests {
         registry.carried_out(&Change::PutKey("hash-a".to_owned(), server_key("a", true)));
         let mut discoveries = Schedule::default();
         let knows = |discoveries: &Schedule| {
-            ["a", "hash-a", "b", "hash-b"].map(|name| registry.knows(name, discoveries))
+            let client_keys = ["a", "b", "hash-a"].map(|key| registry.knows(key, discoveries));
+            let hashes = ["hash-a", "hash-b", "a"].map(|hash| registry.knows_server_key(hash, discoveries));
+            [client_keys, hashes]
         };
-        let undecided = [Some(true), Some(true), None, None];
+        let undecided = [[Some(true), None, None]; 2];
         assert_eq!(knows(&discoveries), undecided);
         discoveries.failed(1_000, "500".to_owned(), pace, 0);
         assert_eq!(knows(&discoveries), undecided);
         discoveries.succeeded(2_000, pace, 0);
-        assert_eq!(knows(&discoveries), [Some(true), Some(true), Some(false), Some(false)]);
+        assert_eq!(knows(&discoveries), [[Some(true), Some(false), Some(false)]; 2]);
         discoveries.failed(3_000, "500".to_owned(), pace, 0);
         assert_eq!(knows(&discoveries), undecided);
     }

@@ -6,7 +6,7 @@ use super::publisher::{Credential, Publisher};
 use super::registry::Registry;
 use super::schedule::{Fault, Schedule};
 use super::version::Version;
-use crate::document::{ServerKey, Timestamp, json};
+use crate::document::{ServerKey, Timestamp, is_client_key, json};
 
 /// How many environments are listed of those that are in KV only.
 const MAX_STORED: usize = 100;
@@ -96,7 +96,7 @@ pub fn stored(
     for key in page.get("keys").and_then(Value::as_array).into_iter().flatten() {
         let client_key = key.get("name").and_then(Value::as_str).and_then(|name| name.strip_prefix(prefix));
         // What has a colon is one version of a document.
-        let Some(client_key) = client_key.filter(|key| !key.is_empty() && !key.contains(':')) else {
+        let Some(client_key) = client_key.filter(|key| is_client_key(key)) else {
             continue;
         };
         if environments.len() == MAX_STORED {

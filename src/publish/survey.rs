@@ -119,6 +119,14 @@ impl Survey<'_> {
         }
     }
 
+    /// The reason why some of what the origin has is not published, if that is so.
+    pub fn left_out(&self) -> Option<String> {
+        match &self.way {
+            Way::Token(discovery) => discovery.left_out(),
+            Way::ServerKeys(_) => None,
+        }
+    }
+
     /// Whether all that was to be done could be; if not, what went wrong last.
     pub fn outcome(self) -> Result<(), String> {
         self.outcome

@@ -3,6 +3,7 @@
 use crate::admin::authorization::Permission;
 use crate::admin::verdict::Verdict;
 use crate::api::{Error, Response};
+use crate::document::is_client_key;
 
 /// A route, with the names that its path gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,7 @@ impl Address {
 
     /// Whether this can be an environment's key: it goes into the paths of probes as it is.
     pub fn is_sound(&self) -> bool {
-        let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        !self.environment.is_empty() && self.environment.len() <= 128 && self.environment.bytes().all(sound)
+        is_client_key(&self.environment)
     }
 }
 
@@ -169,9 +169,13 @@ mod tests {
 
     #[test]
     fn keys_that_would_lead_elsewhere_are_unsound() {
-        for (key, sound) in
-            [("Gj9irrd2esRERD3aQLjn7j", true), ("a b", false), ("a%2fb", false), ("", false), ("a?b", false)]
-        {
+        for (key, sound) in [
+            ("Gj9irrd2esRERD3aQLjn7j", true),
+            ("a b", false),
+            ("a%2fb", false),
+            ("", false),
+            ("ser.a", false),
+        ] {
             let address = Address { environment: key.into(), route: Route::Identities };
             assert_eq!(address.is_sound(), sound, "{key}");
         }
