@@ -20,16 +20,26 @@ if (setting("SOURCE", "file") === "origin") await importFromOrigin();
 else if (file !== null) await importFile(file);
 else fail("FILE is missing, or SOURCE=origin");
 
+/** Brings lines in; resolves to the number of those that were passed over. */
 async function bring(lines) {
   await wait(lines.length);
-  await send("POST", `/edge/environments/${environment}/identities/import/`, lines.join("\n"), "application/x-ndjson");
+  const path = `/edge/environments/${environment}/identities/import/`;
+  const { passed_over } = await send("POST", path, lines.join("\n"), "application/x-ndjson");
+  return passed_over;
+}
+
+/** Says how many lines were brought; no request can name the identities of those that were passed over. */
+function report(lines, passedOver) {
+  console.log(`${lines - passedOver} identities are in ${environment}.`);
+  if (passedOver > 0) console.log(`${passedOver} lines were passed over: their identifiers are blank.`);
 }
 
 async function importFile(file) {
   const { size } = statSync(file);
-  const reached = checkpoint(`${file}.imported`, { edge, environment }, { bytes: 0, identities: 0 });
+  const reached = checkpoint(`${file}.imported`, { edge, environment }, { bytes: 0, identities: 0, passed_over: 0 });
   const show = progress(size);
-  let { bytes, identities } = reached.get();
+  // A checkpoint of an earlier version has no `passed_over`.
+  let { bytes, identities, passed_over = 0 } = reached.get();
   // Of all that was brought: what comes after it may be another than it was, since that may have been mended.
   const read = await hashOf(file, bytes);
   if (bytes > 0 && read.copy().digest("hex") !== reached.get().sha256) {
@@ -39,10 +49,10 @@ async function importFile(file) {
   let length = 0;
   const flush = async () => {
     if (lines.length === 0) return;
-    await bring(lines);
+    passed_over += await bring(lines);
     bytes += length;
     identities += lines.length;
-    reached.set({ bytes, identities, sha256: read.copy().digest("hex") });
+    reached.set({ bytes, identities, passed_over, sha256: read.copy().digest("hex") });
     show(bytes);
     lines = [];
     length = 0;
@@ -57,7 +67,7 @@ async function importFile(file) {
   }
   await flush();
   show(size);
-  console.log(`${identities} identities are in ${environment}.`);
+  report(identities, passed_over);
 }
 
 /** Takes the first bytes of a file into a hash. */
@@ -89,7 +99,7 @@ async function importFromOrigin() {
   const from = required("ORIGIN_URL");
   const origin = client(from, required("ORIGIN_AUTHORIZATION"));
   const root = `/api/v1/environments/${environment}`;
-  const reached = checkpoint(`.import-${environment}.json`, { edge, origin: from, environment }, { identities: 0 });
+  const reached = checkpoint(`.import-${environment}.json`, { edge, origin: from, environment }, { identities: 0, passed_over: 0 });
   const document = await origin("GET", `${root}/document/`);
   if (document.use_identity_overrides_in_local_eval === false) {
     fail("The environment's document has no identity overrides, and they would be lost: switch them on for local evaluation (Environment settings → SDK settings)");
@@ -97,18 +107,19 @@ async function importFromOrigin() {
   const overrides = new Map(document.identity_overrides.map((identity) => [identity.identifier, identity]));
   let page = Math.floor(reached.get().identities / batch) + 1;
   let identities = (page - 1) * batch;
+  let { passed_over = 0 } = reached.get();
   let show = null;
   for (let more = true; more; page += 1) {
     const { count, next, results } = await origin("GET", `${root}/identities/?page_size=${batch}&page=${page}`);
     show ??= progress(count);
     const lines = await Promise.all(results.map((identity) => line(origin, root, identity, overrides.get(identity.identifier))));
-    if (lines.length > 0) await bring(lines);
+    if (lines.length > 0) passed_over += await bring(lines);
     identities += lines.length;
     more = next !== null;
-    reached.set({ identities });
+    reached.set({ identities, passed_over });
     show(identities);
   }
-  console.log(`${identities} identities are in ${environment}.`);
+  report(identities, passed_over);
 }
 
 async function line(origin, root, { id, identifier }, override) {

@@ -1,10 +1,8 @@
 //! What is told of an environment's identities besides Flagsmith's own routes: how many there are, and why one of them
 //! has its flags.
 
-use serde_json::json;
-
 use super::authorization::Permission;
-use crate::api::fields::{MAX_IDENTIFIER_LENGTH, check_text};
+use crate::api::fields::query_identifier;
 use crate::api::{Error, query};
 
 /// What is asked.
@@ -37,11 +35,9 @@ impl Inspection {
 
 /// The identifier that is asked about.
 pub fn read_identifier(query: &str) -> Result<String, Error> {
-    let identifier = query::last(query, "identifier").filter(|identifier| !identifier.is_empty());
-    let identifier = identifier.ok_or(Error::IdentifierMissing)?;
-    check_text(&identifier, MAX_IDENTIFIER_LENGTH)
-        .map_err(|problem| Error::Invalid(json!({"identifier": problem})))?;
-    Ok(identifier.into_owned())
+    let sent = query::last(query, "identifier").unwrap_or_default();
+    let identifier = query_identifier(&sent)?;
+    if identifier.is_empty() { Err(Error::IdentifierMissing) } else { Ok(identifier.to_owned()) }
 }
 
 #[cfg(test)]
@@ -63,9 +59,9 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_needed_as_it_is() {
-        assert_eq!(read_identifier("identifier=a%20b%2F"), Ok("a b/".to_owned()));
-        for query in ["", "identifier=", "identifier=a%00b"] {
+    fn an_identifier_is_needed() {
+        assert_eq!(read_identifier("identifier=%20a%20b%2F%C2%A0"), Ok("a b/".to_owned()));
+        for query in ["", "identifier=", "identifier=%20", "identifier=a%00b"] {
             assert!(read_identifier(query).is_err(), "{query}");
         }
     }

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::authorization::Permission;
-use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
-use crate::document::json::Json;
-use crate::document::{Environment, Timestamp};
+use crate::api::fields::{
+    Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules, check_text,
+};
+use crate::document::json::{Json, Kind};
+use crate::document::{Environment, Timestamp, normalize_identifier, python};
 use crate::identity::directory::Entry;
-use crate::identity::{Identity, Import};
+use crate::identity::{Command, Identity, Import};
 use state::Definitions;
 
 mod state;
@@ -63,8 +65,31 @@ pub fn takes(media_type: &str) -> bool {
     ["application/json", "application/x-ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known))
 }
 
+/// A line of an import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Normalized.
+    pub identifier: String,
+    /// The identity as it was elsewhere.
+    pub import: Import,
+    /// True if the line spells the identifier otherwise: it only adds what the identity lacks.
+    pub only_missing: bool,
+}
+
+impl Line {
+    /// The identifier, and the command that brings the identity in.
+    pub fn into_command(self) -> (String, Command) {
+        let import = Box::new(self.import);
+        let command =
+            if self.only_missing { Command::ImportMissing(import) } else { Command::Import(import) };
+        (self.identifier, command)
+    }
+}
+
 /// Reads the lines of an import: all of them, before anything is done. The error reports by line.
-pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String, Import)>, Value> {
+///
+/// A line is `None` if its identifier is nothing but white space: earlier versions stored such, and no request can name it.
+pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<Line>>, Value> {
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
     if lines.len() > MAX_IDENTITIES {
@@ -73,7 +98,8 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
         );
     }
     let definitions = Definitions::of(environment);
-    let read: Vec<_> = lines.iter().map(|line| read_line(&definitions, line)).collect();
+    let read: Vec<Result<Option<Line>, Value>> =
+        lines.iter().map(|line| read_line(&definitions, line)).collect();
     if read.iter().any(Result::is_err) {
         let report: Vec<Value> =
             read.into_iter().map(|line| line.err().unwrap_or_else(|| json!({}))).collect();
@@ -83,11 +109,15 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<(String
 }
 
 /// An identity as Flagsmith stores it.
-fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<(String, Import), Value> {
+fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>, Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
+    let sent = json.object().and_then(|members| members.get("identifier")?.text());
+    if sent.as_deref().is_some_and(|sent| !sent.is_empty() && normalize_identifier(sent).is_empty()) {
+        return Ok(None);
+    }
     let text = |max_length, optional| TextRules { max_length, optional };
     let mut fields = Fields::of(json)?;
-    let identifier = fields.text("identifier", text(MAX_IDENTIFIER_LENGTH, false));
+    let identifier = fields.identifier("identifier", false);
     let [uuid, created_date, alias] = [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 100)]
         .map(|(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()));
     // One that is spelt in capitals is the same: Flagsmith's engine reads it as a UUID and writes it in small letters.
@@ -96,7 +126,7 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<(String, Impo
         .map(|date| checked(&mut fields, "created_date", date, |date| Timestamp::from_iso(date).is_some()));
     let read_trait = |item: Json<'_>| {
         let mut fields = Fields::of(item)?;
-        let key: Box<str> = fields.text("trait_key", text(MAX_TRAIT_KEY_LENGTH, false)).into();
+        let key = fields.read("trait_key", trait_key);
         let value = fields.trait_value("trait_value", true);
         fields.finish((key, value))
     };
@@ -114,22 +144,49 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<(String, Impo
         traits,
         overrides,
     };
-    fields.finish((identifier, import))
+    let only_missing = sent.is_some_and(|sent| sent != identifier);
+    fields.finish(Some(Line { identifier, import, only_missing }))
+}
+
+/// A trait's key as it is stored: the Admin API stores white space at its ends, too.
+fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
+    let json = json.ok_or_else(|| json!([REQUIRED]))?;
+    let text = match json.kind() {
+        Kind::String | Kind::Integer | Kind::Float => python::json_text(json).unwrap_or_default(),
+        Kind::Null | Kind::Bool | Kind::List | Kind::Object => return Err(json!(["Not a valid string."])),
+    };
+    if text.is_empty() {
+        return Err(json!([NOT_BLANK]));
+    }
+    check_text(&text, MAX_TRAIT_KEY_LENGTH).map(|()| text.into())
 }
 
 /// Refuses identities whose UUID is another's, whom the directory knows or who comes before: by it an identity is found.
-pub fn check_uuids(identities: &[(String, Import)], known: &[Entry]) -> Result<(), Value> {
-    let mut owners: HashMap<&str, &str> =
-        known.iter().map(|entry| (&*entry.uuid, &*entry.identifier)).collect();
-    let report: Vec<Value> = identities
-        .iter()
-        .map(|(identifier, import)| match &import.uuid {
-            Some(uuid) if *owners.entry(uuid).or_insert(identifier) != identifier => {
-                json!({"identity_uuid": ["Another identity of this environment has this UUID."]})
+///
+/// A line that only adds to an identity goes without its UUID instead: an earlier version stored another identity under
+/// what the line spells, and that may still have it.
+pub fn check_uuids(lines: &mut [Option<Line>], known: &[Entry]) -> Result<(), Value> {
+    let mut owners: HashMap<Box<str>, Box<str>> =
+        known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();
+    let mut is_taken = |line: &Line| {
+        let identifier = &*line.identifier;
+        let uuid = line.import.uuid.clone();
+        uuid.is_some_and(|uuid| **owners.entry(uuid).or_insert_with(|| identifier.into()) != *identifier)
+    };
+    let mut report = Vec::with_capacity(lines.len());
+    for line in lines {
+        let mut problem = json!({});
+        if let Some(line) = line
+            && is_taken(line)
+        {
+            if line.only_missing {
+                line.import.uuid = None;
+            } else {
+                problem = json!({"identity_uuid": ["Another identity of this environment has this UUID."]});
             }
-            _ => json!({}),
-        })
-        .collect();
+        }
+        report.push(problem);
+    }
     if report.iter().all(|problem| *problem == json!({})) { Ok(()) } else { Err(json!({"data": report})) }
 }
 
@@ -164,7 +221,7 @@ pub fn render(environment_key: &str, identifier: &str, identity: &Identity) -> V
     document
 }
 
-/// Reads which identities are to be looked at again.
+/// Reads which identities are to be looked at again: by the names that they are stored under, normalized or not.
 pub fn read_repair(body: &[u8]) -> Result<Vec<String>, Value> {
     let json = Json::parse(body).map_err(|problem| json!({"detail": problem}))?;
     let mut fields = Fields::of(json)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::error::Error;
-use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules, integer_value};
+use super::fields::{Fields, TextRules, integer_value};
 use super::response::Response;
 use crate::document::Environment;
 use crate::document::json::{Json, Kind};
@@ -75,9 +75,8 @@ pub fn answer_v2(
         let mut fields = Fields::of(item)?;
         let rules = |max_length| TextRules { max_length, optional: false };
         let name = fields.text("feature_name", rules(MAX_FEATURE_NAME_LENGTH));
-        let identifier = fields
-            .has("identity_identifier")
-            .then(|| fields.text("identity_identifier", rules(MAX_IDENTIFIER_LENGTH)));
+        let identifier =
+            fields.has("identity_identifier").then(|| fields.identifier("identity_identifier", false));
         let enabled = fields.required_bool("enabled_when_evaluated");
         let count = fields.integer("count");
         fields.finish(())?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::error::{Error, Part, RETRY_AFTER_SECONDS};
-use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, all};
+use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
 use super::response::Response;
 use super::traits::{self, Commands};
 use crate::document::json::{Json, Kind};
@@ -18,7 +18,6 @@ pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
 /// The most identities of one request.
 const MAX_IDENTITIES: usize = 100;
 
-const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false };
 const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
 
 /// What is left of an identity's traits: the last value for each key, null to delete it.
@@ -87,7 +86,7 @@ type Item = (String, Vec<(Box<str>, Option<TraitValue>)>);
 
 fn read_item(item: Json<'_>) -> Result<Item, Value> {
     let mut fields = Fields::of(item)?;
-    let identifier = fields.text("identifier", IDENTIFIER);
+    let identifier = fields.identifier("identifier", false);
     let read = |item: Json<'_>| {
         let mut fields = Fields::of(item)?;
         let key = fields.text("trait_key", TRAIT_KEY).into();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use crate::document::json::{Json, Kind, Members};
-use crate::document::python;
+use crate::document::{normalize_identifier, python};
 use crate::identity::TraitValue;
 
 /// The longest identifier, in characters.
@@ -21,7 +21,8 @@ pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
 pub const REQUIRED: &str = "This field is required.";
 /// What is said of a null where none may be.
 pub const NOT_NULL: &str = "This field may not be null.";
-const NOT_BLANK: &str = "This field may not be blank.";
+/// What is said of a text that is empty.
+pub const NOT_BLANK: &str = "This field may not be blank.";
 
 /// The fields of one object, and what was wrong with those that were read.
 pub struct Fields<'a> {
@@ -67,11 +68,22 @@ impl<'a> Fields<'a> {
 
     /// A text, trimmed; a number is taken as its text.
     pub fn text(&mut self, name: &str, rules: TextRules) -> String {
-        let value = match self.members.get(name) {
+        let value = self.text_value(name, rules, python::strip);
+        self.keep(name, value)
+    }
+
+    fn text_value(&self, name: &str, rules: TextRules, normalize: fn(&str) -> &str) -> Result<String, Value> {
+        match self.members.get(name) {
             None if rules.optional => Ok(String::new()),
             None => Err(json!([REQUIRED])),
-            Some(json) => text(json, rules),
-        };
+            Some(json) => text(json, rules, normalize),
+        }
+    }
+
+    /// An identifier, normalized; an optional one may be null, blank or absent.
+    pub fn identifier(&mut self, name: &str, optional: bool) -> String {
+        let rules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional };
+        let value = self.text_value(name, rules, normalize_identifier);
         self.keep(name, value)
     }
 
@@ -187,18 +199,25 @@ pub fn all<'a, T>(
     Err(Value::Array(problems))
 }
 
-fn text(json: Json<'_>, rules: TextRules) -> Result<String, Value> {
+fn text(json: Json<'_>, rules: TextRules, normalize: fn(&str) -> &str) -> Result<String, Value> {
     let text = match json.kind() {
         Kind::Null if rules.optional => return Ok(String::new()),
         Kind::Null => return Err(json!([NOT_NULL])),
         Kind::String | Kind::Integer | Kind::Float => python::json_text(json).unwrap_or_default(),
         Kind::Bool | Kind::List | Kind::Object => return Err(json!(["Not a valid string."])),
     };
-    let text = python::strip(&text);
+    let text = normalize(&text);
     if text.is_empty() && !rules.optional {
         return Err(json!([NOT_BLANK]));
     }
     check_text(text, rules.max_length).map(|()| text.to_owned())
+}
+
+/// The identifier that a query gives, normalized; an error for one that is too long or has a NUL in it.
+pub fn query_identifier(text: &str) -> Result<&str, Error> {
+    let identifier = normalize_identifier(text);
+    let checked = check_text(identifier, MAX_IDENTIFIER_LENGTH);
+    checked.map(|()| identifier).map_err(|problem| Error::Invalid(json!({"identifier": problem})))
 }
 
 /// Length and characters, as every text field has them checked.

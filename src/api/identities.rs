@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::error::Error;
-use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, check_text};
+use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, query_identifier};
 use super::flags;
 use super::query;
 use super::response::Response;
@@ -39,18 +39,17 @@ struct SentTrait {
 }
 
 /// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one.
+///
+/// A blank identifier is answered as Flagsmith does, as it is; but nothing is stored under it, so it is transient.
 pub fn read_get(query: &str, if_none_match: Option<String>) -> Result<(Question, Option<Command>), Error> {
     let [identifier, transient, feature, reasons] =
         query::last_of(query, ["identifier", "transient", "feature", "reasons"]);
-    let identifier = identifier.unwrap_or_default();
-    if identifier.is_empty() {
-        return Err(Error::IdentifierMissing);
-    }
-    check_text(&identifier, MAX_IDENTIFIER_LENGTH)
-        .map_err(|problem| Error::Invalid(serde_json::json!({"identifier": problem})))?;
-    let transient = query::is_yes(transient.as_deref());
+    let sent = identifier.filter(|identifier| !identifier.is_empty()).ok_or(Error::IdentifierMissing)?;
+    let normalized = query_identifier(&sent)?;
+    let blank = normalized.is_empty();
+    let transient = blank || query::is_yes(transient.as_deref());
     let question = Question {
-        identifier: identifier.into_owned(),
+        identifier: if blank { sent.into_owned() } else { normalized.to_owned() },
         transient: Vec::new(),
         overridden: !transient,
         feature: feature.filter(|feature| !feature.is_empty()).map(Cow::into_owned),
@@ -71,8 +70,7 @@ pub fn read_post(
     random: impl FnOnce() -> [u8; 16],
 ) -> Result<(Question, Option<Command>), Error> {
     let mut fields = Fields::of_body(body)?;
-    let rules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: true };
-    let identifier = fields.text("identifier", rules);
+    let identifier = fields.identifier("identifier", true);
     let mut traits = if fields.has("traits") { fields.list("traits", read_trait) } else { Vec::new() };
     let transient = fields.bool("transient");
     fields.finish(()).map_err(Error::Invalid)?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::{Error, Part};
-use super::fields::{Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, TextRules, all};
+use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
 use super::response::Response;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
@@ -13,7 +13,6 @@ use crate::identity::{Command, Identity, MAX_TRAITS_LENGTH, Refusal, TraitValue}
 pub type Commands = Vec<(String, Command)>;
 
 const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
-const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false };
 
 /// The most identities of one request: each is an object to be called.
 const MAX_IDENTITIES: usize = 100;
@@ -30,7 +29,7 @@ impl IdentityTrait {
         let mut fields = Fields::of(item)?;
         let identifier = fields.object("identity", |identity| {
             let mut fields = Fields::of(identity)?;
-            let identifier = fields.text("identifier", IDENTIFIER);
+            let identifier = fields.identifier("identifier", false);
             fields.finish(identifier)
         });
         let value = fields.trait_value("trait_value", nullable);
@@ -114,7 +113,7 @@ pub fn increment(
 ) -> Result<(Commands, Increment), Error> {
     let mut fields = Fields::of_body(body)?;
     let trait_key = fields.text("trait_key", TRAIT_KEY);
-    let identifier = fields.text("identifier", IDENTIFIER);
+    let identifier = fields.identifier("identifier", false);
     let by = fields.integer("increment_by");
     fields.finish(()).map_err(Error::Invalid)?;
     check_client(environment, key)?;

@@ -1,6 +1,6 @@
 //! An environment document, compiled: what every SDK request is answered from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
 use super::fault::Fault;
 use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, lacks_numbers};
+use super::normalize_identifier;
 use super::ruleset::{Engine, FeatureId, Override, Ruleset};
 use super::schema;
 use super::sdk_document::sdk_document;
@@ -111,8 +112,9 @@ impl Environment {
             builder.segment(&segment.id.text, &segment.name, &segment.rules, overrides, &metadata);
         }
         let mut identity_overrides: HashMap<Box<str>, IdentityOverrides> = HashMap::new();
-        for identity in &document.identity_overrides {
-            let overrides = identity_overrides.entry((*identity.identifier).into()).or_default();
+        let spelt = spelt_as_requested(&document.identity_overrides);
+        for (identifier, identity) in spelt {
+            let overrides = identity_overrides.entry(identifier.into()).or_default();
             overrides.django_id = overrides.django_id.or(identity.django_id);
             for state in &identity.identity_features {
                 if let Some(feature) = builder.feature_named(&state.feature.name) {
@@ -235,6 +237,17 @@ pub(super) fn order(id: Option<i64>, uuid: Option<&str>) -> u128 {
         (None, Some(uuid)) => u128::from_str_radix(&uuid.replace('-', ""), 16).unwrap_or(u128::MAX),
         (None, None) => u128::MAX,
     }
+}
+
+/// Identities by their identifiers as requests have them. One that is spelt otherwise counts where no other is it.
+fn spelt_as_requested<'d, 'a>(
+    identities: &'d [schema::IdentityOverride<'a>],
+) -> impl Iterator<Item = (&'d str, &'d schema::IdentityOverride<'a>)> {
+    let exact: HashSet<&str> = identities.iter().map(|identity| &*identity.identifier).collect();
+    identities.iter().filter_map(move |identity| {
+        let identifier = normalize_identifier(&identity.identifier);
+        (identifier == identity.identifier || !exact.contains(identifier)).then_some((identifier, identity))
+    })
 }
 
 /// The evaluation context of the document, less the identity (contract §C.0), for JSONPath queries.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use worker::{Result, SqlStorageValue};
 
 use super::database::Database;
-use crate::identity::{Change, Details, Identity, Order, Traits};
+use crate::identity::{Change, Details, Identity, Inherited, Order, TraitValue, Traits};
 
 /// What an object knows.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +98,13 @@ const DELETE_TRAITS: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value 
 const SET_OVERRIDE: &str = "
     INSERT INTO identity_override (feature_id, state) VALUES (?, ?)
     ON CONFLICT (feature_id) DO UPDATE SET state = excluded.state";
+/// A row without a key is an override's.
+const INHERITED_SCHEMA: &str = "CREATE TABLE IF NOT EXISTS inherited (position INTEGER PRIMARY KEY, trait_key TEXT, value TEXT NOT NULL)";
+const READ_INHERITED: &str = "SELECT trait_key, value FROM inherited ORDER BY position";
+/// Takes a JSON list of pairs.
+const ADD_INHERITED_TRAITS: &str =
+    "INSERT INTO inherited (trait_key, value) SELECT value ->> 0, value ->> 1 FROM json_each(?)";
+const ADD_INHERITED_OVERRIDE: &str = "INSERT INTO inherited (value) VALUES (?)";
 const DELETE_OVERRIDE: &str = "DELETE FROM identity_override WHERE feature_id = ?";
 
 /// Reads what is stored. An identity that was never written has no tables, and reading it makes none.
@@ -125,6 +132,9 @@ pub fn read(sql: &Database) -> Result<Record> {
         if has("identity_override") {
             record.identity.overrides = sql.read(READ_OVERRIDES, vec![])?;
         }
+        if has("inherited") {
+            record.identity.inherited = inherited(sql)?;
+        }
     }
     Ok(record)
 }
@@ -137,6 +147,20 @@ fn traits(sql: &Database) -> Result<Traits> {
         }
     }
     Ok(traits)
+}
+
+fn inherited(sql: &Database) -> Result<Inherited> {
+    let mut inherited = Inherited::default();
+    for row in sql.rows(READ_INHERITED, vec![])? {
+        match row.as_slice() {
+            [SqlStorageValue::String(key), SqlStorageValue::String(value)] => {
+                inherited.traits.insert(key.as_str().into(), serde_json::from_str(value)?);
+            }
+            [_, SqlStorageValue::String(state)] => inherited.overrides.push(serde_json::from_str(state)?),
+            _ => {}
+        }
+    }
+    Ok(inherited)
 }
 
 /// Writes what a change changed: all of it or, if any of it fails, nothing.
@@ -155,11 +179,7 @@ fn write_rows(sql: &Database, record: &Record, change: &Change) -> Result<()> {
     for keys in change.deleted.chunks(ROWS_A_STATEMENT) {
         sql.execute(DELETE_TRAITS, vec![serde_json::to_string(keys)?.into()])?;
     }
-    for keys in change.set.chunks(ROWS_A_STATEMENT) {
-        let pair = |key| Ok((key, serde_json::to_string(&identity.traits.get(key))?));
-        let pairs: Vec<(&Box<str>, String)> = keys.iter().map(pair).collect::<Result<_>>()?;
-        sql.execute(SET_TRAITS, vec![serde_json::to_string(&pairs)?.into()])?;
-    }
+    write_traits(sql, SET_TRAITS, change.set.iter().map(|key| (key, identity.traits.get(key))))?;
     if !change.overrides_set.is_empty() || !change.overrides_deleted.is_empty() {
         sql.execute(OVERRIDES_SCHEMA, vec![])?;
     }
@@ -172,8 +192,40 @@ fn write_rows(sql: &Database, record: &Record, change: &Change) -> Result<()> {
             sql.execute(SET_OVERRIDE, vec![(*feature).into(), serde_json::to_string(state)?.into()])?;
         }
     }
+    if change.inherited {
+        write_inherited(sql, &identity.inherited)?;
+    }
     if change.concerns_entry() || change.concerns_overrides() {
         write_details(sql, record)?;
+    }
+    Ok(())
+}
+
+/// Writes traits by a statement that takes a JSON list of pairs: their keys, and their values as JSON texts.
+fn write_traits<'t>(
+    sql: &Database,
+    statement: &str,
+    traits: impl Iterator<Item = (&'t Box<str>, Option<&'t TraitValue>)>,
+) -> Result<()> {
+    let mut pairs: Vec<(&Box<str>, String)> = Vec::new();
+    let mut traits = traits.peekable();
+    while let Some((key, value)) = traits.next() {
+        pairs.push((key, serde_json::to_string(&value)?));
+        if pairs.len() == ROWS_A_STATEMENT || traits.peek().is_none() {
+            sql.execute(statement, vec![serde_json::to_string(&pairs)?.into()])?;
+            pairs.clear();
+        }
+    }
+    Ok(())
+}
+
+fn write_inherited(sql: &Database, inherited: &Inherited) -> Result<()> {
+    sql.execute(INHERITED_SCHEMA, vec![])?;
+    sql.execute("DELETE FROM inherited", vec![])?;
+    let traits = inherited.traits.iter().map(|(key, value)| (key, Some(value)));
+    write_traits(sql, ADD_INHERITED_TRAITS, traits)?;
+    for state in &inherited.overrides {
+        sql.execute(ADD_INHERITED_OVERRIDE, vec![serde_json::to_string(state)?.into()])?;
     }
     Ok(())
 }

@@ -12,11 +12,11 @@ use super::failure::Failure;
 use super::identities;
 use super::overrides;
 use crate::admin::edge_identities::{answer, page_query};
-use crate::admin::transfer::{self, MAX_BODY_LENGTH, PERMISSION, Transfer};
+use crate::admin::transfer::{self, Line, MAX_BODY_LENGTH, PERMISSION, Transfer};
 use crate::api::{Error, Part, Response};
 use crate::document::Environment;
 use crate::identity::directory::{PageKey, Tidings};
-use crate::identity::{Command, Identity, Import, Refusal};
+use crate::identity::{Command, Identity, Refusal};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
@@ -59,30 +59,33 @@ async fn answer_or_fail(
 }
 
 async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
-    let identities = transfer::read_import(environment, body).map_err(Error::Invalid)?;
-    let adds_overrides = identities.iter().any(|(_, import)| !import.overrides.is_empty());
+    let mut lines = transfer::read_import(environment, body).map_err(Error::Invalid)?;
+    let adds_overrides = lines.iter().flatten().any(|line| !line.import.overrides.is_empty());
     if adds_overrides && !Directory::new(env, environment.key()).takes_overrides().await {
         return Err(Error::Invalid(json!({"detail": refused(Refusal::EnvironmentFull)})));
     }
-    check_uuids(env, environment, &identities).await?;
-    let commands = identities.into_iter().map(|(name, import)| (name, Command::Import(Box::new(import))));
-    let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands.collect()).await?;
-    report(&outcomes)
+    check_uuids(env, environment, &mut lines).await?;
+    let passed_over: Vec<bool> = lines.iter().map(Option::is_none).collect();
+    let commands = lines.into_iter().flatten().map(Line::into_command).collect();
+    let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands).await?;
+    if outcomes.iter().all(Result::is_ok) {
+        let passed_over = passed_over.len() - outcomes.len();
+        return Ok(ok(&json!({"imported": outcomes.len(), "passed_over": passed_over})));
+    }
+    let mut outcomes = outcomes.iter();
+    let by_line = passed_over.into_iter().map(|passed_over| if passed_over { None } else { outcomes.next() });
+    Ok(report(by_line))
 }
 
 /// Refuses identities whose UUID is another's already. Two that come at the same moment are not noticed.
-async fn check_uuids(
-    env: &Env,
-    environment: &Environment,
-    identities: &[(String, Import)],
-) -> Result<(), Error> {
-    let uuids: Vec<_> = identities.iter().filter_map(|(_, import)| import.uuid.clone()).collect();
+async fn check_uuids(env: &Env, environment: &Environment, lines: &mut [Option<Line>]) -> Result<(), Error> {
+    let uuids: Vec<_> = lines.iter().flatten().filter_map(|line| line.import.uuid.clone()).collect();
     if uuids.is_empty() {
         return Ok(());
     }
     let known = Directory::new(env, environment.key()).resolve_all(uuids).await;
     let known = known.map_err(|failure| unavailable(&failure, environment))?;
-    transfer::check_uuids(identities, &known).map_err(Error::Invalid)
+    transfer::check_uuids(lines, &known).map_err(Error::Invalid)
 }
 
 async fn export(env: &Env, environment: &Environment, query: &str) -> Result<Response<'static>, Error> {
@@ -137,28 +140,29 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
         overrides::changed(environment.key());
     }
     if outcomes.iter().any(Result::is_err) {
-        return report(&outcomes);
+        return Ok(report(outcomes.iter().map(Some)));
     }
     Ok(ok(&json!({"repaired": outcomes.len() - removed, "removed": removed})))
 }
 
-/// That all is done; else what was not, by its place. What is sent again as it was does no harm.
-fn report(outcomes: &[Result<Identity, Refusal>]) -> Result<Response<'static>, Error> {
-    if outcomes.iter().all(Result::is_ok) {
-        return Ok(ok(&json!({"imported": outcomes.len()})));
-    }
-    let problem = |outcome: &Result<Identity, Refusal>| match outcome {
-        Ok(_) => json!({}),
-        Err(Refusal::Unavailable) => Error::Unavailable(Part::Identity).body(),
-        Err(refusal) => json!({"detail": refused(*refusal)}),
+/// What was not done, by its place; `None` where there was nothing to do. What is sent again as it was does no harm.
+fn report<'o>(outcomes: impl Iterator<Item = Option<&'o Result<Identity, Refusal>>>) -> Response<'static> {
+    let mut unavailable = false;
+    let problem = |outcome: Option<&Result<Identity, Refusal>>| match outcome {
+        None | Some(Ok(_)) => json!({}),
+        Some(Err(Refusal::Unavailable)) => {
+            unavailable = true;
+            Error::Unavailable(Part::Identity).body()
+        }
+        Some(Err(refusal)) => json!({"detail": refused(*refusal)}),
     };
-    let report: Vec<Value> = outcomes.iter().map(problem).collect();
+    let report: Vec<Value> = outcomes.map(problem).collect();
     let mut response = Response::error(&Error::Invalid(json!({"data": report})));
-    if outcomes.iter().any(|outcome| matches!(outcome, Err(Refusal::Unavailable))) {
+    if unavailable {
         response.status = 503;
         response = response.with("retry-after", crate::api::RETRY_AFTER_SECONDS);
     }
-    Ok(response)
+    response
 }
 
 fn refused(refusal: Refusal) -> String {

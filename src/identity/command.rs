@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Details, Identity, Order, TraitValue, directory, uuid};
+use super::{Details, Identity, Import, Inherited, Order, TraitValue, directory, uuid};
 use crate::document::{FeatureState, Timestamp};
 
 /// One turn's worth of work on an identity.
@@ -39,6 +39,8 @@ pub enum Command {
     ReplaceOverrides(Vec<FeatureState>),
     /// Makes the identity what it was elsewhere.
     Import(Box<Import>),
+    /// Adds what the identity lacks of what another spelling of its identifier had elsewhere.
+    ImportMissing(Box<Import>),
     /// Has the directory told again.
     Tell,
     /// Ends the identity.
@@ -55,6 +57,7 @@ impl Command {
                     | Command::DeleteOverrideOf(_)
                     | Command::ReplaceOverrides(_)
                     | Command::Import(_)
+                    | Command::ImportMissing(_)
                     | Command::Tell
                     | Command::Erase
             )
@@ -65,25 +68,10 @@ impl Command {
         match self {
             Command::CreateOverride(_) | Command::UpdateOverride(..) | Command::PutOverride(..) => true,
             Command::ReplaceOverrides(states) => !states.is_empty(),
-            Command::Import(import) => !import.overrides.is_empty(),
+            Command::Import(import) | Command::ImportMissing(import) => !import.overrides.is_empty(),
             _ => false,
         }
     }
-}
-
-/// An identity that comes from elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Import {
-    /// Its name and date there; made anew where there are none.
-    pub uuid: Option<Box<str>>,
-    /// ISO 8601.
-    pub created_date: Option<Box<str>>,
-    /// In lower case.
-    pub dashboard_alias: Option<Box<str>>,
-    /// All of its traits.
-    pub traits: Vec<(Box<str>, Option<TraitValue>)>,
-    /// All of its overrides.
-    pub overrides: Vec<FeatureState>,
 }
 
 /// What a command changed, in terms of rows.
@@ -105,6 +93,8 @@ pub struct Change {
     pub erased: bool,
     /// The directory has to be told again, although nothing is new.
     pub told: bool,
+    /// What other spellings of the identifier brought is another now.
+    pub inherited: bool,
 }
 
 impl Change {
@@ -177,6 +167,9 @@ impl Identity {
             Command::Found(_) if self.exists => return Err(Refusal::Exists),
             Command::Found(alias) => alias,
             Command::Import(import) => return self.import(&order.identifier, *import, moment),
+            Command::ImportMissing(import) => {
+                return self.import_missing(&order.identifier, *import, moment);
+            }
             Command::PutOverride(state, keep) => {
                 self.put_override(state, keep, &mut change)?;
                 None
@@ -189,6 +182,7 @@ impl Identity {
                 None
             }
         };
+        self.disinherit(&mut change);
         if !change.erased {
             self.exist(&order.identifier, founded, moment, &mut change);
         }
@@ -213,6 +207,7 @@ impl Identity {
             Command::Erase => {
                 change.overrides_deleted = self.overrides.iter().map(|state| state.feature.id).collect();
                 change.erased = true;
+                change.inherited = self.inherited != Inherited::default();
                 *self = Identity { sequence: self.sequence, ..Identity::default() };
             }
             // These do not need it.
@@ -223,33 +218,21 @@ impl Identity {
             | Command::Increment(..)
             | Command::Found(_)
             | Command::PutOverride(..)
-            | Command::Import(_) => {}
+            | Command::Import(_)
+            | Command::ImportMissing(_) => {}
         }
         Ok(())
     }
 
-    fn import(&mut self, identifier: &str, import: Import, moment: Moment<'_>) -> Result<Change, Refusal> {
-        let mut change = Change::default();
-        // Applied to a copy: either may be refused when the other is done.
-        let mut imported = self.clone();
-        imported.replace_traits(import.traits, &mut change)?;
-        imported.replace_overrides(import.overrides, &mut change)?;
-        imported.exist(identifier, None, moment, &mut change);
-        if let Some(details) = &mut imported.details {
-            let before = details.clone();
-            details.uuid = import.uuid.unwrap_or_else(|| before.uuid.clone());
-            details.created_date = import.created_date.unwrap_or_else(|| before.created_date.clone());
-            details.dashboard_alias = import.dashboard_alias;
-            change.details |= *details != before;
-        }
-        imported.count(&change, moment.now);
-        *self = imported;
-        Ok(change)
-    }
-
     /// Makes sure that the identity exists, with its details: those that were stored before there were any get them
     /// with the first command that may write.
-    fn exist(&mut self, identifier: &str, alias: Option<Box<str>>, moment: Moment<'_>, change: &mut Change) {
+    pub(super) fn exist(
+        &mut self,
+        identifier: &str,
+        alias: Option<Box<str>>,
+        moment: Moment<'_>,
+        change: &mut Change,
+    ) {
         change.created = !self.exists;
         self.exists = true;
         if self.details.is_none() {
@@ -264,7 +247,7 @@ impl Identity {
     }
 
     /// Later than everything that was counted before, also after an end and a new beginning.
-    fn count(&mut self, change: &Change, now: u64) {
+    pub(super) fn count(&mut self, change: &Change, now: u64) {
         if change.concerns_entry() || change.concerns_overrides() {
             self.sequence = now.max(self.sequence + 1);
         }

@@ -6,6 +6,7 @@
 mod anonymous;
 mod command;
 pub mod directory;
+mod import;
 mod order;
 mod overrides;
 mod trait_value;
@@ -19,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::document::FeatureState;
 
 pub use anonymous::identifier as anonymous_identifier;
-pub use command::{Change, Command, Import, Moment, Refusal};
+pub use command::{Change, Command, Moment, Refusal};
+pub use import::{Import, Inherited};
 pub use order::{Order, Outcome};
 pub use overrides::MAX_OVERRIDES_LENGTH;
 pub use trait_value::TraitValue;
@@ -46,6 +48,9 @@ pub struct Identity {
     /// the later is known.
     #[serde(skip)]
     pub sequence: u64,
+    /// What imports brought for other spellings of its identifier.
+    #[serde(skip)]
+    pub inherited: Inherited,
 }
 
 /// What the Admin API tells of an identity.

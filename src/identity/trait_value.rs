@@ -10,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::document::python;
 
 /// A trait's value. Null is not one: a null deletes the trait.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum TraitValue {
     /// JSON's `true` and `false`.
     Bool(bool),
@@ -30,6 +30,19 @@ impl TraitValue {
             TraitValue::Integer(value) => value.to_string().into(),
             TraitValue::Float(value) => python::float_text(*value).into(),
             TraitValue::Text(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// Equal values print the same, which `0.0` and `-0.0` do not.
+impl PartialEq for TraitValue {
+    fn eq(&self, other: &TraitValue) -> bool {
+        match (self, other) {
+            (TraitValue::Bool(a), TraitValue::Bool(b)) => a == b,
+            (TraitValue::Integer(a), TraitValue::Integer(b)) => a == b,
+            (TraitValue::Float(a), TraitValue::Float(b)) => a.to_bits() == b.to_bits(),
+            (TraitValue::Text(a), TraitValue::Text(b)) => a == b,
+            _ => false,
         }
     }
 }

@@ -17,7 +17,7 @@ impl Identity {
     pub fn is_as_sent(&self, command: &Command) -> bool {
         let Command::SetTraits(sent) = command else { return false };
         sent.len() <= FEW
-            && sent.iter().all(|(key, value)| is_same(self.traits.get(key), value.as_ref()))
+            && sent.iter().all(|(key, value)| self.traits.get(key) == value.as_ref())
             && self.traits.keys().all(|key| sent.iter().any(|(sent, _)| sent == key))
     }
 
@@ -75,15 +75,7 @@ impl Identity {
     }
 }
 
-/// Whether two values print the same: `0.0` and `-0.0` are equal, and do not.
-fn is_same(a: Option<&TraitValue>, b: Option<&TraitValue>) -> bool {
-    match (a, b) {
-        (Some(TraitValue::Float(a)), Some(TraitValue::Float(b))) => a.to_bits() == b.to_bits(),
-        _ => a == b,
-    }
-}
-
 /// A trait's share of [`MAX_TRAITS_LENGTH`].
-fn length(key: &str, value: &TraitValue) -> usize {
+pub(super) fn length(key: &str, value: &TraitValue) -> usize {
     key.len() + if let TraitValue::Text(text) = value { text.len() } else { size_of::<TraitValue>() }
 }

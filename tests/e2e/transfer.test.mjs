@@ -1,19 +1,14 @@
 // Identities brought in from a file or from a Flagsmith, and written out again, by the commands that do it.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { startAdmin } from "./admin.mjs";
-import { ROOT } from "./harness.mjs";
+import { run } from "./commands.mjs";
 import { startOrigin } from "./origin.mjs";
-
-/** What make exports to these commands, set or not. */
-const EXPORTED = /^export (EDGE_URL .*)$/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"))[1].split(" ");
 
 test("what is brought in from a file is written out the same", async (t) => {
   const admin = await startAdmin(t);
@@ -204,22 +199,4 @@ function identity(key, number) {
 
 function sorted(identities) {
   return [...identities].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
-}
-
-/**
- * Runs a command against the worker, in a folder of its own and with the settings that make gives it, where those that
- * are not set are empty texts; resolves to what it prints, and rejects with what it complains of.
- */
-async function run(t, command, admin, settings = {}, folder = mkdtempSync(join(tmpdir(), "transfer-"))) {
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const { PATH } = process.env;
-  const unset = Object.fromEntries(EXPORTED.map((name) => [name, ""]));
-  const given = { EDGE_URL: admin.edge.address, ENVIRONMENT: admin.key, AUTHORIZATION: "Api-Key local.key", RATE: "10000", ...settings };
-  const env = { PATH, ...unset, ...given };
-  const child = spawn(process.execPath, [join(ROOT, `.make/${command}.mjs`)], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (printed[name] += text));
-  const [code] = await once(child, "close");
-  if (code !== 0) throw new Error(printed.stderr);
-  return printed.stdout;
 }

@@ -94,6 +94,14 @@ impl Worker {
         Ok(change)
     }
 
+    /// The identifiers of all identities that exist, sorted.
+    pub fn identifiers(&self) -> Vec<&str> {
+        let existing = self.identities.iter().filter(|(_, identity)| identity.exists);
+        let mut identifiers: Vec<_> = existing.map(|((_, identifier), _)| &**identifier).collect();
+        identifiers.sort_unstable();
+        identifiers
+    }
+
     /// Answers a recorded request.
     pub fn exchange(&mut self, exchange: &Exchange) -> Answer {
         let request = &exchange.request;

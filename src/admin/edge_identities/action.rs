@@ -115,7 +115,7 @@ pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> R
 
 fn create(body: Json<'_>) -> Result<Action, Error> {
     let mut fields = Fields::of_body(body)?;
-    let identifier = fields.text("identifier", IDENTIFIER);
+    let identifier = fields.identifier("identifier", false);
     let alias = fields.has("dashboard_alias").then(|| fields.text("dashboard_alias", ALIAS));
     fields.finish(()).map_err(Error::Invalid)?;
     let command = Command::Found(alias.map(|alias| alias.to_lowercase().into()));
@@ -168,7 +168,7 @@ fn read_state(environment: &Environment, request: &Request<'_>) -> Result<(Featu
 
 fn put_by_identifier(environment: &Environment, request: &Request<'_>) -> Result<Action, Error> {
     let mut fields = Fields::of_body(body(request)?)?;
-    let identifier = fields.text("identifier", IDENTIFIER);
+    let identifier = fields.identifier("identifier", false);
     let (state, keep) = feature_state::read(environment, &mut fields, request.random);
     fields.finish(()).map_err(Error::Invalid)?;
     let state = state.ok_or_else(|| Error::Invalid(Value::Object(Default::default())))?;
@@ -178,7 +178,7 @@ fn put_by_identifier(environment: &Environment, request: &Request<'_>) -> Result
 
 fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Action, Error> {
     let mut fields = Fields::of_body(body)?;
-    let identifier = fields.text("identifier", IDENTIFIER);
+    let identifier = fields.identifier("identifier", false);
     // A feature that is not given or not there has no override to delete.
     let feature = fields.read("feature", |json| match json {
         Some(json) if json.kind() != Kind::Null => feature_state::feature_key(Some(json)).map(Some),

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::document::ruleset::Engine;
-use crate::identity::{Command, Moment, Order};
+use crate::identity::{Moment, Order};
 
 fn environment() -> Environment {
     let document = json!({"api_key": "k", "project": {}, "feature_states": [
@@ -10,6 +10,11 @@ fn environment() -> Environment {
         {"feature": {"id": 8, "name": "g"}, "enabled": true, "feature_state_value": "y"},
     ]});
     Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap()
+}
+
+/// What a line brings in.
+fn imported(lines: &[Option<Line>], index: usize) -> &Import {
+    &lines[index].as_ref().unwrap().import
 }
 
 #[test]
@@ -32,9 +37,9 @@ fn what_goes_out_comes_in_again() {
         "django_id": null, "dashboard_alias": "an alias",
     });
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
-    let [(identifier, import)] = read.as_slice() else { panic!("{read:?}") };
-    let command = Command::Import(Box::new(import.clone()));
-    let order = Order::new("k", identifier, command);
+    let [Some(read)] = read.as_slice() else { panic!("{read:?}") };
+    let (identifier, command) = read.clone().into_command();
+    let order = Order::new("k", &identifier, command);
     let mut identity = Identity::default();
     identity.apply(order, Moment { now: 5, random: &|| [1; 16] }).unwrap();
     assert_eq!(render("k", "ada", &identity), line);
@@ -47,7 +52,7 @@ fn features_are_found_by_number_else_by_name() {
             {"feature": {"id": id, "name": name}, "enabled": true, "featurestate_uuid": "00000000-0000-4000-8000-000000000002"},
         ]});
         let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
-        read.first().unwrap().1.overrides.first().unwrap().feature.id
+        imported(&read, 0).overrides.first().unwrap().feature.id
     };
     assert_eq!((id_of(7, "renamed"), id_of(1, "f"), id_of(1, "gone")), (7, 7, 1));
     // The number is another feature's here.
@@ -71,7 +76,7 @@ fn many_features_of_another_origin_take_no_longer_than_one_look_at_the_document(
     let began = Instant::now();
     let read = read_import(&environment, line.as_bytes()).unwrap();
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    let ids: Vec<_> = read[0].1.overrides.iter().map(|state| state.feature.id).collect();
+    let ids: Vec<_> = imported(&read, 0).overrides.iter().map(|state| state.feature.id).collect();
     assert_eq!(ids, (500..1_000).chain(6_000..6_500).collect::<Vec<i64>>());
 }
 
@@ -137,7 +142,7 @@ fn options_keep_their_meaning() {
             "featurestate_uuid": "00000000-0000-4000-8000-000000000002", "multivariate_feature_state_values": values,
         }]});
         let read = read_import(&environment, line.to_string().as_bytes()).unwrap();
-        let state = read.first().unwrap().1.overrides.first().unwrap().clone();
+        let state = imported(&read, 0).overrides.first().unwrap().clone();
         let values = state.multivariate_feature_state_values.iter();
         values.map(|value| value.multivariate_feature_option.id.unwrap()).collect::<Vec<_>>()
     };
@@ -158,14 +163,14 @@ fn a_uuid_is_one_identitys() {
     };
     let taken = json!({"identity_uuid": ["Another identity of this environment has this UUID."]});
     let lines = [line("a", "aa"), line("b", "bb"), line("c", "aa"), line("a", "aa")];
-    assert_eq!(check_uuids(&read(&lines), &[]), Err(json!({"data": [{}, {}, taken, {}]})));
+    assert_eq!(check_uuids(&mut read(&lines), &[]), Err(json!({"data": [{}, {}, taken, {}]})));
     let lines = [line("a", "aa"), line("b", "bb")];
-    assert_eq!(check_uuids(&read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken]})));
+    assert_eq!(check_uuids(&mut read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken]})));
     // Itself.
-    assert_eq!(check_uuids(&read(&lines), &[entry("a", "aa"), entry("b", "bb")]), Ok(()));
+    assert_eq!(check_uuids(&mut read(&lines), &[entry("a", "aa"), entry("b", "bb")]), Ok(()));
     // However it is spelt.
     let lines = [line("a", "AA"), line("b", "aa"), line("c", "Bb")];
-    assert_eq!(check_uuids(&read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken, taken]})));
+    assert_eq!(check_uuids(&mut read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken, taken]})));
 }
 
 #[test]

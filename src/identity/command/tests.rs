@@ -201,6 +201,104 @@ fn an_import_is_what_it_was_elsewhere() {
     assert_eq!(apply(&mut identity, Command::Import(Box::new(import))), Ok(Change::default()));
 }
 
+/// What a line of an import brings.
+fn line(traits: &[(&str, &str)], overrides: &[(i64, &str)]) -> Box<Import> {
+    Box::new(Import {
+        uuid: None,
+        created_date: Some("2020-01-01T00:00:00+00:00".into()),
+        dashboard_alias: None,
+        traits: traits.iter().map(|(key, value)| ((*key).into(), text(value))).collect(),
+        overrides: overrides.iter().map(|(feature, value)| state(*feature, "u", value)).collect(),
+    })
+}
+
+#[test]
+fn another_spelling_adds_what_is_missing_in_whatever_order_it_comes() {
+    let exact = || Command::Import(line(&[("x", "exact")], &[(1, "exact")]));
+    let other = || {
+        let traits = [("x", "other"), ("y", "other"), ("z", "other")];
+        Command::ImportMissing(line(&traits, &[(2, "other"), (1, "other"), (3, "other")]))
+    };
+    // Whatever was there before, and how often whichever comes.
+    for before in [&[][..], &[("x", text("sdk")), ("y", text("sdk")), ("old", text("sdk"))][..]] {
+        for commands in [
+            &[exact(), other()][..],
+            &[other(), exact()][..],
+            &[other(), exact(), other()][..],
+            &[other(), other(), exact(), exact()][..],
+        ] {
+            let mut identity = Identity::default();
+            apply(&mut identity, set(before)).unwrap();
+            for command in commands {
+                apply(&mut identity, command.clone()).unwrap();
+            }
+            let traits: Vec<_> =
+                identity.traits.iter().map(|(key, value)| (&**key, value.python_text())).collect();
+            assert_eq!(traits, [("x", "exact".into()), ("y", "other".into()), ("z", "other".into())]);
+            let overrides = identity.overrides.iter();
+            let overrides: Vec<_> =
+                overrides.map(|state| (state.feature.id, state.feature_state_value.clone())).collect();
+            let expected = [(1, "exact"), (2, "other"), (3, "other")];
+            assert_eq!(overrides, expected.map(|(feature, value)| (feature, value.into())));
+            for command in [exact(), other()] {
+                assert_eq!(apply(&mut identity, command), Ok(Change::default()));
+            }
+        }
+    }
+}
+
+#[test]
+fn another_spelling_that_comes_alone_is_the_identity() {
+    let mut identity = Identity::default();
+    let mut import = line(&[("x", "other")], &[]);
+    import.uuid = Some("there".into());
+    import.dashboard_alias = Some("alias".into());
+    let change = apply(&mut identity, Command::ImportMissing(import.clone())).unwrap();
+    assert!(change.created && change.inherited);
+    assert_eq!(
+        (identity.uuid(), &*identity.details.as_ref().unwrap().created_date),
+        (Some("there"), "2020-01-01T00:00:00+00:00")
+    );
+    // The exact one is later, and is the same then.
+    let mut exact = line(&[], &[]);
+    exact.uuid = Some("here".into());
+    apply(&mut identity, Command::Import(exact)).unwrap();
+    import.dashboard_alias = Some("another".into());
+    assert_eq!(apply(&mut identity, Command::ImportMissing(import)), Ok(Change::default()));
+    assert_eq!((identity.uuid(), identity.traits.len()), (Some("here"), 1));
+    assert_eq!(identity.details.as_ref().unwrap().dashboard_alias, None);
+}
+
+#[test]
+fn what_is_deleted_is_not_inherited_again() {
+    let mut identity = Identity::default();
+    apply(&mut identity, Command::ImportMissing(line(&[("x", "1"), ("y", "2")], &[(1, "a"), (2, "b")])))
+        .unwrap();
+    assert!(apply(&mut identity, set(&[("x", None)])).unwrap().inherited);
+    assert!(apply(&mut identity, Command::DeleteOverrideOf(1)).unwrap().inherited);
+    assert!(!apply(&mut identity, set(&[("y", text("sdk"))])).unwrap().inherited);
+    apply(&mut identity, Command::Import(line(&[], &[]))).unwrap();
+    assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["y"]);
+    assert_eq!(identity.overrides.iter().map(|state| state.feature.id).collect::<Vec<_>>(), [2]);
+    assert!(apply(&mut identity, Command::Erase).unwrap().inherited);
+    assert_eq!(identity.inherited, Inherited::default());
+}
+
+#[test]
+fn what_is_inherited_is_bounded_with_what_is_there() {
+    let long = "x".repeat(MAX_TRAITS_LENGTH - 10);
+    let exact = || Command::Import(line(&[("m", &long)], &[]));
+    let other = || Command::ImportMissing(line(&[("a", "123"), ("b", &"x".repeat(100)), ("c", "456")], &[]));
+    for commands in [[exact(), other()], [other(), exact()]] {
+        let mut identity = Identity::default();
+        for command in commands {
+            apply(&mut identity, command).unwrap();
+        }
+        // What fits.
+        assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["a", "c", "m"]);
+    }
+}
+
 #[test]
 fn identities_of_earlier_versions_get_their_details_when_they_are_written() {
     let mut identity = Identity { exists: true, ..Identity::default() };

@@ -77,10 +77,11 @@ function more(asked, page, list) {
 
 /** Whom nobody has seen yet would get flags, too. */
 function unknown(asked, found) {
-  if (asked.text === "" || /^"|^dashboard_alias:/.test(asked.text)) return [];
-  if (found.some(({ identifier }) => identifier === asked.text)) return [];
-  const button = element("button", { type: "button" }, "What would ", element("code", {}, asked.text), " get?");
-  button.addEventListener("click", () => explain(asked, asked.text));
+  const text = asked.text.trim();
+  if (text === "" || /^"|^dashboard_alias:/.test(text)) return [];
+  if (found.some(({ identifier }) => identifier === text)) return [];
+  const button = element("button", { type: "button" }, "What would ", element("code", {}, text), " get?");
+  button.addEventListener("click", () => explain(asked, text));
   return [element("p", {}, button)];
 }
 
@@ -89,8 +90,15 @@ async function explain({ environment, fail }, identifier) {
   const answer = await ask(path, fail);
   if (answer === null) return;
   const shown = explanation(answer);
-  byId("explanation").replaceChildren(shown);
+  byId("explanation").replaceChildren(...stored(identifier, answer), shown);
   shown.querySelector("h3").focus();
+}
+
+/** A note about an identity of an earlier version, whose name no request reaches. */
+function stored(identifier, answer) {
+  if (answer.identifier === identifier) return [];
+  const text = [" has white space at an end, so requests for it get the flags of ", "."];
+  return [element("p", {}, element("code", {}, identifier), text[0], element("code", {}, answer.identifier), text[1])];
 }
 
 /** The answer to the latest question; null to any other, and where it fails. */
