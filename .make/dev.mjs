@@ -40,8 +40,7 @@ function start() {
 }
 
 async function answers(wrangler) {
-  const deadline = Date.now() + 60_000;
-  while (wrangler.exitCode === null && Date.now() < deadline) {
+  while (wrangler.exitCode === null) {
     try {
       await fetch(`${address}/health/liveness/`);
       return true;

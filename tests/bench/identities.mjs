@@ -17,7 +17,7 @@ const wait = pace(200);
 const SIZES = [...new Set([1_000, 10_000, COUNT].filter((size) => size <= COUNT))];
 
 const ADMIN_KEY_SHA256 = createHash("sha256").update("bench.key").digest("hex");
-const edge = await startEdge({ variables: { ADMIN_KEY_SHA256, LOG_REQUESTS: 0 } });
+const edge = await startEdge({ variables: { ADMIN_KEY_SHA256, LOG_REQUESTS: 0 }, flushable: false });
 const [{ key }] = edge.environments;
 const root = `/api/v1/environments/${key}`;
 const measured = [];

@@ -8,6 +8,8 @@ import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
+import { DEADLINE_MS } from "./deadline.mjs";
+
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** A folder for pictures of pages; none are taken where it is not set. */
 const SCREENSHOTS = process.env.SCREENSHOTS ?? null;
@@ -15,7 +17,7 @@ const SCREENSHOTS = process.env.SCREENSHOTS ?? null;
 /** Starts Chromium. */
 export function startBrowser() {
   // Its own sandbox takes what containers do not give; it only ever sees this worker.
-  return chromium.launch({ executablePath: command(), args: ["--no-sandbox"] });
+  return chromium.launch({ executablePath: command(), args: ["--no-sandbox"], timeout: DEADLINE_MS });
 }
 
 /** Where Chromium is. */
@@ -29,6 +31,8 @@ function command() {
  */
 export async function visit(browser, url, { refusals = false, ...options } = {}) {
   const context = await browser.newContext(options);
+  // For all that is waited for in it.
+  context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();
   const faults = [];
   page.on("console", (message) => {

@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { createFlagsmithInstance } from "@flagsmith/flagsmith/isomorphic";
 import { Flagsmith } from "flagsmith-nodejs";
 
+import { DEADLINE_MS } from "./deadline.mjs";
 import { FIXTURES, RECORDINGS, ROOT, startEdge } from "./harness.mjs";
 
 const QUIET = Object.fromEntries(["info", "warn", "error", "debug", "trace", "fatal"].map((level) => [level, () => {}]));
@@ -145,11 +146,12 @@ async function browser(options) {
 }
 
 function remote() {
-  return new Flagsmith({ environmentKey: environment.key, apiUrl: api, retries: 0, logger: QUIET });
+  return new Flagsmith({ environmentKey: environment.key, apiUrl: api, retries: 0, logger: QUIET, requestTimeoutSeconds: DEADLINE_MS / 1000 });
 }
 
 function local(options = {}) {
-  const common = { environmentKey: serverKey, apiUrl: api, retries: 0, logger: QUIET, environmentRefreshIntervalSeconds: 3600 };
+  const waits = { requestTimeoutSeconds: DEADLINE_MS / 1000, environmentRefreshIntervalSeconds: 3600 };
+  const common = { environmentKey: serverKey, apiUrl: api, retries: 0, logger: QUIET, ...waits };
   return new Flagsmith({ ...common, enableLocalEvaluation: true, ...options });
 }
 

@@ -1,5 +1,16 @@
 // The runtime's configuration, as Cap'n Proto text.
 
+/** The name of the service, and of its socket, that writes a request's path into the log: once to each stream. */
+export const MARKER = "marker";
+const MARKER_SOURCE = `export default {
+  fetch(request) {
+    const { pathname } = new URL(request.url);
+    console.log(pathname);
+    console.error(pathname);
+    return new Response();
+  },
+};`;
+
 /**
  * Workers that run the same modules and share their namespaces of objects, each behind a socket of its own on a port that
  * the system picks. What they fetch may be on loopback and nowhere else.
@@ -13,6 +24,7 @@
  * - `scripts`: [{name, source, classes, objects}], workers of a test's own, each one module; `classes` of objects that it
  *   exports; `objects`: the namespaces that it can call, each of the worker that its `service` names.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
+ * - `marker`: whether there is the service that marks a place in the log.
  */
 export function configuration({
   modules,
@@ -25,8 +37,10 @@ export function configuration({
   objects,
   scripts = [],
   services = [],
+  marker = false,
 }) {
   const names = socketNames(workers);
+  const markers = marker ? [MARKER] : [];
   const date = `compatibilityDate = ${quote(compatibilityDate)}`;
   const all = [
     `(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`,
@@ -39,9 +53,10 @@ export function configuration({
       const bindings = `bindings = ${list(objects.map((object) => objectsBinding(object, null)))}`;
       return `(name = "${name}", worker = (${[module, date, bindings, ...namespaces(classes)].join(", ")}))`;
     }),
+    ...markers.map((name) => `(name = "${name}", worker = (modules = [(name = "index.js", esModule = ${quote(MARKER_SOURCE)})], ${date}))`),
     ...names.map((name) => `(name = "${name}", worker = .${name})`),
   ];
-  const sockets = names.map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`);
+  const sockets = [...names, ...markers].map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`);
   const common = [
     `modules = ${list(modules.map(({ name, kind, file }) => `(name = ${quote(name)}, ${kind} = embed ${quote(file)})`))}`,
     date,

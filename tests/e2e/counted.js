@@ -1,9 +1,19 @@
 // The worker, which logs what an account is billed for: each call of an object when it begins, and when it ends with the
-// rows that it touched and when the object's alarm is due, in milliseconds.
+// rows that it touched and when the object's alarm is due, in milliseconds. It also logs what goes on after an answer.
 
 import entry, * as objects from "./entry.js";
 
-export default entry;
+export default {
+  ...entry,
+  // What a request leaves to be done is a part of it.
+  fetch(request, env, ctx) {
+    const waitUntil = (promise) => {
+      console.log(JSON.stringify({ waiting: true }));
+      ctx.waitUntil(Promise.resolve(promise).finally(() => console.log(JSON.stringify({ waiting: false }))));
+    };
+    return entry.fetch(request, env, new Proxy(ctx, { get: (_, name) => (name === "waitUntil" ? waitUntil : Reflect.get(ctx, name)) }));
+  },
+};
 
 export const IdentityObject = counted("IdentityObject");
 export const DirectoryObject = counted("DirectoryObject");

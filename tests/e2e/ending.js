@@ -7,6 +7,8 @@ import entry from "./entry.js";
 
 export * from "./entry.js";
 
+const { answer, start } = worker.prototype;
+
 export default {
   ...entry,
   fetch(request, env, ctx) {
@@ -16,13 +18,14 @@ export default {
 };
 
 function end(env, ctx) {
+  start();
   const request = {
     get headers() {
       throw new Error("unexpected");
     },
   };
   try {
-    worker.prototype.answer(request, "OPTIONS", "https://worker/api/v1/flags/", null, null, env, ctx);
+    answer(request, "OPTIONS", "https://worker/api/v1/flags/", null, null, null, null, env, ctx, undefined);
   } catch {
     return new Response("ended");
   }

@@ -13,8 +13,7 @@ test("the requests after a panic are answered, and what identities have is still
   const before = await setTrait("first", 1);
   assert.deepEqual(traitsOf(before), { first: 1 });
   for (const name of ["second", "third"]) {
-    const ended = await edge.request({ path: "/", headers: { "X-End": "now" } });
-    assert.equal(ended.text, "ended");
+    await end();
     const flags = await edge.request({ path: "/api/v1/flags/", headers });
     assert.equal(flags.status, 200, edge.log);
     assert.ok(flags.json().length > 0);
@@ -26,10 +25,23 @@ test("the requests after a panic are answered, and what identities have is still
 });
 
 test("an object is the first to be asked after a panic", async () => {
-  await edge.request({ path: "/", headers: { "X-End": "now" } });
+  await end();
   const answers = await Promise.all(["fourth", "fifth", "sixth"].map((name) => setTrait(name, 2)));
   assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200], edge.log);
 });
+
+/** Ends the instance, with all that it remembers. */
+async function end() {
+  assert.notEqual(await lastUpdate(), null);
+  const ended = await edge.request({ path: "/", headers: { "X-End": "now" } });
+  assert.equal(ended.text, "ended");
+  assert.equal(await lastUpdate(), null, "the instance is another");
+}
+
+async function lastUpdate() {
+  const health = await edge.request({ path: "/proxy/health/" });
+  return health.json().last_successful_update;
+}
 
 function setTrait(key, value) {
   const body = JSON.stringify({ identifier: "ada", traits: [{ trait_key: key, trait_value: value }] });

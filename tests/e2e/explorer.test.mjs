@@ -53,9 +53,11 @@ for (const [name, options] of OPTIONS) {
     }));
     assert.equal(scrolls, width, "the page is as wide as the window");
     assert.equal(dark, options.colorScheme === "dark");
-    assert.ok(await page.locator("#chooser").isHidden(), "there is one description");
+    // There is one description.
+    await page.locator("#chooser").waitFor({ state: "hidden" });
     // What is unfolded there is seen too.
     await page.locator('[id$="-listIdentities"] .opblock-summary-control').click();
+    await page.locator('[id$="-listIdentities"] .opblock-body').waitFor();
     await page.locator("section.models button").first().click();
     await requireAccessible(page, name, EXCUSED);
     await picture(page, `explorer-${name.replace(", ", "-")}`);
@@ -125,7 +127,7 @@ test("an origin that shows its description to its own only", async (t) => {
   await page.getByLabel("Administrator’s credential").fill("Token t");
   await page.keyboard.press("Tab");
   await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
-  assert.ok(await page.getByRole("alert").isHidden());
+  await page.getByRole("alert").waitFor({ state: "hidden" });
 });
 
 /** Opens an operation and executes it; resolves to what the page shows of the request and its answer. */

@@ -11,10 +11,13 @@ import { fileURLToPath } from "node:url";
 import workerd from "workerd";
 
 import { readEnvironments } from "../../.make/environments.mjs";
-import { configuration, socketNames } from "./config.mjs";
+import { configuration, MARKER, socketNames } from "./config.mjs";
+import { DEADLINE_MS, eventually } from "./deadline.mjs";
 import { request } from "./http.mjs";
 import { startKv } from "./kv.mjs";
 import { leaks, learn, learnJson, learnVariables } from "./secrets.mjs";
+
+export { becomes, eventually } from "./deadline.mjs";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const FIXTURES = join(ROOT, "fixtures/environments");
@@ -26,7 +29,6 @@ export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordin
 const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
 /** The modules that are not built, the entry first. */
 const ENTRY = ["src/edge/entry.js", "src/edge/metrics.js"];
-const START_TIMEOUT_MS = 30_000;
 
 // A test that is interrupted leaves neither processes nor files.
 const open = new Set();
@@ -41,7 +43,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
  *
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
  * `entry`: a module in tests/ to start from, which imports the worker's as `./entry.js`.
- * `inspector`: whether to listen for DevTools, on `inspectorPort`.
+ * `inspector`: whether to listen for DevTools, on `inspectorPort`. `flushable`: whether `flush` will be used.
  */
 export async function startEdge({
   documents = FIXTURES,
@@ -55,6 +57,7 @@ export async function startEdge({
   scripts,
   services,
   inspector = false,
+  flushable = true,
 } = {}) {
   const { entries, metadata, environments } = readEnvironments(documents);
   [...entries.values()].forEach(learnJson);
@@ -72,6 +75,7 @@ export async function startEdge({
     scripts,
     services,
     inspector,
+    flushable,
   });
   open.add(edge);
   await edge.start();
@@ -82,12 +86,14 @@ class Edge {
   /** The ports of the isolates; `port` is the first. They change with each start. */
   ports = [];
   inspectorPort = null;
-  /** Everything the runtime has written to stdout and stderr, over all starts. */
+  /** Every whole line that the runtime has written to stdout and stderr, over all starts. */
   log = "";
   #child = null;
   #settings;
+  #markerPort = null;
+  #marks = 0;
 
-  constructor({ kv, environments, variables, workers, build, entry, objects, scripts, services, inspector }) {
+  constructor({ kv, environments, variables, workers, build, entry, objects, scripts, services, inspector, flushable }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
@@ -108,7 +114,7 @@ class Edge {
     ].filter(({ file }) => existsSync(join(this.folder, file)));
     const assets = build === BUILD && existsSync(join(BUILD, "assets")) ? join(BUILD, "assets") : null;
     const settings = { modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, assets };
-    this.#settings = { ...settings, workers, objects, scripts, services };
+    this.#settings = { ...settings, workers, objects, scripts, services, marker: flushable };
     this.configure({});
   }
 
@@ -139,10 +145,16 @@ class Edge {
     const inspector = this.inspector ? ["--inspector-addr=127.0.0.1:0"] : [];
     const command = ["serve", "--control-fd=3", ...inspector, join(this.folder, "edge.capnp")];
     this.#child = spawn(workerd.default, command, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => (this.log += text));
-    }
+    for (const stream of [this.#child.stdout, this.#child.stderr]) this.#keep(stream);
     this.ports = await this.#listening(this.#child);
+  }
+
+  /** Resolves once all that has been logged so far is in `log`. Answers do not wait for that, nor does it for requests. */
+  async flush() {
+    const mark = `/mark-${(this.#marks += 1)}`;
+    await request(this.#markerPort, { path: mark });
+    // Once by each of its streams.
+    await eventually(() => this.log.split(`${mark}\n`).length === 3, "the log is here");
   }
 
   /** Lets the runtime finish what it is doing, and ends it. */
@@ -175,6 +187,17 @@ class Edge {
     return request(this.port, options);
   }
 
+  /** Adds to the log line by line, so that no line of the other stream comes between the parts of one. */
+  #keep(stream) {
+    let rest = "";
+    stream.setEncoding("utf8").on("data", (text) => {
+      const end = (rest + text).lastIndexOf("\n") + 1;
+      this.log += (rest + text).slice(0, end);
+      rest = (rest + text).slice(end);
+    });
+    stream.on("end", () => (this.log += rest));
+  }
+
   async #end(signal) {
     const child = this.#child;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
@@ -186,26 +209,23 @@ class Edge {
   /** Resolves to the ports as soon as every socket accepts connections: the runtime reports each of them. */
   async #listening(child) {
     const ports = [];
+    const names = socketNames(this.workers);
+    const sockets = this.#settings.marker ? [...names, MARKER] : names;
+    let heard = 0;
     const ended = once(child, "close").then(() => Promise.reject(new Error(`the runtime ended at once:\n${this.log}`)));
-    const late = timeout(START_TIMEOUT_MS, () => `the runtime does not listen after ${START_TIMEOUT_MS} ms:\n${this.log}`);
+    const late = timeout(DEADLINE_MS, () => `the runtime does not listen after ${DEADLINE_MS} ms:\n${this.log}`);
     const listening = new Promise((resolve) => {
       createInterface({ input: child.stdio[3] }).on("line", (line) => {
         const { event, socket, port } = JSON.parse(line);
         if (event === "listen-inspector") this.inspectorPort = port;
-        if (event === "listen") ports[socketNames(this.workers).indexOf(socket)] = port;
-        if (Object.keys(ports).length === this.workers) resolve(ports);
+        if (event !== "listen") return;
+        if (socket === MARKER) this.#markerPort = port;
+        else ports[names.indexOf(socket)] = port;
+        heard += 1;
+        if (heard === sockets.length) resolve(ports);
       });
     });
     return Promise.race([listening, ended, late]);
-  }
-}
-
-/** Resolves once `condition` holds, asking again until `ms` have passed. */
-export async function eventually(condition, what, ms = 10_000) {
-  const deadline = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`within ${ms} ms it did not happen that ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { connect } from "node:net";
 
+import { DEADLINE_MS } from "./deadline.mjs";
 import { learnRequest } from "./secrets.mjs";
 
 const BODILESS = new Set([204, 304]);
@@ -15,7 +16,7 @@ const BODILESS = new Set([204, 304]);
  * - `body`: string or Buffer. `chunked: true` sends it chunked. `unfinished: true` sends what is given and then
  *   waits with the connection open, so that only a server that does not need the rest can answer.
  */
-export function request(port, { method = "GET", path = "/", headers = {}, body = null, chunked = false, unfinished = false, timeout = 20_000 } = {}) {
+export function request(port, { method = "GET", path = "/", headers = {}, body = null, chunked = false, unfinished = false, timeout = DEADLINE_MS } = {}) {
   learnRequest({ path, headers, body });
   const payload = body === null ? null : Buffer.from(body);
   const head = requestHead(port, method, path, headers, payload, chunked);

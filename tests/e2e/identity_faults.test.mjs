@@ -96,7 +96,7 @@ test("while one shard of the directory fails the rest goes on, and it catches up
   await admin.edge.stop();
   admin.edge.configure({ objects: declared, scripts: [] });
   await admin.edge.start();
-  await eventually(async () => (await admin.list()).length === 2 * names.length, "all are listed", 60_000);
+  await eventually(async () => (await admin.list()).length === 2 * names.length, "all are listed");
 });
 
 function asked(edge) {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { picture, requireAccessible, requireNoSidewaysScrolling, startBrowser, visit } from "./browser.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, TOKEN, startFlagsmith } from "./flagsmith.mjs";
-import { FIXTURES, eventually, startEdge } from "./harness.mjs";
+import { becomes, FIXTURES, eventually, startEdge } from "./harness.mjs";
 
 const HTML = `<img src=x onerror="alert(1)"><b>bold</b>"'&amp;`;
 const WINDOW = { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", refusals: true };
@@ -17,17 +17,16 @@ pageTest("signing in shows how each environment is", {}, async ({ edge, keys, op
   await picture(page, "signed-out");
   await signIn(page);
   const cards = page.locator("#environments > li");
-  assert.equal(await cards.count(), keys.length);
-  await eventually(async () => (await page.locator("#environments .badge").allTextContents()).every((text) => text === "in sync"), "all are in sync");
+  await becomes(() => cards.count(), keys.length);
+  await refreshUntil(page, () => page.locator("#environments .badge").allTextContents(), keys.map(() => "in sync"));
   const card = cards.filter({ hasText: keys[0] });
-  const facts = await definitions(card);
+  const facts = await becomes(() => definitions(card), (facts) => facts["Identities"] === "0", "identities are counted");
   assert.match(facts["Version"], /^\d{13}-[0-9a-f]{16}, published (just now|.* ago)$/);
   assert.match(facts["Last synced"], /ago$|^just now$/);
   assert.equal(facts["Last failure"], "none");
   assert.match(facts["Server keys"], /^\d+, /);
   assert.equal(facts["Published with"], "ORIGIN_API_TOKEN");
-  await eventually(async () => (await definitions(card))["Identities"] === "0", "identities are counted");
-  assert.match(await page.textContent("#worker"), /^Worker \d+\.\d+\.\d+ · \d+ KiB of WebAssembly, \d+ allowed$/);
+  await becomes(() => page.textContent("#worker"), /^Worker \d+\.\d+\.\d+ · \d+ KiB of WebAssembly, \d+ allowed$/);
   await requireAccessible(page, "environments");
   await picture(page, "environments");
 });
@@ -42,15 +41,17 @@ pageTest("the credential is in memory only", {}, async ({ open }) => {
   const secret = (await page.content()).includes(ADMIN_KEY) || (await page.inputValue("#secret")) !== "";
   assert.equal(secret, false, "nothing of it is left in the page");
   await page.reload();
-  assert.ok(await page.isVisible("#sign-in"));
+  await page.locator("#sign-in").waitFor();
   await signIn(page);
   await page.goto("about:blank");
   await page.goBack();
-  assert.ok(await page.isVisible("#sign-in"), "going back does not sign in again");
+  // Going back does not sign in again.
+  await page.locator("#sign-in").waitFor();
   assert.equal(await page.locator("#environments > li").count(), 0);
   await signIn(page);
   await page.click("#sign-out");
-  assert.deepEqual([await page.isVisible("#sign-in"), await page.textContent("#explanation")], [true, ""]);
+  await page.locator("#sign-in").waitFor();
+  await becomes(() => page.textContent("#explanation"), "");
 });
 
 pageTest("an identity is found, and its flags say why they are so", {}, async ({ edge, keys: [key], open }) => {
@@ -60,33 +61,31 @@ pageTest("an identity is found, and its flags say why they are so", {}, async ({
   await signIn(page);
   await searchFor(page, key, "ada");
   const found = page.locator("#results .found button");
-  await eventually(async () => (await found.count()) === 2, "both are found");
+  await becomes(() => found.count(), 2);
   await found.filter({ hasText: "ada@" }).click();
-  await page.waitForSelector("#explanation-title");
-  assert.equal(await page.textContent("#explanation-title"), "ada@example.com");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "explanation-title");
-  assert.match(await page.textContent("table:has-text('loyalty_points')"), /1200number/);
+  await becomes(() => page.textContent("#explanation-title"), "ada@example.com");
+  await becomes(() => focused(page), "explanation-title");
+  await becomes(() => page.textContent("table:has-text('loyalty_points')"), /1200number/);
   const flag = page.locator(".flag", { has: page.getByText("free_shipping_threshold", { exact: true }) });
   assert.match(await flag.locator("summary").textContent(), /on25segment loyalty_members$/);
+  // What is unfolded is drawn after the click.
   await flag.locator("summary").click();
-  const rows = await flag.locator("tbody tr").allTextContents();
-  assert.deepEqual(rows.map((row) => row.replace(/(yes|no)(on|off).*/, "$1")), [
-    "segment big_baskets0no", "segment loyalty_members1yes", "segment benelux2yes", "environment's default" + "yes",
-  ]);
-  assert.match(await flag.locator("tr.wins").textContent(), /loyalty_members.*decides/);
+  const rows = async () => (await flag.locator("tbody tr").allTextContents()).map((row) => row.replace(/(yes|no)(on|off).*/, "$1"));
+  await becomes(rows, ["segment big_baskets0no", "segment loyalty_members1yes", "segment benelux2yes", "environment's default" + "yes"]);
+  await becomes(() => flag.locator("tr.wins").textContent(), /loyalty_members.*decides/);
   const banner = page.locator(".flag", { has: page.getByText("hero_banner", { exact: true }) });
   await banner.locator("summary").click();
-  assert.match(await banner.textContent(), /bucket is \d+(\.\d+)? %, hashed from /);
+  await becomes(() => banner.textContent(), /bucket is \d+(\.\d+)? %, hashed from /);
   const segment = page.locator("details", { has: page.locator("summary", { hasText: "benelux" }) }).last();
   await segment.locator("summary").click();
-  assert.match(await segment.locator("tbody").textContent(), /countryINNL,BE,LUBEyes/);
+  await becomes(() => segment.locator("tbody").textContent(), /countryINNL,BE,LUBEyes/);
   await requireAccessible(page, "an explanation");
   await picture(page, "explanation");
   // Nobody has seen this one.
   await searchFor(page, key, "grace@example.com");
   await page.locator("#results button", { hasText: "What would" }).click();
   await page.waitForSelector("text=has never been seen");
-  assert.match(await page.textContent("table:has-text('hero_banner')"), /at the origin/);
+  await becomes(() => page.textContent("table:has-text('hero_banner')"), /at the origin/);
 });
 
 pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, keys: [key], open }) => {
@@ -95,11 +94,14 @@ pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, k
   await signIn(page);
   await searchFor(page, key, HTML);
   await page.waitForSelector("#explanation-title");
-  for (const summary of await page.locator("details:visible > summary").all()) await summary.click();
-  assert.equal(await page.textContent("#explanation-title"), HTML);
-  assert.equal(await page.textContent("#environments > li:first-child h3"), HTML);
+  for (const details of await page.locator("details:visible").all()) {
+    await details.locator("> summary").click();
+    await details.locator("> .inside").waitFor();
+  }
+  await becomes(() => page.textContent("#explanation-title"), HTML);
+  await becomes(() => page.textContent("#environments > li:first-child h3"), HTML);
   for (const place of [".flag .name", "#explanation table", ".flags:last-child .name"]) {
-    assert.ok((await page.locator(place).allTextContents()).some((text) => text.includes(HTML)), place);
+    await becomes(() => page.locator(place).allTextContents(), (texts) => texts.some((text) => text.includes(HTML)), place);
   }
   assert.equal(await page.locator("main img, main b, main script").count(), 0);
   await requireNoSidewaysScrolling(page, "hostile names");
@@ -110,14 +112,14 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
   const { page } = await open();
   const problem = () => page.textContent("#problem");
   await signIn(page, "two wörds");
-  assert.match(await problem(), /^A credential is one word/);
+  await becomes(problem, /^A credential is one word/);
   await signIn(page, "nobody's");
-  await eventually(async () => /^This credential is not accepted: /.test(await problem()), "401 is told");
-  assert.ok(await page.isVisible("#sign-in"));
-  assert.equal(await page.evaluate(() => document.activeElement.id), "secret");
+  await becomes(problem, /^This credential is not accepted: /);
+  await page.locator("#sign-in").waitFor();
+  await becomes(() => focused(page), "secret");
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"], tag_based_permissions: [] } }));
   await signIn(page, "a-viewer", "Token");
-  await eventually(async () => /^This credential may not do that: /.test(await problem()), "403 is told");
+  await becomes(problem, /^This credential may not do that: /);
   // It may still look at identities, of an environment that it can name.
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"], tag_based_permissions: [] } }));
   await picture(page, "refused");
@@ -131,27 +133,21 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
 
   await flagsmith.origin.down();
   await signIn(page, "somebody", "Token");
-  await eventually(async () => /Try again in \d+ seconds?\.$/.test(await problem()), "503 is told");
+  await becomes(problem, /Try again in \d+ seconds?\.$/);
   // The worker's own key works on, and shows what fails.
   await signIn(page);
-  await eventually(async () => {
-    await page.click("#refresh");
-    return (await page.locator("#environments .badge.bad").count()) > 0;
-  }, "the failing origin is seen");
+  await refreshUntil(page, () => page.locator("#environments .badge.bad").count(), (count) => count > 0);
   const failing = page.locator("#environments > li", { has: page.locator(".badge.bad") }).first();
-  assert.match((await definitions(failing))["Last failure"], /attempts?: .+\.$/);
+  await becomes(async () => (await definitions(failing))["Last failure"], /attempts?: .+\.$/);
   await requireAccessible(page, "failing");
   await picture(page, "failing");
   await flagsmith.origin.up();
-  await eventually(async () => {
-    await page.click("#refresh");
-    return (await page.locator("#environments .badge.good").count()) === 2;
-  }, "it is well again", 30_000);
-  assert.match((await definitions(page.locator("#environments > li").first()))["Last failure"], /It is over\.$/);
+  await refreshUntil(page, () => page.locator("#environments .badge.good").count(), 2);
+  await becomes(async () => (await definitions(page.locator("#environments > li").first()))["Last failure"], /It is over\.$/);
 
   await edge.stop();
   await page.click("#refresh");
-  await eventually(async () => /^The worker cannot be reached/.test(await problem()), "that it is gone is told");
+  await becomes(problem, /^The worker cannot be reached/);
 });
 
 test("without a Flagsmith behind the worker identities are found by client key", async (t) => {
@@ -167,37 +163,35 @@ test("without a Flagsmith behind the worker identities are found by client key",
   const { page, leave } = await visit(browser, `${edge.address}/edge/`, WINDOW);
   await signIn(page);
   const cards = page.locator("#environments > li");
-  assert.equal(await cards.count(), 2);
+  await becomes(() => cards.count(), 2);
   const published = cards.filter({ hasText: key });
   assert.deepEqual([await published.locator("h3").textContent(), await published.locator(".badge").textContent()], [name, "in KV"]);
-  const seen = await definitions(published);
+  const seen = await becomes(() => definitions(published), (seen) => seen.Identities === "1", "identities are counted");
   assert.deepEqual(Object.keys(seen), ["Version", "Changed", "Server keys", "Identities"]);
   assert.match(seen.Version, new RegExp(`^${version}, published .+ ago`));
   assert.equal(seen["Server keys"], "1, none expires");
   // Of what was written without metadata the document tells what it can.
   const unnamed = cards.filter({ hasText: other.key });
-  await eventually(async () => (await unnamed.locator("h3").textContent()) === other.name, "its name is found");
-  const found = await definitions(unnamed);
+  await becomes(() => unnamed.locator("h3").textContent(), other.name);
+  const found = await becomes(() => definitions(unnamed), (found) => found.Identities === "0", "identities are counted");
   assert.equal(found.Version, "not known");
   assert.match(found.Changed, /ago$/);
   assert.match(found["Server keys"], /^1, the first expires in \d+ years$/);
-  assert.equal(await page.locator(`#environment option[value="${other.key}"]`).textContent(), `${other.name} (${other.key})`);
-  await eventually(async () => (await definitions(published)).Identities === "1", "identities are counted");
+  await becomes(() => page.locator(`#environment option[value="${other.key}"]`).textContent(), `${other.name} (${other.key})`);
   await picture(page, "stored");
   edge.kv.pageLength = 1;
   await page.click("#refresh");
-  await eventually(async () => /There are more environments/.test(await page.textContent("#environments")), "that there are more is told");
+  await becomes(() => page.textContent("#environments"), /There are more environments/);
   edge.kv.pageLength = 0;
   await page.click("#refresh");
-  await eventually(async () => /None is published/.test(await page.textContent("#environments")), "that there is none is told");
+  await becomes(() => page.textContent("#environments"), /None is published/);
   await page.fill("#client-key", key);
   await page.fill("#query", "ada@");
   await page.click("#search button.primary");
-  await page.waitForSelector("#explanation-title");
-  assert.equal(await page.textContent("#explanation-title"), "ada@example.com");
+  await becomes(() => page.textContent("#explanation-title"), "ada@example.com");
   await page.fill("#client-key", "no-such-environment");
   await page.click("#search button.primary");
-  await eventually(async () => /No Environment matches/.test(await page.textContent("#problem")), "that there is none is told");
+  await becomes(() => page.textContent("#problem"), /No Environment matches/);
   await requireAccessible(page, "without environments");
   await picture(page, "empty");
   await leave();
@@ -213,11 +207,14 @@ pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) =
     const { page } = await open(options);
     await picture(page, `${name}-signed-out`);
     await signIn(page);
-    await eventually(async () => (await page.locator("#environments .badge.good").count()) === 2, "environments are shown");
+    await refreshUntil(page, () => page.locator("#environments .badge.good").count(), 2);
     await searchFor(page, key, "long");
     await page.waitForSelector("#explanation-title");
-    await page.locator(".flag", { has: page.getByText("hero_banner", { exact: true }) }).locator("summary").click();
+    const banner = page.locator(".flag", { has: page.getByText("hero_banner", { exact: true }) });
+    await banner.locator("summary").click();
+    await banner.locator("table").last().waitFor();
     await requireNoSidewaysScrolling(page, name);
+    await becomes(() => page.textContent("#worker"), /^Worker .*allowed$/);
     const { height } = await page.locator("#worker").boundingBox();
     assert.ok(height < 60, `${name}: what the worker is stands in lines, not in a column of words`);
     await requireAccessible(page, name);
@@ -232,17 +229,17 @@ pageTest("the keyboard is enough", {}, async ({ edge, keys: [key], open }) => {
     for (const key of keys) await page.keyboard.press(key);
   };
   await press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await becomes(() => page.evaluate(() => document.activeElement.className), "skip");
   await press("Enter", "Tab", "Tab");
   await page.keyboard.type(ADMIN_KEY);
   await press("Enter");
   await page.waitForSelector("#environments > li");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "environments-title");
+  await becomes(() => focused(page), "environments-title");
   await page.focus("#query");
   await page.keyboard.type("ada@example.com");
   await press("Enter");
   await page.waitForSelector("#explanation-title");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "explanation-title");
+  await becomes(() => focused(page), "explanation-title");
 });
 
 /** A test of the page of a worker that publishes what a Flagsmith has; at its end nothing may have gone wrong in it. */
@@ -294,6 +291,20 @@ async function searchFor(page, key, text) {
   await page.fill("#query", text);
   await page.click("#search button.primary");
   await page.waitForSelector("#results p");
+}
+
+/** Refreshes the page until what is read of it is as expected. One refresh ends before the next, which would stop it. */
+function refreshUntil(page, read, expected) {
+  return becomes(async () => {
+    await page.click("#refresh");
+    await page.waitForSelector('#signed-in[aria-busy="false"]');
+    return read();
+  }, expected);
+}
+
+/** The id of the element that has the focus. */
+function focused(page) {
+  return page.evaluate(() => document.activeElement.id);
 }
 
 /** What a card says, by its terms. */

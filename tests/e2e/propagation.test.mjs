@@ -5,13 +5,15 @@ import { after, test } from "node:test";
 
 import { documentEntry } from "../../.make/environments.mjs";
 import { set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
-import { eventually, FIXTURES, startEdge } from "./harness.mjs";
+import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 
 const FRESHNESS_SECONDS = 2;
-// An isolate's version may be FRESHNESS_SECONDS old, and is looked at again behind an answer; then there is the origin's
-// answer, which these machines may delay. The table says what was measured.
-const BOUND_MS = FRESHNESS_SECONDS * 1000 + 3_000;
+// An isolate's version may be FRESHNESS_SECONDS old, and the origin is asked for a document, and KV given it, once a second.
+// A change also makes its way: to the environment's object, to the origin, to KV, to the isolate and behind an answer. On
+// this machine each of these steps takes as long as the slowest read of the test at most, however busy it is.
+const PROMISED_MS = 1000 * (FRESHNESS_SECONDS + 1);
+const STEPS = 10;
 const ISOLATES = 3;
 const rows = [];
 after(() => console.table(rows));
@@ -32,10 +34,12 @@ test("100 changes through the worker are seen by every isolate, in order", async
     await pause(100 + Math.random() * 300);
   }
   const seen = await watch.until(1100);
+  const slowest = Math.max(...seen.flat().map(({ took }) => took));
+  const bound = PROMISED_MS + STEPS * slowest;
   seen.forEach((reads, isolate) => {
     const waits = Array.from(writtenAt, ([value, at]) => reads.find((read) => read.value >= value).at - at);
-    rows.push({ what: "100 changes through the worker", isolate, ...summary(waits) });
-    assert.ok(Math.max(...waits) < BOUND_MS, `${Math.max(...waits)} ms`);
+    rows.push({ what: "100 changes through the worker", isolate, ...summary(waits), "slowest read ms": Math.round(slowest) });
+    assert.ok(Math.max(...waits) < bound, `${Math.max(...waits)} ms, with ${slowest} ms for the slowest read`);
   });
 });
 
@@ -54,15 +58,15 @@ test("1,000 changes in 10 s lead to few writes and to the last state", async (t)
     notices.push(request(edge.ports[value % ISOLATES], { method: "POST", path, headers, body }));
   }
   for (const { status, text } of await Promise.all(notices)) assert.equal(status, 202, text);
-  const seconds = (performance.now() - began) / 1000;
   await watch.until(2000);
   const hasLast = () => edge.kv.entries.get(documentEntry(key)).includes('"feature_state_value":2000');
   await eventually(hasLast, "KV has the last state");
+  const seconds = (performance.now() - began) / 1000;
   const written = writes().slice(before);
   const latest = written.filter((entry) => entry === documentEntry(key)).length;
   rows.push({ what: "1,000 changes", seconds: Math.round(seconds), fetches: flagsmith.fetches(key), "writes of the latest": latest });
-  // One a second at most, and what comes after the last change.
-  assert.ok(latest <= seconds + 3, `${latest} writes`);
+  // One a second at most, the first at once.
+  assert.ok(latest <= seconds + 1, `${latest} writes in ${seconds} s`);
   // Each version is written once, beside the latest.
   assert.equal(written.length, 2 * latest);
   assert.equal(new Set(written).size, latest + 1);
@@ -77,7 +81,7 @@ async function started(t) {
   t.after(() => edge.close());
   edge.kv.entries.clear();
   const [key] = flagsmith.environments.keys();
-  await eventually(async () => (await valueAt(edge.port, key)) === 50, "the first document is served");
+  await becomes(async () => (await flags(edge.port, key)).status, 200, "the first document is served");
   await eventually(() => edge.kv.entries.has(documentEntry(key)), "KV has it");
   return { edge, flagsmith, key, watch: watched(edge, key) };
 }
@@ -88,14 +92,16 @@ function watched(edge, key) {
   const seen = edge.ports.map(() => []);
   const readers = edge.ports.map(async (port, isolate) => {
     while (reads) {
+      const began = performance.now();
       const value = await valueAt(port, key);
-      seen[isolate].push({ value, at: performance.now() });
+      const at = performance.now();
+      seen[isolate].push({ value, at, took: at - began });
       await pause(10);
     }
   });
   return {
     async until(last) {
-      await eventually(() => seen.every((reads) => reads.at(-1)?.value === last), `every isolate serves ${last}`, 20_000);
+      await eventually(() => seen.every((reads) => reads.at(-1)?.value === last), `every isolate serves ${last}`);
       reads = false;
       await Promise.all(readers);
       for (const reads of seen) {
@@ -107,8 +113,12 @@ function watched(edge, key) {
   };
 }
 
+function flags(port, key) {
+  return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+}
+
 async function valueAt(port, key) {
-  const response = await request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+  const response = await flags(port, key);
   assert.equal(response.status, 200, response.text);
   return stateOf(response.json()).feature_state_value;
 }

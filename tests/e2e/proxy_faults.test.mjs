@@ -127,6 +127,7 @@ test("an origin: one that does not answer is 504, whatever it has begun", async 
 async function requireFault(edge, status, body) {
   const response = await post(edge);
   assert.deepEqual([response.status, response.json()], [status, body]);
+  await edge.flush();
   const failures = edge.log.split("\n").filter((line) => line.includes('"failure":"origin"'));
   assert.equal(failures.length > 0, true, edge.log);
   assert.doesNotMatch(edge.log, /secret-credential|secret-body/);

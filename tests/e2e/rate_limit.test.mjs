@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { startEdge } from "./harness.mjs";
+import { becomes, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const PLACE = "/api/v1/projects/1/features/";
@@ -42,6 +42,7 @@ limitTest("each credential has its own room", "Limiter", async (edge, origin) =>
     }
   }
   assert.equal(origin.requests.length, 9);
+  await edge.flush();
   const [key] = /[0-9a-f]{64}/.exec(edge.log);
   assert.equal(key, createHash("sha256").update("api-key a.b").digest("hex"));
   assert.doesNotMatch(edge.log, /a\.b/);
@@ -93,13 +94,14 @@ limitTest("the SDK API has no limit", "Limiter", async (edge) => {
   for (let count = 0; count < 5; count += 1) {
     assert.equal((await edge.request({ path: "/api/v1/flags/", headers })).status, 200);
   }
+  await edge.flush();
   assert.doesNotMatch(edge.log, /limited by/);
 });
 
 limitTest("a limiter that fails limits nobody, and is reported", "Broken", async (edge) => {
   const headers = { Authorization: "Token t" };
   for (let count = 0; count < 5; count += 1) assert.equal((await edge.request({ path: PLACE, headers })).status, 200);
-  assert.match(edge.log, /"failure":"rate limiter"/);
+  await becomes(() => edge.log, /"failure":"rate limiter"/);
 });
 
 function limitTest(name, entrypoint, check) {

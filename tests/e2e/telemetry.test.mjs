@@ -22,6 +22,7 @@ test("each request is one point: route, status, environment, where the document 
   origin.on("GET", "/api/v1/projects/", { body: [] });
   const edge = await start(t, { origin, variables: { ADMIN_KEY_SHA256 }, ...METERED });
   const [{ key, serverKeys }] = edge.environments;
+  const first = Date.now();
   const client = { "X-Environment-Key": key };
   const server = { "X-Environment-Key": serverKeys[0].key };
   const admin = { Authorization: `Api-Key ${ADMIN_KEY}` };
@@ -49,7 +50,9 @@ test("each request is one point: route, status, environment, where the document 
     [{ path: "/health/" }, "health 2xx -", 0, ""],
   ];
   for (const [index, [request, expected, objects, environment = key]] of steps.entries()) {
+    const began = Date.now();
     const { status } = await edge.request(request);
+    const took = Date.now() - began;
     await eventually(() => points(edge).length === index + 1, `${expected} is told`);
     const { indexes, blobs, doubles } = points(edge).at(-1);
     const [route, statusClass, ofEnvironment, source] = blobs;
@@ -57,7 +60,8 @@ test("each request is one point: route, status, environment, where the document 
     assert.deepEqual([indexes, ofEnvironment], [[environment], environment], expected);
     const [ofStatus, documentAge, ofObjects, duration] = doubles;
     assert.deepEqual([ofStatus, ofObjects], [status, objects], expected);
-    assert.ok(documentAge >= 0 && documentAge < 60_000 && duration >= 0 && duration < 20_000, JSON.stringify(doubles));
+    // The worker's clock and this one are rounded each for itself.
+    assert.ok(documentAge >= 0 && documentAge <= Date.now() - first + 1 && duration >= 0 && duration <= took + 1, JSON.stringify(doubles));
   }
 });
 
@@ -120,6 +124,7 @@ test("one in so many requests is logged, and by default none", async (t) => {
   for (let count = 0; count < 1000; count += 1) await edge.request({ path: "/version/" });
   for (let count = 0; count < 50; count += 1) await none.request({ path: "/version/" });
   await eventually(() => lines(edge).length > 0, "some are logged");
+  for (const each of [edge, none]) await each.flush();
   // 50 are to be expected; fewer than 10 or more than 120 come once in many million runs.
   assert.ok(lines(edge).length >= 10 && lines(edge).length <= 120, `${lines(edge).length}`);
   assert.equal(lines(none).length, 0);

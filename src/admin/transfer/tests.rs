@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use crate::document::ruleset::Engine;
@@ -60,12 +60,16 @@ fn features_are_found_by_number_else_by_name() {
 }
 
 #[test]
-fn many_features_of_another_origin_take_no_longer_than_one_look_at_the_document() {
+fn many_features_of_another_origin_take_about_one_look_at_the_document() {
     let name = |number: usize| format!("feature_{number}");
     let feature = |number: usize| json!({"feature": {"id": number, "name": name(number)}, "enabled": true, "feature_state_value": "x".repeat(2_000)});
     let features: Vec<_> = (0..1_000).map(feature).collect();
     let document = json!({"api_key": "k", "project": {}, "feature_states": features});
-    let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
+    let text = document.to_string();
+    // The measure: a look for each of them takes a thousand times this, on a busy machine too.
+    let began = Instant::now();
+    let environment = Environment::parse(text.as_bytes(), Engine::V10).unwrap();
+    let look = began.elapsed();
     // Half of them are not there.
     let of = |number: usize| {
         json!({"feature": {"id": number + 5_000, "name": name(number)}, "enabled": true,
@@ -75,7 +79,8 @@ fn many_features_of_another_origin_take_no_longer_than_one_look_at_the_document(
     let line = json!({"identifier": "a", "identity_features": states}).to_string();
     let began = Instant::now();
     let read = read_import(&environment, line.as_bytes()).unwrap();
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let elapsed = began.elapsed();
+    assert!(elapsed < 20 * look, "{elapsed:?} of {look:?}");
     let ids: Vec<_> = imported(&read, 0).overrides.iter().map(|state| state.feature.id).collect();
     assert_eq!(ids, (500..1_000).chain(6_000..6_500).collect::<Vec<i64>>());
 }

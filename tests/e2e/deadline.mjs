@@ -1,0 +1,47 @@
+// How long tests wait for what must happen.
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+
+/**
+ * A test waits this long before it fails. What works takes seconds; on a machine that is busy with others, ten times
+ * that. So this is spent only where something is broken.
+ */
+export const DEADLINE_MS = 120_000;
+const STEP_MS = 20;
+
+/** Resolves once `condition` holds. */
+export async function eventually(condition, what) {
+  const deadline = Date.now() + DEADLINE_MS;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`within ${DEADLINE_MS} ms it did not happen that ${what}`);
+    await delay(STEP_MS);
+  }
+}
+
+/**
+ * Resolves to what `read` gives, once that is as expected: equal to a value, matched by a pattern, or accepted by a
+ * function. Fails with what was read last.
+ */
+export async function becomes(read, expected, what = undefined) {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await read();
+    if (isAsExpected(value, expected)) return value;
+    if (Date.now() <= deadline) await delay(STEP_MS);
+    else if (typeof expected === "function") assert.fail(`${what ?? expected}: ${JSON.stringify(value)}`);
+    else if (expected instanceof RegExp) assert.match(value, expected, what);
+    else assert.deepEqual(value, expected, what);
+  }
+}
+
+function isAsExpected(value, expected) {
+  if (typeof expected === "function") return expected(value);
+  if (expected instanceof RegExp) return expected.test(value);
+  try {
+    assert.deepEqual(value, expected);
+    return true;
+  } catch {
+    return false;
+  }
+}
