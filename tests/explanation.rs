@@ -72,12 +72,12 @@ fn each_condition_says_what_it_met() {
     let segment = |name: &str| named(&explained["segments"], "/name", name).clone();
     assert_eq!(
         segment("loyalty_members"),
-        json!({"id": 301, "name": "loyalty_members", "matches": false, "rules": [{
+        json!({"id": 301, "name": "loyalty_members", "matches": false, "exhausted": false, "rules": [{
             "type": "ALL", "holds": false, "conditions": [], "rules": [{
                 "type": "ALL", "holds": false, "rules": [], "conditions": [{
                     // A text that looks like a number is one.
                     "property": "loyalty_points", "operator": "GREATER_THAN_INCLUSIVE", "value": "1000",
-                    "met": "999", "percentage": null, "holds": false,
+                    "met": "999", "percentage": null, "holds": false, "exhausted": false,
                 }],
             }],
         }]})

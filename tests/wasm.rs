@@ -24,6 +24,11 @@ fn our_cases_of_engine_11() {
     assert!(run(&ENGINE_11, Engine::V11) > 10);
 }
 
+#[wasm_bindgen_test]
+fn budgets_come_to_the_same_verdicts() {
+    support::budget::check_cases();
+}
+
 fn run(folder: &Dir<'_>, engine: Engine) -> usize {
     let mut failures = Vec::new();
     for file in folder.files() {

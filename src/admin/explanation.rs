@@ -149,6 +149,7 @@ fn segments<'a>(environment: &'a Environment, explanation: &mut Explanation<'a>)
             ("id", metadata.get("id").cloned().into()),
             ("name", (&*segment.name).into()),
             ("matches", explanation.evaluation.segments.contains(&id).into()),
+            ("exhausted", (explanation.evaluation.exhausted == Some(id)).into()),
             ("rules", rules(&segment.rules, explanation, &written).into()),
         ])
     };
@@ -173,6 +174,7 @@ fn rules<'a>(
                 ("met", judgement.value.map(shortened).into()),
                 ("percentage", judgement.percentage.into()),
                 ("holds", judgement.holds.into()),
+                ("exhausted", judgement.exhausted.into()),
             ]));
         }
         explained.push(object(vec![

@@ -194,7 +194,7 @@ fn evaluated<'e>(
             }
             None => Response::error(&Error::FeatureNotFound),
         };
-        return response.updated_at(environment);
+        return response.updated_at(environment).exhausted(evaluation.exhausted);
     }
     let mut body = Vec::with_capacity(environment.flags.list(key).len() * 5 / 4 + 256);
     body.extend_from_slice(br#"{"identifier":"#);
@@ -214,7 +214,7 @@ fn evaluated<'e>(
     }
     without_comma(&mut body);
     body.extend_from_slice(b"]}");
-    Response::json(body).updated_at(environment)
+    Response::json(body).updated_at(environment).exhausted(evaluation.exhausted)
 }
 
 /// Stored traits with those of the request over them.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS};
 use super::route::Route;
 use crate::document::Environment;
+use crate::document::ruleset::SegmentId;
 
 /// An answer to a request; it may borrow from the environment that it was made of.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Response<'e> {
     common: Option<Common>,
     /// Empty for none.
     pub body: Cow<'e, [u8]>,
+    /// The segment that spent the evaluation's budget, for the log.
+    pub exhausted: Option<SegmentId>,
 }
 
 const STALE_SECONDS: &str = "x-edge-stale-seconds";
@@ -43,7 +46,8 @@ impl<'e> Response<'e> {
 
     /// An answer without a body.
     pub fn empty(status: u16) -> Response<'e> {
-        Response { status, headers: Vec::with_capacity(MAX_HEADERS), common: None, body: Cow::default() }
+        let headers = Vec::with_capacity(MAX_HEADERS);
+        Response { status, headers, common: None, body: Cow::default(), exhausted: None }
     }
 
     /// An error's answer.
@@ -76,6 +80,13 @@ impl<'e> Response<'e> {
         if let Some(updated_at) = &environment.updated_at {
             self.headers.push(("x-flagsmith-document-updated-at", (&*updated_at.seconds).into()));
         }
+        self
+    }
+
+    /// Notes the segment that spent the evaluation's budget, if any did.
+    #[must_use]
+    pub fn exhausted(mut self, segment: Option<SegmentId>) -> Response<'e> {
+        self.exhausted = segment;
         self
     }
 

@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
+use super::budget::Budget;
 use super::json::Json;
 use super::pattern::Pattern;
 use super::python::{self, Integer};
@@ -82,10 +83,13 @@ pub struct LazyPattern {
 }
 
 impl LazyPattern {
-    /// Whether the pattern matches at the start of `text`; an invalid one does not.
-    pub fn matches(&self, text: &str) -> bool {
-        let compiled = self.compiled.get_or_init(|| Pattern::new(&self.source));
-        compiled.as_ref().is_some_and(|pattern| pattern.matches(text))
+    /// True if the pattern matches at the start of `text`; an invalid one does not. `None` if that takes more than is
+    /// left of the budget.
+    pub fn matches(&self, text: &str, budget: &mut Budget) -> Option<bool> {
+        match self.compiled.get_or_init(|| Pattern::new(&self.source)) {
+            Some(pattern) => pattern.matches(text, budget),
+            None => Some(false),
+        }
     }
 }
 

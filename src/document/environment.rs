@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
+use super::budget::MAX_STEPS;
 use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
 use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
@@ -12,7 +13,7 @@ use super::fault::Fault;
 use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, lacks_numbers};
 use super::normalize_identifier;
-use super::ruleset::{Engine, FeatureId, Override, Ruleset};
+use super::ruleset::{Engine, FeatureId, Override, Ruleset, SegmentId};
 use super::schema;
 use super::sdk_document::sdk_document;
 use super::timestamp::Timestamp;
@@ -188,6 +189,17 @@ impl Environment {
         // Besides the document itself its compiled form, and its values once more where a query looks through them.
         let factor = if self.ruleset.context.is_some() { 10 } else { 4 };
         self.document.len() * factor
+    }
+
+    /// The fault of a segment whose conditions take more steps than an evaluation has.
+    pub fn exhaustion(&self, segment: SegmentId) -> String {
+        let metadata =
+            self.ruleset.segments.get(segment).map_or("", |segment| self.ruleset.json(segment.metadata));
+        let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
+        let id = metadata.get("id").unwrap_or(&Value::Null);
+        format!(
+            "the conditions of segment {id} need more than the {MAX_STEPS} steps of an evaluation; those that need more do not hold"
+        )
     }
 
     /// The document as SDKs get it.

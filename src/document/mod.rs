@@ -2,6 +2,7 @@
 //!
 //! Parsing finds every fault, so that nothing after it can fail.
 
+pub mod budget;
 mod builder;
 mod compressed;
 pub mod condition;
@@ -15,6 +16,7 @@ mod flags;
 mod identifier;
 pub mod identity_overrides;
 pub mod json;
+pub mod json_path;
 pub mod pattern;
 pub mod property;
 pub mod python;

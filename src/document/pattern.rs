@@ -15,7 +15,7 @@
 //!   Python compares some of them without folding them.
 //! - A group keeps its value when an attempt inside a possessive repeat such as `(?:(a?b)|)*+`
 //!   fails; Python can lose track of it and then even raises an error.
-//! - A match that takes too many steps is none, where Python would go on.
+//! - A match that takes more steps than are left of its evaluation's is none, where Python would go on.
 
 mod chars;
 mod machine;
@@ -23,6 +23,7 @@ mod program;
 mod syntax;
 mod tree;
 
+use super::budget::Budget;
 use machine::Machine;
 use program::Program;
 
@@ -41,10 +42,19 @@ impl Pattern {
         Some(Pattern { program })
     }
 
-    /// Whether the pattern matches at the start of `text`; false when that takes too long to tell.
-    pub fn matches(&self, text: &str) -> bool {
+    /// True if the pattern matches at the start of `text`; `None` if that takes more than is left of the budget.
+    pub fn matches(&self, text: &str, budget: &mut Budget) -> Option<bool> {
+        // A text of characters and the machine's cells are made for each match.
+        budget.take_text(text.len())?;
+        budget.take(self.program.slots / 16)?;
         let text: Vec<char> = text.chars().collect();
-        Machine::new(&self.program, &text).run()
+        match Machine::new(&self.program, &text, budget.left()).run() {
+            Some((matches, steps)) => budget.take(steps).map(|()| matches),
+            None => {
+                budget.give_up();
+                None
+            }
+        }
     }
 }
 

@@ -63,7 +63,9 @@ async fn answer_or_fail(
     let body = if takes_body { body::read(incoming, MAX_BODY_LENGTH).await? } else { Vec::new() };
     let request = Request { method, query: &incoming.query, header: &header, body: &body, random: &random };
     let action = edge_identities::read(environment, address.route, &request)?;
-    act(env, environment, action).await
+    let response = act(env, environment, action).await?;
+    loaded.environment.log_exhausted(response.exhausted);
+    Ok(response)
 }
 
 async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Response<'static>, Error> {

@@ -162,6 +162,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
                 Err(error) => Err(error),
             };
             let response = response.unwrap_or_else(|error| Response::error(&error));
+            loaded.environment.log_exhausted(response.exhausted);
             finish(response.stale(loaded.stale_seconds))
         }
     }

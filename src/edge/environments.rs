@@ -19,6 +19,7 @@ use super::records::{Family, Place, Reading, Record};
 use super::respond::Prepared;
 use super::{kv, publishing};
 use crate::api::{EnvironmentKey, Error, Fixed};
+use crate::document::ruleset::SegmentId;
 use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json};
 use crate::memory::{Ages, Memory};
 use crate::publish::{Announcement, Version};
@@ -40,6 +41,8 @@ pub struct Served {
     /// Compiled.
     pub environment: Environment,
     fixed: [[OnceCell<Prepared>; Fixed::COUNT]; 2],
+    /// Segments that have been logged for spending an evaluation's budget.
+    exhausted: RefCell<Vec<SegmentId>>,
 }
 
 impl Served {
@@ -50,6 +53,17 @@ impl Served {
             let _ = prepared.set(Prepared::new(&fixed.response(&self.environment, key)).ok()?);
         }
         prepared.get().map(Prepared::respond)
+    }
+
+    /// Logs the segment that spent an evaluation's budget, once for this version of the document.
+    pub fn log_exhausted(&self, segment: Option<SegmentId>) {
+        let Some(segment) = segment else { return };
+        let mut logged = self.exhausted.borrow_mut();
+        if !logged.contains(&segment) {
+            logged.push(segment);
+            let cause = self.environment.exhaustion(segment);
+            Failure::new(Source::Evaluation, cause).log(Some(self.environment.key()));
+        }
     }
 }
 
@@ -235,7 +249,7 @@ impl Family for Rc<Served> {
                 "environment document: api_key: is another environment's",
             ));
         }
-        Ok(Rc::new(Served { environment, fixed: Default::default() }))
+        Ok(Rc::new(Served { environment, fixed: Default::default(), exhausted: RefCell::default() }))
     }
 
     fn memory_length(&self) -> usize {

@@ -31,6 +31,8 @@ pub enum Source {
     Settings,
     /// What is stored is not what it should be.
     Stored,
+    /// An environment's conditions.
+    Evaluation,
 }
 
 /// A failure and its cause; the cause names no key, identifier or value of a client's.
@@ -63,6 +65,7 @@ impl Failure {
             Source::Metrics => "metrics",
             Source::Settings => "settings",
             Source::Stored => "stored value",
+            Source::Evaluation => "evaluation",
         };
         Line::Failure { failure, cause: &self.cause, environment }.write();
     }

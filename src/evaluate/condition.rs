@@ -4,19 +4,26 @@ use std::cmp::Ordering;
 
 use super::hash::percentage;
 use super::value::Value;
+use crate::document::budget::Budget;
 use crate::document::condition::{Comparison, Operand, Test};
 
-/// Whether a value passes a condition's test. An unset value passes only IS_NOT_SET.
-pub fn passes(test: &Test, value: Option<&Value<'_>>) -> bool {
-    let Some(value) = value else { return matches!(test, Test::IsNotSet) };
-    match test {
+/// True if a value passes a condition's test; an unset one passes only IS_NOT_SET. `None` if telling takes more than is
+/// left of the budget.
+///
+/// Operators that read the whole of a value, however short their operand is, take steps for its length.
+pub fn passes(test: &Test, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
+    let Some(value) = value else { return Some(matches!(test, Test::IsNotSet)) };
+    if reads_whole_value(test) {
+        budget.take_text(value.length())?;
+    }
+    Some(match test {
         Test::IsSet => true,
         Test::IsNotSet | Test::Never => false,
         Test::Compare(comparison, operand) => compares(*comparison, value, operand),
         Test::Contains(part) => matches!(value, Value::Text(text) if text.contains(&**part)),
         Test::ContainsVersionPart(part) => matches!(value, Value::Text(text) if has_version_part(text, part)),
         Test::NotContains(part) => matches!(value, Value::Text(text) if !text.contains(&**part)),
-        Test::Regex(pattern) => pattern.matches(&value.python_text()),
+        Test::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
         Test::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
         Test::In(members) => match value {
             // A float or a boolean is no text, so it is never among texts.
@@ -27,6 +34,16 @@ pub fn passes(test: &Test, value: Option<&Value<'_>>) -> bool {
         Test::PercentageSplit(_, limit) => {
             limit.zip(split_percentage(test, value)).is_some_and(|(limit, percentage)| percentage <= limit)
         }
+    })
+}
+
+#[inline]
+fn reads_whole_value(test: &Test) -> bool {
+    match test {
+        Test::IsSet | Test::IsNotSet | Test::Never => false,
+        // No further than the operand goes.
+        Test::Compare(_, operand) => operand.version.is_some(),
+        _ => true,
     }
 }
 
@@ -105,6 +122,10 @@ mod tests {
         Value::Text(value.into())
     }
 
+    fn judge(test: &Test, value: Option<&Value<'_>>) -> bool {
+        passes(test, value, &mut Budget::default()).unwrap()
+    }
+
     #[test]
     fn operators_answer_as_the_reference() {
         let (yes, no) = (Value::Bool(true), Value::Bool(false));
@@ -164,7 +185,7 @@ mod tests {
             ("SOUNDS_LIKE", "x", &text("x"), false),
         ] {
             let test = Test::new(operator, condition::Value::Text(operand), "7");
-            assert_eq!(passes(&test, Some(value)), expected, "{value:?} {operator} {operand:?}");
+            assert_eq!(judge(&test, Some(value)), expected, "{value:?} {operator} {operand:?}");
         }
     }
 
@@ -181,7 +202,7 @@ mod tests {
             ("IS_SET", int(1), true),
         ] {
             let test = Test::new(operator, condition::Value::Null, "7");
-            assert_eq!(passes(&test, Some(&value)), expected, "{value:?} {operator}");
+            assert_eq!(judge(&test, Some(&value)), expected, "{value:?} {operator}");
         }
     }
 
@@ -190,8 +211,8 @@ mod tests {
         for operator in
             ["EQUAL", "NOT_EQUAL", "CONTAINS", "NOT_CONTAINS", "IN", "REGEX", "IS_SET", "PERCENTAGE_SPLIT"]
         {
-            assert!(!passes(&Test::new(operator, condition::Value::Text(""), "7"), None), "{operator}");
+            assert!(!judge(&Test::new(operator, condition::Value::Text(""), "7"), None), "{operator}");
         }
-        assert!(passes(&Test::IsNotSet, None));
+        assert!(judge(&Test::IsNotSet, None));
     }
 }

@@ -1,27 +1,52 @@
-//! One evaluation's tables: each property is looked up, and each condition judged, at most once.
+//! One evaluation's tables: each property is looked up, and each condition judged, at most once, within one budget.
 
 use std::borrow::Cow;
 
 use super::condition::passes;
 use super::flag_dependencies::FlagDependencies;
+use super::json_path::{self, Context};
 use super::value::Value;
 use super::{Decision, IdentityContext};
+use crate::document::budget::Budget;
 use crate::document::property::{Property, Target};
 use crate::document::ruleset::{
-    ConditionId, Engine, FeatureId, PropertyId, Quantifier, Rule, Ruleset, Segment,
+    ConditionId, Engine, FeatureId, PropertyId, Quantifier, Rule, Ruleset, Segment, SegmentId,
 };
-use crate::identity::TraitValue;
 
 pub struct Evaluator<'a> {
     pub(super) ruleset: &'a Ruleset,
     pub(super) identity: Option<IdentityContext<'a>>,
-    /// By property: not looked up yet, or its value, which may be unset.
-    values: Vec<Option<Option<Value<'a>>>>,
-    /// By condition: not judged yet, or the verdict.
-    verdicts: Vec<Option<bool>>,
-    /// The context for JSONPath queries, made when the first one asks.
-    context: Option<serde_json::Value>,
-    pub(super) dependencies: FlagDependencies,
+    /// By property.
+    values: Vec<LookedUp<'a>>,
+    /// By condition.
+    verdicts: Vec<Verdict>,
+    pub(super) budget: Budget,
+    /// The segment that the budget was spent on.
+    pub(super) exhausted: Option<SegmentId>,
+    pub(super) dependencies: FlagDependencies<'a>,
+}
+
+/// What is known of a property.
+#[derive(Clone)]
+enum LookedUp<'a> {
+    NotYet,
+    /// The value, which may be unset.
+    Found(Option<Value<'a>>),
+    /// The budget was spent on it, or before it.
+    Exhausted,
+}
+
+/// What is known of a condition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has not been judged yet.
+    Open,
+    /// It holds.
+    Holds,
+    /// It does not hold.
+    Fails,
+    /// It counts as one that does not hold: the budget was spent on it, or before it.
+    Exhausted,
 }
 
 impl<'a> Evaluator<'a> {
@@ -29,18 +54,22 @@ impl<'a> Evaluator<'a> {
         Evaluator {
             ruleset,
             identity,
-            values: vec![None; ruleset.properties.len()],
-            verdicts: vec![None; ruleset.conditions.len()],
-            context: None,
+            values: vec![LookedUp::NotYet; ruleset.properties.len()],
+            verdicts: vec![Verdict::Open; ruleset.conditions.len()],
+            budget: Budget::default(),
+            exhausted: None,
             dependencies: FlagDependencies::default(),
         }
     }
 
     /// Whether the context is in a segment. False too where that could only be told by cutting a circle of flag
     /// dependencies.
-    pub fn is_in_segment(&mut self, segment: &'a Segment) -> bool {
+    pub fn is_in_segment(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
         let cuts = self.dependencies.cuts;
         let matches = !segment.rules.is_empty() && segment.rules.iter().all(|rule| self.rule_holds(rule));
+        if self.budget.is_spent() {
+            self.exhausted = self.exhausted.or(Some(id));
+        }
         matches && self.dependencies.cuts == cuts
     }
 
@@ -59,6 +88,10 @@ impl<'a> Evaluator<'a> {
     /// A rule asks its conditions and its sub-rules separately; an empty side is satisfied.
     pub fn rule_holds(&mut self, rule: &'a Rule) -> bool {
         let conditions = &rule.conditions;
+        // What a circle of flags rests on is judged over and over.
+        if self.dependencies.is_resolving() && self.budget.take(1 + conditions.len()).is_none() {
+            return false;
+        }
         let conditions_hold =
             conditions.is_empty() || quantify(rule.quantifier, conditions, |&id| self.condition_holds(id));
         // flag-engine 11 judges both sides always, and so finds circles that one side alone does not show.
@@ -73,28 +106,43 @@ impl<'a> Evaluator<'a> {
     #[inline(always)]
     pub fn condition_holds(&mut self, id: ConditionId) -> bool {
         match self.verdicts.get(id) {
-            Some(Some(verdict)) => *verdict,
-            _ => self.judge(id),
+            None | Some(Verdict::Open) => self.judge(id),
+            Some(verdict) => *verdict == Verdict::Holds,
         }
     }
 
     fn judge(&mut self, id: ConditionId) -> bool {
         let Some(condition) = self.ruleset.conditions.get(id) else { return false };
         self.look_up(condition.property);
-        let value = self.values.get(condition.property).and_then(Option::as_ref).and_then(Option::as_ref);
-        let verdict = passes(&condition.test, value);
+        let passed = match self.values.get(condition.property) {
+            Some(LookedUp::Found(value)) => passes(&condition.test, value.as_ref(), &mut self.budget),
+            _ => None,
+        };
+        let verdict = match passed {
+            Some(true) => Verdict::Holds,
+            Some(false) => Verdict::Fails,
+            None => Verdict::Exhausted,
+        };
         // What a flag is may still be being found out, so nothing that reads flags is kept.
-        let reads_flag = self.reads_flag(condition.property);
-        if let Some(slot) = self.verdicts.get_mut(id).filter(|_| !reads_flag) {
-            *slot = Some(verdict);
+        let stays = passed.is_none() || !self.reads_flag(condition.property);
+        if let Some(slot) = self.verdicts.get_mut(id).filter(|_| stays) {
+            *slot = verdict;
         }
-        verdict
+        verdict == Verdict::Holds
+    }
+
+    /// True for a condition that counts as one that does not hold because the budget was spent.
+    pub fn is_exhausted(&self, id: ConditionId) -> bool {
+        self.verdicts.get(id) == Some(&Verdict::Exhausted)
     }
 
     /// The value that a condition met when it was judged; `None` for an unset one.
     pub fn value_met(&self, id: ConditionId) -> Option<&Value<'a>> {
         let condition = self.ruleset.conditions.get(id)?;
-        self.values.get(condition.property)?.as_ref()?.as_ref()
+        match self.values.get(condition.property)? {
+            LookedUp::Found(value) => value.as_ref(),
+            LookedUp::NotYet | LookedUp::Exhausted => None,
+        }
     }
 
     fn reads_flag(&self, id: PropertyId) -> bool {
@@ -102,44 +150,46 @@ impl<'a> Evaluator<'a> {
     }
 
     fn look_up(&mut self, id: PropertyId) {
-        let known = self.values.get(id).is_some_and(Option::is_some);
+        let known = !matches!(self.values.get(id), None | Some(LookedUp::NotYet));
         if known && !self.reads_flag(id) {
             return;
         }
-        let value = self.ruleset.properties.get(id).and_then(|property| self.value(property));
+        let Some(property) = self.ruleset.properties.get(id) else { return };
+        let value = self.value(property).map_or(LookedUp::Exhausted, LookedUp::Found);
         if let Some(slot) = self.values.get_mut(id) {
-            *slot = Some(value);
+            *slot = value;
         }
     }
 
-    fn value(&mut self, property: &'a Property) -> Option<Value<'a>> {
-        match property {
+    /// The value of a property, which may be unset; `None` if the budget is spent.
+    fn value(&mut self, property: &'a Property) -> Option<Option<Value<'a>>> {
+        Some(match property {
             Property::Trait(name) => self.trait_value(name),
             // Hashed as it is: an identity's key is not coerced.
             Property::IdentityKey => self.identity.map(|identity| Value::Text(Cow::Borrowed(identity.key))),
             Property::Path(name, target) => match self.trait_value(name) {
                 Some(value) => Some(value),
-                None => self.target_value(target),
+                None => return self.target_value(target),
             },
-        }
+        })
     }
 
-    fn target_value(&mut self, target: &'a Target) -> Option<Value<'a>> {
-        let coerced = |text: &'a str| Some(Value::from_text(Cow::Borrowed(text)));
-        match target {
-            Target::Identifier => coerced(self.identity?.identifier),
-            Target::IdentityKey => coerced(self.identity?.key),
+    fn target_value(&mut self, target: &'a Target) -> Option<Option<Value<'a>>> {
+        let identity = self.identity;
+        let coerced = |text: Option<&'a str>| text.map(|text| Value::from_text(Cow::Borrowed(text)));
+        Some(match target {
+            Target::Identifier => coerced(identity.map(|identity| identity.identifier)),
+            Target::IdentityKey => coerced(identity.map(|identity| identity.key)),
             Target::Trait(name) => self.trait_value(name),
-            Target::EnvironmentKey => coerced(&self.ruleset.environment_key),
-            Target::EnvironmentName => coerced(self.ruleset.environment_name.as_deref()?),
+            Target::EnvironmentKey => coerced(Some(&self.ruleset.environment_key)),
+            Target::EnvironmentName => coerced(self.ruleset.environment_name.as_deref()),
             Target::Flag(..) if self.ruleset.engine == Engine::V10 => None,
             Target::Flag(feature, field) => self.flag_value(feature, *field),
             Target::Query(query) => {
-                let context = self.context.get_or_insert_with(|| whole_context(self.ruleset, self.identity));
-                let node = query.query(context).first()?;
-                Value::from_json(node)
+                let context = Context::new(self.ruleset.context.as_ref(), identity);
+                return json_path::first(query, context, &mut self.budget);
             }
-        }
+        })
     }
 
     fn trait_value(&self, name: &str) -> Option<Value<'a>> {
@@ -157,19 +207,4 @@ fn quantify<'r, T>(quantifier: Quantifier, parts: &'r [T], mut holds: impl FnMut
         }
     }
     !matches!(quantifier, Quantifier::Any)
-}
-
-/// The context that queries run on (contract §C.0): the environment's part and, where that is not there already,
-/// the identity.
-fn whole_context(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> serde_json::Value {
-    let mut context = ruleset.context.clone().unwrap_or_default();
-    if let (Some(identity), false) = (identity, context.contains_key("identity")) {
-        let value = |value: &TraitValue| serde_json::to_value(value).unwrap_or_default();
-        let traits = identity.traits.iter().map(|(key, trait_value)| (key.to_string(), value(trait_value)));
-        let traits: serde_json::Map<_, _> = traits.collect();
-        let identity =
-            serde_json::json!({"identifier": identity.identifier, "key": identity.key, "traits": traits});
-        context.insert("identity".to_owned(), identity);
-    }
-    serde_json::Value::Object(context)
 }

@@ -1,10 +1,11 @@
 //! An evaluation with what it rests on: each condition and each rule by itself, for people who ask why.
 //!
-//! Beside [`evaluate`], which stops where the rest decides nothing; so answers to SDKs pay nothing for it.
+//! Goes on where [`super::evaluate`] stops since the rest decides nothing; so answers to SDKs pay nothing for it.
 
 use super::condition::split_percentage;
 use super::evaluator::Evaluator;
-use super::{Evaluation, IdentityContext, evaluate};
+use super::{Evaluation, IdentityContext, evaluate_with};
+use crate::document::budget::Budget;
 use crate::document::ruleset::{ConditionId, Rule, Ruleset};
 
 /// An evaluation that can be asked about its conditions.
@@ -20,6 +21,8 @@ pub struct Explanation<'a> {
 pub struct Judgement {
     /// Whether it holds.
     pub holds: bool,
+    /// True for one that counts as one that does not hold because the budget was spent.
+    pub exhausted: bool,
     /// The value that it met, as Python writes it; `None` for an unset one.
     pub value: Option<String>,
     /// The percentage that the value falls into; only PERCENTAGE_SPLIT asks for it.
@@ -27,9 +30,13 @@ pub struct Judgement {
 }
 
 impl<'a> Explanation<'a> {
-    /// Evaluates, and is ready to say why.
+    /// Evaluates, and is ready to say why. Conditions that the evaluation did not judge have a budget of their own, so
+    /// that those that it did judge keep their verdicts.
     pub fn new(ruleset: &'a Ruleset, identity: Option<IdentityContext<'a>>) -> Explanation<'a> {
-        Explanation { evaluation: evaluate(ruleset, identity), evaluator: Evaluator::new(ruleset, identity) }
+        let mut evaluator = Evaluator::new(ruleset, identity);
+        let evaluation = evaluate_with(&mut evaluator);
+        evaluator.budget = Budget::default();
+        Explanation { evaluation, evaluator }
     }
 
     /// What a condition comes to.
@@ -38,7 +45,8 @@ impl<'a> Explanation<'a> {
         let value = self.evaluator.value_met(id);
         let test = self.evaluator.ruleset.conditions.get(id).map(|condition| &condition.test);
         let percentage = test.zip(value).and_then(|(test, value)| split_percentage(test, value));
-        Judgement { holds, value: value.map(|value| value.python_text().into_owned()), percentage }
+        let exhausted = self.evaluator.is_exhausted(id);
+        Judgement { holds, exhausted, value: value.map(|value| value.python_text().into_owned()), percentage }
     }
 
     /// Whether a rule holds.

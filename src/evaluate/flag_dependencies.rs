@@ -10,7 +10,7 @@ use super::evaluator::Evaluator;
 use super::value::Value;
 use super::{Decision, Held, Outcome, Source, hold, outcome, override_for, reason, state_of};
 use crate::document::property::FlagField;
-use crate::document::ruleset::{FeatureId, Segment, SegmentId};
+use crate::document::ruleset::{FeatureId, Override, Ruleset, Segment, SegmentId};
 
 /// The deepest chain of dependencies that is followed; a longer one counts as a circle.
 const MAX_CHAIN: usize = 100;
@@ -21,7 +21,9 @@ const MAX_CUTS: usize = 1_000;
 
 /// What one evaluation has found out about flags that conditions read.
 #[derive(Default)]
-pub struct FlagDependencies {
+pub struct FlagDependencies<'a> {
+    /// Made when the first flag is read.
+    index: Option<Index<'a>>,
     /// Flags that were read, and what they came to.
     pub resolved: HashMap<FeatureId, Decision>,
     /// Features in a circle.
@@ -34,10 +36,41 @@ pub struct FlagDependencies {
     resolving: Vec<FeatureId>,
 }
 
+/// A ruleset by its features.
+struct Index<'a> {
+    names: HashMap<&'a str, FeatureId>,
+    /// The overrides of each feature, in the order of their segments.
+    overrides: Vec<Vec<(SegmentId, &'a Override)>>,
+}
+
+impl<'a> Index<'a> {
+    fn new(ruleset: &'a Ruleset) -> Index<'a> {
+        let names = ruleset.features.iter().enumerate().map(|(id, feature)| (&*feature.name, id));
+        let mut overrides = vec![Vec::new(); ruleset.features.len()];
+        for (id, segment) in ruleset.segments.iter().enumerate() {
+            for change in &segment.overrides {
+                let feature = ruleset.states.get(change.state).map(|state| state.feature);
+                if let Some(list) = feature.and_then(|feature| overrides.get_mut(feature)) {
+                    list.push((id, change));
+                }
+            }
+        }
+        Index { names: names.collect(), overrides }
+    }
+}
+
+impl FlagDependencies<'_> {
+    /// True while a flag is being resolved.
+    #[inline]
+    pub fn is_resolving(&self) -> bool {
+        !self.resolving.is_empty()
+    }
+}
+
 impl<'a> Evaluator<'a> {
     /// The value of a flag's field; unset for a feature that is missing or in a circle.
     pub fn flag_value(&mut self, name: &str, field: FlagField) -> Option<Value<'a>> {
-        let feature = self.ruleset.features.iter().position(|feature| &*feature.name == name)?;
+        let feature = self.index().names.get(name).copied()?;
         let decision = self.resolve(feature)?;
         let state = state_of(self.ruleset, self.identity, decision.state)?;
         let variant = decision.variant().and_then(|index| state.variants.get(index));
@@ -60,6 +93,11 @@ impl<'a> Evaluator<'a> {
                 Outcome::Variant(_) => text(variant?.key.as_deref()?.to_owned()),
             },
         }
+    }
+
+    fn index(&mut self) -> &mut Index<'a> {
+        let ruleset = self.ruleset;
+        self.dependencies.index.get_or_insert_with(|| Index::new(ruleset))
     }
 
     fn resolve(&mut self, feature: FeatureId) -> Option<Decision> {
@@ -97,7 +135,7 @@ impl<'a> Evaluator<'a> {
             return known;
         }
         let cuts = self.dependencies.cuts;
-        let matches = self.is_in_segment(segment);
+        let matches = self.is_in_segment(id, segment);
         if self.dependencies.cuts == cuts {
             self.dependencies.segments.insert(id, matches);
         }
@@ -111,16 +149,19 @@ impl<'a> Evaluator<'a> {
             return (state, Source::Identity);
         }
         let mut held: Option<Held> = None;
-        for (id, segment) in ruleset.segments.iter().enumerate() {
-            let of_feature = |state: usize| ruleset.states.get(state).is_some_and(|s| s.feature == feature);
-            let mut candidates =
-                segment.overrides.iter().filter(|change| of_feature(change.state)).peekable();
-            if candidates.peek().is_none() || !self.overrides(id, segment) {
-                continue;
+        // Taken out meanwhile: no feature is resolved within itself.
+        let candidates = self.index().overrides.get_mut(feature).map(std::mem::take).unwrap_or_default();
+        // A segment may override a feature more than once, and is asked once.
+        for candidates in candidates.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some(&(id, _)) = candidates.first() else { continue };
+            if ruleset.segments.get(id).is_some_and(|segment| self.overrides(id, segment)) {
+                for (_, candidate) in candidates {
+                    hold(&mut held, candidate.priority, candidate.state, id);
+                }
             }
-            for candidate in candidates {
-                hold(&mut held, candidate.priority, candidate.state, id);
-            }
+        }
+        if let Some(list) = self.index().overrides.get_mut(feature) {
+            *list = candidates;
         }
         match held {
             Some(held) => (held.state, Source::Segment(held.segment)),

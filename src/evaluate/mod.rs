@@ -8,6 +8,7 @@ mod evaluator;
 mod explanation;
 mod flag_dependencies;
 mod hash;
+mod json_path;
 mod result;
 mod value;
 
@@ -103,6 +104,11 @@ pub struct Evaluation {
     pub segments: Vec<SegmentId>,
     /// Features whose segments depend on each other in a circle (flag-engine 11).
     pub cyclic: Vec<FeatureId>,
+    /// The segment whose conditions spent the budget, if any did: conditions that need some of it do not hold from there
+    /// on.
+    pub exhausted: Option<SegmentId>,
+    /// The steps that conditions took of the budget.
+    pub steps: usize,
 }
 
 impl Evaluation {
@@ -123,11 +129,15 @@ impl Evaluation {
 
 /// Evaluates every feature.
 pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Evaluation {
-    let mut evaluator = Evaluator::new(ruleset, identity);
+    evaluate_with(&mut Evaluator::new(ruleset, identity))
+}
+
+fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
+    let (ruleset, identity) = (evaluator.ruleset, evaluator.identity);
     let mut held = vec![None; ruleset.features.len()];
     let mut segments = Vec::new();
     for (id, segment) in ruleset.segments.iter().enumerate() {
-        if !evaluator.is_in_segment(segment) {
+        if !evaluator.is_in_segment(id, segment) {
             continue;
         }
         segments.push(id);
@@ -154,7 +164,8 @@ pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Eva
         let outcome = outcome(state_of(ruleset, identity, state), identity);
         decisions.push(Decision { state, source, outcome });
     }
-    Evaluation { decisions, segments, cyclic: evaluator.cyclic() }
+    let (exhausted, steps) = (evaluator.exhausted, evaluator.budget.taken());
+    Evaluation { decisions, segments, cyclic: evaluator.cyclic(), exhausted, steps }
 }
 
 /// The override that leads so far.

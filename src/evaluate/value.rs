@@ -61,6 +61,16 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// How much there is to read of it, in bytes.
+    #[inline]
+    pub fn length(&self) -> usize {
+        match self {
+            Value::Text(text) => text.len(),
+            Value::Integer(Integer::Large { digits, .. }) => digits.len(),
+            Value::Integer(Integer::Small(_)) | Value::Bool(_) | Value::Float(_) => 0,
+        }
+    }
+
     /// Python's `str()` of it.
     pub fn python_text(&self) -> Cow<'_, str> {
         match self {

@@ -17,8 +17,7 @@ has been seen to rely on it:
   JSON to us;
 - JSONPath filters follow RFC 9535 where the reference's library does not: `[?@]` selects whatever is there, also
   false, zero and the empty text; and true and false are neither less nor greater than numbers;
-- paths with match() or search(), with a filter in a filter, that go through the whole context from within a filter, or
-  that nest brackets and parentheses deeper than 6 levels, are names of traits;
+- paths with match() or search(), or that nest brackets and parentheses deeper than 6 levels, are names of traits;
 - flag-engine 11: below `$.flags` only `$.flags.<feature>.<field>` finds anything, with names free of escapes;
 - flag-engine 11 judges a segment again for each of its overrides of one feature, and may come to another verdict.
 """
@@ -126,6 +125,12 @@ PATHS = [
     "$.features[?count(@.*) > 5].key",
     "$.features[?value(@.variants[0].weight) == 50].key", "$.features[?length(@.name) == 2].enabled",
     "$.features[?value(@..weight) == 10].key",
+    # Filters in filters, and over the whole context.
+    "$.segments[?@.rules[?@.type == 'ALL']].key", "$..[?@[?@.weight]].key", "$.features[?count(@.variants[?@.weight > 20]) == 1].key",
+    "$.features[?count($.features.*) > 2].name", "$..[?count($..*) > 40].key", "$.segments[?!@.rules[?@.conditions[?@.operator == 'IN']]].name",
+    "$.identity.traits[?@ == value($.environment.name)]", "$.features[?length(value(@.variants[?@.weight == 0])) == 3].key",
+    # Unions, more than once.
+    "$[*,*][*,*]", "$.features['f1','f2']['value','key']", "$..['weight','key']", "$.segments.*.rules[*,0,1:]['type','x']",
     # Functions that are not well typed, and what is no path at all.
     "$.identity.traits[?length(@.*) > 2]", "$.identity.traits[?length(@)]", "$.identity.traits[?count(1) > 2]",
     "$.identity.traits[?unknown(@) > 2]",

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test crate uses its part")]
 
 pub mod admin;
+pub mod budget;
 pub mod exchange;
 pub mod worker;
 

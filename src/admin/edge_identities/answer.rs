@@ -179,7 +179,7 @@ fn all_feature_states(environment: &Environment, identifier: &str, state: &Ident
             "multivariate_feature_state_values": options(environment, state, feature, decision),
         })
     });
-    ok(&results.collect())
+    ok(&results.collect()).exhausted(evaluation.exhausted)
 }
 
 fn segment(environment: &Environment, id: usize) -> Value {

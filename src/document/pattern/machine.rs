@@ -4,8 +4,6 @@ use super::chars::{One, is_word};
 use super::program::{Op, Program};
 use super::tree::{At, Mode, Repeat};
 
-/// Steps a match may take: enough for any pattern that is not out to be slow.
-const MAX_STEPS: usize = 1_000_000;
 /// Most entries of the trail, which is what a match keeps in memory besides its text.
 const MAX_TRAIL: usize = 1_000_000;
 /// The content of a cell that has not been set.
@@ -31,10 +29,11 @@ pub(super) struct Machine<'a> {
     slots: Vec<usize>,
     trail: Vec<Entry>,
     steps: usize,
+    max_steps: usize,
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(program: &'a Program, text: &'a [char]) -> Machine<'a> {
+    pub(super) fn new(program: &'a Program, text: &'a [char], max_steps: usize) -> Machine<'a> {
         Machine {
             ops: &program.ops,
             text,
@@ -43,25 +42,28 @@ impl<'a> Machine<'a> {
             slots: vec![UNSET; program.slots],
             trail: Vec::new(),
             steps: 0,
+            max_steps,
         }
     }
 
-    /// Whether the program matches at the start of the text, as far as the bounds let it tell.
-    pub(super) fn run(mut self) -> bool {
+    /// True if the program matches at the start of the text, and the steps that this took; `None` if it takes more than
+    /// the bounds allow.
+    pub(super) fn run(mut self) -> Option<(bool, usize)> {
         while let Some(op) = self.ops.get(self.pc) {
             if matches!(op, Op::Done) {
-                return true;
+                return Some((true, self.steps));
             }
             self.pc += 1;
             self.steps += 1;
-            if !self.step(op) && !self.backtrack() {
-                return false;
+            let goes_on = self.step(op) || self.backtrack();
+            if self.steps > self.max_steps || self.trail.len() > MAX_TRAIL {
+                return None;
             }
-            if self.steps > MAX_STEPS || self.trail.len() > MAX_TRAIL {
-                return false;
+            if !goes_on {
+                break;
             }
         }
-        false
+        Some((false, self.steps))
     }
 
     /// Whether the attempt may go on.

@@ -1,8 +1,9 @@
 use super::Pattern;
+use crate::document::budget::Budget;
 
 /// `None` when the pattern is rejected.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
-    Pattern::new(pattern).map(|pattern| pattern.matches(text))
+    Pattern::new(pattern).map(|pattern| pattern.matches(text, &mut Budget::default()) == Some(true))
 }
 
 #[test]
@@ -171,6 +172,37 @@ fn rejects_what_python_rejects() {
     for pattern in cases {
         assert!(Pattern::new(pattern).is_none(), "{pattern:?}");
     }
+}
+
+/// README, *Differences*: Python takes these.
+#[test]
+fn rejects_names_of_characters_and_the_template_flag() {
+    for pattern in [
+        r"\N{DIGIT ONE}",
+        r"\N{digit one}+",
+        r"[\N{DIGIT ONE}]",
+        r"[\N{DIGIT ONE}-z]",
+        r"[^\N{EM DASH}]",
+        r"(?i)\N{LATIN SMALL LETTER A}",
+        "(?t)a",
+        "(?it)a",
+    ] {
+        assert!(Pattern::new(pattern).is_none(), "{pattern:?}");
+    }
+}
+
+/// Of all escapes of letters and digits; those of other characters are the characters.
+#[test]
+fn takes_the_escapes_that_python_takes() {
+    let taken = |make: fn(char) -> String| {
+        let escapes = ('0'..='9').chain('A'..='Z').chain('a'..='z');
+        escapes.filter(|c| Pattern::new(&make(*c)).is_some()).collect::<String>()
+    };
+    assert_eq!(taken(|c| format!("\\{c}")), "0ABDSWZabdfnrstvw");
+    assert_eq!(taken(|c| format!("[\\{c}]")), "01234567DSWabdfnrstvw");
+    assert_eq!(taken(|c| format!("(a)\\{c}")), "01ABDSWZabdfnrstvw");
+    assert_eq!(taken(|c| format!("\\{c}00000041")), "0123ABDSUWZabdfnrstuvwx");
+    assert_eq!(taken(|c| format!("[\\{c}00000041]")), "0123DSUWabdfnrstuvwx");
 }
 
 #[test]

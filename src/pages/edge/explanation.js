@@ -169,7 +169,14 @@ function bar(percentage, variants) {
 function segmentList(segments, none) {
   if (segments.length === 0) return element("p", { className: "quiet" }, none);
   const item = (segment) =>
-    element("li", {}, unfolding([element("span", { className: "name" }, segment.name), verdict(segment.matches)], () => segment.rules.map(ruleOf)));
+    element(
+      "li",
+      {},
+      unfolding([element("span", { className: "name" }, segment.name), verdict(segment.matches)], () => [
+        segment.exhausted ? element("p", {}, "The conditions of this segment spent the steps of the evaluation: conditions that need more of them do not hold.") : null,
+        ...segment.rules.map(ruleOf),
+      ]),
+    );
   return element("ul", { className: "flags" }, ...segments.map(item));
 }
 
@@ -183,7 +190,7 @@ function ruleOf({ type, holds, conditions, rules }) {
       element("code", {}, condition.operator),
       Array.isArray(condition.value) ? value(condition.value.join(", ")) : value(condition.value),
       met(condition),
-      verdict(condition.holds),
+      condition.exhausted ? badge("warning", "out of steps") : verdict(condition.holds),
     ],
   }));
   return element(

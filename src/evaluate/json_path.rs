@@ -1,0 +1,165 @@
+//! Walks JSONPath queries over the evaluation context, for their first node.
+//!
+//! Depth first, so that the walk ends at the first node and keeps no lists; every node that it visits is a step of the
+//! budget. What is walked is borrowed: the context is never put together.
+
+mod filter;
+mod node;
+
+use super::value::Value;
+use crate::document::budget::Budget;
+use crate::document::json_path::{Query, Segment, Selector};
+
+pub use node::Context;
+use node::{Node, Scalar, Shape};
+
+/// The most nodes on the way to one, those that filters lead to included: the walk is recursive.
+const MAX_DEPTH: usize = 300;
+
+/// The value of a query's first node, unset where there is none or it is no scalar; `None` if finding it takes more than
+/// is left of the budget.
+pub fn first<'a>(query: &'a Query, context: Context<'a>, budget: &mut Budget) -> Option<Option<Value<'a>>> {
+    let mut walk = Walk { context, budget, depth: 0 };
+    let mut found = None;
+    walk.query(query, Node::Context, &mut |node| {
+        found = Some(node);
+        false
+    })?;
+    let Some(Shape::Scalar(scalar)) = found.map(|node| context.shape(node)) else { return Some(None) };
+    if let Scalar::Text(text) = scalar {
+        budget.take_text(text.len())?;
+    }
+    Some(scalar.value())
+}
+
+struct Walk<'a, 'b> {
+    context: Context<'a>,
+    budget: &'b mut Budget,
+    depth: usize,
+}
+
+/// Why a walk ends before it has been everywhere.
+enum Stop {
+    /// Enough nodes are found.
+    Found,
+    /// The budget is spent.
+    Spent,
+}
+
+/// Takes a node that a query leads to; false ends the walk.
+type Visit<'v, 'a> = &'v mut dyn FnMut(Node<'a>) -> bool;
+
+impl<'a> Walk<'a, '_> {
+    /// Visits the nodes of a query in their order; `None` if the budget is spent.
+    fn query(&mut self, query: &'a Query, current: Node<'a>, visit: Visit<'_, 'a>) -> Option<()> {
+        let start = if query.absolute { Node::Context } else { current };
+        let depth = self.depth;
+        let walked = self.walk(&query.segments, start, visit);
+        self.depth = depth;
+        match walked {
+            Ok(()) | Err(Stop::Found) => Some(()),
+            Err(Stop::Spent) => None,
+        }
+    }
+
+    fn walk(&mut self, segments: &'a [Segment], node: Node<'a>, visit: Visit<'_, 'a>) -> Result<(), Stop> {
+        let Some((segment, rest)) = segments.split_first() else {
+            return if visit(node) { Ok(()) } else { Err(Stop::Found) };
+        };
+        if self.depth == MAX_DEPTH {
+            self.budget.give_up();
+            return Err(Stop::Spent);
+        }
+        self.depth += 1;
+        for selector in &segment.selectors {
+            self.select(selector, rest, node, visit)?;
+        }
+        if segment.descendants {
+            self.each_child(node, |walk, child| {
+                if walk.context.is_container(child) { walk.walk(segments, child, visit) } else { Ok(()) }
+            })?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn select(
+        &mut self,
+        selector: &'a Selector,
+        rest: &'a [Segment],
+        node: Node<'a>,
+        visit: Visit<'_, 'a>,
+    ) -> Result<(), Stop> {
+        self.take(1)?;
+        match selector {
+            Selector::Name(name) => {
+                self.take_text(name.len())?;
+                self.context.member(node, name).map_or(Ok(()), |child| self.walk(rest, child, visit))
+            }
+            Selector::Index(index) => {
+                let items = node.items();
+                let index = place(*index, items.len());
+                let item = usize::try_from(index).ok().and_then(|index| items.get(index));
+                item.map_or(Ok(()), |item| self.walk(rest, Node::Json(item), visit))
+            }
+            Selector::Slice { start, end, step } => {
+                let items = node.items();
+                for index in slice(*start, *end, *step, items.len()) {
+                    self.take(1)?;
+                    if let Some(item) = items.get(index) {
+                        self.walk(rest, Node::Json(item), visit)?;
+                    }
+                }
+                Ok(())
+            }
+            Selector::Wildcard => self.each_child(node, |walk, child| walk.walk(rest, child, visit)),
+            Selector::Filter(filter) => self.each_child(node, |walk, child| {
+                if walk.holds(filter, child)? { walk.walk(rest, child, visit) } else { Ok(()) }
+            }),
+        }
+    }
+
+    fn each_child(
+        &mut self,
+        node: Node<'a>,
+        mut act: impl FnMut(&mut Self, Node<'a>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let context = self.context;
+        context.each_child(node, &mut |_, child| {
+            self.take(1)?;
+            act(self, child)
+        })
+    }
+
+    fn take(&mut self, steps: usize) -> Result<(), Stop> {
+        self.budget.take(steps).ok_or(Stop::Spent)
+    }
+
+    fn take_text(&mut self, length: usize) -> Result<(), Stop> {
+        self.budget.take_text(length).ok_or(Stop::Spent)
+    }
+}
+
+/// An index from the start; negative for one before it.
+fn place(index: i64, length: usize) -> i64 {
+    if index < 0 { index.saturating_add_unsigned(length as u64) } else { index }
+}
+
+/// The places of a slice (RFC 9535 §2.3.4.2).
+fn slice(start: Option<i64>, end: Option<i64>, step: i64, length: usize) -> impl Iterator<Item = usize> {
+    let most = i64::try_from(length).unwrap_or(i64::MAX);
+    let bound = |index: i64, low, high| place(index, length).clamp(low, high);
+    let (from, to) = if step < 0 {
+        let last = most - 1;
+        (start.map_or(last, |start| bound(start, -1, last)), end.map_or(-1, |end| bound(end, -1, last)))
+    } else {
+        (start.map_or(0, |start| bound(start, 0, most)), end.map_or(most, |end| bound(end, 0, most)))
+    };
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let inside = if step < 0 { at > to } else { step > 0 && at < to };
+        let place = usize::try_from(at).ok().filter(|_| inside)?;
+        at = at.saturating_add(step);
+        Some(place)
+    })
+}

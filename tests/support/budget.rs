@@ -1,0 +1,100 @@
+//! Contexts whose conditions ask for more work than an evaluation may take, with what they come to on every target.
+
+use flagsmith_edge_worker::document::StoredOverrides;
+use flagsmith_edge_worker::document::budget::MAX_STEPS;
+use flagsmith_edge_worker::document::context::Context;
+use flagsmith_edge_worker::document::ruleset::{Engine, SegmentId};
+use flagsmith_edge_worker::evaluate::{Evaluation, IdentityContext, evaluate};
+use flagsmith_edge_worker::identity::Traits;
+use serde_json::{Value, json};
+
+/// What a context's evaluation comes to.
+#[derive(Debug, PartialEq)]
+pub struct Verdict {
+    /// The segments that match.
+    pub segments: Vec<SegmentId>,
+    pub exhausted: Option<SegmentId>,
+    pub steps: usize,
+}
+
+/// Evaluates a context.
+pub fn verdict(context: &Value, engine: Engine) -> Verdict {
+    let context = Context::parse(context.to_string().as_bytes(), engine).unwrap();
+    let identity = context.identity.as_ref();
+    let traits: Traits = identity
+        .map(|identity| serde_json::from_value(Value::Object(identity.traits.clone())).unwrap_or_default())
+        .unwrap_or_default();
+    let identity = identity.map(|identity| IdentityContext {
+        identifier: &identity.identifier,
+        key: &identity.key,
+        traits: &traits,
+        overrides: &[],
+        stored: StoredOverrides::none(),
+    });
+    let Evaluation { segments, exhausted, steps, .. } = evaluate(&context.ruleset, identity);
+    Verdict { segments, exhausted, steps }
+}
+
+/// A context of one identity and these segments, each with one rule that all of its conditions must satisfy.
+pub fn context(traits: &Value, segments: &[Vec<(&str, &str, &str)>]) -> Value {
+    let segment = |(number, conditions): (usize, &Vec<(&str, &str, &str)>)| {
+        let condition = |(property, operator, value): &(&str, &str, &str)| json!({"property": property, "operator": operator, "value": value});
+        let conditions: Vec<_> = conditions.iter().map(condition).collect();
+        let name = format!("segment {number:03}");
+        (
+            name.clone(),
+            json!({"key": name, "name": name, "rules": [{"type": "ALL", "conditions": conditions}]}),
+        )
+    };
+    let segments: serde_json::Map<_, _> = segments.iter().enumerate().map(segment).collect();
+    json!({
+        "environment": {"key": "env", "name": "Production"},
+        "identity": {"identifier": "ada", "traits": traits},
+        "features": {"f": {"key": "1", "name": "f", "enabled": true, "value": null}},
+        "segments": segments,
+    })
+}
+
+/// A path that visits every node 12 times as often in each of six steps, and finds none.
+pub fn explosive_path() -> String {
+    let union = format!("[{}]", ["*"; 12].join(","));
+    format!("$.*{}.zz", union.repeat(6))
+}
+
+/// Each a name, a context and its verdict.
+pub fn cases() -> Vec<(&'static str, Value, Verdict)> {
+    let path = explosive_path();
+    let traits = json!({"plan": "pro", "text": "a".repeat(2_000), "digits": "9".repeat(2_000)});
+    let cheap = vec![("plan", "EQUAL", "pro")];
+    let mut with_path = vec![cheap.clone(); 21];
+    with_path[3] = vec![(&*path, "IS_NOT_SET", "")];
+    with_path[4] = vec![("plan", "REGEX", "pro")];
+    let mut patterns = vec![vec![("text", "REGEX", "(a+)+b")]; 200];
+    patterns[0] = vec![("plan", "REGEX", "pro")];
+    let operands: Vec<String> = (0..200).map(|number| format!("(a+)+b{number}")).collect();
+    for (segment, operand) in patterns.iter_mut().skip(1).zip(&operands) {
+        segment[0].2 = operand;
+    }
+    patterns.push(cheap.clone());
+    let filters = vec![
+        vec![("$..[?count($..[?count($..[?count($..*) > 0]) > 0]) > 0].zz", "IS_SET", "")],
+        vec![("$.segments.*.rules[0].type", "EQUAL", "ALL")],
+        cheap.clone(),
+    ];
+    let all_but = |missing: &[usize], count: usize| (0..count).filter(|id| !missing.contains(id)).collect();
+    let spent = |segments, exhausted| Verdict { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
+    vec![
+        ("wildcards", context(&traits, &with_path), spent(all_but(&[3, 4], 21), 3)),
+        ("patterns", context(&traits, &patterns), spent(vec![0, 200], 1)),
+        ("filters", context(&traits, &filters), spent(vec![2], 0)),
+    ]
+}
+
+/// Fails unless every case comes to its verdict, twice.
+pub fn check_cases() {
+    for (name, context, expected) in cases() {
+        for _ in 0..2 {
+            assert_eq!(verdict(&context, Engine::V10), expected, "{name}");
+        }
+    }
+}
