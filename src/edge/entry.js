@@ -59,6 +59,7 @@ export const EnvironmentObject = objectClass(rust.EnvironmentObject, [
 export const RegistryObject = objectClass(rust.RegistryObject, [
   "look",
   "serverKey",
+  "start",
   "discover",
   "told",
   "reconcile",

@@ -17,7 +17,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::records::{Family, Place, Reading, Record};
 use super::respond::Prepared;
-use super::{kv, publishing};
+use super::{first_discovery, kv, publishing};
 use crate::api::{EnvironmentKey, Error, Fixed};
 use crate::document::ruleset::SegmentId;
 use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json};
@@ -148,8 +148,11 @@ impl Environments {
                 self.read_version(name, version, unconfirmed_since).await
             }
             Ok(Announcement::Gone) => Ok(Reading::Missing),
-            // Somebody else wrote it.
-            Ok(Announcement::Nothing) => Ok(Reading::from(Some(document))),
+            // Not the object's: somebody wrote it, or the origin was never asked.
+            Ok(Announcement::Nothing) => {
+                first_discovery::need();
+                Ok(Reading::from(Some(document)))
+            }
             Err(failure) => {
                 failure.log(Some(name));
                 let unconfirmed_since = Some(milliseconds());

@@ -22,6 +22,7 @@ mod environment_object;
 mod environment_rows;
 mod environments;
 mod failure;
+mod first_discovery;
 mod identities;
 mod identity_object;
 mod identity_rows;

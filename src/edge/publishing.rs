@@ -42,6 +42,8 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = serverKey)]
     fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
+    fn start(this: &RegistryStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
     fn discover(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
     fn tell(this: &RegistryStub, project: Option<f64>) -> Result<Promise, JsValue>;
@@ -108,6 +110,11 @@ pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
     let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
     if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
+}
+
+/// Has the registry begin with discoveries, unless it has begun.
+pub async fn begin(env: &Env) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
 }
 
 /// Has the registry look whether everything is as it should be.

@@ -16,6 +16,7 @@ use super::clock::milliseconds;
 use super::config::Config;
 use super::environments::Environments;
 use super::failure::{Failure, Source};
+use super::first_discovery;
 use super::kv;
 use super::timeout::within;
 use crate::api::{Error, Part};
@@ -179,6 +180,9 @@ impl Environments {
                             // A failure is logged where it happens.
                             context.wait_until(async move {
                                 drop(environments.revalidate::<T>(&name, TIMEOUT).await);
+                                if first_discovery::is_to_be_requested() {
+                                    first_discovery::request(environments.env).await;
+                                }
                             });
                         }
                         return value.found(Place::Memory, now);
@@ -191,6 +195,9 @@ impl Environments {
         };
         // In a box, since its state would be in that of each request, and hardly any comes here.
         let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
+        if first_discovery::is_to_be_requested() {
+            context.wait_until(first_discovery::request(self.env.clone()));
+        }
         let (record, place) = revalidated.map_err(|_| Error::Unavailable(Part::Environment))?;
         record.found(place, milliseconds())
     }

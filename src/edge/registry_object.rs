@@ -92,6 +92,12 @@ impl RegistryObject {
         Ok(entry.transpose().map_err(worker::Error::from)?.map_or(JsValue::NULL, JsValue::from))
     }
 
+    /// Makes sure that the next discovery is due some time. It changes nothing where that is so.
+    pub async fn start(&self) -> std::result::Result<(), JsValue> {
+        self.schedule()?;
+        Ok(self.wake().await?)
+    }
+
     /// An environment or a server key may have come or gone.
     pub async fn discover(&self) -> std::result::Result<(), JsValue> {
         let now = milliseconds();
@@ -109,9 +115,7 @@ impl RegistryObject {
 
     /// Looks whether the next discovery is due some time, and has the environments' objects look after themselves.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
-        if self.config.publishes() {
-            self.change(|discoveries| discoveries.schedule.start(milliseconds()))?;
-        }
+        self.schedule()?;
         let environments = self.with(|registry, _| registry.environments_of(None))?;
         self.errands.borrow_mut().reconcile(environments);
         Ok(self.run_first().await?)
@@ -154,6 +158,14 @@ impl RegistryObject {
         };
         until(LOOK_TIMEOUT, || look().map_or(true, |(is_decided, _)| is_decided)).await;
         Ok(look()?.1)
+    }
+
+    /// Makes sure that there will be a discovery at all. One that is under way has no next one yet.
+    fn schedule(&self) -> Result<()> {
+        if !self.config.publishes() || self.is_under_way() {
+            return Ok(());
+        }
+        self.change(|discoveries| discoveries.schedule.start(milliseconds()))
     }
 
     /// Runs the first errands, while the alarm goes on with the others.

@@ -34,6 +34,32 @@ edgeTest("an empty worker serves what the origin has, from the first request on"
   await eventually(() => keys.every((key) => edge.kv.entries.has(documentEntry(key))), "KV has the documents");
 });
 
+test("the first read of a document that was in KV before has the origin's published", async (t) => {
+  const { edge, flagsmith, keys: [key, other] } = await startSeeded(t);
+  set(flagsmith, key, 60);
+  assert.equal(await threshold(edge.port, key), 50, "the one in KV is served meanwhile");
+  await eventually(async () => (await threshold(edge.port, key)) === 60, "the origin's document is served");
+  assert.equal((await flags(edge.port, other)).status, 200);
+  assert.equal(flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length, 1, "there was one discovery");
+});
+
+test("an isolate has the registry begin once, whatever else is in KV", async (t) => {
+  const { edge, flagsmith, keys: [key] } = await startSeeded(t, { entry: "tests/e2e/counted.js", workers: 3 });
+  // No object will ever publish this one.
+  const document = { ...flagsmith.environments.get(key).document, api_key: "putHere" };
+  edge.kv.entries.set(documentEntry("putHere"), Buffer.from(JSON.stringify(document)));
+  const starts = () => edge.log.match(/^\{"called":"RegistryObject".*"method":"start"/gm)?.length ?? 0;
+  for (let round = 0; round < 10; round += 1) {
+    for (const port of edge.ports) assert.equal(await threshold(port, "putHere"), 50);
+  }
+  await eventually(() => starts() === edge.ports.length, "every isolate has had it begin");
+  const [{ key: serverKey }] = flagsmith.environments.get(key).serverKeys;
+  await eventually(() => edge.kv.writes.includes(serverKeyEntry(serverKey)), "the discovery has come to its end");
+  for (const port of edge.ports) assert.equal(await threshold(port, "putHere"), 50);
+  assert.equal(starts(), edge.ports.length);
+  assert.equal(flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length, 1, "there was one discovery");
+});
+
 edgeTest("a write through the worker is seen by every isolate", { workers: 3 }, async ({ edge, flagsmith, keys: [key] }) => {
   for (const port of edge.ports) assert.equal(await threshold(port, key), 50);
   const { id, write } = writer(edge, flagsmith, key);
@@ -383,6 +409,15 @@ function edgeTest(name, { workers = 1, variables = {}, ...options }, body) {
     edge.kv.entries.clear();
     await body({ edge, flagsmith, keys: [...flagsmith.environments.keys()] });
   });
+}
+
+/** A Flagsmith, and a worker in front of it whose KV has its documents before the origin is ever asked. */
+async function startSeeded(t, options = {}) {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN, FRESHNESS_SECONDS: 0 }, ...options });
+  t.after(() => edge.close());
+  return { edge, flagsmith, keys: [...flagsmith.environments.keys()] };
 }
 
 function flags(port, key) {
