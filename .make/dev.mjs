@@ -2,24 +2,31 @@
 
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
+import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { readEnvironments } from "./environments.mjs";
 import { examples } from "./examples.mjs";
+import { localSettings } from "./local.mjs";
 import { seed } from "./seed.mjs";
 import { SECRETS, VARIABLES, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
 const address = `http://127.0.0.1:${port}`;
+/** The documents that come with the project. Everybody knows their server keys. */
+const SAMPLE = "fixtures/environments";
+const NOTHING = { entries: new Map(), metadata: new Map(), environments: [] };
 
 try {
   // Asked first: a request to another server on this port would pass for an answer of ours.
   await requireFree(port);
-  const found = readEnvironments(folder);
+  const { ORIGIN_URL: origin } = localSettings();
+  // Beside an origin the sample would stay open to everybody; that of an earlier start is taken out again.
+  const found = origin && resolve(folder) === resolve(SAMPLE) ? NOTHING : readEnvironments(folder);
   seed(found, state);
   const wrangler = start();
-  if (await answers(wrangler)) introduce(found.environments);
+  if (await answers(wrangler)) introduce(found.environments, origin);
 } catch (error) {
   console.error(error.message);
   process.exit(1);
@@ -51,8 +58,15 @@ async function answers(wrangler) {
   return false;
 }
 
-function introduce([first, ...others]) {
-  console.log(`\nReady on ${address}, with the environment ${describe(first)}.`);
+function introduce([first, ...others], origin) {
+  const before = origin ? `, in front of ${origin}` : "";
+  if (first === undefined) {
+    console.log(`\nReady on ${address}${before}. Nothing is seeded: it serves what that publishes (README, *Publishing*).`);
+    console.log(`The API explorer: ${address}/api/v1/docs/. A request to paste, with a client key of yours:\n`);
+    console.log(`curl -sS '${address}/api/v1/flags/' -H 'X-Environment-Key: <client key>'\n`);
+    return;
+  }
+  console.log(`\nReady on ${address}${before}, with the environment ${describe(first)}.`);
   console.log(`The API explorer: ${address}/api/v1/docs/. Requests to paste:\n`);
   console.log(examples(address, first));
   if (others.length > 0) console.log(`Also seeded: ${others.map(describe).join(", ")}\n`);

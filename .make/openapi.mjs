@@ -15,6 +15,7 @@ const placeholders = (version) => [
   [/<<release-\d>>/g, version],
   [/<<version-(\d)>>/g, "179536272190$1-bf66b09839e21e9b"],
   [/<<time-(\d)>>/g, "2026-11-22T15:52:01.90$1Z"],
+  [/<<webhook-\d>>/g, "https://edge.example.com/edge/webhooks/e59cbdd7ef52606646062a81f99ef4d7"],
   [/"<number: (\d+)>"/g, "$1"],
 ];
 

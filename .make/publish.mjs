@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { documentEntry, documentMetadata, serverKeyEntry, serverKeyValue } from "./environments.mjs";
+import { release } from "./seed.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 // As long as the worker keeps one.
@@ -24,6 +25,7 @@ try {
     ...serverKeys(clientKey),
   ];
   put(entries);
+  if (!remote) release(entries.map(({ key }) => key), state);
   console.log(`Published ${file} as ${key} (${version}), ${entries.length - 2} server keys, ${remote ? "remotely" : state}`);
 } catch (error) {
   console.error(error.message);

@@ -19,10 +19,18 @@ export function seed({ entries, metadata }, state) {
   mkdirSync(state, { recursive: true });
   // Without a hash until it is done: an interrupted seed must not pass for a finished one.
   writeStamp(stamp, { hash: null, keys: [...new Set([...before.keys, ...entries.keys()])] });
-  bulk("put", state, Array.from(entries, ([key, value]) => ({ key, value: value.toString("base64"), base64: true, metadata: metadata.get(key) })));
+  if (entries.size > 0) bulk("put", state, Array.from(entries, ([key, value]) => ({ key, value: value.toString("base64"), base64: true, metadata: metadata.get(key) })));
   const stale = before.keys.filter((key) => !entries.has(key));
   if (stale.length > 0) bulk("delete", state, stale);
   writeStamp(stamp, { hash, keys: [...entries.keys()] });
+}
+
+/** Has later seeds leave these keys alone: what they hold was published since. */
+export function release(keys, state) {
+  const stamp = join(state, "seeded.json");
+  const before = readStamp(stamp);
+  const kept = before.keys.filter((key) => !keys.includes(key));
+  if (kept.length < before.keys.length) writeStamp(stamp, { ...before, keys: kept });
 }
 
 function bulk(verb, state, content) {

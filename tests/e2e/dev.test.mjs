@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 
 import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
-import { becomes, eventually, FIXTURES, ROOT } from "./harness.mjs";
+import { becomes, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
 
 const run = promisify(execFile);
@@ -60,23 +60,53 @@ async function requirePages(port) {
   }
 }
 
-test("make dev with an origin: the cron trigger has what it has published", async (t) => {
+test("make dev with an origin serves what that publishes, and never the sample", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
-  const [key] = flagsmith.environments.keys();
-  set(flagsmith, key, 60);
-  const settings = [`ORIGIN_URL=${flagsmith.origin.url}`, `ORIGIN_API_TOKEN=${TOKEN}`, "FRESHNESS_SECONDS=0"];
-  const dev = await startDev(t, state, settings);
-  const value = async () => {
-    const { text } = await request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
-    return stateOf(JSON.parse(text)).feature_state_value;
-  };
-  // What was seeded counts until somebody publishes.
-  assert.equal(await value(), 50);
+  // Its environments are others than the sample's.
+  const sample = [...flagsmith.environments].map(([key, { serverKeys }]) => ({ key, serverKeys }));
+  const [[, { document, name }]] = flagsmith.environments;
+  flagsmith.environments.clear();
+  flagsmith.environments.set("ofTheOrigin", { name, document: { ...document, api_key: "ofTheOrigin" }, serverKeys: [] });
+  set(flagsmith, "ofTheOrigin", 60);
+  const ask = (dev, key) => request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+
+  const alone = await startDev(t, state);
+  assert.equal((await ask(alone, sample[0].key)).status, 200, "without an origin it is served");
+  await alone.end();
+  // Somebody publishes one by hand.
+  const byHand = join(state, "by-hand.json");
+  writeFileSync(byHand, JSON.stringify({ ...document, api_key: "publishedByHand" }));
+  await run("make", ["publish", `DOC=${byHand}`, `STATE=${state}`], { cwd: ROOT });
+
+  const settings = [`ORIGIN_URL=${flagsmith.origin.url}`, `ORIGIN_API_TOKEN=${TOKEN}`, `ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`, "FRESHNESS_SECONDS=0"];
+  const dev = await startDev(t, state, settings, ["Nothing is seeded"]);
+  const isAnswered = (key, status) => becomes(async () => (await ask(dev, key)).status, status, key);
+  await isAnswered("ofTheOrigin", 200);
+  assert.equal(stateOf((await ask(dev, "ofTheOrigin")).json()).feature_state_value, 60);
+  for (const { key, serverKeys } of sample) {
+    for (const name of [key, ...serverKeys.map(({ key }) => key)]) await isAnswered(name, 403);
+  }
+  await isAnswered("publishedByHand", 200);
+  const status = await request(dev.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } });
+  const sources = Object.fromEntries(status.json().environments.map(({ environment, source }) => [environment, source]));
+  assert.deepEqual(sources, { ofTheOrigin: "ORIGIN_API_TOKEN", publishedByHand: "KV" }, status.text);
+  // The cron trigger finds nothing that is missing.
   assert.equal((await request(dev.port, { path: "/__scheduled" })).status, 200);
-  await eventually(async () => (await value()) === 60, "the origin's document is served");
+  assert.equal((await ask(dev, "ofTheOrigin")).status, 200);
+  await dev.end();
+});
+
+test("make dev with an origin seeds documents that it is given", async (t) => {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const documents = join(state, "documents");
+  mkdirSync(documents);
+  writeFileSync(join(documents, "mine.json"), JSON.stringify({ ...JSON.parse(readFileSync(join(FIXTURES, "production.json"))), api_key: "mine" }));
+  const dev = await startDev(t, state, ["ORIGIN_URL=http://127.0.0.1:9", `ENVIRONMENTS=${documents}`], ["Requests to paste"]);
+  assert.equal((await request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": "mine" } })).status, 200);
   await dev.end();
 });
 
@@ -119,12 +149,12 @@ test("make dev says that its port is taken", async (t) => {
   assert.match(dev.output(), new RegExp(`127\\.0\\.0\\.1:${port} is taken`));
 });
 
-/** Starts `make dev` and waits until it is ready. A port that was free may be taken by now; then it takes another. */
-async function startDev(t, state, settings = []) {
+/** Starts `make dev` and waits until it is ready, which it introduces with these words. A port that was free may be taken by now; then it takes another. */
+async function startDev(t, state, settings = [], introduction = ["Requests to paste", "Also seeded"]) {
   for (;;) {
     const port = await freePort();
     const dev = make(t, ["dev", `PORT=${port}`, `STATE=${state}`, ...settings]);
-    const isReady = () => dev.output().includes("Requests to paste") && dev.output().includes("Also seeded");
+    const isReady = () => introduction.every((words) => dev.output().includes(words));
     await becomes(dev.output, () => isReady() || dev.hasEnded(), "make dev is ready");
     if (isReady()) return { ...dev, port };
     assert.match(dev.output(), /is taken|already in use/i);
