@@ -28,9 +28,23 @@ pub struct ServerKey {
     pub active: bool,
     /// ISO 8601; until when it is good, for ever if null.
     pub expires_at: Option<String>,
+    /// When the origin was asked that said so, in milliseconds; what was put into KV by hand has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<u64>,
 }
 
 impl ServerKey {
+    /// A key of an environment that is good for ever.
+    pub fn active(environment: String) -> ServerKey {
+        ServerKey { environment, active: true, expires_at: None, known_at: None }
+    }
+
+    /// Returns true if the other says the same, whenever it was known.
+    pub fn says_the_same(&self, other: &ServerKey) -> bool {
+        let members = |key: &ServerKey| (key.environment.clone(), key.active, key.expires_at.clone());
+        members(self) == members(other)
+    }
+
     /// Whether it may be used at this moment. A date that cannot be read has passed.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         let expired = |date: &String| Timestamp::from_iso(date).is_none_or(|end| end <= now);
@@ -52,8 +66,19 @@ mod tests {
             (true, Some("2026-11-22T12:00:01+00:00"), true),
             (true, Some("some day"), false),
         ] {
-            let key = ServerKey { environment: "e".into(), active, expires_at: expires_at.map(Into::into) };
-            assert_eq!(key.is_valid(now), valid, "{active} {expires_at:?}");
+            let expires_at = expires_at.map(Into::into);
+            let key = ServerKey { active, expires_at, ..ServerKey::active("e".into()) };
+            assert_eq!(key.is_valid(now), valid, "{key:?}");
         }
+    }
+
+    #[test]
+    fn what_an_earlier_version_stored_is_read_and_written_as_it_was() {
+        let stored = r#"{"environment":"e","active":true,"expires_at":null}"#;
+        let key: ServerKey = serde_json::from_str(stored).unwrap();
+        assert_eq!(key, ServerKey::active("e".into()));
+        assert_eq!(serde_json::to_string(&key).unwrap(), stored);
+        assert!(key.says_the_same(&ServerKey { known_at: Some(1), ..key.clone() }));
+        assert!(!key.says_the_same(&ServerKey { active: false, ..key.clone() }));
     }
 }

@@ -172,7 +172,7 @@ impl AnalyticsObject {
         self.config.publishes()
             && matches!(
                 publishing::announced(&self.env, environment, OBJECT_TIMEOUT).await,
-                Ok(Announcement::Gone)
+                Ok((Announcement::Gone, _))
             )
     }
 

@@ -5,11 +5,12 @@
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
-use std::cell::RefCell;
-use std::pin::Pin;
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::{Either, select, try_join};
 use worker::js_sys::{Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -21,8 +22,9 @@ use super::environment_rows::{Environment, EnvironmentRows};
 use super::failure::{Failure, Source};
 use super::kv;
 use super::origin_document;
+use super::publishing;
 use super::timeout::within;
-use crate::publish::{Candidate, Credential, Pace, Step, Version};
+use crate::publish::{Candidate, Credential, NoticeKind, Pace, Step, Version};
 
 /// How long a reader waits for the first document.
 const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -69,9 +71,15 @@ impl DurableObject for EnvironmentObject {
 // worker-build and cargo alone find these crates by different names.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl EnvironmentObject {
-    /// An [`crate::publish::Announcement`] as text. Isolates ask for it every couple of seconds.
-    pub fn announcement(&self) -> std::result::Result<String, JsValue> {
-        Ok(self.read()?.publisher.announcement().to_string())
+    /// An [`crate::publish::Announcement`] as text. Isolates ask for it every couple of seconds. `with_keys`: on a second
+    /// line the [`crate::publish::KeyStates`], where they are known; isolates of an earlier version ask without.
+    pub fn announcement(&self, with_keys: Option<bool>) -> std::result::Result<String, JsValue> {
+        let publisher = self.read()?.publisher;
+        let announcement = publisher.announcement().to_string();
+        match publisher.origin_keys.states(milliseconds()) {
+            Some(keys) if with_keys == Some(true) => Ok(format!("{announcement}\n{keys}")),
+            _ => Ok(announcement),
+        }
     }
 
     /// The published version and its document, or null. Who asks first waits until the origin has been asked.
@@ -89,12 +97,13 @@ impl EnvironmentObject {
         Ok(Array::of2(&published.version.to_string().into(), &document).into())
     }
 
-    /// Somebody says that the document has changed, and whether to look a second time. Says whether it is published here
-    /// at all.
-    pub async fn told(&self, again: bool) -> std::result::Result<bool, JsValue> {
+    /// Somebody says that the document has changed, and whether to look a second time; `notice`: the name of the kind of
+    /// the origin's notice that says so, if one does. Says whether it is published here at all.
+    pub async fn told(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
         let now = milliseconds();
+        let notice = notice.as_deref().and_then(NoticeKind::from_name);
         let is_published = self.change(|environment| {
-            environment.publisher.told(again, now, self.pace());
+            environment.publisher.told(again, notice, now, self.pace());
             environment.publisher.credential.is_some()
         })?;
         self.wake().await?;
@@ -153,7 +162,11 @@ impl EnvironmentObject {
             match self.read()?.publisher.next(milliseconds(), writing.is_some()) {
                 Step::Fetch(credential) if requests < REQUESTS => {
                     requests += 1;
-                    self.fetch_document(&credential).await?;
+                    self.ask_origin(&credential).await?;
+                }
+                Step::ListKeys if requests < REQUESTS => {
+                    requests += 1;
+                    self.list_keys().await?;
                 }
                 Step::Store(version) if requests < REQUESTS => {
                     requests += 2;
@@ -177,13 +190,77 @@ impl EnvironmentObject {
         }
     }
 
-    async fn fetch_document(&self, credential: &Credential) -> Result<()> {
-        // In memory only: if the object is lost meanwhile, the fetch is still due.
-        if let Some(environment) = self.environment.borrow_mut().as_mut() {
-            environment.publisher.schedule.began(milliseconds());
+    /// Asks for the document, and beside it for the server keys as soon as it is time for them, however long it takes.
+    async fn ask_origin(&self, credential: &Credential) -> Result<()> {
+        if *credential != Credential::Token {
+            return self.fetch_document(credential).await;
         }
+        let (is_over, asks) = (Cell::new(false), Cell::new(false));
+        let document = pin!(self.fetch_document(credential));
+        let keys = pin!(async {
+            while !is_over.get() {
+                let wait = self.read()?.publisher.origin_keys.wait(milliseconds());
+                within(Duration::from_millis(wait), pending::<()>()).await;
+                asks.set(true);
+                self.list_keys().await?;
+                asks.set(false);
+            }
+            Ok(())
+        });
+        match select(document, keys).await {
+            Either::Right((failed, _)) => failed,
+            Either::Left((fetched, keys)) => {
+                is_over.set(true);
+                // What has been asked is not given up.
+                if asks.get() { keys.await.and(fetched) } else { fetched }
+            }
+        }
+    }
+
+    /// Asks for the server keys. Isolates hear of a change from here; the registry, which writes KV, makes a discovery of it.
+    ///
+    /// What has not changed is kept in memory only, and stored with the next document: if the object is lost meanwhile, the
+    /// origin is asked again.
+    async fn list_keys(&self) -> Result<()> {
+        let (asked_at, client_key) = (milliseconds(), self.read()?.client_key);
+        self.in_memory(|environment| environment.publisher.origin_keys.began(asked_at, self.pace()));
+        let keys = match origin_document::fetch_server_keys(&self.env, &client_key).await {
+            Ok(keys) => keys,
+            Err(cause) => {
+                Failure::new(Source::Origin, cause).log(Some(&client_key));
+                return Ok(());
+            }
+        };
+        // It may be that the environment has gone while the origin was asked.
+        let is_new = self.in_memory(|environment| {
+            let publisher = &mut environment.publisher;
+            publisher.credential == Some(Credential::Token) && publisher.origin_keys.listed(keys, asked_at)
+        });
+        if is_new {
+            self.rows.write(&self.read()?)?;
+            drop(publishing::discover(&self.env).await.inspect_err(|failure| failure.log(Some(&client_key))));
+        }
+        Ok(())
+    }
+
+    async fn fetch_document(&self, credential: &Credential) -> Result<()> {
+        let asked_at = milliseconds();
+        // In memory only: if the object is lost meanwhile, the fetch is still due.
+        self.in_memory(|environment| environment.publisher.schedule.began(asked_at));
         let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
-        self.take(outcome)
+        if let Credential::ServerKey(hash) = credential {
+            self.in_memory(|environment| match &outcome {
+                Ok(_) => environment.publisher.origin_keys.admit(hash),
+                Err(fault) if fault.is_refusal => environment.publisher.origin_keys.refuse(hash, asked_at),
+                Err(_) => {}
+            });
+        }
+        self.take(outcome.map_err(|fault| fault.cause))
+    }
+
+    /// Changes what is in memory, which has to be there; it is stored with the next change.
+    fn in_memory<T: Default>(&self, change: impl FnOnce(&mut Environment) -> T) -> T {
+        self.environment.borrow_mut().as_mut().map(change).unwrap_or_default()
     }
 
     /// Publishes what was fetched, if it is to be: the document and the state at once.

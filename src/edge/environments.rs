@@ -17,10 +17,10 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::records::{Family, Place, Reading, Record};
 use super::respond::Prepared;
-use super::{first_discovery, kv, publishing};
+use super::{first_discovery, key_states, kv, publishing};
 use crate::api::{EnvironmentKey, Error, Fixed};
 use crate::document::ruleset::SegmentId;
-use crate::document::{Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json};
+use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
 use crate::memory::{Ages, Memory};
 use crate::publish::{Announcement, Version};
 
@@ -87,8 +87,19 @@ impl Environments {
         match key {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
-                let client_key = self.client_key_of(hash, context).boxed_local().await?;
-                self.load_environment(&client_key, context).await
+                let key = self.look_up::<ServerKey>(hash, context).boxed_local().await?.value;
+                // An entry is as it was written, by whoever may write KV.
+                if !is_client_key(&key.environment) {
+                    return Err(Error::KeyUnknown);
+                }
+                let loaded = self.load_environment(&key.environment, context).await;
+                // Only now: the environment's object may have announced something newer.
+                let is_accepted =
+                    key_states::accept(&key.environment, hash, key.known_at).unwrap_or_else(|| {
+                        let now = Timestamp::from_milliseconds(milliseconds());
+                        now.is_some_and(|now| key.is_valid(now))
+                    });
+                if is_accepted { loaded } else { Err(Error::KeyUnknown) }
             }
         }
     }
@@ -112,12 +123,11 @@ impl Environments {
         Ok(Loaded { environment: found.value, stale_seconds, place: found.place, age: found.age })
     }
 
-    async fn client_key_of(&self, hash: &ServerKeyHash, context: &Context) -> Result<String, Error> {
-        let key = self.look_up::<ServerKey>(hash, context).await?.value;
-        let now = Timestamp::from_milliseconds(milliseconds());
-        // An entry is as it was written, by whoever may write KV.
-        let valid = is_client_key(&key.environment) && now.is_some_and(|now| key.is_valid(now));
-        valid.then_some(key.environment).ok_or(Error::KeyUnknown)
+    /// What an environment's object announces of its document. What it says of server keys is remembered.
+    async fn announced(&self, name: &str) -> Result<Announcement, Failure> {
+        let (announcement, keys) = publishing::announced(&self.env, name, OBJECT_TIMEOUT).await?;
+        key_states::remember(name, keys);
+        Ok(announcement)
     }
 
     /// The document, given that this isolate does not know any version of it.
@@ -139,7 +149,7 @@ impl Environments {
                 };
             }
         };
-        match publishing::announced(&self.env, name, OBJECT_TIMEOUT).await {
+        match self.announced(name).await {
             Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
                 let (version, place) = (Some(version), Place::Kv);
                 Ok(Reading::Stored { value: document, version, unconfirmed_since, place })
@@ -229,7 +239,7 @@ impl Family for Rc<Served> {
             return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(Reading::from);
         }
         let Some(known) = known else { return from.read_first(name).boxed_local().await };
-        match publishing::announced(&from.env, name, OBJECT_TIMEOUT).await? {
+        match from.announced(name).await? {
             Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
                 Ok(Reading::Confirmed { unconfirmed_since })
             }

@@ -28,6 +28,7 @@ mod identity_object;
 mod identity_rows;
 mod inspection;
 mod join;
+mod key_states;
 mod kv;
 mod log;
 mod notices;

@@ -14,7 +14,8 @@ use super::status;
 use crate::admin::publishing::Affected;
 use crate::api::{Error, Response, preflight};
 use crate::publish::{
-    Endpoint, MAX_NOTICE_LENGTH, is_of_documents, is_queue_change, is_signed, same_secret, webhook_id,
+    Endpoint, MAX_NOTICE_LENGTH, NoticeKind, is_of_documents, is_queue_change, is_signed, same_secret,
+    webhook_id,
 };
 
 /// Answers a request to one of the worker's own endpoints.
@@ -55,7 +56,7 @@ async fn take_queue_change(
     if !is_queue_change(&body) {
         return Err(Error::Malformed("updated_at is missing".to_owned()));
     }
-    tell(env, Affected::Environment(client_key)).await
+    tell(env, Affected::Environment(client_key), NoticeKind::Realtime).await
 }
 
 /// A webhook: of one environment, or of everything.
@@ -68,15 +69,17 @@ async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Respon
     }
     if id == webhook_id(None, secret) {
         let is_narrow = is_of_documents(&body);
-        return tell(env, if is_narrow { Affected::Documents } else { Affected::Everything }).await;
+        let affected = if is_narrow { Affected::Documents } else { Affected::Everything };
+        return tell(env, affected, NoticeKind::OrganisationWebhook).await;
     }
     let (_, keys) = status::registry(env).await?;
     let key = keys.keys().find(|key| id == webhook_id(Some(key), secret));
-    tell(env, Affected::Environment(key.ok_or(Error::NotFound)?.clone())).await
+    let affected = Affected::Environment(key.ok_or(Error::NotFound)?.clone());
+    tell(env, affected, NoticeKind::EnvironmentWebhook).await
 }
 
-async fn tell(env: &Env, affected: Affected) -> Result<Response<'static>, Error> {
-    publishing::tell_affected(env, &affected).await.map_err(unavailable)?;
+async fn tell(env: &Env, affected: Affected, kind: NoticeKind) -> Result<Response<'static>, Error> {
+    publishing::tell_affected(env, &affected, Some(kind)).await.map_err(unavailable)?;
     Ok(Response::empty(202))
 }
 

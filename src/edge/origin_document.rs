@@ -1,19 +1,44 @@
-//! Fetches an environment document from the origin, all of its pages.
+//! Fetches from the origin what is published of an environment: its document, all of its pages, and its server keys.
+
+use std::time::Duration;
 
 use worker::Env;
 
 use super::clock::milliseconds;
 use super::config::Config;
 use super::origin::{self, Call};
-use crate::document::hash_of_server_key;
-use crate::publish::{Candidate, Credential, MAX_DOCUMENT_LENGTH, Pages, linked_page, own_page};
+use crate::document::json::Json;
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::publish::{
+    Candidate, Credential, MAX_DOCUMENT_LENGTH, Pages, linked_page, own_page, read_server_keys,
+};
+
+/// How long the list of server keys may take.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_KEYS_LENGTH: usize = 1024 * 1024;
+/// What Flagsmith says of a server key that it does not have.
+const KEY_REFUSED: &str = "Invalid or missing Environment Key";
+
+/// Why there is no document.
+pub struct Fault {
+    /// The cause, for logs.
+    pub cause: String,
+    /// True if the origin says that it does not know the server key.
+    pub is_refusal: bool,
+}
+
+impl<T: Into<String>> From<T> for Fault {
+    fn from(cause: T) -> Fault {
+        Fault { cause: cause.into(), is_refusal: false }
+    }
+}
 
 /// The document of an environment, checked; an error says why there is none. With a server key the environment is that
 /// key's, whatever `client_key` says.
 ///
 /// Always the whole of it: an origin says that nothing has changed for up to a minute after something has (contract
 /// §A.5).
-pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Result<Candidate, String> {
+pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Result<Candidate, Fault> {
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
     let (header, mut target) = match credential {
@@ -40,7 +65,8 @@ pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Resu
         };
         let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;
         if answer.status != 200 {
-            return Err(format!("it answered {}", answer.status));
+            let is_refusal = matches!(credential, Credential::ServerKey(_)) && refuses_key(&answer.body);
+            return Err(Fault { cause: format!("it answered {}", answer.status), is_refusal });
         }
         let link = answer.header("link");
         pages.add(answer.body, MAX_DOCUMENT_LENGTH)?;
@@ -48,7 +74,38 @@ pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Resu
             Some(next) => {
                 target = own_page(next, origin).ok_or("document: its next page is another host's")?
             }
-            None => return Candidate::check(pages.join()?, config.engine),
+            None => return Ok(Candidate::check(pages.join()?, config.engine)?),
         }
     }
+}
+
+/// The server keys of an environment, as a token sees them; an error says why it could not be asked for them.
+pub async fn fetch_server_keys(
+    env: &Env,
+    client_key: &str,
+) -> Result<Vec<(ServerKeyHash, ServerKey)>, String> {
+    let config = Config::of(env);
+    let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+    let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
+    let asked_at = milliseconds();
+    let call = Call {
+        method: "GET",
+        target: &format!("/api/v1/environments/{client_key}/api-keys/"),
+        headers: &[("authorization", &format!("Api-Key {token}"))],
+        body: None,
+        timeout: KEYS_TIMEOUT,
+        max_length: MAX_KEYS_LENGTH,
+    };
+    let answer = origin::call(origin, call).await.map_err(|fault| format!("server keys: {fault}"))?;
+    if answer.status != 200 {
+        return Err(format!("server keys: it answered {}", answer.status));
+    }
+    read_server_keys(&answer.body, client_key, asked_at)
+}
+
+/// Returns true if this is the body of the answer to a key that Flagsmith does not know. Whatever stands before an origin
+/// may answer 403, too, and takes no key away by that.
+fn refuses_key(body: &[u8]) -> bool {
+    let members = Json::parse(body).ok().and_then(Json::object);
+    members.is_some_and(|members| members.get("detail").and_then(Json::text).as_deref() == Some(KEY_REFUSED))
 }

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
 use crate::admin::publishing::Affected;
-use crate::publish::{Announcement, Errand, Version};
+use crate::publish::{Announcement, Errand, KeyStates, NoticeKind, Version};
 
 #[wasm_bindgen]
 extern "C" {
@@ -20,11 +20,11 @@ extern "C" {
     type EnvironmentStub;
 
     #[wasm_bindgen(method, catch)]
-    fn announcement(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    fn announcement(this: &EnvironmentStub, with_keys: bool) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn told(this: &EnvironmentStub, again: bool) -> Result<Promise, JsValue>;
+    fn told(this: &EnvironmentStub, again: bool, notice: Option<&str>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn follow(this: &EnvironmentStub, client_key: &str, credential: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -46,7 +46,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn discover(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
-    fn tell(this: &RegistryStub, project: Option<f64>) -> Result<Promise, JsValue>;
+    fn tell(this: &RegistryStub, project: Option<f64>, notice: Option<&str>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = reconcile)]
     fn reconcile_all(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = environments)]
@@ -58,10 +58,19 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an object may take that may have to wait for the origin.
 const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which version an environment's object says is the latest.
-pub async fn announced(env: &Env, client_key: &str, timeout: Duration) -> Result<Announcement, Failure> {
-    let answer = call(env, client_key, timeout, &EnvironmentStub::announcement).await?;
-    answer.as_string().unwrap_or_default().parse().map_err(|_| unreadable(Source::EnvironmentObject))
+/// Which version an environment's object says is the latest, and what it says of server keys.
+pub async fn announced(
+    env: &Env,
+    client_key: &str,
+    timeout: Duration,
+) -> Result<(Announcement, Option<KeyStates>), Failure> {
+    let answer = call(env, client_key, timeout, &|stub| stub.announcement(true)).await?;
+    let text = answer.as_string().unwrap_or_default();
+    let (announcement, keys) =
+        text.split_once('\n').map_or((&*text, None), |(announcement, keys)| (announcement, Some(keys)));
+    let keys = keys.map(str::parse).transpose().map_err(|_| unreadable(Source::EnvironmentObject))?;
+    let announcement = announcement.parse().map_err(|_| unreadable(Source::EnvironmentObject))?;
+    Ok((announcement, keys))
 }
 
 /// The document that an environment's object has, and its version.
@@ -86,7 +95,9 @@ pub async fn leave(env: &Env, client_key: &str) -> Result<(), Failure> {
 /// Runs an errand to an environment's object. Whether that publishes the environment at all, where it is told of a change.
 pub async fn run(env: &Env, client_key: &str, errand: Errand) -> Result<bool, Failure> {
     let answer = match errand {
-        Errand::Tell { again } => call(env, client_key, TIMEOUT, &|stub| stub.told(again)).await,
+        Errand::Tell { again, notice } => {
+            call(env, client_key, TIMEOUT, &|stub| stub.told(again, notice.map(NoticeKind::name))).await
+        }
         Errand::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
     };
     answer.map(|answer| answer.is_truthy())
@@ -117,6 +128,11 @@ pub async fn begin(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
 }
 
+/// Has the registry ask what there is: an environment or a server key may have come or gone.
+pub async fn discover(env: &Env) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop)
+}
+
 /// Has the registry look whether everything is as it should be.
 pub async fn reconcile_all(env: &Env) -> Result<(), Failure> {
     call_registry(env, LONG_TIMEOUT, &RegistryStub::reconcile_all).await.map(drop)
@@ -130,31 +146,35 @@ pub async fn registered(env: &Env) -> Result<String, Failure> {
 
 /// Has what a write through the worker affected published again. What fails is logged; the alarms make up for it.
 pub async fn refresh(env: Env, affected: Affected) {
-    if let Err(failure) = tell_affected(&env, &affected).await {
+    if let Err(failure) = tell_affected(&env, &affected, None).await {
         failure.log(None);
     }
 }
 
-/// Has what may have changed published again.
-pub async fn tell_affected(env: &Env, affected: &Affected) -> Result<(), Failure> {
+/// Has what may have changed published again. `notice`: the kind of the origin's notice that says so, if one does.
+pub async fn tell_affected(
+    env: &Env,
+    affected: &Affected,
+    notice: Option<NoticeKind>,
+) -> Result<(), Failure> {
     if !Config::of(env).publishes() {
         return Ok(());
     }
     match affected {
-        Affected::Environment(key) if run(env, key, Errand::Tell { again: true }).await? => Ok(()),
+        Affected::Environment(key) if run(env, key, Errand::Tell { again: true, notice }).await? => Ok(()),
         // One that nobody publishes yet may be new.
-        Affected::Environment(_) => call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop),
+        Affected::Environment(_) => discover(env).await,
         Affected::Everything => {
-            call_registry(env, TIMEOUT, &RegistryStub::discover).await?;
-            tell_registry(env, None).await
+            discover(env).await?;
+            tell_registry(env, None, notice).await
         }
-        Affected::Documents => tell_registry(env, None).await,
-        Affected::Project(id) => tell_registry(env, Some(*id as f64)).await,
+        Affected::Documents => tell_registry(env, None, notice).await,
+        Affected::Project(id) => tell_registry(env, Some(*id as f64), notice).await,
     }
 }
 
-async fn tell_registry(env: &Env, project: Option<f64>) -> Result<(), Failure> {
-    call_registry(env, TIMEOUT, &|stub| stub.tell(project)).await.map(drop)
+async fn tell_registry(env: &Env, project: Option<f64>, notice: Option<NoticeKind>) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &|stub| stub.tell(project, notice.map(NoticeKind::name))).await.map(drop)
 }
 
 async fn call(

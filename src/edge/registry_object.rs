@@ -17,7 +17,7 @@ use super::failure::{Failure, Source};
 use super::join;
 use super::publishing;
 use super::registry_rows::RegistryRows;
-use crate::publish::{Discoveries, Errand, Errands, Pace, Registry, Schedule, Survey};
+use crate::publish::{Discoveries, Errand, Errands, NoticeKind, Pace, Registry, Schedule, Survey};
 
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -105,11 +105,17 @@ impl RegistryObject {
         Ok(self.wake().await?)
     }
 
-    /// Documents have changed: of a project, or any.
-    pub async fn told(&self, project: Option<f64>) -> std::result::Result<(), JsValue> {
+    /// Documents have changed: of a project, or any; `notice`: the name of the kind of the origin's notice that says so, if
+    /// one does.
+    pub async fn told(
+        &self,
+        project: Option<f64>,
+        notice: Option<String>,
+    ) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
         let environments = self.with(|registry, _| registry.environments_of(project))?;
-        self.errands.borrow_mut().tell(environments);
+        let notice = notice.as_deref().and_then(NoticeKind::from_name);
+        self.errands.borrow_mut().tell(environments, notice);
         Ok(self.run_first().await?)
     }
 

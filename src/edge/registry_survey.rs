@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use worker::Result;
 
+use super::clock::milliseconds;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use super::registry_object::RegistryObject;
@@ -40,10 +41,13 @@ impl RegistryObject {
         while let Some(task) = self.with(|registry, _| survey.next_task(registry))? {
             let is_over = task == Task::Rest || by_one_task;
             match task {
-                Task::Ask(ask) => match self.ask(&ask).await {
-                    Ok(answer) => survey.answered(&ask, Ok(&answer)),
-                    Err(cause) => survey.answered(&ask, Err(cause)),
-                },
+                Task::Ask(ask) => {
+                    let asked_at = milliseconds();
+                    match self.ask(&ask).await {
+                        Ok(answer) => survey.answered(&ask, Ok(&answer), asked_at),
+                        Err(cause) => survey.answered(&ask, Err(cause), asked_at),
+                    }
+                }
                 Task::Try(hash) => survey.done(self.try_key(&hash).await?),
                 Task::CarryOut(change) => {
                     let outcome = self.carry_out(&change).await?;
@@ -87,16 +91,19 @@ impl RegistryObject {
         let fails = match other()? {
             None if self.with(|registry, _| registry.follows(hash))? => return Ok(Ok(())),
             None => false,
-            Some(environment) if self.is_confirmed(&environment).await => return Ok(Ok(())),
-            Some(_) => true,
+            Some(environment) => match self.is_confirmed(&environment, hash).await {
+                (true, false) => return Ok(Ok(())),
+                // Tried again, since it is still set: it may be known to the origin again.
+                (is_confirmed, _) => !is_confirmed,
+            },
         };
-        let credential = Credential::ServerKey(hash.clone());
+        let (credential, asked_at) = (Credential::ServerKey(hash.clone()), milliseconds());
         let candidate = match origin_document::fetch(&self.env, &credential, "").await {
-            Err(cause) => return Ok(Err(format!("a server key: {cause}"))),
+            Err(fault) => return Ok(Err(format!("a server key: {}", fault.cause))),
             Ok(candidate) => candidate,
         };
         let environment = candidate.client_key.clone();
-        let server_key = ServerKey { environment, active: true, expires_at: None };
+        let server_key = ServerKey { known_at: Some(asked_at), ..ServerKey::active(environment) };
         let outcome = self.carry_out(&Change::PutKey(hash.clone(), server_key)).await?;
         if !fails && other()?.is_some() {
             return Ok(outcome);
@@ -106,10 +113,16 @@ impl RegistryObject {
         Ok(self.carry_out(&follow).await?.and(outcome))
     }
 
-    /// Whether the origin gave an environment's document when it was asked last.
-    async fn is_confirmed(&self, client_key: &str) -> bool {
-        let announced = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await;
-        matches!(announced, Ok(Announcement::Latest { unconfirmed_since: None, .. }))
+    /// Whether the origin gave an environment's document when it was asked last, and whether it has refused a server key.
+    async fn is_confirmed(&self, client_key: &str, hash: &str) -> (bool, bool) {
+        let Ok((announcement, keys)) = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await
+        else {
+            return (false, false);
+        };
+        let known_at = self.with(|registry, _| registry.server_keys.get(hash)?.known_at);
+        let known_at = known_at.ok().flatten().unwrap_or_default();
+        let is_refused = keys.and_then(|keys| keys.accept(hash, known_at)) == Some(false);
+        (matches!(announcement, Announcement::Latest { unconfirmed_since: None, .. }), is_refused)
     }
 
     /// Carries out a change and notes it.

@@ -43,19 +43,17 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
         return refusal(&authorize(env, &header, "", Permission::Admin).await?);
     }
     let publishes = config.publishes();
-    let (discovery, known, more) = match publishes {
-        true => {
-            let (discovery, server_keys) = registry(env).await?;
-            (discovery, server_keys, false)
-        }
-        false => {
-            let page = kv::list(env, kv::DOCUMENT).await.map_err(unavailable)?;
-            let server_keys = server_keys(env).await.map_err(unavailable)?;
-            let (environments, more) = stored(&page, kv::DOCUMENT, server_keys.as_deref(), milliseconds());
-            (Value::Null, environments, more)
-        }
+    let (discovery, published) = match publishes {
+        true => registry(env).await?,
+        false => (Value::Null, Map::new()),
     };
-    let all: Vec<String> = known.keys().cloned().collect();
+    // Without an origin that publishes, those in KV are all there are.
+    let stored = match publishes {
+        true => None,
+        false => Some(in_kv(env, &published).await.map_err(unavailable)?),
+    };
+    let all = stored.as_ref().map_or(&published, |(environments, _)| environments);
+    let all: Vec<String> = all.keys().cloned().collect();
     let environments = match is_local {
         true => all.clone(),
         false => match permitted(env, &header, &all).await? {
@@ -63,11 +61,11 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
             Err(verdict) => return refusal(&verdict),
         },
     };
-    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_path(key, secret));
+    // What is about all of them, such as which request of a discovery failed, only for who administers all.
+    let sees_all = environments.len() == all.len();
+    let base = base_url(incoming);
+    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_url(&base, key, secret));
     let mut statuses = Vec::with_capacity(environments.len());
-    // Of what is in KV only, nothing else knows.
-    let in_kv = environments.iter().filter(|_| !publishes);
-    statuses.extend(in_kv.filter_map(|key| known.get(key).cloned()));
     for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
         for (key, status) in join::all(asked).await {
@@ -77,17 +75,39 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
                 status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
             if let Some(status) = status.as_object_mut() {
                 status.insert("webhook".to_owned(), webhook(Some(key)).into());
-                status.insert("server_keys".to_owned(), known.get(key).cloned().into());
+                status.insert("server_keys".to_owned(), published.get(key).cloned().into());
             }
             statuses.push(status);
         }
     }
-    // What is about all of them, such as which request of a discovery failed, only for who administers all.
-    let sees_all = environments.len() == all.len();
+    let (stored, more) = match stored {
+        Some((mut stored, more)) => {
+            stored.retain(|key, _| environments.contains(key));
+            (stored, more)
+        }
+        // Beside an origin, too, something may have been put into KV. If it does not answer, there may be more.
+        None if sees_all => in_kv(env, &published).await.unwrap_or_else(|failure| {
+            failure.log(None);
+            (Map::new(), true)
+        }),
+        None => (Map::new(), false),
+    };
+    statuses.extend(stored.into_iter().map(|(_, status)| status));
     let webhook = if sees_all { webhook(None) } else { None };
     let discovery = sees_all.then_some(discovery);
     let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook, "more": more});
     Ok(Response::json(body.to_string().into_bytes()))
+}
+
+/// The environments whose documents are in KV without an origin that publishes them, and whether there are more of them.
+async fn in_kv(env: &Env, published: &Map<String, Value>) -> Result<(Map<String, Value>, bool), Failure> {
+    let page = kv::list(env, kv::DOCUMENT).await?;
+    let found = stored(&page, kv::DOCUMENT, published, None, milliseconds());
+    if found.0.is_empty() {
+        return Ok(found);
+    }
+    let server_keys = server_keys(env).await?;
+    Ok(stored(&page, kv::DOCUMENT, published, server_keys.as_deref(), milliseconds()))
 }
 
 /// The server keys in KV, where not too many have to be looked up.
@@ -137,8 +157,15 @@ fn unavailable(failure: Failure) -> Error {
     Error::Unavailable(Part::Environment)
 }
 
-fn webhook_path(client_key: Option<&str>, secret: &str) -> String {
-    format!("/edge/webhooks/{}", webhook_id(client_key, secret))
+/// Scheme and host as the caller sent them: that is an address of the worker.
+fn base_url(incoming: &Incoming) -> String {
+    let url = incoming.request.url();
+    let path = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    url.get(..path).unwrap_or_default().to_owned()
+}
+
+fn webhook_url(base: &str, client_key: Option<&str>, secret: &str) -> String {
+    format!("{base}/edge/webhooks/{}", webhook_id(client_key, secret))
 }
 
 fn refusal(verdict: &Verdict) -> Result<Response<'static>, Error> {

@@ -10,9 +10,10 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::next_page::own_page;
+use super::server_keys::read_server_key;
 use crate::admin::Origin;
 use crate::document::json::Json;
-use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, hash_of_server_key, is_client_key};
+use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, is_client_key};
 
 /// What a discovery may ask at most.
 const MAX_ASKS: usize = 5_000;
@@ -81,8 +82,8 @@ impl Discovery<'_> {
         Ok(self.asks.pop_front())
     }
 
-    /// Takes the answer to a question.
-    pub fn take(&mut self, ask: &Ask, answer: &[u8]) -> Result<(), String> {
+    /// Takes the answer to a question that was asked at `asked_at`, in milliseconds.
+    pub fn take(&mut self, ask: &Ask, answer: &[u8], asked_at: u64) -> Result<(), String> {
         let unreadable = || format!("{}: cannot be read", ask.what());
         for item in self.items(ask, answer)? {
             let item = item.object().ok_or_else(unreadable)?;
@@ -108,11 +109,8 @@ impl Discovery<'_> {
                     self.found.environments.insert(environment, listed);
                 }
                 About::ServerKeys { environment } => {
-                    let key = text("key").ok_or_else(unreadable)?;
-                    let active = item.get("active").ok_or_else(unreadable)?.is_true();
-                    let (environment, expires_at) = (environment.clone(), text("expires_at"));
-                    let server_key = ServerKey { environment, active, expires_at };
-                    self.found.server_keys.insert(hash_of_server_key(&key), server_key);
+                    let (hash, key) = read_server_key(&item, environment, asked_at).ok_or_else(unreadable)?;
+                    self.found.server_keys.insert(hash, key);
                 }
             }
         }
@@ -163,6 +161,7 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::hash_of_server_key;
 
     const ORIGIN: &str = "http://127.0.0.1:8001";
 
@@ -174,7 +173,7 @@ mod tests {
         let (mut discovery, mut asked) = (Discovery::new(&origin), Vec::new());
         while let Some(ask) = discovery.next_ask()? {
             let answer = answers.iter().find(|(path, _)| *path == ask.path);
-            discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes())?;
+            discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes(), 7)?;
             asked.push(ask.path);
         }
         Ok((discovery.found().clone(), asked))
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!(found.environments.keys().collect::<Vec<_>>(), ["aaa", "bbb"]);
         assert_eq!(found.environments["bbb"], Listed { project: Some(1), name: "B".to_owned() });
         let key = &found.server_keys[&hash_of_server_key("ser.2")];
-        assert_eq!((key.environment.as_str(), key.active), ("aaa", false));
+        assert_eq!((key.environment.as_str(), key.active, key.known_at), ("aaa", false, Some(7)));
         assert_eq!(found.server_keys.len(), 2);
         assert_eq!(asked.len(), 5);
     }
@@ -215,7 +214,9 @@ mod tests {
             assert_eq!(discovery.left_out(), None);
             while let Some(ask) = discovery.next_ask().unwrap() {
                 let answer = answers.iter().find(|(path, _)| *path == ask.path);
-                discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes()).unwrap();
+                discovery
+                    .take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes(), 7)
+                    .unwrap();
             }
             assert_eq!(discovery.found().environments.keys().collect::<Vec<_>>(), ["b_b"], "{key}");
             let reason = discovery.left_out().unwrap();

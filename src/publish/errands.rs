@@ -4,6 +4,8 @@
 
 use indexmap::IndexSet;
 
+use super::notice::NoticeKind;
+
 /// How many objects are called at a time. An alarm goes on with a discovery besides, by one task.
 const CALLS: usize = 40;
 
@@ -15,6 +17,8 @@ pub enum Errand {
     Tell {
         /// Whether it should.
         again: bool,
+        /// The kind of the origin's notice that says so, if one does.
+        notice: Option<NoticeKind>,
     },
     /// To see whether everything is as it should be.
     Reconcile,
@@ -31,9 +35,9 @@ pub struct Errands {
 impl Errands {
     /// Documents of these environments may have changed. Where there are many, they look once: nobody says which of them
     /// it is, and each look is a request to the origin.
-    pub fn tell(&mut self, environments: Vec<String>) {
+    pub fn tell(&mut self, environments: Vec<String>, notice: Option<NoticeKind>) {
         let again = environments.len() <= CALLS;
-        self.tidings.extend(all(environments, Errand::Tell { again }));
+        self.tidings.extend(all(environments, Errand::Tell { again, notice }));
     }
 
     /// These environments are to look after themselves.
@@ -78,7 +82,7 @@ mod tests {
     #[test]
     fn many_are_run_in_portions() {
         let mut errands = Errands::default();
-        errands.tell(environments(500));
+        errands.tell(environments(500), None);
         let portions = portions(&mut errands);
         assert!(portions.iter().all(|count| *count <= CALLS), "{portions:?}");
         assert_eq!((portions.iter().sum::<usize>(), errands.is_empty()), (500, true));
@@ -87,10 +91,10 @@ mod tests {
     #[test]
     fn what_is_still_to_be_told_is_told_once() {
         let mut errands = Errands::default();
-        errands.tell(environments(100));
+        errands.tell(environments(100), None);
         assert_eq!(errands.take().len(), CALLS);
         // Those that have been told are told again, the others are told only now.
-        errands.tell(environments(100));
+        errands.tell(environments(100), None);
         errands.reconcile(environments(3));
         assert_eq!(portions(&mut errands).iter().sum::<usize>(), 103);
     }
@@ -99,10 +103,13 @@ mod tests {
     fn what_has_changed_is_told_before_others_look_after_themselves() {
         let mut errands = Errands::default();
         errands.reconcile(environments(10_000));
-        errands.tell(environments(3));
+        errands.tell(environments(3), None);
         let taken = errands.take();
         assert_eq!(taken.len(), CALLS);
-        assert!(taken[..3].iter().all(|(_, errand)| *errand == Errand::Tell { again: true }), "{taken:?}");
+        assert!(
+            taken[..3].iter().all(|(_, errand)| *errand == Errand::Tell { again: true, notice: None }),
+            "{taken:?}"
+        );
         assert_eq!(portions(&mut errands).iter().sum::<usize>(), 10_003 - CALLS);
     }
 
@@ -110,9 +117,9 @@ mod tests {
     fn of_many_none_looks_twice() {
         for (count, again) in [(1, true), (40, true), (41, false), (500, false)] {
             let mut errands = Errands::default();
-            errands.tell(environments(count));
+            errands.tell(environments(count), None);
             let all = errands.take();
-            assert!(all.iter().all(|(_, errand)| *errand == Errand::Tell { again }), "{count}");
+            assert!(all.iter().all(|(_, errand)| *errand == Errand::Tell { again, notice: None }), "{count}");
         }
     }
 }

@@ -17,6 +17,7 @@ mod pages;
 mod publisher;
 mod registry;
 mod schedule;
+mod server_keys;
 mod status;
 mod survey;
 mod version;
@@ -28,11 +29,15 @@ pub use discovery::{Ask, Listed};
 pub use endpoint::Endpoint;
 pub use errands::{Errand, Errands};
 pub use next_page::{linked_page, own_page};
-pub use notice::{MAX_NOTICE_LENGTH, is_of_documents, is_queue_change, is_signed, same_secret, webhook_id};
+pub use notice::{
+    MAX_NOTICE_LENGTH, Notice, NoticeKind, is_of_documents, is_queue_change, is_signed, same_secret,
+    webhook_id,
+};
 pub use pages::Pages;
 pub use publisher::{Credential, Published, Publisher, Step};
 pub use registry::{Change, Registry};
 pub use schedule::{Fault, Pace, Schedule};
+pub use server_keys::{KeyStates, OriginKeys, read_server_keys};
 pub use status::{stored, stored_keys};
 pub use survey::{Survey, Task};
 pub use version::Version;

@@ -3,6 +3,7 @@
 //! Whoever may send one makes the origin be asked, and nothing more: what is published is what the origin then says.
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::document::hex;
@@ -13,6 +14,53 @@ pub const MAX_NOTICE_LENGTH: usize = 256 * 1024;
 
 /// How many characters of the digest name a webhook.
 const ID_LENGTH: usize = 32;
+
+/// The kinds of notices. Each has to be set up at the origin by itself (README, *Publishing*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// `queue-change`, as for a realtime server.
+    Realtime,
+    /// The webhook of one environment.
+    EnvironmentWebhook,
+    /// The webhook of the organisation.
+    OrganisationWebhook,
+}
+
+/// The latest notice of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its kind.
+    pub kind: NoticeKind,
+    /// When it came, in milliseconds, to the second: a burst changes it, and what is stored of it, once a second.
+    pub at: u64,
+}
+
+impl NoticeKind {
+    const ALL: [NoticeKind; 3] =
+        [NoticeKind::Realtime, NoticeKind::EnvironmentWebhook, NoticeKind::OrganisationWebhook];
+
+    /// Its name between objects, in their storage, and in the status.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoticeKind::Realtime => "realtime",
+            NoticeKind::EnvironmentWebhook => "environment_webhook",
+            NoticeKind::OrganisationWebhook => "organisation_webhook",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<NoticeKind> {
+        NoticeKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl Notice {
+    /// A notice that comes now.
+    pub fn new(kind: NoticeKind, now: u64) -> Notice {
+        Notice { kind, at: now / 1_000 * 1_000 }
+    }
+}
 
 /// Whether `X-Flagsmith-Signature` is the one of this body, as it was sent. It takes as long for any two signatures.
 pub fn is_signed(body: &[u8], signature: &str, secret: &str) -> bool {
@@ -52,8 +100,10 @@ pub fn is_queue_change(body: &[u8]) -> bool {
     updated_at.is_some_and(|text| !text.is_empty())
 }
 
-/// Whether this is the body of a webhook that tells of what is in documents, so that no environment and no server key has
-/// come or gone. An organisation's webhook tells of whatever is done in the dashboard.
+/// Returns true if this is the body of a webhook about what is in documents, so that no environment has come or gone.
+///
+/// An organisation's webhook has a row of the audit log. Flagsmith writes one for features and their states, segments,
+/// environments and change requests; none for server keys, projects, and the values of multivariate options.
 pub fn is_of_documents(body: &[u8]) -> bool {
     let Some(members) = Json::parse(body).ok().and_then(Json::object) else { return false };
     let event = members.get("event_type").and_then(|event| event.text());
@@ -62,8 +112,16 @@ pub fn is_of_documents(body: &[u8]) -> bool {
         Some("FLAG_UPDATED" | "FLAG_DELETED" | "NEW_VERSION_PUBLISHED") => true,
         Some("AUDIT_LOG_CREATED") => data().is_some_and(|row| {
             let subject = row.get("related_object_type").and_then(|subject| subject.text());
-            let subjects =
-                ["CHANGE_REQUEST", "EDGE_IDENTITY", "EF_VERSION", "FEATURE", "FEATURE_STATE", "SEGMENT"];
+            let subjects = [
+                "CHANGE_REQUEST",
+                "EDGE_IDENTITY",
+                "EF_VERSION",
+                "FEATURE",
+                "FEATURE_HEALTH",
+                "FEATURE_STATE",
+                "RELEASE_PIPELINE",
+                "SEGMENT",
+            ];
             subject.is_some_and(|subject| subjects.contains(&&*subject))
         }),
         _ => false,
@@ -112,6 +170,15 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_of_notice_is_stored_and_sent_by_one_name() {
+        for kind in NoticeKind::ALL {
+            assert_eq!(NoticeKind::from_name(kind.name()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        assert_eq!(NoticeKind::from_name("what comes later"), None);
+    }
+
+    #[test]
     fn webhooks_tell_of_documents_or_of_more() {
         let audited = |subject: &str| format!(r#"{{"data": {subject}, "event_type": "AUDIT_LOG_CREATED"}}"#);
         for (body, expected) in [
@@ -120,6 +187,9 @@ mod tests {
             (r#"{"data": {}, "event_type": "NEW_VERSION_PUBLISHED"}"#.to_owned(), true),
             (audited(r#"{"related_object_type": "FEATURE_STATE"}"#), true),
             (audited(r#"{"related_object_type": "SEGMENT"}"#), true),
+            (audited(r#"{"related_object_type": "RELEASE_PIPELINE"}"#), true),
+            // An import can bring environments.
+            (audited(r#"{"related_object_type": "IMPORT_REQUEST"}"#), false),
             (audited(r#"{"related_object_type": "ENVIRONMENT"}"#), false),
             (audited(r#"{"related_object_type": "WHAT_COMES_LATER"}"#), false),
             (audited(r#"{"related_object_type": null}"#), false),

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::candidate::Candidate;
+use super::notice::{Notice, NoticeKind};
 use super::schedule::{Pace, Schedule};
+use super::server_keys::OriginKeys;
 use super::version::Version;
 use crate::document::{ServerKeyHash, Timestamp};
 
@@ -89,6 +91,12 @@ pub struct Publisher {
     /// Whether the environment is no more, and what of it is still in KV.
     gone: bool,
     leftover: bool,
+    /// The latest notice of the origin's, if one ever came.
+    #[serde(default)]
+    pub last_notice: Option<Notice>,
+    /// What the origin says of the environment's server keys.
+    #[serde(default)]
+    pub origin_keys: OriginKeys,
 }
 
 /// What to do next.
@@ -96,6 +104,8 @@ pub struct Publisher {
 pub enum Step {
     /// Ask the origin; then [`Publisher::fetched`].
     Fetch(Credential),
+    /// Ask the origin for the environment's server keys; then [`OriginKeys::listed`].
+    ListKeys,
     /// Write the document to KV, as the latest and as this version; then [`Publisher::stored`].
     Store(Version),
     /// Delete the latest document from KV; then [`Publisher::removed`].
@@ -110,6 +120,10 @@ impl Publisher {
         (self.gone, self.leftover) = (false, false);
         let credential = Some(credential);
         if self.credential != credential {
+            // What one way to ask told may be another's to tell no longer.
+            if self.credential == Some(Credential::Token) || credential == Some(Credential::Token) {
+                self.origin_keys = OriginKeys::default();
+            }
             self.credential = credential;
             self.schedule.stop();
         }
@@ -121,18 +135,24 @@ impl Publisher {
         if !self.gone {
             (self.gone, self.leftover) = (true, true);
             (self.credential, self.published, self.stored) = (None, None, None);
+            self.origin_keys = OriginKeys::default();
             self.schedule.stop();
             self.store_at = now;
         }
     }
 
     /// Somebody says that the document has changed; `again`: and that it should be looked at a second time later.
-    pub fn told(&mut self, again: bool, now: u64, pace: Pace) {
-        match &self.credential {
-            None => {}
-            Some(_) if again => self.schedule.told(now, pace),
-            Some(_) => self.schedule.wanted(now, pace),
+    /// `notice`: the kind of the origin's notice that says so, if one does.
+    pub fn told(&mut self, again: bool, notice: Option<NoticeKind>, now: u64, pace: Pace) {
+        if self.credential.is_none() {
+            return;
         }
+        if again {
+            self.schedule.told(now, pace);
+        } else {
+            self.schedule.wanted(now, pace);
+        }
+        self.last_notice = notice.map(|kind| Notice::new(kind, now)).or(self.last_notice);
     }
 
     /// Makes sure that the origin will be asked at all.
@@ -170,12 +190,14 @@ impl Publisher {
         let unstored = version.filter(|version| self.stored != Some(*version));
         let store_at = (!is_storing && (unstored.is_some() || self.leftover)).then_some(self.store_at);
         let fetch_at = self.credential.as_ref().and(self.schedule.next());
+        let keys_at = (self.credential == Some(Credential::Token)).then(|| self.origin_keys.due_at());
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
         match (unstored, &self.credential) {
             (Some(version), _) if is_due(store_at) => Step::Store(version),
             (None, _) if is_due(store_at) => Step::Remove,
             (_, Some(credential)) if is_due(fetch_at) => Step::Fetch(credential.clone()),
-            _ => Step::Wait(store_at.into_iter().chain(fetch_at).min()),
+            _ if is_due(keys_at) => Step::ListKeys,
+            _ => Step::Wait([store_at, fetch_at, keys_at].into_iter().flatten().min()),
         }
     }
 

@@ -38,7 +38,8 @@ impl Registry {
             (!is_known).then(|| Change::Follow(key.clone(), listed.clone(), Credential::Token))
         };
         let put = |(hash, key): (&String, &ServerKey)| {
-            (self.server_keys.get(hash) != Some(key)).then(|| Change::PutKey(hash.clone(), key.clone()))
+            let is_known = self.server_keys.get(hash).is_some_and(|known| known.says_the_same(key));
+            (!is_known).then(|| Change::PutKey(hash.clone(), key.clone()))
         };
         let gone = |key: &&String| !found.environments.contains_key(*key);
         let revoked = |hash: &&String| !found.server_keys.contains_key(*hash);
@@ -135,7 +136,7 @@ mod tests {
     }
 
     fn server_key(environment: &str, active: bool) -> ServerKey {
-        ServerKey { environment: environment.to_owned(), active, expires_at: None }
+        ServerKey { active, ..ServerKey::active(environment.to_owned()) }
     }
 
     fn carry_out(registry: &mut Registry, found: &Found) -> Vec<Change> {

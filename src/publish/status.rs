@@ -35,6 +35,7 @@ impl Publisher {
                 Credential::Token => "ORIGIN_API_TOKEN",
                 Credential::ServerKey(_) => "SERVER_KEYS",
             }),
+            "last_notice": self.last_notice.map(|notice| json!({"kind": notice.kind, "at": iso(notice.at)})),
             "identity_overrides_left_out": self.leaves_overrides_out(),
             "changes": changes.collect::<Vec<_>>(),
         })
@@ -81,12 +82,14 @@ pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
 }
 
 /// What a page of KV's list says of environments whose documents are in KV: for each client key what is known, and
-/// whether there are more of them than that. `server_keys`: all that there are, where they are known.
+/// whether there are more of them than that. Those that an origin has published are left out. `server_keys`: all that
+/// there are, where they are known.
 ///
 /// Documents are not read for it: they may be of megabytes. Whoever writes one may give its name and version as metadata.
 pub fn stored(
     page: &str,
     prefix: &str,
+    published: &Map<String, Value>,
     server_keys: Option<&[ServerKey]>,
     now: u64,
 ) -> (Map<String, Value>, bool) {
@@ -99,6 +102,9 @@ pub fn stored(
         let Some(client_key) = client_key.filter(|key| is_client_key(key)) else {
             continue;
         };
+        if published.contains_key(client_key) {
+            continue;
+        }
         if environments.len() == MAX_STORED {
             more = true;
             break;
@@ -151,7 +157,7 @@ mod tests {
             json!({"name": "document:b", "metadata": {"name": 1, "version": "latest"}}),
             json!({"name": "document:c"}),
         ];
-        let (environments, more) = stored(&page(true, keys.clone()), "document:", None, NOW);
+        let (environments, more) = stored(&page(true, keys.clone()), "document:", &Map::new(), None, NOW);
         let unknown = |key: &str| {
             json!({
                 "environment": key, "name": null, "version": null, "published_at": null, "age_seconds": null,
@@ -170,11 +176,14 @@ mod tests {
             })
         );
         assert!(!more);
-        assert!(stored(&page(false, keys), "document:", None, NOW).1);
+        assert!(stored(&page(false, keys.clone()), "document:", &Map::new(), None, NOW).1);
+        let published = Map::from_iter([("a".to_owned(), Value::Null), ("c".to_owned(), Value::Null)]);
+        let (others, _) = stored(&page(true, keys), "document:", &published, None, NOW);
+        assert_eq!(others.keys().collect::<Vec<_>>(), ["b"], "an origin's are left out");
         let many =
             |count: usize| (0..count).map(|number| json!({"name": format!("document:{number}")})).collect();
         for (count, listed, more) in [(MAX_STORED, MAX_STORED, false), (MAX_STORED + 1, MAX_STORED, true)] {
-            let found = stored(&page(true, many(count)), "document:", None, NOW);
+            let found = stored(&page(true, many(count)), "document:", &Map::new(), None, NOW);
             assert_eq!((found.0.len(), found.1), (listed, more));
         }
     }
@@ -182,9 +191,8 @@ mod tests {
     #[test]
     fn server_keys_in_kv_are_counted_where_all_of_them_are_known() {
         let key = |environment: &str| ServerKey {
-            environment: environment.to_owned(),
-            active: true,
             expires_at: Some("2027-01-02T00:00:00Z".to_owned()),
+            ..ServerKey::active(environment.to_owned())
         };
         let page =
             |complete: bool, keys: &[Value]| json!({"keys": keys, "list_complete": complete}).to_string();
@@ -200,7 +208,7 @@ mod tests {
         assert_eq!(stored_keys(&page(true, &many(MAX_LOOKED_UP + 1))), None);
 
         let documents = page(true, &[json!({"name": "document:a"}), json!({"name": "document:b"})]);
-        let (environments, _) = stored(&documents, "document:", Some(&known), NOW);
+        let (environments, _) = stored(&documents, "document:", &Map::new(), Some(&known), NOW);
         assert_eq!(
             environments["a"]["server_keys"],
             json!({"count": 1, "soonest_expiry": "2027-01-02T00:00:00Z"})
@@ -223,7 +231,7 @@ mod tests {
             (5, false, Some("2026-12-01T00:00:00Z")),
         ] {
             let expires_at = expires_at.map(str::to_owned);
-            let key = ServerKey { environment: "a".to_owned(), active, expires_at };
+            let key = ServerKey { active, expires_at, ..ServerKey::active("a".to_owned()) };
             registry.carried_out(&Change::PutKey(number.to_string(), key));
         }
         let status = registry.status(&Schedule::default(), NOW);

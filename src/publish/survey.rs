@@ -96,10 +96,10 @@ impl Survey<'_> {
         self.tasks.pop_front()
     }
 
-    /// Takes the origin's answer to a question; a fault ends it all.
-    pub fn answered(&mut self, ask: &Ask, answer: Result<&[u8], String>) {
+    /// Takes the origin's answer to a question that was asked at `asked_at`, in milliseconds; a fault ends it all.
+    pub fn answered(&mut self, ask: &Ask, answer: Result<&[u8], String>, asked_at: u64) {
         let Way::Token(discovery) = &mut self.way else { return };
-        if let Err(cause) = answer.and_then(|answer| discovery.take(ask, answer)) {
+        if let Err(cause) = answer.and_then(|answer| discovery.take(ask, answer, asked_at)) {
             self.fail(cause);
         }
     }
@@ -178,7 +178,7 @@ mod tests {
             let portion = portions.last_mut().unwrap();
             *portion += task.requests();
             match task {
-                Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 500).as_bytes())),
+                Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 500).as_bytes()), 0),
                 Task::CarryOut(change) => {
                     registry.carried_out(&change);
                     survey.carried_out(change, Ok(()));
@@ -189,7 +189,7 @@ mod tests {
                         (format!("e{hash}"), Listed { project: None, name: String::new() });
                     let credential = Credential::ServerKey(hash.clone());
                     registry.carried_out(&Change::Follow(environment.clone(), listed, credential));
-                    let key = ServerKey { environment, active: true, expires_at: None };
+                    let key = ServerKey::active(environment);
                     registry.carried_out(&Change::PutKey(hash, key));
                     survey.done(Ok(()));
                 }
@@ -237,7 +237,7 @@ mod tests {
             let (mut changes, mut tries) = (Vec::new(), 0);
             while let Some(task) = survey.next_task(&registry) {
                 match task {
-                    Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 3).as_bytes())),
+                    Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 3).as_bytes()), 0),
                     Task::CarryOut(change) => {
                         let is_faulty = matches!(&change, Change::Follow(key, ..) if key == "e1");
                         tries += usize::from(is_faulty);
@@ -268,8 +268,8 @@ mod tests {
         let mut failing = Survey::by_token(&origin);
         for count in 0.. {
             match failing.next_task(&registry) {
-                Some(Task::Ask(ask)) if count == 7 => failing.answered(&ask, Err("500".to_owned())),
-                Some(Task::Ask(ask)) => failing.answered(&ask, Ok(answer(&ask.path, 500).as_bytes())),
+                Some(Task::Ask(ask)) if count == 7 => failing.answered(&ask, Err("500".to_owned()), 0),
+                Some(Task::Ask(ask)) => failing.answered(&ask, Ok(answer(&ask.path, 500).as_bytes()), 0),
                 other => {
                     assert_eq!(other, None);
                     break;

@@ -31,6 +31,26 @@ pageTest("signing in shows how each environment is", {}, async ({ edge, keys, op
   await picture(page, "environments");
 });
 
+pageTest("a card tells of the latest notice, and that a document was put into KV by hand", { variables: { SSE_AUTHENTICATION_TOKEN: "sse-token", WEBHOOK_SECRET: "webhook-secret" } }, async ({ edge, flagsmith, keys: [key, other], open }) => {
+  const { page } = await open();
+  await signIn(page);
+  const card = (key) => page.locator("#environments > li").filter({ hasText: key });
+  await eventually(async () => /^none ever came/.test((await definitions(card(key)))["Last notice"]), "that none ever came is told");
+  assert.ok((await definitions(card(key)))["Webhook"].startsWith(`${edge.address}/edge/webhooks/`));
+  const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
+  const notice = { method: "POST", path: `/sse/environments/${key}/queue-change`, headers, body: '{"updated_at": "2026-01-01T00:00:00+00:00"}' };
+  assert.equal((await edge.request(notice)).status, 202);
+  edge.kv.entries.set("document:putHere", Buffer.from(JSON.stringify({ ...flagsmith.environments.get(key).document, api_key: "putHere" })));
+  await page.click("#refresh");
+  await eventually(async () => (await card("putHere").count()) === 1, "the one in KV is shown");
+  assert.match((await definitions(card(key)))["Last notice"], /^(just now|\d+ seconds? ago), to the realtime server$/);
+  assert.match((await definitions(card(other)))["Last notice"], /^none ever came/);
+  assert.equal(await card("putHere").locator(".badge").textContent(), "in KV");
+  assert.match(await card("putHere").locator(".warning").textContent(), /does not publish it/);
+  await requireAccessible(page, "notices");
+  await picture(page, "notices");
+});
+
 pageTest("the credential is in memory only", {}, async ({ open }) => {
   const { page } = await open();
   await signIn(page);
@@ -243,12 +263,12 @@ pageTest("the keyboard is enough", {}, async ({ edge, keys: [key], open }) => {
 });
 
 /** A test of the page of a worker that publishes what a Flagsmith has; at its end nothing may have gone wrong in it. */
-function pageTest(name, { prepare = () => {} }, body) {
+function pageTest(name, { prepare = () => {}, variables: more = {} }, body) {
   test(name, async (t) => {
     const flagsmith = await startFlagsmith(FIXTURES);
     t.after(() => flagsmith.close());
     prepare(flagsmith);
-    const variables = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 1, REFRESH_SECONDS: 1 };
+    const variables = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 1, REFRESH_SECONDS: 1, ...more };
     const edge = await startEdge({ origin: flagsmith.origin, variables });
     t.after(() => edge.close());
     edge.kv.entries.clear();

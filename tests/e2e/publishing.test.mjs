@@ -369,8 +369,63 @@ edgeTest("the status lists each environment, and flags one whose overrides are l
   const { identity_overrides_left_out, source, last_fault, age_seconds, last_success, version, webhook } = await find();
   assert.deepEqual({ identity_overrides_left_out, source, last_fault }, { identity_overrides_left_out: true, source: "ORIGIN_API_TOKEN", last_fault: null });
   assert.ok(age_seconds >= 0 && Date.parse(last_success) > 0 && /^\d{13}-[0-9a-f]{16}$/.test(version));
-  assert.equal(webhook, `/edge/webhooks/${createHmac("sha256", "webhook-secret").update(`environment:${key}`).digest("hex").slice(0, 32)}`);
+  assert.equal(webhook, `${edge.address}/edge/webhooks/${createHmac("sha256", "webhook-secret").update(`environment:${key}`).digest("hex").slice(0, 32)}`);
   await becomes(() => edge.log, /use_identity_overrides_in_local_eval/);
+});
+
+edgeTest("the status tells when which kind of notice last came, and of URLs for webhooks", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+  assert.equal((await flags(edge.port, key)).status, 200);
+  const status = async () => (await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } })).json();
+  const of = async (key) => (await status()).environments.find(({ environment }) => environment === key);
+  await eventually(async () => (await of(key)).version && (await of(other)).version, "both are published");
+  assert.deepEqual([(await of(key)).last_notice, (await of(other)).last_notice], [null, null], "none ever came");
+  // A write through the worker is no notice of the origin's.
+  await writer(edge, flagsmith, key).write(55);
+  assert.equal((await of(key)).last_notice, null);
+
+  const began = Date.now();
+  await send(edge, key);
+  const { kind, at } = (await of(key)).last_notice;
+  assert.equal(kind, "realtime");
+  assert.ok(Date.parse(at) >= began - 1_000 && Date.parse(at) <= Date.now(), at);
+  assert.equal((await of(other)).last_notice, null);
+  // Webhooks go to the URLs that the status lists.
+  const body = '{"data": {"environment": {"id": 1}}, "event_type": "FLAG_UPDATED"}';
+  const signature = createHmac("sha256", "webhook-secret").update(body).digest("hex");
+  const post = async (url) => {
+    assert.ok(url.startsWith(edge.address), url);
+    const { status } = await request(edge.port, { method: "POST", path: url.slice(edge.address.length), headers: { "X-Flagsmith-Signature": signature }, body });
+    assert.equal(status, 202, url);
+  };
+  await post((await of(key)).webhook);
+  assert.equal((await of(key)).last_notice.kind, "environment_webhook");
+  await post((await status()).webhook);
+  const kinds = async () => [(await of(key)).last_notice?.kind, (await of(other)).last_notice?.kind];
+  await becomes(kinds, ["organisation_webhook", "organisation_webhook"], "all environments have had it");
+  await edge.kill();
+  await edge.start();
+  assert.deepEqual(await kinds(), ["organisation_webhook", "organisation_webhook"], "it is stored");
+});
+
+edgeTest("the status lists what somebody put into KV beside an origin, to who administers all", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+  assert.equal((await flags(edge.port, key)).status, 200);
+  const document = { ...flagsmith.environments.get(key).document, api_key: "putHere" };
+  edge.kv.entries.set(documentEntry("putHere"), Buffer.from(JSON.stringify(document)));
+  edge.kv.entries.set(serverKeyEntry("ser.put-here"), Buffer.from('{"environment": "putHere", "active": true, "expires_at": null}'));
+  const listed = async (authorization) => {
+    const { environments, more } = (await request(edge.port, { path: "/edge/status", headers: { Authorization: authorization } })).json();
+    return [Object.fromEntries(environments.map(({ environment, source, server_keys }) => [environment, [source, server_keys.count]])), more];
+  };
+  const good = (key) => flagsmith.environments.get(key).serverKeys.filter(({ active, expires_at }) => active && (expires_at === null || Date.parse(expires_at) > Date.now())).length;
+  const published = Object.fromEntries([key, other].map((key) => [key, ["ORIGIN_API_TOKEN", good(key)]]));
+  const all = [{ ...published, putHere: ["KV", 1] }, false];
+  await becomes(() => listed(`Api-Key ${ADMIN_KEY}`), all);
+  assert.deepEqual(await listed(`Api-Key ${TOKEN}`), all);
+  assert.equal((await flags(edge.port, "ser.put-here")).status, 200, "it is served");
+  flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path }) => ({ body: { admin: path.includes(key), permissions: [], tag_based_permissions: [] } }));
+  assert.deepEqual(await listed("Token of-a-user"), [{ [key]: published[key] }, false]);
+  edge.kv.behave("fail");
+  assert.deepEqual(await listed(`Api-Key ${ADMIN_KEY}`), [published, true], "while KV is down there may be more");
 });
 
 edgeTest("the status shows an administrator of the origin's no more than what is theirs", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {

@@ -4,10 +4,10 @@ import { call } from "./calls.js";
 import { badge, definitions, element, moment, table, unfolding } from "./elements.js";
 
 /** A card for each environment of the status. */
-export function environmentCards({ environments, more }) {
+export function environmentCards({ environments, discovery, more }) {
   if (environments.length > 0) {
     const rest = "There are more environments in KV than are listed. They are served too: look their identities up by client key.";
-    return [...environments.map(card), ...(more ? [element("li", { className: "empty" }, rest)] : [])];
+    return [...environments.map((status) => card(status, Boolean(discovery))), ...(more ? [element("li", { className: "empty" }, rest)] : [])];
   }
   const text =
     "None is published from a Flagsmith behind this worker or in KV, or none that this credential administers. What is in " +
@@ -49,7 +49,7 @@ export async function countIdentities(environments, signal, named) {
   }
 }
 
-function card(status) {
+function card(status, hasOrigin) {
   const { environment, name, changes = [] } = status;
   const keys = status.server_keys;
   const expiry = keys?.soonest_expiry ? [", the first expires ", moment(keys.soonest_expiry)] : [", none expires"];
@@ -59,7 +59,7 @@ function card(status) {
     { className: "card" },
     element("div", { className: "title" }, title, state(status)),
     element("p", { className: "key" }, element("code", {}, environment)),
-    ...warnings(status),
+    ...warnings(status, hasOrigin),
     definitions([
       // There is nothing that it could be synced with.
       ["Last synced", isStored(status) ? null : status.last_success ? moment(status.last_success) : "never"],
@@ -69,10 +69,24 @@ function card(status) {
       ["Server keys", keys ? String(keys.count) : "not known", ...(keys?.count > 0 ? expiry : [])],
       ["Identities", element("span", { data: { count: environment } }, "…")],
       ["Published with", status.source && !isStored(status) ? element("code", {}, status.source) : null],
+      ["Last notice", ...lastNotice(status)],
       ["Webhook", status.webhook ? element("code", {}, status.webhook) : null],
     ]),
     changes.length === 0 ? null : unfolding(`Latest changes (${changes.length})`, () => changesOf(changes)),
   );
+}
+
+const NOTICES = {
+  realtime: "to the realtime server",
+  environment_webhook: "by the environment's webhook",
+  organisation_webhook: "by the organisation's webhook",
+};
+
+/** The origin's latest notice of a change. What has no origin has none. */
+function lastNotice({ last_notice: notice, source }) {
+  if (notice === undefined || isStored({ source })) return [null];
+  if (notice === null) return ["none ever came: a change is seen when the document is next asked for"];
+  return [moment(notice.at), `, ${NOTICES[notice.kind] ?? notice.kind}`];
 }
 
 /** Whether all that is known of it is that KV has it. */
@@ -90,9 +104,10 @@ function state(status) {
   return badge("good", "in sync");
 }
 
-function warnings(status) {
+function warnings(status, hasOrigin) {
   const warning = (...text) => element("p", { className: "warning" }, ...text);
   const found = [];
+  if (isStored(status) && hasOrigin) found.push(warning("It was put into KV by hand. The Flagsmith behind this worker does not publish it."));
   if (status.unavailable) found.push(warning("Its object did not answer: ", status.unavailable));
   if (status.last_fault && status.version) found.push(warning("The Flagsmith behind this worker could not be read. What it said last is served."));
   if (status.kv_fault) found.push(warning("KV could not be written: ", status.kv_fault));

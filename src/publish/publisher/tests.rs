@@ -11,14 +11,19 @@ fn candidate(updated_at: &str, name: &str) -> Candidate {
 }
 
 fn following() -> Publisher {
+    following_with(Credential::Token)
+}
+
+fn following_with(credential: Credential) -> Publisher {
     let mut publisher = Publisher::default();
-    publisher.follow(Credential::Token, 1_000);
+    publisher.follow(credential, 1_000);
     publisher
 }
 
 /// Asks the origin as the publisher wants it to be asked, and gives it this answer.
 fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<Version> {
     publisher.schedule.began(now);
+    publisher.origin_keys.began(now, PACE);
     publisher.fetched(outcome.map_err(str::to_owned), "k", now, PACE, 10)
 }
 
@@ -131,7 +136,7 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
     publisher.stored(first, Ok(()), 1_000);
     publisher.leave(2_000);
     assert_eq!((publisher.announcement(), publisher.next(2_000, false)), (Announcement::Gone, Step::Remove));
-    publisher.told(true, 2_000, PACE);
+    publisher.told(true, None, 2_000, PACE);
     publisher.removed(Err("500".to_owned()), 2_000);
     assert_eq!(publisher.next(2_000, false), Step::Wait(Some(4_000)));
     publisher.removed(Ok(()), 4_000);
@@ -147,10 +152,10 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
 #[test]
 fn a_notice_is_followed_a_second_time_if_it_says_so() {
     for (again, next) in [(true, 15_000), (false, 70_000)] {
-        let mut publisher = following();
+        let mut publisher = following_with(Credential::ServerKey("hash".to_owned()));
         let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
         publisher.stored(version, Ok(()), 1_000);
-        publisher.told(again, 10_000, PACE);
+        publisher.told(again, None, 10_000, PACE);
         publisher.schedule.began(10_000);
         publisher.schedule.succeeded(10_000, PACE, 10);
         assert_eq!(publisher.next(10_000, false), Step::Wait(Some(next)), "{again}");
@@ -159,11 +164,12 @@ fn a_notice_is_followed_a_second_time_if_it_says_so() {
 
 #[test]
 fn one_that_lost_its_turn_gets_another() {
-    let mut publisher = following();
+    let credential = Credential::ServerKey("hash".to_owned());
+    let mut publisher = following_with(credential.clone());
     publisher.schedule.began(1_000);
     assert_eq!(publisher.next(1_000, false), Step::Wait(None));
     publisher.resume(2_000);
-    assert_eq!(publisher.next(2_000, false), Step::Fetch(Credential::Token));
+    assert_eq!(publisher.next(2_000, false), Step::Fetch(credential));
     publisher.leave(3_000);
     publisher.removed(Ok(()), 3_000);
     publisher.resume(4_000);
@@ -210,4 +216,105 @@ fn a_date_in_the_future_does_not_make_later_changes_earlier() {
     // A clock that is a little ahead still tells which document is the later one.
     assert!(fetch(&mut publisher, 50_000, Ok(&candidate("1970-01-01T00:01:40Z", "c"))).is_some());
     assert!(fetch(&mut publisher, 60_000, Ok(&candidate("1970-01-01T00:01:30Z", "b"))).is_none());
+}
+
+#[test]
+fn a_state_of_before_notices_were_stored_is_read() {
+    let mut publisher = following();
+    publisher.told(true, Some(NoticeKind::Realtime), 5_500, PACE);
+    let mut state = serde_json::to_value(&publisher).unwrap();
+    assert_eq!(state.as_object_mut().unwrap().remove("last_notice").unwrap()["at"], 5_000);
+    let read: Publisher = serde_json::from_value(state).unwrap();
+    assert_eq!(read, Publisher { last_notice: None, ..publisher });
+}
+
+#[test]
+fn a_burst_of_notices_changes_the_state_once_a_second() {
+    let mut publisher = following();
+    publisher.told(true, Some(NoticeKind::OrganisationWebhook), 7_001, PACE);
+    let before = publisher.clone();
+    publisher.told(true, Some(NoticeKind::OrganisationWebhook), 7_999, PACE);
+    assert_eq!(publisher, before);
+    // A write through the worker is no notice.
+    publisher.told(true, None, 8_500, PACE);
+    assert_eq!(publisher.last_notice, before.last_notice);
+}
+
+/// The times at which the origin is asked for the document, and for the list of server keys, in ten minutes. Each answer
+/// takes `takes`; `notices` come at these times.
+fn asked(takes: u64, fails: bool, notices: &[u64]) -> (Vec<u64>, Vec<u64>) {
+    let mut publisher = following();
+    let said = candidate("1970-01-01T00:00:01Z", "a");
+    let (mut documents, mut keys, mut now, mut random) = (Vec::new(), Vec::new(), 1_000, 0);
+    while now < 600_000 {
+        notices.iter().filter(|at| (**at..**at + 100).contains(&now)).for_each(|at| {
+            publisher.told(true, Some(NoticeKind::Realtime), *at, PACE);
+        });
+        let began = now;
+        match publisher.next(now, true) {
+            Step::Fetch(_) => {
+                documents.push(began);
+                publisher.schedule.began(began);
+                if publisher.origin_keys.wait(began) == 0 {
+                    keys.push(began);
+                    publisher.origin_keys.began(began, PACE);
+                }
+                now += takes;
+                random += 7;
+                let outcome = if fails { Err("500".to_owned()) } else { Ok(&said) };
+                publisher.fetched(outcome, "k", now, PACE, random);
+            }
+            Step::ListKeys => {
+                keys.push(began);
+                publisher.origin_keys.began(began, PACE);
+                now += takes;
+            }
+            _ => now += 100,
+        }
+    }
+    (documents, keys)
+}
+
+#[test]
+fn server_keys_are_asked_for_once_a_minute_and_never_later_than_66_seconds() {
+    let often: Vec<_> = (1..60).map(|count| count * 10_000).collect();
+    for (takes, fails, notices) in [
+        (300, false, &[][..]),
+        (2_000, false, &[]),
+        (300, true, &[]),
+        (300, false, &often),
+        (300, false, &[53_000]),
+    ] {
+        let (documents, keys) = asked(takes, fails, notices);
+        let gaps: Vec<_> = keys.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (54_000..=66_100 + takes).contains(gap)), "{gaps:?}");
+        assert!((9..=12).contains(&keys.len()), "{keys:?}");
+        if notices.is_empty() && !fails {
+            let together = keys.iter().filter(|at| documents.contains(at)).count();
+            assert!(together + 2 >= keys.len(), "hardly ever by themselves: {documents:?} {keys:?}");
+        }
+    }
+}
+
+#[test]
+fn only_a_token_can_ask_for_server_keys() {
+    let mut publisher = following_with(Credential::ServerKey("hash".to_owned()));
+    publisher.schedule.began(1_000);
+    assert_eq!(publisher.next(90_000, false), Step::Wait(None));
+    // What a key was refused for says nothing once a token asks.
+    publisher.origin_keys.refuse("0123456789abcdef", 1_000);
+    publisher.follow(Credential::ServerKey("other".to_owned()), 2_000);
+    assert!(publisher.origin_keys.states(2_000).is_some());
+    publisher.follow(Credential::Token, 3_000);
+    assert_eq!(publisher.origin_keys.states(3_000), None);
+}
+
+#[test]
+fn a_state_of_before_server_keys_were_asked_for_is_read() {
+    let mut publisher = following();
+    publisher.origin_keys.began(5_000, PACE);
+    let mut state = serde_json::to_value(&publisher).unwrap();
+    state.as_object_mut().unwrap().remove("origin_keys").unwrap();
+    let read: Publisher = serde_json::from_value(state).unwrap();
+    assert_eq!(read.origin_keys, OriginKeys::default());
 }

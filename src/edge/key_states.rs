@@ -1,0 +1,26 @@
+//! What this isolate has heard of environments' server keys, with the versions of their documents (see
+//! `publish::server_keys`).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::publish::KeyStates;
+
+thread_local! {
+    /// By client key. Only of environments that an origin publishes, so that nobody can make it grow.
+    static STATES: RefCell<HashMap<String, KeyStates>> = RefCell::default();
+}
+
+/// Remembers what an environment's object announced.
+pub fn remember(client_key: &str, states: Option<KeyStates>) {
+    STATES.with_borrow_mut(|known| match states {
+        Some(states) => drop(known.insert(client_key.to_owned(), states)),
+        None => drop(known.remove(client_key)),
+    });
+}
+
+/// True if the origin accepts a server key of an environment, false if it refuses it; `None` if that is not known, or if
+/// the entry of the key, of `known_at`, is newer.
+pub fn accept(client_key: &str, hash: &str, known_at: Option<u64>) -> Option<bool> {
+    STATES.with_borrow(|known| known.get(client_key)?.accept(hash, known_at.unwrap_or_default()))
+}
