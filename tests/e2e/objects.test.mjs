@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { startAdmin } from "./admin.mjs";
 import { set, startFlagsmith, TOKEN } from "./flagsmith.mjs";
-import { eventually, FIXTURES, startEdge } from "./harness.mjs";
+import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { asker, OPENED } from "./inside.mjs";
 
 const HOUR = 3_600_000;
@@ -205,7 +205,7 @@ async function startPublishing(t, variables = {}) {
   edge.kv.entries.clear();
   const [key] = flagsmith.environments.keys();
   const path = "/api/v1/flags/";
-  assert.equal((await edge.request({ path, headers: { "X-Environment-Key": key } })).status, 200);
+  await becomes(async () => (await edge.request({ path, headers: { "X-Environment-Key": key } })).status, 200, "the environment is served");
   const ask = asker(edge);
   for (const [binding, name] of [["PUBLISHERS", key], ["REGISTRY", "registry"]]) {
     await eventually(async () => (await ask(binding, name, "ringsAt")) > Date.now() + 10_000, "there is nothing more to do");
