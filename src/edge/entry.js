@@ -38,7 +38,17 @@ export default {
 };
 
 /** One identity. */
-export const IdentityObject = objectClass(rust.IdentityObject, ["carryOut", "carryOutAndTell", "alarm"]);
+export const IdentityObject = objectClass(rust.IdentityObject, [
+  "carryOut",
+  "carryOutAndTell",
+  "carryOutRenamed",
+  "carryOutRenamedAndTell",
+  "handOver",
+  "forget",
+  "takeOver",
+  "vacate",
+  "alarm",
+]);
 
 /** A shard of an environment's directory of identities. */
 export const DirectoryObject = objectClass(rust.DirectoryObject, ["answer", "alarm"]);

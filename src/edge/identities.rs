@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::fmt::Display;
 
+use futures_util::future::FutureExt;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -14,6 +15,7 @@ use super::join;
 use super::log::Line;
 use super::overrides;
 use crate::api::{Error, Part};
+use crate::identity::object_name::{is_renamed, object_name};
 use crate::identity::{Command, Identity, Order, Outcome, Refusal};
 
 #[wasm_bindgen]
@@ -26,6 +28,15 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
     fn carry_out_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutRenamed)]
+    fn carry_out_renamed(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutRenamedAndTell)]
+    fn carry_out_renamed_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
 }
 
 /// Carries out each command on its identity, all at once; gives their outcomes in order. A failure of one does not
@@ -35,7 +46,7 @@ pub async fn carry_out(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    carry_out_by(env, environment_key, commands, IdentityStub::carry_out, true).await
+    carry_out_by(env, environment_key, commands, Answer::Brief).await
 }
 
 /// The same with all that is known of each identity, when the directory knows it too.
@@ -44,22 +55,22 @@ pub async fn carry_out_all_and_tell(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    carry_out_by(env, environment_key, commands, IdentityStub::carry_out_and_tell, false).await
+    carry_out_by(env, environment_key, commands, Answer::Full).await
 }
 
 async fn carry_out_by(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
-    method: Method,
-    brief: bool,
+    answer: Answer,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
+        let brief = answer == Answer::Brief;
         let order = Order { brief, ..Order::new(environment_key, &identifier, command) };
-        send(&objects, order, method, log_rows)
+        send(&objects, order, answer, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {
@@ -79,27 +90,45 @@ pub async fn carry_out_and_tell(env: &Env, order: Order) -> Result<Result<Identi
     let environment_key = order.environment.clone();
     let objects = namespace(env, &environment_key)?;
     let concerns_overrides = order.command.concerns_overrides();
-    let outcome = send(&objects, order, IdentityStub::carry_out_and_tell, Config::of(env).log_rows).await;
+    let outcome = send(&objects, order, Answer::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
         overrides::changed(&environment_key);
     }
     outcome.map_err(|failure| unavailable(failure, &environment_key))
 }
 
-type Method = fn(&IdentityStub, &str) -> Result<Promise, JsValue>;
+/// What an object answers to an order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// What SDK requests need.
+    Brief,
+    /// All that is known of the identity, when the directory knows it too.
+    Full,
+}
 
 async fn send(
     objects: &ObjectNamespace,
     order: Order,
-    method: Method,
+    answer: Answer,
     log_rows: bool,
 ) -> Result<Result<Identity, Refusal>, Failure> {
-    let name = format!("{}_{}", order.environment, order.identifier);
+    let name = object_name(&order.environment, &order.identifier);
+    let method = match (answer, is_renamed(&order.environment)) {
+        (Answer::Brief, false) => IdentityStub::carry_out,
+        (Answer::Full, false) => IdentityStub::carry_out_and_tell,
+        (Answer::Brief, true) => IdentityStub::carry_out_renamed,
+        (Answer::Full, true) => IdentityStub::carry_out_renamed_and_tell,
+    };
     let text = order.to_json().map_err(|error| failure(&error))?;
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
-    let promise = method(&object, &text).map_err(|error| failure(&said(&error)))?;
-    let answer = JsFuture::from(promise).await.map_err(|error| failure(&said(&error)))?;
-    let answer = answer.as_string().unwrap_or_default();
+    let mut answer = received(method(&object, &text)).await?;
+    if Outcome::is_occupied(&answer) {
+        received(object.vacate()).boxed_local().await?;
+        answer = received(method(&object, &text)).boxed_local().await?;
+        if Outcome::is_occupied(&answer) {
+            return Err(failure(&"another identity is in its object"));
+        }
+    }
     let outcome =
         Outcome::from_json(&answer, order.command).map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
@@ -107,6 +136,12 @@ async fn send(
         Line::Call { object: "identity", rows_read, rows_written }.write();
     }
     Ok(outcome.result)
+}
+
+/// An object's answer, empty if it has none.
+async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> {
+    let answer = JsFuture::from(promise.map_err(|error| failure(&said(&error)))?).await;
+    Ok(answer.map_err(|error| failure(&said(&error)))?.as_string().unwrap_or_default())
 }
 
 /// Where the objects are: the same for all requests of an isolate.

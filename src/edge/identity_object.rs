@@ -1,4 +1,4 @@
-//! The object that keeps one identity: named `{environment key}_{identifier}`, one SQLite database each.
+//! The object that keeps one identity, named as [`crate::identity::object_name`] says: one SQLite database each.
 //!
 //! A command is applied in one synchronous turn: nothing is awaited between reading the state and writing it, so
 //! commands take effect one after the other. The platform holds the answer back until the rows are durable.
@@ -20,13 +20,16 @@ use super::identity_rows::{self, Due, Owner, Record};
 use super::join;
 use super::random;
 use crate::identity::directory::{Entry, Tidings};
-use crate::identity::{Change, Identity, Moment, Order, Outcome};
+use crate::identity::object_name::is_renamed;
+use crate::identity::{Change, Identity, Moment, Order, Outcome, Refusal};
 
 /// One identity.
 #[durable_object(alarm)]
 pub struct IdentityObject {
-    sql: Database,
-    env: Env,
+    pub(super) sql: Database,
+    pub(super) env: Env,
+    /// Of a renamed identity: true if it is known to be here and nowhere else.
+    pub(super) moved: Cell<bool>,
     /// The state, once it has been read.
     record: RefCell<Option<Record>>,
     /// The last order that had nothing to do, and its answer: good until another is applied, since nothing else changes
@@ -43,6 +46,7 @@ impl DurableObject for IdentityObject {
         IdentityObject {
             sql: Database::of(&state.storage()),
             env,
+            moved: Cell::default(),
             record: RefCell::default(),
             repeated: RefCell::default(),
             failures: Cell::default(),
@@ -80,7 +84,7 @@ impl IdentityObject {
         {
             return Ok(answer.clone());
         }
-        let (answer, idle) = self.apply(order, 0, |outcome| outcome.to_json_without_details())?;
+        let (answer, idle) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
         if idle && order.len() + answer.len() <= MAX_REPEATED_LENGTH {
             self.repeated.replace(Some((order.to_owned(), answer.clone())));
         }
@@ -91,14 +95,14 @@ impl IdentityObject {
     /// now: then the alarm will tell it.
     #[wasm_bindgen(js_name = carryOutAndTell)]
     pub async fn carry_out_and_tell(&self, order: String) -> std::result::Result<String, JsValue> {
-        let (answer, _) = self.apply(&order, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
+        let (answer, _) = self.apply(here(&order)?, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
         self.tell().await?;
         Ok(answer)
     }
 }
 
 /// How long the alarm leaves to who tells the directory by itself, in milliseconds.
-const TELL_AGAIN_AFTER: u64 = 5_000;
+pub(super) const TELL_AGAIN_AFTER: u64 = 5_000;
 /// The longest time between two attempts to tell the directory, in milliseconds.
 const MAX_BACKOFF: u64 = 300_000;
 /// The longest order and answer that are remembered, in bytes.
@@ -106,21 +110,22 @@ const MAX_REPEATED_LENGTH: usize = 4096;
 
 impl IdentityObject {
     /// The answer, and whether there was nothing to do: nothing changed, read or written.
-    fn apply(
+    pub(super) fn apply(
         &self,
-        order: &str,
+        order: Order,
         alarm_after: u64,
         show: fn(&Outcome<&Identity>) -> serde_json::Result<String>,
     ) -> Result<(String, bool)> {
         self.repeated.take();
-        let order = Order::from_json(order)?;
         let owner = Owner::from(&order);
         let mut record = match self.record.take() {
             Some(record) => record,
             None => self.read()?,
         };
         if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
-            return Err("the order is for another identity".into());
+            self.record.replace(Some(record));
+            let (result, rows) = (Err(Refusal::Unavailable), self.sql.take_rows());
+            return Ok((show(&Outcome { result, rows, as_sent: false, occupied: true })?, false));
         }
         let as_sent = order.brief && record.identity.is_as_sent(&order.command);
         let moment = Moment { now: milliseconds(), random: &random };
@@ -138,13 +143,13 @@ impl IdentityObject {
         let rows = self.sql.take_rows();
         let idle = rows == [0, 0] && applied == Ok(Change::default());
         let result = applied.map(|_| &record.identity);
-        let answer = show(&Outcome { result, rows, as_sent })?;
+        let answer = show(&Outcome { result, rows, as_sent, occupied: false })?;
         self.record.replace(Some(record));
         Ok((answer, idle))
     }
 
     /// Tells the directory what it has not been told, until there is nothing left or it does not answer.
-    async fn tell(&self) -> Result<()> {
+    pub(super) async fn tell(&self) -> Result<()> {
         while let Some((owner, tidings, due)) = self.due()? {
             let directory = Directory::new(&self.env, &owner.environment);
             let told = join::all(tidings.into_iter().map(|told| directory.tell(told))).await;
@@ -152,7 +157,7 @@ impl IdentityObject {
                 failure.log(Some(&owner.environment));
                 return self.tell_later();
             }
-            self.told(due)?;
+            self.told(&owner, due)?;
             // No command's.
             self.sql.take_rows();
         }
@@ -161,21 +166,22 @@ impl IdentityObject {
 
     /// What there is to tell, if there is anything.
     fn due(&self) -> Result<Option<(Owner, Vec<Tidings>, Due)>> {
-        if self.record.borrow().is_none() {
-            let record = self.read()?;
-            self.record.replace(Some(record));
-        }
-        let record = self.record.borrow();
-        let Some(Record { identity, owner: Some(owner), due }) = record.as_ref() else { return Ok(None) };
-        Ok((!due.is_nothing()).then(|| (owner.clone(), tidings(owner, identity, *due), *due)))
+        self.with_record(|record| {
+            let Record { identity, owner: Some(owner), due } = record else { return None };
+            (!due.is_nothing()).then(|| (owner.clone(), tidings(owner, identity, *due), *due))
+        })
     }
 
     /// What was told is due no longer, unless it has changed meanwhile. Of an identity that is no more, nothing is
     /// left then.
-    fn told(&self, told: Due) -> Result<()> {
+    fn told(&self, owner: &Owner, told: Due) -> Result<()> {
         self.failures.set(0);
         let mut slot = self.record.borrow_mut();
         let Some(record) = slot.as_mut() else { return Ok(()) };
+        // Another identity may be here meanwhile.
+        if record.owner.as_ref().is_none_or(|known| !known.is_same(owner)) {
+            return Ok(());
+        }
         record.due.entry = record.due.entry.filter(|due| Some(*due) != told.entry);
         record.due.overrides = record.due.overrides.filter(|due| Some(*due) != told.overrides);
         if !record.due.is_nothing() {
@@ -185,10 +191,30 @@ impl IdentityObject {
             identity_rows::write_due(&self.sql, record.due)?;
             return if self.alarmed.take() { self.sql.delete_alarm() } else { Ok(()) };
         }
-        *slot = None;
-        // The alarm goes with it.
+        drop(slot);
+        self.remove_all()
+    }
+
+    /// Removes all that is stored. The alarm goes with it.
+    pub(super) fn remove_all(&self) -> Result<()> {
+        self.forget_memory();
         self.alarmed.set(false);
         self.sql.delete_all()
+    }
+
+    /// Has what is stored read again by whatever needs it next.
+    pub(super) fn forget_memory(&self) {
+        self.record.take();
+        self.repeated.take();
+    }
+
+    /// Looks at the state, which is read if it has not been.
+    pub(super) fn with_record<T>(&self, look: impl FnOnce(&Record) -> T) -> Result<T> {
+        if self.record.borrow().is_none() {
+            let record = self.read()?;
+            self.record.replace(Some(record));
+        }
+        Ok(look(self.record.borrow().as_ref().unwrap_or(&Record::default())))
     }
 
     /// What is stored. If the directory has to be told something and an error left that without an alarm, it gets one.
@@ -208,11 +234,21 @@ impl IdentityObject {
         self.set_alarm(milliseconds() + backoff)
     }
 
-    fn set_alarm(&self, at: u64) -> Result<()> {
+    pub(super) fn set_alarm(&self, at: u64) -> Result<()> {
         self.sql.set_alarm(at)?;
         self.alarmed.set(true);
         Ok(())
     }
+}
+
+/// Reads an order that came to the object of a name that was never another. A renamed identity is not looked for here: its
+/// object is another one, also for workers of an earlier version.
+fn here(order: &str) -> Result<Order> {
+    let order = Order::from_json(order)?;
+    if is_renamed(&order.environment) {
+        return Err("the identity has an object of another name".into());
+    }
+    Ok(order)
 }
 
 /// What the directory is told of an identity.

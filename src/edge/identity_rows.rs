@@ -76,6 +76,9 @@ const SCHEMA: &str = "
 const OVERRIDES_SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity_override (position INTEGER PRIMARY KEY, feature_id INTEGER NOT NULL UNIQUE,
         state TEXT NOT NULL)";
+/// There while a move to this object is not over.
+const MOVING_SCHEMA: &str = "CREATE TABLE IF NOT EXISTS moving (id INTEGER PRIMARY KEY)";
+const DELETE_ALL: &str = "DELETE FROM trait; DELETE FROM identity_override";
 const SET_DETAILS: &str = "
     INSERT INTO details VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET environment = excluded.environment, identifier = excluded.identifier,
@@ -250,6 +253,34 @@ fn write_details(sql: &Database, record: &Record) -> Result<()> {
     )
 }
 
+/// Writes all that was kept in another object, in place of what is here, and that the move is not over.
+pub fn replace(sql: &Database, record: &Record) -> Result<()> {
+    let Identity { traits, overrides, .. } = &record.identity;
+    let all = Change {
+        created: true,
+        told: true,
+        set: traits.keys().cloned().collect(),
+        overrides_set: overrides.iter().map(|state| state.feature.id).collect(),
+        ..Change::default()
+    };
+    sql.at_once(|| {
+        for statement in [SCHEMA, OVERRIDES_SCHEMA, MOVING_SCHEMA, DELETE_ALL] {
+            sql.execute(statement, vec![])?;
+        }
+        write_rows(sql, record, &all)
+    })
+}
+
+/// True if a move to this object is not over.
+pub fn is_moving(sql: &Database) -> Result<bool> {
+    sql.has("moving")
+}
+
+/// Writes that the move is over.
+pub fn end_move(sql: &Database) -> Result<()> {
+    sql.execute("DROP TABLE IF EXISTS moving", vec![])
+}
+
 /// Writes what is still to be told.
 pub fn write_due(sql: &Database, due: Due) -> Result<()> {
     let number = |number: u64| SqlStorageValue::from(number as i64);
@@ -278,6 +309,11 @@ impl Owner {
     /// Whether an order is for this identity.
     pub fn is_of(&self, order: &Order) -> bool {
         self.environment == order.environment && self.identifier == order.identifier
+    }
+
+    /// True if both are of one identity.
+    pub fn is_same(&self, other: &Owner) -> bool {
+        self.environment == other.environment && self.identifier == other.identifier
     }
 }
 

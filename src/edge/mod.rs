@@ -24,6 +24,7 @@ mod environments;
 mod failure;
 mod first_discovery;
 mod identities;
+mod identity_move;
 mod identity_object;
 mod identity_rows;
 mod inspection;

@@ -6,7 +6,9 @@
 mod anonymous;
 mod command;
 pub mod directory;
+mod handover;
 mod import;
+pub mod object_name;
 mod order;
 mod overrides;
 mod trait_value;
@@ -21,6 +23,7 @@ use crate::document::FeatureState;
 
 pub use anonymous::identifier as anonymous_identifier;
 pub use command::{Change, Command, Moment, Refusal};
+pub use handover::Handover;
 pub use import::{Import, Inherited};
 pub use order::{Order, Outcome};
 pub use overrides::MAX_OVERRIDES_LENGTH;

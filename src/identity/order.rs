@@ -58,9 +58,17 @@ pub struct Outcome<I = Identity> {
     /// The command brought all of the identity's traits, which do not come back then ([`Identity::is_as_sent`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_sent: bool,
+    /// Another identity is stored in the object, which has to move out first. Until then there is no result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub occupied: bool,
 }
 
 impl Outcome {
+    /// True if an answer says that the object is occupied: that is its last member, if it is there. Traits come before.
+    pub fn is_occupied(text: &str) -> bool {
+        text.ends_with(r#","occupied":true}"#)
+    }
+
     /// Reads what an object wrote about a command.
     pub fn from_json(text: &str, command: Command) -> serde_json::Result<Outcome> {
         let mut outcome: Outcome = serde_json::from_str(text)?;
@@ -94,7 +102,8 @@ impl Outcome<&Identity> {
             let Identity { exists, traits, overrides, .. } = identity;
             Seen { exists: *exists, traits: if self.as_sent { &none } else { traits }, overrides }
         });
-        serde_json::to_string(&Outcome { result, rows: self.rows, as_sent: self.as_sent })
+        let Outcome { rows, as_sent, occupied, .. } = *self;
+        serde_json::to_string(&Outcome { result, rows, as_sent, occupied })
     }
 }
 
@@ -132,14 +141,37 @@ mod tests {
             assert_eq!(identity.is_as_sent(&set(&sent)), as_sent, "{sent}");
             let change = identity.apply(Order::new("k", "ada", set(&sent)), moment).unwrap();
             assert!(!as_sent || change == Change::default());
-            let json =
-                Outcome { result: Ok(&identity), rows: [0, 0], as_sent }.to_json_without_details().unwrap();
+            let outcome = Outcome { result: Ok(&identity), rows: [0, 0], as_sent, occupied: false };
+            let json = outcome.to_json_without_details().unwrap();
             assert_eq!(json.contains(r#""traits":{}"#), as_sent, "{json}");
             let read = Outcome::from_json(&json, set(&sent)).unwrap().result.unwrap();
             // Also where `0.0` and `-0.0` are equal.
             assert_eq!(format!("{:?}", read.traits), format!("{:?}", identity.traits));
             assert!(read.exists);
         }
+    }
+
+    #[test]
+    fn an_object_that_is_occupied_says_so_and_no_trait_does() {
+        let occupied =
+            Outcome { result: Err(Refusal::Unavailable), rows: [1, 0], as_sent: false, occupied: true };
+        let mut identity = Identity::default();
+        let traits =
+            serde_json::from_value(json!([["occupied", true], ["t", ",\"occupied\":true}"]])).unwrap();
+        let order = Order::new("k", "ada", Command::SetTraits(traits));
+        identity.apply(order, Moment { now: 0, random: &|| [1; 16] }).unwrap();
+        for as_sent in [false, true] {
+            let free = Outcome { result: Ok(&identity), rows: [1, 0], as_sent, occupied: false };
+            for (outcome, expected) in [(&occupied, true), (&free, false)] {
+                for text in [outcome.to_json().unwrap(), outcome.to_json_without_details().unwrap()] {
+                    assert_eq!(Outcome::is_occupied(&text), expected, "{text}");
+                    assert_eq!(Outcome::from_json(&text, Command::Read).unwrap().occupied, expected);
+                }
+            }
+        }
+        // Read by a version that does not know it, it is a failure that may be tried again.
+        let text = occupied.to_json().unwrap();
+        assert!(text.starts_with(r#"{"result":{"Err":"unavailable"}"#), "{text}");
     }
 
     #[test]

@@ -10,7 +10,31 @@ Date.now = () => now() + ahead;
 
 let down = false;
 
-export const IdentityObject = opened(worker.IdentityObject);
+/** How a step of a move breaks off: method → [whether it fails or never answers, before it is done or after]. */
+const broken = new Map();
+
+let stalled = false;
+
+/** An identity, whose moves break off where they are told to. */
+export class IdentityObject extends opened(worker.IdentityObject) {
+  handOver(...identity) {
+    return broke("handOver", () => super.handOver(...identity));
+  }
+
+  forget(...identity) {
+    return broke("forget", () => super.forget(...identity));
+  }
+
+  /** Has a step break off from now on. */
+  breakOff(method, ...how) {
+    broken.set(method, how);
+  }
+
+  isStalled() {
+    return stalled;
+  }
+}
+
 export const EnvironmentObject = opened(worker.EnvironmentObject);
 export const RegistryObject = opened(worker.RegistryObject);
 export const AnalyticsObject = opened(worker.AnalyticsObject);
@@ -62,6 +86,15 @@ export default {
     }
   },
 };
+
+function broke(method, step) {
+  const [how, when] = broken.get(method) ?? [];
+  const done = when === "before" ? undefined : step();
+  if (how === "fails") throw new Error("broken off");
+  if (how !== "stalls") return done;
+  stalled = true;
+  return new Promise(() => {});
+}
 
 function opened(Class) {
   return class extends Class {

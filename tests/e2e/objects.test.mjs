@@ -143,8 +143,9 @@ test("an object takes orders for its own identity only", async (t) => {
   const order = (environment, identifier) =>
     ask("IDENTITIES", `${admin.key}_ada`, "carryOut", JSON.stringify({ environment, identifier, command: "read" }));
   assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
-  await assert.rejects(order(admin.key, "bob"), /another identity/);
-  await assert.rejects(order(`${admin.key}_a`, "da"), /another identity/);
+  const { result, occupied } = JSON.parse(await order(admin.key, "bob"));
+  assert.deepEqual([result, occupied], [{ Err: "unavailable" }, true]);
+  await assert.rejects(order(`${admin.key}_a`, "da"), /object of another name/);
   assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
 });
 

@@ -1,0 +1,79 @@
+//! The names of identities' objects: no two identities have one name.
+//!
+//! An identity's name is its client key, an underscore and its identifier. Only a key without an underscore ends where the
+//! first underscore is, so that is the name of no other identity with such a key. Keys with an underscore would run into
+//! it: `acme_eu` and `bob` into `acme` and `eu_bob`. Their identities are named by a hash instead, in which there is no
+//! underscore. Flagsmith makes no such keys.
+//!
+//! Earlier versions named all identities in the first way. What they stored under [`former`] is moved when it is needed
+//! (`edge::identity_move`).
+
+use sha2::{Digest, Sha256};
+
+use crate::document::hex;
+
+/// The name of an identity's object.
+pub fn object_name(client_key: &str, identifier: &str) -> String {
+    if is_renamed(client_key) {
+        // No key has a slash, so no two identities have one text.
+        hex(&Sha256::digest([client_key, "/", identifier].concat()))
+    } else {
+        former(client_key, identifier)
+    }
+}
+
+/// The name that earlier versions gave to an identity's object.
+pub fn former(client_key: &str, identifier: &str) -> String {
+    [client_key, "_", identifier].concat()
+}
+
+/// True if the identities of this client key were named otherwise by earlier versions.
+pub fn is_renamed(client_key: &str) -> bool {
+    client_key.contains('_')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::document::is_client_key;
+
+    #[test]
+    fn identities_of_keys_without_an_underscore_keep_their_names() {
+        for (client_key, identifier) in [("Gj9irrd2esRERD3aQLjn7j", "ada"), ("acme", "eu_bob"), ("a.b-c", "")]
+        {
+            assert_eq!(object_name(client_key, identifier), format!("{client_key}_{identifier}"));
+            assert!(!is_renamed(client_key));
+        }
+    }
+
+    #[test]
+    fn no_two_identities_have_one_name() {
+        // Every way to cut these texts in two, and identifiers that look like names.
+        let mut identities = HashSet::new();
+        for text in ["acme_eu_bob", "_a__b_", "____", "a_a_a_a", "a_b/c_d"] {
+            for (at, _) in text.char_indices().skip(1) {
+                let (client_key, rest) = text.split_at(at);
+                let others = [rest.replace('_', ""), former(client_key, rest), object_name(client_key, rest)];
+                identities.extend(others.map(|identifier| (client_key.to_owned(), identifier)));
+                identities.insert((client_key.to_owned(), rest.to_owned()));
+            }
+        }
+        identities.retain(|(client_key, _)| is_client_key(client_key));
+        assert!(identities.len() > 50);
+        let names: HashSet<_> =
+            identities.iter().map(|(key, identifier)| object_name(key, identifier)).collect();
+        assert_eq!(names.len(), identities.len());
+        let formerly: HashSet<_> =
+            identities.iter().map(|(key, identifier)| former(key, identifier)).collect();
+        assert!(formerly.len() < identities.len());
+    }
+
+    #[test]
+    fn a_new_name_is_no_former_name() {
+        assert_eq!(object_name("acme_eu", "bob").len(), 64);
+        assert!(!object_name("acme_eu", "a_b_c").contains('_'));
+        assert!(former("a", "").contains('_'));
+    }
+}
