@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::authorization::Permission;
+use super::edge_identities::MAX_ALIAS_LENGTH;
 use crate::api::fields::{
     Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules, check_text,
 };
@@ -118,12 +119,13 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
     let text = |max_length, optional| TextRules { max_length, optional };
     let mut fields = Fields::of(json)?;
     let identifier = fields.identifier("identifier", false);
-    let [uuid, created_date, alias] = [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 100)]
+    let [uuid, created_date, alias] = [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 2 * MAX_ALIAS_LENGTH)]
         .map(|(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()));
     // One that is spelt in capitals is the same: Flagsmith's engine reads it as a UUID and writes it in small letters.
     let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid).to_ascii_lowercase());
     let created_date = created_date
         .map(|date| checked(&mut fields, "created_date", date, |date| Timestamp::from_iso(date).is_some()));
+    let alias = alias.map(|alias| fields.read("dashboard_alias", |_| stored_alias(&alias)));
     let read_trait = |item: Json<'_>| {
         let mut fields = Fields::of(item)?;
         let key = fields.read("trait_key", trait_key);
@@ -140,12 +142,20 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
     let import = Import {
         uuid: uuid.map(Into::into),
         created_date: created_date.map(Into::into),
-        dashboard_alias: alias.map(|alias| alias.to_lowercase().into()),
+        dashboard_alias: alias.map(Into::into),
         traits,
         overrides,
     };
     let only_missing = sent.is_some_and(|sent| sent != identifier);
     fields.finish(Some(Line { identifier, import, only_missing }))
+}
+
+/// An alias in lower case. Earlier versions measured it before, so one of theirs may be longer by a character for each `İ`,
+/// which becomes two.
+fn stored_alias(alias: &str) -> Result<String, Value> {
+    let alias = alias.to_lowercase();
+    let length = alias.chars().count() - alias.matches("i\u{307}").count();
+    if length <= MAX_ALIAS_LENGTH { Ok(alias) } else { check_text(&alias, MAX_ALIAS_LENGTH).map(|()| alias) }
 }
 
 /// A trait's key as it is stored: the Admin API stores white space at its ends, too.

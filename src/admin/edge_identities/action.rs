@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::route::Route;
 use super::{feature_state, trait_update};
-use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules};
+use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules, check_text};
 use crate::api::{Error, Request, body, query};
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureKey, FeatureState};
@@ -57,7 +57,9 @@ pub enum Reply {
 }
 
 const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false };
-const ALIAS: TextRules = TextRules { max_length: 100, optional: false };
+const ALIAS: TextRules = TextRules { max_length: MAX_ALIAS_LENGTH, optional: false };
+/// The longest alias, in characters and in lower case.
+pub const MAX_ALIAS_LENGTH: usize = 100;
 /// The most entries of a page, and how many there are where nothing else is asked for.
 const PAGE_SIZE: usize = 100;
 
@@ -116,9 +118,9 @@ pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> R
 fn create(body: Json<'_>) -> Result<Action, Error> {
     let mut fields = Fields::of_body(body)?;
     let identifier = fields.identifier("identifier", false);
-    let alias = fields.has("dashboard_alias").then(|| fields.text("dashboard_alias", ALIAS));
+    let alias = fields.has("dashboard_alias").then(|| alias(&mut fields));
     fields.finish(()).map_err(Error::Invalid)?;
-    let command = Command::Found(alias.map(|alias| alias.to_lowercase().into()));
+    let command = Command::Found(alias.map(Into::into));
     Ok(Action::Order(Target::Identifier(identifier), command, Reply::Identity(true)))
 }
 
@@ -127,9 +129,15 @@ fn set_alias(body: Json<'_>) -> Result<Command, Error> {
     if !fields.has("dashboard_alias") {
         return Ok(Command::Read);
     }
-    let alias = fields.text("dashboard_alias", ALIAS);
+    let alias = alias(&mut fields);
     fields.finish(()).map_err(Error::Invalid)?;
-    Ok(Command::SetAlias(alias.to_lowercase().into()))
+    Ok(Command::SetAlias(alias.into()))
+}
+
+/// The alias as it is stored, in lower case, which can have more characters than what was sent.
+fn alias(fields: &mut Fields<'_>) -> String {
+    let alias = fields.text("dashboard_alias", ALIAS).to_lowercase();
+    fields.read("dashboard_alias", |_| check_text(&alias, MAX_ALIAS_LENGTH).map(|()| alias))
 }
 
 /// The page that is asked for. Sizes that are none, or too much, are the usual one; empty texts are as good as absent.
@@ -197,4 +205,42 @@ fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Act
             Action::Order(Target::Identifier(identifier), command, Reply::Nothing(true))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_measured_as_it_is_stored() {
+        let read = |alias: &str| {
+            let body = json!({"identifier": "ada", "dashboard_alias": alias}).to_string().into_bytes();
+            let created = create(Json::parse(&body).unwrap());
+            let updated = set_alias(Json::parse(&body).unwrap());
+            let problem = |error| match error {
+                Error::Invalid(problem) => problem,
+                error => panic!("{error:?}"),
+            };
+            match (created, updated) {
+                (Ok(Action::Order(_, Command::Found(Some(a)), _)), Ok(Command::SetAlias(b))) => {
+                    assert_eq!(a, b);
+                    Ok(a.to_string())
+                }
+                (Err(a), Err(b)) => {
+                    let (a, b) = (problem(a), problem(b));
+                    assert_eq!(a, b);
+                    Err(a)
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let too_long =
+            || Err(json!({"dashboard_alias": ["Ensure this field has no more than 100 characters."]}));
+        assert_eq!(read(&"Ä".repeat(100)), Ok("ä".repeat(100)));
+        assert_eq!(read(&"Ä".repeat(101)), too_long());
+        // Two characters each in lower case.
+        assert_eq!(read(&"İ".repeat(50)), Ok("i\u{307}".repeat(50)));
+        assert_eq!(read(&"İ".repeat(51)), too_long());
+        assert_eq!(read(" "), Err(json!({"dashboard_alias": ["This field may not be blank."]})));
+    }
 }

@@ -199,3 +199,31 @@ fn texts_are_bounded() {
     assert!(repair(&"ü".repeat(2000)).is_ok());
     assert!(repair(&"ü".repeat(2001)).unwrap_err()["identifiers"][0].is_array());
 }
+
+#[test]
+fn an_alias_of_an_earlier_version_is_taken_however_long_lower_case_made_it() {
+    let dotted = "i\u{307}";
+    for (alias, stored) in [
+        ("İ".repeat(100), Some(dotted.repeat(100))),
+        (dotted.repeat(100), Some(dotted.repeat(100))),
+        ("A".repeat(100), Some("a".repeat(100))),
+        (dotted.repeat(50) + &"a".repeat(50), Some(dotted.repeat(50) + &"a".repeat(50))),
+        // No earlier version can have stored these.
+        ("a".repeat(101), None),
+        (dotted.repeat(101), None),
+        (dotted.repeat(50) + &"a".repeat(51), None),
+    ] {
+        let line = json!({"identifier": "ada", "dashboard_alias": alias}).to_string();
+        let read = read_import(&environment(), line.as_bytes());
+        let got = match &read {
+            Ok(lines) => imported(lines, 0).dashboard_alias.as_deref(),
+            Err(report) => {
+                let problem = "Ensure this field has no more than 100 characters.";
+                let named = json!({"data": [{"dashboard_alias": [problem]}]});
+                assert!(*report == named || alias.chars().count() > 200, "{report}");
+                None
+            }
+        };
+        assert_eq!(got, stored.as_deref(), "{alias}");
+    }
+}
