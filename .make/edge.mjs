@@ -24,15 +24,19 @@ export function fail(message) {
 /** Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. */
 export function client(base, authorization) {
   const root = base.replace(/\/$/, "");
-  /** The answer's JSON. What is unavailable or too much at once is asked for again, later each time, and when it says. */
-  return async function send(method, path, body = undefined, type = "application/json") {
-    const headers = { Authorization: authorization, ...(body === undefined ? {} : { "Content-Type": type }) };
+  /** The answer's text. What is unavailable or too much at once is asked for again, later each time, and when it says. */
+  return async function send(method, path, { body, type = "application/json", accept = "application/json" } = {}) {
+    const headers = { Authorization: authorization, Accept: accept, ...(body === undefined ? {} : { "Content-Type": type }) };
+    const answer = async () => {
+      const response = await fetch(root + path, { method, headers, body });
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    };
     for (let attempt = 1; ; attempt += 1) {
-      const response = await fetch(root + path, { method, headers, body }).catch((error) => ({ status: 0, error }));
-      if (response.status >= 200 && response.status < 300) return response.json();
-      const text = response.status === 0 ? String(response.error.cause ?? response.error) : await response.text();
-      const again = response.status === 0 || response.status === 429 || response.status >= 500;
-      if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${response.status} ${text.slice(0, 2000)}`);
+      const response = await answer().catch((error) => ({ status: 0, text: String(error.cause ?? error) }));
+      const { status, text } = response;
+      if (status >= 200 && status < 300) return text;
+      const again = status === 0 || status === 429 || status >= 500;
+      if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${status} ${text.slice(0, 2000)}`);
       // Seconds; from what is before an origin it may be a date, which is none here.
       const told = Number(response.headers?.get("retry-after") ?? 0) || 0;
       await delay(Math.max(500 * 2 ** attempt, 1000 * told));

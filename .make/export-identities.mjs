@@ -1,9 +1,11 @@
 // `make export-identities`: writes a worker's identities as JSON lines, in the shape that `make import-identities` takes.
+//
+// The lines go from the worker to the file as they are: JavaScript's numbers would change some of the values.
 
 import { createWriteStream } from "node:fs";
 import { once } from "node:events";
 
-import { client, required, setting } from "./edge.mjs";
+import { client, fail, required, setting } from "./edge.mjs";
 
 const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");
@@ -13,11 +15,17 @@ const out = file === null ? process.stdout : createWriteStream(file);
 let count = 0;
 for (let after = null; ; ) {
   const page = after === null ? "" : `&last_evaluated_key=${encodeURIComponent(after)}`;
-  const { identities, last_evaluated_key } = await send("GET", `/edge/environments/${environment}/identities/export/?page_size=50${page}`);
-  for (const identity of identities) {
-    if (!out.write(`${JSON.stringify(identity)}\n`)) await once(out, "drain");
+  const path = `/edge/environments/${environment}/identities/export/?page_size=50${page}`;
+  const lines = (await send("GET", path, { accept: "application/x-ndjson" })).trimEnd().split("\n");
+  // The last line has the key of the next page, and nothing else.
+  const { last_evaluated_key, ...others } = JSON.parse(lines.pop());
+  if (last_evaluated_key === undefined || Object.keys(others).length > 0) {
+    fail("The worker at EDGE_URL is older than this command: update the worker, or use the command of its version");
   }
-  count += identities.length;
+  for (const line of lines) {
+    if (!out.write(`${line}\n`)) await once(out, "drain");
+  }
+  count += lines.length;
   after = last_evaluated_key;
   if (after === null) break;
 }

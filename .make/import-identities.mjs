@@ -1,12 +1,14 @@
 // `make import-identities`: brings identities to a worker, from a file of JSON lines or from a Flagsmith's Admin API.
 //
 // Each line is an identity as Flagsmith stores it: identifier, identity_uuid, created_date, dashboard_alias,
-// identity_traits, identity_features. What was brought already is brought again without harm, so an import that broke
+// identity_traits, identity_features. Lines go to the worker as they are, and what an origin answers is written with the
+// text of its numbers: JavaScript's would change some of the values. What was brought already is brought again without harm, so an import that broke
 // off just goes on from where its checkpoint says.
 
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 
+import { JsonNumber, read, write } from "../src/pages/edge/numbers.js";
 import { checkpoint, client, fail, pace, progress, required, setting } from "./edge.mjs";
 
 const file = setting("FILE", null);
@@ -15,6 +17,13 @@ const edge = required("EDGE_URL");
 const send = client(edge, required("AUTHORIZATION", ": `Api-Key …` or `Token …`"));
 const wait = pace(Number(setting("RATE", 200)));
 const batch = Math.min(100, Number(setting("BATCH", 50)));
+const NEWLINE = Buffer.from("\n");
+/** What editors of Windows begin a file with. */
+const BYTE_ORDER_MARK = Buffer.from("\ufeff");
+/** The most requests that an origin is sent at once; it has some workers for all that it does. */
+const ORIGIN_REQUESTS = 8;
+/** The member of an origin's trait that has its value, by the type of that. */
+const VALUES = { unicode: "string_value", int: "integer_value", bool: "boolean_value", float: "float_value" };
 
 if (setting("SOURCE", "file") === "origin") await importFromOrigin();
 else if (file !== null) await importFile(file);
@@ -24,8 +33,8 @@ else fail("FILE is missing, or SOURCE=origin");
 async function bring(lines) {
   await wait(lines.length);
   const path = `/edge/environments/${environment}/identities/import/`;
-  const { passed_over } = await send("POST", path, lines.join("\n"), "application/x-ndjson");
-  return passed_over;
+  const body = Buffer.concat(lines.flatMap((line) => [line, NEWLINE]));
+  return JSON.parse(await send("POST", path, { body, type: "application/x-ndjson" })).passed_over;
 }
 
 /** Says how many lines were brought; no request can name the identities of those that were passed over. */
@@ -41,8 +50,8 @@ async function importFile(file) {
   // A checkpoint of an earlier version has no `passed_over`.
   let { bytes, identities, passed_over = 0 } = reached.get();
   // Of all that was brought: what comes after it may be another than it was, since that may have been mended.
-  const read = await hashOf(file, bytes);
-  if (bytes > 0 && read.copy().digest("hex") !== reached.get().sha256) {
+  const hash = await hashOf(file, bytes);
+  if (bytes > 0 && hash.copy().digest("hex") !== reached.get().sha256) {
     fail(`${file}.imported is of an import of other identities; remove it to begin anew`);
   }
   let lines = [];
@@ -52,16 +61,17 @@ async function importFile(file) {
     passed_over += await bring(lines);
     bytes += length;
     identities += lines.length;
-    reached.set({ bytes, identities, passed_over, sha256: read.copy().digest("hex") });
+    reached.set({ bytes, identities, passed_over, sha256: hash.copy().digest("hex") });
     show(bytes);
     lines = [];
     length = 0;
   };
   for await (const line of linesOf(file, bytes)) {
-    const text = line.toString("utf8").trim();
-    read.update(line);
+    hash.update(line);
+    const isFirst = bytes === 0 && length === 0;
     length += line.length;
-    if (text !== "") lines.push(text);
+    const content = isFirst && line.subarray(0, 3).equals(BYTE_ORDER_MARK) ? line.subarray(3) : line;
+    if (content.some((byte) => byte > 0x20)) lines.push(content);
     // A worker reads bodies of up to 8 MiB.
     if (lines.length === batch || length > 4 * 1024 * 1024) await flush();
   }
@@ -99,20 +109,21 @@ async function importFromOrigin() {
   const from = required("ORIGIN_URL");
   const origin = client(from, required("ORIGIN_AUTHORIZATION"));
   const root = `/api/v1/environments/${environment}`;
-  const reached = checkpoint(`.import-${environment}.json`, { edge, origin: from, environment }, { identities: 0, passed_over: 0 });
-  const document = await origin("GET", `${root}/document/`);
-  if (document.use_identity_overrides_in_local_eval === false) {
-    fail("The environment's document has no identity overrides, and they would be lost: switch them on for local evaluation (Environment settings → SDK settings)");
-  }
-  const overrides = new Map(document.identity_overrides.map((identity) => [identity.identifier, identity]));
+  const start = { identities: 0, passed_over: 0 };
+  const reached = checkpoint(`.import-${environment}.json`, { edge, origin: from, environment }, start);
+  const overrides = await overridesOf(origin, root);
   let page = Math.floor(reached.get().identities / batch) + 1;
   let identities = (page - 1) * batch;
   let { passed_over = 0 } = reached.get();
   let show = null;
   for (let more = true; more; page += 1) {
-    const { count, next, results } = await origin("GET", `${root}/identities/?page_size=${batch}&page=${page}`);
+    const { count, next, results } = JSON.parse(await origin("GET", `${root}/identities/?page_size=${batch}&page=${page}`));
     show ??= progress(count);
-    const lines = await Promise.all(results.map((identity) => line(origin, root, identity, overrides.get(identity.identifier))));
+    const lines = await each(results, ORIGIN_REQUESTS, async ({ id, identifier }) => {
+      const identity_traits = await traitsOf(origin, `${root}/identities/${id}/traits/`);
+      const { identity_features = [], created_date } = overrides.get(identifier) ?? {};
+      return Buffer.from(write({ identifier, identity_traits, identity_features, created_date, django_id: id }));
+    });
     if (lines.length > 0) passed_over += await bring(lines);
     identities += lines.length;
     more = next !== null;
@@ -122,13 +133,49 @@ async function importFromOrigin() {
   report(identities, passed_over);
 }
 
-async function line(origin, root, { id, identifier }, override) {
-  const traits = await origin("GET", `${root}/identities/${id}/traits/`);
-  const pair = ({ trait_key, trait_value }) => ({ trait_key, trait_value });
-  return JSON.stringify({
-    identifier,
-    identity_traits: (traits.results ?? traits).map(pair),
-    identity_features: override?.identity_features ?? [],
-    ...(override?.created_date === undefined ? {} : { created_date: override.created_date }),
-  });
+/** The overrides in the environment's document, by identifier. */
+async function overridesOf(origin, root) {
+  const document = read(await origin("GET", `${root}/document/`));
+  if (document.use_identity_overrides_in_local_eval === false) {
+    fail("The environment's document has no identity overrides, and they would be lost: switch them on for local evaluation (Environment settings → SDK settings)");
+  }
+  const overrides = new Map();
+  for (const identity of document.identity_overrides) {
+    // The first of several, as they are evaluated.
+    if (!overrides.has(identity.identifier)) overrides.set(identity.identifier, identity);
+  }
+  return overrides;
+}
+
+/** All traits of an identity of the origin, page by page. */
+async function traitsOf(origin, path) {
+  const traits = [];
+  for (let page = 1; ; page += 1) {
+    const { results, next } = read(await origin("GET", `${path}?page_size=999&page=${page}`));
+    traits.push(...results.map(traitOf));
+    if (next === null) return traits;
+  }
+}
+
+function traitOf({ trait_key, value_type, ...values }) {
+  if (!Object.hasOwn(VALUES, value_type)) fail(`A trait of the origin has the unknown type ${JSON.stringify(value_type)}`);
+  const value = values[VALUES[value_type]];
+  // A float stays one, also where its text is that of a whole number.
+  const isWhole = value_type === "float" && /^-?\d+$/.test(String(value));
+  return { trait_key, trait_value: isWhole ? new JsonNumber(`${value}.0`) : value };
+}
+
+/** Does `work` with each item, so many at once; resolves to what comes of them, in order. */
+async function each(items, atOnce, work) {
+  const done = [];
+  let next = 0;
+  const goOn = async () => {
+    while (next < items.length) {
+      const index = next;
+      next += 1;
+      done[index] = await work(items[index]);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, goOn));
+  return done;
 }

@@ -16,7 +16,8 @@ const total = { repaired: 0, removed: 0 };
 for await (const identifiers of file === null ? listed() : written(file)) {
   await wait(identifiers.length);
   const body = JSON.stringify({ identifiers });
-  const { repaired, removed } = await send("POST", `/edge/environments/${environment}/identities/repair/`, body);
+  const answer = await send("POST", `/edge/environments/${environment}/identities/repair/`, { body });
+  const { repaired, removed } = JSON.parse(answer);
   total.repaired += repaired;
   total.removed += removed;
 }
@@ -25,7 +26,7 @@ console.log(`${total.repaired} identities have told the directory again, ${total
 async function* listed() {
   for (let after = null; ; ) {
     const page = after === null ? "" : `?last_evaluated_key=${encodeURIComponent(after)}`;
-    const { results, last_evaluated_key } = await send("GET", `/api/v1/environments/${environment}/edge-identities/${page}`);
+    const { results, last_evaluated_key } = JSON.parse(await send("GET", `/api/v1/environments/${environment}/edge-identities/${page}`));
     if (results.length > 0) yield results.map(({ identifier }) => identifier);
     after = last_evaluated_key;
     if (after === null) return;

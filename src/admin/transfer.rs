@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::authorization::Permission;
 use super::edge_identities::MAX_ALIAS_LENGTH;
+use crate::api::Response;
 use crate::api::fields::{
     Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules, check_text,
 };
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, Timestamp, normalize_identifier, python};
-use crate::identity::directory::Entry;
+use crate::identity::directory::{Entry, PageKey};
 use crate::identity::{Command, Identity, Import};
 use state::Definitions;
 
@@ -22,6 +23,8 @@ mod state;
 pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
 /// The most identities of one request: each is an object to be called.
 pub const MAX_IDENTITIES: usize = 100;
+/// The media type of JSON lines.
+const LINES: &str = "application/x-ndjson";
 /// The permission that all of these take.
 pub const PERMISSION: Permission = Permission::Admin;
 
@@ -63,7 +66,7 @@ impl Transfer {
 /// being asked whether it may, are not.
 pub fn takes(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim();
-    ["application/json", "application/x-ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known))
+    ["application/json", LINES].iter().any(|known| essence.eq_ignore_ascii_case(known))
 }
 
 /// A line of an import.
@@ -85,6 +88,29 @@ impl Line {
             if self.only_missing { Command::ImportMissing(import) } else { Command::Import(import) };
         (self.identifier, command)
     }
+}
+
+/// True if an export is to be answered as JSON lines, by its `Accept` header.
+pub fn wants_lines(accept: &str) -> bool {
+    accept.split(',').any(|media_type| {
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(LINES)
+    })
+}
+
+/// A page of an export, as JSON lines or as one object: identities, and the key of the next page, which comes last.
+pub fn page(identities: &[Value], next: Option<&PageKey>, as_lines: bool) -> Response<'static> {
+    let next = next.map(PageKey::encode);
+    if !as_lines {
+        let body = json!({"identities": identities, "last_evaluated_key": next});
+        return Response::json(body.to_string().into_bytes());
+    }
+    let mut body = String::new();
+    for identity in identities {
+        body.extend([&*identity.to_string(), "\n"]);
+    }
+    body.extend([&*json!({"last_evaluated_key": next}).to_string(), "\n"]);
+    Response::lines(body.into_bytes())
 }
 
 /// Reads the lines of an import: all of them, before anything is done. The error reports by line.
@@ -119,8 +145,10 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
     let text = |max_length, optional| TextRules { max_length, optional };
     let mut fields = Fields::of(json)?;
     let identifier = fields.identifier("identifier", false);
-    let [uuid, created_date, alias] = [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 2 * MAX_ALIAS_LENGTH)]
-        .map(|(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()));
+    let [uuid, created_date, alias] =
+        [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 2 * MAX_ALIAS_LENGTH)].map(
+            |(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()),
+        );
     // One that is spelt in capitals is the same: Flagsmith's engine reads it as a UUID and writes it in small letters.
     let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid).to_ascii_lowercase());
     let created_date = created_date

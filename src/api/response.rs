@@ -44,6 +44,13 @@ impl<'e> Response<'e> {
         response
     }
 
+    /// An answer of JSON lines.
+    pub fn lines(body: impl Into<Cow<'e, [u8]>>) -> Response<'e> {
+        let mut response = Response::empty(200).with("content-type", "application/x-ndjson");
+        response.body = body.into();
+        response
+    }
+
     /// An answer without a body.
     pub fn empty(status: u16) -> Response<'e> {
         let headers = Vec::with_capacity(MAX_HEADERS);

@@ -88,6 +88,11 @@ fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error>
 }
 
 impl FeatureState {
+    /// True if both are written the same, which `0.0` and `-0.0` are not.
+    pub fn is_same(&self, other: &FeatureState) -> bool {
+        self == other && serde_json::to_string(self).ok() == serde_json::to_string(other).ok()
+    }
+
     /// How many bytes it takes as JSON, which is how it is stored.
     pub fn length(&self) -> usize {
         serde_json::to_string(self).map_or(0, |text| text.len())

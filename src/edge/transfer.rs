@@ -15,7 +15,7 @@ use crate::admin::edge_identities::{answer, page_query};
 use crate::admin::transfer::{self, Line, MAX_BODY_LENGTH, PERMISSION, Transfer};
 use crate::api::{Error, Part, Response};
 use crate::document::Environment;
-use crate::identity::directory::{PageKey, Tidings};
+use crate::identity::directory::Tidings;
 use crate::identity::{Command, Identity, Refusal};
 
 /// Answers a request to one of these routes.
@@ -53,7 +53,10 @@ async fn answer_or_fail(
     };
     match transfer {
         Transfer::Import => import(env, environment, &body).await,
-        Transfer::Export => export(env, environment, &incoming.query).await,
+        Transfer::Export => {
+            let as_lines = transfer::wants_lines(&incoming.header("accept").unwrap_or_default());
+            export(env, environment, &incoming.query, as_lines).await
+        }
         Transfer::Repair => repair(env, environment, &body).await,
     }
 }
@@ -88,7 +91,12 @@ async fn check_uuids(env: &Env, environment: &Environment, lines: &mut [Option<L
     transfer::check_uuids(lines, &known).map_err(Error::Invalid)
 }
 
-async fn export(env: &Env, environment: &Environment, query: &str) -> Result<Response<'static>, Error> {
+async fn export(
+    env: &Env,
+    environment: &Environment,
+    query: &str,
+    as_lines: bool,
+) -> Result<Response<'static>, Error> {
     let query = page_query(query)?;
     let directory = Directory::new(env, environment.key());
     let (entries, next) =
@@ -102,8 +110,7 @@ async fn export(env: &Env, environment: &Environment, query: &str) -> Result<Res
             identities.push(transfer::render(environment.key(), &entry.identifier, &identity));
         }
     }
-    let next = next.as_ref().map(PageKey::encode);
-    Ok(ok(&json!({"identities": identities, "last_evaluated_key": next})))
+    Ok(transfer::page(&identities, next.as_ref(), as_lines))
 }
 
 /// Has the directory told again of each of these identities, and removes those that there are not.

@@ -52,7 +52,7 @@ impl Identity {
             if keep_multivariate {
                 state.multivariate_feature_state_values = known.multivariate_feature_state_values.clone();
             }
-            if *known == state {
+            if known.is_same(&state) {
                 return Ok(());
             }
         }
@@ -100,7 +100,9 @@ impl Identity {
         if states.iter().map(FeatureState::length).sum::<usize>() > MAX_OVERRIDES_LENGTH {
             return Err(Refusal::TooManyOverrides);
         }
-        if states == self.overrides {
+        if states.len() == self.overrides.len()
+            && states.iter().zip(&self.overrides).all(|(state, known)| state.is_same(known))
+        {
             return Ok(());
         }
         change.overrides_deleted.extend(self.overrides.iter().map(|state| state.feature.id));

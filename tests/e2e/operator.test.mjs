@@ -108,6 +108,20 @@ pageTest("an identity is found, and its flags say why they are so", {}, async ({
   await becomes(() => page.textContent("table:has-text('hero_banner')"), /at the origin/);
 });
 
+pageTest("numbers are shown as they were sent", {}, async ({ edge, keys: [key], open }) => {
+  const numbers = ["1234567890123456789", "9007199254740993", "100.0", "-0.0", "1e+308", "7"];
+  const traits = numbers.map((number, index) => `{"trait_key":"n${index}","trait_value":${number}}`);
+  const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
+  const body = `{"identifier":"numbers","traits":[${traits.join(",")}]}`;
+  assert.equal((await edge.request({ method: "POST", path: "/api/v1/identities/", headers, body })).status, 200);
+  const { page } = await open();
+  await signIn(page);
+  await searchFor(page, key, "numbers");
+  await page.waitForSelector("#explanation-title");
+  const rows = await page.locator("#explanation table").first().locator("tbody tr").allTextContents();
+  assert.deepEqual(rows, numbers.map((number, index) => `n${index}${number}number`));
+});
+
 pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, keys: [key], open }) => {
   await setTraits(edge, key, HTML, { [HTML]: HTML });
   const { page } = await open();

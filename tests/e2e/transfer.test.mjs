@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { startAdmin } from "./admin.mjs";
 import { run } from "./commands.mjs";
 import { startOrigin } from "./origin.mjs";
+import { recordedBody } from "./shapes.mjs";
 
 test("what is brought in from a file is written out the same", async (t) => {
   const admin = await startAdmin(t);
@@ -78,30 +79,73 @@ test("an import that broke off goes on from where it was", async (t) => {
 
 test("a Flagsmith's own identities are walked with their traits and overrides", async (t) => {
   const admin = await startAdmin(t);
-  const { origin, all } = await startWalked(t, admin, 5);
+  const walked = await startWalked(t, admin, 50);
+  const { origin, all } = walked;
   const root = `/api/v1/environments/${admin.key}`;
-  const [override] = identity(admin.key, 0).identity_features;
-  const overridden = { identifier: "user-1", identity_features: [override], identity_traits: [], created_date: "2026-01-01T00:00:00+00:00" };
-  const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key", BATCH: "2" };
+  const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key", BATCH: "20" };
   // Overrides would be lost.
-  const document = (complete) => ({ body: { use_identity_overrides_in_local_eval: complete, identity_overrides: complete ? [overridden] : [] } });
+  const document = (complete) => ({ body: { ...documentOf(complete ? ["user-1"] : []), use_identity_overrides_in_local_eval: complete } });
   origin.on("GET", `${root}/document/`, document(false));
   await assert.rejects(run(t, "import-identities", admin, settings), /no identity overrides/);
   assert.deepEqual(await admin.identifiers(), []);
   origin.on("GET", `${root}/document/`, document(true));
   await run(t, "import-identities", admin, settings);
-  assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier));
+  assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier).sort());
   const { traits, flags } = await admin.identify("user-1");
   assert.deepEqual(traits, [{ trait_key: "number", trait_value: 2 }]);
+  assert.ok(walked.mostAtOnce <= 8, `${walked.mostAtOnce} requests at once`);
   assert.equal(flags.find(({ feature }) => feature.name === "support_chat").feature_state_value, "vip");
   for (const { headers } of origin.requests) assert.equal(headers.authorization, "Api-Key origin.key");
+});
+
+test("a Flagsmith's traits keep their types and the text of their numbers, on however many pages they are", async (t) => {
+  const admin = await startAdmin(t);
+  const walked = await startWalked(t, admin, 3);
+  const text = "ü\u2028 \"quoted\"";
+  const values = [
+    ["unicode", JSON.stringify(text)], ["unicode", '"1.0"'], ["unicode", '""'], ["int", "-2147483648"], ["int", "2147483647"], ["bool", "true"], ["bool", "false"],
+    ["float", "1.0"], ["float", "-0.0"], ["float", "100"], ["float", "0.30000000000000004"], ["float", "1e+16"], ["float", "1.7976931348623157e+308"],
+  ];
+  walked.traits = values.map(([type, json], index) => trait(index + 1, `t${String(index).padStart(2, "0")}`, type, json));
+  const document = JSON.stringify(documentOf(["user-1"])).replace('"vip"', "9007199254740993");
+  walked.origin.on("GET", `/api/v1/environments/${admin.key}/document/`, { headers: { "content-type": "application/json" }, body: document });
+  const settings = { SOURCE: "origin", ORIGIN_URL: walked.origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key" };
+  const stored = [
+    JSON.stringify(text), '"1.0"', '""', "-2147483648", "2147483647", "true", "false", "1.0", "-0.0", "100.0", "0.30000000000000004", "1e+16", "1.7976931348623157e+308",
+  ];
+  const expected = stored.map((json, index) => `{"trait_key":"t${String(index).padStart(2, "0")}","trait_value":${json}}`);
+  // A Flagsmith that takes the size of a page from the request, and one that has pages of ten.
+  for (const largest of [999, 10]) {
+    walked.largestPage = largest;
+    await run(t, "import-identities", admin, settings);
+    const lines = (await run(t, "export-identities", admin)).split("\n").filter(Boolean);
+    assert.deepEqual(lines.map((line) => /"identity_traits":([^]*),"identity_features"/.exec(line)[1]), Array(3).fill(`[${expected.join(",")}]`));
+    assert.match(lines[1], /"feature_state_value":9007199254740993,/);
+    assert.equal(walked.origin.requests.filter(({ path }) => path.endsWith("/identities/2/traits/")).length, largest === 999 ? 1 : 2);
+    walked.origin.requests.length = 0;
+  }
+  walked.traits = [trait(1, "of", "decimal", "1")];
+  await assert.rejects(run(t, "import-identities", admin, settings), /unknown type "decimal"/);
+});
+
+test("an identity of a Flagsmith comes with its number there", async (t) => {
+  const { origin } = await startWalked(t, { key: "key" }, 3);
+  origin.on("GET", "/api/v1/environments/key/document/", { body: documentOf([]) });
+  const worker = await startOrigin();
+  t.after(() => worker.close());
+  worker.fault("POST", "/edge/environments/key/identities/import/", { body: { imported: 3, passed_over: 0 } });
+  const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key" };
+  await run(t, "import-identities", { key: "key", edge: { address: worker.url } }, settings);
+  const [{ body }] = worker.requests;
+  const lines = body.toString().trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ identifier, django_id }) => [identifier, django_id]), [["user-0", 1], ["user-1", 2], ["user-2", 3]]);
 });
 
 test("a walk goes on with pages of another size, and never into another worker", async (t) => {
   const admin = await startAdmin(t);
   const walked = await startWalked(t, admin, 11);
   const { origin, all } = walked;
-  origin.on("GET", `/api/v1/environments/${admin.key}/document/`, { body: { identity_overrides: [] } });
+  origin.on("GET", `/api/v1/environments/${admin.key}/document/`, { body: documentOf([]) });
   const folder = mkdtempSync(join(tmpdir(), "transfer-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key" };
@@ -137,15 +181,22 @@ test("a command waits as long as it is told to", async (t) => {
   t.after(() => origin.close());
   const path = "/edge/environments/key/identities/export/";
   const asked = [];
-  origin.on("GET", path, () => {
+  origin.fault("GET", path, () => {
     asked.push(Date.now());
     return asked.length === 1
       ? { status: 429, headers: { "retry-after": "3" }, body: { detail: "Request was throttled. Expected available in 3 seconds." } }
-      : { body: { identities: [], last_evaluated_key: null } };
+      : { body: { last_evaluated_key: null } };
   });
   await run(t, "export-identities", { key: "key", edge: { address: origin.url } });
   assert.equal(asked.length, 2);
   assert.ok(asked[1] - asked[0] >= 3_000, `${asked[1] - asked[0]} ms`);
+});
+
+test("an export from a worker that does not know JSON lines is refused", async (t) => {
+  const origin = await startOrigin();
+  t.after(() => origin.close());
+  origin.fault("GET", "/edge/environments/key/identities/export/", { body: { identities: [{ identifier: "ada" }], last_evaluated_key: null } });
+  await assert.rejects(run(t, "export-identities", { key: "key", edge: { address: origin.url } }), /older than this command/);
 });
 
 test("the repair walks the directory", async (t) => {
@@ -154,24 +205,58 @@ test("the repair walks the directory", async (t) => {
   assert.match(await run(t, "repair-directory", admin), /^2 identities .* 0 entries/m);
 });
 
-/** A Flagsmith with so many identities of its own; it refuses to tell the traits of the one whose number is `refused`. */
+/**
+ * A Flagsmith with so many identities of its own. It refuses to tell the traits of the one whose number is `refused`. Each
+ * has `traits`, as JSON texts, or one of its own number. `largestPage`: how many it puts on a page at most.
+ */
 async function startWalked(t, admin, count) {
   const origin = await startOrigin();
   t.after(() => origin.close());
   const root = `/api/v1/environments/${admin.key}`;
   const all = Array.from({ length: count }, (_, number) => ({ id: number + 1, identifier: `user-${number}`, environment: 1 }));
-  const walked = { origin, all, refused: null };
+  const walked = { origin, all, refused: null, traits: null, largestPage: 999, mostAtOnce: 0 };
+  let atOnce = 0;
   origin.on("GET", `${root}/identities/`, ({ query }) => {
     const [page, size] = ["page", "page_size"].map((name) => Number(new URLSearchParams(query).get(name)));
     const results = all.slice((page - 1) * size, page * size);
     return { body: { count, next: page * size < count ? "there is more" : null, previous: null, results } };
   });
-  origin.on("GET", /\/identities\/\d+\/traits\/$/, ({ path }) => {
+  origin.on("GET", /\/identities\/\d+\/traits\/(\?|$)/, async ({ path, query }) => {
     const id = Number(/identities\/(\d+)/.exec(path)[1]);
     if (id === walked.refused) return { status: 403, body: { detail: "No." } };
-    return { body: [{ id, trait_key: "number", trait_value: id, created_date: "2026-01-01T00:00:00Z" }] };
+    atOnce += 1;
+    walked.mostAtOnce = Math.max(walked.mostAtOnce, atOnce);
+    // Whatever else has come is read before this is answered.
+    await new Promise(setImmediate);
+    atOnce -= 1;
+    const parameters = new URLSearchParams(query);
+    const [page, size] = [Number(parameters.get("page") ?? 1), Math.min(walked.largestPage, Number(parameters.get("page_size") ?? 10))];
+    const traits = walked.traits ?? [trait(id, "number", "int", String(id))];
+    const next = page * size < traits.length ? JSON.stringify(`${origin.url}${path}?page=${page + 1}&page_size=${size}`) : "null";
+    const results = traits.slice((page - 1) * size, page * size).join(",");
+    const body = `{"count":${traits.length},"next":${next},"previous":null,"results":[${results}]}`;
+    return { headers: { "content-type": "application/json" }, body };
   });
   return walked;
+}
+
+/** A Flagsmith's environment document in which these identities have an override each. */
+function documentOf(identifiers) {
+  const document = recordedBody("GET", "/api/v1/environments/{key}/document/");
+  const [overridden] = document.identity_overrides;
+  const [recorded] = overridden.identity_features;
+  const [state] = identity("key", 0).identity_features;
+  const identity_features = [{ ...recorded, ...state }];
+  return { ...document, identity_overrides: identifiers.map((identifier) => ({ ...overridden, identifier, identity_features })) };
+}
+
+/** A trait as Flagsmith's Admin API shows it: the value is in the member of its type, the others are null. */
+function trait(id, key, type, json) {
+  const value = (of) => (of === type ? json : "null");
+  return (
+    `{"id":${id},"trait_key":${JSON.stringify(key)},"value_type":"${type}","integer_value":${value("int")},"string_value":${value("unicode")},` +
+    `"boolean_value":${value("bool")},"float_value":${value("float")},"created_date":"2026-01-01T00:00:00.000000Z"}`
+  );
 }
 
 function identity(key, number) {

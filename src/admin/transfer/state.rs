@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::is_uuid;
 use crate::admin::edge_identities::check_value;
-use crate::document::json::Json;
+use crate::api::fields::INVALID_INTEGER;
+use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateOption};
 
 /// The environment's features, once one was looked up: to define them takes reading the whole document.
@@ -33,9 +34,18 @@ impl<'e> Definitions<'e> {
         let state = serde_json::from_str::<FeatureState>(item.source());
         let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
         let mut state = state.ok_or_else(|| json!({"non_field_errors": ["This is no feature state."]}))?;
+        let members = item.object().unwrap_or_default();
         check_value(&state.feature_state_value)?;
-        for value in &state.multivariate_feature_state_values {
-            check_value(&value.multivariate_feature_option.value)?;
+        keep_integer(&mut state.feature_state_value, members.get("feature_state_value"))?;
+        let values = members.get("multivariate_feature_state_values").and_then(Json::list);
+        for (value, written) in
+            state.multivariate_feature_state_values.iter_mut().zip(values.unwrap_or_default())
+        {
+            let option =
+                written.object().and_then(|value| value.get("multivariate_feature_option")?.object());
+            let value = &mut value.multivariate_feature_option.value;
+            check_value(value)?;
+            keep_integer(value, option.and_then(|option| option.get("value")))?;
         }
         let numbered = self.environment.feature_with_id(state.feature.id);
         let numbered = numbered.and_then(|id| self.environment.ruleset.features.get(id));
@@ -61,4 +71,14 @@ impl<'e> Definitions<'e> {
         }
         Ok(state)
     }
+}
+
+/// Refuses a whole number that was read as a float, since it has more digits than are kept; `-0` is 0.
+fn keep_integer(value: &mut Value, written: Option<Json<'_>>) -> Result<(), Value> {
+    match written.filter(|written| value.is_f64() && written.kind() == Kind::Integer) {
+        None => {}
+        Some(written) if written.source() == "-0" => *value = 0.into(),
+        Some(_) => return Err(json!({"integer_value": [INVALID_INTEGER]})),
+    }
+    Ok(())
 }

@@ -227,3 +227,27 @@ fn an_alias_of_an_earlier_version_is_taken_however_long_lower_case_made_it() {
         assert_eq!(got, stored.as_deref(), "{alias}");
     }
 }
+
+#[test]
+fn an_export_is_lines_for_those_who_ask_for_them() {
+    for (accept, expected) in [
+        ("application/x-ndjson", true),
+        ("text/html, Application/X-NDJSON;q=0.9", true),
+        ("application/json", false),
+        ("*/*", false),
+        ("", false),
+    ] {
+        assert_eq!(wants_lines(accept), expected, "{accept}");
+    }
+    let identities = [json!({"identifier": "a\nb"}), json!({"identifier": "c"})];
+    let next = PageKey { alias: None, identifier: "c".into() };
+    let lines = page(&identities, Some(&next), true);
+    assert!(lines.headers().any(|header| header == ("content-type", "application/x-ndjson")));
+    let key = next.encode();
+    let expected = format!(
+        "{{\"identifier\":\"a\\nb\"}}\n{{\"identifier\":\"c\"}}\n{{\"last_evaluated_key\":\"{key}\"}}\n"
+    );
+    assert_eq!(str::from_utf8(&lines.body), Ok(&*expected));
+    let body: Value = serde_json::from_slice(&page(&identities, None, false).body).unwrap();
+    assert_eq!(body, json!({"identities": identities, "last_evaluated_key": null}));
+}

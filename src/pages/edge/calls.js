@@ -15,8 +15,8 @@ export class Refusal extends Error {
   }
 }
 
-/** GET of a path here; resolves to its JSON. */
-export async function call(path, signal = undefined) {
+/** GET of a path here; resolves to its JSON as `read` reads it. */
+export async function call(path, signal = undefined, read = JSON.parse) {
   // Cookies stay out: only the credential that was typed in counts.
   const options = { credentials: "omit", cache: "no-store", redirect: "error", signal };
   const headers = authorization === null ? {} : { Authorization: authorization };
@@ -27,7 +27,13 @@ export async function call(path, signal = undefined) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "The worker cannot be reached. Is there a connection?");
   }
-  const body = await response.json().catch(() => null);
+  const text = await response.text().catch(() => "");
+  let body = null;
+  try {
+    body = read(text);
+  } catch {
+    // What is no JSON is no answer of the worker's.
+  }
   if (!response.ok) throw new Refusal(response.status, words(response, body));
   if (body === null) throw new Refusal(response.status, "The worker's answer cannot be read.");
   return body;

@@ -64,7 +64,7 @@ export function badge(kind, text) {
 export function value(json) {
   if (json === null || json === undefined) return element("span", { className: "quiet" }, "none");
   if (typeof json === "string") return json === "" ? element("span", { className: "quiet" }, "empty text") : element("code", {}, json);
-  return element("code", { className: typeof json }, String(json));
+  return element("code", { className: typeof json.valueOf() }, String(json));
 }
 
 /** A moment as its distance from now, which is kept up to date. */

@@ -35,7 +35,7 @@ export function explanation(explained) {
 
 function traitsOf(traits) {
   if (traits.length === 0) return element("p", { className: "quiet" }, "It has no traits.");
-  const type = (json) => (typeof json === "string" ? "text" : typeof json);
+  const type = (json) => (typeof json === "string" ? "text" : typeof json.valueOf());
   return table("Traits", ["Trait", "Value", "Type"], traits.map(({ trait_key, trait_value }) => [trait_key, value(trait_value), type(trait_value)]));
 }
 
@@ -106,7 +106,7 @@ function flagDetails(flag) {
     className: one.wins ? "wins" : one.applies ? "" : "passed",
     cells: [
       SOURCES[one.source](one),
-      one.source === "segment" ? (one.priority === null ? "last" : String(one.priority)) : "",
+      one.source === "segment" ? (one.priority === null ? "last" : String(Number(one.priority))) : "",
       one.applies ? "yes" : "no",
       onOff(one.enabled),
       valueOf(one),

@@ -3,6 +3,7 @@
 import { call } from "./calls.js";
 import { byId, element } from "./elements.js";
 import { explanation } from "./explanation.js";
+import { read } from "./numbers.js";
 
 const PAGE_SIZE = 20;
 let asking = null;
@@ -87,7 +88,7 @@ function unknown(asked, found) {
 
 async function explain({ environment, fail }, identifier) {
   const path = `/edge/environments/${encodeURIComponent(environment)}/identities/explain/?identifier=${encodeURIComponent(identifier)}`;
-  const answer = await ask(path, fail);
+  const answer = await ask(path, fail, read);
   if (answer === null) return;
   const shown = explanation(answer);
   byId("explanation").replaceChildren(...stored(identifier, answer), shown);
@@ -102,14 +103,14 @@ function stored(identifier, answer) {
 }
 
 /** The answer to the latest question; null to any other, and where it fails. */
-async function ask(path, fail) {
+async function ask(path, fail, read = JSON.parse) {
   asking?.abort();
   asking = new AbortController();
   byId("problem").textContent = "";
   byId("search").ariaBusy = "true";
   const { signal } = asking;
   try {
-    return await call(path, signal);
+    return await call(path, signal, read);
   } catch (error) {
     if (error.name !== "AbortError") fail(error);
     return null;

@@ -1,0 +1,32 @@
+// JSON whose numbers keep their text: 1234567890123456789, 100.0 and -0.0 are others as JavaScript's numbers.
+
+const TOKENS = /"[^"\\]*(?:\\[^][^"\\]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+
+/** A number that is written as it was read. */
+export class JsonNumber extends Number {
+  constructor(text) {
+    super(text);
+    this.text = text;
+  }
+
+  toString() {
+    return this.text;
+  }
+}
+
+/** The value of a JSON text, with a JsonNumber for each number. */
+export function read(text) {
+  // The name of a member that the text cannot have.
+  const mark = `number ${Math.random()}`;
+  const marked = text.replace(TOKENS, (token) => (token.startsWith('"') ? token : `{"${mark}":"${token}"}`));
+  return JSON.parse(marked, (_, value) => (value?.[mark] === undefined ? value : new JsonNumber(value[mark])));
+}
+
+/** The JSON text of such a value. */
+export function write(value) {
+  if (value instanceof JsonNumber) return value.text;
+  if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${write(member)}`).join(",")}}`;
+}
