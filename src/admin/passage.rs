@@ -65,6 +65,12 @@ pub fn target(target: &str) -> Cow<'_, str> {
     }
 }
 
+/// The method that a request reaches the origin with. Some servers, gunicorn among them, send a body after a HEAD, and
+/// the platform takes it for the next answer on that connection; a GET has the same headers (RFC 9110 §9.3.2).
+pub fn method(method: &str) -> &str {
+    if method == "HEAD" { "GET" } else { method }
+}
+
 /// The `Via` of a request that goes on; `None` if it has been here before.
 pub fn via(before: Option<String>) -> Option<String> {
     match before.filter(|before| !before.is_empty()) {
@@ -196,6 +202,13 @@ mod tests {
             ),
         ] {
             assert_eq!(target(path), expected);
+        }
+    }
+
+    #[test]
+    fn a_head_reaches_the_origin_as_a_get() {
+        for (sent, arrives) in [("HEAD", "GET"), ("GET", "GET"), ("POST", "POST"), ("head", "head")] {
+            assert_eq!(method(sent), arrives);
         }
     }
 

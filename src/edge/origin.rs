@@ -60,12 +60,18 @@ impl Answer {
 }
 
 /// Calls the origin and reads its answer. Redirects are answers, too.
+///
+/// The platform keeps connections, and notices only with the next request that an answer left bytes behind on one, or that
+/// the origin has closed it. A GET that is lost so is sent once more, which changes nothing at the origin.
 pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
     // What the platform says of it may name what is sent.
     let exchange = begin(origin, call).map_err(|_| Fault::Broken("the request cannot be made".to_owned()))?;
     exchange
         .within(call.timeout, async {
-            let response = exchange.send().await?;
+            let response = match exchange.send().await {
+                Err(Fault::Broken(_)) if call.method == "GET" => exchange.send().await?,
+                sent => sent?,
+            };
             let body = match response.body() {
                 None => Vec::new(),
                 Some(body) => read_at_most(body, call.max_length).await?.map_err(|_| {
@@ -128,10 +134,11 @@ impl Exchange {
         timeout: Duration,
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        within(timeout, work).await.unwrap_or_else(|| {
+        let outcome = within(timeout, work).await.unwrap_or(Err(Fault::Late(timeout)));
+        if outcome.is_err() {
             self.controller.abort();
-            Err(Fault::Late(timeout))
-        })
+        }
+        outcome
     }
 }
 

@@ -109,8 +109,9 @@ async fn forward(
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     incoming.trace.is_passed_on();
-    let exchange = Exchange::new(&origin.url(&passage::target(target)), &incoming.method, &headers, body)
-        .map_err(impossible)?;
+    let method = passage::method(&incoming.method);
+    let url = origin.url(&passage::target(target));
+    let exchange = Exchange::new(&url, method, &headers, body).map_err(impossible)?;
     let back = async {
         let response = exchange.send().await?;
         Ok(bring_back(&incoming.method, response, origin, here, context).await?)
@@ -216,7 +217,15 @@ async fn bring_back(
     let init = web_sys::ResponseInit::new();
     init.set_status(response.status());
     init.set_headers(&headers);
-    let body = response.body().filter(|_| method != "HEAD" && !matches!(response.status(), 204 | 205 | 304));
+    let is_bodiless = method == "HEAD" || matches!(response.status(), 204 | 205 | 304);
+    let body = match response.body() {
+        Some(body) if is_bodiless => {
+            // It closes the connection, so that nothing of the body is taken for the next answer.
+            drop(body.cancel());
+            None
+        }
+        body => body,
+    };
     let Some(body) = body else { return web_sys::Response::new_with_opt_str_and_init(None, &init) };
     let may_have_pages = passage::is_json(&header("content-type").unwrap_or_default())
         && told_length(header("content-length"))
