@@ -16,7 +16,13 @@ pub enum Affected {
     Everything,
 }
 
-/// What a request may have changed, if the origin answered it with 2xx; `None` where no document can be another now.
+/// True if a request that was sent to the origin may have been carried out there. `status` is that of the answer; without
+/// one, because it was late or broke off, nobody knows. Only a refusal changes nothing.
+pub fn may_have_changed(status: Option<u16>) -> bool {
+    !status.is_some_and(|status| (400..500).contains(&status))
+}
+
+/// What a request may have changed, if the origin carried it out; `None` where no document can be another now.
 pub fn after_write(method: &str, path: &str) -> Option<Affected> {
     if matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") {
         return None;
@@ -68,6 +74,17 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_refusal_changes_nothing() {
+        for status in [200, 201, 204, 301, 302, 500, 502, 503, 504, 599] {
+            assert!(may_have_changed(Some(status)), "{status}");
+        }
+        for status in [400, 401, 403, 404, 409, 422, 429, 499] {
+            assert!(!may_have_changed(Some(status)), "{status}");
+        }
+        assert!(may_have_changed(None));
+    }
 
     #[test]
     fn a_path_tells_what_a_write_may_have_changed() {

@@ -1,9 +1,10 @@
 //! Sends requests to the origin, each with a time that it may take, and tells what can go wrong apart.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use worker::js_sys::{self, Object, Reflect, Uint8Array};
+use worker::js_sys::{self, Object, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
@@ -96,6 +97,8 @@ fn begin(origin: &Origin, call: Call<'_>) -> Result<Exchange, JsValue> {
 pub struct Exchange {
     request: Request,
     controller: AbortController,
+    /// The answer's head, once the request was sent.
+    answer: RefCell<Option<Promise>>,
 }
 
 impl Exchange {
@@ -119,16 +122,32 @@ impl Exchange {
         if let Some(body) = body {
             init.set_body(&body);
         }
-        Ok(Exchange { request: Request::new_with_str_and_init(url, &init)?, controller })
+        let request = Request::new_with_str_and_init(url, &init)?;
+        Ok(Exchange { request, controller, answer: RefCell::default() })
     }
 
     /// The answer, as soon as its head is there.
     pub async fn send(&self) -> Result<Response, Fault> {
         let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-        Ok(JsFuture::from(scope.fetch_with_request(&self.request)).await?.unchecked_into())
+        let answer = scope.fetch_with_request(&self.request);
+        self.answer.replace(Some(answer.clone()));
+        Ok(JsFuture::from(answer).await?.unchecked_into())
     }
 
-    /// What `work` on this exchange comes to. One that takes longer is broken off, so that nobody works on it any more.
+    /// Waits, but no longer than this, until the origin has answered or has broken off; then breaks the exchange off.
+    pub async fn settle(&self, patience: Duration) {
+        if let Some(answer) = self.answer.take() {
+            drop(within(patience, JsFuture::from(answer)).await);
+        }
+        self.abort();
+    }
+
+    /// Breaks it off, so that nobody works on it any more.
+    pub fn abort(&self) {
+        self.controller.abort();
+    }
+
+    /// What `work` on this exchange comes to. One that fails, or takes longer, is broken off.
     pub async fn within<T>(
         &self,
         timeout: Duration,
@@ -136,7 +155,7 @@ impl Exchange {
     ) -> Result<T, Fault> {
         let outcome = within(timeout, work).await.unwrap_or(Err(Fault::Late(timeout)));
         if outcome.is_err() {
-            self.controller.abort();
+            self.abort();
         }
         outcome
     }

@@ -1,7 +1,10 @@
 //! Passes requests on to the origin and its answers back, as streams.
 
+use std::time::Duration;
+
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Context, Env, web_sys};
 
 use super::body::{Upload, read_at_most, read_while, rejoin, told_length};
@@ -19,6 +22,9 @@ use crate::admin::admin_key::{has_admin_key, without_admin_key};
 use crate::admin::transfer::Transfer;
 use crate::admin::{self, Destination, Origin, passage};
 use crate::api::{Error, Part, Response};
+
+/// How long a write may take to end after its client was told that it is late; the platform gives it 30 s.
+const MAX_LATE: Duration = Duration::from_secs(25);
 
 /// Answers a request that is not the SDK API's.
 pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sys::Response {
@@ -62,16 +68,11 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
         Destination::Origin(origin) => {
             incoming.trace.goes_to("origin");
             let answer = match admit(incoming, env).await {
-                Ok(()) => forward(incoming, origin, config, context).await,
+                Ok(()) => forward(incoming, origin, config, env, context).await,
                 Err(error) => Err(error),
             };
-            match answer {
-                Ok(response) => {
-                    publish(incoming, &response, env, context);
-                    response
-                }
-                Err(error) => respond(Response::error(&error).finish(None, &incoming.method)),
-            }
+            let failed = |error| respond(Response::error(&error).finish(None, &incoming.method));
+            answer.unwrap_or_else(failed)
         }
     }
 }
@@ -87,18 +88,13 @@ pub async fn admit(incoming: &Incoming, env: &Env) -> Result<(), Error> {
     Ok(())
 }
 
-/// Has what a successful write may have changed published again.
-fn publish(incoming: &Incoming, response: &web_sys::Response, env: &Env, context: &Context) {
-    let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
-    if let Some(affected) = affected.filter(|_| response.ok()) {
-        context.wait_until(publishing::refresh(env.clone(), affected));
-    }
-}
-
+/// Sends a request to the origin. Every outcome but an error of before that, and a refusal of the origin's, may have
+/// changed something there, which the publishers are told.
 async fn forward(
     incoming: &Incoming,
     origin: &Origin,
     config: &Config,
+    env: &Env,
     context: &Context,
 ) -> Result<web_sys::Response, Error> {
     let url = incoming.request.url();
@@ -116,9 +112,28 @@ async fn forward(
         let response = exchange.send().await?;
         Ok(bring_back(&incoming.method, response, origin, here, context).await?)
     };
-    let answer = exchange.within(passage::timeout(config.origin_timeout, length), back).await;
-    // Held until now: what was read may have to be sent yet.
-    drop(upload);
+    let timeout = passage::timeout(config.origin_timeout, length);
+    let answer = within(timeout, back).await.unwrap_or(Err(Fault::Late(timeout)));
+    let status = answer.as_ref().ok().map(web_sys::Response::status);
+    let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
+    let affected = affected.filter(|_| admin::publishing::may_have_changed(status));
+    let is_late = matches!(answer, Err(Fault::Late(_)));
+    if answer.is_err() && !(is_late && affected.is_some()) {
+        exchange.abort();
+    }
+    // Held until now, or as long as it may have to be sent yet.
+    let upload = upload.filter(|_| is_late);
+    if let Some(affected) = affected {
+        let (env, patience) = (env.clone(), config.origin_timeout.min(MAX_LATE));
+        context.wait_until(async move {
+            publishing::refresh(env.clone(), affected.clone()).await;
+            if is_late {
+                exchange.settle(patience).await;
+                publishing::refresh(env, affected).await;
+            }
+            drop(upload);
+        });
+    }
     answer.map_err(Fault::report)
 }
 
@@ -183,7 +198,7 @@ async fn outgoing_body(incoming: &Incoming, config: &Config) -> Result<Outgoing,
     }
     let limit = passage::MAX_UNTOLD_LENGTH;
     let timeout = passage::timeout(config.origin_timeout, limit as u64);
-    let upload = Upload::begin(timeout.saturating_add(config.origin_timeout));
+    let upload = Upload::begin(timeout.saturating_add(config.origin_timeout.saturating_mul(2)));
     let read = read_while(body, |length| length <= limit && upload.grow(length));
     match within(timeout, read).await {
         // It is here already, so nobody has to wait for it.
@@ -221,7 +236,8 @@ async fn bring_back(
     let body = match response.body() {
         Some(body) if is_bodiless => {
             // It closes the connection, so that nothing of the body is taken for the next answer.
-            drop(body.cancel());
+            let cancelled = JsFuture::from(body.cancel());
+            context.wait_until(async move { drop(cancelled.await) });
             None
         }
         body => body,

@@ -37,6 +37,8 @@ class Origin {
    * as it was sent; `headers` have lower-case names; `body` is a Buffer, null where it was too long to keep.
    */
   requests = [];
+  /** How many requests began to come, those that never ended included. */
+  begun = 0;
   /**
    * How a request is answered: "serve"; "stall" (no answer); "cut" (the connection is closed instead); "cut-body" (half
    * of the answer's body, then closed); "fail" (500); "garbage" (200 with bytes that mean nothing); "empty" (200 without
@@ -113,6 +115,7 @@ class Origin {
   }
 
   async #answer(incoming, response) {
+    this.begun += 1;
     const request = await read(incoming).catch(() => null);
     if (request === null) return;
     this.requests.push(request);
