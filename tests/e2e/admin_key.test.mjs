@@ -6,8 +6,10 @@ import { test } from "node:test";
 
 import { startEdge } from "./harness.mjs";
 import { answer, startRawOrigin } from "./raw_origin.mjs";
+import { recordedBody } from "./shapes.mjs";
 
 const KEY = "0123456789abcdef.local-admin-key";
+const ADMINISTRATOR = recordedBody("GET", "/api/v1/environments/{key}/my-permissions/");
 const HOW_TO_SEND_IT = "The admin key is taken from the header `Authorization: Api-Key <key>` only: send it so.";
 const basic = (text) => `Basic ${Buffer.from(text).toString("base64")}`;
 
@@ -41,7 +43,7 @@ test("the admin key leaves for the origin in no permission probe", async (t) => 
   }
   assert.equal(origin.received, "");
   // Another one is still the origin's to judge.
-  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", {}, '{"permissions": [], "admin": true}'));
+  origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", {}, JSON.stringify(ADMINISTRATOR)));
   for (const headers of [{ Authorization: `Token ${KEY}x` }, { Cookie: `jwt=x${KEY}` }]) {
     assert.equal((await edge.request({ path: `/api/v1/environments/${key}/edge-identities/`, headers })).status, 200);
   }

@@ -6,10 +6,12 @@ import { test } from "node:test";
 
 import { eventually, startEdge } from "./harness.mjs";
 import { answer, startRawOrigin } from "./raw_origin.mjs";
+import { recordedBody } from "./shapes.mjs";
 
 const PLACE = "/api/v1/projects/1/";
 const OTHER = "/api/v1/projects/2/";
 const JSON_TYPE = { "Content-Type": "application/json" };
+const ADMINISTRATOR = recordedBody("GET", "/api/v1/environments/{key}/my-permissions/");
 const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached." };
 // As gunicorn does: the body that a GET has, also after a HEAD.
 const WITH_BODY = answer("200 OK", { ...JSON_TYPE, ETag: '"1"', "X-Own": "own" }, '{"id": 1}');
@@ -69,7 +71,7 @@ for (const [what, bytes] of [
   connectionTest(`${what}: the worker's own next GET is sent again, and no write is`, async (edge, origin) => {
     const [{ key }] = edge.environments;
     origin.on("POST", PLACE, bytes);
-    origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", JSON_TYPE, '{"permissions": [], "admin": true}'));
+    origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", JSON_TYPE, JSON.stringify(ADMINISTRATOR)));
     const poison = async () => assert.ok((await edge.request({ method: "POST", path: PLACE, body: "{}" })).status < 400);
 
     await poison();

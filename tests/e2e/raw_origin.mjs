@@ -1,5 +1,6 @@
 // A stand-in for an origin at the level of its connections: it answers with bytes, also with those that HTTP does not
-// allow, and keeps every byte that it received.
+// allow, and keeps every byte that it received. Bytes are not compared with recordings; what the worker reads in them is
+// taken from one (shapes.mjs).
 
 import { once } from "node:events";
 import { createServer } from "node:net";
