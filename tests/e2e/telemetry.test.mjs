@@ -97,22 +97,23 @@ test("a request's line has these fields and no other", async (t) => {
 });
 
 test("what is sent in the place of a client key is in no line until it is one", async (t) => {
-  // As somebody has it who copied too much.
-  const misplaced = JSON.stringify(SERVER_KEY);
+  // As somebody has it who copied too little. What was copied with quotation marks has not even the form of a key.
+  const misplaced = SERVER_KEY.slice("ser.".length);
   const edge = await start(t, {});
   const [{ key }] = edge.environments;
   const failures = () => lines(edge, "failure");
   await edge.request({ path: FLAGS, headers: { "X-Environment-Key": key } });
   edge.kv.behave("fail");
+  assert.equal((await edge.request({ path: FLAGS, headers: { "X-Environment-Key": JSON.stringify(SERVER_KEY) } })).status, 403);
   assert.equal((await edge.request({ path: FLAGS, headers: { "X-Environment-Key": misplaced } })).status, 503);
   await eventually(() => failures().length > 0, "it is logged");
   assert.deepEqual(failures().map(({ environment }) => environment), [null]);
 
   const origin = await startOrigin();
   t.after(() => origin.close());
-  origin.fault("GET", `/api/v1/environments/${SERVER_KEY}/my-permissions/`, { status: 500, body: {} });
+  origin.fault("GET", `/api/v1/environments/${misplaced}/my-permissions/`, { status: 500, body: {} });
   const behind = await start(t, { origin });
-  const path = `/api/v1/environments/${SERVER_KEY}/edge-identities/`;
+  const path = `/api/v1/environments/${misplaced}/edge-identities/`;
   assert.equal((await behind.request({ path, headers: { Authorization: "Token telemetry-token" } })).status, 503);
   await eventually(() => behind.log.includes("a probe of permissions"), "it is logged");
   assert.deepEqual(lines(behind, "failure").map(({ environment }) => environment), [null]);
