@@ -99,13 +99,96 @@ fn times_are_read_with_offset_zulu_or_neither() {
         ("2026-11-22T15:52:01.900399+00:00", "1795362721.900399"),
         ("2026-11-22T15:52:01Z", "1795362721.0"),
         ("2023-07-14 16:12:00.000000", "1689351120.0"),
+        ("2026-11-22T15:52:01.9003991Z", "1795362721.900399"),
+        ("2026-11-22T15:52:01.900399123Z", "1795362721.900399"),
+        ("0001-01-01T00:00:00Z", "-62135596800.0"),
+        ("1795362721.900399", "1795362721.900399"),
     ] {
         let environment = parse(&json!({"api_key": "k", "project": {}, "updated_at": text}));
+        assert_eq!(environment.left_out, [], "{text}");
         assert_eq!(
             environment.updated_at.map(|at| at.seconds.to_string()).as_deref(),
             Some(seconds),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_field_that_decides_nothing_does_not_make_a_document_unreadable() {
+    let document = |change: &dyn Fn(&mut Value)| {
+        let mut document = json!({
+            "api_key": "k", "name": "n", "updated_at": "2026-11-22T15:52:01Z", "feature_states": [state(1, true)],
+            "project": {"segments": [{"id": 1, "name": "s", "rules": [{"type": "ALL", "rules": []}], "feature_states": [state(1, false)]}]},
+            "identity_overrides": [{"identifier": "i", "identity_features": [state(1, false)]}],
+        });
+        change(&mut document);
+        document
+    };
+    let plain = parse(&document(&|_| {}));
+    for value in [json!(7), json!(1.5), json!(true), json!(["secret"]), json!({"secret": 1}), json!("secret")]
+    {
+        let set = |pointer: &'static str| {
+            document(&|document| *document.pointer_mut(pointer).unwrap() = value.clone())
+        };
+        let add = |pointer: &'static str, name: &'static str| {
+            document(&|document| document.pointer_mut(pointer).unwrap()[name] = value.clone())
+        };
+        let is_text = value.is_string();
+        for (document, left_out) in [
+            (set("/updated_at"), (!value.is_number()).then_some("updated_at: is no date")),
+            (set("/name"), (!is_text).then_some("name: is no text")),
+            (set("/project/segments/0/name"), (!is_text).then_some("project.segments[0].name: is no text")),
+            (
+                add("/feature_states/0/feature", "type"),
+                (!is_text).then_some("feature_states[0].feature.type: is no text"),
+            ),
+            (add("", "environment_api_key"), None),
+            (add("", "id"), None),
+            (add("", "amplitude_config"), None),
+            (add("", "webhook_config"), None),
+            (add("", "segment_overrides"), None),
+            (add("/project", "id"), None),
+            (add("/project", "name"), None),
+            (add("/project", "enable_realtime_updates"), None),
+            (add("/project/segments/0/feature_states/0/feature", "type"), None),
+            (add("/feature_states/0", "segment_id"), None),
+            (add("/identity_overrides/0", "identity_uuid"), None),
+            (add("/identity_overrides/0", "created_date"), None),
+            (add("/identity_overrides/0", "dashboard_alias"), None),
+            (add("/identity_overrides/0", "environment_api_key"), None),
+            (add("/identity_overrides/0/identity_features/0/feature", "type"), None),
+        ] {
+            let environment = parse(&document);
+            let found: Vec<_> = environment.left_out.iter().map(ToString::to_string).collect();
+            assert_eq!(found, left_out.into_iter().collect::<Vec<_>>(), "{document}");
+            for key in [KeyKind::Client, KeyKind::Server] {
+                let ids = |flags: Value| flags[0]["feature"]["id"].clone();
+                assert_eq!(ids(flags(&environment, key)), ids(flags(&plain, key)), "{document}");
+            }
+            // Who evaluates locally gets what was published.
+            assert_eq!(serde_json::from_slice::<Value>(environment.document()).unwrap()["api_key"], "k");
+        }
+    }
+    let undated = parse(&document(&|document| document["updated_at"] = json!("secret")));
+    assert!(undated.updated_at.is_none());
+    let many = parse(&document(&|document| {
+        document["project"]["segments"] = (0..1_000).map(|id| json!({"id": id, "name": id})).collect();
+    }));
+    assert_eq!(many.left_out.len(), 10, "a line of the log has room for them");
+}
+
+#[test]
+fn a_field_that_decides_makes_a_document_unreadable() {
+    for field in [
+        "allow_client_traits",
+        "hide_disabled_flags",
+        "hide_sensitive_data",
+        "use_identity_composite_key_for_hashing",
+    ] {
+        let document = json!({"api_key": "k", "project": {}, field: "true"});
+        let fault = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap_err();
+        assert_eq!(fault.field, field);
     }
 }
 
@@ -117,7 +200,6 @@ fn a_fault_names_its_field_and_quotes_nothing() {
         (json!({"project": {}}), "api_key: is missing"),
         (json!({"api_key": "", "project": {}}), "api_key: is missing"),
         (json!({"api_key": "k"}), ".: missing field `project`"),
-        (json!({"api_key": "k", "project": {}, "updated_at": "secret"}), "updated_at: is no date"),
         (
             json!({"api_key": "k", "project": {}, "feature_states": "secret"}),
             "feature_states: has an unexpected",

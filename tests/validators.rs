@@ -43,6 +43,36 @@ const TARGETS: [(&str, &str); 7] = [
 ];
 
 #[test]
+fn a_document_whose_date_says_nothing_is_sent_again_whatever_date_is_kept() {
+    let zero = ("0001-01-01T00:00:00Z", Some("-62135596800.0"));
+    let old = ("1969-12-31T23:59:59.5Z", Some("-0.5"));
+    for (updated_at, seconds) in
+        [zero, old, ("some day", None), ("2026-11-22T15:52:01Z", Some("1795362721.0"))]
+    {
+        let document = json!({"api_key": CLIENT_KEY, "updated_at": updated_at, "project": {}});
+        let mut worker = Worker::with_document(document.to_string().as_bytes()).unwrap();
+        let is_dated = updated_at.starts_with("2026");
+        for since in [
+            "Mon, 01 Jan 0001 00:00:00 GMT",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+        ] {
+            let headers = [("x-environment-key", Worker::SERVER_KEY), ("if-modified-since", since)];
+            let answer = ask(&mut worker, "GET", "/api/v1/environment-document/", &headers, "");
+            let status = if is_dated && since.contains("9999") { 304 } else { 200 };
+            assert_eq!(answer.status, status, "{updated_at} {since}");
+            let date = header(&answer, "last-modified");
+            assert_eq!(date, is_dated.then_some("Sun, 22 Nov 2026 15:52:01 GMT"), "{updated_at}");
+            if status == 200 {
+                assert_eq!(header(&answer, "x-flagsmith-document-updated-at"), seconds, "{updated_at}");
+            }
+        }
+        let answer = get(&mut worker, "/api/v1/flags/", CLIENT_KEY, "");
+        assert_eq!((answer.status, header(&answer, "x-flagsmith-document-updated-at")), (200, seconds));
+    }
+}
+
+#[test]
 fn what_is_kept_is_not_sent_again_until_it_changes() {
     for (target, key) in TARGETS {
         let mut worker = worker("before");

@@ -65,20 +65,21 @@ pub fn answer<'e>(
         Some(document) => Response::json(document).updated_at(environment),
         None => Response::empty(304),
     };
-    let modified = modified(environment, version);
-    response.headers.extend(modified.map(|modified| ("last-modified", modified.http_date().into())));
+    let modified = modified(environment, version).and_then(Timestamp::http_date);
+    response.headers.extend(modified.map(|modified| ("last-modified", modified.into())));
     response
 }
 
 /// When the document was changed. A second for each change to the overrides that were made here is added to the
 /// document's own time, so that every change of either makes it later: of two changes in one second, or of a time that
-/// somebody else's clock gave, the second would go unnoticed.
+/// somebody else's clock gave, the second would go unnoticed. A date before 1970 is none: it is what a program writes that
+/// knows none (`0001-01-01`), and every document would have been changed then.
 fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
     let updated_at = environment.updated_at.as_ref()?.timestamp;
-    if version == 0 {
-        return Some(updated_at);
+    if updated_at.seconds() < 0 || version == 0 {
+        return (updated_at.seconds() >= 0).then_some(updated_at);
     }
-    Timestamp::from_milliseconds(updated_at.seconds().checked_add(version)?.checked_mul(1000)?)
+    updated_at.seconds_later(version)
 }
 
 /// What an identity has in a document, besides its identifier and overrides: at most.

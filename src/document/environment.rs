@@ -12,6 +12,7 @@ use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
 use super::fault::Fault;
 use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, lacks_numbers};
+use super::json::Json;
 use super::normalize_identifier;
 use super::ruleset::{Engine, FeatureId, Override, Ruleset, SegmentId};
 use super::schema;
@@ -29,6 +30,8 @@ pub struct Environment {
     pub version: Box<str>,
     /// When the origin last changed it.
     pub updated_at: Option<UpdatedAt>,
+    /// Fields that cannot be read, and decide nothing: the environment is as if they were absent.
+    pub left_out: Vec<Fault>,
     /// Whether client keys may send traits.
     pub allow_client_traits: bool,
     /// Whether stored traits are left out of answers.
@@ -51,15 +54,12 @@ pub struct UpdatedAt {
     pub timestamp: Timestamp,
     /// `X-Flagsmith-Document-Updated-At`
     pub seconds: Box<str>,
-    /// `Last-Modified`
-    pub http_date: Box<str>,
 }
 
 impl UpdatedAt {
-    fn parse(text: &str) -> Option<UpdatedAt> {
-        let timestamp = Timestamp::from_iso(text)?;
-        let (seconds, http_date) = (timestamp.seconds_text().into(), timestamp.http_date().into());
-        Some(UpdatedAt { timestamp, seconds, http_date })
+    fn parse(date: Json<'_>) -> Option<UpdatedAt> {
+        let timestamp = Timestamp::from_json(date)?;
+        Some(UpdatedAt { timestamp, seconds: timestamp.seconds_text().into() })
     }
 }
 
@@ -82,19 +82,16 @@ impl Environment {
         document: &schema::Document<'_>,
         engine: Engine,
     ) -> Result<Environment, Fault> {
-        let key = document.api_key.as_deref().or(document.environment_api_key.as_deref());
+        let key = document.api_key.as_deref().or(document.environment_api_key.text());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| Fault::of("api_key", "is missing"))?;
         if !is_client_key(key) {
             return Err(Fault::of("api_key", &format!("is no client key: that has {CLIENT_KEY_FORM}")));
         }
-        let updated_at = match document.updated_at.as_deref() {
-            None => None,
-            Some(text) => Some(UpdatedAt::parse(text).ok_or_else(|| Fault::of("updated_at", "is no date"))?),
-        };
+        let updated_at = document.updated_at.and_then(UpdatedAt::parse);
         let project = &document.project;
         let hide_disabled = document.hide_disabled_flags.or(project.hide_disabled_flags).unwrap_or(false);
 
-        let mut builder = Builder::new(engine, key, document.name.as_deref());
+        let mut builder = Builder::new(engine, key, document.name.text());
         let mut features = Vec::with_capacity(document.feature_states.len());
         for state in &document.feature_states {
             let id = define(state, |definition| builder.feature(&state.feature.name, definition));
@@ -110,7 +107,8 @@ impl Environment {
                 }
             }
             let metadata = format!(r#"{{"id":{},"source":"api"}}"#, segment.id.json());
-            builder.segment(&segment.id.text, &segment.name, &segment.rules, overrides, &metadata);
+            let name = segment.name.text().unwrap_or_default();
+            builder.segment(&segment.id.text, name, &segment.rules, overrides, &metadata);
         }
         let mut identity_overrides: HashMap<Box<str>, IdentityOverrides> = HashMap::new();
         let spelt = spelt_as_requested(&document.identity_overrides);
@@ -141,6 +139,7 @@ impl Environment {
             ruleset,
             flags,
             version: version(published, engine),
+            left_out: left_out(document, updated_at.is_none()),
             updated_at,
             allow_client_traits: document.allow_client_traits.unwrap_or(true),
             hide_sensitive_data: document.hide_sensitive_data.unwrap_or(false),
@@ -206,6 +205,21 @@ impl Environment {
     pub fn document(&self) -> &[u8] {
         &self.document
     }
+}
+
+/// The fields of [`Environment::left_out`], as many as a line of the log has room for.
+fn left_out(document: &schema::Document<'_>, is_undated: bool) -> Vec<Fault> {
+    const MOST: usize = 10;
+    let no_text = "is no text";
+    let date = document.updated_at.filter(|_| is_undated).map(|_| Fault::of("updated_at", "is no date"));
+    let name = document.name.is_unreadable().then(|| Fault::of("name", no_text));
+    let segments = document.project.segments.iter().enumerate();
+    let segments = segments.filter(|(_, segment)| segment.name.is_unreadable());
+    let segments = segments.map(|(index, _)| Fault::of(&format!("project.segments[{index}].name"), no_text));
+    let types = document.feature_states.iter().enumerate();
+    let types = types.filter(|(_, state)| state.feature.kind.is_unreadable());
+    let types = types.map(|(index, _)| Fault::of(&format!("feature_states[{index}].feature.type"), no_text));
+    date.into_iter().chain(name).chain(segments).chain(types).take(MOST).collect()
 }
 
 fn version(published: &[u8], engine: Engine) -> Box<str> {
@@ -293,11 +307,11 @@ fn query_context(document: &schema::Document<'_>, key: &str) -> Map<String, Valu
         let overrides: Vec<Value> = segment.feature_states.iter().map(feature).collect();
         (
             segment.id.text.to_string(),
-            json!({"key": segment.id.text, "name": segment.name, "overrides": overrides}),
+            json!({"key": segment.id.text, "name": segment.name.text().unwrap_or_default(), "overrides": overrides}),
         )
     });
     let mut context = Map::new();
-    context.insert("environment".to_owned(), json!({"key": key, "name": document.name}));
+    context.insert("environment".to_owned(), json!({"key": key, "name": document.name.text()}));
     context.insert("features".to_owned(), Value::Object(features.collect()));
     context.insert("segments".to_owned(), Value::Object(segments.collect()));
     context

@@ -72,7 +72,7 @@ impl From<&schema::FeatureState<'_>> for FeatureDefinition {
                 key: option.key.as_deref().map(Into::into),
             }
         });
-        let kind = state.feature.kind.as_deref().unwrap_or("STANDARD");
+        let kind = state.feature.kind.text().unwrap_or("STANDARD");
         let feature =
             FeatureName { id: state.feature.id, name: (*state.feature.name).into(), kind: kind.into() };
         FeatureDefinition { feature, options: options.collect() }

@@ -53,7 +53,7 @@ impl Flags {
         };
         let mut heads = vec![(String::new(), false); ruleset.features.len()];
         for &(id, feature) in features {
-            let kind = feature.kind.as_deref().unwrap_or("STANDARD");
+            let kind = feature.kind.text().unwrap_or("STANDARD");
             let head = format!(
                 r#"{{"feature":{{"id":{},"name":{},"type":{}}},"enabled":"#,
                 feature.id,

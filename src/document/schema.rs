@@ -1,7 +1,8 @@
 //! The environment document as published, in every form that Flagsmith has given it (contract §B).
 //!
 //! Unknown fields are ignored, absent and null ones take their default; what is left out here is not needed to
-//! evaluate. Texts borrow from the document where they have no escapes.
+//! evaluate. A field that decides nothing does not make a document unreadable: it is a [`Label`]. Texts borrow from the
+//! document where they have no escapes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,12 +19,13 @@ pub struct Document<'a> {
     #[serde(borrow)]
     pub api_key: Option<Cow<'a, str>>,
     /// What Dynamo documents call `api_key`.
+    #[serde(borrow, default)]
+    pub environment_api_key: Label<'a>,
+    #[serde(borrow, default)]
+    pub name: Label<'a>,
+    /// A date, if it can be read.
     #[serde(borrow)]
-    pub environment_api_key: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub updated_at: Option<Cow<'a, str>>,
+    pub updated_at: Option<Json<'a>>,
     #[serde(borrow)]
     pub project: Project<'a>,
     #[serde(borrow, default, deserialize_with = "or_default")]
@@ -90,8 +92,8 @@ pub struct Organisation {
 pub struct Segment<'a> {
     #[serde(borrow)]
     pub id: Id<'a>,
-    #[serde(borrow)]
-    pub name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub name: Label<'a>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub rules: Vec<Rule<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
@@ -149,8 +151,8 @@ pub struct Feature<'a> {
     pub id: i64,
     #[serde(borrow)]
     pub name: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    pub kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "type")]
+    pub kind: Label<'a>,
 }
 
 #[derive(serde::Deserialize)]
@@ -191,6 +193,38 @@ pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A text that flags can do without.
+#[derive(Default)]
+pub enum Label<'a> {
+    /// Absent or null.
+    #[default]
+    Absent,
+    Text(Cow<'a, str>),
+    /// Something else than a text; it counts as absent.
+    Unreadable,
+}
+
+impl Label<'_> {
+    pub fn text(&self) -> Option<&str> {
+        if let Label::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Label::Unreadable)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Label<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Label<'a>, D::Error> {
+        let json = Json::deserialize(deserializer)?;
+        Ok(match (json.kind(), json.text()) {
+            (Kind::Null, _) => Label::Absent,
+            (_, Some(text)) => Label::Text(text),
+            (_, None) => Label::Unreadable,
+        })
+    }
 }
 
 /// The JSON text of a flag's value: string, number, boolean or null.

@@ -1,8 +1,10 @@
 //! Server keys: each opens one environment, and is known by its SHA-256 only (contract §E).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::fault::Fault;
 use super::timestamp::Timestamp;
 
 /// Hex SHA-256 of a server key.
@@ -26,11 +28,21 @@ pub struct ServerKey {
     pub environment: String,
     /// Whether it is switched on.
     pub active: bool,
-    /// ISO 8601; until when it is good, for ever if null.
+    /// A date, as [`Timestamp::from_iso`] reads it; until when it is good, for ever if null.
+    #[serde(default, deserialize_with = "date")]
     pub expires_at: Option<String>,
     /// When the origin was asked that said so, in milliseconds; what was put into KV by hand has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_at: Option<u64>,
+}
+
+/// A text, or the text of what is none.
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
 }
 
 impl ServerKey {
@@ -50,6 +62,12 @@ impl ServerKey {
         let expired = |date: &String| Timestamp::from_iso(date).is_none_or(|end| end <= now);
         self.active && !self.expires_at.as_ref().is_some_and(expired)
     }
+
+    /// Why it is refused for ever, if it is.
+    pub fn fault(&self) -> Option<Fault> {
+        let expiry = self.expires_at.as_deref()?;
+        Timestamp::from_iso(expiry).is_none().then(|| Fault::of("expires_at", "is no date"))
+    }
 }
 
 #[cfg(test)]
@@ -64,11 +82,17 @@ mod tests {
             (false, None, false),
             (true, Some("2026-11-22T12:00:00Z"), false),
             (true, Some("2026-11-22T12:00:01+00:00"), true),
+            (true, Some("2026-11-22T12:00:01.1234567Z"), true),
+            (true, Some("2026-11-22"), false),
+            (true, Some("2099-12-31"), true),
+            (true, Some("0001-01-01T00:00:00Z"), false),
+            (true, Some("9999-12-31T23:59:59.9999999-05:00"), true),
             (true, Some("some day"), false),
         ] {
             let expires_at = expires_at.map(Into::into);
             let key = ServerKey { active, expires_at, ..ServerKey::active("e".into()) };
             assert_eq!(key.is_valid(now), valid, "{key:?}");
+            assert_eq!(key.fault().is_some(), key.expires_at.as_deref() == Some("some day"), "{key:?}");
         }
     }
 
@@ -80,5 +104,27 @@ mod tests {
         assert_eq!(serde_json::to_string(&key).unwrap(), stored);
         assert!(key.says_the_same(&ServerKey { known_at: Some(1), ..key.clone() }));
         assert!(!key.says_the_same(&ServerKey { active: false, ..key.clone() }));
+    }
+
+    #[test]
+    fn an_expiry_of_any_type_is_read_and_decides() {
+        let now = Timestamp::from_iso("2026-11-22T12:00:00Z").unwrap();
+        for (expires_at, valid, is_faulty) in [
+            ("null", true, false),
+            ("4102358400", true, false),
+            ("4102358400000", true, false),
+            ("1000000000.5", false, false),
+            ("true", false, true),
+            ("[]", false, true),
+            ("\"\"", false, true),
+        ] {
+            let entry = format!(r#"{{"environment":"e","active":true,"expires_at":{expires_at}}}"#);
+            let key: ServerKey = serde_json::from_str(&entry).unwrap();
+            assert_eq!((key.is_valid(now), key.fault().is_some()), (valid, is_faulty), "{entry}");
+            let again = serde_json::from_str(&serde_json::to_string(&key).unwrap());
+            assert_eq!(again.ok(), Some(key), "{entry}");
+        }
+        let key: ServerKey = serde_json::from_str(r#"{"environment":"e","active":true}"#).unwrap();
+        assert_eq!(key.expires_at, None);
     }
 }

@@ -3,66 +3,96 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use speedate::{DateTime, Time};
 
-use super::python;
+use super::json::{Json, Kind};
 
-/// Microseconds since 1970 in UTC, between the years 1970 and 9999.
+mod read;
+
+/// Microseconds since 1970 in UTC, negative before; a moment of the years 1 to 9999, by the clock that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp {
-    microseconds: u64,
+    microseconds: i64,
 }
 
-const MICROSECONDS_A_SECOND: u64 = 1_000_000;
-/// The end of the year 9999, past which HTTP has no dates.
-const END: u64 = 253_402_300_800 * MICROSECONDS_A_SECOND;
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+/// The years 1 to 9999 in UTC. HTTP dates and ISO 8601 have four digits for a year.
+const BEGIN: i64 = -719_162 * DAY;
+const END: i64 = 2_932_897 * DAY;
 
 impl Timestamp {
-    /// From ISO 8601, with `T` or a space, with an offset, `Z` or (then UTC is meant) neither.
+    /// Reads what `datetime.fromisoformat` of Python 3.11 and pydantic 2 take for a moment: ISO 8601 in its extended and
+    /// its basic form, a date alone, seconds or milliseconds since 1970. Without an offset it is UTC; digits beyond
+    /// microseconds are cut off.
     pub fn from_iso(text: &str) -> Option<Timestamp> {
-        let parsed = DateTime::parse_str(text).ok()?;
-        let Time { microsecond, .. } = parsed.time;
-        let seconds = u64::try_from(parsed.timestamp_tz()).ok()?;
-        Timestamp::from_microseconds(seconds.checked_mul(MICROSECONDS_A_SECOND)? + u64::from(microsecond))
+        let microseconds = read::iso(text).or_else(|| read::number(text))?;
+        Some(Timestamp { microseconds })
+    }
+
+    /// Reads the same from JSON: a text or a number.
+    pub fn from_json(json: Json<'_>) -> Option<Timestamp> {
+        match json.kind() {
+            Kind::String => Timestamp::from_iso(&json.text()?),
+            Kind::Integer | Kind::Float => {
+                read::number(json.source()).map(|microseconds| Timestamp { microseconds })
+            }
+            _ => None,
+        }
     }
 
     /// From an HTTP date (RFC 9110 §5.6.7).
     pub fn from_http_date(text: &str) -> Option<Timestamp> {
         let time = httpdate::parse_http_date(text).ok()?;
         let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Timestamp::from_microseconds(u64::try_from(since.as_micros()).ok()?)
+        Timestamp::from_microseconds(i64::try_from(since.as_micros()).ok()?)
     }
 
     /// From the count that JavaScript's `Date.now()` gives.
     pub fn from_milliseconds(milliseconds: u64) -> Option<Timestamp> {
-        Timestamp::from_microseconds(milliseconds.checked_mul(1000)?)
+        Timestamp::from_microseconds(i64::try_from(milliseconds).ok()?.checked_mul(1000)?)
     }
 
-    fn from_microseconds(microseconds: u64) -> Option<Timestamp> {
-        (microseconds < END).then_some(Timestamp { microseconds })
+    fn from_microseconds(microseconds: i64) -> Option<Timestamp> {
+        (BEGIN..END).contains(&microseconds).then_some(Timestamp { microseconds })
     }
 
-    /// Whole seconds since 1970.
-    pub fn seconds(self) -> u64 {
-        self.microseconds / MICROSECONDS_A_SECOND
+    /// Whole seconds since 1970, rounded down.
+    pub fn seconds(self) -> i64 {
+        self.microseconds.div_euclid(SECOND)
+    }
+
+    /// The whole second that comes so many seconds later.
+    pub fn seconds_later(self, seconds: u64) -> Option<Timestamp> {
+        let later = self.seconds().checked_add(i64::try_from(seconds).ok()?)?;
+        Timestamp::from_microseconds(later.checked_mul(SECOND)?)
     }
 
     /// Seconds since 1970 with a fraction, as `X-Flagsmith-Document-Updated-At` has them (contract §A.0).
     pub fn seconds_text(self) -> String {
-        python::float_text(self.microseconds as f64 / MICROSECONDS_A_SECOND as f64)
+        let (sign, magnitude) =
+            (if self.microseconds < 0 { "-" } else { "" }, self.microseconds.unsigned_abs());
+        let (whole, fraction) = (magnitude / SECOND as u64, magnitude % SECOND as u64);
+        // Read from its text it is the nearest float, as Python's division makes it.
+        let seconds: f64 = format!("{sign}{whole}.{fraction:06}").parse().unwrap_or_default();
+        super::python::float_text(seconds)
     }
 
-    /// In ISO 8601, in UTC.
+    /// In ISO 8601, in UTC. What that has no four digits for is the nearest moment that it has.
     pub fn iso(self) -> String {
-        let (seconds, microseconds) = (self.seconds() as i64, self.microseconds % MICROSECONDS_A_SECOND);
-        let at = DateTime::from_timestamp(seconds, microseconds as u32);
-        at.map(|at| format!("{at}Z")).unwrap_or_default()
+        let microseconds = self.microseconds.clamp(BEGIN, END - 1);
+        let (year, month, day) = read::date_of(microseconds.div_euclid(DAY));
+        let of_day = microseconds.rem_euclid(DAY);
+        let (seconds, fraction) = (of_day / SECOND, of_day % SECOND);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:06}") };
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
     }
 
-    /// The HTTP date, to the second.
-    pub fn http_date(self) -> String {
-        httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_micros(self.microseconds))
+    /// The HTTP date of a moment in the years 1970 to 9999, to the second.
+    pub fn http_date(self) -> Option<String> {
+        let since = Duration::from_micros(u64::try_from(self.microseconds).ok()?);
+        (self.microseconds < END).then(|| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since))
     }
 }
 
@@ -79,7 +109,7 @@ mod tests {
             assert_eq!(Timestamp::from_iso(text), Some(moment), "{text}");
         }
         assert_eq!(moment.seconds_text(), "1795362721.900399");
-        assert_eq!(moment.http_date(), "Sun, 22 Nov 2026 15:52:01 GMT");
+        assert_eq!(moment.http_date().as_deref(), Some("Sun, 22 Nov 2026 15:52:01 GMT"));
         assert_eq!(moment.iso(), "2026-11-22T15:52:01.900399Z");
         assert_eq!(
             Timestamp::from_http_date("Sun, 22 Nov 2026 15:52:01 GMT").unwrap().seconds(),
@@ -90,11 +120,39 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_moment() {
-        for text in
-            ["", "garbage", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"]
-        {
+        for text in ["", "garbage", "2026-13-01T00:00:00Z", "10000-01-01", "0000-12-31", "1e30", "inf"] {
             assert_eq!(Timestamp::from_iso(text), None, "{text}");
         }
         assert_eq!(Timestamp::from_http_date("garbage"), None);
+        assert_eq!(Timestamp::from_milliseconds(u64::MAX), None);
+    }
+
+    #[test]
+    fn every_moment_can_be_written() {
+        for (text, seconds, iso, http_date) in [
+            ("0001-01-01T00:00:00Z", "-62135596800.0", "0001-01-01T00:00:00Z", None),
+            ("0001-01-01T00:00:00.5+01:00", "-62135600399.5", "0001-01-01T00:00:00Z", None),
+            ("1600-02-29", "-11670998400.0", "1600-02-29T00:00:00Z", None),
+            ("1969-12-31T23:59:59.999999Z", "-1e-06", "1969-12-31T23:59:59.999999Z", None),
+            ("1970-01-01", "0.0", "1970-01-01T00:00:00Z", Some("Thu, 01 Jan 1970 00:00:00 GMT")),
+            (
+                "9999-12-31T23:59:59.999999Z",
+                "253402300800.0",
+                "9999-12-31T23:59:59.999999Z",
+                Some("Fri, 31 Dec 9999 23:59:59 GMT"),
+            ),
+            ("9999-12-31T23:59:59.999999-23:59", "253402387140.0", "9999-12-31T23:59:59.999999Z", None),
+        ] {
+            let moment = Timestamp::from_iso(text).unwrap_or_else(|| panic!("{text} is no moment"));
+            assert_eq!(moment.seconds_text(), seconds, "{text}");
+            assert_eq!(moment.iso(), iso, "{text}");
+            assert_eq!(moment.http_date().as_deref(), http_date, "{text}");
+            assert!(moment.seconds_later(u64::MAX).is_none());
+            let stored = serde_json::to_string(&moment).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&stored).unwrap(), moment);
+        }
+        let last = Timestamp::from_iso("9999-12-31T23:59:58.5Z").unwrap();
+        assert_eq!(last.seconds_later(1).unwrap().iso(), "9999-12-31T23:59:59Z");
+        assert_eq!(last.seconds_later(2), None);
     }
 }

@@ -262,6 +262,11 @@ impl Family for Rc<Served> {
                 "environment document: api_key: is another environment's",
             ));
         }
+        if !environment.left_out.is_empty() {
+            let fields: Vec<_> = environment.left_out.iter().map(ToString::to_string).collect();
+            let cause = format!("environment document: {}; served without", fields.join("; "));
+            Failure::new(Source::Stored, cause).log(Some(name));
+        }
         Ok(Rc::new(Served { environment, fixed: Default::default(), exhausted: RefCell::default() }))
     }
 
@@ -302,7 +307,13 @@ impl Family for ServerKey {
     }
 
     fn decode(bytes: &[u8], _name: &str, _config: &'static Config) -> Result<Self, Failure> {
-        json::read(bytes).ok_or_else(|| Failure::new(Source::Stored, "server key: cannot be read"))
+        let unreadable = || Failure::new(Source::Stored, "server key: cannot be read");
+        let key: ServerKey = json::read(bytes).ok_or_else(unreadable)?;
+        if let Some(fault) = key.fault() {
+            let cause = format!("server key: {fault}; the key is refused");
+            Failure::new(Source::Stored, cause).log(Some(&key.environment));
+        }
+        Ok(key)
     }
 
     fn memory_length(&self) -> usize {

@@ -190,7 +190,8 @@ mod tests {
                 "results":[{"id":1,"name":"A","api_key":"aaa","project":1}]}"#),
             (SECOND, r#"{"count":2,"next":null,"results":[{"name":"B","api_key":"bbb"}]}"#),
             ("/api/v1/environments/aaa/api-keys/", r#"[{"id":1,"key":"ser.1","active":true,"expires_at":null},
-                {"id":2,"key":"ser.2","active":false,"expires_at":"2027-01-01T00:00:00Z"}]"#),
+                {"id":2,"key":"ser.2","active":false,"expires_at":"2027-01-01T00:00:00Z"},
+                {"id":3,"key":"ser.3","active":true,"expires_at":1000000000}]"#),
             ("/api/v1/environments/bbb/api-keys/", "[]"),
         ])
         .unwrap();
@@ -198,7 +199,9 @@ mod tests {
         assert_eq!(found.environments["bbb"], Listed { project: Some(1), name: "B".to_owned() });
         let key = &found.server_keys[&hash_of_server_key("ser.2")];
         assert_eq!((key.environment.as_str(), key.active, key.known_at), ("aaa", false, Some(7)));
-        assert_eq!(found.server_keys.len(), 2);
+        let dated = &found.server_keys[&hash_of_server_key("ser.3")];
+        assert_eq!(dated.expires_at.as_deref(), Some("1000000000"));
+        assert_eq!(found.server_keys.len(), 3);
         assert_eq!(asked.len(), 5);
     }
 

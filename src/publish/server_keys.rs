@@ -17,7 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Pace;
-use crate::document::json::{Json, Members};
+use crate::document::json::{Json, Kind, Members};
 use crate::document::{ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
 
 /// Beyond so many, keys are not announced: isolates learn of them from KV.
@@ -170,10 +170,12 @@ pub fn read_server_key(
     asked_at: u64,
 ) -> Option<(ServerKeyHash, ServerKey)> {
     let text = |name: &str| item.get(name).and_then(|value| value.text());
+    // What is no text may be a number, or no date: that decides, too.
+    let expires_at = item.get("expires_at").filter(|date| date.kind() != Kind::Null);
     let server_key = ServerKey {
         environment: environment.to_owned(),
         active: item.get("active")?.is_true(),
-        expires_at: text("expires_at").map(|date| date.into_owned()),
+        expires_at: expires_at.map(|date| date.text().unwrap_or(date.source().into()).into_owned()),
         known_at: Some(asked_at),
     };
     Some((hash_of_server_key(&text("key")?), server_key))
