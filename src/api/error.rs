@@ -35,6 +35,8 @@ pub enum Error {
     NotFound,
     /// The path has a dot segment.
     DotSegment,
+    /// What is stored for the key cannot be read, and waiting does not mend it.
+    Unreadable,
     /// Something needed for the answer cannot be had now.
     Unavailable(Part),
     /// The credential has sent too many requests.
@@ -77,6 +79,9 @@ pub enum Part {
 /// How long a client should wait before it asks again for what is unavailable.
 pub const RETRY_AFTER_SECONDS: &str = "1";
 
+/// How long a client should wait for what somebody has to mend: as long as a document is kept unread at most.
+pub const UNREADABLE_SECONDS: &str = "60";
+
 /// How long a credential waits that has sent too many requests: the platform counts by the minute, and does not tell
 /// what is left of it.
 pub const THROTTLED_SECONDS: &str = "60";
@@ -95,9 +100,11 @@ impl Error {
             Error::UnsupportedMediaType(_) | Error::UnsupportedEncoding(_) => 415,
             Error::Throttled => 429,
             Error::OriginBroken => 502,
-            Error::Unavailable(_) | Error::OriginMissing | Error::AdminKeyMissing | Error::AssetsMissing => {
-                503
-            }
+            Error::Unavailable(_)
+            | Error::Unreadable
+            | Error::OriginMissing
+            | Error::AdminKeyMissing
+            | Error::AssetsMissing => 503,
             Error::OriginLate => 504,
             Error::Loop => 508,
         }
@@ -133,6 +140,9 @@ impl fmt::Display for Error {
             Error::FeatureNotFound => f.write_str("Given feature not found"),
             Error::NotFound => f.write_str("Not found."),
             Error::DotSegment => f.write_str("The path must not have dot segments."),
+            Error::Unreadable => f.write_str(
+                "What is stored for this environment key cannot be read. Publish it again: the log says what is wrong.",
+            ),
             Error::Unavailable(Part::Environment) => {
                 f.write_str("The environment is temporarily unavailable.")
             }

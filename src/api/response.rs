@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS};
+use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS, UNREADABLE_SECONDS};
 use super::route::Route;
 use crate::document::Environment;
 use crate::document::ruleset::SegmentId;
@@ -63,6 +63,7 @@ impl<'e> Response<'e> {
         response.status = error.status();
         let retry_after = match error {
             Error::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
+            Error::Unreadable => Some(UNREADABLE_SECONDS),
             Error::Throttled => Some(THROTTLED_SECONDS),
             _ => None,
         };

@@ -141,7 +141,7 @@ impl<T> Record<T> {
                 let is_stale = self.faulty || self.unconfirmed;
                 Ok(Found { value, place, age: now.saturating_sub(at), is_stale })
             }
-            None if self.faulty => Err(Error::Unavailable(Part::Environment)),
+            None if self.faulty => Err(Error::Unreadable),
             None => Err(Error::KeyUnknown),
         }
     }

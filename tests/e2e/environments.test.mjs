@@ -56,7 +56,7 @@ for (const [what, { spoil, field }] of Object.entries(CORRUPTIONS)) {
 
   edgeTest(`a corrupt document, ${what}, and none before it: 503`, ALWAYS_ASK, async (edge, production) => {
     replace(edge, production, spoil(documentOf(edge, production)));
-    for (let count = 0; count < 5; count += 1) requireUnavailable(await flags(edge, production.key));
+    for (let count = 0; count < 5; count += 1) requireUnreadable(await flags(edge, production.key));
     await requireOneLogLine(edge, field, production);
     // The other environment does not suffer.
     assert.equal((await flags(edge, edge.environments[1].key)).status, 200);
@@ -167,6 +167,51 @@ edgeTest("a server key expires while the worker runs", { DOCUMENT_SOFT_AGE_SECON
   await attempt(700);
 });
 
+edgeTest("a server key's expiry may be any date that Python reads", ALWAYS_ASK, async (edge, production) => {
+  const { key } = production.serverKeys[0];
+  for (const [expires_at, status] of [
+    ["2099-12-31", 200],
+    ["2099-12-31T23:59:59.1234567Z", 200],
+    [4_102_358_400, 200],
+    ["0001-01-01T00:00:00Z", 403],
+    ["20200101T000000+0100", 403],
+  ]) {
+    edge.kv.entries.set(serverKeyEntry(key), Buffer.from(JSON.stringify({ environment: production.key, active: true, expires_at })));
+    await becomes(async () => (await flags(edge, key)).status, status, `${expires_at}`);
+  }
+  await edge.flush();
+  assert.ok(!edge.log.includes('"failure"'), edge.log);
+});
+
+edgeTest("a server key whose expiry cannot be read is refused, and the log says so once", ALWAYS_ASK, async (edge, production) => {
+  const { key } = production.serverKeys[0];
+  const entry = { environment: production.key, active: true, expires_at: "some day" };
+  edge.kv.entries.set(serverKeyEntry(key), Buffer.from(JSON.stringify(entry)));
+  for (let count = 0; count < 5; count += 1) {
+    const response = await flags(edge, key);
+    assert.deepEqual([response.status, response.json()], [403, MISSING]);
+  }
+  await requireOneLogLine(edge, /server key: expires_at: is no date; the key is refused/, production);
+  assert.ok(!edge.log.includes("some day"), "nothing of the entry is quoted");
+});
+
+edgeTest("a document whose date cannot be read is served without one, and the log says so once", ALWAYS_ASK, async (edge, production) => {
+  replace(edge, production, { ...documentOf(edge, production), updated_at: "some day" });
+  for (let count = 0; count < 5; count += 1) {
+    const response = await flags(edge, production.key);
+    assert.equal(response.status, 200, response.text);
+    assert.equal(response.headers["x-flagsmith-document-updated-at"], undefined);
+    assert.equal(response.headers["x-edge-stale-seconds"], undefined);
+  }
+  await requireOneLogLine(edge, /environment document: updated_at: is no date; served without/, production);
+  replace(edge, production, { ...documentOf(edge, production), updated_at: "0001-01-01T00:00:00.0000000Z" });
+  const date = async () => (await flags(edge, production.key)).headers["x-flagsmith-document-updated-at"];
+  await becomes(date, "-62135596800.0", "the zero date is a date");
+  const headers = { "X-Environment-Key": production.serverKeys[0].key, "If-Modified-Since": "Mon, 01 Jan 0001 00:00:00 GMT" };
+  const document = await edge.request({ path: "/api/v1/environment-document/", headers });
+  assert.deepEqual([document.status, document.headers["last-modified"]], [200, undefined]);
+});
+
 edgeTest("a server key that is deactivated is refused", ALWAYS_ASK, async (edge, production) => {
   const { key } = production.serverKeys[0];
   assert.equal((await flags(edge, key)).status, 200);
@@ -178,7 +223,7 @@ edgeTest("a server key that is deactivated is refused", ALWAYS_ASK, async (edge,
 edgeTest("a server key whose entry is corrupt is unavailable", ALWAYS_ASK, async (edge, production) => {
   const { key } = production.serverKeys[0];
   edge.kv.entries.set(serverKeyEntry(key), Buffer.from("{\"environment\":"));
-  requireUnavailable(await flags(edge, key));
+  requireUnreadable(await flags(edge, key));
   await edge.flush();
   assert.ok(!edge.log.includes(key), "the key is in the log");
 });
@@ -223,6 +268,14 @@ function requireUnavailable(response) {
   assert.match(response.headers["retry-after"] ?? "absent", /^\d+$/);
   assert.equal(response.headers["content-type"], "application/json");
   assert.equal(typeof response.json().detail, "string");
+}
+
+/** Waiting does not help, and the answer does not say that it would. */
+function requireUnreadable(response) {
+  requireUnavailable(response);
+  assert.equal(response.headers["retry-after"], "60");
+  assert.doesNotMatch(response.json().detail, /temporarily/);
+  assert.match(response.json().detail, /cannot be read\. Publish it again/);
 }
 
 /** One line names the field that is wrong; nothing that was written gives a key away. */
