@@ -9,7 +9,7 @@
 //! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` and `page`
 //! use none.
 //! `admin` uses no more of `api` than its answers, its errors and how it reads fields, `publish` only `document` and where
-//! the origin is.
+//! the origin is, `settings` those two.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
 //! - [`identity`]: what is stored of an identity, and the commands that change it.
@@ -19,6 +19,7 @@
 //! - [`publish`]: decides which documents of an origin are published, and when.
 //! - [`memory`]: what an isolate remembers of the stores, with its age, bounded.
 //! - [`page`]: which static files are served, and under which rules.
+//! - [`settings`]: the settings of a deployment, and what is wrong with them.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
 //! `document`, `identity`, `evaluate`, `api` and `memory` are a crate of their own, `src/core.rs`, since Cargo knows one
@@ -49,5 +50,6 @@ pub mod admin;
 pub mod edge;
 pub mod page;
 pub mod publish;
+pub mod settings;
 
 pub use flagsmith_edge_core::{api, document, evaluate, identity, memory};

@@ -1,5 +1,7 @@
 //! Where the origin is, and which URLs are its own.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 /// The Flagsmith behind this worker, as `ORIGIN_URL` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -23,15 +25,11 @@ impl Origin {
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let authority = authority.to_ascii_lowercase();
-        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
-        let is_part_of_a_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
         let is_part_of_a_path = |c: char| c.is_ascii_graphic() && !"?#\\".contains(c);
-        if authority.is_empty()
-            || !authority.chars().all(is_part_of_a_host)
-            || !path.chars().all(is_part_of_a_path)
-        {
+        if !is_authority(&authority) || !path.chars().all(is_part_of_a_path) {
             return None;
         }
+        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
         let prefix = path.trim_end_matches('/').to_owned();
         Some(Origin { scheme, authority: authority.to_owned(), prefix })
     }
@@ -66,6 +64,33 @@ impl Origin {
     }
 }
 
+/// True if it is a host and maybe a port, as the platform reads a URL (RFC 3986 §3.2).
+fn is_authority(authority: &str) -> bool {
+    let end = authority.find(']').map_or(0, |end| end + 1);
+    let colon = authority.get(end..).and_then(|rest| rest.find(':')).map(|at| end + at);
+    let (host, port) = authority.split_at(colon.unwrap_or(authority.len()));
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    is_host(host) && port.strip_prefix(':').is_none_or(is_port)
+}
+
+fn is_host(host: &str) -> bool {
+    const MAX_LENGTH: usize = 253;
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
+    // The dot of the root may end a name.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    if name.rsplit('.').next().is_some_and(is_number) {
+        return name.parse::<Ipv4Addr>().is_ok();
+    }
+    name.len() <= MAX_LENGTH && name.split('.').all(is_label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +102,10 @@ mod tests {
             ("HTTPS://API.example.com:443/", "https://api.example.com/api/v1/"),
             ("http://127.0.0.1:8000", "http://127.0.0.1:8000/api/v1/"),
             ("http://[::1]:80/flagsmith/", "http://[::1]/flagsmith/api/v1/"),
+            ("http://[2001:db8::1]:8000", "http://[2001:db8::1]:8000/api/v1/"),
+            ("http://flags_api:65535/", "http://flags_api:65535/api/v1/"),
+            ("https://a.example.com.", "https://a.example.com./api/v1/"),
+            ("https://1.example.c0m", "https://1.example.c0m/api/v1/"),
         ] {
             assert_eq!(
                 Origin::parse(url).map(|origin| origin.url("/api/v1/")).as_deref(),
@@ -95,6 +124,27 @@ mod tests {
             "https://api.example.com/a?query",
             "https://api.example.com/#fragment",
             "https://api.example.com/a b",
+            "http://flags:99999",
+            "http://flags:0",
+            "http://flags:",
+            "http://flags:80:80",
+            "http://flags:+80",
+            "http://flags:8o",
+            "http://fla gs",
+            "http://a..b",
+            "http://.a",
+            "http://a..",
+            "http://.",
+            "http://256.0.0.1",
+            "http://127.0.0",
+            "http://1",
+            "http://::1",
+            "http://[::1",
+            "http://[::g]",
+            "http://[]",
+            "http://[::1]a",
+            "http://[::1]:x",
+            "http://a[::1]",
         ] {
             assert_eq!(Origin::parse(url), None, "{url}");
         }

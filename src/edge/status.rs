@@ -95,7 +95,15 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
     statuses.extend(stored.into_iter().map(|(_, status)| status));
     let webhook = if sees_all { webhook(None) } else { None };
     let discovery = sees_all.then_some(discovery);
-    let body = json!({"environments": statuses, "discovery": discovery, "webhook": webhook, "more": more});
+    let faults = config.faults.iter().filter(|_| sees_all).map(ToString::to_string);
+    let faults: Vec<String> = faults.collect();
+    let body = json!({
+        "environments": statuses,
+        "discovery": discovery,
+        "webhook": webhook,
+        "more": more,
+        "settings_faults": faults,
+    });
     Ok(Response::json(body.to_string().into_bytes()))
 }
 

@@ -16,7 +16,7 @@ const MARKER_SOURCE = `export default {
  * the system picks. What they fetch may be on loopback and nowhere else.
  *
  * - `modules`: [{name, kind: "esModule" | "wasm", file}], the entry first; `file` is relative to the configuration.
- * - `variables`: plain-text bindings. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
+ * - `variables`: plain-text bindings, or `{json}` for one of another type. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
  * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
  *   `service` names.
  * - `assets`: the folder of the static files, absolute, or null for no such binding.
@@ -68,7 +68,7 @@ export function configuration({
       ...objects.map((object) => objectsBinding(object, index === 0 ? null : names[0])),
       ...(assets === null ? [] : [`(name = "ASSETS", service = "assets")`]),
       ...services.map(serviceBinding),
-      ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(String(value))})`),
+      ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, ${variable(value)})`),
     ];
     const fields = [...common, `bindings = ${list(bindings)}`, ...(index === 0 ? namespaces(owned) : [])];
     return `const ${name} :Workerd.Worker = (\n  ${fields.join(",\n  ")}\n);`;
@@ -93,6 +93,11 @@ function objectsBinding({ binding, className, service }, owner) {
   const elsewhere = service ?? owner;
   const namespace = elsewhere === null ? `"${className}"` : `(className = "${className}", serviceName = "${elsewhere}")`;
   return `(name = "${binding}", durableObjectNamespace = ${namespace})`;
+}
+
+/** A text, or what wrangler.toml may have besides: `{json}`. */
+function variable(value) {
+  return value?.json === undefined ? `text = ${quote(String(value))}` : `json = ${quote(JSON.stringify(value.json))}`;
 }
 
 function serviceBinding({ binding, script, entrypoint }) {

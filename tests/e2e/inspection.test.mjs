@@ -86,7 +86,7 @@ test("without an origin the status lists the environments in KV", async (t) => {
   const asked = Date.now();
   const { environments: listed, ...all } = await admin.expect(200, "GET", "/edge/status");
   const answered = Date.now();
-  assert.deepEqual(all, { discovery: null, webhook: null, more: false });
+  assert.deepEqual(all, { discovery: null, webhook: null, more: false, settings_faults: [] });
   const [{ age_seconds, published_at, ...known }, unknown] = listed;
   const good = { [first.key]: goodKeys(first), [second.key]: goodKeys(second) };
   assert.deepEqual(known, { environment: first.key, name: first.name, version, server_keys: good[first.key], source: "KV" });

@@ -291,7 +291,7 @@ test("without an origin the Admin API says what is missing", async (t) => {
     assert.deepEqual([response.status, response.json()], [404, { detail: "Not found." }]);
     const known = Object.keys(variables).length > 0 && variables.ORIGIN_URL !== "";
     await edge.flush();
-    assert.equal(edge.log.includes("ORIGIN_URL cannot be read"), known);
+    assert.equal(edge.log.includes("ORIGIN_URL must be http:// or https:// and a host"), known);
   }
 });
 

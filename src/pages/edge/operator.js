@@ -4,6 +4,7 @@ import { Refusal, call, signIn } from "./calls.js";
 import { byId, renewMoments } from "./elements.js";
 import { countIdentities, describeDiscovery, environmentCards } from "./environments.js";
 import { nameEnvironment, search, showEnvironments } from "./identities.js";
+import { settingsWarnings } from "./settings.js";
 
 const KIB = 1024;
 let loading = null;
@@ -52,6 +53,7 @@ async function load() {
     const status = await call("/edge/status", signal).catch(nothingPermitted);
     byId("environments").replaceChildren(...environmentCards(status));
     byId("discovery").replaceChildren(...describeDiscovery(status));
+    byId("settings").replaceChildren(...settingsWarnings(status));
     showEnvironments(status.environments);
     const count = status.environments.length;
     byId("notice").textContent = `${count} ${count === 1 ? "environment" : "environments"}, as of ${new Date().toLocaleTimeString()}.`;
@@ -87,7 +89,7 @@ function leave() {
   show(false);
   byId("sign-in").reset();
   byId("search").reset();
-  for (const id of ["environments", "discovery", "results", "explanation", "environment", "notice", "problem"]) byId(id).replaceChildren();
+  for (const id of ["environments", "settings", "discovery", "results", "explanation", "environment", "notice", "problem"]) byId(id).replaceChildren();
 }
 
 function show(signedIn) {

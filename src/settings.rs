@@ -1,0 +1,253 @@
+//! The settings of a deployment, read from their texts: each a value, or a fault and what is used instead.
+//!
+//! One set of rules: an isolate reads its settings with them at its first request, and `make dev` and `make deploy` refuse
+//! with the same sentences what it would find.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::admin::Origin;
+use crate::document::is_server_key;
+use crate::document::ruleset::Engine;
+
+/// The worker's settings; some are secret, so it has no `Debug`.
+pub struct Config {
+    /// `FLAG_ENGINE`: `10` (default) or `11`.
+    pub engine: Engine,
+    /// `DOCUMENT_SOFT_AGE_SECONDS`: older documents are served and looked up again in the background.
+    pub soft_age_seconds: u64,
+    /// `DOCUMENT_HARD_AGE_SECONDS`: older documents are looked up again before they are served.
+    pub hard_age_seconds: u64,
+    /// `ORIGIN_URL`: the Flagsmith behind this worker, if there is one.
+    pub origin: Option<Origin>,
+    /// `ORIGIN_API_TOKEN`: a master key of the origin's.
+    pub origin_api_token: Option<String>,
+    /// `SERVER_KEYS`: server keys of the environments to publish, where there is no token.
+    pub server_keys: Vec<String>,
+    /// `FRESHNESS_SECONDS`: a document that is older is asked about again, where there is an origin.
+    pub freshness_seconds: u64,
+    /// `REFRESH_SECONDS`: how often the origin is asked for each document, without any notice of a change.
+    pub refresh_seconds: u64,
+    /// `DISCOVERY_SECONDS`: how often the origin is asked which environments and server keys there are.
+    pub discovery_seconds: u64,
+    /// `SSE_AUTHENTICATION_TOKEN`: what the origin sends with its notices to a realtime server.
+    pub sse_authentication_token: Option<String>,
+    /// `WEBHOOK_SECRET`: what the origin signs its webhooks with.
+    pub webhook_secret: Option<String>,
+    /// `ORIGIN_TIMEOUT_SECONDS`: how long the origin may take to begin an answer.
+    pub origin_timeout: Duration,
+    /// `ANALYTICS_INTERVAL_SECONDS`: how long evaluations are collected before they go to the origin.
+    pub analytics_interval: Duration,
+    /// `ADMIN_KEY_SHA256`: hex SHA-256 of the one admin key that is this worker's own.
+    pub admin_key_sha256: Option<String>,
+    /// `LOG_ROWS`: whether to log each call of an identity's object with the rows that it touched, and each call of the
+    /// directory.
+    pub log_rows: bool,
+    /// `LOG_REQUESTS`: one request in as many is logged; 0, none.
+    pub log_requests: u64,
+    /// What is wrong with the settings.
+    pub faults: Vec<SettingFault>,
+}
+
+/// A setting that is not used as it was given. It quotes nothing of the value, which may be secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingFault {
+    /// Its name.
+    pub setting: &'static str,
+    /// The problem, and what is used instead.
+    pub problem: String,
+    /// True if the value is right alone, and another setting makes it useless.
+    pub is_conflict: bool,
+}
+
+impl fmt::Display for SettingFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}.", self.setting, self.problem)
+    }
+}
+
+/// As many seconds make a timer that the platform can set; more would end at once.
+const MAX_SECONDS: u64 = 1_000_000;
+const FROM_0: RangeInclusive<u64> = 0..=MAX_SECONDS;
+const FROM_1: RangeInclusive<u64> = 1..=MAX_SECONDS;
+const SAMPLES: RangeInclusive<u64> = 0..=1_000_000_000;
+
+/// The bindings that a worker needs, and what fails without each.
+const BINDINGS: [(&str, &str); 7] = [
+    ("ENVIRONMENTS", "no environment document and no server key can be read"),
+    ("IDENTITIES", "no identity can be read or written"),
+    ("DIRECTORY", "no identity can be listed, and no override that was made here is known"),
+    ("PUBLISHERS", "nothing can be published from a Flagsmith"),
+    ("REGISTRY", "nothing can be published from a Flagsmith"),
+    ("ANALYTICS", "no evaluation can be kept for a Flagsmith"),
+    ("ASSETS", "the pages and the API's description are missing"),
+];
+
+impl Config {
+    /// Reads the settings that `given` has the texts of. An empty text is none.
+    pub fn read(given: &dyn Fn(&str) -> Option<String>) -> Config {
+        let mut reader = Reader { given, faults: Vec::new() };
+        let origin_api_token = reader.secret("ORIGIN_API_TOKEN", |key| match is_server_key(key) {
+            true => Some("is a server key, and those are SERVER_KEYS; otherwise it is not used"),
+            false if is_word(key) => None,
+            false => {
+                Some("must be one word: the key alone, without Api-Key before it; otherwise it is not used")
+            }
+        });
+        let mut config = Config {
+            engine: match reader.word("FLAG_ENGINE", "10", "11") {
+                true => Engine::V11,
+                false => Engine::V10,
+            },
+            soft_age_seconds: reader.number("DOCUMENT_SOFT_AGE_SECONDS", FROM_0, 10),
+            hard_age_seconds: reader.number("DOCUMENT_HARD_AGE_SECONDS", FROM_0, 60),
+            origin: reader.origin(),
+            origin_api_token,
+            server_keys: reader.server_keys(),
+            freshness_seconds: reader.number("FRESHNESS_SECONDS", FROM_0, 2),
+            refresh_seconds: reader.number("REFRESH_SECONDS", FROM_1, 60),
+            discovery_seconds: reader.number("DISCOVERY_SECONDS", FROM_1, 300),
+            sse_authentication_token: reader.secret("SSE_AUTHENTICATION_TOKEN", |token| {
+                let is_text = token.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+                (!is_text).then_some("has characters that no header can carry; otherwise it is not used")
+            }),
+            webhook_secret: reader.secret("WEBHOOK_SECRET", |_| None),
+            // Flagsmith itself gives up after as long.
+            origin_timeout: Duration::from_secs(reader.number("ORIGIN_TIMEOUT_SECONDS", FROM_1, 30)),
+            analytics_interval: Duration::from_secs(reader.number("ANALYTICS_INTERVAL_SECONDS", FROM_0, 10)),
+            admin_key_sha256: reader.secret("ADMIN_KEY_SHA256", |hash| {
+                let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+                (!is_hash).then_some(
+                    "must be the key's SHA-256, 64 hexadecimal digits, and not the key; otherwise there is no admin key",
+                )
+            }),
+            log_rows: reader.word("LOG_ROWS", "false", "true"),
+            log_requests: reader.number("LOG_REQUESTS", SAMPLES, 0),
+            faults: Vec::new(),
+        };
+        reader.add_conflicts(&config);
+        config.faults = reader.faults;
+        config
+    }
+
+    /// True if documents are published here: there is an origin, and something to ask it with.
+    pub fn publishes(&self) -> bool {
+        self.origin.is_some() && (self.origin_api_token.is_some() || !self.server_keys.is_empty())
+    }
+
+    /// The bindings that are not there, of those that are needed.
+    pub fn missing_bindings(is_bound: &dyn Fn(&str) -> bool) -> Vec<SettingFault> {
+        let missing = BINDINGS.iter().filter(|(name, _)| !is_bound(name));
+        missing
+            .map(|&(setting, effect)| SettingFault {
+                setting,
+                problem: format!("is not bound: {effect}"),
+                is_conflict: false,
+            })
+            .collect()
+    }
+}
+
+struct Reader<'a> {
+    given: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<SettingFault>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.given)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn add(&mut self, setting: &'static str, problem: impl Into<String>) {
+        self.faults.push(SettingFault { setting, problem: problem.into(), is_conflict: false });
+    }
+
+    /// A whole number of the range.
+    fn number(&mut self, name: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
+        let Some(text) = self.text(name) else { return default };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text);
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| range.contains(number));
+        if number.is_none() {
+            let (from, to) = (range.start(), range.end());
+            self.add(
+                name,
+                format!("must be a whole number from {from} to {to}; otherwise {default} is used"),
+            );
+        }
+        number.unwrap_or(default)
+    }
+
+    /// True if the value is `other`, and not `default`.
+    fn word(&mut self, name: &'static str, default: &str, other: &str) -> bool {
+        let text = self.text(name).unwrap_or_default();
+        if !["", default, other].contains(&text.as_str()) {
+            self.add(name, format!("must be {default} or {other}; otherwise {default} is used"));
+        }
+        text == other
+    }
+
+    /// A text without the space around it; none where there is a problem.
+    fn secret(
+        &mut self,
+        name: &'static str,
+        problem: impl Fn(&str) -> Option<&'static str>,
+    ) -> Option<String> {
+        let value = self.text(name)?.trim().to_owned();
+        match problem(&value) {
+            None => Some(value),
+            Some(problem) => {
+                self.add(name, problem);
+                None
+            }
+        }
+    }
+
+    fn origin(&mut self) -> Option<Origin> {
+        let origin = Origin::parse(&self.text("ORIGIN_URL")?);
+        if origin.is_none() {
+            let form = "must be http:// or https:// and a host, maybe a port (1 to 65535) and a path";
+            self.add("ORIGIN_URL", format!("{form}; otherwise there is no Flagsmith behind this worker"));
+        }
+        origin
+    }
+
+    fn server_keys(&mut self) -> Vec<String> {
+        let text = self.text("SERVER_KEYS").unwrap_or_default();
+        let all = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+        let (keys, others): (Vec<&str>, Vec<&str>) = all.partition(|key| is_server_key(key));
+        if !others.is_empty() {
+            let form = "must be server keys, which begin with ser., with commas between";
+            self.add("SERVER_KEYS", format!("{form}; otherwise what is none of them is left out"));
+        }
+        keys.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Finds the settings that others make useless.
+    fn add_conflicts(&mut self, config: &Config) {
+        let mut add = |setting, problem: &str| {
+            self.faults.push(SettingFault { setting, problem: problem.to_owned(), is_conflict: true });
+        };
+        let has_keys = !config.server_keys.is_empty();
+        // Where the URL is given and cannot be read, that is the one fault.
+        if (self.given)("ORIGIN_URL").is_none_or(|url| url.trim().is_empty()) {
+            for (setting, is_given) in [
+                ("ORIGIN_API_TOKEN", config.origin_api_token.is_some()),
+                ("SERVER_KEYS", has_keys),
+                ("SSE_AUTHENTICATION_TOKEN", config.sse_authentication_token.is_some()),
+                ("WEBHOOK_SECRET", config.webhook_secret.is_some()),
+            ] {
+                if is_given {
+                    add(setting, "is of no use without ORIGIN_URL");
+                }
+            }
+        } else if has_keys && config.origin_api_token.is_some() {
+            add("SERVER_KEYS", "is not used beside ORIGIN_API_TOKEN, which publishes all that it may see");
+        }
+    }
+}
+
+/// True if a header can carry it as one word.
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,201 @@
+//! The settings of a deployment: what each text is read as, and what is said of one that cannot be used.
+
+use std::collections::HashMap;
+
+use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::settings::Config;
+
+const ORIGIN: (&str, &str) = ("ORIGIN_URL", "https://flagsmith.example.com");
+const HASH: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+
+fn read(settings: &[(&str, &str)]) -> Config {
+    let settings: HashMap<&str, &str> = settings.iter().copied().collect();
+    Config::read(&|name| settings.get(name).map(|value| (*value).to_owned()))
+}
+
+/// What is said of settings.
+fn faults(settings: &[(&str, &str)]) -> Vec<String> {
+    read(settings).faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_not_set_takes_its_default_without_a_word() {
+    let names = [
+        "ADMIN_KEY_SHA256",
+        "ANALYTICS_INTERVAL_SECONDS",
+        "DISCOVERY_SECONDS",
+        "DOCUMENT_HARD_AGE_SECONDS",
+        "DOCUMENT_SOFT_AGE_SECONDS",
+        "FLAG_ENGINE",
+        "FRESHNESS_SECONDS",
+        "LOG_REQUESTS",
+        "LOG_ROWS",
+        "ORIGIN_API_TOKEN",
+        "ORIGIN_TIMEOUT_SECONDS",
+        "ORIGIN_URL",
+        "REFRESH_SECONDS",
+        "SERVER_KEYS",
+        "SSE_AUTHENTICATION_TOKEN",
+        "WEBHOOK_SECRET",
+    ];
+    for settings in [vec![], names.map(|name| (name, "")).to_vec(), names.map(|name| (name, " ")).to_vec()] {
+        let config = read(&settings);
+        assert_eq!(config.faults, []);
+        let seconds = [
+            config.soft_age_seconds,
+            config.hard_age_seconds,
+            config.freshness_seconds,
+            config.refresh_seconds,
+            config.discovery_seconds,
+            config.origin_timeout.as_secs(),
+            config.analytics_interval.as_secs(),
+        ];
+        assert_eq!(seconds, [10, 60, 2, 60, 300, 30, 10]);
+        assert_eq!((config.engine, config.log_rows, config.log_requests), (Engine::V10, false, 0));
+        assert!(!config.publishes() && config.origin.is_none() && config.admin_key_sha256.is_none());
+        assert!(config.sse_authentication_token.is_none() && config.webhook_secret.is_none());
+    }
+}
+
+#[test]
+fn what_can_be_used_is_used_without_a_word() {
+    let config = read(&[
+        ORIGIN,
+        ("ORIGIN_API_TOKEN", " prefix.secret\n"),
+        ("SSE_AUTHENTICATION_TOKEN", "two words"),
+        ("WEBHOOK_SECRET", "any thing, ü"),
+        ("ADMIN_KEY_SHA256", HASH),
+        ("REFRESH_SECONDS", "1"),
+        ("FRESHNESS_SECONDS", "0"),
+        ("DISCOVERY_SECONDS", "1000000"),
+        ("LOG_REQUESTS", "1000"),
+        ("LOG_ROWS", "true"),
+        ("FLAG_ENGINE", "11"),
+    ]);
+    assert_eq!(config.faults, []);
+    assert!(config.publishes());
+    assert_eq!(config.origin_api_token.as_deref(), Some("prefix.secret"));
+    assert_eq!(config.admin_key_sha256.as_deref(), Some(HASH));
+    assert_eq!(
+        (config.refresh_seconds, config.freshness_seconds, config.discovery_seconds),
+        (1, 0, 1_000_000)
+    );
+    assert_eq!((config.engine, config.log_rows, config.log_requests), (Engine::V11, true, 1000));
+    let config = read(&[ORIGIN, ("SERVER_KEYS", "ser.a, ser.b,")]);
+    assert_eq!((config.server_keys, config.faults), (vec!["ser.a".to_owned(), "ser.b".to_owned()], vec![]));
+}
+
+#[test]
+fn what_cannot_be_used_is_said_with_what_is_used_instead() {
+    let numbers = [
+        ("ANALYTICS_INTERVAL_SECONDS", "from 0 to 1000000; otherwise 10"),
+        ("DISCOVERY_SECONDS", "from 1 to 1000000; otherwise 300"),
+        ("DOCUMENT_HARD_AGE_SECONDS", "from 0 to 1000000; otherwise 60"),
+        ("DOCUMENT_SOFT_AGE_SECONDS", "from 0 to 1000000; otherwise 10"),
+        ("FRESHNESS_SECONDS", "from 0 to 1000000; otherwise 2"),
+        ("LOG_REQUESTS", "from 0 to 1000000000; otherwise 0"),
+        ("ORIGIN_TIMEOUT_SECONDS", "from 1 to 1000000; otherwise 30"),
+        ("REFRESH_SECONDS", "from 1 to 1000000; otherwise 60"),
+    ];
+    for (name, range) in numbers {
+        for value in
+            ["1m", "2s", "-1", "+1", "1.5", " 2", "1e3", "sixty", "18446744073709551616", "9999999999"]
+        {
+            let expected = format!("{name} must be a whole number {range} is used.");
+            assert_eq!(faults(&[(name, value)]), [expected], "{value}");
+        }
+        assert_eq!(faults(&[(name, "0")]).is_empty(), range.starts_with("from 0"), "{name}");
+    }
+    assert_eq!(faults(&[("FLAG_ENGINE", "12")]), ["FLAG_ENGINE must be 10 or 11; otherwise 10 is used."]);
+    for value in ["yes", "1", "TRUE", "true "] {
+        let expected = "LOG_ROWS must be false or true; otherwise false is used.";
+        assert_eq!(faults(&[("LOG_ROWS", value)]), [expected], "{value}");
+    }
+    for value in ["an admin key", "ba7816bf", &format!("{HASH}0"), &HASH.replace('B', "g")] {
+        let expected = "ADMIN_KEY_SHA256 must be the key's SHA-256, 64 hexadecimal digits, and not the key; \
+            otherwise there is no admin key.";
+        assert_eq!(faults(&[("ADMIN_KEY_SHA256", value)]), [expected], "{value}");
+        assert!(read(&[("ADMIN_KEY_SHA256", value)]).admin_key_sha256.is_none());
+    }
+    for url in ["flagsmith.example.com", "http://flags:99999", "http://fla gs", "http://a..b", "https://"] {
+        let config = read(&[("ORIGIN_URL", url), ("ORIGIN_API_TOKEN", "a.b")]);
+        let said: Vec<_> = config.faults.iter().map(ToString::to_string).collect();
+        let expected = "ORIGIN_URL must be http:// or https:// and a host, maybe a port (1 to 65535) and a path; \
+            otherwise there is no Flagsmith behind this worker.";
+        assert_eq!((said, config.publishes()), (vec![expected.to_owned()], false), "{url}");
+    }
+    for (name, value, expected) in [
+        ("ORIGIN_API_TOKEN", "Api-Key a.b", "must be one word: the key alone, without Api-Key before it"),
+        ("ORIGIN_API_TOKEN", "schlüssel", "must be one word: the key alone, without Api-Key before it"),
+        ("ORIGIN_API_TOKEN", "ser.key", "is a server key, and those are SERVER_KEYS"),
+        ("SSE_AUTHENTICATION_TOKEN", "to\tken", "has characters that no header can carry"),
+    ] {
+        assert_eq!(
+            faults(&[ORIGIN, (name, value)]),
+            [format!("{name} {expected}; otherwise it is not used.")]
+        );
+        assert!(!read(&[ORIGIN, (name, value)]).publishes());
+    }
+    for value in ["a.b", "clientKey, ser.a", "ser.a ser.b"] {
+        let config = read(&[ORIGIN, ("SERVER_KEYS", value)]);
+        assert_eq!(config.faults.len(), 1, "{value}");
+        assert!(config.faults[0].problem.ends_with("otherwise what is none of them is left out"));
+        assert_eq!(config.server_keys.len(), usize::from(value.ends_with(", ser.a")), "{value}");
+    }
+}
+
+#[test]
+fn settings_that_others_make_useless_are_said() {
+    for (name, value) in [
+        ("ORIGIN_API_TOKEN", "a.b"),
+        ("SERVER_KEYS", "ser.a"),
+        ("SSE_AUTHENTICATION_TOKEN", "token"),
+        ("WEBHOOK_SECRET", "secret"),
+    ] {
+        assert_eq!(faults(&[(name, value)]), [format!("{name} is of no use without ORIGIN_URL.")]);
+        assert_eq!(faults(&[ORIGIN, (name, value)]), [""; 0], "{name}");
+    }
+    let both = read(&[ORIGIN, ("ORIGIN_API_TOKEN", "a.b"), ("SERVER_KEYS", "ser.a")]);
+    let said: Vec<_> = both.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["SERVER_KEYS is not used beside ORIGIN_API_TOKEN, which publishes all that it may see."]
+    );
+    assert!(both.faults[0].is_conflict && both.publishes());
+}
+
+#[test]
+fn bindings_that_are_needed_and_missing_are_said() {
+    let missing = |is_bound: &dyn Fn(&str) -> bool| -> Vec<String> {
+        Config::missing_bindings(is_bound).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(missing(&|_| true), [""; 0]);
+    assert_eq!(
+        missing(&|name| name != "ASSETS"),
+        ["ASSETS is not bound: the pages and the API's description are missing."]
+    );
+    assert_eq!(missing(&|_| false).len(), 7);
+}
+
+#[test]
+fn nothing_that_is_said_quotes_a_value() {
+    let names = read(&[]);
+    assert_eq!(names.faults, []);
+    for name in [
+        "ADMIN_KEY_SHA256",
+        "FLAG_ENGINE",
+        "LOG_ROWS",
+        "ORIGIN_API_TOKEN",
+        "ORIGIN_URL",
+        "REFRESH_SECONDS",
+        "SERVER_KEYS",
+        "SSE_AUTHENTICATION_TOKEN",
+    ] {
+        for value in ["hush hush\u{7f}", "hush\u{1f}", "ser.hush hush\u{0}"] {
+            for said in faults(&[(name, value)]) {
+                assert!(!said.contains("hush"), "{said}");
+            }
+        }
+        assert!(!faults(&[(name, "hush hush\u{7f}")]).is_empty(), "{name}");
+    }
+}
