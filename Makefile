@@ -53,7 +53,7 @@ deploy: require-node build
 	@DRY_RUN='$(DRY_RUN)' node .make/deploy.mjs
 
 # Checks a document as the worker does, and writes it into KV.
-publish: require-rust require-node $(NODE_MODULES)
+publish: require-node build
 	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node .make/publish.mjs
 
 # Identities in, out and looked at again; AUTHORIZATION is an admin's credential, as its header has it (README, *Moving*).

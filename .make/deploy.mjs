@@ -9,7 +9,7 @@ import { unstable_readConfig as readConfig } from "wrangler";
 
 import { inspect } from "./bundle.mjs";
 import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
-import { faultsOf, variableArguments } from "./settings.mjs";
+import { conflictsOf, faultsOf, NAMES, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const BUNDLE = ".wrangler/bundle";
@@ -26,7 +26,16 @@ try {
 }
 
 function checkSettings() {
-  const faults = faultsOf([...Object.entries(settings.vars), ...Object.entries(process.env)]);
+  refuse(faultsOf(settingsHere()));
+}
+
+/** The settings that wrangler.toml and the environment have, [name, value]. To make one that is not set is an empty one. */
+function settingsHere() {
+  const all = [...Object.entries(settings.vars), ...Object.entries(process.env)];
+  return all.filter(([name, value]) => NAMES.includes(name) && value !== "");
+}
+
+function refuse(faults) {
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
@@ -43,8 +52,10 @@ async function deploy() {
   requireLogin();
   const there = secretsThere();
   // One that an earlier deployment was given stays.
-  const hadOrigin = there !== null && Boolean(deployedVariable("ORIGIN_URL"));
-  const hasOrigin = hadOrigin || Boolean(process.env.ORIGIN_URL || settings.vars.ORIGIN_URL);
+  const origin = there === null ? undefined : deployedVariable("ORIGIN_URL");
+  const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...Object.fromEntries(settingsHere()) };
+  refuse(conflictsOf(all));
+  const [hadOrigin, hasOrigin] = [Boolean(origin), Boolean(all.ORIGIN_URL)];
   const asked = missing(there, hasOrigin, hadOrigin);
   const given = await collect(new Set([...asked, ...givenAnew()]));
   const lacking = asked.filter(({ name, instead }) => !given.has(name) && !given.has(instead)).map(({ name }) => name);

@@ -1,4 +1,5 @@
-// The local server: seeds KV, runs `wrangler dev`, and prints requests to paste as soon as it answers.
+// The local server: checks settings and documents, seeds KV, runs `wrangler dev`, and prints requests to paste as soon as it
+// answers.
 
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -8,22 +9,28 @@ import { setTimeout as delay } from "node:timers/promises";
 import { readEnvironments } from "./environments.mjs";
 import { examples } from "./examples.mjs";
 import { localSettings } from "./local.mjs";
+import { faultsOfEnvironments, settingFaults } from "./rules.mjs";
 import { seed } from "./seed.mjs";
-import { SECRETS, VARIABLES, variableArguments } from "./settings.mjs";
+import { NAMES, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
 const address = `http://127.0.0.1:${port}`;
 /** The documents that come with the project. Everybody knows their server keys. */
 const SAMPLE = "fixtures/environments";
-const NOTHING = { entries: new Map(), metadata: new Map(), environments: [] };
+const NOTHING = { entries: new Map(), metadata: new Map(), environments: [], serverKeys: {} };
 
 try {
   // Asked first: a request to another server on this port would pass for an answer of ours.
   await requireFree(port);
-  const { ORIGIN_URL: origin } = localSettings();
+  const settings = localSettings();
+  refuse(settingFaults([settings])[0].map(({ text }) => text));
+  const { ORIGIN_URL: origin } = settings;
   // Beside an origin the sample would stay open to everybody; that of an earlier start is taken out again.
   const found = origin && resolve(folder) === resolve(SAMPLE) ? NOTHING : readEnvironments(folder);
+  const { faults, leftOut } = faultsOfEnvironments(folder, found);
+  refuse(faults);
+  leftOut.forEach((field) => console.warn(field));
   seed(found, state);
   const wrangler = start();
   if (await answers(wrangler)) introduce(found.environments, origin);
@@ -32,11 +39,15 @@ try {
   process.exit(1);
 }
 
+function refuse(faults) {
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+}
+
 function start() {
   // The cron trigger is at /__scheduled. The path that this wrangler has for it anyway fails where there are static files.
   const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
   // Secrets, too, but they are better in .dev.vars, which wrangler reads by itself.
-  const variables = variableArguments([...VARIABLES, ...SECRETS.map(({ name }) => name)]);
+  const variables = variableArguments(NAMES);
   const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], {
     env: WRANGLER_ENVIRONMENT,
     stdio: ["ignore", "inherit", "inherit"],

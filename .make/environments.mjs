@@ -15,7 +15,7 @@ const MAX_NAME_LENGTH = 150;
  * Reads every document in `folder`, in the order of their file names, and the folder's server-keys.json if there is one.
  *
  * `entries` are the KV pairs, key → bytes; `metadata` is what KV keeps beside them, key → object; `environments` say what
- * was found: {file, name, key, serverKeys}.
+ * was found: {file, name, key, serverKeys}; `serverKeys` are the keys of all environments, also of those without a document.
  */
 export function readEnvironments(folder) {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort();
@@ -40,7 +40,7 @@ export function readEnvironments(folder) {
       metadata.set(serverKeyEntry(serverKey.key), value);
     }
   }
-  return { entries, metadata, environments };
+  return { entries, metadata, environments, serverKeys };
 }
 
 /** The KV key of a client key's document; an error for what is no client key. */

@@ -2,14 +2,14 @@
 
 import { unstable_getVarsForDev as varsForDev, unstable_readConfig as readConfig } from "wrangler";
 
-import { SECRETS, VARIABLES } from "./settings.mjs";
+import { NAMES } from "./settings.mjs";
 
 /** Settings by name: those given to make, else those of `.dev.vars`, else those of `wrangler.toml`. */
 export function localSettings(environment = process.env) {
   const { userConfigPath, vars } = readConfig({ config: "wrangler.toml" });
   const bindings = Object.entries(varsForDev(userConfigPath, undefined, vars, undefined, true));
   const settings = Object.fromEntries(bindings.map(([name, { value }]) => [name, String(value)]));
-  for (const name of [...VARIABLES, ...SECRETS.map(({ name }) => name)]) {
+  for (const name of NAMES) {
     if (environment[name]) settings[name] = environment[name];
   }
   return settings;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { documentEntry, documentMetadata, serverKeyEntry, serverKeyValue } from "./environments.mjs";
+import { checkDocument, faultsOfServerKeys } from "./rules.mjs";
 import { release } from "./seed.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
@@ -15,8 +16,10 @@ const { DOC: file, KEYS: keysFile, REMOTE: remote, STATE: state } = process.env;
 
 try {
   if (!file) throw new Error("Which document? make publish DOC=document.json [KEYS=server-keys.json] [REMOTE=1]");
-  const [clientKey, version] = check(file);
   const bytes = readFileSync(file);
+  const { fault, environment: clientKey, version, left_out: leftOut } = checkDocument(bytes);
+  if (fault !== undefined) throw new Error(`${file}: ${fault}`);
+  leftOut.forEach((field) => console.warn(`${file}: ${field}; it is served without`));
   const document = bytes.toString("base64");
   const key = documentEntry(clientKey);
   const entries = [
@@ -32,17 +35,11 @@ try {
   process.exit(1);
 }
 
-/** What the worker's own parser says of the document: its environment and version. */
-function check(file) {
-  const call = ["run", "--quiet", "--example", "check_document", "--", file];
-  const { status, stdout, stderr } = spawnSync("cargo", call, { encoding: "utf8" });
-  if (status !== 0) throw new Error(stderr.trim());
-  return stdout.trim().split(" ");
-}
-
 /** The entries of the environment's server keys, of a file as README describes it. */
 function serverKeys(environment) {
   const keys = keysFile ? (JSON.parse(readFileSync(keysFile, "utf8"))[environment] ?? []) : [];
+  const faults = faultsOfServerKeys(environment, keys);
+  if (faults.length > 0) throw new Error(`${keysFile}: ${faults.join("\n")}`);
   return keys.map((serverKey) => {
     const value = serverKeyValue(environment, serverKey);
     return { key: serverKeyEntry(serverKey.key), value: JSON.stringify(value), metadata: value };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 
-import { SECRETS } from "./settings.mjs";
+import { faultsOf, SECRETS } from "./settings.mjs";
 
 /**
  * The secrets to ask for: at the first deployment, and at the first with an origin, all that have come to be of use; later
@@ -55,13 +55,13 @@ export function withSecretsFile(secrets, use) {
 }
 
 /** What is stored of what the person says, who is asked again where that cannot work. */
-async function answer({ name, purpose, fault, typed }, input, output) {
+async function answer({ name, purpose, typed }, input, output) {
   for (;;) {
     const said = await ask(name, purpose, input, output);
     if (said === "") return "";
-    const wrong = (typed?.fault ?? fault)(said);
-    if (wrong === null) return typed?.stored(said) ?? said;
-    output.write(`${name} ${wrong}.\n`);
+    const wrong = typed === undefined ? faultsOf([[name, said]])[0] : typed.fault(said);
+    if (wrong == null) return typed?.stored(said) ?? said;
+    output.write(`${wrong}\n`);
   }
 }
 

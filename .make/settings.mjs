@@ -2,8 +2,7 @@
 
 import { createHash } from "node:crypto";
 
-/** What a header can carry; and what is one word of it. */
-const [TEXT, WORD] = [/^[\x20-\x7e]+$/, /^[\x21-\x7e]+$/];
+import { settingFaults } from "./rules.mjs";
 
 /** Plain ones. */
 export const VARIABLES = [
@@ -22,8 +21,8 @@ export const VARIABLES = [
 
 /**
  * Secret ones. `purpose`: what a person is told who is asked for it. `ofOrigin`: of no use without an origin. `instead`:
- * the one that makes asking needless. `fault`: why a value cannot work, null if it may. `typed`: where a person says
- * something else than the value, the `fault` of that, and what is `stored` of it.
+ * the one that makes asking needless. `typed`: where a person says something else than the value, the `fault` of that, null
+ * if it may work, and what is `stored` of it.
  */
 export const SECRETS = [
   {
@@ -31,67 +30,55 @@ export const SECRETS = [
     purpose: "a master API key of the origin's: everything that it may see is published",
     ofOrigin: true,
     instead: "SERVER_KEYS",
-    fault: (key) => {
-      if (key.startsWith("ser.")) return "is a server key, and those are SERVER_KEYS";
-      return WORD.test(key) ? null : "must be one word: the key alone, without Api-Key before it";
-    },
   },
   {
     name: "SERVER_KEYS",
     purpose: "instead of that key: the server keys of the environments to publish, with commas between",
     ofOrigin: true,
     instead: "ORIGIN_API_TOKEN",
-    fault: (keys) => {
-      const all = keys.split(",").map((key) => key.trim()).filter(Boolean);
-      return all.every((key) => key.startsWith("ser.") && WORD.test(key)) ? null : "must be server keys, which begin with ser., with commas between";
-    },
   },
   {
     name: "SSE_AUTHENTICATION_TOKEN",
     purpose: "the origin's setting of the same name, so that its realtime notices are taken",
     ofOrigin: true,
-    fault: (token) => (TEXT.test(token) ? null : "has characters that no header can carry"),
   },
   {
     name: "WEBHOOK_SECRET",
     purpose: "what the origin signs its webhooks with, so that they are taken",
     ofOrigin: true,
-    fault: () => null,
   },
   {
     name: "ADMIN_KEY_SHA256",
     purpose: "an admin key of the worker's own, one word; only its SHA-256 is stored",
     ofOrigin: false,
-    fault: (hash) => (/^[0-9a-f]{64}$/i.test(hash) ? null : "must be the key's SHA-256, 64 hexadecimal digits, and not the key"),
     typed: {
-      fault: (key) => (WORD.test(key) ? null : "must be one word without control characters, all of it ASCII: so is what a header carries"),
+      fault: (key) =>
+        /^[!-~]+$/.test(key) ? null : "ADMIN_KEY_SHA256 must be one word without control characters, all of it ASCII: so is what a header carries.",
       stored: (key) => createHash("sha256").update(key).digest("hex"),
     },
   },
 ];
 
-/** What cannot work of settings, [name, value]: a sentence each, without the value, since some are secret. */
+/** The names of all. */
+export const NAMES = [...VARIABLES, ...SECRETS.map(({ name }) => name)];
+
+/** What cannot work of settings, [name, value], each by itself: a sentence each, without the value, since some are secret. */
 export function faultsOf(settings) {
-  const given = settings.filter(([, value]) => value !== "");
-  const found = given.map(([name, value]) => [name, faultOf(name, String(value))]);
-  return found.filter(([, fault]) => fault !== null).map(([name, fault]) => `${name} ${fault}.`);
+  const found = settingFaults(settings.map(([name, value]) => ({ [name]: String(value) })));
+  return settings.flatMap(([name, value], index) => {
+    const faults = found[index].filter(({ is_conflict }) => !is_conflict);
+    if (faults.length > 0) return faults.map(({ text }) => text);
+    return name === "ORIGIN_URL" && isHere(value) ? ["ORIGIN_URL is on this machine, which no deployment can reach."] : [];
+  });
 }
 
-function faultOf(name, value) {
-  const secret = SECRETS.find((secret) => secret.name === name);
-  if (secret !== undefined) return secret.fault(value.trim());
-  if (!VARIABLES.includes(name)) return null;
-  if (name === "ORIGIN_URL") return originFault(value.trim());
-  if (name === "FLAG_ENGINE") return ["10", "11"].includes(value) ? null : "must be 10 or 11";
-  if (name === "LOG_ROWS") return ["true", "false"].includes(value) ? null : "must be true or false";
-  return /^\d{1,15}$/.test(value) ? null : "must be a whole number";
+/** What cannot work of settings together, an object of names and texts. */
+export function conflictsOf(settings) {
+  return settingFaults([settings])[0].filter(({ is_conflict }) => is_conflict).map(({ text }) => text);
 }
 
-/** As src/admin/origin.rs reads it; and where no deployment comes to. */
-function originFault(url) {
-  const [, host] = /^https?:\/\/([\w.-]+|\[[\da-f:]+\])(?::\d+)?(?:\/[^?#\\]*)?$/i.exec(url) ?? [];
-  if (host === undefined || !WORD.test(url)) return "must be http:// or https:// and a host, maybe a port and a path";
-  return /^(localhost|127\.[\d.]+|\[::1\])$/i.test(host) ? "is on this machine, which no deployment can reach" : null;
+function isHere(url) {
+  return /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)/i.test(url.trim());
 }
 
 /** The variables that the environment has, as arguments of wrangler. To make one that is not set is an empty one. */

@@ -10,6 +10,7 @@ mod analytics_object;
 mod analytics_rows;
 mod authorize;
 mod body;
+mod check;
 mod clock;
 mod config;
 mod database;

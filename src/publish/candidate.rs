@@ -3,7 +3,7 @@
 use super::content::content;
 use crate::document::json::Json;
 use crate::document::ruleset::Engine;
-use crate::document::{Environment, Timestamp};
+use crate::document::{Environment, Fault, Timestamp};
 
 /// The longest document that is published, in bytes; an isolate has 128 MiB for everything.
 pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;
@@ -25,6 +25,8 @@ pub struct Candidate {
     pub updated_at: Option<Timestamp>,
     /// Whether the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
     pub leaves_overrides_out: bool,
+    /// Fields that cannot be read and decide nothing.
+    pub left_out: Vec<Fault>,
 }
 
 impl Candidate {
@@ -50,6 +52,7 @@ impl Candidate {
             content,
             updated_at: environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp),
             leaves_overrides_out,
+            left_out: environment.left_out,
             document,
         })
     }

@@ -6,6 +6,7 @@
 
 mod announcement;
 mod candidate;
+mod check;
 mod content;
 mod discoveries;
 mod discovery;
@@ -24,6 +25,7 @@ mod version;
 
 pub use announcement::Announcement;
 pub use candidate::{Candidate, MAX_DOCUMENT_LENGTH};
+pub use check::{check_document, check_server_key};
 pub use discoveries::Discoveries;
 pub use discovery::{Ask, Listed};
 pub use endpoint::Endpoint;

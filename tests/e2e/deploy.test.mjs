@@ -15,7 +15,7 @@ import { unstable_readConfig as readConfig } from "wrangler";
 import { bindings, documentedBindings, documentedSettings, inspect } from "../../.make/bundle.mjs";
 import { documentEntry } from "../../.make/environments.mjs";
 import { collect, missing, withSecretsFile } from "../../.make/secrets.mjs";
-import { faultsOf, SECRETS, VARIABLES } from "../../.make/settings.mjs";
+import { conflictsOf, faultsOf, SECRETS, VARIABLES } from "../../.make/settings.mjs";
 import { faultsOfFiles, staticFiles } from "../../.make/static_files.mjs";
 import { startAccount } from "./account.mjs";
 import { ROOT } from "./harness.mjs";
@@ -129,12 +129,13 @@ test("what cannot work is refused before anything is asked or sent, and not show
   const account = await startAccount();
   t.after(() => account.close());
   const wrong = {
-    ORIGIN_URL: ["flagsmith.example.com", "https://flagsmith.example.com/?a=b", "https://a b", "http://localhost:8000", "http://127.0.0.1:8000/"],
+    ORIGIN_URL: ["flagsmith.example.com", "https://flagsmith.example.com/?a=b", "https://a b", "http://localhost:8000", "http://127.0.0.1:8000/", "http://[::1]", "http://flags:99999", "http://a..b"],
     ORIGIN_API_TOKEN: ["Api-Key a.b", "ser.key", "schlüssel"],
     SERVER_KEYS: ["a.b", "ser.a ser.b", "ser.a, b"],
     SSE_AUTHENTICATION_TOKEN: ["to\tken"],
     ADMIN_KEY_SHA256: ["a key", createHash("sha256").update("key").digest("base64")],
-    FRESHNESS_SECONDS: ["2s", "-1", "1.5", " 2"],
+    FRESHNESS_SECONDS: ["2s", "-1", "1.5", " 2", "9999999"],
+    REFRESH_SECONDS: ["1m", "0"],
     FLAG_ENGINE: ["12"],
     LOG_ROWS: ["yes"],
   };
@@ -154,20 +155,27 @@ test("what cannot work is refused before anything is asked or sent, and not show
   for (const [name, values] of Object.entries(right)) {
     for (const value of values) assert.deepEqual(faultsOf([[name, value]]), [], `${name}=${value}`);
   }
+  const together = conflictsOf({ ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN, SERVER_KEYS: "ser.a" });
+  assert.deepEqual(together, ["SERVER_KEYS is not used beside ORIGIN_API_TOKEN, which publishes all that it may see."]);
+  const alone = await run(".make/deploy.mjs", account, { ORIGIN_API_TOKEN: TOKEN });
+  assert.equal(alone.status, 1, alone.output);
+  assert.match(alone.output, /^ORIGIN_API_TOKEN is of no use without ORIGIN_URL\.$/m);
+  assert.equal(account.uploads.length, 0);
+  const asked = account.requests;
   const { status, output } = await run(".make/deploy.mjs", account, { ADMIN_KEY_SHA256: "a key", ORIGIN_URL: "http://localhost:8000" });
   assert.equal(status, 1);
   assert.match(output, /^ADMIN_KEY_SHA256 must be the key's SHA-256/m);
   assert.match(output, /^ORIGIN_URL is on this machine/m);
   assert.doesNotMatch(output, /a key/);
-  assert.deepEqual([account.uploads.length, account.requests], [0, 0]);
+  assert.deepEqual([account.uploads.length, account.requests], [0, asked]);
 });
 
 test("what can be set is what the README names and the worker reads", () => {
-  const config = readFileSync(join(ROOT, "src/edge/config.rs"), "utf8");
+  const config = readFileSync(join(ROOT, "src/settings.rs"), "utf8");
   const documented = (kind) => documentedSettings().filter((setting) => setting.kind === kind).map(({ name }) => name).sort();
   assert.deepEqual(documented("variable"), VARIABLES);
   assert.deepEqual(documented("secret"), SECRETS.map(({ name }) => name).sort());
-  const read = Array.from(config.matchAll(/(?:text|secret|number)\(\s*"([A-Z0-9_]+)"/g), ([, name]) => name);
+  const read = Array.from(config.matchAll(/(?:text|secret|number|word)\(\s*"([A-Z0-9_]+)"/g), ([, name]) => name);
   assert.deepEqual([...new Set(read)].sort(), [...VARIABLES, ...SECRETS.map(({ name }) => name)].sort());
   // Here all of them; whoever deploys may take out what is optional.
   const bound = bindings(readConfig({ config: join(ROOT, "wrangler.toml") }));

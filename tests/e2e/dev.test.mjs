@@ -113,7 +113,8 @@ test("make dev with an origin seeds documents that it is given", async (t) => {
 test("make publish writes what can be served, and nothing else", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "publish-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const keys = join(FIXTURES, "server-keys.json");
+  const keys = join(folder, "server-keys.json");
+  writeFileSync(keys, readFileSync(join(FIXTURES, "server-keys.json")));
   const publish = (document) => run("make", ["publish", `DOC=${document}`, `KEYS=${keys}`, `STATE=${folder}`], { cwd: ROOT });
   const file = join(FIXTURES, "production.json");
   const document = readFileSync(file, "utf8").trim();
@@ -126,8 +127,8 @@ test("make publish writes what can be served, and nothing else", async (t) => {
   const version = /\d{13}-[0-9a-f]{16}/.exec(stdout)[0];
   assert.equal(await stored(`document:${api_key}`), document);
   assert.equal(await stored(`document:${api_key}:${version}`), document);
-  const listed = (await run("node_modules/.bin/wrangler", ["kv", "key", "list", "--binding", "ENVIRONMENTS", "--local", "--persist-to", folder], { cwd: ROOT })).stdout;
-  const metadata = new Map(JSON.parse(listed).map(({ name, metadata }) => [name, metadata]));
+  const list = async () => (await run("node_modules/.bin/wrangler", ["kv", "key", "list", "--binding", "ENVIRONMENTS", "--local", "--persist-to", folder], { cwd: ROOT })).stdout;
+  const metadata = new Map(JSON.parse(await list()).map(({ name, metadata }) => [name, metadata]));
   assert.deepEqual(metadata.get(`document:${api_key}`), { name: JSON.parse(document).name, version }, "what /edge/status knows of it");
   const serverKeys = [...metadata.keys()].filter((name) => name.startsWith("server-key:"));
   assert.equal(serverKeys.length, JSON.parse(readFileSync(keys))[api_key].length);
@@ -135,8 +136,55 @@ test("make publish writes what can be served, and nothing else", async (t) => {
 
   const spoilt = join(folder, "spoilt.json");
   writeFileSync(spoilt, document.replace('"enabled": true', '"enabled": "yes"'));
-  await assert.rejects(publish(spoilt), /enabled/);
+  await assert.rejects(publish(spoilt), /feature_states\[\d+\]\.enabled: has an unexpected type or value/);
   assert.equal(await stored(`document:${api_key}`), document);
+  writeFileSync(keys, JSON.stringify({ [api_key]: [{ key: "ser.hush", active: true, expires_at: "some day" }] }));
+  await assert.rejects(publish(file), ({ stderr }) => {
+    assert.match(stderr, new RegExp(`server key 1 of ${api_key}: expires_at: is no date`));
+    return !stderr.includes("hush");
+  });
+  assert.deepEqual(JSON.parse(await list()).filter(({ name }) => name.startsWith("server-key:")).length, serverKeys.length);
+
+  // A date that nothing is decided by takes no flags away.
+  const undated = join(folder, "undated.json");
+  writeFileSync(undated, JSON.stringify({ ...JSON.parse(document), updated_at: "some day" }));
+  rmSync(keys);
+  const published = await run("make", ["publish", `DOC=${undated}`, `STATE=${folder}`], { cwd: ROOT });
+  assert.match(published.stderr, /updated_at: is no date; it is served without/);
+});
+
+test("make dev refuses what the worker would not serve, with the reason", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "environments-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const document = JSON.parse(readFileSync(join(FIXTURES, "production.json"), "utf8"));
+  const { api_key } = document;
+  const write = (name, value) => writeFileSync(join(folder, name), JSON.stringify(value));
+  const dev = async (...settings) => run("make", ["dev", `PORT=${await freePort()}`, `ENVIRONMENTS=${folder}`, `STATE=${folder}/state`, ...settings], { cwd: ROOT });
+  const refuses = (...settings) => dev(...settings).then(() => assert.fail("it was taken"), ({ stderr }) => stderr);
+  write("good.json", document);
+  write("spoilt.json", { ...document, api_key: "other", hide_disabled_flags: "yes" });
+  write("server-keys.json", {
+    [api_key]: [
+      { key: "ser.hush", active: true, expires_at: "2099-12-31" },
+      { key: "ser.hush2", active: true, expires_at: "some day" },
+      { key: "ser.hush3", expires_at: null },
+    ],
+  });
+  const said = await refuses();
+  assert.match(said, /spoilt\.json: document: hide_disabled_flags: has an unexpected type or value/);
+  assert.match(said, new RegExp(`server key 2 of ${api_key}: expires_at: is no date`));
+  assert.match(said, new RegExp(`server key 3 of ${api_key}: cannot be read: active must be true or false`));
+  assert.doesNotMatch(said, /good\.json|server key 1|hush/);
+
+  const settings = ["REFRESH_SECONDS=1m", "FLAG_ENGINE=12", "ORIGIN_API_TOKEN=hush", "ADMIN_KEY_SHA256=hush", "LOG_ROWS="];
+  const wrong = (await refuses(...settings)).split("\n").filter((line) => /^[A-Z_0-9]+ /.test(line));
+  assert.deepEqual(wrong, [
+    "FLAG_ENGINE must be 10 or 11; otherwise 10 is used.",
+    "REFRESH_SECONDS must be a whole number from 1 to 1000000; otherwise 60 is used.",
+    "ADMIN_KEY_SHA256 must be the key's SHA-256, 64 hexadecimal digits, and not the key; otherwise there is no admin key.",
+    "ORIGIN_API_TOKEN is of no use without ORIGIN_URL.",
+  ]);
+  assert.match(await refuses("ORIGIN_URL=http://flags:99999"), /^ORIGIN_URL must be http/m);
 });
 
 test("make dev says that its port is taken", async (t) => {
