@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { gunzipSync, gzipSync } from "node:zlib";
 
 import { eventually, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
@@ -72,6 +73,26 @@ bodyTest("bodies that nobody told the length of are held up to a bound, as long 
   }
   origin.behave("serve");
   for (const { status } of await Promise.all([send(9), send(9)])) assert.equal(status, 200);
+});
+
+bodyTest("an answer keeps its length, whatever its type, unless it is JSON that has to be compressed again", async (edge, origin) => {
+  const types = ["text/html", "text/html; charset=utf-8", "text/csv", "application/yaml", "image/png", "application/octet-stream", "application/json", "application/openapi+json"];
+  for (const type of types) {
+    for (const body of ["", "<p>hello</p>", "x".repeat(2 * MIB)]) {
+      for (const [encoding, bytes] of [[null, Buffer.from(body)], ["gzip", gzipSync(body)]]) {
+        const headers = { "content-type": type, ...(encoding === null ? {} : { "content-encoding": encoding }) };
+        origin.on("GET", PLACE, { headers, body: bytes });
+        for (const method of ["GET", "HEAD"]) {
+          const isReread = method === "GET" && encoding !== null && type.endsWith("json");
+          const response = await edge.request({ method, path: PLACE, headers: { "Accept-Encoding": "gzip" } });
+          assert.equal(response.headers["content-length"], isReread ? undefined : `${bytes.length}`, `${method} ${type} ${encoding} ${body.length}`);
+          assert.equal(response.headers["content-encoding"], encoding ?? undefined);
+          const sent = isReread && response.body.length > 0 ? gunzipSync(response.body) : response.body;
+          if (method === "GET") assert.ok(sent.equals(isReread ? Buffer.from(body) : bytes), "the body is another");
+        }
+      }
+    }
+  }
 });
 
 bodyTest("a compressed body arrives as it is", async (edge, origin) => {
