@@ -2,6 +2,7 @@
 //
 // Every request goes to this host, whatever a description says of servers: the origin's own goes through the worker.
 
+import { here, onHost } from "./hosts.js";
 import { mend } from "./mending.js";
 
 // Credentials of machines, which no visitor has entered.
@@ -30,7 +31,7 @@ async function show(url) {
   problem.hidden = true;
   document.querySelector("#explorer").replaceChildren();
   const { description, error } = await read(url).then(
-    (description) => ({ description: here(description) }),
+    (description) => ({ description: onHost(description, location.origin) }),
     (error) => ({ error }),
   );
   // Another one was chosen meanwhile.
@@ -53,6 +54,8 @@ async function show(url) {
     tryItOutEnabled: true,
     // It would be asked for elsewhere.
     validatorUrl: null,
+    // What a description says in a place that OpenAPI does not know of.
+    requestInterceptor: (request) => Object.assign(request, { url: here(request.url, location.origin) }),
     onComplete: () => authorize(shown),
   });
   shown = { ui, schemes, given: new Set() };
@@ -72,16 +75,6 @@ function detail(text) {
   } catch {
     return "";
   }
-}
-
-/** The description with this host for all of its servers. */
-function here(description) {
-  if (description.swagger !== undefined) {
-    return { ...description, host: location.host, schemes: [location.protocol.slice(0, -1)] };
-  }
-  const [server = { url: "/" }] = description.servers ?? [];
-  const { pathname } = new URL(server.url, location.origin);
-  return { ...description, servers: [{ url: location.origin + pathname.replace(/\/$/, "") }] };
 }
 
 /** What the visitor has entered. */

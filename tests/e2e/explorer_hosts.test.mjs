@@ -1,0 +1,108 @@
+// The API explorer asks this host and no other, whatever a description says.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { startBrowser, visit } from "./browser.mjs";
+import { becomes, startEdge } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const browser = await startBrowser();
+after(() => browser.close());
+
+// Where a description may say that a request goes.
+const ELSEWHERE = "https://elsewhere.example.com";
+const answers = { 200: { description: "", content: { "application/json": { schema: { type: "array", items: { $ref: "#/components/schemas/Project" } } } } } };
+const operation = (operationId, more = {}) => ({ tags: ["all"], operationId, responses: answers, ...more });
+const OPENAPI = {
+  openapi: "3.0.3",
+  info: { title: "Flagsmith API", version: "v1", description: `![logo](${ELSEWHERE}/logo.png) !![logo](${ELSEWHERE}/2.png) <img src="${ELSEWHERE}/3.png"> <IMAGE\nsrc="${ELSEWHERE}/4.png"> <video poster="${ELSEWHERE}/5.png" src="${ELSEWHERE}/6"></video> <table background="${ELSEWHERE}/7.png"></table> <svg><image href="${ELSEWHERE}/8.png"/></svg>` },
+  servers: [{ url: `${ELSEWHERE}/api/v1` }, { url: `${ELSEWHERE}/api/v2` }],
+  security: [{ SignIn: [] }],
+  paths: {
+    "/root/": { get: operation("of_the_root") },
+    "/path/": { servers: [{ url: `${ELSEWHERE}/api/v1` }], get: operation("of_a_path") },
+    "/operation/": {
+      servers: [{ url: `${ELSEWHERE}/api/v3` }],
+      post: operation("of_an_operation", {
+        servers: [{ url: "//{region}.example.com:{port}/api/v1/", variables: { region: { default: "elsewhere", enum: ["elsewhere", "eu"] }, port: { default: "8443" } } }],
+        callbacks: { done: { "{$request.query.url}": { servers: [{ url: ELSEWHERE }], post: operation("of_a_callback", { servers: [{ url: ELSEWHERE }] }) } } },
+        responses: { 200: { description: "", links: { next: { operationRef: `${ELSEWHERE}/openapi.json#/paths/~1x/get`, server: { url: ELSEWHERE } } } } },
+      }),
+    },
+    "/referred/": { $ref: "#/x-paths/referred" },
+    "/remote/": { $ref: `${ELSEWHERE}/paths.json#/remote` },
+    "@elsewhere.example.com/": { get: operation("of_a_host") },
+    "/parameters/": {
+      get: operation("of_parameters", {
+        parameters: [{ $ref: `${ELSEWHERE}/parameters.json#/page` }],
+        responses: { 200: { description: "", content: { "application/json": { schema: { $ref: `${ELSEWHERE}/schemas.json#/Project` } } } } },
+      }),
+    },
+  },
+  // No place that OpenAPI knows of.
+  "x-paths": { referred: { get: operation("of_a_reference", { servers: [{ url: `${ELSEWHERE}/api/v1` }] }) } },
+  components: {
+    schemas: { Project: { type: "object", properties: { servers: { type: "array", items: { $ref: `${ELSEWHERE}/schemas.json#/Server` } } } } },
+    securitySchemes: {
+      SignIn: { type: "oauth2", flows: { password: { tokenUrl: `${ELSEWHERE}/api/v1/auth/token/`, scopes: { all: "" } } } },
+      Elsewhere: { type: "openIdConnect", openIdConnectUrl: `${ELSEWHERE}/.well-known/openid-configuration` },
+    },
+  },
+};
+const SWAGGER = {
+  swagger: "2.0",
+  info: { title: "Flagsmith API", version: "v1" },
+  host: "elsewhere.example.com",
+  schemes: ["https"],
+  basePath: "/api/v1",
+  paths: { "/root/": { get: operation("of_the_root", { schemes: ["https"], responses: { 200: { description: "", schema: { $ref: `${ELSEWHERE}/schemas.json#/Project` } } } }) } },
+  securityDefinitions: { SignIn: { type: "oauth2", flow: "password", tokenUrl: `${ELSEWHERE}/api/v1/auth/token/`, scopes: { all: "" } } },
+};
+
+for (const [form, description, operations] of [
+  ["OpenAPI 3.0", OPENAPI, { of_the_root: "root", of_a_path: "path", of_an_operation: "operation", of_a_reference: "referred", of_parameters: "parameters" }],
+  ["OpenAPI 3.1", { ...OPENAPI, openapi: "3.1.0" }, { of_the_root: "root", of_a_path: "path", of_an_operation: "operation", of_a_reference: "referred", of_parameters: "parameters" }],
+  ["Swagger 2.0", SWAGGER, { of_the_root: "root" }],
+]) {
+  test(`no request of an origin's description names another host (${form})`, async (t) => {
+    const origin = await startOrigin({ anything: true });
+    t.after(() => origin.close());
+    origin.on("GET", "/api/v1/swagger.json", { body: description });
+    for (const method of ["GET", "POST"]) origin.on(method, /^\/api\/v1\/[a-z]+\/$/, ({ target }) => ({ body: [target] }));
+    origin.on("POST", "/api/v1/auth/token/", { body: { access_token: "stand-in", token_type: "bearer" } });
+    const edge = await startEdge({ origin });
+    t.after(() => edge.close());
+    // Nothing but the page itself keeps them here.
+    const { page, faults } = await visit(browser, `${edge.address}/api/v1/docs/`, { bypassCSP: true });
+    await page.getByLabel("API", { exact: true }).selectOption({ index: 1 });
+    await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
+
+    await page.getByRole("button", { name: "Authorize" }).first().click();
+    await page.locator("#oauth_username").fill("ada");
+    await page.locator("#oauth_password").fill("stand-in-password");
+    await page.locator(".auth-btn-wrapper button.authorize").first().click();
+    await becomes(() => origin.requestsFor("POST", "/api/v1/auth/token/").length, 1);
+    await page.locator(".close-modal").click();
+
+    for (const [operation, path] of Object.entries(operations)) {
+      const { status, body } = await execute(page, operation);
+      assert.deepEqual([status, body], ["200", [`/api/v1/${path}/`]], operation);
+    }
+    // What an operation calls elsewhere is shown, too.
+    for (const tab of await page.locator("button.tab-item", { hasText: "Callbacks" }).all()) await tab.click();
+    assert.deepEqual(faults.filter((fault) => fault.startsWith("request to elsewhere")), []);
+  });
+}
+
+/** Opens an operation and executes it; resolves to what the page shows of the request and its answer. */
+async function execute(page, operation) {
+  const block = page.locator(`[id$="-${operation}"]`);
+  await block.locator(".opblock-summary-control").click();
+  await block.locator("button.execute").click();
+  const answer = block.locator(".live-responses-table");
+  await answer.waitFor();
+  const status = (await answer.locator("tbody .response-col_status").first().innerText()).trim();
+  const body = JSON.parse(await answer.locator(".highlight-code code").first().innerText());
+  return { status, body, curl: await block.locator(".curl-command code").innerText() };
+}
