@@ -1,6 +1,6 @@
 // `make import-identities`: brings identities to a worker, from a file of JSON lines or from a Flagsmith's Admin API.
 //
-// Each line is an identity as Flagsmith stores it: identifier, identity_uuid, created_date, dashboard_alias,
+// Each line is an identity as Flagsmith stores it: identifier, identity_uuid, created_date, dashboard_alias, django_id,
 // identity_traits, identity_features. Lines go to the worker as they are, and what an origin answers is written with the
 // text of its numbers: JavaScript's would change some of the values. What was brought already is brought again without harm, so an import that broke
 // off just goes on from where its checkpoint says.

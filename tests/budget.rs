@@ -85,7 +85,7 @@ fn real_documents_take_a_small_part_of_the_budget() {
                 })
                 .collect();
             let identifier = "5d4e1f2a-7a33-4c0e-9d65-0c2b6c0f8d11@example.com";
-            let key = environment.identity_key(identifier);
+            let key = environment.identity_key(identifier, None);
             let identity =
                 IdentityContext::new(&environment, identifier, &key, &traits, StoredOverrides::none());
             let evaluation = evaluate(&environment.ruleset, Some(identity));

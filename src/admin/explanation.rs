@@ -16,7 +16,7 @@ const MAX_MET_LENGTH: usize = 200;
 /// An identity, its flags and what decided each of them: as an SDK would get them now that asks with `GET`.
 pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
-    let key = environment.identity_key(identifier);
+    let key = environment.identity_key(identifier, state.django_id);
     let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
     let mut explanation = Explanation::new(&environment.ruleset, Some(identity));
     let features = 0..environment.ruleset.features.len();

@@ -9,7 +9,8 @@ use super::authorization::Permission;
 use super::edge_identities::MAX_ALIAS_LENGTH;
 use crate::api::Response;
 use crate::api::fields::{
-    Fields, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules, check_text,
+    Fields, INVALID_INTEGER, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules,
+    check_text, integer_value,
 };
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, Timestamp, normalize_identifier, python};
@@ -167,12 +168,19 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
     } else {
         Vec::new()
     };
+    let django_id = fields.read("django_id", |json| match json {
+        Some(json) if json.kind() != Kind::Null => {
+            integer_value(json).map(Some).ok_or_else(|| json!([INVALID_INTEGER]))
+        }
+        _ => Ok(None),
+    });
     let import = Import {
         uuid: uuid.map(Into::into),
         created_date: created_date.map(Into::into),
         dashboard_alias: alias.map(Into::into),
         traits,
         overrides,
+        django_id,
     };
     let only_missing = sent.is_some_and(|sent| sent != identifier);
     fields.finish(Some(Line { identifier, import, only_missing }))
@@ -250,7 +258,7 @@ pub fn render(environment_key: &str, identifier: &str, identity: &Identity) -> V
         "created_date": details.map(|details| &details.created_date),
         "identity_traits": traits,
         "identity_features": identity.overrides,
-        "django_id": null,
+        "django_id": identity.django_id,
     });
     let alias = details.and_then(|details| details.dashboard_alias.as_deref());
     if let (Some(alias), Some(members)) = (alias, document.as_object_mut()) {

@@ -21,7 +21,7 @@ pub struct Question {
     pub identifier: String,
     /// Traits of this request alone. Null ones show in the answer and are unset for conditions.
     transient: Vec<(Box<str>, Option<TraitValue>)>,
-    /// Whether the environment's overrides for the identifier apply.
+    /// True if the traits and overrides of the identifier apply.
     overridden: bool,
     /// Only this feature.
     feature: Option<String>,
@@ -38,10 +38,15 @@ struct SentTrait {
     transient: bool,
 }
 
-/// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one.
+/// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one, unless its number in the
+/// origin's database is hashed.
 ///
 /// A blank identifier is answered as Flagsmith does, as it is; but nothing is stored under it, so it is transient.
-pub fn read_get(query: &str, if_none_match: Option<String>) -> Result<(Question, Option<Command>), Error> {
+pub fn read_get(
+    environment: &Environment,
+    query: &str,
+    if_none_match: Option<String>,
+) -> Result<(Question, Option<Command>), Error> {
     let [identifier, transient, feature, reasons] =
         query::last_of(query, ["identifier", "transient", "feature", "reasons"]);
     let sent = identifier.filter(|identifier| !identifier.is_empty()).ok_or(Error::IdentifierMissing)?;
@@ -56,7 +61,11 @@ pub fn read_get(query: &str, if_none_match: Option<String>) -> Result<(Question,
         reasons: query::is_yes(reasons.as_deref()),
         if_none_match: Some(if_none_match.unwrap_or_default()),
     };
-    Ok((question, (!transient).then_some(Command::Create)))
+    let command = match transient {
+        false => Some(Command::Create),
+        true => (environment.hashes_django_ids() && !blank).then_some(Command::Read),
+    };
+    Ok((question, command))
 }
 
 /// Reads a POST: the question, and what to do to the stored identity; nothing for an anonymous one.
@@ -151,8 +160,10 @@ fn evaluated<'e>(
     question: &Question,
     stored: &Identity,
 ) -> Response<'e> {
-    let traits = merge(&stored.traits, &question.transient);
-    let identity_key = environment.identity_key(&question.identifier);
+    let none = Traits::new();
+    let stored_traits = if question.overridden { &stored.traits } else { &none };
+    let traits = merge(stored_traits, &question.transient);
+    let identity_key = environment.identity_key(&question.identifier, stored.django_id);
     let compiled;
     let stored_overrides = if stored.overrides.is_empty() || !question.overridden {
         StoredOverrides::none()
@@ -201,7 +212,7 @@ fn evaluated<'e>(
     write_text(&mut body, &question.identifier);
     body.extend_from_slice(br#","traits":["#);
     if !environment.hide_sensitive_data {
-        write_traits(&mut body, &stored.traits, &question.transient);
+        write_traits(&mut body, stored_traits, &question.transient);
     }
     body.extend_from_slice(br#"],"flags":["#);
     // A loop and no chain of adapters: compiled for size, each of those would be a call for each flag.

@@ -160,7 +160,7 @@ pub fn begin<'e>(
             let (question, command) = if request.method == "POST" {
                 identities::read_post(environment, key, request.query, body(request)?, request.random)?
             } else {
-                identities::read_get(request.query, (request.header)("if-none-match"))?
+                identities::read_get(environment, request.query, (request.header)("if-none-match"))?
             };
             Ok(match command {
                 None => Step::Answered(identities::answer(environment, key, &question, &Identity::default())),

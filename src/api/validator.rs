@@ -43,6 +43,7 @@ pub fn of_identity(
     let mut hasher = DefaultHasher::new();
     asked.hash(&mut hasher);
     identity.traits.hash(&mut hasher);
+    identity.django_id.hash(&mut hasher);
     for state in &identity.overrides {
         // Whatever changes an override changes its text.
         serde_json::to_string(state).unwrap_or_default().hash(&mut hasher);

@@ -11,7 +11,7 @@ use super::compressed::inflate;
 use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
 use super::fault::Fault;
 use super::flags::Flags;
-use super::identity_overrides::{IdentityOverrides, lacks_numbers};
+use super::identity_overrides::{IdentityOverrides, is_irregular};
 use super::json::Json;
 use super::normalize_identifier;
 use super::ruleset::{Engine, FeatureId, Override, Ruleset, SegmentId};
@@ -129,8 +129,7 @@ impl Environment {
         }
         let context = builder.needs_context().then(|| query_context(document, key));
         let ruleset = builder.finish(context);
-        let mut normalizes = identity_overrides.len() < document.identity_overrides.len()
-            || document.identity_overrides.iter().any(lacks_numbers);
+        let mut normalizes = is_irregular(&document.identity_overrides);
         for overrides in identity_overrides.values_mut() {
             normalizes |= overrides.keep_first_states(&ruleset);
         }
@@ -172,11 +171,19 @@ impl Environment {
             .filter(|&feature| feature < self.ruleset.features.len())
     }
 
-    /// What buckets of an identity are hashed from (contract §C.3): the composite key, unless the environment
-    /// still hashes by the number that the identity has in the origin's database.
-    pub fn identity_key(&self, identifier: &str) -> String {
-        let number = self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
-        match number.filter(|_| !self.use_identity_composite_key_for_hashing) {
+    /// True if buckets are hashed from the numbers that identities have in the origin's database
+    /// (`use_identity_composite_key_for_hashing` false).
+    pub fn hashes_django_ids(&self) -> bool {
+        !self.use_identity_composite_key_for_hashing
+    }
+
+    /// The text that buckets of an identity are hashed from, which is `$.identity.key` too (contract §C.3): the composite
+    /// key, unless the environment hashes the number that the identity has in the origin's database. `stored` is that
+    /// number as it was imported; else the document's entry for the identity may have it.
+    pub fn identity_key(&self, identifier: &str, stored: Option<i64>) -> String {
+        let published = || self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
+        let number = if self.hashes_django_ids() { stored.or_else(published) } else { None };
+        match number {
             Some(number) => number.to_string(),
             None => [self.key(), "_", identifier].concat(),
         }

@@ -41,10 +41,15 @@ struct Merged<'a> {
     states: Vec<Cow<'a, str>>,
 }
 
-/// True if a multivariate value of the identity's overrides has no number.
-pub(super) fn lacks_numbers(identity: &schema::IdentityOverride<'_>) -> bool {
-    let mut states = identity.identity_features.iter();
-    states.any(|state| state.multivariate_feature_state_values.iter().any(|value| value.id.is_none()))
+/// True if an identifier has two entries, or a multivariate value has no number.
+pub(super) fn is_irregular(identities: &[schema::IdentityOverride<'_>]) -> bool {
+    let mut identifiers = HashSet::with_capacity(identities.len());
+    let lacks_numbers = |state: &schema::FeatureState<'_>| {
+        state.multivariate_feature_state_values.iter().any(|value| value.id.is_none())
+    };
+    identities.iter().any(|identity| {
+        !identifiers.insert(&*identity.identifier) || identity.identity_features.iter().any(lacks_numbers)
+    })
 }
 
 /// The list of identity overrides as JSON text: later entries of an identifier merged into the first, of the states of

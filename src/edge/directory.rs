@@ -97,6 +97,12 @@ impl Directory {
         Ok(counts.into_iter().sum())
     }
 
+    /// The number of identities without a number in a Flagsmith's database. Each shard goes through all of its entries.
+    pub async fn count_without_django_id(&self) -> Result<u64, Failure> {
+        let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::CountWithoutDjangoId).await?;
+        Ok(counts.into_iter().sum())
+    }
+
     /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.
     ///
     /// They come in pages. What changes between two of them is later than the version that is told, which is the first

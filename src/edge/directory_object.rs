@@ -86,6 +86,7 @@ impl DirectoryObject {
             Request::Find(query) => serde_json::to_string(&directory_rows::find(&self.sql, &query)?)?,
             Request::Resolve(uuids) => serde_json::to_string(&directory_rows::resolve(&self.sql, &uuids)?)?,
             Request::Count => directory_rows::count(&self.sql)?.to_string(),
+            Request::CountWithoutDjangoId => directory_rows::count_without_django_id(&self.sql)?.to_string(),
             Request::Overrides(query) => serde_json::to_string(&override_rows::page(&self.sql, query)?)?,
             Request::OverridesLength => override_rows::length(&self.sql)?.to_string(),
         };
@@ -109,11 +110,11 @@ impl DirectoryObject {
             Tidings::Entry { identifier, sequence, entry } => {
                 directory_rows::set(&self.sql, identifier, *sequence, entry.as_ref(), now)?;
             }
-            Tidings::Overrides { identifier, sequence, uuid, created_date, states } => {
+            Tidings::Overrides { identifier, sequence, uuid, created_date, django_id, states } => {
                 if directory_rows::has_heard(&self.sql, identifier, *sequence)? {
                     return Ok(());
                 }
-                override_rows::set(&self.sql, identifier, uuid, created_date, states)?;
+                override_rows::set(&self.sql, identifier, uuid, created_date, *django_id, states)?;
                 directory_rows::note(&self.sql, identifier, *sequence, states.is_empty().then_some(now))?;
             }
         }
@@ -129,6 +130,6 @@ fn nothing(request: &Request) -> Result<String> {
         Request::Overrides(_) => {
             serde_json::to_string(&Overrides { overrides: Some(Vec::new()), ..Overrides::default() })?
         }
-        Request::OverridesLength | Request::Count => "0".to_owned(),
+        Request::OverridesLength | Request::Count | Request::CountWithoutDjangoId => "0".to_owned(),
     })
 }

@@ -25,6 +25,14 @@ const ENTRY_SEQUENCE: &str = "SELECT json_quote(sequence) FROM entry WHERE ident
 const SET_ENTRY: &str = "
     INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
         alias = excluded.alias, sequence = excluded.sequence";
+/// Made with the first of such identities: an earlier version of the worker writes rows of `entry` with four values. The
+/// UUID tells an identity from an earlier one of the same identifier.
+const DJANGO_ID_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS with_django_id (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID";
+const SET_WITH_DJANGO_ID: &str = "INSERT OR REPLACE INTO with_django_id VALUES (?, ?)";
+const DELETE_WITH_DJANGO_ID: &str = "DELETE FROM with_django_id WHERE identifier = ?";
+const COUNT_WITH_DJANGO_ID: &str =
+    "SELECT json_quote(count(*)) FROM with_django_id JOIN entry USING (identifier, uuid)";
 const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias', alias)";
 
 /// Sets an entry, or removes it; unless something as late is known.
@@ -35,11 +43,19 @@ pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry
     }
     let Some(entry) = entry else {
         sql.execute("DELETE FROM entry WHERE identifier = ?", vec![identifier.into()])?;
+        if sql.has("with_django_id")? {
+            sql.execute(DELETE_WITH_DJANGO_ID, vec![identifier.into()])?;
+        }
         return note(sql, identifier, sequence, Some(now));
     };
     let values =
         vec![identifier.into(), (&*entry.uuid).into(), entry.alias.as_deref().into(), number(sequence)];
-    sql.execute(SET_ENTRY, values)
+    sql.execute(SET_ENTRY, values)?;
+    if entry.has_django_id {
+        sql.execute(DJANGO_ID_SCHEMA, vec![])?;
+        sql.execute(SET_WITH_DJANGO_ID, vec![identifier.into(), (&*entry.uuid).into()])?;
+    }
+    Ok(())
 }
 
 /// The entries of these UUIDs.
@@ -52,6 +68,12 @@ pub fn resolve(sql: &Database, uuids: &[Box<str>]) -> Result<Vec<Entry>> {
 pub fn count(sql: &Database) -> Result<u64> {
     let count = sql.read("SELECT json_quote(count(*)) FROM entry", vec![])?;
     Ok(count.first().copied().unwrap_or(0))
+}
+
+/// The number of entries whose identity has no number in a Flagsmith's database. It goes through all of them, too.
+pub fn count_without_django_id(sql: &Database) -> Result<u64> {
+    let with = if sql.has("with_django_id")? { sql.read(COUNT_WITH_DJANGO_ID, vec![])?.pop() } else { None };
+    Ok(count(sql)?.saturating_sub(with.unwrap_or(0)))
 }
 
 /// A page of entries. One lower bound, so that it begins where the index is entered.

@@ -18,6 +18,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::alarm::Alarm;
 use super::clock::{milliseconds, until};
 use super::config::Config;
+use super::directory::Directory;
 use super::environment_rows::{Environment, EnvironmentRows};
 use super::failure::{Failure, Source};
 use super::kv;
@@ -33,6 +34,8 @@ const WRITE_STEP: Duration = Duration::from_millis(20);
 /// How many requests one alarm makes, more or less: while changes do not end there is always something to do, and the
 /// platform lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
 const REQUESTS: usize = 20;
+/// How long the directory may take to count identities for the log.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often at least the origin is not asked, however many changes somebody tells of, in milliseconds.
 const FETCH_GAP: u64 = 250;
 /// One environment.
@@ -277,6 +280,10 @@ impl EnvironmentObject {
         if publisher.leaves_overrides_out() && !left_out {
             Failure::new(Source::Origin, OVERRIDES_LEFT_OUT).log(Some(client_key));
         }
+        if version.is_some() && publisher.hashes_django_ids() {
+            // Behind all else: counting may take long.
+            self.state.wait_until(report_hashing(self.env.clone(), client_key.clone()));
+        }
         match (version, &outcome) {
             (Some(_), Ok(candidate)) => self.rows.publish(&environment, &candidate.document)?,
             _ => self.rows.write(&environment)?,
@@ -341,6 +348,23 @@ impl EnvironmentObject {
 
 const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
      set use_identity_overrides_in_local_eval in the environment's settings";
+
+/// Logs how many identities have no number of the origin's database, where the published version hashes that.
+async fn report_hashing(env: Env, client_key: String) {
+    let directory = Directory::new(&env, &client_key);
+    let without = match within(COUNT_TIMEOUT, directory.count_without_django_id()).await {
+        Some(Ok(0)) => return,
+        Some(Ok(count)) => count.to_string(),
+        Some(Err(_)) | None => "not known".to_owned(),
+    };
+    let cause = format!("{LEGACY_HASHING}; identities without one here: {without}. {MEND_HASHING}");
+    Failure::new(Source::Origin, cause).log(Some(&client_key));
+}
+
+const LEGACY_HASHING: &str = "use_identity_composite_key_for_hashing is off, so the origin hashes identities by the \
+     numbers of its database";
+const MEND_HASHING: &str =
+    "Switch it on in the environment's settings, or import the identities from the origin";
 
 fn said(outcome: std::result::Result<(), Failure>) -> std::result::Result<(), String> {
     outcome.map_err(|failure| failure.cause)

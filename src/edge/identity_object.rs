@@ -260,6 +260,7 @@ fn tidings(owner: &Owner, identity: &Identity, due: Due) -> Vec<Tidings> {
             identifier: identifier(),
             uuid: details.uuid.clone(),
             alias: details.dashboard_alias.clone(),
+            has_django_id: identity.django_id.is_some(),
         });
         Tidings::Entry { identifier: identifier(), sequence, entry }
     });
@@ -268,6 +269,7 @@ fn tidings(owner: &Owner, identity: &Identity, due: Due) -> Vec<Tidings> {
         sequence,
         uuid: owner.uuid.clone(),
         created_date: details.map(|details| details.created_date.clone()).unwrap_or_default(),
+        django_id: identity.django_id,
         states: identity.overrides.clone(),
     });
     entry.into_iter().chain(overrides).collect()

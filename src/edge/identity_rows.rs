@@ -2,6 +2,9 @@
 //!
 //! What earlier versions wrote stays readable: they had only the tables `identity` and `trait`. The traits' values and
 //! the overrides are JSON texts: SQL's numbers would lose whole numbers beyond 2^53.
+//!
+//! The number in a Flagsmith's database has a table of its own, made when there is one: an earlier version of the worker
+//! writes rows of as many values as its own tables have columns.
 
 use serde::Deserialize;
 use worker::{Result, SqlStorageValue};
@@ -108,6 +111,10 @@ const READ_INHERITED: &str = "SELECT trait_key, value FROM inherited ORDER BY po
 const ADD_INHERITED_TRAITS: &str =
     "INSERT INTO inherited (trait_key, value) SELECT value ->> 0, value ->> 1 FROM json_each(?)";
 const ADD_INHERITED_OVERRIDE: &str = "INSERT INTO inherited (value) VALUES (?)";
+const READ_DJANGO_ID: &str = "SELECT django_id FROM django_id";
+const DJANGO_ID_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS django_id (id INTEGER PRIMARY KEY CHECK (id = 1), django_id TEXT NOT NULL)";
+const SET_DJANGO_ID: &str = "INSERT OR REPLACE INTO django_id VALUES (1, ?)";
 const DELETE_OVERRIDE: &str = "DELETE FROM identity_override WHERE feature_id = ?";
 
 /// Reads what is stored. An identity that was never written has no tables, and reading it makes none.
@@ -137,6 +144,9 @@ pub fn read(sql: &Database) -> Result<Record> {
         }
         if has("inherited") {
             record.identity.inherited = inherited(sql)?;
+        }
+        if has("django_id") {
+            record.identity.django_id = sql.read(READ_DJANGO_ID, vec![])?.pop();
         }
     }
     Ok(record)
@@ -178,6 +188,13 @@ fn write_rows(sql: &Database, record: &Record, change: &Change) -> Result<()> {
     }
     if change.erased {
         sql.execute("DELETE FROM trait", vec![])?;
+    }
+    if change.django_id {
+        sql.execute(DJANGO_ID_SCHEMA, vec![])?;
+        match identity.django_id {
+            Some(id) => sql.execute(SET_DJANGO_ID, vec![id.to_string().into()])?,
+            None => sql.execute("DELETE FROM django_id", vec![])?,
+        }
     }
     for keys in change.deleted.chunks(ROWS_A_STATEMENT) {
         sql.execute(DELETE_TRAITS, vec![serde_json::to_string(keys)?.into()])?;
@@ -297,8 +314,8 @@ impl Record {
         if change.concerns_entry() {
             self.due.entry = sequence;
         }
-        // Another name of the identity is in each of its overrides.
-        let renamed = change.details && !self.identity.overrides.is_empty();
+        // The identity's names are kept with each of its overrides.
+        let renamed = (change.details || change.django_id) && !self.identity.overrides.is_empty();
         if change.concerns_overrides() || renamed {
             self.due.overrides = sequence;
         }

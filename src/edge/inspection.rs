@@ -6,6 +6,7 @@ use worker::{Context, Env};
 use super::access;
 use super::directory::Directory;
 use super::entry::Incoming;
+use super::failure::Failure;
 use super::identities;
 use crate::admin::explanation::explain;
 use crate::admin::inspection::{ALLOW, Inspection, PERMISSION, read_identifier};
@@ -28,14 +29,23 @@ pub async fn answer(
     let environment = &loaded.environment.environment;
     let answer = match inspection {
         Inspection::Count => {
-            let counted = Directory::new(env, environment.key()).count().await;
-            let count = counted.map_err(|failure| {
+            let unavailable = |failure: Failure| {
                 failure.log(Some(environment.key()));
                 Error::Unavailable(Part::Directory)
-            })?;
+            };
+            let directory = Directory::new(env, environment.key());
+            let count = directory.count().await.map_err(unavailable)?;
+            // Elsewhere nothing depends on it.
+            let without_django_id = match environment.hashes_django_ids() {
+                true => Some(directory.count_without_django_id().await.map_err(unavailable)?),
+                false => None,
+            };
             let updated_at = environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp.iso());
             // The document is loaded anyway, and a status of what is in KV only does not read it.
-            json!({"identities": count, "name": environment.ruleset.environment_name, "updated_at": updated_at})
+            json!({
+                "identities": count, "without_django_id": without_django_id,
+                "name": environment.ruleset.environment_name, "updated_at": updated_at,
+            })
         }
         Inspection::Explain => {
             let identifier = read_identifier(&incoming.query)?;

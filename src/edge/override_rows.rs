@@ -24,8 +24,10 @@ const ROWS_OF: &str = "SELECT uuid, created_date, state FROM override WHERE iden
 const COUNT: &str = "INSERT INTO version VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = version + 1";
 /// The platform hands numbers over as floats.
 const SET_TOTAL: &str = "UPDATE total SET length = CAST(length + ? AS INTEGER)";
-const OVERRIDE: &str =
-    "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date, 'state', json(state))";
+/// The identity's number in a Flagsmith's database is a member of the state's text, which has no other use for it: an
+/// earlier version of the worker writes rows of six values, and passes over members that it does not know.
+const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date,
+    'django_id', state -> '$.identity_django_id', 'state', json(state))";
 
 /// Sets an identity's overrides; the version grows only if they are others.
 pub fn set(
@@ -33,6 +35,7 @@ pub fn set(
     identifier: &str,
     uuid: &str,
     created_date: &str,
+    django_id: Option<i64>,
     states: &[FeatureState],
 ) -> Result<()> {
     let length = |rows: &[Vec<SqlStorageValue>]| -> i64 {
@@ -43,7 +46,14 @@ pub fn set(
         text.sum::<usize>() as i64
     };
     let before = sql.rows(ROWS_OF, vec![identifier.into()])?;
-    let row = |state| Ok(vec![uuid.into(), created_date.into(), serde_json::to_string(state)?.into()]);
+    let row = |state| {
+        let mut text = serde_json::to_string(state)?;
+        if let Some(id) = django_id {
+            text.truncate(text.len().saturating_sub(1));
+            text.push_str(&format!(",\"identity_django_id\":{id}}}"));
+        }
+        Ok(vec![uuid.into(), created_date.into(), text.into()])
+    };
     let after: Vec<Vec<SqlStorageValue>> = states.iter().map(row).collect::<Result<_>>()?;
     if before == after {
         return Ok(());

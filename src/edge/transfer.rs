@@ -134,6 +134,7 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
                 sequence: asked_at,
                 uuid: Box::default(),
                 created_date: Box::default(),
+                django_id: None,
                 states: Vec::new(),
             },
         ];

@@ -81,6 +81,8 @@ pub struct Change {
     pub created: bool,
     /// Its details are others.
     pub details: bool,
+    /// Its number in a Flagsmith's database is another.
+    pub django_id: bool,
     /// Keys of traits with a new value.
     pub set: Vec<Box<str>>,
     /// Keys of traits that are gone.
@@ -100,7 +102,7 @@ pub struct Change {
 impl Change {
     /// Whether the directory's entry is another now.
     pub fn concerns_entry(&self) -> bool {
-        self.created || self.details || self.erased || self.told
+        self.created || self.details || self.django_id || self.erased || self.told
     }
 
     /// Whether the directory's overrides are others now.
@@ -206,6 +208,7 @@ impl Identity {
             Command::Tell => change.told = true,
             Command::Erase => {
                 change.overrides_deleted = self.overrides.iter().map(|state| state.feature.id).collect();
+                change.django_id = self.django_id.is_some();
                 change.erased = true;
                 change.inherited = self.inherited != Inherited::default();
                 *self = Identity { sequence: self.sequence, ..Identity::default() };

@@ -44,6 +44,9 @@ pub struct Entry {
     pub uuid: Box<str>,
     /// In lower case.
     pub alias: Option<Box<str>>,
+    /// True if the identity has a number in a Flagsmith's database. Told, and not given back with a page.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_django_id: bool,
 }
 
 /// An override as the directory knows it.
@@ -55,6 +58,9 @@ pub struct Override {
     pub uuid: Box<str>,
     /// When the identity was created, ISO 8601.
     pub created_date: Box<str>,
+    /// The identity's number in a Flagsmith's database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub django_id: Option<i64>,
     /// What it sets.
     pub state: FeatureState,
 }
@@ -83,6 +89,9 @@ pub enum Tidings {
         uuid: Box<str>,
         /// When the identity was created, ISO 8601.
         created_date: Box<str>,
+        /// The identity's number in a Flagsmith's database.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        django_id: Option<i64>,
         /// All of them.
         states: Vec<FeatureState>,
     },
@@ -100,6 +109,8 @@ pub enum Request {
     Resolve(Vec<Box<str>>),
     /// Gives how many entries there are.
     Count,
+    /// Gives the number of entries whose identity has no number in a Flagsmith's database.
+    CountWithoutDjangoId,
     /// Gives a page of [`Overrides`].
     Overrides(OverridesQuery),
     /// Gives how many bytes all overrides come to.

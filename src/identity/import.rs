@@ -28,6 +28,9 @@ pub struct Import {
     pub traits: GivenTraits,
     /// All of its overrides.
     pub overrides: Vec<FeatureState>,
+    /// Its number in a Flagsmith's database; without one the identity keeps what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub django_id: Option<i64>,
 }
 
 /// Traits and overrides that imports brought for other spellings of the identifier.
@@ -59,6 +62,8 @@ impl Identity {
         imported.replace_traits(given.into_iter().map(present).chain(missing).collect(), &mut change)?;
         imported.replace_overrides(overrides, &mut change)?;
         imported.exist(identifier, None, moment, &mut change);
+        imported.django_id = import.django_id.or(self.django_id);
+        change.django_id = imported.django_id != self.django_id;
         imported.set_details(import, &mut change);
         imported.count(&change, moment.now);
         *self = imported;
@@ -82,6 +87,8 @@ impl Identity {
         change.overrides_set.extend(overrides.iter().map(|state| state.feature.id));
         imported.overrides.extend(overrides);
         imported.exist(identifier, None, moment, &mut change);
+        imported.django_id = self.django_id.or(import.django_id);
+        change.django_id = imported.django_id != self.django_id;
         if change.created {
             imported.set_details(import, &mut change);
         }

@@ -47,6 +47,10 @@ pub struct Identity {
     /// What the Admin API tells of it; left out for whom it does not concern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
+    /// The number that the identity has in the database of the Flagsmith that it was imported from. Environments that do
+    /// not hash composite keys hash it (contract §C.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub django_id: Option<i64>,
     /// Grows with each change that others have to follow, also past the identity's own end, so that of two tidings
     /// the later is known.
     #[serde(skip)]

@@ -96,11 +96,14 @@ impl Outcome<&Identity> {
             traits: &'a Traits,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             overrides: &'a [FeatureState],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            django_id: Option<i64>,
         }
         let none = Traits::new();
         let result = self.result.map(|identity| {
-            let Identity { exists, traits, overrides, .. } = identity;
-            Seen { exists: *exists, traits: if self.as_sent { &none } else { traits }, overrides }
+            let Identity { exists, traits, overrides, django_id, .. } = identity;
+            let traits = if self.as_sent { &none } else { traits };
+            Seen { exists: *exists, traits, overrides, django_id: *django_id }
         });
         let Outcome { rows, as_sent, occupied, .. } = *self;
         serde_json::to_string(&Outcome { result, rows, as_sent, occupied })
@@ -172,6 +175,24 @@ mod tests {
         // Read by a version that does not know it, it is a failure that may be tried again.
         let text = occupied.to_json().unwrap();
         assert!(text.starts_with(r#"{"result":{"Err":"unavailable"}"#), "{text}");
+    }
+
+    #[test]
+    fn the_number_of_a_flagsmiths_database_is_sent_only_where_there_is_one() {
+        let mut identity = Identity { exists: true, ..Identity::default() };
+        let json = |identity: &Identity| {
+            Outcome { result: Ok(identity), rows: [0, 0], as_sent: false, occupied: false }
+                .to_json_without_details()
+                .unwrap()
+        };
+        // As an earlier version sent it, and sends it on.
+        let earlier = r#"{"result":{"Ok":{"exists":true,"traits":{}}},"rows":[0,0]}"#;
+        assert_eq!(json(&identity), earlier);
+        identity.django_id = Some(12);
+        for (text, django_id) in [(json(&identity), Some(12)), (earlier.to_owned(), None)] {
+            let read = Outcome::from_json(&text, Command::Create).unwrap().result.unwrap();
+            assert_eq!(read.django_id, django_id, "{text}");
+        }
     }
 
     #[test]

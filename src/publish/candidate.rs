@@ -25,6 +25,8 @@ pub struct Candidate {
     pub updated_at: Option<Timestamp>,
     /// Whether the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
     pub leaves_overrides_out: bool,
+    /// Whether the environment hashes buckets from the numbers of identities in the origin's database.
+    pub hashes_django_ids: bool,
     /// Fields that cannot be read and decide nothing.
     pub left_out: Vec<Fault>,
 }
@@ -52,6 +54,7 @@ impl Candidate {
             content,
             updated_at: environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp),
             leaves_overrides_out,
+            hashes_django_ids: environment.hashes_django_ids(),
             left_out: environment.left_out,
             document,
         })
@@ -68,7 +71,7 @@ mod tests {
             r#"{"api_key":"k","name":"n","project":{"id":7},"use_identity_overrides_in_local_eval":false}"#;
         let candidate = Candidate::check(document.into(), Engine::V10).unwrap();
         assert_eq!((candidate.client_key.as_str(), candidate.project), ("k", Some(7)));
-        assert!(candidate.leaves_overrides_out);
+        assert!(candidate.leaves_overrides_out && candidate.hashes_django_ids);
         for broken in [
             "",
             "{}",

@@ -47,6 +47,10 @@ pub struct Published {
     pub updated_at: Option<Timestamp>,
     /// Whether the origin keeps identity overrides out of it.
     pub leaves_overrides_out: bool,
+    /// True if the environment hashes buckets from the numbers of identities in the origin's database. Not known of what an
+    /// earlier version of the worker published, until the origin is asked again.
+    #[serde(default)]
+    pub hashes_django_ids: bool,
     content: String,
 }
 
@@ -172,6 +176,11 @@ impl Publisher {
         self.published.as_ref().is_some_and(|published| published.leaves_overrides_out)
     }
 
+    /// True if the environment hashes buckets from the numbers of identities in the origin's database.
+    pub fn hashes_django_ids(&self) -> bool {
+        self.published.as_ref().is_some_and(|published| published.hashes_django_ids)
+    }
+
     /// What isolates are told.
     pub fn announcement(&self) -> Announcement {
         match &self.published {
@@ -219,6 +228,9 @@ impl Publisher {
         }) {
             Ok((candidate, is_new)) => {
                 self.schedule.succeeded(now, pace, random);
+                if let Some(published) = &mut self.published {
+                    published.hashes_django_ids = candidate.hashes_django_ids;
+                }
                 is_new.then(|| self.publish(candidate, now))
             }
             Err(cause) => {
@@ -266,6 +278,7 @@ impl Publisher {
             name: candidate.name.clone(),
             updated_at,
             leaves_overrides_out: candidate.leaves_overrides_out,
+            hashes_django_ids: candidate.hashes_django_ids,
             content: candidate.content.clone(),
         });
         self.changelog.insert(0, Entry { version, at: now, length: candidate.document.len() });

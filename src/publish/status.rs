@@ -37,6 +37,7 @@ impl Publisher {
             }),
             "last_notice": self.last_notice.map(|notice| json!({"kind": notice.kind, "at": iso(notice.at)})),
             "identity_overrides_left_out": self.leaves_overrides_out(),
+            "legacy_hashing": self.hashes_django_ids(),
             "changes": changes.collect::<Vec<_>>(),
         })
     }

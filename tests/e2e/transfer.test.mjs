@@ -91,6 +91,9 @@ test("a Flagsmith's own identities are walked with their traits and overrides", 
   origin.on("GET", `${root}/document/`, document(true));
   await run(t, "import-identities", admin, settings);
   assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier).sort());
+  const { identities } = await admin.expect(200, "GET", `/edge/environments/${admin.key}/identities/export/`);
+  const numbers = identities.map(({ identifier, django_id }) => [identifier, django_id]);
+  assert.deepEqual(Object.fromEntries(numbers), Object.fromEntries(all.map(({ identifier, id }) => [identifier, id])));
   const { traits, flags } = await admin.identify("user-1");
   assert.deepEqual(traits, [{ trait_key: "number", trait_value: 2 }]);
   assert.ok(walked.mostAtOnce <= 8, `${walked.mostAtOnce} requests at once`);
@@ -277,7 +280,7 @@ function identity(key, number) {
     created_date: "2025-02-03T04:05:06.789000+00:00",
     identity_traits: [{ trait_key: "n", trait_value: number }, { trait_key: "t", trait_value: `ü ${number}` }],
     identity_features: number % 3 === 0 ? [state] : [],
-    django_id: null,
+    django_id: number % 2 === 0 ? number : null,
     dashboard_alias: `alias ${number}`,
   };
 }

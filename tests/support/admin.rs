@@ -157,6 +157,7 @@ fn act(
                     identifier: identifier.into(),
                     uuid: identity.uuid().unwrap().into(),
                     created_date: Box::default(),
+                    django_id: identity.django_id,
                     state: state.clone(),
                 };
                 identity.overrides.iter().map(whose)
@@ -223,7 +224,8 @@ fn of_environment<'a>(
 fn entries(identities: &Identities, environment: &Environment, query: &Query) -> Vec<Entry> {
     let entry = |(identifier, identity): (&str, &Identity)| {
         let details = identity.details.clone().unwrap();
-        Entry { identifier: identifier.into(), uuid: details.uuid, alias: details.dashboard_alias }
+        let (uuid, alias) = (details.uuid, details.dashboard_alias);
+        Entry { identifier: identifier.into(), uuid, alias, has_django_id: identity.django_id.is_some() }
     };
     of_environment(identities, environment).map(entry).filter(|entry| query.finds(entry)).collect()
 }

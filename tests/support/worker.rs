@@ -205,6 +205,7 @@ fn overrides(environment: &Environment, identities: &HashMap<(String, String), I
             identifier: identifier.as_str().into(),
             uuid: details.uuid.clone(),
             created_date: details.created_date.clone(),
+            django_id: identity.django_id,
             state: state.clone(),
         }));
     }

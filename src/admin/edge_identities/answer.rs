@@ -21,7 +21,7 @@ pub fn overrides(environment: &Environment, mut overrides: Vec<Override>) -> Res
     overrides.retain(|known| environment.feature_with_id(known.state.feature.id).is_some());
     overrides.sort_by_cached_key(|known| (known.state.feature.id.to_string(), known.uuid.clone()));
     let result = |known: &Override| {
-        let key = environment.identity_key(&known.identifier);
+        let key = environment.identity_key(&known.identifier, known.django_id);
         let state = feature_state(environment, &known.state, &key);
         json!({"identifier": known.identifier, "identity_uuid": known.uuid, "feature_state": state})
     };
@@ -84,7 +84,7 @@ pub fn reply(
         return nothing();
     }
     let Some(uuid) = uuid else { return missing() };
-    let key = || environment.identity_key(identifier);
+    let key = || environment.identity_key(identifier, state.django_id);
     let shown = |known: &FeatureState| {
         let mut shown = feature_state(environment, known, &key());
         if let Some(members) = shown.as_object_mut() {
@@ -157,7 +157,7 @@ fn feature_state(environment: &Environment, state: &FeatureState, identity_key: 
 /// Every feature, disabled and server-only ones too, with what it comes to and why.
 fn all_feature_states(environment: &Environment, identifier: &str, state: &Identity) -> Response<'static> {
     let stored = StoredOverrides::new(environment, &state.overrides);
-    let key = environment.identity_key(identifier);
+    let key = environment.identity_key(identifier, state.django_id);
     let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let results = evaluation.decisions.iter().enumerate().map(|(feature, decision)| {

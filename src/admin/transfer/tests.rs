@@ -34,7 +34,7 @@ fn what_goes_out_comes_in_again() {
                 "multivariate_feature_option": {"id": 1, "value": 3, "key": "key"},
             }],
         }],
-        "django_id": null, "dashboard_alias": "an alias",
+        "django_id": 9_007_199_254_740_993_i64, "dashboard_alias": "an alias",
     });
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
     let [Some(read)] = read.as_slice() else { panic!("{read:?}") };
@@ -43,6 +43,21 @@ fn what_goes_out_comes_in_again() {
     let mut identity = Identity::default();
     identity.apply(order, Moment { now: 5, random: &|| [1; 16] }).unwrap();
     assert_eq!(render("k", "ada", &identity), line);
+}
+
+#[test]
+fn a_django_id_is_a_whole_number() {
+    let read = |json: &str| {
+        let line = format!(r#"{{"identifier": "a", "django_id": {json}}}"#);
+        read_import(&environment(), line.as_bytes()).map(|read| imported(&read, 0).django_id)
+    };
+    for (json, expected) in [("null", None), ("12", Some(12)), ("\"12\"", Some(12)), ("12.0", Some(12))] {
+        assert_eq!(read(json), Ok(expected), "{json}");
+    }
+    for json in ["1.5", "\"x\"", "true", "[]", "99999999999999999999"] {
+        let wrong = json!({"data": [{"django_id": ["A valid integer is required."]}]});
+        assert_eq!(read(json), Err(wrong), "{json}");
+    }
 }
 
 #[test]
@@ -165,6 +180,7 @@ fn a_uuid_is_one_identitys() {
         identifier: identifier.into(),
         uuid: uuid.into(),
         alias: None,
+        has_django_id: false,
     };
     let taken = json!({"identity_uuid": ["Another identity of this environment has this UUID."]});
     let lines = [line("a", "aa"), line("b", "bb"), line("c", "aa"), line("a", "aa")];

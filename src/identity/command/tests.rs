@@ -194,10 +194,12 @@ fn an_import_is_what_it_was_elsewhere() {
         dashboard_alias: Some("alias".into()),
         traits: vec![("new".into(), text("y"))],
         overrides: vec![state(1, "u", "v")],
+        django_id: Some(12),
     };
     let change = apply(&mut identity, Command::Import(Box::new(import.clone()))).unwrap();
+    assert!(change.django_id && change.concerns_entry());
     assert_eq!((change.deleted, change.overrides_set), (vec!["old".into()], vec![1]));
-    assert_eq!(identity.uuid(), Some("there"));
+    assert_eq!((identity.uuid(), identity.django_id), (Some("there"), Some(12)));
     assert_eq!(apply(&mut identity, Command::Import(Box::new(import))), Ok(Change::default()));
 }
 
@@ -209,6 +211,7 @@ fn line(traits: &[(&str, &str)], overrides: &[(i64, &str)]) -> Box<Import> {
         dashboard_alias: None,
         traits: traits.iter().map(|(key, value)| ((*key).into(), text(value))).collect(),
         overrides: overrides.iter().map(|(feature, value)| state(*feature, "u", value)).collect(),
+        django_id: None,
     })
 }
 
@@ -297,6 +300,34 @@ fn what_is_inherited_is_bounded_with_what_is_there() {
         // What fits.
         assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["a", "c", "m"]);
     }
+}
+
+#[test]
+fn the_number_of_a_flagsmiths_database_stays_until_the_identity_goes() {
+    let import = |django_id| Command::Import(Box::new(Import { django_id, ..Import::default() }));
+    let mut identity = Identity::default();
+    apply(&mut identity, import(Some(12))).unwrap();
+    for command in [
+        Command::Create,
+        set(&[("a", text("x"))]),
+        Command::ReplaceTraits(Vec::new()),
+        Command::SetAlias("alias".into()),
+        Command::PutOverride(state(1, "u", "v"), false),
+        Command::ReplaceOverrides(Vec::new()),
+        Command::Tell,
+        // Of an export that an earlier version wrote.
+        import(None),
+        // Another identity's at the origin.
+        Command::ImportMissing(Box::new(Import { django_id: Some(14), ..Import::default() })),
+    ] {
+        let change = apply(&mut identity, command.clone()).unwrap();
+        assert_eq!((identity.django_id, change.django_id), (Some(12), false), "{command:?}");
+    }
+    assert!(apply(&mut identity, import(Some(13))).unwrap().django_id);
+    assert_eq!(identity.django_id, Some(13));
+    assert!(apply(&mut identity, Command::Erase).unwrap().django_id);
+    let change = apply(&mut identity, Command::Create).unwrap();
+    assert_eq!((identity.django_id, change.django_id), (None, false));
 }
 
 #[test]

@@ -132,7 +132,8 @@ mod tests {
     use super::*;
 
     fn entry(identifier: &str, alias: Option<&str>) -> Entry {
-        Entry { identifier: identifier.into(), uuid: "u".into(), alias: alias.map(Into::into) }
+        let (identifier, alias) = (identifier.into(), alias.map(Into::into));
+        Entry { identifier, uuid: "u".into(), alias, has_django_id: false }
     }
 
     #[test]

@@ -36,6 +36,7 @@ export async function countIdentities(environments, signal, named) {
     try {
       const counted = await call(`/edge/environments/${encodeURIComponent(environment)}/identities/count/`, signal);
       fill("count", counted.identities.toLocaleString("en"));
+      fill("hashing", ...hashingWarning(counted));
       fill("changed", counted.updated_at ? moment(counted.updated_at) : "not known");
       if (!name && counted.name) {
         fill("name", counted.name);
@@ -60,6 +61,7 @@ function card(status, hasOrigin) {
     element("div", { className: "title" }, title, state(status)),
     element("p", { className: "key" }, element("code", {}, environment)),
     ...warnings(status, hasOrigin),
+    element("div", { data: { hashing: environment } }),
     definitions([
       // There is nothing that it could be synced with.
       ["Last synced", isStored(status) ? null : status.last_success ? moment(status.last_success) : "never"],
@@ -115,6 +117,17 @@ function warnings(status, hasOrigin) {
     found.push(warning("Its document comes without identity overrides: switch them on in Flagsmith's SDK settings of the environment."));
   }
   return found;
+}
+
+/** Says how many identities have other buckets than at the origin, if there are any. */
+function hashingWarning({ identities, without_django_id: without }) {
+  if (!without) return [];
+  const count = (number) => number.toLocaleString("en");
+  const text =
+    `${count(without)} of ${count(identities)} identities have no django_id, which this environment's percentage splits and multivariate ` +
+    "flags are hashed from, so they may get other values than from Flagsmith. In Flagsmith, switch ";
+  const setting = element("code", {}, "use_identity_composite_key_for_hashing");
+  return [element("p", { className: "warning" }, text, setting, " on, or bring identities in with make import-identities SOURCE=origin.")];
 }
 
 function version({ version, published_at, source, changes = [] }) {

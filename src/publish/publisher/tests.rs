@@ -52,6 +52,26 @@ fn a_document_goes_from_the_origin_to_kv() {
 }
 
 #[test]
+fn a_publication_of_an_earlier_version_learns_whether_numbers_are_hashed() {
+    let mut publisher = following();
+    // The setting is off where a document does not have it.
+    let first = candidate("1970-01-01T00:00:01Z", "a");
+    fetch(&mut publisher, 1_000, Ok(&first)).unwrap();
+    assert_eq!(publisher.status("k", 1_000)["legacy_hashing"], true);
+    let mut stored = serde_json::to_value(&publisher).unwrap();
+    stored["published"].as_object_mut().unwrap().remove("hashes_django_ids").unwrap();
+    let mut publisher: Publisher = serde_json::from_value(stored).unwrap();
+    assert_eq!(publisher.status("k", 1_000)["legacy_hashing"], false);
+    assert_eq!(fetch(&mut publisher, 61_000, Ok(&first)), None);
+    assert_eq!(publisher.status("k", 61_000)["legacy_hashing"], true);
+    let switched = r#"{"api_key":"k","name":"a","updated_at":"1970-01-01T00:00:02Z","project":{},
+        "use_identity_composite_key_for_hashing":true}"#;
+    let switched = Candidate::check(switched.into(), Engine::V10).unwrap();
+    fetch(&mut publisher, 121_000, Ok(&switched)).unwrap();
+    assert!(!publisher.hashes_django_ids());
+}
+
+#[test]
 fn another_credential_is_tried_at_once() {
     let mut publisher = following();
     for now in [1_000, 2_000, 4_000] {

@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         serde_json::from_slice::<serde::de::IgnoredAny>(environment.document()).unwrap();
         let traits =
             Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
-        let key = environment.identity_key("a");
+        let key = environment.identity_key("a", None);
         let identity = IdentityContext {
             identifier: "a",
             key: &key,
