@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Identity;
 
-/// All that an object keeps of an identity.
+/// All that an object of an earlier version keeps of an identity: no import has brought it anything yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Handover {
     /// The identity, which may be erased already.

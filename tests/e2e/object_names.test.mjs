@@ -156,6 +156,19 @@ test("a move that breaks off is made again, and nothing is done before it is ove
   }
 });
 
+test("a request that comes to the move when it is over writes nothing again", async (t) => {
+  const { admin, ask } = await start(t);
+  const { identifier, former } = await store(ask, "acme_eu", "bob");
+  const increment = () => sdk(admin, "acme_eu", "POST", "traits/increment-value/", { identifier, trait_key: "points", increment_by: 1 });
+  await ask("IDENTITIES", former, "breakOff", "handOver", "waits", "after");
+  const late = increment();
+  await eventually(() => ask("IDENTITIES", former, "isStalled"), "its answer is on its way");
+  assert.equal((await increment()).status, 200);
+  await ask("IDENTITIES", former, "letGo");
+  assert.equal((await late).status, 200);
+  assert.deepEqual(await traitsOf(admin, "acme_eu", identifier), { ...STORED, points: 7 });
+});
+
 test("an object of the former name does nothing for a renamed identity, whoever asks", async (t) => {
   const { ask } = await start(t);
   const { former, identifier } = await store(ask, "acme_eu", "bob");

@@ -14,6 +14,7 @@ let down = false;
 const broken = new Map();
 
 let stalled = false;
+let letGo = null;
 
 /** An identity, whose moves break off where they are told to. */
 export class IdentityObject extends opened(worker.IdentityObject) {
@@ -32,6 +33,11 @@ export class IdentityObject extends opened(worker.IdentityObject) {
 
   isStalled() {
     return stalled;
+  }
+
+  /** Gives the answer that waits. */
+  letGo() {
+    letGo();
   }
 }
 
@@ -91,9 +97,11 @@ function broke(method, step) {
   const [how, when] = broken.get(method) ?? [];
   const done = when === "before" ? undefined : step();
   if (how === "fails") throw new Error("broken off");
-  if (how !== "stalls") return done;
+  if (how === undefined) return done;
   stalled = true;
-  return new Promise(() => {});
+  // Only this one waits.
+  if (how === "waits") broken.delete(method);
+  return new Promise((resolve) => (letGo = () => resolve(how === "waits" ? done : new Promise(() => {}))));
 }
 
 function opened(Class) {
