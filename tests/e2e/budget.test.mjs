@@ -43,6 +43,7 @@ test("an exhausting condition does not hold, and the log names its segment once"
   assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200]);
   assert.deepEqual(answers[2].json(), answers[0].json());
   await admin.expect(200, "GET", `/edge/environments/${key}/identities/count/`);
+  await admin.edge.flush();
   const lines = admin.edge.log.split("\n").filter((line) => line.includes('"failure":"evaluation"')).map((line) => JSON.parse(line));
   assert.deepEqual(lines, [
     {
