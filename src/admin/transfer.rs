@@ -7,17 +7,19 @@ use serde_json::{Value, json};
 
 use super::authorization::Permission;
 use super::edge_identities::MAX_ALIAS_LENGTH;
-use crate::api::Response;
 use crate::api::fields::{
     Fields, INVALID_INTEGER, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules,
     check_text, integer_value,
 };
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, Timestamp, normalize_identifier, python};
-use crate::identity::directory::{Entry, PageKey};
+use crate::identity::directory::Entry;
 use crate::identity::{Command, Identity, Import};
 use state::Definitions;
 
+pub use export::ExportPage;
+
+mod export;
 mod state;
 
 /// The longest body, in bytes.
@@ -97,21 +99,6 @@ pub fn wants_lines(accept: &str) -> bool {
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case(LINES)
     })
-}
-
-/// A page of an export, as JSON lines or as one object: identities, and the key of the next page, which comes last.
-pub fn page(identities: &[Value], next: Option<&PageKey>, as_lines: bool) -> Response<'static> {
-    let next = next.map(PageKey::encode);
-    if !as_lines {
-        let body = json!({"identities": identities, "last_evaluated_key": next});
-        return Response::json(body.to_string().into_bytes());
-    }
-    let mut body = String::new();
-    for identity in identities {
-        body.extend([&*identity.to_string(), "\n"]);
-    }
-    body.extend([&*json!({"last_evaluated_key": next}).to_string(), "\n"]);
-    Response::lines(body.into_bytes())
 }
 
 /// Reads the lines of an import: all of them, before anything is done. The error reports by line.

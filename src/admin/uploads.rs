@@ -1,8 +1,9 @@
-//! Bodies that are held because nobody told their length: how much of them there may be in one isolate.
+//! Bodies that are held, because nobody told their length or because their client reads slowly: how much of them there
+//! may be in one isolate.
 
 /// The most of all of them, in bytes. While it is read a body may take twice its length, then once more to be sent; and
 /// an isolate has 128 MiB for everything.
-const MAX_LENGTH: usize = 24 * 1024 * 1024;
+pub const MAX_LENGTH: usize = 24 * 1024 * 1024;
 
 /// Those that are held. Times are in milliseconds.
 #[derive(Debug, Default)]

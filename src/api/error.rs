@@ -74,6 +74,8 @@ pub enum Part {
     Permissions,
     /// Room for one more body of unknown length.
     Uploads,
+    /// Room for one more answer of a large identity.
+    Answers,
 }
 
 /// How long a client should wait before it asks again for what is unavailable.
@@ -156,6 +158,9 @@ impl fmt::Display for Error {
             Error::BodyLate => f.write_str("The request body did not come in time."),
             Error::Unavailable(Part::Uploads) => {
                 f.write_str("Too many request bodies without a Content-Length are on their way.")
+            }
+            Error::Unavailable(Part::Answers) => {
+                f.write_str("Too many answers of large identities are on their way; send the request again.")
             }
             Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
             Error::Unavailable(Part::Analytics) => f.write_str("Analytics are temporarily unavailable."),

@@ -124,6 +124,13 @@ pub enum Pending {
     Increment(traits::Increment),
 }
 
+impl Pending {
+    /// True if the answer is made of everything that is stored of the identity.
+    pub fn needs_identity(&self) -> bool {
+        matches!(self, Pending::Flags(_))
+    }
+}
+
 /// Whether the environment answers this method on this route at all; asked before the body is read.
 pub fn check(environment: &Environment, route: Route, method: &str) -> Result<(), Error> {
     if environment.stop_serving_flags { Err(Error::ServingStopped) } else { route.check_method(method) }

@@ -9,8 +9,8 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader, WritableStream};
 
-use super::clock::milliseconds;
 use super::entry::Incoming;
+use super::hold::Hold;
 use crate::admin::uploads::Uploads;
 use crate::api::{Error, check_encoding};
 
@@ -104,25 +104,17 @@ thread_local! {
 }
 
 /// A body whose length nobody told. It counts among those that are held as long as this lives.
-pub struct Upload(u64);
+pub struct Upload(Hold);
 
 impl Upload {
     /// One that has ended after this time, whatever becomes of it.
     pub fn begin(lifetime: Duration) -> Upload {
-        let now = milliseconds();
-        let ends_at = now + lifetime.as_millis() as u64;
-        Upload(UPLOADS.with_borrow_mut(|uploads| uploads.begin(now, ends_at)))
+        Upload(Hold::begin(&UPLOADS, lifetime))
     }
 
     /// Whether there is room for it to be so long now.
     pub fn grow(&self, length: usize) -> bool {
-        UPLOADS.with_borrow_mut(|uploads| uploads.grow(self.0, length))
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        UPLOADS.with_borrow_mut(|uploads| uploads.end(self.0));
+        self.0.grow(length)
     }
 }
 

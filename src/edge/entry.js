@@ -40,6 +40,7 @@ export default {
 /** One identity. */
 export const IdentityObject = objectClass(rust.IdentityObject, [
   "carryOut",
+  "carryOutLarge",
   "carryOutAndTell",
   "carryOutRenamed",
   "carryOutRenamedAndTell",

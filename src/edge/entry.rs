@@ -15,9 +15,9 @@ use super::overrides;
 use super::pages;
 use super::proxy;
 use super::random;
-use super::respond::{respond, respond_with};
+use super::respond::{respond, respond_held, respond_with};
 use super::telemetry::Trace;
-use crate::api::{self, EnvironmentKey, Error, Opened, Response, Route, Step};
+use crate::api::{self, EnvironmentKey, Error, Opened, Part, Response, Route, Step};
 use crate::page::Page;
 use crate::publish::Endpoint;
 
@@ -142,6 +142,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
             {
                 return response;
             }
+            let mut hold = None;
             let response = match step {
                 Ok(Step::Fixed(fixed)) => Ok(fixed.response(environment, key.kind())),
                 Ok(Step::Answered(response)) => Ok(response),
@@ -156,14 +157,32 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
                 }
                 Ok(Step::Identities(commands, pending)) => {
                     incoming.trace.asks(commands.len());
-                    let outcomes = identities::carry_out(env, environment.key(), commands).await;
-                    outcomes.and_then(|outcomes| pending.answer(environment, key.kind(), &outcomes))
+                    let outcomes = if pending.needs_identity() {
+                        identities::carry_out_and_read(env, environment.key(), commands).await
+                    } else {
+                        let outcomes = identities::carry_out(env, environment.key(), commands).await;
+                        outcomes.map(|outcomes| (outcomes, None))
+                    };
+                    outcomes.and_then(|(outcomes, held)| {
+                        hold = held;
+                        pending.answer(environment, key.kind(), &outcomes)
+                    })
                 }
                 Err(error) => Err(error),
             };
             let response = response.unwrap_or_else(|error| Response::error(&error));
             loaded.environment.log_exhausted(response.exhausted);
-            finish(response.stale(loaded.stale_seconds))
+            match hold {
+                None => finish(response.stale(loaded.stale_seconds)),
+                // How long it is was an estimate before.
+                Some(hold) if !hold.grow(response.body.len()) => {
+                    finish(Response::error(&Error::Unavailable(Part::Answers)))
+                }
+                Some(hold) => {
+                    let response = response.stale(loaded.stale_seconds).finish(Some(route), method);
+                    respond_held(&response, hold, context)
+                }
+            }
         }
     }
 }

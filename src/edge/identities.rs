@@ -4,13 +4,14 @@ use std::cell::OnceCell;
 use std::fmt::Display;
 
 use futures_util::future::FutureExt;
-use worker::js_sys::Promise;
-use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::js_sys::{Promise, Uint8Array};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, ObjectNamespace};
 
 use super::config::Config;
 use super::failure::{Failure, Source};
+use super::hold::Hold;
 use super::join;
 use super::log::Line;
 use super::overrides;
@@ -26,6 +27,9 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = carryOut)]
     fn carry_out(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, catch, js_name = carryOutLarge)]
+    fn carry_out_large(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
     fn carry_out_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
@@ -39,23 +43,80 @@ extern "C" {
     fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
 }
 
+/// The longest answer of an object that is taken without holding memory for it, in bytes: an SDK's identities have some
+/// kilobytes.
+pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
+
 /// Carries out each command on its identity, all at once; gives their outcomes in order. A failure of one does not
-/// concern the others.
+/// concern the others. The identities come without what is stored of them, but for the trait of an increment.
 pub async fn carry_out(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    carry_out_by(env, environment_key, commands, Answer::Brief).await
+    let outcomes = carry_out_by(env, environment_key, commands, Answer::Brief, Some(0)).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
-/// The same with all that is known of each identity, when the directory knows it too.
+/// The same for identities that the answer is made of, with the memory that is held for those that are large. They are
+/// asked for once more: how large they are is known only then.
+pub async fn carry_out_and_read(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+) -> Result<(Vec<Result<Identity, Refusal>>, Option<Hold>), Error> {
+    let identifiers: Vec<_> = commands.iter().map(|(identifier, _)| identifier.clone()).collect();
+    let max_length = Some(MAX_SMALL_LENGTH);
+    let mut outcomes = carry_out_by(env, environment_key, commands, Answer::Brief, max_length).await?;
+    let length: usize = outcomes.iter().filter_map(|outcome| outcome.withheld).sum();
+    let hold = if length > 0 {
+        Some(Hold::for_answer(length).ok_or(Error::Unavailable(Part::Answers))?)
+    } else {
+        None
+    };
+    for (identifier, outcome) in identifiers.into_iter().zip(&mut outcomes) {
+        if outcome.withheld.is_some() {
+            let read = vec![(identifier, Command::Read)];
+            let whole = carry_out_by(env, environment_key, read, Answer::Large, None).await?;
+            outcome.result = whole.into_iter().next().map_or(Err(Refusal::Unavailable), |whole| whole.result);
+        }
+    }
+    Ok((outcomes.into_iter().map(|outcome| outcome.result).collect(), hold))
+}
+
+/// Carries out commands when the directory knows of them too. The identities come without what is stored of them.
 pub async fn carry_out_all_and_tell(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    carry_out_by(env, environment_key, commands, Answer::Full).await
+    let outcomes = carry_out_by(env, environment_key, commands, Answer::Full, Some(0)).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
+}
+
+/// Reads identities with all that is known of them; in place of those that are longer than `max_length` comes their
+/// length.
+pub async fn read_all(
+    env: &Env,
+    environment_key: &str,
+    identifiers: Vec<String>,
+    max_length: Option<usize>,
+) -> Result<Vec<Result<Read, Refusal>>, Error> {
+    let commands = identifiers.into_iter().map(|identifier| (identifier, Command::Read)).collect();
+    let outcomes = carry_out_by(env, environment_key, commands, Answer::Full, max_length).await?;
+    let read = |outcome: Outcome| match outcome.withheld {
+        Some(length) => outcome.result.map(|_| Read::Withheld(length)),
+        None => outcome.result.map(Read::Whole),
+    };
+    Ok(outcomes.into_iter().map(read).collect())
+}
+
+/// An identity that was read.
+pub enum Read {
+    /// All that is known of it.
+    Whole(Identity),
+    /// The length of its answer, which is longer than it may be.
+    Withheld(usize),
 }
 
 async fn carry_out_by(
@@ -63,19 +124,20 @@ async fn carry_out_by(
     environment_key: &str,
     commands: Vec<(String, Command)>,
     answer: Answer,
-) -> Result<Vec<Result<Identity, Refusal>>, Error> {
+    max_length: Option<usize>,
+) -> Result<Vec<Outcome>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
         let brief = answer == Answer::Brief;
-        let order = Order { brief, ..Order::new(environment_key, &identifier, command) };
+        let order = Order { brief, max_length, ..Order::new(environment_key, &identifier, command) };
         send(&objects, order, answer, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {
             failure.log(Some(environment_key));
-            Err(Refusal::Unavailable)
+            Outcome::refused(Refusal::Unavailable)
         })
     };
     let outcomes = join::all(sent).await;
@@ -94,7 +156,7 @@ pub async fn carry_out_and_tell(env: &Env, order: Order) -> Result<Result<Identi
     if concerns_overrides {
         overrides::changed(&environment_key);
     }
-    outcome.map_err(|failure| unavailable(failure, &environment_key))
+    outcome.map(|outcome| outcome.result).map_err(|failure| unavailable(failure, &environment_key))
 }
 
 /// What an object answers to an order.
@@ -102,6 +164,8 @@ pub async fn carry_out_and_tell(env: &Env, order: Order) -> Result<Result<Identi
 enum Answer {
     /// What SDK requests need.
     Brief,
+    /// The same of a large identity.
+    Large,
     /// All that is known of the identity, when the directory knows it too.
     Full,
 }
@@ -111,12 +175,13 @@ async fn send(
     order: Order,
     answer: Answer,
     log_rows: bool,
-) -> Result<Result<Identity, Refusal>, Failure> {
+) -> Result<Outcome, Failure> {
     let name = object_name(&order.environment, &order.identifier);
     let method = match (answer, is_renamed(&order.environment)) {
         (Answer::Brief, false) => IdentityStub::carry_out,
         (Answer::Full, false) => IdentityStub::carry_out_and_tell,
-        (Answer::Brief, true) => IdentityStub::carry_out_renamed,
+        (Answer::Large, false) => IdentityStub::carry_out_large,
+        (Answer::Brief | Answer::Large, true) => IdentityStub::carry_out_renamed,
         (Answer::Full, true) => IdentityStub::carry_out_renamed_and_tell,
     };
     let text = order.to_json().map_err(|error| failure(&error))?;
@@ -135,13 +200,17 @@ async fn send(
         let [rows_read, rows_written] = outcome.rows;
         Line::Call { object: "identity", rows_read, rows_written }.write();
     }
-    Ok(outcome.result)
+    Ok(outcome)
 }
 
 /// An object's answer, empty if it has none.
 async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> {
     let answer = JsFuture::from(promise.map_err(|error| failure(&said(&error)))?).await;
-    Ok(answer.map_err(|error| failure(&said(&error)))?.as_string().unwrap_or_default())
+    let answer = answer.map_err(|error| failure(&said(&error)))?;
+    Ok(match answer.dyn_ref::<Uint8Array>() {
+        Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap_or_default(),
+        None => answer.as_string().unwrap_or_default(),
+    })
 }
 
 /// Where the objects are: the same for all requests of an isolate.

@@ -9,6 +9,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
@@ -21,7 +22,7 @@ use super::join;
 use super::random;
 use crate::identity::directory::{Entry, Tidings};
 use crate::identity::object_name::is_renamed;
-use crate::identity::{Change, Identity, Moment, Order, Outcome, Refusal};
+use crate::identity::{Change, Command, Identity, Moment, Order, Outcome, Refusal};
 
 /// One identity.
 #[durable_object(alarm)]
@@ -91,6 +92,13 @@ impl IdentityObject {
         Ok(answer)
     }
 
+    /// The same as bytes, for what is large: V8 collects them sooner than texts, which fill the isolate's heap.
+    #[wasm_bindgen(js_name = carryOutLarge)]
+    pub fn carry_out_large(&self, order: &str) -> std::result::Result<Uint8Array, JsValue> {
+        let (answer, _) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
+        Ok(Uint8Array::from(answer.as_bytes()))
+    }
+
     /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
     /// now: then the alarm will tell it.
     #[wasm_bindgen(js_name = carryOutAndTell)]
@@ -125,9 +133,14 @@ impl IdentityObject {
         if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
             self.record.replace(Some(record));
             let (result, rows) = (Err(Refusal::Unavailable), self.sql.take_rows());
-            return Ok((show(&Outcome { result, rows, as_sent: false, occupied: true })?, false));
+            return Ok((
+                show(&Outcome { result, rows, as_sent: false, occupied: true, withheld: None })?,
+                false,
+            ));
         }
         let as_sent = order.brief && record.identity.is_as_sent(&order.command);
+        let max_length = order.max_length;
+        let kept = if let Command::Increment(key, _) = &order.command { Some(key.clone()) } else { None };
         let moment = Moment { now: milliseconds(), random: &random };
         let applied = record.identity.apply(order, moment);
         if let Ok(change) = &applied
@@ -143,7 +156,8 @@ impl IdentityObject {
         let rows = self.sql.take_rows();
         let idle = rows == [0, 0] && applied == Ok(Change::default());
         let result = applied.map(|_| &record.identity);
-        let answer = show(&Outcome { result, rows, as_sent, occupied: false })?;
+        let outcome = Outcome { result, rows, as_sent, occupied: false, withheld: None };
+        let answer = outcome.to_json_within(max_length, kept.as_deref(), show)?;
         self.record.replace(Some(record));
         Ok((answer, idle))
     }

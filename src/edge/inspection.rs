@@ -11,7 +11,7 @@ use super::identities;
 use crate::admin::explanation::explain;
 use crate::admin::inspection::{ALLOW, Inspection, PERMISSION, read_identifier};
 use crate::api::{Error, Part, Response};
-use crate::identity::Command;
+use crate::identity::{Command, Order};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
@@ -49,10 +49,9 @@ pub async fn answer(
         }
         Inspection::Explain => {
             let identifier = read_identifier(&incoming.query)?;
-            let read = vec![(identifier.clone(), Command::Read)];
-            let outcomes = identities::carry_out_all_and_tell(env, environment.key(), read).await?;
-            let outcome = outcomes.into_iter().next().and_then(Result::ok);
-            let identity = outcome.ok_or(Error::Unavailable(Part::Identity))?;
+            let order = Order::new(environment.key(), &identifier, Command::Read);
+            let outcome = identities::carry_out_and_tell(env, order).await?;
+            let identity = outcome.map_err(|_| Error::Unavailable(Part::Identity))?;
             explain(environment, &identifier, &identity)
         }
     };

@@ -24,6 +24,7 @@ mod environment_rows;
 mod environments;
 mod failure;
 mod first_discovery;
+mod hold;
 mod identities;
 mod identity_move;
 mod identity_object;

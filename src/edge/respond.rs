@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 
+use worker::Context;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::{Headers, Response as WebResponse, ResponseInit};
 
+use super::hold::Hold;
 use crate::api::Response;
 
 /// How many prepared ones are kept; an environment has a handful.
@@ -43,6 +45,19 @@ impl Prepared {
 pub fn respond_with(response: &Response<'_>, body: Uint8Array) -> WebResponse {
     let prepared = head(response).map(|head| Prepared { body: Some(body), head });
     prepared.map_or_else(|_| WebResponse::error(), |prepared| prepared.respond())
+}
+
+/// The platform's form of an answer whose memory is held until its client has read it.
+pub fn respond_held(response: &Response<'_>, hold: Hold, context: &Context) -> WebResponse {
+    let respond = || {
+        let head = head(response)?;
+        if response.body.is_empty() {
+            return build(None, &head);
+        }
+        let stream = hold.into_stream(Uint8Array::from(&*response.body), context)?;
+        WebResponse::new_with_opt_readable_stream_and_init(Some(&stream), &head)
+    };
+    respond().unwrap_or_else(|_| WebResponse::error())
 }
 
 /// The platform's form of an answer.

@@ -9,10 +9,11 @@ use super::clock::milliseconds;
 use super::directory::Directory;
 use super::entry::Incoming;
 use super::failure::Failure;
-use super::identities;
+use super::hold::Hold;
+use super::identities::{self, MAX_SMALL_LENGTH, Read};
 use super::overrides;
 use crate::admin::edge_identities::{answer, page_query};
-use crate::admin::transfer::{self, Line, MAX_BODY_LENGTH, PERMISSION, Transfer};
+use crate::admin::transfer::{self, ExportPage, Line, MAX_BODY_LENGTH, PERMISSION, Transfer};
 use crate::api::{Error, Part, Response};
 use crate::document::Environment;
 use crate::identity::directory::Tidings;
@@ -101,16 +102,30 @@ async fn export(
     let directory = Directory::new(env, environment.key());
     let (entries, next) =
         directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
-    let commands = entries.iter().map(|entry| (entry.identifier.to_string(), Command::Read)).collect();
-    let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands).await?;
-    let mut identities = Vec::with_capacity(entries.len());
-    for (entry, outcome) in entries.iter().zip(outcomes) {
-        let identity = outcome.map_err(|_| Error::Unavailable(Part::Identity))?;
-        if identity.exists {
-            identities.push(transfer::render(environment.key(), &entry.identifier, &identity));
-        }
+    let unreadable = |_| Error::Unavailable(Part::Identity);
+    let identifiers = entries.iter().map(|entry| entry.identifier.to_string()).collect();
+    // Large ones follow one by one, as long as there is room on the page.
+    let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
+    let mut page = ExportPage::default();
+    for (entry, read) in entries.iter().zip(read) {
+        let identity = match read.map_err(unreadable)? {
+            Read::Whole(identity) => identity,
+            Read::Withheld(length) => {
+                if !page.has_room(length) {
+                    break;
+                }
+                let _hold = Hold::for_answer(length).ok_or(Error::Unavailable(Part::Answers))?;
+                let identifier = vec![entry.identifier.to_string()];
+                let read = identities::read_all(env, environment.key(), identifier, None).await?;
+                match read.into_iter().next() {
+                    Some(Ok(Read::Whole(identity))) => identity,
+                    _ => return Err(Error::Unavailable(Part::Identity)),
+                }
+            }
+        };
+        page.add(environment.key(), &entry.identifier, &identity);
     }
-    Ok(transfer::page(&identities, next.as_ref(), as_lines))
+    Ok(page.finish(&query, &entries, next.as_ref(), as_lines))
 }
 
 /// Has the directory told again of each of these identities, and removes those that there are not.

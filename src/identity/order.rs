@@ -23,6 +23,10 @@ pub struct Order {
     /// reach workers and objects at the same moment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub brief: bool,
+    /// The longest answer, in bytes. In place of a longer one comes its length ([`Outcome::withheld`]), so that the memory
+    /// of the worker is bounded; 0 for who needs no more than that the command was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
 }
 
 impl Order {
@@ -34,6 +38,7 @@ impl Order {
             uuid: None,
             command,
             brief: false,
+            max_length: None,
         }
     }
 
@@ -61,6 +66,10 @@ pub struct Outcome<I = Identity> {
     /// Another identity is stored in the object, which has to move out first. Until then there is no result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub occupied: bool,
+    /// About the length of an answer that the order does not allow, in bytes. Then the identity comes without traits and
+    /// overrides, but for the trait of an increment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<usize>,
 }
 
 impl Outcome {
@@ -79,6 +88,13 @@ impl Outcome {
             identity.traits.extend(sent.into_iter().filter_map(|(key, value)| Some((key, value?))));
         }
         Ok(outcome)
+    }
+}
+
+impl Outcome {
+    /// What an order comes to that was not carried out.
+    pub fn refused(refusal: Refusal) -> Outcome {
+        Outcome { result: Err(refusal), rows: [0, 0], as_sent: false, occupied: false, withheld: None }
     }
 }
 
@@ -105,8 +121,32 @@ impl Outcome<&Identity> {
             let traits = if self.as_sent { &none } else { traits };
             Seen { exists: *exists, traits, overrides, django_id: *django_id }
         });
-        let Outcome { rows, as_sent, occupied, .. } = *self;
-        serde_json::to_string(&Outcome { result, rows, as_sent, occupied })
+        let Outcome { rows, as_sent, occupied, withheld, .. } = *self;
+        serde_json::to_string(&Outcome { result, rows, as_sent, occupied, withheld })
+    }
+
+    /// What `show` makes of it, or if that is longer than `max_length` the length of it, with the trait `kept`.
+    pub fn to_json_within(
+        &self,
+        max_length: Option<usize>,
+        kept: Option<&str>,
+        show: fn(&Self) -> serde_json::Result<String>,
+    ) -> serde_json::Result<String> {
+        let (Some(max_length), Ok(identity)) = (max_length, self.result) else { return show(self) };
+        // Large traits need not be written to see that they are; without escapes they are about as long.
+        let mut length = identity.traits_length();
+        if max_length > 0 && length <= max_length {
+            let answer = show(self)?;
+            if answer.len() <= max_length {
+                return Ok(answer);
+            }
+            length = answer.len();
+        }
+        let kept = kept.and_then(|key| identity.traits.get_key_value(key));
+        let traits = kept.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let rest = Identity { exists: identity.exists, traits, ..Identity::default() };
+        let withheld = Some(length);
+        Outcome { result: Ok(&rest), rows: self.rows, as_sent: false, occupied: false, withheld }.to_json()
     }
 }
 
@@ -116,6 +156,43 @@ mod tests {
 
     use super::*;
     use crate::identity::{Change, Moment};
+
+    #[test]
+    fn an_answer_that_is_too_long_is_withheld() {
+        let traits = serde_json::from_value(json!({"count": 3, "text": "x".repeat(100)})).unwrap();
+        let identity = Identity { exists: true, traits, ..Identity::default() };
+        let outcome =
+            Outcome { result: Ok(&identity), rows: [1, 2], as_sent: false, occupied: false, withheld: None };
+        let whole = outcome.to_json_without_details().unwrap();
+        // Of the text alone it is known without writing it that it is too long.
+        let traits = identity.traits_length();
+        assert!(traits > 100 && traits < whole.len());
+        for (max_length, withheld) in [
+            (None, None),
+            (Some(whole.len()), None),
+            (Some(whole.len() - 1), Some(whole.len())),
+            (Some(traits - 1), Some(traits)),
+            (Some(0), Some(traits)),
+        ] {
+            let answer = outcome
+                .to_json_within(max_length, Some("count"), |outcome| outcome.to_json_without_details())
+                .unwrap();
+            let read = Outcome::from_json(&answer, Command::Read).unwrap();
+            assert_eq!((read.withheld, read.rows), (withheld, [1, 2]), "{max_length:?}");
+            let read = read.result.unwrap();
+            assert!(read.exists && read.traits.contains_key("count"), "{max_length:?}");
+            assert_eq!(read.traits.len(), if withheld.is_some() { 1 } else { 2 }, "{max_length:?}");
+        }
+        let refused = Outcome {
+            result: Err(Refusal::TooLarge),
+            rows: [0, 0],
+            as_sent: false,
+            occupied: false,
+            withheld: None,
+        };
+        let answer = refused.to_json_within(Some(0), None, |outcome| outcome.to_json()).unwrap();
+        assert_eq!(Outcome::from_json(&answer, Command::Read).unwrap().result, Err(Refusal::TooLarge));
+    }
 
     #[test]
     fn traits_that_came_with_the_command_do_not_come_back() {
@@ -144,7 +221,8 @@ mod tests {
             assert_eq!(identity.is_as_sent(&set(&sent)), as_sent, "{sent}");
             let change = identity.apply(Order::new("k", "ada", set(&sent)), moment).unwrap();
             assert!(!as_sent || change == Change::default());
-            let outcome = Outcome { result: Ok(&identity), rows: [0, 0], as_sent, occupied: false };
+            let outcome =
+                Outcome { result: Ok(&identity), rows: [0, 0], as_sent, occupied: false, withheld: None };
             let json = outcome.to_json_without_details().unwrap();
             assert_eq!(json.contains(r#""traits":{}"#), as_sent, "{json}");
             let read = Outcome::from_json(&json, set(&sent)).unwrap().result.unwrap();
@@ -156,15 +234,21 @@ mod tests {
 
     #[test]
     fn an_object_that_is_occupied_says_so_and_no_trait_does() {
-        let occupied =
-            Outcome { result: Err(Refusal::Unavailable), rows: [1, 0], as_sent: false, occupied: true };
+        let occupied = Outcome {
+            result: Err(Refusal::Unavailable),
+            rows: [1, 0],
+            as_sent: false,
+            occupied: true,
+            withheld: None,
+        };
         let mut identity = Identity::default();
         let traits =
             serde_json::from_value(json!([["occupied", true], ["t", ",\"occupied\":true}"]])).unwrap();
         let order = Order::new("k", "ada", Command::SetTraits(traits));
         identity.apply(order, Moment { now: 0, random: &|| [1; 16] }).unwrap();
         for as_sent in [false, true] {
-            let free = Outcome { result: Ok(&identity), rows: [1, 0], as_sent, occupied: false };
+            let free =
+                Outcome { result: Ok(&identity), rows: [1, 0], as_sent, occupied: false, withheld: None };
             for (outcome, expected) in [(&occupied, true), (&free, false)] {
                 for text in [outcome.to_json().unwrap(), outcome.to_json_without_details().unwrap()] {
                     assert_eq!(Outcome::is_occupied(&text), expected, "{text}");
@@ -181,7 +265,7 @@ mod tests {
     fn the_number_of_a_flagsmiths_database_is_sent_only_where_there_is_one() {
         let mut identity = Identity { exists: true, ..Identity::default() };
         let json = |identity: &Identity| {
-            Outcome { result: Ok(identity), rows: [0, 0], as_sent: false, occupied: false }
+            Outcome { result: Ok(identity), rows: [0, 0], as_sent: false, occupied: false, withheld: None }
                 .to_json_without_details()
                 .unwrap()
         };

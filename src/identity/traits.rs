@@ -21,6 +21,11 @@ impl Identity {
             && self.traits.keys().all(|key| sent.iter().any(|(sent, _)| sent == key))
     }
 
+    /// What the traits come to, in bytes of keys and texts.
+    pub fn traits_length(&self) -> usize {
+        self.traits.iter().map(|(key, value)| length(key, value)).sum()
+    }
+
     /// Deletes the traits that are given as null, then sets the others in order.
     pub(super) fn set_traits(
         &mut self,

@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::document::ruleset::Engine;
+use crate::identity::directory::{PageKey, Query};
 use crate::identity::{Moment, Order};
 
 fn environment() -> Environment {
@@ -255,15 +256,20 @@ fn an_export_is_lines_for_those_who_ask_for_them() {
     ] {
         assert_eq!(wants_lines(accept), expected, "{accept}");
     }
-    let identities = [json!({"identifier": "a\nb"}), json!({"identifier": "c"})];
+    let identity = Identity { exists: true, ..Identity::default() };
+    let names = ["a\nb", "c"];
+    let entries = names.map(|name| Entry { identifier: name.into(), uuid: "0".into(), alias: None });
+    let mut page = ExportPage::default();
+    for name in names {
+        page.add("k", name, &identity);
+    }
+    let query = Query::search("", 2);
     let next = PageKey { alias: None, identifier: "c".into() };
-    let lines = page(&identities, Some(&next), true);
+    let lines = page.finish(&query, &entries, Some(&next), true);
     assert!(lines.headers().any(|header| header == ("content-type", "application/x-ndjson")));
-    let key = next.encode();
-    let expected = format!(
-        "{{\"identifier\":\"a\\nb\"}}\n{{\"identifier\":\"c\"}}\n{{\"last_evaluated_key\":\"{key}\"}}\n"
-    );
-    assert_eq!(str::from_utf8(&lines.body), Ok(&*expected));
-    let body: Value = serde_json::from_slice(&page(&identities, None, false).body).unwrap();
-    assert_eq!(body, json!({"identities": identities, "last_evaluated_key": null}));
+    let [first, second] = names.map(|name| render("k", name, &identity));
+    let last = json!({"last_evaluated_key": next.encode()});
+    assert_eq!(str::from_utf8(&lines.body), Ok(&*format!("{first}\n{second}\n{last}\n")));
+    let body: Value = serde_json::from_slice(&page.finish(&query, &entries, None, false).body).unwrap();
+    assert_eq!(body, json!({"identities": [first, second], "last_evaluated_key": null}));
 }

@@ -78,14 +78,17 @@ impl Query {
         Query { column, from: from.into(), until: until.map(Into::into), after: None, limit }
     }
 
+    /// Where a page begins that follows this entry.
+    pub fn key_after(&self, entry: &Entry) -> PageKey {
+        let alias = entry.alias.clone().filter(|_| self.column == Column::Alias);
+        PageKey { alias, identifier: entry.identifier.clone() }
+    }
+
     /// Merges the pages of all shards into one; and says where the next begins, if there is more. Each shard has to
     /// be asked for one entry more than a page has.
     pub fn merge(&self, pages: Vec<Vec<Entry>>) -> (Vec<Entry>, Option<PageKey>) {
         let mut entries: Vec<Entry> = pages.into_iter().flatten().collect();
-        let key = |entry: &Entry| {
-            let alias = entry.alias.clone().filter(|_| self.column == Column::Alias);
-            PageKey { alias, identifier: entry.identifier.clone() }
-        };
+        let key = |entry: &Entry| self.key_after(entry);
         entries.sort_by(|a, b| {
             let (a, b) = (key(a), key(b));
             (&a.alias, &a.identifier).cmp(&(&b.alias, &b.identifier))

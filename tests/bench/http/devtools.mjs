@@ -7,9 +7,10 @@ export class DevTools {
   #last = 0;
   #waiting = new Map();
 
-  /** Connects to the only worker of the runtime whose inspector listens on `port`. */
+  /** Connects to the first isolate of the worker whose runtime's inspector listens on `port`. */
   static async connect(port) {
-    const [target] = await (await fetch(`http://127.0.0.1:${port}/json`)).json();
+    const targets = await (await fetch(`http://127.0.0.1:${port}/json`)).json();
+    const target = targets.find(({ title }) => title.endsWith("worker0")) ?? targets[0];
     const socket = new WebSocket(target.webSocketDebuggerUrl, { perMessageDeflate: false });
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
     return new DevTools(socket);

@@ -1,0 +1,116 @@
+//! A page of an export, made text by text: it ends where it gets too long, and the next begins there.
+
+use serde_json::json;
+
+use super::render;
+use crate::api::Response;
+use crate::identity::Identity;
+use crate::identity::directory::{Entry, PageKey, Query};
+
+/// The length after which no large identity follows, in bytes.
+const MAX_PAGE_LENGTH: usize = 8 * 1024 * 1024;
+
+/// The identities of a page so far.
+#[derive(Debug, Default)]
+pub struct ExportPage {
+    identities: Vec<String>,
+    length: usize,
+    /// The entries of the directory that it has been through.
+    entries: usize,
+}
+
+impl ExportPage {
+    /// True if an identity of this length may follow. A page has one at least.
+    pub fn has_room(&self, length: usize) -> bool {
+        self.entries == 0 || self.length.saturating_add(length) <= MAX_PAGE_LENGTH
+    }
+
+    /// Adds what is stored of the next entry; nothing for one of an identity that is no more.
+    pub fn add(&mut self, environment_key: &str, identifier: &str, identity: &Identity) {
+        self.entries += 1;
+        if identity.exists {
+            let identity = render(environment_key, identifier, identity).to_string();
+            self.length += identity.len();
+            self.identities.push(identity);
+        }
+    }
+
+    /// The answer: JSON lines of which the last has the key of the next page, or one object. `next` is where the page after
+    /// all of `entries` begins, if there is one.
+    pub fn finish(
+        &self,
+        query: &Query,
+        entries: &[Entry],
+        next: Option<&PageKey>,
+        as_lines: bool,
+    ) -> Response<'static> {
+        let last = entries.get(..self.entries).and_then(<[_]>::last).filter(|_| self.entries < entries.len());
+        let early = last.map(|entry| query.key_after(entry));
+        let next = json!(early.as_ref().or(next).map(PageKey::encode));
+        if as_lines {
+            let lines: String = self.identities.iter().flat_map(|identity| [identity, "\n"]).collect();
+            return Response::lines(format!("{lines}{{\"last_evaluated_key\":{next}}}\n").into_bytes());
+        }
+        let identities = self.identities.join(",");
+        let body = format!(r#"{{"identities":[{identities}],"last_evaluated_key":{next}}}"#);
+        Response::json(body.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::identity::directory::Column;
+
+    fn entry(identifier: &str) -> Entry {
+        Entry { identifier: identifier.into(), uuid: "0".into(), alias: None }
+    }
+
+    #[test]
+    fn a_page_ends_early_where_it_gets_too_long() {
+        let entries = ["a", "b", "c"].map(entry);
+        let next = PageKey { alias: None, identifier: "c".into() };
+        let identity = Identity { exists: true, ..Identity::default() };
+        let query = Query::search("", 3);
+        for (added, identifiers, key) in
+            [(1, vec!["a"], "a"), (2, vec!["a", "b"], "b"), (3, vec!["a", "b", "c"], "c")]
+        {
+            let mut page = ExportPage::default();
+            for entry in entries.iter().take(added) {
+                page.add("env", &entry.identifier, &identity);
+            }
+            let page: Value =
+                serde_json::from_slice(&page.finish(&query, &entries, Some(&next), false).body).unwrap();
+            let found: Vec<_> =
+                page["identities"].as_array().unwrap().iter().map(|one| &one["identifier"]).collect();
+            assert_eq!(found, identifiers);
+            let found = PageKey::decode(page["last_evaluated_key"].as_str().unwrap(), Column::Identifier);
+            assert_eq!(&*found.unwrap().identifier, key);
+        }
+    }
+
+    #[test]
+    fn a_page_by_alias_goes_on_by_alias() {
+        let query = Query::search("dashboard_alias:a", 2);
+        let entries = ["x", "y"].map(|name| Entry { alias: Some(format!("a{name}").into()), ..entry(name) });
+        let mut page = ExportPage::default();
+        page.add("env", "x", &Identity::default());
+        let page: Value = serde_json::from_slice(&page.finish(&query, &entries, None, false).body).unwrap();
+        let key = PageKey::decode(page["last_evaluated_key"].as_str().unwrap(), Column::Alias);
+        assert_eq!(key.unwrap().text(), "ax");
+    }
+
+    #[test]
+    fn a_page_has_one_identity_at_least_and_no_more_than_fit() {
+        let mut page = ExportPage::default();
+        assert!(page.has_room(usize::MAX));
+        page.add("env", "gone", &Identity::default());
+        assert!(page.has_room(MAX_PAGE_LENGTH) && !page.has_room(MAX_PAGE_LENGTH + 1));
+        let last: Value =
+            serde_json::from_slice(&page.finish(&Query::search("", 3), &[entry("gone")], None, false).body)
+                .unwrap();
+        assert_eq!(last, json!({"identities": [], "last_evaluated_key": null}));
+    }
+}
