@@ -65,7 +65,7 @@ mod tests {
     use crate::identity::directory::Column;
 
     fn entry(identifier: &str) -> Entry {
-        Entry { identifier: identifier.into(), uuid: "0".into(), alias: None }
+        Entry { identifier: identifier.into(), uuid: "0".into(), alias: None, has_django_id: false }
     }
 
     #[test]

@@ -258,7 +258,12 @@ fn an_export_is_lines_for_those_who_ask_for_them() {
     }
     let identity = Identity { exists: true, ..Identity::default() };
     let names = ["a\nb", "c"];
-    let entries = names.map(|name| Entry { identifier: name.into(), uuid: "0".into(), alias: None });
+    let entries = names.map(|name| Entry {
+        identifier: name.into(),
+        uuid: "0".into(),
+        alias: None,
+        has_django_id: false,
+    });
     let mut page = ExportPage::default();
     for name in names {
         page.add("k", name, &identity);
