@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 import { describe } from "./openapi.mjs";
 
 // Where each folder of src/pages is served.
-const PATHS = { docs: "api/v1/docs", edge: "edge" };
+const PATHS = { docs: "api/v1/docs", edge: "edge", home: "" };
 // What the explorer is made of.
 const SWAGGER_UI = ["swagger-ui-bundle.js", "swagger-ui.css"];
 

@@ -14,6 +14,9 @@ pub struct Page<'p> {
 /// The folders whose files are served.
 const FOLDERS: [&str; 2] = ["/api/v1/docs", "/edge"];
 
+/// The page at `/`, for browsers only.
+const HOME: &str = "/index.html";
+
 /// Which descriptions the explorer can show, the origin's own among them or not.
 const DESCRIPTIONS: &str = "/api/v1/docs/descriptions.json";
 const DESCRIPTIONS_WITH_ORIGIN: &str = "/api/v1/docs/descriptions-with-origin.json";
@@ -30,8 +33,18 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl<'p> Page<'p> {
+    /// The file for a request: that of its path, and at `/` the home page for a browser, which accepts HTML.
+    pub fn find(method: &str, path: &'p str, accept: impl FnOnce() -> Option<String>) -> Option<Page<'p>> {
+        if path != "/" {
+            return Page::parse(path);
+        }
+        let is_read = matches!(method, "GET" | "HEAD");
+        let accepts_html = || accept().is_some_and(|types| types.to_ascii_lowercase().contains("text/html"));
+        (is_read && accepts_html()).then_some(Page { path: HOME, media_type: "text/html; charset=utf-8" })
+    }
+
     /// The file that a path names, if it can be one. Folders are served with and without their last slash.
-    pub fn parse(path: &'p str) -> Option<Page<'p>> {
+    fn parse(path: &'p str) -> Option<Page<'p>> {
         let folder = path.strip_suffix('/').unwrap_or(path);
         if FOLDERS.contains(&folder) {
             return Some(Page { path: folder, media_type: "text/html; charset=utf-8" });
@@ -112,6 +125,19 @@ mod tests {
         ] {
             assert_eq!(Page::parse(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn the_home_page_is_for_browsers() {
+        let browser = || Some("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8".to_owned());
+        let home = Page::find("GET", "/", browser).unwrap();
+        assert_eq!((home.file(true).as_str(), home.media_type), (HOME, "text/html; charset=utf-8"));
+        assert!(Page::find("HEAD", "/", browser).is_some());
+        assert_eq!(Page::find("POST", "/", browser), None);
+        for accept in [None, Some("*/*"), Some("application/json")] {
+            assert_eq!(Page::find("GET", "/", || accept.map(str::to_owned)), None, "{accept:?}");
+        }
+        assert_eq!(Page::find("GET", "/index.html", browser), None);
     }
 
     #[test]

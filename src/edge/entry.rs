@@ -88,7 +88,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
     let method = &*incoming.method;
     let environments = Environments::new(env.clone(), Config::of(env));
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
-        Opened::Elsewhere => match (Endpoint::parse(&incoming.path), Page::parse(&incoming.path)) {
+        Opened::Elsewhere => match (Endpoint::parse(&incoming.path), page(incoming)) {
             (Some(endpoint), _) => notices::answer(endpoint, incoming, env).boxed_local().await,
             (None, Some(page)) => {
                 incoming.trace.goes_to("page");
@@ -185,6 +185,10 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
             }
         }
     }
+}
+
+fn page(incoming: &Incoming) -> Option<Page<'_>> {
+    Page::find(&incoming.method, &incoming.path, || incoming.header("accept"))
 }
 
 async fn begin<'e>(

@@ -42,6 +42,7 @@ export const PUBLIC = [
   ["proxyReadiness", ALL, () => get("/proxy/health/readiness/")],
   ["proxyLiveness", ALL, () => get("/proxy/health/liveness/")],
   ["version", ALL, () => get("/version/")],
+  ["homePage", ALL, () => get("/")],
   ["operatorsPage", ALL, () => get("/edge/")],
   ["operatorsFile", ALL, () => get("/edge/operator.js")],
   ["explorer", ALL, () => get("/api/v1/docs/")],

@@ -34,6 +34,22 @@ test("files are served as they are, under strict rules", async (t) => {
   }
 });
 
+test("a browser gets the home page at /, and every other client the 404", async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  const accept = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+  const home = await edge.request({ path: "/", headers: accept });
+  assert.deepEqual([home.status, home.headers["content-type"]], [200, "text/html; charset=utf-8"]);
+  assert.equal(home.text, readFileSync(join(ROOT, "src/pages/home/index.html"), "utf8"));
+  for (const [, path] of home.text.matchAll(/href="(\/[^"]+)"/g)) {
+    assert.equal((await edge.request({ path })).status, 200, path);
+  }
+  for (const request of [{}, { headers: { Accept: "*/*" } }, { headers: accept, method: "POST" }]) {
+    const response = await edge.request({ path: "/", ...request });
+    assert.deepEqual([response.status, response.json()], [404, { detail: "Not found." }], JSON.stringify(request));
+  }
+});
+
 test("there is nothing else, and nothing else can be done", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
