@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -44,6 +44,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
  * `entry`: a module in tests/ to start from, which imports the worker's as `./entry.js`.
  * `inspector`: whether to listen for DevTools, on `inspectorPort`. `flushable`: whether `flush` will be used.
+ * `stored`: a folder of objects' databases to begin with.
  */
 export async function startEdge({
   documents = FIXTURES,
@@ -58,6 +59,7 @@ export async function startEdge({
   services,
   inspector = false,
   flushable = true,
+  stored = null,
 } = {}) {
   const { entries, metadata, environments } = readEnvironments(documents);
   [...entries.values()].forEach(learnJson);
@@ -76,6 +78,7 @@ export async function startEdge({
     services,
     inspector,
     flushable,
+    stored,
   });
   open.add(edge);
   await edge.start();
@@ -93,7 +96,7 @@ class Edge {
   #markerPort = null;
   #marks = 0;
 
-  constructor({ kv, environments, variables, workers, build, entry, objects, scripts, services, inspector, flushable }) {
+  constructor({ kv, environments, variables, workers, build, entry, objects, scripts, services, inspector, flushable, stored }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
@@ -101,6 +104,7 @@ class Edge {
     this.folder = mkdtempSync(join(tmpdir(), "edge-"));
     const stateFolder = join(this.folder, "state");
     mkdirSync(stateFolder);
+    if (stored !== null) cpSync(stored, stateFolder, { recursive: true });
     // Modules are embedded by paths relative to the configuration.
     symlinkSync(build, join(this.folder, "build"));
     symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
