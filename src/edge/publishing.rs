@@ -12,7 +12,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
 use crate::admin::publishing::Affected;
-use crate::publish::{Announcement, Errand, KeyStates, NoticeKind, Version};
+use crate::publish::{Announcement, Notification, KeyStates, NoticeKind, Version};
 
 #[wasm_bindgen]
 extern "C" {
@@ -92,13 +92,13 @@ pub async fn leave(env: &Env, client_key: &str) -> Result<(), Failure> {
     call(env, client_key, TIMEOUT, &EnvironmentStub::leave).await.map(drop)
 }
 
-/// Runs an errand to an environment's object. Whether that publishes the environment at all, where it is told of a change.
-pub async fn run(env: &Env, client_key: &str, errand: Errand) -> Result<bool, Failure> {
-    let answer = match errand {
-        Errand::Tell { again, notice } => {
+/// Runs an notification to an environment's object. Whether that publishes the environment at all, where it is told of a change.
+pub async fn run(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
+    let answer = match notification {
+        Notification::Changed { again, notice } => {
             call(env, client_key, TIMEOUT, &|stub| stub.told(again, notice.map(NoticeKind::name))).await
         }
-        Errand::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
+        Notification::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
     };
     answer.map(|answer| answer.is_truthy())
 }
@@ -161,7 +161,7 @@ pub async fn tell_affected(
         return Ok(());
     }
     match affected {
-        Affected::Environment(key) if run(env, key, Errand::Tell { again: true, notice }).await? => Ok(()),
+        Affected::Environment(key) if run(env, key, Notification::Changed { again: true, notice }).await? => Ok(()),
         // One that nobody publishes yet may be new.
         Affected::Environment(_) => discover(env).await,
         Affected::Everything => {

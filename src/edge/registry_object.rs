@@ -17,7 +17,7 @@ use super::failure::{Failure, Source};
 use super::join;
 use super::publishing;
 use super::registry_rows::RegistryRows;
-use crate::publish::{Discoveries, Errand, Errands, NoticeKind, Pace, Registry, Schedule, Survey};
+use crate::publish::{Discoveries, Notification, NotificationQueue, NoticeKind, Pace, Registry, Schedule, Survey};
 
 /// How long whoever has an unknown key waits for a discovery.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -37,7 +37,7 @@ pub struct RegistryObject {
     /// Once it has been read.
     memory: RefCell<Option<(Registry, Discoveries)>>,
     /// In memory only: if the object is lost meanwhile, the environments' own alarms make up for it.
-    pub(super) errands: RefCell<Errands>,
+    pub(super) notifications: RefCell<NotificationQueue>,
 }
 
 impl DurableObject for RegistryObject {
@@ -52,7 +52,7 @@ impl DurableObject for RegistryObject {
             survey: RefCell::default(),
             discovers: Cell::default(),
             memory: RefCell::default(),
-            errands: RefCell::default(),
+            notifications: RefCell::default(),
         }
     }
 
@@ -115,7 +115,7 @@ impl RegistryObject {
         let project = project.map(|project| project as i64);
         let environments = self.with(|registry, _| registry.environments_of(project))?;
         let notice = notice.as_deref().and_then(NoticeKind::from_name);
-        self.errands.borrow_mut().tell(environments, notice);
+        self.notifications.borrow_mut().notify(environments, notice);
         Ok(self.run_first().await?)
     }
 
@@ -123,7 +123,7 @@ impl RegistryObject {
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         self.schedule()?;
         let environments = self.with(|registry, _| registry.environments_of(None))?;
-        self.errands.borrow_mut().reconcile(environments);
+        self.notifications.borrow_mut().reconcile(environments);
         Ok(self.run_first().await?)
     }
 
@@ -174,16 +174,16 @@ impl RegistryObject {
         self.change(|discoveries| discoveries.schedule.start(milliseconds()))
     }
 
-    /// Runs the first errands, while the alarm goes on with the others.
+    /// Runs the first notifications, while the alarm goes on with the others.
     async fn run_first(&self) -> Result<()> {
-        let errands = self.errands.borrow_mut().take();
+        let notifications = self.notifications.borrow_mut().next_batch();
         self.wake().await?;
-        self.run(&errands).await;
+        self.run(&notifications).await;
         Ok(())
     }
 
-    async fn run(&self, errands: &[(String, Errand)]) {
-        let run = errands.iter().map(|(key, errand)| publishing::run(&self.env, key, *errand));
+    async fn run(&self, notifications: &[(String, Notification)]) {
+        let run = notifications.iter().map(|(key, notification)| publishing::run(&self.env, key, *notification));
         for done in join::all(run).await {
             // The environment's own alarm makes up for it.
             drop(done.inspect_err(|failure| failure.log(None)));
@@ -192,8 +192,8 @@ impl RegistryObject {
 
     /// Does what there is to do, as much as an alarm can. Gives the time of what comes next.
     async fn work(&self) -> Result<Option<u64>> {
-        let errands = self.errands.borrow_mut().take();
-        self.run(&errands).await;
+        let notifications = self.notifications.borrow_mut().next_batch();
+        self.run(&notifications).await;
         while self.config.publishes() {
             let survey = match self.survey.take() {
                 Some(survey) => survey,
@@ -208,7 +208,7 @@ impl RegistryObject {
                 }
             };
             self.discovers.set(true);
-            let outcome = self.go_on(survey, !errands.is_empty()).await;
+            let outcome = self.go_on(survey, !notifications.is_empty()).await;
             self.discovers.set(false);
             let Some(outcome) = outcome? else { return self.next() };
             if let Err(cause) = &outcome {
@@ -231,7 +231,7 @@ impl RegistryObject {
 
     /// When there is something to do.
     fn next(&self) -> Result<Option<u64>> {
-        let is_at_work = self.survey.borrow().is_some() || !self.errands.borrow().is_empty();
+        let is_at_work = self.survey.borrow().is_some() || !self.notifications.borrow().is_empty();
         match self.config.publishes() {
             _ if is_at_work => Ok(Some(milliseconds())),
             true => self.with(|_, discoveries| discoveries.next(self.pace())),

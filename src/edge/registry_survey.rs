@@ -32,7 +32,7 @@ impl RegistryObject {
     }
 
     /// Goes on with a discovery up to its next rest, or by one task only; what came of it, if it has ended. It rests as soon
-    /// as there are errands: whoever tells of a change does not wait for a discovery.
+    /// as there are notifications: whoever tells of a change does not wait for a discovery.
     pub(super) async fn go_on(
         &self,
         mut survey: Survey<'static>,
@@ -55,7 +55,7 @@ impl RegistryObject {
                 }
                 Task::Rest => {}
             }
-            if is_over || !self.errands.borrow().is_empty() {
+            if is_over || !self.notifications.borrow().is_empty() {
                 self.survey.replace(Some(survey));
                 return Ok(None);
             }

@@ -11,7 +11,7 @@ mod content;
 mod discoveries;
 mod discovery;
 mod endpoint;
-mod errands;
+mod outbox;
 mod next_page;
 mod notice;
 mod pages;
@@ -29,7 +29,7 @@ pub use check::{check_document, check_server_key};
 pub use discoveries::Discoveries;
 pub use discovery::{Ask, Listed};
 pub use endpoint::Endpoint;
-pub use errands::{Errand, Errands};
+pub use outbox::{Notification, NotificationQueue};
 pub use next_page::{linked_page, own_page};
 pub use notice::{
     MAX_NOTICE_LENGTH, Notice, NoticeKind, is_of_documents, is_queue_change, is_signed, same_secret,

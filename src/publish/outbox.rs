@@ -1,0 +1,125 @@
+//! What environments' objects are still to be told, as much at a time as one invocation may.
+//!
+//! The platform's smallest plan has an invocation make 50 requests; what is left is for the next.
+
+use indexmap::IndexSet;
+
+use super::notice::NoticeKind;
+
+/// How many objects are called at a time. An alarm goes on with a discovery besides, by one task.
+const CALLS: usize = 40;
+
+/// Something to tell an environment's object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notification {
+    /// That its document may have changed; and whether it should look a second time, in case the origin processes the
+    /// change only after it has told of it.
+    Changed {
+        /// Whether it should.
+        again: bool,
+        /// The kind of the origin's notice that says so, if one does.
+        notice: Option<NoticeKind>,
+    },
+    /// To see whether everything is as it should be.
+    Reconcile,
+}
+
+/// The notifications that have still to be run, the first come first; but what has changed before what only looks after itself,
+/// which may be all there is.
+#[derive(Debug, Default)]
+pub struct NotificationQueue {
+    changed: IndexSet<(String, Notification)>,
+    routine: IndexSet<(String, Notification)>,
+}
+
+impl NotificationQueue {
+    /// Documents of these environments may have changed. Where there are many, they look once: nobody says which of them
+    /// it is, and each look is a request to the origin.
+    pub fn notify(&mut self, environments: Vec<String>, notice: Option<NoticeKind>) {
+        let again = environments.len() <= CALLS;
+        self.changed.extend(all(environments, Notification::Changed { again, notice }));
+    }
+
+    /// These environments are to look after themselves.
+    pub fn reconcile(&mut self, environments: Vec<String>) {
+        self.routine.extend(all(environments, Notification::Reconcile));
+    }
+
+    /// Whether all have been run.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.routine.is_empty()
+    }
+
+    /// Takes the next ones, which are to be run now.
+    pub fn next_batch(&mut self) -> Vec<(String, Notification)> {
+        let mut taken = Vec::new();
+        for notifications in [&mut self.changed, &mut self.routine] {
+            let room = CALLS - taken.len();
+            taken.extend(notifications.drain(..notifications.len().min(room)));
+        }
+        taken
+    }
+}
+
+fn all(environments: Vec<String>, notification: Notification) -> impl Iterator<Item = (String, Notification)> {
+    environments.into_iter().map(move |environment| (environment, notification))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environments(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("e{number}")).collect()
+    }
+
+    /// How many are run each time, until there are none left.
+    fn portions(notifications: &mut NotificationQueue) -> Vec<usize> {
+        let portion = |notifications: &mut NotificationQueue| Some(notifications.next_batch().len()).filter(|count| *count > 0);
+        std::iter::from_fn(|| portion(notifications)).collect()
+    }
+
+    #[test]
+    fn many_are_run_in_portions() {
+        let mut notifications = NotificationQueue::default();
+        notifications.notify(environments(500), None);
+        let portions = portions(&mut notifications);
+        assert!(portions.iter().all(|count| *count <= CALLS), "{portions:?}");
+        assert_eq!((portions.iter().sum::<usize>(), notifications.is_empty()), (500, true));
+    }
+
+    #[test]
+    fn what_is_still_to_be_told_is_told_once() {
+        let mut notifications = NotificationQueue::default();
+        notifications.notify(environments(100), None);
+        assert_eq!(notifications.next_batch().len(), CALLS);
+        // Those that have been told are told again, the others are told only now.
+        notifications.notify(environments(100), None);
+        notifications.reconcile(environments(3));
+        assert_eq!(portions(&mut notifications).iter().sum::<usize>(), 103);
+    }
+
+    #[test]
+    fn what_has_changed_is_told_before_others_look_after_themselves() {
+        let mut notifications = NotificationQueue::default();
+        notifications.reconcile(environments(10_000));
+        notifications.notify(environments(3), None);
+        let taken = notifications.next_batch();
+        assert_eq!(taken.len(), CALLS);
+        assert!(
+            taken[..3].iter().all(|(_, notification)| *notification == Notification::Changed { again: true, notice: None }),
+            "{taken:?}"
+        );
+        assert_eq!(portions(&mut notifications).iter().sum::<usize>(), 10_003 - CALLS);
+    }
+
+    #[test]
+    fn of_many_none_looks_twice() {
+        for (count, again) in [(1, true), (40, true), (41, false), (500, false)] {
+            let mut notifications = NotificationQueue::default();
+            notifications.notify(environments(count), None);
+            let all = notifications.next_batch();
+            assert!(all.iter().all(|(_, notification)| *notification == Notification::Changed { again, notice: None }), "{count}");
+        }
+    }
+}
