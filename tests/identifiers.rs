@@ -106,7 +106,7 @@ fn admins_and_imports_name_the_same_identity() {
         let request = Request { method, query: "", header: &header, body: &body, random: &|| [7; 16] };
         let address = Address::parse(&format!("/api/v1/environments/{KEY}/{path}")).unwrap();
         match edge_identities::read(&environment, address.route, &request) {
-            Ok(Action::Order(Target::Identifier(identifier), ..)) => identifier,
+            Ok(Action::CommandRequest(Target::Identifier(identifier), ..)) => identifier,
             other => panic!("{other:?}"),
         }
     };

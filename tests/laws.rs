@@ -13,7 +13,7 @@ use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::evaluate::evaluate_context;
-use flagsmith_edge_worker::identity::{Change, Command, Identity, Moment, Order, TraitValue, uuid};
+use flagsmith_edge_worker::identity::{Change, Command, Identity, ExecutionContext, CommandRequest, TraitValue, uuid};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -354,8 +354,8 @@ proptest! {
     ) {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
-        let order = Order::new("env", "ada", command);
-        let moment = Moment { now: 0, random: &|| [7; 16] };
+        let order = CommandRequest::new("env", "ada", command);
+        let moment = ExecutionContext { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
         identity.apply(order.clone(), moment).unwrap();
         let after = identity.clone();
@@ -415,10 +415,10 @@ proptest! {
         let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
         let request = Request { method, query, header: &header, body: &body, random: &|| [7; 16] };
         let address = Address::parse(&format!("/api/v1/environments/k/edge-identities/{path}")).unwrap();
-        if let Ok(Action::Order(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
+        if let Ok(Action::CommandRequest(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
             let mut identity = Identity::default();
-            let moment = Moment { now: 1, random: &|| [7; 16] };
-            let order = |command| Order::new("k", "a", command);
+            let moment = ExecutionContext { now: 1, random: &|| [7; 16] };
+            let order = |command| CommandRequest::new("k", "a", command);
             identity.apply(order(Command::Create), moment).unwrap();
             if identity.apply(order(command), moment).is_ok() {
                 let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;

@@ -9,7 +9,7 @@ use flagsmith_edge_worker::admin::transfer;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::identity::{Command, Identity, Moment, Order};
+use flagsmith_edge_worker::identity::{Command, Identity, ExecutionContext, CommandRequest};
 use serde_json::{Value, json};
 use support::worker::Worker;
 
@@ -55,7 +55,7 @@ fn environment() -> Environment {
 fn exported(commands: Vec<Command>) -> String {
     let mut identity = Identity::default();
     for command in commands {
-        identity.apply(Order::new(KEY, "ada", command), Moment { now: 1, random: &|| [7; 16] }).unwrap();
+        identity.apply(CommandRequest::new(KEY, "ada", command), ExecutionContext { now: 1, random: &|| [7; 16] }).unwrap();
     }
     transfer::render(KEY, "ada", &identity).to_string()
 }
@@ -137,7 +137,7 @@ fn an_override_that_an_admin_may_make_may_be_imported() {
         };
         let path = format!("/api/v1/environments/{KEY}/edge-identities/u/edge-featurestates/");
         let action = edge_identities::read(&environment, Address::parse(&path).unwrap().route, &request);
-        let Ok(Action::Order(_, command, _)) = action else { panic!("{value}: {action:?}") };
+        let Ok(Action::CommandRequest(_, command, _)) = action else { panic!("{value}: {action:?}") };
         let line = exported(vec![Command::Create, command]);
         assert_eq!(exported(vec![import(&line).unwrap()]), line);
     }

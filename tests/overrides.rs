@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, FeatureState, StoredOverrides};
 use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
-use flagsmith_edge_worker::identity::{Command, Refusal, Traits};
+use flagsmith_edge_worker::identity::{Command, CommandError, Traits};
 use serde_json::{Value, json};
 use support::exchange::Answer;
 use support::fixtures;
@@ -381,7 +381,7 @@ fn uploads_are_right_as_a_whole_or_nothing_is_written() {
         "traits": [{"trait_key": ["This field may not be blank."]}],
     }]});
     assert_eq!(upload(&mut worker, "POST", KEY, &data), (400, expected));
-    assert_eq!(worker.order(KEY, "a", Command::SetAlias("x".into())), Err(Refusal::Missing));
+    assert_eq!(worker.order(KEY, "a", Command::SetAlias("x".into())), Err(CommandError::Missing));
     let many: Vec<_> = (0..101).map(|number| item(&number.to_string(), &[])).collect();
     let problem = json!({"detail": "Number of identities must not be more than 100"});
     assert_eq!(upload(&mut worker, "PUT", KEY, &json!({"data": many})), (400, problem));

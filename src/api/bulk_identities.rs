@@ -10,7 +10,7 @@ use super::response::Response;
 use super::traits::{self, Commands};
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
-use crate::identity::{Command, Identity, Refusal, TraitValue};
+use crate::identity::{Command, Identity, CommandError, TraitValue};
 
 /// The longest body, in bytes.
 pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
@@ -100,24 +100,24 @@ fn read_item(item: Json<'_>) -> Result<Item, Value> {
 impl Upload {
     /// 202 if all was done. Else a report by item, in which what was done is nothing; the request may be sent again as
     /// it is.
-    pub fn answer(&self, outcomes: &[Result<Identity, Refusal>]) -> Response<'static> {
+    pub fn answer(&self, outcomes: &[Result<Identity, CommandError>]) -> Response<'static> {
         let refusal = |index: &usize| match outcomes.get(*index) {
             Some(Ok(_)) => None,
             Some(Err(refusal)) => Some(*refusal),
-            None => Some(Refusal::Unavailable),
+            None => Some(CommandError::Unavailable),
         };
         let refusals: Vec<_> = self.commands.iter().map(refusal).collect();
         if refusals.iter().all(Option::is_none) {
             return Response::empty(202);
         }
-        let problem = |refusal: &Option<Refusal>| match refusal {
+        let problem = |refusal: &Option<CommandError>| match refusal {
             None => json!({}),
-            Some(Refusal::Unavailable) => Error::Unavailable(Part::Identity).body(),
+            Some(CommandError::Unavailable) => Error::Unavailable(Part::Identity).body(),
             Some(refusal) => traits::refusal(*refusal).body(),
         };
         let report: Vec<Value> = refusals.iter().map(problem).collect();
         let mut response = Response::error(&Error::Invalid(json!({"data": report})));
-        if refusals.contains(&Some(Refusal::Unavailable)) {
+        if refusals.contains(&Some(CommandError::Unavailable)) {
             response.status = 503;
             return response.with("retry-after", RETRY_AFTER_SECONDS);
         }

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::document::json::Json;
 use crate::document::{Environment, KeyKind};
-use crate::identity::{Command, Identity, Refusal};
+use crate::identity::{Command, Identity, CommandError};
 
 pub use analytics::{Evaluations, MAX_COUNT, Version};
 pub use environment_document::{Question as DocumentQuestion, render as render_document};
@@ -211,7 +211,7 @@ impl Pending {
         &self,
         environment: &'e Environment,
         key: KeyKind,
-        outcomes: &[Result<Identity, Refusal>],
+        outcomes: &[Result<Identity, CommandError>],
     ) -> Result<Response<'e>, Error> {
         if let Pending::Upload(upload) = self {
             return Ok(upload.answer(outcomes));

@@ -7,7 +7,7 @@ use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
 use super::response::Response;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
-use crate::identity::{Command, Identity, MAX_TRAITS_LENGTH, Refusal, TraitValue};
+use crate::identity::{Command, Identity, MAX_TRAITS_LENGTH, CommandError, TraitValue};
 
 /// What is to be done to which identity.
 pub type Commands = Vec<(String, Command)>;
@@ -131,20 +131,20 @@ impl Increment {
 }
 
 /// Why a command was refused.
-pub fn refusal(refusal: Refusal) -> Error {
+pub fn refusal(refusal: CommandError) -> Error {
     Error::Invalid(match refusal {
-        Refusal::Unavailable => return Error::Unavailable(Part::Identity),
-        Refusal::NotAnInteger => json!(["Trait is not an integer."]),
-        Refusal::TooLarge => {
+        CommandError::Unavailable => return Error::Unavailable(Part::Identity),
+        CommandError::NotAnInteger => json!(["Trait is not an integer."]),
+        CommandError::TooLarge => {
             json!({"traits": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
         }
-        Refusal::OutOfRange => json!({"increment_by": ["A valid integer is required."]}),
+        CommandError::OutOfRange => json!({"increment_by": ["A valid integer is required."]}),
         // These commands are refused to nobody for other reasons.
-        Refusal::TooManyOverrides
-        | Refusal::EnvironmentFull
-        | Refusal::Missing
-        | Refusal::Exists
-        | Refusal::OverrideExists => {
+        CommandError::TooManyOverrides
+        | CommandError::EnvironmentFull
+        | CommandError::Missing
+        | CommandError::Exists
+        | CommandError::OverrideExists => {
             json!({"detail": "The identity is another now."})
         }
     })

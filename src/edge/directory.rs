@@ -15,7 +15,7 @@ use super::join;
 use super::log::Line;
 use crate::identity::directory::{
     Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query, Request, SHARDS,
-    Tidings, shard_of, shards_for,
+    DirectoryUpdate, shard_of, shards_for,
 };
 
 #[wasm_bindgen]
@@ -56,12 +56,12 @@ impl Directory {
     }
 
     /// Tells whom it concerns.
-    pub async fn tell(&self, tidings: Tidings) -> Result<(), Failure> {
-        let part = match &tidings {
-            Tidings::Entry { identifier, .. } => Part::Shard(shard_of(identifier)),
-            Tidings::Overrides { .. } => Part::Overrides,
+    pub async fn send(&self, update: DirectoryUpdate) -> Result<(), Failure> {
+        let part = match &update {
+            DirectoryUpdate::Entry { identifier, .. } => Part::Shard(shard_of(identifier)),
+            DirectoryUpdate::Overrides { .. } => Part::Overrides,
         };
-        self.read(&self.ask(part, &Request::Tell(tidings)).await?)
+        self.read(&self.ask(part, &Request::Update(update)).await?)
     }
 
     /// A page of entries, and where the next one begins.

@@ -14,7 +14,7 @@ use worker::{DurableObject, Env, Request as WebRequest, Response, Result, State,
 use super::clock::milliseconds;
 use super::database::Database;
 use super::{directory_rows, override_rows};
-use crate::identity::directory::{Overrides, Request, Tidings};
+use crate::identity::directory::{Overrides, Request, DirectoryUpdate};
 
 /// A part of a directory.
 #[durable_object(alarm)]
@@ -43,7 +43,7 @@ impl DurableObject for DirectoryObject {
     /// Forgets who has been gone for long, also where nobody tells it anything.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
-        directory_rows::forget(&self.sql, milliseconds().saturating_sub(GONE_FOR))?;
+        directory_rows::delete_tombstones(&self.sql, milliseconds().saturating_sub(TOMBSTONE_TTL_MS))?;
         self.set_alarm()?;
         Response::empty()
     }
@@ -62,14 +62,14 @@ impl DirectoryObject {
 const TABLES: &str = "SELECT json_quote(name) FROM sqlite_master WHERE type = 'table' AND name = 'entry'";
 
 /// For how long it is remembered that somebody is gone, in milliseconds.
-const GONE_FOR: u64 = 3_600_000;
+const TOMBSTONE_TTL_MS: u64 = 3_600_000;
 
 impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
         let request: Request = serde_json::from_str(request)?;
         if !self.ready.get() {
             // What was never told anything has no tables, and asking it makes none.
-            let asked = !matches!(request, Request::Tell(_));
+            let asked = !matches!(request, Request::Update(_));
             if asked && self.sql.read::<String>(TABLES, vec![])?.is_empty() {
                 return nothing(&request);
             }
@@ -78,8 +78,8 @@ impl DirectoryObject {
             self.ready.set(true);
         }
         let answer = match request {
-            Request::Tell(tidings) => {
-                self.sql.at_once(|| self.hear(&tidings))?;
+            Request::Update(update) => {
+                self.sql.at_once(|| self.apply_update(&update))?;
                 self.set_alarm()?;
                 "null".to_owned()
             }
@@ -98,34 +98,34 @@ impl DirectoryObject {
         if self.alarmed.get() {
             return Ok(());
         }
-        let Some(first) = directory_rows::gone_first(&self.sql)? else { return Ok(()) };
-        self.sql.set_alarm(first + GONE_FOR)?;
+        let Some(first) = directory_rows::oldest_tombstone(&self.sql)? else { return Ok(()) };
+        self.sql.set_alarm(first + TOMBSTONE_TTL_MS)?;
         self.alarmed.set(true);
         Ok(())
     }
 
-    fn hear(&self, tidings: &Tidings) -> Result<()> {
+    fn apply_update(&self, update: &DirectoryUpdate) -> Result<()> {
         let now = milliseconds();
-        match tidings {
-            Tidings::Entry { identifier, sequence, entry } => {
+        match update {
+            DirectoryUpdate::Entry { identifier, sequence, entry } => {
                 directory_rows::set(&self.sql, identifier, *sequence, entry.as_ref(), now)?;
             }
-            Tidings::Overrides { identifier, sequence, uuid, created_date, django_id, states } => {
-                if directory_rows::has_heard(&self.sql, identifier, *sequence)? {
+            DirectoryUpdate::Overrides { identifier, sequence, uuid, created_date, django_id, states } => {
+                if directory_rows::is_stale_update(&self.sql, identifier, *sequence)? {
                     return Ok(());
                 }
                 override_rows::set(&self.sql, identifier, uuid, created_date, *django_id, states)?;
-                directory_rows::note(&self.sql, identifier, *sequence, states.is_empty().then_some(now))?;
+                directory_rows::record_sequence(&self.sql, identifier, *sequence, states.is_empty().then_some(now))?;
             }
         }
-        directory_rows::forget(&self.sql, now.saturating_sub(GONE_FOR))
+        directory_rows::delete_tombstones(&self.sql, now.saturating_sub(TOMBSTONE_TTL_MS))
     }
 }
 
 /// What an object answers that was never told anything.
 fn nothing(request: &Request) -> Result<String> {
     Ok(match request {
-        Request::Tell(_) => "null".to_owned(),
+        Request::Update(_) => "null".to_owned(),
         Request::Find(_) | Request::Resolve(_) => "[]".to_owned(),
         Request::Overrides(_) => {
             serde_json::to_string(&Overrides { overrides: Some(Vec::new()), ..Overrides::default() })?

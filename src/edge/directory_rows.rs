@@ -16,11 +16,11 @@ pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS heard (of TEXT PRIMARY KEY, sequence INTEGER NOT NULL, gone_at INTEGER) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS heard_by_gone_at ON heard (gone_at) WHERE gone_at IS NOT NULL";
 
-const HEARD: &str = "SELECT json_quote(sequence) FROM heard WHERE of = ?";
-const HEAR: &str = "
+const READ_SEQUENCE: &str = "SELECT json_quote(sequence) FROM heard WHERE of = ?";
+const WRITE_SEQUENCE: &str = "
     INSERT INTO heard VALUES (?, ?, ?)
     ON CONFLICT (of) DO UPDATE SET sequence = excluded.sequence, gone_at = excluded.gone_at";
-const FORGET: &str = "DELETE FROM heard WHERE gone_at <= ?";
+const DELETE_TOMBSTONES: &str = "DELETE FROM heard WHERE gone_at <= ?";
 const ENTRY_SEQUENCE: &str = "SELECT json_quote(sequence) FROM entry WHERE identifier = ?";
 const SET_ENTRY: &str = "
     INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
@@ -38,7 +38,7 @@ const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias'
 /// Sets an entry, or removes it; unless something as late is known.
 pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry>, now: u64) -> Result<()> {
     let known = sql.read::<u64>(ENTRY_SEQUENCE, vec![identifier.into()])?;
-    if known.first().is_some_and(|known| *known >= sequence) || has_heard(sql, identifier, sequence)? {
+    if known.first().is_some_and(|known| *known >= sequence) || is_stale_update(sql, identifier, sequence)? {
         return Ok(());
     }
     let Some(entry) = entry else {
@@ -46,7 +46,7 @@ pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry
         if sql.has("with_django_id")? {
             sql.execute(DELETE_WITH_DJANGO_ID, vec![identifier.into()])?;
         }
-        return note(sql, identifier, sequence, Some(now));
+        return record_sequence(sql, identifier, sequence, Some(now));
     };
     let values =
         vec![identifier.into(), (&*entry.uuid).into(), entry.alias.as_deref().into(), number(sequence)];
@@ -111,25 +111,25 @@ pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
 }
 
 /// Whether something as late was heard of an identity.
-pub fn has_heard(sql: &Database, identifier: &str, sequence: u64) -> Result<bool> {
-    let known = sql.read::<u64>(HEARD, vec![hash(identifier).into()])?;
+pub fn is_stale_update(sql: &Database, identifier: &str, sequence: u64) -> Result<bool> {
+    let known = sql.read::<u64>(READ_SEQUENCE, vec![hash(identifier).into()])?;
     Ok(known.first().is_some_and(|known| *known >= sequence))
 }
 
 /// Remembers how late the last was that was heard; for a while only, if there is nothing left to know.
-pub fn note(sql: &Database, identifier: &str, sequence: u64, gone_at: Option<u64>) -> Result<()> {
-    sql.execute(HEAR, vec![hash(identifier).into(), number(sequence), gone_at.map(number).into()])
+pub fn record_sequence(sql: &Database, identifier: &str, sequence: u64, deleted_at: Option<u64>) -> Result<()> {
+    sql.execute(WRITE_SEQUENCE, vec![hash(identifier).into(), number(sequence), deleted_at.map(number).into()])
 }
 
 /// Since when somebody has been gone whom it remembers.
-pub fn gone_first(sql: &Database) -> Result<Option<u64>> {
+pub fn oldest_tombstone(sql: &Database) -> Result<Option<u64>> {
     let query = "SELECT json_quote(gone_at) FROM heard WHERE gone_at IS NOT NULL ORDER BY gone_at LIMIT 1";
     Ok(sql.read(query, vec![])?.pop())
 }
 
 /// Forgets who was gone by then.
-pub fn forget(sql: &Database, gone_by: u64) -> Result<()> {
-    sql.execute(FORGET, vec![number(gone_by)])
+pub fn delete_tombstones(sql: &Database, deleted_by: u64) -> Result<()> {
+    sql.execute(DELETE_TOMBSTONES, vec![number(deleted_by)])
 }
 
 /// A number as SQLite takes it.

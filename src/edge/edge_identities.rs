@@ -15,7 +15,7 @@ use crate::admin::edge_identities::{self, Action, Address, Reply, Target, answer
 use crate::admin::verdict::Verdict;
 use crate::api::{EnvironmentKey, Error, MAX_BODY_LENGTH, Part, Request, Response};
 use crate::document::Environment;
-use crate::identity::{Command, Identity, Order, Refusal};
+use crate::identity::{Command, Identity, CommandRequest, CommandError};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
@@ -88,16 +88,16 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
             let known = directory.overrides(feature, None).await.map_err(failed)?;
             answer::overrides(environment, known.overrides.unwrap_or_default())
         }
-        Action::Order(target, command, reply) => match carry_out(env, environment, &target, command).await? {
+        Action::CommandRequest(target, command, reply) => match execute(env, environment, &target, command).await? {
             Err(refusal) => answer::refused(refusal, &target, &reply),
             Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
         },
         Action::Clone(target, source) => {
-            let source = carry_out(env, environment, &Target::Uuid(source), Command::Read).await?;
+            let source = execute(env, environment, &Target::Uuid(source), Command::Read).await?;
             let Ok((_, source)) = source else { return Ok(answer::missing()) };
             let states = edge_identities::cloned(&source.overrides, &random);
             let (target, reply) = (Target::Uuid(target), Reply::AllFeatureStates);
-            match carry_out(env, environment, &target, Command::ReplaceOverrides(states)).await? {
+            match execute(env, environment, &target, Command::ReplaceOverrides(states)).await? {
                 Err(refusal) => answer::refused(refusal, &target, &reply),
                 Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
             }
@@ -106,15 +106,15 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
 }
 
 /// Carries out a command on the identity that is meant; also gives its identifier.
-async fn carry_out(
+async fn execute(
     env: &Env,
     environment: &Environment,
     target: &Target,
     command: Command,
-) -> Result<Result<(String, Identity), Refusal>, Error> {
+) -> Result<Result<(String, Identity), CommandError>, Error> {
     let directory = Directory::new(env, environment.key());
     if command.adds_overrides() && !directory.takes_overrides().await {
-        return Ok(Err(Refusal::EnvironmentFull));
+        return Ok(Err(CommandError::EnvironmentFull));
     }
     let (identifier, uuid) = match target {
         Target::Identifier(identifier) => (identifier.clone(), None),
@@ -123,11 +123,11 @@ async fn carry_out(
                 failure.log(Some(environment.key()));
                 Error::Unavailable(Part::Directory)
             })?;
-            let Some(entry) = found else { return Ok(Err(Refusal::Missing)) };
+            let Some(entry) = found else { return Ok(Err(CommandError::Missing)) };
             (entry.identifier.into(), Some(uuid.as_str().into()))
         }
     };
-    let order = Order { uuid, ..Order::new(environment.key(), &identifier, command) };
-    let outcome = identities::carry_out_and_tell(env, order).await?;
+    let order = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
+    let outcome = identities::execute_and_sync(env, order).await?;
     Ok(outcome.map(|identity| (identifier, identity)))
 }

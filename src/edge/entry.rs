@@ -160,7 +160,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
                     let outcomes = if pending.needs_identity() {
                         identities::carry_out_and_read(env, environment.key(), commands).await
                     } else {
-                        let outcomes = identities::carry_out(env, environment.key(), commands).await;
+                        let outcomes = identities::execute(env, environment.key(), commands).await;
                         outcomes.map(|outcomes| (outcomes, None))
                     };
                     outcomes.and_then(|(outcomes, held)| {

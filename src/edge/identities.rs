@@ -17,7 +17,7 @@ use super::log::Line;
 use super::overrides;
 use crate::api::{Error, Part};
 use crate::identity::object_name::{is_renamed, object_name};
-use crate::identity::{Command, Identity, Order, Outcome, Refusal};
+use crate::identity::{Command, Identity, CommandRequest, CommandResponse, CommandError};
 
 #[wasm_bindgen]
 extern "C" {
@@ -25,19 +25,19 @@ extern "C" {
     type IdentityStub;
 
     #[wasm_bindgen(method, catch, js_name = carryOut)]
-    fn carry_out(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutLarge)]
     fn carry_out_large(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
-    fn carry_out_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutRenamed)]
-    fn carry_out_renamed(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_renamed(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutRenamedAndTell)]
-    fn carry_out_renamed_and_tell(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_renamed_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
@@ -49,12 +49,12 @@ pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
 
 /// Carries out each command on its identity, all at once; gives their outcomes in order. A failure of one does not
 /// concern the others. The identities come without what is stored of them, but for the trait of an increment.
-pub async fn carry_out(
+pub async fn execute(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
-) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    let outcomes = carry_out_by(env, environment_key, commands, Answer::Brief, Some(0)).await?;
+) -> Result<Vec<Result<Identity, CommandError>>, Error> {
+    let outcomes = execute_by(env, environment_key, commands, Answer::Brief, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
@@ -64,10 +64,10 @@ pub async fn carry_out_and_read(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
-) -> Result<(Vec<Result<Identity, Refusal>>, Option<Hold>), Error> {
+) -> Result<(Vec<Result<Identity, CommandError>>, Option<Hold>), Error> {
     let identifiers: Vec<_> = commands.iter().map(|(identifier, _)| identifier.clone()).collect();
     let max_length = Some(MAX_SMALL_LENGTH);
-    let mut outcomes = carry_out_by(env, environment_key, commands, Answer::Brief, max_length).await?;
+    let mut outcomes = execute_by(env, environment_key, commands, Answer::Brief, max_length).await?;
     let length: usize = outcomes.iter().filter_map(|outcome| outcome.withheld).sum();
     let hold = if length > 0 {
         Some(Hold::for_answer(length).ok_or(Error::Unavailable(Part::Answers))?)
@@ -77,20 +77,20 @@ pub async fn carry_out_and_read(
     for (identifier, outcome) in identifiers.into_iter().zip(&mut outcomes) {
         if outcome.withheld.is_some() {
             let read = vec![(identifier, Command::Read)];
-            let whole = carry_out_by(env, environment_key, read, Answer::Large, None).await?;
-            outcome.result = whole.into_iter().next().map_or(Err(Refusal::Unavailable), |whole| whole.result);
+            let whole = execute_by(env, environment_key, read, Answer::Large, None).await?;
+            outcome.result = whole.into_iter().next().map_or(Err(CommandError::Unavailable), |whole| whole.result);
         }
     }
     Ok((outcomes.into_iter().map(|outcome| outcome.result).collect(), hold))
 }
 
 /// Carries out commands when the directory knows of them too. The identities come without what is stored of them.
-pub async fn carry_out_all_and_tell(
+pub async fn execute_all_and_sync(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
-) -> Result<Vec<Result<Identity, Refusal>>, Error> {
-    let outcomes = carry_out_by(env, environment_key, commands, Answer::Full, Some(0)).await?;
+) -> Result<Vec<Result<Identity, CommandError>>, Error> {
+    let outcomes = execute_by(env, environment_key, commands, Answer::Full, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
@@ -101,10 +101,10 @@ pub async fn read_all(
     environment_key: &str,
     identifiers: Vec<String>,
     max_length: Option<usize>,
-) -> Result<Vec<Result<Read, Refusal>>, Error> {
+) -> Result<Vec<Result<Read, CommandError>>, Error> {
     let commands = identifiers.into_iter().map(|identifier| (identifier, Command::Read)).collect();
-    let outcomes = carry_out_by(env, environment_key, commands, Answer::Full, max_length).await?;
-    let read = |outcome: Outcome| match outcome.withheld {
+    let outcomes = execute_by(env, environment_key, commands, Answer::Full, max_length).await?;
+    let read = |outcome: CommandResponse| match outcome.withheld {
         Some(length) => outcome.result.map(|_| Read::Withheld(length)),
         None => outcome.result.map(Read::Whole),
     };
@@ -119,25 +119,25 @@ pub enum Read {
     Withheld(usize),
 }
 
-async fn carry_out_by(
+async fn execute_by(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
     answer: Answer,
     max_length: Option<usize>,
-) -> Result<Vec<Outcome>, Error> {
+) -> Result<Vec<CommandResponse>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
-        let brief = answer == Answer::Brief;
-        let order = Order { brief, max_length, ..Order::new(environment_key, &identifier, command) };
+        let omit_sent_traits = answer == Answer::Brief;
+        let order = CommandRequest { omit_sent_traits, max_length, ..CommandRequest::new(environment_key, &identifier, command) };
         send(&objects, order, answer, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {
             failure.log(Some(environment_key));
-            Outcome::refused(Refusal::Unavailable)
+            CommandResponse::refused(CommandError::Unavailable)
         })
     };
     let outcomes = join::all(sent).await;
@@ -148,7 +148,7 @@ async fn carry_out_by(
 }
 
 /// Carries out a command and gives all that is known of the identity, when the directory knows it too.
-pub async fn carry_out_and_tell(env: &Env, order: Order) -> Result<Result<Identity, Refusal>, Error> {
+pub async fn execute_and_sync(env: &Env, order: CommandRequest) -> Result<Result<Identity, CommandError>, Error> {
     let environment_key = order.environment.clone();
     let objects = namespace(env, &environment_key)?;
     let concerns_overrides = order.command.concerns_overrides();
@@ -172,30 +172,30 @@ enum Answer {
 
 async fn send(
     objects: &ObjectNamespace,
-    order: Order,
+    order: CommandRequest,
     answer: Answer,
     log_rows: bool,
-) -> Result<Outcome, Failure> {
+) -> Result<CommandResponse, Failure> {
     let name = object_name(&order.environment, &order.identifier);
     let method = match (answer, is_renamed(&order.environment)) {
-        (Answer::Brief, false) => IdentityStub::carry_out,
-        (Answer::Full, false) => IdentityStub::carry_out_and_tell,
+        (Answer::Brief, false) => IdentityStub::execute,
+        (Answer::Full, false) => IdentityStub::execute_and_sync,
         (Answer::Large, false) => IdentityStub::carry_out_large,
-        (Answer::Brief | Answer::Large, true) => IdentityStub::carry_out_renamed,
-        (Answer::Full, true) => IdentityStub::carry_out_renamed_and_tell,
+        (Answer::Brief | Answer::Large, true) => IdentityStub::execute_renamed,
+        (Answer::Full, true) => IdentityStub::execute_renamed_and_sync,
     };
     let text = order.to_json().map_err(|error| failure(&error))?;
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
     let mut answer = received(method(&object, &text)).await?;
-    if Outcome::is_occupied(&answer) {
+    if CommandResponse::is_occupied(&answer) {
         received(object.vacate()).boxed_local().await?;
         answer = received(method(&object, &text)).boxed_local().await?;
-        if Outcome::is_occupied(&answer) {
+        if CommandResponse::is_occupied(&answer) {
             return Err(failure(&"another identity is in its object"));
         }
     }
     let outcome =
-        Outcome::from_json(&answer, order.command).map_err(|_| failure(&"its answer cannot be read"))?;
+        CommandResponse::from_json(&answer, order.command).map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
         let [rows_read, rows_written] = outcome.rows;
         Line::Call { object: "identity", rows_read, rows_written }.write();

@@ -22,10 +22,10 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Error, Result};
 
 use super::clock::milliseconds;
-use super::identity_object::{IdentityObject, TELL_AGAIN_AFTER};
-use super::identity_rows::{self, Due, Owner, Record};
+use super::identity_object::{IdentityObject, RETRY_AFTER_MS};
+use super::identity_rows::{self, PendingUpdates, IdentityRef, Record};
 use crate::identity::object_name::{former, is_renamed, object_name};
-use crate::identity::{Command, Handover, Order};
+use crate::identity::{Command, Handover, CommandRequest};
 
 #[wasm_bindgen]
 extern "C" {
@@ -45,21 +45,21 @@ extern "C" {
 /// The methods of the own object.
 #[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
 impl IdentityObject {
-    /// [`IdentityObject::carry_out`] for a renamed identity.
+    /// [`IdentityObject::execute`] for a renamed identity.
     #[wasm_bindgen(js_name = carryOutRenamed)]
-    pub async fn carry_out_renamed(&self, order: String) -> std::result::Result<String, JsValue> {
-        let order = Order::from_json(&order).map_err(Error::from)?;
+    pub async fn execute_renamed(&self, order: String) -> std::result::Result<String, JsValue> {
+        let order = CommandRequest::from_json(&order).map_err(Error::from)?;
         self.move_here(&order.environment, &order.identifier).await?;
         Ok(self.apply(order, 0, |outcome| outcome.to_json_without_details())?.0)
     }
 
-    /// [`IdentityObject::carry_out_and_tell`] for a renamed identity.
+    /// [`IdentityObject::execute_and_sync`] for a renamed identity.
     #[wasm_bindgen(js_name = carryOutRenamedAndTell)]
-    pub async fn carry_out_renamed_and_tell(&self, order: String) -> std::result::Result<String, JsValue> {
-        let order = Order::from_json(&order).map_err(Error::from)?;
+    pub async fn execute_renamed_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
+        let order = CommandRequest::from_json(&order).map_err(Error::from)?;
         self.move_here(&order.environment, &order.identifier).await?;
-        let (answer, _) = self.apply(order, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
-        self.tell().await?;
+        let (answer, _) = self.apply(order, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
+        self.send_updates().await?;
         Ok(answer)
     }
 
@@ -84,23 +84,23 @@ impl IdentityObject {
         environment: &str,
         identifier: &str,
     ) -> std::result::Result<Option<String>, JsValue> {
-        let order = Order::new(environment, identifier, Command::Create);
+        let order = CommandRequest::new(environment, identifier, Command::Create);
         // The first versions did not write down which identity it is: here as there, it is that of the first command.
         if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
             self.apply(order.clone(), 0, |outcome| outcome.to_json())?;
         }
         let handover = self.with_record(|record| {
             let owner = record.owner.as_ref().filter(|owner| owner.is_of(&order))?;
-            let Record { identity, due, .. } = record.clone();
+            let Record { identity, pending, .. } = record.clone();
             let (sequence, uuid) = (identity.sequence, owner.uuid.clone());
-            Some(Handover { identity, sequence, uuid, due: [due.entry, due.overrides] }.to_json())
+            Some(Handover { identity, sequence, uuid, due: [pending.entry, pending.overrides] }.to_json())
         })?;
         Ok(handover.transpose().map_err(Error::from)?)
     }
 
     /// Removes what is kept of an identity.
     pub fn forget(&self, environment: &str, identifier: &str) -> std::result::Result<(), JsValue> {
-        let order = Order::new(environment, identifier, Command::Read);
+        let order = CommandRequest::new(environment, identifier, Command::Read);
         if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&order)))? {
             self.remove_all()?;
         }
@@ -111,7 +111,7 @@ impl IdentityObject {
     pub async fn vacate(&self) -> std::result::Result<(), JsValue> {
         // If that is at home here, another request has had the other one moved.
         let owner = self.with_record(|record| record.owner.clone())?;
-        let Some(Owner { environment, identifier, .. }) =
+        let Some(IdentityRef { environment, identifier, .. }) =
             owner.filter(|owner| is_renamed(&owner.environment))
         else {
             return Ok(());
@@ -150,13 +150,13 @@ impl IdentityObject {
     /// Writes what was handed over.
     fn take(&self, environment: &str, identifier: &str, given: Handover) -> Result<()> {
         let Handover { identity, uuid, due: [entry, overrides], .. } = given;
-        let owner = Owner { environment: environment.into(), identifier: identifier.into(), uuid };
-        let record = Record { identity, owner: Some(owner), due: Due { entry, overrides } };
+        let owner = IdentityRef { environment: environment.into(), identifier: identifier.into(), uuid };
+        let record = Record { identity, owner: Some(owner), pending: PendingUpdates { entry, overrides } };
         // What is in memory is dropped first: if this fails, what was really stored is read.
         self.forget_memory();
         identity_rows::replace(&self.sql, &record)?;
-        if !record.due.is_nothing() {
-            self.set_alarm(milliseconds() + TELL_AGAIN_AFTER)?;
+        if !record.pending.is_empty() {
+            self.set_alarm(milliseconds() + RETRY_AFTER_MS)?;
         }
         Ok(())
     }

@@ -17,12 +17,12 @@ use super::clock::milliseconds;
 use super::database::Database;
 use super::directory::Directory;
 use super::failure::{Failure, Source};
-use super::identity_rows::{self, Due, Owner, Record};
+use super::identity_rows::{self, PendingUpdates, IdentityRef, Record};
 use super::join;
 use super::random;
-use crate::identity::directory::{Entry, Tidings};
+use crate::identity::directory::{Entry, DirectoryUpdate};
 use crate::identity::object_name::is_renamed;
-use crate::identity::{Change, Command, Identity, Moment, Order, Outcome, Refusal};
+use crate::identity::{Change, Command, Identity, ExecutionContext, CommandRequest, CommandResponse, CommandError};
 
 /// One identity.
 #[durable_object(alarm)]
@@ -35,7 +35,7 @@ pub struct IdentityObject {
     record: RefCell<Option<Record>>,
     /// The last order that had nothing to do, and its answer: good until another is applied, since nothing else changes
     /// what an order is answered.
-    repeated: RefCell<Option<(String, String)>>,
+    last_noop: RefCell<Option<(String, String)>>,
     /// How often the directory could not be told.
     failures: Cell<u32>,
     /// Whether the alarm is set, as far as this life of the object knows.
@@ -49,13 +49,13 @@ impl DurableObject for IdentityObject {
             env,
             moved: Cell::default(),
             record: RefCell::default(),
-            repeated: RefCell::default(),
+            last_noop: RefCell::default(),
             failures: Cell::default(),
             alarmed: Cell::default(),
         }
     }
 
-    /// Nobody's way in: commands come by [`IdentityObject::carry_out`].
+    /// Nobody's way in: commands come by [`IdentityObject::execute`].
     async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
@@ -63,10 +63,10 @@ impl DurableObject for IdentityObject {
     /// Tells the directory what it has not been told.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
-        if let Err(error) = self.tell().await {
+        if let Err(error) = self.send_updates().await {
             // Left to the platform it would be tried six times, and never again.
             Failure::new(Source::IdentityObject, error).log(None);
-            self.tell_later()?;
+            self.retry_later()?;
         }
         Response::empty()
     }
@@ -74,20 +74,20 @@ impl DurableObject for IdentityObject {
 
 #[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
 impl IdentityObject {
-    /// Takes an [`Order`], gives an [`crate::identity::Outcome`] with what SDK requests need, both as JSON.
+    /// Takes an [`CommandRequest`], gives an [`crate::identity::CommandResponse`] with what SDK requests need, both as JSON.
     ///
     /// A method that the platform calls by name, and that answers without a promise: a request and a response, each
     /// with its body to be waited for, cost more than the work. The directory is told by the alarm.
     #[wasm_bindgen(js_name = carryOut)]
-    pub fn carry_out(&self, order: &str) -> std::result::Result<String, JsValue> {
-        if let Some((repeated, answer)) = &*self.repeated.borrow()
-            && repeated == order
+    pub fn execute(&self, order: &str) -> std::result::Result<String, JsValue> {
+        if let Some((last_noop, answer)) = &*self.last_noop.borrow()
+            && last_noop == order
         {
             return Ok(answer.clone());
         }
         let (answer, idle) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
-        if idle && order.len() + answer.len() <= MAX_REPEATED_LENGTH {
-            self.repeated.replace(Some((order.to_owned(), answer.clone())));
+        if idle && order.len() + answer.len() <= MAX_NOOP_LENGTH {
+            self.last_noop.replace(Some((order.to_owned(), answer.clone())));
         }
         Ok(answer)
     }
@@ -102,76 +102,76 @@ impl IdentityObject {
     /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
     /// now: then the alarm will tell it.
     #[wasm_bindgen(js_name = carryOutAndTell)]
-    pub async fn carry_out_and_tell(&self, order: String) -> std::result::Result<String, JsValue> {
-        let (answer, _) = self.apply(here(&order)?, TELL_AGAIN_AFTER, |outcome| outcome.to_json())?;
-        self.tell().await?;
+    pub async fn execute_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
+        let (answer, _) = self.apply(here(&order)?, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
+        self.send_updates().await?;
         Ok(answer)
     }
 }
 
 /// How long the alarm leaves to who tells the directory by itself, in milliseconds.
-pub(super) const TELL_AGAIN_AFTER: u64 = 5_000;
+pub(super) const RETRY_AFTER_MS: u64 = 5_000;
 /// The longest time between two attempts to tell the directory, in milliseconds.
 const MAX_BACKOFF: u64 = 300_000;
 /// The longest order and answer that are remembered, in bytes.
-const MAX_REPEATED_LENGTH: usize = 4096;
+const MAX_NOOP_LENGTH: usize = 4096;
 
 impl IdentityObject {
     /// The answer, and whether there was nothing to do: nothing changed, read or written.
     pub(super) fn apply(
         &self,
-        order: Order,
+        order: CommandRequest,
         alarm_after: u64,
-        show: fn(&Outcome<&Identity>) -> serde_json::Result<String>,
+        show: fn(&CommandResponse<&Identity>) -> serde_json::Result<String>,
     ) -> Result<(String, bool)> {
-        self.repeated.take();
-        let owner = Owner::from(&order);
+        self.last_noop.take();
+        let owner = IdentityRef::from(&order);
         let mut record = match self.record.take() {
             Some(record) => record,
             None => self.read()?,
         };
         if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
             self.record.replace(Some(record));
-            let (result, rows) = (Err(Refusal::Unavailable), self.sql.take_rows());
+            let (result, rows) = (Err(CommandError::Unavailable), self.sql.take_rows());
             return Ok((
-                show(&Outcome { result, rows, as_sent: false, occupied: true, withheld: None })?,
+                show(&CommandResponse { result, rows, unchanged: false, occupied: true, withheld: None })?,
                 false,
             ));
         }
-        let as_sent = order.brief && record.identity.is_as_sent(&order.command);
+        let unchanged = order.omit_sent_traits && record.identity.is_as_sent(&order.command);
         let max_length = order.max_length;
         let kept = if let Command::Increment(key, _) = &order.command { Some(key.clone()) } else { None };
-        let moment = Moment { now: milliseconds(), random: &random };
-        let applied = record.identity.apply(order, moment);
+        let context = ExecutionContext { now: milliseconds(), random: &random };
+        let applied = record.identity.apply(order, context);
         if let Ok(change) = &applied
             && *change != Change::default()
         {
-            record.follow(owner, change);
+            record.record_change(owner, change);
             // If this fails, what is in memory is dropped, and the next command reads what was really stored.
             identity_rows::write(&self.sql, &record, change)?;
             if change.concerns_entry() || change.concerns_overrides() {
-                self.set_alarm(moment.now + alarm_after)?;
+                self.set_alarm(context.now + alarm_after)?;
             }
         }
         let rows = self.sql.take_rows();
         let idle = rows == [0, 0] && applied == Ok(Change::default());
         let result = applied.map(|_| &record.identity);
-        let outcome = Outcome { result, rows, as_sent, occupied: false, withheld: None };
+        let outcome = CommandResponse { result, rows, unchanged, occupied: false, withheld: None };
         let answer = outcome.to_json_within(max_length, kept.as_deref(), show)?;
         self.record.replace(Some(record));
         Ok((answer, idle))
     }
 
     /// Tells the directory what it has not been told, until there is nothing left or it does not answer.
-    pub(super) async fn tell(&self) -> Result<()> {
-        while let Some((owner, tidings, due)) = self.due()? {
+    pub(super) async fn send_updates(&self) -> Result<()> {
+        while let Some((owner, updates, pending)) = self.pending_updates()? {
             let directory = Directory::new(&self.env, &owner.environment);
-            let told = join::all(tidings.into_iter().map(|told| directory.tell(told))).await;
-            if let Err(failure) = told.into_iter().collect::<std::result::Result<(), _>>() {
+            let sent = join::all(updates.into_iter().map(|update| directory.send(update))).await;
+            if let Err(failure) = sent.into_iter().collect::<std::result::Result<(), _>>() {
                 failure.log(Some(&owner.environment));
-                return self.tell_later();
+                return self.retry_later();
             }
-            self.told(&owner, due)?;
+            self.mark_sent(&owner, pending)?;
             // No command's.
             self.sql.take_rows();
         }
@@ -179,16 +179,16 @@ impl IdentityObject {
     }
 
     /// What there is to tell, if there is anything.
-    fn due(&self) -> Result<Option<(Owner, Vec<Tidings>, Due)>> {
+    fn pending_updates(&self) -> Result<Option<(IdentityRef, Vec<DirectoryUpdate>, PendingUpdates)>> {
         self.with_record(|record| {
-            let Record { identity, owner: Some(owner), due } = record else { return None };
-            (!due.is_nothing()).then(|| (owner.clone(), tidings(owner, identity, *due), *due))
+            let Record { identity, owner: Some(owner), pending } = record else { return None };
+            (!pending.is_empty()).then(|| (owner.clone(), updates(owner, identity, *pending), *pending))
         })
     }
 
     /// What was told is due no longer, unless it has changed meanwhile. Of an identity that is no more, nothing is
     /// left then.
-    fn told(&self, owner: &Owner, told: Due) -> Result<()> {
+    fn mark_sent(&self, owner: &IdentityRef, sent: PendingUpdates) -> Result<()> {
         self.failures.set(0);
         let mut slot = self.record.borrow_mut();
         let Some(record) = slot.as_mut() else { return Ok(()) };
@@ -196,13 +196,13 @@ impl IdentityObject {
         if record.owner.as_ref().is_none_or(|known| !known.is_same(owner)) {
             return Ok(());
         }
-        record.due.entry = record.due.entry.filter(|due| Some(*due) != told.entry);
-        record.due.overrides = record.due.overrides.filter(|due| Some(*due) != told.overrides);
-        if !record.due.is_nothing() {
-            return identity_rows::write_due(&self.sql, record.due);
+        record.pending.entry = record.pending.entry.filter(|pending| Some(*pending) != sent.entry);
+        record.pending.overrides = record.pending.overrides.filter(|pending| Some(*pending) != sent.overrides);
+        if !record.pending.is_empty() {
+            return identity_rows::write_pending(&self.sql, record.pending);
         }
         if record.identity.exists {
-            identity_rows::write_due(&self.sql, record.due)?;
+            identity_rows::write_pending(&self.sql, record.pending)?;
             return if self.alarmed.take() { self.sql.delete_alarm() } else { Ok(()) };
         }
         drop(slot);
@@ -219,7 +219,7 @@ impl IdentityObject {
     /// Has what is stored read again by whatever needs it next.
     pub(super) fn forget_memory(&self) {
         self.record.take();
-        self.repeated.take();
+        self.last_noop.take();
     }
 
     /// Looks at the state, which is read if it has not been.
@@ -234,14 +234,14 @@ impl IdentityObject {
     /// What is stored. If the directory has to be told something and an error left that without an alarm, it gets one.
     fn read(&self) -> Result<Record> {
         let record = identity_rows::read(&self.sql)?;
-        if !record.due.is_nothing() && !self.alarmed.get() {
-            self.set_alarm(milliseconds() + TELL_AGAIN_AFTER)?;
+        if !record.pending.is_empty() && !self.alarmed.get() {
+            self.set_alarm(milliseconds() + RETRY_AFTER_MS)?;
         }
         Ok(record)
     }
 
     /// Has the alarm tell the directory, later each time.
-    fn tell_later(&self) -> Result<()> {
+    fn retry_later(&self) -> Result<()> {
         let failures = self.failures.get() + 1;
         self.failures.set(failures);
         let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
@@ -257,8 +257,8 @@ impl IdentityObject {
 
 /// Reads an order that came to the object of a name that was never another. A renamed identity is not looked for here: its
 /// object is another one, also for workers of an earlier version.
-fn here(order: &str) -> Result<Order> {
-    let order = Order::from_json(order)?;
+fn here(order: &str) -> Result<CommandRequest> {
+    let order = CommandRequest::from_json(order)?;
     if is_renamed(&order.environment) {
         return Err("the identity has an object of another name".into());
     }
@@ -266,19 +266,19 @@ fn here(order: &str) -> Result<Order> {
 }
 
 /// What the directory is told of an identity.
-fn tidings(owner: &Owner, identity: &Identity, due: Due) -> Vec<Tidings> {
+fn updates(owner: &IdentityRef, identity: &Identity, pending: PendingUpdates) -> Vec<DirectoryUpdate> {
     let identifier = || owner.identifier.clone();
     let details = identity.details.as_ref();
-    let entry = due.entry.map(|sequence| {
+    let entry = pending.entry.map(|sequence| {
         let entry = details.map(|details| Entry {
             identifier: identifier(),
             uuid: details.uuid.clone(),
             alias: details.dashboard_alias.clone(),
             has_django_id: identity.django_id.is_some(),
         });
-        Tidings::Entry { identifier: identifier(), sequence, entry }
+        DirectoryUpdate::Entry { identifier: identifier(), sequence, entry }
     });
-    let overrides = due.overrides.map(|sequence| Tidings::Overrides {
+    let overrides = pending.overrides.map(|sequence| DirectoryUpdate::Overrides {
         identifier: identifier(),
         sequence,
         uuid: owner.uuid.clone(),

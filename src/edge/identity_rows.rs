@@ -10,7 +10,7 @@ use serde::Deserialize;
 use worker::{Result, SqlStorageValue};
 
 use super::database::Database;
-use crate::identity::{Change, Details, Identity, Inherited, Order, TraitValue, Traits};
+use crate::identity::{Change, Details, Identity, Inherited, CommandRequest, TraitValue, Traits};
 
 /// What an object knows.
 #[derive(Clone, Debug, Default)]
@@ -18,14 +18,14 @@ pub struct Record {
     /// The identity.
     pub identity: Identity,
     /// Whose it is; none until something is written.
-    pub owner: Option<Owner>,
+    pub owner: Option<IdentityRef>,
     /// What the directory has still to be told.
-    pub due: Due,
+    pub pending: PendingUpdates,
 }
 
 /// Whose identity it is. The object cannot tell by its own name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct IdentityRef {
     /// The client key of its environment.
     pub environment: Box<str>,
     /// Its identifier.
@@ -36,17 +36,17 @@ pub struct Owner {
 
 /// What the directory has still to be told: that, and since which change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Due {
+pub struct PendingUpdates {
     /// Its entry.
     pub entry: Option<u64>,
     /// Its overrides.
     pub overrides: Option<u64>,
 }
 
-impl Due {
+impl PendingUpdates {
     /// Whether there is nothing to tell.
-    pub fn is_nothing(self) -> bool {
-        self == Due::default()
+    pub fn is_empty(self) -> bool {
+        self == PendingUpdates::default()
     }
 }
 
@@ -88,7 +88,7 @@ const SET_DETAILS: &str = "
         uuid = excluded.uuid, created_date = excluded.created_date, dashboard_alias = excluded.dashboard_alias,
         sequence = excluded.sequence, erased = excluded.erased, entry_due = excluded.entry_due,
         overrides_due = excluded.overrides_due";
-const SET_DUE: &str = "UPDATE details SET entry_due = ?, overrides_due = ?";
+const SET_PENDING: &str = "UPDATE details SET entry_due = ?, overrides_due = ?";
 
 /// How many traits are written at once. A text bound to a statement may have 2 MB; a trait of 2,000 characters has
 /// some 24 kB in the worst spelling of its worst characters.
@@ -128,12 +128,12 @@ pub fn read(sql: &Database) -> Result<Record> {
         let DetailsRow { environment, identifier, uuid, created_date, dashboard_alias, sequence, .. } = row;
         record.identity.sequence = sequence;
         record.identity.exists = row.erased == 0;
-        record.due = Due { entry: row.entry_due, overrides: row.overrides_due };
+        record.pending = PendingUpdates { entry: row.entry_due, overrides: row.overrides_due };
         if record.identity.exists {
             let details = Details { uuid: uuid.clone(), created_date, dashboard_alias };
             record.identity.details = Some(details);
         }
-        record.owner = Some(Owner { environment, identifier, uuid });
+        record.owner = Some(IdentityRef { environment, identifier, uuid });
     } else {
         record.identity.exists = has("identity");
     }
@@ -264,8 +264,8 @@ fn write_details(sql: &Database, record: &Record) -> Result<()> {
             details.and_then(|details| details.dashboard_alias.as_deref()).into(),
             number(record.identity.sequence),
             i32::from(!record.identity.exists).into(),
-            record.due.entry.map(number).into(),
-            record.due.overrides.map(number).into(),
+            record.pending.entry.map(number).into(),
+            record.pending.overrides.map(number).into(),
         ],
     )
 }
@@ -275,7 +275,7 @@ pub fn replace(sql: &Database, record: &Record) -> Result<()> {
     let Identity { traits, overrides, .. } = &record.identity;
     let all = Change {
         created: true,
-        told: true,
+        resync: true,
         set: traits.keys().cloned().collect(),
         overrides_set: overrides.iter().map(|state| state.feature.id).collect(),
         ..Change::default()
@@ -299,44 +299,44 @@ pub fn end_move(sql: &Database) -> Result<()> {
 }
 
 /// Writes what is still to be told.
-pub fn write_due(sql: &Database, due: Due) -> Result<()> {
+pub fn write_pending(sql: &Database, pending: PendingUpdates) -> Result<()> {
     let number = |number: u64| SqlStorageValue::from(number as i64);
-    sql.execute(SET_DUE, vec![due.entry.map(number).into(), due.overrides.map(number).into()])
+    sql.execute(SET_PENDING, vec![pending.entry.map(number).into(), pending.overrides.map(number).into()])
 }
 
 impl Record {
     /// Follows a change that was made to the identity: whose it is, and what there is to tell.
-    pub fn follow(&mut self, order: Owner, change: &Change) {
+    pub fn record_change(&mut self, order: IdentityRef, change: &Change) {
         let uuid = self.identity.uuid().map(Box::from);
         let uuid = uuid.or_else(|| self.owner.as_ref().map(|owner| owner.uuid.clone())).unwrap_or_default();
-        self.owner = Some(Owner { uuid, ..order });
+        self.owner = Some(IdentityRef { uuid, ..order });
         let sequence = Some(self.identity.sequence);
         if change.concerns_entry() {
-            self.due.entry = sequence;
+            self.pending.entry = sequence;
         }
         // The identity's names are kept with each of its overrides.
         let renamed = (change.details || change.django_id) && !self.identity.overrides.is_empty();
         if change.concerns_overrides() || renamed {
-            self.due.overrides = sequence;
+            self.pending.overrides = sequence;
         }
     }
 }
 
-impl Owner {
+impl IdentityRef {
     /// Whether an order is for this identity.
-    pub fn is_of(&self, order: &Order) -> bool {
+    pub fn is_of(&self, order: &CommandRequest) -> bool {
         self.environment == order.environment && self.identifier == order.identifier
     }
 
     /// True if both are of one identity.
-    pub fn is_same(&self, other: &Owner) -> bool {
+    pub fn is_same(&self, other: &IdentityRef) -> bool {
         self.environment == other.environment && self.identifier == other.identifier
     }
 }
 
-impl From<&Order> for Owner {
-    fn from(order: &Order) -> Owner {
+impl From<&CommandRequest> for IdentityRef {
+    fn from(order: &CommandRequest) -> IdentityRef {
         let (environment, identifier) = (order.environment.clone(), order.identifier.clone());
-        Owner { environment, identifier, uuid: Box::default() }
+        IdentityRef { environment, identifier, uuid: Box::default() }
     }
 }

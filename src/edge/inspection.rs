@@ -11,7 +11,7 @@ use super::identities;
 use crate::admin::explanation::explain;
 use crate::admin::inspection::{ALLOW, Inspection, PERMISSION, read_identifier};
 use crate::api::{Error, Part, Response};
-use crate::identity::{Command, Order};
+use crate::identity::{Command, CommandRequest};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
@@ -49,8 +49,8 @@ pub async fn answer(
         }
         Inspection::Explain => {
             let identifier = read_identifier(&incoming.query)?;
-            let order = Order::new(environment.key(), &identifier, Command::Read);
-            let outcome = identities::carry_out_and_tell(env, order).await?;
+            let order = CommandRequest::new(environment.key(), &identifier, Command::Read);
+            let outcome = identities::execute_and_sync(env, order).await?;
             let identity = outcome.map_err(|_| Error::Unavailable(Part::Identity))?;
             explain(environment, &identifier, &identity)
         }

@@ -47,24 +47,24 @@ pub fn version_key(client_key: &str, version: Version) -> String {
 
 /// What is stored, if anything is.
 pub async fn get(env: &Env, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
-    carry_out(timeout, store(env)?.get(key).bytes()).await
+    execute(timeout, store(env)?.get(key).bytes()).await
 }
 
 /// Stores a value, for ever or for so many seconds.
 pub async fn put(env: &Env, key: &str, value: &[u8], lifetime: Option<u64>) -> Result<(), Failure> {
     let put = store(env)?.put_bytes(key, value).map_err(failure)?;
     let put = if let Some(lifetime) = lifetime { put.expiration_ttl(lifetime) } else { put };
-    carry_out(WRITE_TIMEOUT, put.execute()).await
+    execute(WRITE_TIMEOUT, put.execute()).await
 }
 
 /// Deletes a value, if there is one.
 pub async fn delete(env: &Env, key: &str) -> Result<(), Failure> {
-    carry_out(WRITE_TIMEOUT, store(env)?.delete(key)).await
+    execute(WRITE_TIMEOUT, store(env)?.delete(key)).await
 }
 
 /// The first page of the keys that begin with `prefix`, 1,000 at most, as the JSON of what the platform says of it.
 pub async fn list(env: &Env, prefix: &str) -> Result<String, Failure> {
-    carry_out(TIMEOUT, async { Ok(first_page(env, prefix).await?) }).await
+    execute(TIMEOUT, async { Ok(first_page(env, prefix).await?) }).await
 }
 
 async fn first_page(env: &Env, prefix: &str) -> Result<String, JsValue> {
@@ -78,7 +78,7 @@ fn store(env: &Env) -> Result<KvStore, Failure> {
     env.kv(BINDING).map_err(failure)
 }
 
-async fn carry_out<T>(
+async fn execute<T>(
     timeout: Duration,
     work: impl Future<Output = Result<T, KvError>>,
 ) -> Result<T, Failure> {

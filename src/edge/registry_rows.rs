@@ -44,7 +44,7 @@ impl RegistryRows {
     }
 
     /// Writes what has been carried out.
-    pub fn carried_out(&self, change: &Change) -> Result<()> {
+    pub fn record_change(&self, change: &Change) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         match change {
             Change::Follow(key, listed, credential) => {

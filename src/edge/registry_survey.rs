@@ -50,8 +50,8 @@ impl RegistryObject {
                 }
                 Task::Try(hash) => survey.done(self.try_key(&hash).await?),
                 Task::CarryOut(change) => {
-                    let outcome = self.carry_out(&change).await?;
-                    survey.carried_out(change, outcome);
+                    let outcome = self.execute(&change).await?;
+                    survey.record_change(change, outcome);
                 }
                 Task::Rest => {}
             }
@@ -104,13 +104,13 @@ impl RegistryObject {
         };
         let environment = candidate.client_key.clone();
         let server_key = ServerKey { known_at: Some(asked_at), ..ServerKey::active(environment) };
-        let outcome = self.carry_out(&Change::PutKey(hash.clone(), server_key)).await?;
+        let outcome = self.execute(&Change::PutKey(hash.clone(), server_key)).await?;
         if !fails && other()?.is_some() {
             return Ok(outcome);
         }
         let listed = Listed { project: candidate.project, name: candidate.name };
         let follow = Change::Follow(candidate.client_key, listed, credential);
-        Ok(self.carry_out(&follow).await?.and(outcome))
+        Ok(self.execute(&follow).await?.and(outcome))
     }
 
     /// Whether the origin gave an environment's document when it was asked last, and whether it has refused a server key.
@@ -126,7 +126,7 @@ impl RegistryObject {
     }
 
     /// Carries out a change and notes it.
-    async fn carry_out(&self, change: &Change) -> Result<Outcome> {
+    async fn execute(&self, change: &Change) -> Result<Outcome> {
         let done = match change {
             Change::Follow(key, _, credential) => {
                 publishing::follow(&self.env, key, &serde_json::to_string(credential)?).await
@@ -141,8 +141,8 @@ impl RegistryObject {
         if let Err(failure) = done {
             return Ok(Err(failure.cause));
         }
-        self.rows.carried_out(change)?;
-        self.with(|registry, _| registry.carried_out(change))?;
+        self.rows.record_change(change)?;
+        self.with(|registry, _| registry.record_change(change))?;
         Ok(Ok(()))
     }
 

@@ -16,8 +16,8 @@ use crate::admin::edge_identities::{answer, page_query};
 use crate::admin::transfer::{self, ExportPage, Line, MAX_BODY_LENGTH, PERMISSION, Transfer};
 use crate::api::{Error, Part, Response};
 use crate::document::Environment;
-use crate::identity::directory::Tidings;
-use crate::identity::{Command, Identity, Refusal};
+use crate::identity::directory::DirectoryUpdate;
+use crate::identity::{Command, Identity, CommandError};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
@@ -66,12 +66,12 @@ async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     let mut lines = transfer::read_import(environment, body).map_err(Error::Invalid)?;
     let adds_overrides = lines.iter().flatten().any(|line| !line.import.overrides.is_empty());
     if adds_overrides && !Directory::new(env, environment.key()).takes_overrides().await {
-        return Err(Error::Invalid(json!({"detail": refused(Refusal::EnvironmentFull)})));
+        return Err(Error::Invalid(json!({"detail": refused(CommandError::EnvironmentFull)})));
     }
     check_uuids(env, environment, &mut lines).await?;
     let passed_over: Vec<bool> = lines.iter().map(Option::is_none).collect();
     let commands = lines.into_iter().flatten().map(Line::into_command).collect();
-    let outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands).await?;
+    let outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
     if outcomes.iter().all(Result::is_ok) {
         let passed_over = passed_over.len() - outcomes.len();
         return Ok(ok(&json!({"imported": outcomes.len(), "passed_over": passed_over})));
@@ -133,18 +133,18 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     let identifiers = transfer::read_repair(body).map_err(Error::Invalid)?;
     // Taken before anybody is asked: an identity that comes to be meanwhile is later.
     let asked_at = milliseconds();
-    let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Tell)).collect();
-    let mut outcomes = identities::carry_out_all_and_tell(env, environment.key(), commands).await?;
+    let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
+    let mut outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
     let directory = Directory::new(env, environment.key());
     let mut removed = 0;
     for (identifier, outcome) in identifiers.iter().zip(&mut outcomes) {
-        if !matches!(outcome, Err(Refusal::Missing)) {
+        if !matches!(outcome, Err(CommandError::Missing)) {
             continue;
         }
         let identifier: Box<str> = identifier.as_str().into();
         let gone = [
-            Tidings::Entry { identifier: identifier.clone(), sequence: asked_at, entry: None },
-            Tidings::Overrides {
+            DirectoryUpdate::Entry { identifier: identifier.clone(), sequence: asked_at, entry: None },
+            DirectoryUpdate::Overrides {
                 identifier,
                 sequence: asked_at,
                 uuid: Box::default(),
@@ -153,8 +153,8 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
                 states: Vec::new(),
             },
         ];
-        for tidings in gone {
-            directory.tell(tidings).await.map_err(|failure| unavailable(&failure, environment))?;
+        for update in gone {
+            directory.send(update).await.map_err(|failure| unavailable(&failure, environment))?;
         }
         *outcome = Ok(Identity::default());
         removed += 1;
@@ -169,11 +169,11 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
 }
 
 /// What was not done, by its place; `None` where there was nothing to do. What is sent again as it was does no harm.
-fn report<'o>(outcomes: impl Iterator<Item = Option<&'o Result<Identity, Refusal>>>) -> Response<'static> {
+fn report<'o>(outcomes: impl Iterator<Item = Option<&'o Result<Identity, CommandError>>>) -> Response<'static> {
     let mut unavailable = false;
-    let problem = |outcome: Option<&Result<Identity, Refusal>>| match outcome {
+    let problem = |outcome: Option<&Result<Identity, CommandError>>| match outcome {
         None | Some(Ok(_)) => json!({}),
-        Some(Err(Refusal::Unavailable)) => {
+        Some(Err(CommandError::Unavailable)) => {
             unavailable = true;
             Error::Unavailable(Part::Identity).body()
         }
@@ -188,7 +188,7 @@ fn report<'o>(outcomes: impl Iterator<Item = Option<&'o Result<Identity, Refusal
     response
 }
 
-fn refused(refusal: Refusal) -> String {
+fn refused(refusal: CommandError) -> String {
     answer::bound(refusal).unwrap_or_else(|| format!("The identity was refused: {refusal:?}."))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Details, Identity, Import, Inherited, Order, TraitValue, directory, uuid};
+use super::{Details, Identity, Import, Inherited, CommandRequest, TraitValue, directory, uuid};
 use crate::document::{FeatureState, Timestamp};
 
 /// One turn's worth of work on an identity.
@@ -21,7 +21,8 @@ pub enum Command {
     /// Adds to a whole-number trait, from 0 where it is missing; creates the identity too.
     Increment(Box<str>, i64),
     /// Creates an identity that is not there yet, with or without an alias.
-    Found(Option<Box<str>>),
+    #[serde(rename = "found")]
+    CreateNew(Option<Box<str>>),
     /// Sets the alias.
     SetAlias(Box<str>),
     /// Adds an override of a feature that has none.
@@ -42,9 +43,11 @@ pub enum Command {
     /// Adds what the identity lacks of what another spelling of its identifier had elsewhere.
     ImportMissing(Box<Import>),
     /// Has the directory told again.
-    Tell,
+    #[serde(rename = "tell")]
+    Resync,
     /// Ends the identity.
-    Erase,
+    #[serde(rename = "erase")]
+    Delete,
 }
 
 impl Command {
@@ -58,8 +61,8 @@ impl Command {
                     | Command::ReplaceOverrides(_)
                     | Command::Import(_)
                     | Command::ImportMissing(_)
-                    | Command::Tell
-                    | Command::Erase
+                    | Command::Resync
+                    | Command::Delete
             )
     }
 
@@ -94,7 +97,7 @@ pub struct Change {
     /// The identity is no more.
     pub erased: bool,
     /// The directory has to be told again, although nothing is new.
-    pub told: bool,
+    pub resync: bool,
     /// What other spellings of the identifier brought is another now.
     pub inherited: bool,
 }
@@ -102,19 +105,19 @@ pub struct Change {
 impl Change {
     /// Whether the directory's entry is another now.
     pub fn concerns_entry(&self) -> bool {
-        self.created || self.details || self.django_id || self.erased || self.told
+        self.created || self.details || self.django_id || self.erased || self.resync
     }
 
     /// Whether the directory's overrides are others now.
     pub fn concerns_overrides(&self) -> bool {
-        !self.overrides_set.is_empty() || !self.overrides_deleted.is_empty() || self.told
+        !self.overrides_set.is_empty() || !self.overrides_deleted.is_empty() || self.resync
     }
 }
 
 /// Why a command was not carried out; then nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum CommandError {
     /// An increment of what is no whole number.
     NotAnInteger,
     /// An increment past 64 bits.
@@ -137,7 +140,7 @@ pub enum Refusal {
 
 /// When and with which chances a command is carried out.
 #[derive(Clone, Copy)]
-pub struct Moment<'a> {
+pub struct ExecutionContext<'a> {
     /// In milliseconds since 1970.
     pub now: u64,
     /// Sixteen random bytes.
@@ -146,9 +149,9 @@ pub struct Moment<'a> {
 
 impl Identity {
     /// Carries out a command. One that is refused leaves the identity as it was.
-    pub fn apply(&mut self, order: Order, moment: Moment<'_>) -> Result<Change, Refusal> {
+    pub fn apply(&mut self, order: CommandRequest, context: ExecutionContext<'_>) -> Result<Change, CommandError> {
         if order.uuid.is_some_and(|uuid| self.uuid() != Some(&uuid)) {
-            return Err(Refusal::Missing);
+            return Err(CommandError::Missing);
         }
         let mut change = Change::default();
         let founded = match order.command {
@@ -166,11 +169,11 @@ impl Identity {
                 self.increment(key, by, &mut change)?;
                 None
             }
-            Command::Found(_) if self.exists => return Err(Refusal::Exists),
-            Command::Found(alias) => alias,
-            Command::Import(import) => return self.import(&order.identifier, *import, moment),
+            Command::CreateNew(_) if self.exists => return Err(CommandError::Exists),
+            Command::CreateNew(alias) => alias,
+            Command::Import(import) => return self.import(&order.identifier, *import, context),
             Command::ImportMissing(import) => {
-                return self.import_missing(&order.identifier, *import, moment);
+                return self.import_missing(&order.identifier, *import, context);
             }
             Command::PutOverride(state, keep) => {
                 self.put_override(state, keep, &mut change)?;
@@ -178,7 +181,7 @@ impl Identity {
             }
             command => {
                 if !self.exists {
-                    return Err(Refusal::Missing);
+                    return Err(CommandError::Missing);
                 }
                 self.apply_to_existing(command, &mut change)?;
                 None
@@ -186,17 +189,17 @@ impl Identity {
         };
         self.disinherit(&mut change);
         if !change.erased {
-            self.exist(&order.identifier, founded, moment, &mut change);
+            self.ensure_exists(&order.identifier, founded, context, &mut change);
         }
-        self.count(&change, moment.now);
+        self.count(&change, context.now);
         Ok(change)
     }
 
     /// Carries out what there must be an identity for.
-    fn apply_to_existing(&mut self, command: Command, change: &mut Change) -> Result<(), Refusal> {
+    fn apply_to_existing(&mut self, command: Command, change: &mut Change) -> Result<(), CommandError> {
         match command {
             Command::SetAlias(alias) => {
-                let details = self.details.as_mut().ok_or(Refusal::Missing)?;
+                let details = self.details.as_mut().ok_or(CommandError::Missing)?;
                 change.details = details.dashboard_alias.as_ref() != Some(&alias);
                 details.dashboard_alias = Some(alias);
             }
@@ -205,8 +208,8 @@ impl Identity {
             Command::DeleteOverride(uuid) => self.delete_override(&uuid, change)?,
             Command::DeleteOverrideOf(feature) => self.delete_override_of(feature, change),
             Command::ReplaceOverrides(states) => self.replace_overrides(states, change)?,
-            Command::Tell => change.told = true,
-            Command::Erase => {
+            Command::Resync => change.resync = true,
+            Command::Delete => {
                 change.overrides_deleted = self.overrides.iter().map(|state| state.feature.id).collect();
                 change.django_id = self.django_id.is_some();
                 change.erased = true;
@@ -219,7 +222,7 @@ impl Identity {
             | Command::SetTraits(_)
             | Command::ReplaceTraits(_)
             | Command::Increment(..)
-            | Command::Found(_)
+            | Command::CreateNew(_)
             | Command::PutOverride(..)
             | Command::Import(_)
             | Command::ImportMissing(_) => {}
@@ -229,19 +232,19 @@ impl Identity {
 
     /// Makes sure that the identity exists, with its details: those that were stored before there were any get them
     /// with the first command that may write.
-    pub(super) fn exist(
+    pub(super) fn ensure_exists(
         &mut self,
         identifier: &str,
         alias: Option<Box<str>>,
-        moment: Moment<'_>,
+        context: ExecutionContext<'_>,
         change: &mut Change,
     ) {
         change.created = !self.exists;
         self.exists = true;
         if self.details.is_none() {
-            let created_date = Timestamp::from_milliseconds(moment.now).map(Timestamp::iso);
+            let created_date = Timestamp::from_milliseconds(context.now).map(Timestamp::iso);
             self.details = Some(Details {
-                uuid: directory::sign(uuid((moment.random)()), identifier).into(),
+                uuid: directory::embed_shard(uuid((context.random)()), identifier).into(),
                 created_date: created_date.unwrap_or_default().into(),
                 dashboard_alias: alias,
             });

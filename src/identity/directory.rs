@@ -22,7 +22,7 @@ pub fn shard_of(identifier: &str) -> u8 {
 }
 
 /// A UUID that tells by its last digit which shard knows it. Those that come from elsewhere do not.
-pub(super) fn sign(mut uuid: String, identifier: &str) -> String {
+pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
     let digit = uuid.pop().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8;
     let signed = digit - digit % SHARDS + shard_of(identifier);
     uuid.extend(char::from_digit(u32::from(signed), 16));
@@ -69,7 +69,7 @@ pub struct Override {
 /// whatever order they come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Tidings {
+pub enum DirectoryUpdate {
     /// The entry is this; none if the identity is no more.
     Entry {
         /// Whose entry.
@@ -102,7 +102,8 @@ pub enum Tidings {
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Gives nothing.
-    Tell(Tidings),
+    #[serde(rename = "tell")]
+    Update(DirectoryUpdate),
     /// Gives a list of [`Entry`].
     Find(Query),
     /// Gives a list of [`Entry`], those of these UUIDs.
@@ -141,7 +142,7 @@ pub struct Overrides {
 }
 
 /// How many bytes the overrides of an environment may come to before no more are taken. An isolate has 128 MiB for all
-/// that it does, and puts them into the document as a whole: that takes some four times as much for a moment.
+/// that it does, and puts them into the document as a whole: that takes some four times as much for a context.
 pub const MAX_ENVIRONMENT_OVERRIDES_LENGTH: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]
@@ -153,7 +154,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..100_u8 {
             let identifier = format!("user-{number}");
-            let uuid = sign(crate::identity::uuid([number; 16]), &identifier);
+            let uuid = embed_shard(crate::identity::uuid([number; 16]), &identifier);
             assert_eq!(uuid.len(), 36);
             let shards: Vec<_> = shards_for(&uuid).collect();
             assert_eq!(shards.first(), Some(&shard_of(&identifier)));

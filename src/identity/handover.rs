@@ -34,7 +34,7 @@ impl Handover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Command, Moment, Order};
+    use crate::identity::{Command, ExecutionContext, CommandRequest};
 
     #[test]
     fn an_identity_is_handed_over_as_it_is() {
@@ -46,8 +46,8 @@ mod tests {
             Command::PutOverride(serde_json::from_str(state).unwrap(), false),
             Command::SetAlias("alias".into()),
         ] {
-            let moment = Moment { now: 1_764_415_000_000, random: &|| [7; 16] };
-            identity.apply(Order::new("a_b", "ada", command), moment).unwrap();
+            let context = ExecutionContext { now: 1_764_415_000_000, random: &|| [7; 16] };
+            identity.apply(CommandRequest::new("a_b", "ada", command), context).unwrap();
         }
         let uuid = identity.uuid().unwrap().into();
         let sequence = identity.sequence;

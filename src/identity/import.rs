@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::traits::length;
-use super::{Change, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, Moment, Refusal, TraitValue, Traits};
+use super::{Change, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, ExecutionContext, CommandError, TraitValue, Traits};
 use crate::document::FeatureState;
 
 /// Traits as a command gives them; null deletes.
@@ -50,8 +50,8 @@ impl Identity {
         &mut self,
         identifier: &str,
         mut import: Import,
-        moment: Moment<'_>,
-    ) -> Result<Change, Refusal> {
+        context: ExecutionContext<'_>,
+    ) -> Result<Change, CommandError> {
         let mut change = Change::default();
         let given = last_of_each(std::mem::take(&mut import.traits));
         let missing = self.inherited.missing_traits(&given);
@@ -61,11 +61,11 @@ impl Identity {
         let mut imported = self.clone();
         imported.replace_traits(given.into_iter().map(present).chain(missing).collect(), &mut change)?;
         imported.replace_overrides(overrides, &mut change)?;
-        imported.exist(identifier, None, moment, &mut change);
+        imported.ensure_exists(identifier, None, context, &mut change);
         imported.django_id = import.django_id.or(self.django_id);
         change.django_id = imported.django_id != self.django_id;
         imported.set_details(import, &mut change);
-        imported.count(&change, moment.now);
+        imported.count(&change, context.now);
         *self = imported;
         Ok(change)
     }
@@ -75,8 +75,8 @@ impl Identity {
         &mut self,
         identifier: &str,
         mut import: Import,
-        moment: Moment<'_>,
-    ) -> Result<Change, Refusal> {
+        context: ExecutionContext<'_>,
+    ) -> Result<Change, CommandError> {
         let mut change = Change::default();
         let mut imported = self.clone();
         imported.inherited.add(std::mem::take(&mut import.traits), std::mem::take(&mut import.overrides));
@@ -86,13 +86,13 @@ impl Identity {
         let overrides = imported.inherited.missing_overrides(&imported.overrides);
         change.overrides_set.extend(overrides.iter().map(|state| state.feature.id));
         imported.overrides.extend(overrides);
-        imported.exist(identifier, None, moment, &mut change);
+        imported.ensure_exists(identifier, None, context, &mut change);
         imported.django_id = self.django_id.or(import.django_id);
         change.django_id = imported.django_id != self.django_id;
         if change.created {
             imported.set_details(import, &mut change);
         }
-        imported.count(&change, moment.now);
+        imported.count(&change, context.now);
         *self = imported;
         Ok(change)
     }

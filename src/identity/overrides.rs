@@ -1,6 +1,6 @@
 //! What commands do to an identity's overrides: at most one for a feature (contract §D).
 
-use super::{Change, Identity, Refusal};
+use super::{Change, Identity, CommandError};
 use crate::document::FeatureState;
 
 /// The most that the overrides of one identity may come to, in bytes of JSON. A row holds 2 MB; Flagsmith's own store
@@ -13,9 +13,9 @@ impl Identity {
         &mut self,
         state: FeatureState,
         change: &mut Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         if self.position_of(state.feature.id).is_some() {
-            return Err(Refusal::OverrideExists);
+            return Err(CommandError::OverrideExists);
         }
         self.put_override(state, false, change)
     }
@@ -26,9 +26,9 @@ impl Identity {
         mut state: FeatureState,
         keep_multivariate: bool,
         change: &mut Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         let named = |known: &&FeatureState| known.featurestate_uuid == state.featurestate_uuid;
-        let known = self.overrides.iter().find(named).ok_or(Refusal::Missing)?;
+        let known = self.overrides.iter().find(named).ok_or(CommandError::Missing)?;
         if state.feature.id != known.feature.id {
             // They choose from what another feature offers.
             state.multivariate_feature_state_values.clear();
@@ -43,7 +43,7 @@ impl Identity {
         mut state: FeatureState,
         keep_multivariate: bool,
         change: &mut Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         let position = self.position_of(state.feature.id);
         let known = position.and_then(|position| self.overrides.get(position));
         if let Some(known) = known {
@@ -59,7 +59,7 @@ impl Identity {
         let others = self.overrides.iter().enumerate().filter(|(index, _)| Some(*index) != position);
         let length = others.map(|(_, known)| known.length()).sum::<usize>() + state.length();
         if length > MAX_OVERRIDES_LENGTH {
-            return Err(Refusal::TooManyOverrides);
+            return Err(CommandError::TooManyOverrides);
         }
         change.overrides_set.push(state.feature.id);
         match position.and_then(|position| self.overrides.get_mut(position)) {
@@ -70,10 +70,10 @@ impl Identity {
     }
 
     /// Removes the override of this name.
-    pub(super) fn delete_override(&mut self, uuid: &str, change: &mut Change) -> Result<(), Refusal> {
+    pub(super) fn delete_override(&mut self, uuid: &str, change: &mut Change) -> Result<(), CommandError> {
         let named = |known: &&FeatureState| &*known.featurestate_uuid == uuid;
         let feature = self.overrides.iter().find(named).map(|known| known.feature.id);
-        self.delete_override_of(feature.ok_or(Refusal::Missing)?, change);
+        self.delete_override_of(feature.ok_or(CommandError::Missing)?, change);
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Identity {
         &mut self,
         sent: Vec<FeatureState>,
         change: &mut Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         let mut states: Vec<FeatureState> = Vec::with_capacity(sent.len());
         for state in sent {
             if !states.iter().any(|known| known.feature.id == state.feature.id) {
@@ -98,7 +98,7 @@ impl Identity {
             }
         }
         if states.iter().map(FeatureState::length).sum::<usize>() > MAX_OVERRIDES_LENGTH {
-            return Err(Refusal::TooManyOverrides);
+            return Err(CommandError::TooManyOverrides);
         }
         if states.len() == self.overrides.len()
             && states.iter().zip(&self.overrides).all(|(state, known)| state.is_same(known))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Command, Identity, Refusal, TraitValue};
+use super::{Change, Command, Identity, CommandError, TraitValue};
 
 /// The most that the traits of one identity may come to, in bytes of keys and texts: twice what one request can
 /// bring, and little enough for an object that shares its memory with others.
@@ -31,7 +31,7 @@ impl Identity {
         &mut self,
         traits: Vec<(Box<str>, Option<TraitValue>)>,
         change: &mut Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         // Mostly they are what an SDK has sent before.
         if traits.iter().all(|(key, value)| self.traits.get(key) == value.as_ref()) {
             return Ok(());
@@ -43,7 +43,7 @@ impl Identity {
         let kept = self.traits.iter().filter(|(key, _)| !last.contains_key(*key));
         let set = last.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
         if kept.chain(set).map(|(key, value)| length(key, value)).sum::<usize>() > MAX_TRAITS_LENGTH {
-            return Err(Refusal::TooLarge);
+            return Err(CommandError::TooLarge);
         }
         for (key, value) in last {
             match value {
@@ -63,19 +63,19 @@ impl Identity {
         &mut self,
         mut traits: Vec<(Box<str>, Option<TraitValue>)>,
         change: &mut Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         traits.extend(self.traits.keys().map(|key| (key.clone(), None)));
         self.set_traits(traits, change)
     }
 
     /// Adds to a whole-number trait, from 0 where it is missing.
-    pub(super) fn increment(&mut self, key: Box<str>, by: i64, change: &mut Change) -> Result<(), Refusal> {
+    pub(super) fn increment(&mut self, key: Box<str>, by: i64, change: &mut Change) -> Result<(), CommandError> {
         let value = match self.traits.get(&key) {
             None => 0,
             Some(TraitValue::Integer(value)) => *value,
-            Some(_) => return Err(Refusal::NotAnInteger),
+            Some(_) => return Err(CommandError::NotAnInteger),
         };
-        let value = value.checked_add(by).ok_or(Refusal::OutOfRange)?;
+        let value = value.checked_add(by).ok_or(CommandError::OutOfRange)?;
         self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], change)
     }
 }

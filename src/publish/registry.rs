@@ -67,7 +67,7 @@ impl Registry {
     }
 
     /// Notes a change that has been carried out.
-    pub fn carried_out(&mut self, change: &Change) {
+    pub fn record_change(&mut self, change: &Change) {
         match change.clone() {
             Change::Follow(key, listed, credential) => {
                 drop(self.environments.insert(key, (listed, credential)))
@@ -141,7 +141,7 @@ mod tests {
 
     fn carry_out(registry: &mut Registry, found: &Found) -> Vec<Change> {
         let changes = registry.changes(found);
-        changes.iter().for_each(|change| registry.carried_out(change));
+        changes.iter().for_each(|change| registry.record_change(change));
         assert_eq!(registry.changes(found), []);
         changes
     }
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn a_key_is_unknown_only_after_a_discovery_that_came_to_its_end() {
         let (mut registry, pace) = (Registry::default(), Pace { period: 60_000, gap: 250 });
-        registry.carried_out(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
-        registry.carried_out(&Change::PutKey("hash-a".to_owned(), server_key("a", true)));
+        registry.record_change(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
+        registry.record_change(&Change::PutKey("hash-a".to_owned(), server_key("a", true)));
         let mut discoveries = Schedule::default();
         let knows = |discoveries: &Schedule| {
             let client_keys = ["a", "b", "hash-a"].map(|key| registry.knows(key, discoveries));
@@ -198,15 +198,15 @@ mod tests {
         let mut registry = Registry::default();
         let set: Vec<_> = ["1", "2"].map(str::to_owned).into();
         let credential = Credential::ServerKey("1".to_owned());
-        registry.carried_out(&Change::Follow("a".to_owned(), listed(1), credential));
+        registry.record_change(&Change::Follow("a".to_owned(), listed(1), credential));
         assert_eq!(registry.followed_with_another("2", &set), None, "nobody knows whose it is");
         for hash in &set {
-            registry.carried_out(&Change::PutKey(hash.clone(), server_key("a", true)));
+            registry.record_change(&Change::PutKey(hash.clone(), server_key("a", true)));
         }
         assert_eq!(registry.followed_with_another("1", &set), None);
         assert_eq!(registry.followed_with_another("2", &set).as_deref(), Some("a"));
         assert_eq!(registry.followed_with_another("2", &set[1..]), None, "the other one is no longer set");
-        registry.carried_out(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
+        registry.record_change(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
         assert_eq!(registry.followed_with_another("2", &set), None);
     }
 
@@ -215,10 +215,10 @@ mod tests {
         let mut registry = Registry::default();
         for (key, hash) in [("a", "1"), ("b", "2")] {
             let credential = Credential::ServerKey(hash.to_owned());
-            registry.carried_out(&Change::Follow(key.to_owned(), listed(1), credential));
-            registry.carried_out(&Change::PutKey(hash.to_owned(), server_key(key, true)));
+            registry.record_change(&Change::Follow(key.to_owned(), listed(1), credential));
+            registry.record_change(&Change::PutKey(hash.to_owned(), server_key(key, true)));
         }
-        registry.carried_out(&Change::Follow("c".to_owned(), listed(1), Credential::Token));
+        registry.record_change(&Change::Follow("c".to_owned(), listed(1), Credential::Token));
         let kept = ["1".to_owned()];
         assert_eq!(registry.without_other_keys(&kept), [Change::DeleteKey("2".to_owned())]);
         assert_eq!(

@@ -222,7 +222,7 @@ mod tests {
         let mut registry = Registry::default();
         for key in ["a", "b"] {
             let listed = Listed { project: Some(1), name: String::new() };
-            registry.carried_out(&Change::Follow(key.to_owned(), listed, Credential::Token));
+            registry.record_change(&Change::Follow(key.to_owned(), listed, Credential::Token));
         }
         for (number, active, expires_at) in [
             (1, true, None),
@@ -233,7 +233,7 @@ mod tests {
         ] {
             let expires_at = expires_at.map(str::to_owned);
             let key = ServerKey { active, expires_at, ..ServerKey::active("a".to_owned()) };
-            registry.carried_out(&Change::PutKey(number.to_string(), key));
+            registry.record_change(&Change::PutKey(number.to_string(), key));
         }
         let status = registry.status(&Schedule::default(), NOW);
         assert_eq!(

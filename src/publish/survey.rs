@@ -20,7 +20,7 @@ pub enum Task {
     Ask(Ask),
     /// Find out what a server key opens; then [`Survey::done`].
     Try(ServerKeyHash),
-    /// Carry out a change, and note it in the registry; then [`Survey::carried_out`].
+    /// Carry out a change, and note it in the registry; then [`Survey::record_change`].
     CarryOut(Change),
     /// Go on in another alarm.
     Rest,
@@ -105,7 +105,7 @@ impl Survey<'_> {
     }
 
     /// Notes what became of a change; one that fails is tried again at the end.
-    pub fn carried_out(&mut self, change: Change, outcome: Result<(), String>) {
+    pub fn record_change(&mut self, change: Change, outcome: Result<(), String>) {
         match outcome {
             Err(_) if !self.is_second => self.failed.push(change),
             outcome => self.done(outcome),
@@ -180,17 +180,17 @@ mod tests {
             match task {
                 Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 500).as_bytes()), 0),
                 Task::CarryOut(change) => {
-                    registry.carried_out(&change);
-                    survey.carried_out(change, Ok(()));
+                    registry.record_change(&change);
+                    survey.record_change(change, Ok(()));
                 }
                 Task::Try(hash) if hash == "refused" => survey.done(Err("403".to_owned())),
                 Task::Try(hash) => {
                     let (environment, listed) =
                         (format!("e{hash}"), Listed { project: None, name: String::new() });
                     let credential = Credential::ServerKey(hash.clone());
-                    registry.carried_out(&Change::Follow(environment.clone(), listed, credential));
+                    registry.record_change(&Change::Follow(environment.clone(), listed, credential));
                     let key = ServerKey::active(environment);
-                    registry.carried_out(&Change::PutKey(hash, key));
+                    registry.record_change(&Change::PutKey(hash, key));
                     survey.done(Ok(()));
                 }
                 Task::Rest => portions.push(0),
@@ -243,10 +243,10 @@ mod tests {
                         tries += usize::from(is_faulty);
                         let fails = is_faulty && tries <= fails;
                         if !fails {
-                            registry.carried_out(&change);
+                            registry.record_change(&change);
                         }
                         changes.push(change.clone());
-                        survey.carried_out(change, if fails { Err("KV".to_owned()) } else { Ok(()) });
+                        survey.record_change(change, if fails { Err("KV".to_owned()) } else { Ok(()) });
                     }
                     other => assert_eq!(other, Task::Rest),
                 }

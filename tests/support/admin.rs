@@ -13,7 +13,7 @@ use flagsmith_edge_worker::api::{Request, Response};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::identity::directory::{Entry, Override, Query};
-use flagsmith_edge_worker::identity::{Command, Identity, Moment, Order, Refusal};
+use flagsmith_edge_worker::identity::{Command, Identity, ExecutionContext, CommandRequest, CommandError};
 use serde_json::Value;
 
 use super::exchange::{Answer, Exchange, read};
@@ -165,7 +165,7 @@ fn act(
             let wanted = |known: &Override| feature.is_none_or(|feature| known.state.feature.id == feature);
             answer::overrides(environment, known.filter(wanted).collect())
         }
-        Action::Order(target, command, reply) => {
+        Action::CommandRequest(target, command, reply) => {
             let outcome = carry_out(environment, identities, &target, command, random);
             match outcome {
                 Err(refusal) => answer::refused(refusal, &target, &reply),
@@ -195,19 +195,19 @@ fn carry_out(
     target: &Target,
     command: Command,
     random: &dyn Fn() -> [u8; 16],
-) -> Result<(String, Identity), Refusal> {
+) -> Result<(String, Identity), CommandError> {
     let (identifier, uuid) = match target {
         Target::Identifier(identifier) => (identifier.clone(), None),
         Target::Uuid(uuid) => {
             let mut all = of_environment(identities, environment);
             let found = all.find(|(_, identity)| identity.uuid() == Some(uuid));
-            (found.ok_or(Refusal::Missing)?.0.to_owned(), Some(uuid.as_str().into()))
+            (found.ok_or(CommandError::Missing)?.0.to_owned(), Some(uuid.as_str().into()))
         }
     };
-    let order = Order { uuid, ..Order::new(environment.key(), &identifier, command) };
+    let order = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
     let key = (environment.key().to_owned(), identifier.clone());
     let identity = identities.entry(key).or_default();
-    identity.apply(order, Moment { now: 1_795_362_721_900, random })?;
+    identity.apply(order, ExecutionContext { now: 1_795_362_721_900, random })?;
     Ok((identifier, identity.clone()))
 }
 

@@ -8,7 +8,7 @@ use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Opened, Request, R
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::directory::Override;
-use flagsmith_edge_worker::identity::{Change, Command, Identity, Moment, Order, Refusal};
+use flagsmith_edge_worker::identity::{Change, Command, Identity, ExecutionContext, CommandRequest, CommandError};
 use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};
@@ -85,9 +85,9 @@ impl Worker {
         environment: &str,
         identifier: &str,
         command: Command,
-    ) -> Result<Change, Refusal> {
-        let order = Order::new(environment, identifier, command);
-        let moment = Moment { now: NOW, random: &|| [7; 16] };
+    ) -> Result<Change, CommandError> {
+        let order = CommandRequest::new(environment, identifier, command);
+        let moment = ExecutionContext { now: NOW, random: &|| [7; 16] };
         let key = (environment.to_owned(), identifier.to_owned());
         let change = self.identities.entry(key).or_default().apply(order, moment)?;
         self.overrides_version += u64::from(change.concerns_overrides());
@@ -186,8 +186,8 @@ fn respond<'e>(
         Step::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {
-                let order = Order::new(environment.key(), &identifier, command);
-                let moment = Moment { now: NOW, random: request.random };
+                let order = CommandRequest::new(environment.key(), &identifier, command);
+                let moment = ExecutionContext { now: NOW, random: request.random };
                 let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
                 outcomes.push(identity.apply(order, moment).map(|_| identity.clone()));
             }

@@ -19,7 +19,7 @@ pub enum Action {
     /// The environment's overrides, of one feature or of all.
     Overrides(Option<i64>),
     /// A command for one identity, and what is answered to it.
-    Order(Target, Command, Reply),
+    CommandRequest(Target, Command, Reply),
     /// Gives the first identity the overrides of the second; both are named by UUID.
     Clone(String, String),
     /// Nothing: what is to be deleted cannot be there.
@@ -66,13 +66,13 @@ const PAGE_SIZE: usize = 100;
 /// Reads a request of a method that the route has.
 pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> Result<Action, Error> {
     let method = request.method;
-    let on = |uuid: String, command, reply| Ok(Action::Order(Target::Uuid(uuid), command, reply));
+    let on = |uuid: String, command, reply| Ok(Action::CommandRequest(Target::Uuid(uuid), command, reply));
     match route {
         Route::Identities if method == "POST" => create(body(request)?),
         Route::Identities => page_query(request.query).map(Action::List),
         Route::Identity(uuid) => match method {
             "PUT" | "PATCH" => on(uuid, set_alias(body(request)?)?, Reply::Identity(false)),
-            "DELETE" => on(uuid, Command::Erase, Reply::Nothing(false)),
+            "DELETE" => on(uuid, Command::Delete, Reply::Nothing(false)),
             _ => on(uuid, Command::Read, Reply::Identity(false)),
         },
         Route::ListTraits(uuid) => on(uuid, Command::Read, Reply::Traits),
@@ -120,8 +120,8 @@ fn create(body: Json<'_>) -> Result<Action, Error> {
     let identifier = fields.identifier("identifier", false);
     let alias = fields.has("dashboard_alias").then(|| alias(&mut fields));
     fields.finish(()).map_err(Error::Invalid)?;
-    let command = Command::Found(alias.map(Into::into));
-    Ok(Action::Order(Target::Identifier(identifier), command, Reply::Identity(true)))
+    let command = Command::CreateNew(alias.map(Into::into));
+    Ok(Action::CommandRequest(Target::Identifier(identifier), command, Reply::Identity(true)))
 }
 
 fn set_alias(body: Json<'_>) -> Result<Command, Error> {
@@ -181,7 +181,7 @@ fn put_by_identifier(environment: &Environment, request: &Request<'_>) -> Result
     fields.finish(()).map_err(Error::Invalid)?;
     let state = state.ok_or_else(|| Error::Invalid(Value::Object(Default::default())))?;
     let reply = Reply::FeatureStateOf(state.feature.id);
-    Ok(Action::Order(Target::Identifier(identifier), Command::PutOverride(state, keep), reply))
+    Ok(Action::CommandRequest(Target::Identifier(identifier), Command::PutOverride(state, keep), reply))
 }
 
 fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Action, Error> {
@@ -202,7 +202,7 @@ fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Act
         None => Action::Nothing,
         Some(id) => {
             let command = Command::DeleteOverrideOf(id);
-            Action::Order(Target::Identifier(identifier), command, Reply::Nothing(true))
+            Action::CommandRequest(Target::Identifier(identifier), command, Reply::Nothing(true))
         }
     })
 }
@@ -222,7 +222,7 @@ mod tests {
                 error => panic!("{error:?}"),
             };
             match (created, updated) {
-                (Ok(Action::Order(_, Command::Found(Some(a)), _)), Ok(Command::SetAlias(b))) => {
+                (Ok(Action::CommandRequest(_, Command::CreateNew(Some(a)), _)), Ok(Command::SetAlias(b))) => {
                     assert_eq!(a, b);
                     Ok(a.to_string())
                 }

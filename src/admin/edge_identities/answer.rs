@@ -7,7 +7,7 @@ use crate::api::{Error, Part, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
 use crate::identity::directory::{Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Override, PageKey};
-use crate::identity::{Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, Refusal};
+use crate::identity::{Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, CommandError};
 
 /// A page of the directory.
 pub fn page(entries: &[Entry], next: Option<&PageKey>) -> Response<'static> {
@@ -40,19 +40,19 @@ pub fn nothing() -> Response<'static> {
 }
 
 /// What was refused.
-pub fn refused(refusal: Refusal, target: &Target, reply: &Reply) -> Response<'static> {
+pub fn refused(refusal: CommandError, target: &Target, reply: &Reply) -> Response<'static> {
     let body = match refusal {
-        Refusal::Missing if *reply == Reply::Nothing(true) => return nothing(),
-        Refusal::Missing => return missing(),
-        Refusal::Exists => {
+        CommandError::Missing if *reply == Reply::Nothing(true) => return nothing(),
+        CommandError::Missing => return missing(),
+        CommandError::Exists => {
             let (Target::Identifier(name) | Target::Uuid(name)) = target;
             json!([format!("Identity with identifier: {name} already exists")])
         }
-        Refusal::OverrideExists => json!(["Feature state already exists."]),
-        Refusal::TooManyOverrides | Refusal::EnvironmentFull => json!([bound(refusal)]),
-        Refusal::TooLarge => json!({"trait_value": [bound(refusal)]}),
-        Refusal::Unavailable => return Response::error(&Error::Unavailable(Part::Identity)),
-        Refusal::NotAnInteger | Refusal::OutOfRange => {
+        CommandError::OverrideExists => json!(["Feature state already exists."]),
+        CommandError::TooManyOverrides | CommandError::EnvironmentFull => json!([bound(refusal)]),
+        CommandError::TooLarge => json!({"trait_value": [bound(refusal)]}),
+        CommandError::Unavailable => return Response::error(&Error::Unavailable(Part::Identity)),
+        CommandError::NotAnInteger | CommandError::OutOfRange => {
             json!({"trait_value": ["Input should be a valid integer"]})
         }
     };
@@ -60,11 +60,11 @@ pub fn refused(refusal: Refusal, target: &Target, reply: &Reply) -> Response<'st
 }
 
 /// What is said of too much; nothing of other refusals.
-pub fn bound(refusal: Refusal) -> Option<String> {
+pub fn bound(refusal: CommandError) -> Option<String> {
     let (what, length) = match refusal {
-        Refusal::TooLarge => ("traits of an identity", MAX_TRAITS_LENGTH),
-        Refusal::TooManyOverrides => ("overrides of an identity", MAX_OVERRIDES_LENGTH),
-        Refusal::EnvironmentFull => {
+        CommandError::TooLarge => ("traits of an identity", MAX_TRAITS_LENGTH),
+        CommandError::TooManyOverrides => ("overrides of an identity", MAX_OVERRIDES_LENGTH),
+        CommandError::EnvironmentFull => {
             ("overrides of an environment", MAX_ENVIRONMENT_OVERRIDES_LENGTH as usize)
         }
         _ => return None,

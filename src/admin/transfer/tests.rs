@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::*;
 use crate::document::ruleset::Engine;
 use crate::identity::directory::{PageKey, Query};
-use crate::identity::{Moment, Order};
+use crate::identity::{ExecutionContext, CommandRequest};
 
 fn environment() -> Environment {
     let document = json!({"api_key": "k", "project": {}, "feature_states": [
@@ -40,9 +40,9 @@ fn what_goes_out_comes_in_again() {
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
     let [Some(read)] = read.as_slice() else { panic!("{read:?}") };
     let (identifier, command) = read.clone().into_command();
-    let order = Order::new("k", &identifier, command);
+    let order = CommandRequest::new("k", &identifier, command);
     let mut identity = Identity::default();
-    identity.apply(order, Moment { now: 5, random: &|| [1; 16] }).unwrap();
+    identity.apply(order, ExecutionContext { now: 5, random: &|| [1; 16] }).unwrap();
     assert_eq!(render("k", "ada", &identity), line);
 }
 

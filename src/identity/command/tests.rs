@@ -3,16 +3,16 @@ use super::*;
 
 const NOW: u64 = 1_795_362_721_900;
 
-fn moment() -> Moment<'static> {
-    Moment { now: NOW, random: &|| [7; 16] }
+fn context() -> ExecutionContext<'static> {
+    ExecutionContext { now: NOW, random: &|| [7; 16] }
 }
 
-fn order(command: Command) -> Order {
-    Order::new("env", "ada", command)
+fn order(command: Command) -> CommandRequest {
+    CommandRequest::new("env", "ada", command)
 }
 
-fn apply(identity: &mut Identity, command: Command) -> Result<Change, Refusal> {
-    identity.apply(order(command), moment())
+fn apply(identity: &mut Identity, command: Command) -> Result<Change, CommandError> {
+    identity.apply(order(command), context())
 }
 
 fn text(value: &str) -> Option<TraitValue> {
@@ -85,7 +85,7 @@ fn an_identity_is_bounded() {
     let full = identity.clone();
     assert_eq!(
         apply(&mut identity, set(&[("a", None), ("c", long.clone()), ("d", long.clone())])),
-        Err(Refusal::TooLarge)
+        Err(CommandError::TooLarge)
     );
     assert_eq!(identity, full);
     // What is replaced or deleted makes room.
@@ -94,7 +94,7 @@ fn an_identity_is_bounded() {
     let value = "x".repeat(19_000);
     let many: Vec<_> = (0..200).map(|feature| state(feature, "u", &value)).collect();
     let full = identity.clone();
-    assert_eq!(apply(&mut identity, Command::ReplaceOverrides(many)), Err(Refusal::TooManyOverrides));
+    assert_eq!(apply(&mut identity, Command::ReplaceOverrides(many)), Err(CommandError::TooManyOverrides));
     // What is stored counts, and a quote is two bytes of JSON.
     for (value, expected) in [("x", true), ("\"", false)] {
         let many: Vec<_> = (0..50).map(|feature| state(feature, "u", &value.repeat(19_000))).collect();
@@ -110,9 +110,9 @@ fn increments_whole_numbers_only() {
     apply(&mut identity, Command::Increment("n".into(), 3)).unwrap();
     apply(&mut identity, Command::Increment("n".into(), -1)).unwrap();
     assert_eq!(identity.traits.get("n"), Some(&TraitValue::Integer(2)));
-    assert_eq!(apply(&mut identity, Command::Increment("n".into(), i64::MAX)), Err(Refusal::OutOfRange));
+    assert_eq!(apply(&mut identity, Command::Increment("n".into(), i64::MAX)), Err(CommandError::OutOfRange));
     apply(&mut identity, set(&[("s", text("x"))])).unwrap();
-    assert_eq!(apply(&mut identity, Command::Increment("s".into(), 1)), Err(Refusal::NotAnInteger));
+    assert_eq!(apply(&mut identity, Command::Increment("s".into(), 1)), Err(CommandError::NotAnInteger));
     assert_eq!(identity.traits.len(), 2);
 }
 
@@ -130,14 +130,14 @@ fn replacing_traits_keeps_overrides() {
 #[test]
 fn overrides_keep_their_name_and_their_place() {
     let mut identity = Identity::default();
-    assert_eq!(apply(&mut identity, Command::CreateOverride(state(1, "a", "x"))), Err(Refusal::Missing));
+    assert_eq!(apply(&mut identity, Command::CreateOverride(state(1, "a", "x"))), Err(CommandError::Missing));
     for feature in [1, 2] {
         let name = format!("u{feature}");
         apply(&mut identity, Command::PutOverride(state(feature, &name, "x"), false)).unwrap();
     }
     assert_eq!(
         apply(&mut identity, Command::CreateOverride(state(1, "other", "y"))),
-        Err(Refusal::OverrideExists)
+        Err(CommandError::OverrideExists)
     );
     let change = apply(&mut identity, Command::PutOverride(state(1, "other", "y"), false)).unwrap();
     assert_eq!(change.overrides_set, [1]);
@@ -156,7 +156,7 @@ fn overrides_keep_their_name_and_their_place() {
     assert_eq!(shown(&identity), [(1, "u1".to_owned()), (2, "u2".to_owned())]);
     // The same once more changes nothing.
     assert_eq!(apply(&mut identity, Command::PutOverride(state(2, "?", "z"), false)), Ok(Change::default()));
-    assert_eq!(apply(&mut identity, Command::DeleteOverride("nobody".into())), Err(Refusal::Missing));
+    assert_eq!(apply(&mut identity, Command::DeleteOverride("nobody".into())), Err(CommandError::Missing));
     assert_eq!(apply(&mut identity, Command::DeleteOverride("u1".into())).unwrap().overrides_deleted, [1]);
     assert_eq!(apply(&mut identity, Command::DeleteOverrideOf(1)), Ok(Change::default()));
     let clone = vec![state(2, "new", "z"), state(3, "newer", "z")];
@@ -167,20 +167,20 @@ fn overrides_keep_their_name_and_their_place() {
 #[test]
 fn an_end_and_a_new_beginning_are_told_apart() {
     let mut identity = Identity::default();
-    let before = apply(&mut identity, Command::Found(Some("alias".into())));
+    let before = apply(&mut identity, Command::CreateNew(Some("alias".into())));
     assert!(before.unwrap().created);
-    assert_eq!(apply(&mut identity, Command::Found(None)), Err(Refusal::Exists));
+    assert_eq!(apply(&mut identity, Command::CreateNew(None)), Err(CommandError::Exists));
     let (uuid, born) = (identity.uuid().unwrap().to_owned(), identity.sequence);
-    let change = apply(&mut identity, Command::Erase).unwrap();
+    let change = apply(&mut identity, Command::Delete).unwrap();
     assert!(change.erased && change.concerns_entry() && !identity.exists && identity.details.is_none());
     let died = identity.sequence;
-    assert_eq!(apply(&mut identity, Command::Erase), Err(Refusal::Missing));
+    assert_eq!(apply(&mut identity, Command::Delete), Err(CommandError::Missing));
     apply(&mut identity, Command::Create).unwrap();
     assert!(born < died && died < identity.sequence, "{born} {died} {}", identity.sequence);
     // A command for the one that was does not touch the one that is.
     identity.details.as_mut().unwrap().uuid = "another".into();
-    let stale = Order { uuid: Some(uuid.into()), ..order(Command::Erase) };
-    assert_eq!(identity.apply(stale, moment()), Err(Refusal::Missing));
+    let stale = CommandRequest { uuid: Some(uuid.into()), ..order(Command::Delete) };
+    assert_eq!(identity.apply(stale, context()), Err(CommandError::Missing));
     assert!(identity.exists);
 }
 
@@ -283,7 +283,7 @@ fn what_is_deleted_is_not_inherited_again() {
     apply(&mut identity, Command::Import(line(&[], &[]))).unwrap();
     assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["y"]);
     assert_eq!(identity.overrides.iter().map(|state| state.feature.id).collect::<Vec<_>>(), [2]);
-    assert!(apply(&mut identity, Command::Erase).unwrap().inherited);
+    assert!(apply(&mut identity, Command::Delete).unwrap().inherited);
     assert_eq!(identity.inherited, Inherited::default());
 }
 
@@ -314,7 +314,7 @@ fn the_number_of_a_flagsmiths_database_stays_until_the_identity_goes() {
         Command::SetAlias("alias".into()),
         Command::PutOverride(state(1, "u", "v"), false),
         Command::ReplaceOverrides(Vec::new()),
-        Command::Tell,
+        Command::Resync,
         // Of an export that an earlier version wrote.
         import(None),
         // Another identity's at the origin.
@@ -325,7 +325,7 @@ fn the_number_of_a_flagsmiths_database_stays_until_the_identity_goes() {
     }
     assert!(apply(&mut identity, import(Some(13))).unwrap().django_id);
     assert_eq!(identity.django_id, Some(13));
-    assert!(apply(&mut identity, Command::Erase).unwrap().django_id);
+    assert!(apply(&mut identity, Command::Delete).unwrap().django_id);
     let change = apply(&mut identity, Command::Create).unwrap();
     assert_eq!((identity.django_id, change.django_id), (None, false));
 }

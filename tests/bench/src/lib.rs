@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use flagsmith_edge_worker::api::{self, Pending, Request, Route, Step};
 use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::{Identity, Refusal, TraitValue};
+use flagsmith_edge_worker::identity::{Identity, CommandError, TraitValue};
 
 #[cfg(target_arch = "wasm32")]
 mod wasm;
@@ -17,7 +17,7 @@ pub const PROFILES: [(&str, &str); 3] =
 pub const IDENTITIES: usize = 16;
 
 /// A question about an identity, and its state.
-pub type Asked = (Pending, [Result<Identity, Refusal>; 1]);
+pub type Asked = (Pending, [Result<Identity, CommandError>; 1]);
 
 /// What is asked for an identity, and its state with all of its traits.
 pub fn asked(environment: &Environment, number: usize) -> Asked {

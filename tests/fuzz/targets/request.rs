@@ -9,7 +9,7 @@ use flagsmith_edge_worker::api::{self, Request, Response, Route, Step};
 use flagsmith_edge_worker::document::json::{Json, Kind};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::{Identity, Moment, Order};
+use flagsmith_edge_worker::identity::{Identity, ExecutionContext, CommandRequest};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -46,8 +46,8 @@ fuzz_target!(|bytes: &[u8]| {
                             .into_iter()
                             .map(|(_, command)| {
                                 let mut identity = Identity::default();
-                                let order = Order::new("k", "a", command);
-                                let moment = Moment { now: 0, random: &|| [1; 16] };
+                                let order = CommandRequest::new("k", "a", command);
+                                let moment = ExecutionContext { now: 0, random: &|| [1; 16] };
                                 identity.apply(order, moment).map(|_| identity)
                             })
                             .collect();
