@@ -10,7 +10,7 @@ use super::body;
 use super::config::Config;
 use super::environments::{Environments, Loaded};
 use super::identities;
-use super::notices;
+use super::notifications;
 use super::overrides;
 use super::pages;
 use super::proxy;
@@ -89,7 +89,7 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
     let environments = Environments::new(env.clone(), Config::of(env));
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
         Opened::Elsewhere => match (Endpoint::parse(&incoming.path), page(incoming)) {
-            (Some(endpoint), _) => notices::answer(endpoint, incoming, env).boxed_local().await,
+            (Some(endpoint), _) => notifications::answer(endpoint, incoming, env).boxed_local().await,
             (None, Some(page)) => {
                 incoming.trace.goes_to("page");
                 pages::answer(page, incoming, env).boxed_local().await

@@ -25,7 +25,7 @@ use super::kv;
 use super::origin_document;
 use super::publishing;
 use super::timeout::within;
-use crate::publish::{Candidate, Credential, NoticeKind, Pace, Step, Version};
+use crate::publish::{Candidate, DocumentCredential, NotificationKind, RefreshInterval, PublisherAction, Version};
 
 /// How long a reader waits for the first document.
 const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -102,31 +102,34 @@ impl EnvironmentObject {
 
     /// Somebody says that the document has changed, and whether to look a second time; `notice`: the name of the kind of
     /// the origin's notice that says so, if one does. Says whether it is published here at all.
-    pub async fn told(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
+    #[wasm_bindgen(js_name = told)]
+    pub async fn notify(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
         let now = milliseconds();
-        let notice = notice.as_deref().and_then(NoticeKind::from_name);
+        let notice = notice.as_deref().and_then(NotificationKind::from_name);
         let is_published = self.change(|environment| {
-            environment.publisher.told(again, notice, now, self.pace());
+            environment.publisher.notify(again, notice, now, self.refresh_interval());
             environment.publisher.credential.is_some()
         })?;
         self.wake().await?;
         Ok(is_published)
     }
 
-    /// It is to be published from now on; `credential` is a [`Credential`] as JSON.
-    pub async fn follow(&self, client_key: String, credential: String) -> std::result::Result<(), JsValue> {
-        let credential: Credential = serde_json::from_str(&credential).map_err(worker::Error::from)?;
+    /// It is to be published from now on; `credential` is a [`DocumentCredential`] as JSON.
+    #[wasm_bindgen(js_name = follow)]
+    pub async fn start_publishing(&self, client_key: String, credential: String) -> std::result::Result<(), JsValue> {
+        let credential: DocumentCredential = serde_json::from_str(&credential).map_err(worker::Error::from)?;
         let now = milliseconds();
         self.change(|environment| {
             environment.client_key = client_key;
-            environment.publisher.follow(credential, now);
+            environment.publisher.start_publishing(credential, now);
         })?;
         Ok(self.wake().await?)
     }
 
     /// It is to be published no longer.
-    pub async fn leave(&self) -> std::result::Result<(), JsValue> {
-        self.change(|environment| environment.publisher.leave(milliseconds()))?;
+    #[wasm_bindgen(js_name = leave)]
+    pub async fn stop_publishing(&self) -> std::result::Result<(), JsValue> {
+        self.change(|environment| environment.publisher.stop_publishing(milliseconds()))?;
         Ok(self.wake().await?)
     }
 
@@ -139,7 +142,7 @@ impl EnvironmentObject {
                 document.is_some_and(|document| published.version.is_of(&document))
             };
             if stored.is_ok_and(|document| !is_there(document)) {
-                self.change(|environment| environment.publisher.lost())?;
+                self.change(|environment| environment.publisher.mark_missing_in_kv())?;
             }
         }
         let now = milliseconds();
@@ -163,25 +166,25 @@ impl EnvironmentObject {
         let mut requests = 0;
         loop {
             match self.read()?.publisher.next(milliseconds(), writing.is_some()) {
-                Step::Fetch(credential) if requests < REQUESTS => {
+                PublisherAction::Fetch(credential) if requests < REQUESTS => {
                     requests += 1;
                     self.ask_origin(&credential).await?;
                 }
-                Step::ListKeys if requests < REQUESTS => {
+                PublisherAction::ListKeys if requests < REQUESTS => {
                     requests += 1;
                     self.list_keys().await?;
                 }
-                Step::Store(version) if requests < REQUESTS => {
+                PublisherAction::Store(version) if requests < REQUESTS => {
                     requests += 2;
                     // Read now: the next one may be published before this is written.
                     writing = Some(Box::pin(self.store(version, self.rows.document()?)));
                 }
-                Step::Remove if requests < REQUESTS => {
+                PublisherAction::Remove if requests < REQUESTS => {
                     requests += 1;
                     writing = Some(Box::pin(self.remove()));
                 }
                 next => match &mut writing {
-                    None => return Ok(if let Step::Wait(at) = next { at } else { Some(milliseconds()) }),
+                    None => return Ok(if let PublisherAction::Wait(at) = next { at } else { Some(milliseconds()) }),
                     Some(write) => {
                         if let Some(written) = within(WRITE_STEP, write.as_mut()).await {
                             written?;
@@ -194,8 +197,8 @@ impl EnvironmentObject {
     }
 
     /// Asks for the document, and beside it for the server keys as soon as it is time for them, however long it takes.
-    async fn ask_origin(&self, credential: &Credential) -> Result<()> {
-        if *credential != Credential::Token {
+    async fn ask_origin(&self, credential: &DocumentCredential) -> Result<()> {
+        if *credential != DocumentCredential::Token {
             return self.fetch_document(credential).await;
         }
         let (is_over, asks) = (Cell::new(false), Cell::new(false));
@@ -226,7 +229,7 @@ impl EnvironmentObject {
     /// origin is asked again.
     async fn list_keys(&self) -> Result<()> {
         let (asked_at, client_key) = (milliseconds(), self.read()?.client_key);
-        self.in_memory(|environment| environment.publisher.origin_keys.began(asked_at, self.pace()));
+        self.in_memory(|environment| environment.publisher.origin_keys.began(asked_at, self.refresh_interval()));
         let keys = match origin_document::fetch_server_keys(&self.env, &client_key).await {
             Ok(keys) => keys,
             Err(cause) => {
@@ -237,7 +240,7 @@ impl EnvironmentObject {
         // It may be that the environment has gone while the origin was asked.
         let is_new = self.in_memory(|environment| {
             let publisher = &mut environment.publisher;
-            publisher.credential == Some(Credential::Token) && publisher.origin_keys.listed(keys, asked_at)
+            publisher.credential == Some(DocumentCredential::Token) && publisher.origin_keys.summary(keys, asked_at)
         });
         if is_new {
             self.rows.write(&self.read()?)?;
@@ -246,12 +249,12 @@ impl EnvironmentObject {
         Ok(())
     }
 
-    async fn fetch_document(&self, credential: &Credential) -> Result<()> {
+    async fn fetch_document(&self, credential: &DocumentCredential) -> Result<()> {
         let asked_at = milliseconds();
         // In memory only: if the object is lost meanwhile, the fetch is still due.
         self.in_memory(|environment| environment.publisher.schedule.began(asked_at));
         let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
-        if let Credential::ServerKey(hash) = credential {
+        if let DocumentCredential::ServerKey(hash) = credential {
             self.in_memory(|environment| match &outcome {
                 Ok(_) => environment.publisher.origin_keys.admit(hash),
                 Err(fault) if fault.is_refusal => environment.publisher.origin_keys.refuse(hash, asked_at),
@@ -273,7 +276,7 @@ impl EnvironmentObject {
         let left_out = publisher.leaves_overrides_out();
         let random = getrandom::u32().unwrap_or_default();
         let candidate = outcome.as_ref().map_err(Clone::clone);
-        let version = publisher.fetched(candidate, client_key, milliseconds(), self.pace(), random);
+        let version = publisher.fetched(candidate, client_key, milliseconds(), self.refresh_interval(), random);
         if let Some(fault) = &publisher.schedule.fault {
             Failure::new(Source::Origin, &fault.cause).log(Some(client_key));
         }
@@ -311,14 +314,14 @@ impl EnvironmentObject {
         self.change(|environment| environment.publisher.removed(said(removed), now))
     }
 
-    fn pace(&self) -> Pace {
-        Pace { period: Config::of(&self.env).refresh_seconds * 1000, gap: FETCH_GAP }
+    fn refresh_interval(&self) -> RefreshInterval {
+        RefreshInterval { interval_ms: Config::of(&self.env).refresh_seconds * 1000, min_gap_ms: FETCH_GAP }
     }
 
     /// Has the alarm ring when there is something to do.
     async fn wake(&self) -> Result<()> {
         let at = match self.read()?.publisher.next(milliseconds(), false) {
-            Step::Wait(at) => at,
+            PublisherAction::Wait(at) => at,
             _ => Some(milliseconds()),
         };
         self.alarm.set(&self.state.storage(), at).await

@@ -87,7 +87,7 @@ impl Environments {
         match key {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
-                let key = self.look_up::<ServerKey>(hash, context).boxed_local().await?.value;
+                let key = self.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
                 // An entry is as it was written, by whoever may write KV.
                 if !is_client_key(&key.environment) {
                     return Err(Error::KeyUnknown);
@@ -118,7 +118,7 @@ impl Environments {
     }
 
     async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
-        let found = self.look_up::<Rc<Served>>(client_key, context).await?;
+        let found = self.lookup::<Rc<Served>>(client_key, context).await?;
         let stale_seconds = found.stale_seconds();
         Ok(Loaded { environment: found.value, stale_seconds, place: found.place, age: found.age })
     }
@@ -135,7 +135,7 @@ impl Environments {
         let document = match kv::get(&self.env, &kv::document_key(name), kv::TIMEOUT).await {
             Ok(Some(document)) => document,
             Ok(None) => {
-                self.may_look()?;
+                self.may_discover()?;
                 // Not straight from the object of this name: whoever makes up keys would make as many objects.
                 return match publishing::is_known(&self.env, name).await? {
                     true => self.read_from_object(name, None).await,
@@ -202,19 +202,19 @@ impl Environments {
     }
 
     /// A failure if this isolate may not ask for one more unknown key at this moment: nobody can tell what it is.
-    fn may_look(&self) -> Result<(), Failure> {
+    fn may_discover(&self) -> Result<(), Failure> {
         thread_local! {
-            /// The second, and the looks in it.
-            static LOOKS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+            /// The second, and the lookups in it.
+            static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
         }
         let second = milliseconds() / 1000;
-        let looks = match LOOKS.get() {
-            (latest, looks) if latest == second => looks,
+        let lookups = match LOOKUPS.get() {
+            (latest, lookups) if latest == second => lookups,
             _ => 0,
         };
-        LOOKS.set((second, looks.saturating_add(1)));
+        LOOKUPS.set((second, lookups.saturating_add(1)));
         let too_many = || Failure::new(Source::Registry, "too many unknown keys are asked for");
-        (looks < LOOKS_A_SECOND).then_some(()).ok_or_else(too_many)
+        (lookups < MAX_LOOKUPS_PER_SECOND).then_some(()).ok_or_else(too_many)
     }
 }
 
@@ -222,7 +222,7 @@ const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Short, since the object has the document as well, and an answer may wait for it.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 /// Unknown keys that an isolate asks the registry for, so that whoever makes up keys does not keep that busy.
-const LOOKS_A_SECOND: u32 = 10;
+const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
 impl Family for Rc<Served> {
     const PREFIX: &'static str = kv::DOCUMENT;
@@ -293,7 +293,7 @@ impl Family for ServerKey {
         let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {
-                from.may_look()?;
+                from.may_discover()?;
                 publishing::registered_key(&from.env, name).await.map(Reading::from)
             }
             Err(failure) if from.config.publishes() => {

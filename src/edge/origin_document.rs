@@ -10,7 +10,7 @@ use super::origin::{self, Call};
 use crate::document::json::Json;
 use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
 use crate::publish::{
-    Candidate, Credential, MAX_DOCUMENT_LENGTH, Pages, linked_page, own_page, read_server_keys,
+    Candidate, DocumentCredential, MAX_DOCUMENT_LENGTH, DocumentPages, parse_link_next, same_origin_path, read_server_keys,
 };
 
 /// How long the list of server keys may take.
@@ -38,22 +38,22 @@ impl<T: Into<String>> From<T> for Fault {
 ///
 /// Always the whole of it: an origin says that nothing has changed for up to a minute after something has (contract
 /// §A.5).
-pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Result<Candidate, Fault> {
+pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str) -> Result<Candidate, Fault> {
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
     let (header, mut target) = match credential {
-        Credential::Token => {
+        DocumentCredential::Token => {
             let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
             let target = format!("/api/v1/environments/{client_key}/document/");
             (("authorization", format!("Api-Key {token}")), target)
         }
-        Credential::ServerKey(hash) => {
+        DocumentCredential::ServerKey(hash) => {
             let key = config.server_keys.iter().find(|key| hash_of_server_key(key) == *hash);
             let key = key.ok_or("the server key is no longer among SERVER_KEYS")?;
             (("x-environment-key", key.clone()), "/api/v1/environment-document/".to_owned())
         }
     };
-    let mut pages = Pages::new(milliseconds());
+    let mut pages = DocumentPages::new(milliseconds());
     loop {
         let call = Call {
             method: "GET",
@@ -65,14 +65,14 @@ pub async fn fetch(env: &Env, credential: &Credential, client_key: &str) -> Resu
         };
         let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;
         if answer.status != 200 {
-            let is_refusal = matches!(credential, Credential::ServerKey(_)) && refuses_key(&answer.body);
+            let is_refusal = matches!(credential, DocumentCredential::ServerKey(_)) && refuses_key(&answer.body);
             return Err(Fault { cause: format!("it answered {}", answer.status), is_refusal });
         }
         let link = answer.header("link");
         pages.add(answer.body, MAX_DOCUMENT_LENGTH)?;
-        match link.as_deref().and_then(linked_page) {
+        match link.as_deref().and_then(parse_link_next) {
             Some(next) => {
-                target = own_page(next, origin).ok_or("document: its next page is another host's")?
+                target = same_origin_path(next, origin).ok_or("document: its next page is another host's")?
             }
             None => return Ok(Candidate::check(pages.join()?, config.engine)?),
         }

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
 use crate::admin::publishing::Affected;
-use crate::publish::{Announcement, Notification, KeyStates, NoticeKind, Version};
+use crate::publish::{Announcement, Notification, KeyStates, NotificationKind, Version};
 
 #[wasm_bindgen]
 extern "C" {
@@ -23,12 +23,12 @@ extern "C" {
     fn announcement(this: &EnvironmentStub, with_keys: bool) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn told(this: &EnvironmentStub, again: bool, notice: Option<&str>) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn follow(this: &EnvironmentStub, client_key: &str, credential: &str) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn leave(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = told)]
+    fn notify(this: &EnvironmentStub, again: bool, notice: Option<&str>) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = follow)]
+    fn start_publishing(this: &EnvironmentStub, client_key: &str, credential: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = leave)]
+    fn stop_publishing(this: &EnvironmentStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn reconcile(this: &EnvironmentStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -37,8 +37,8 @@ extern "C" {
     /// A stub of the [`super::RegistryObject`].
     type RegistryStub;
 
-    #[wasm_bindgen(method, catch)]
-    fn look(this: &RegistryStub, name: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = look)]
+    fn lookup(this: &RegistryStub, name: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = serverKey)]
     fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -46,7 +46,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn discover(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
-    fn tell(this: &RegistryStub, project: Option<f64>, notice: Option<&str>) -> Result<Promise, JsValue>;
+    fn notify(this: &RegistryStub, project: Option<f64>, notice: Option<&str>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = reconcile)]
     fn reconcile_all(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = environments)]
@@ -83,20 +83,20 @@ pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, V
 }
 
 /// Has an environment published from now on.
-pub async fn follow(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
-    call(env, client_key, TIMEOUT, &|stub| stub.follow(client_key, credential)).await.map(drop)
+pub async fn start_publishing(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
+    call(env, client_key, TIMEOUT, &|stub| stub.start_publishing(client_key, credential)).await.map(drop)
 }
 
 /// Has an environment published no longer.
-pub async fn leave(env: &Env, client_key: &str) -> Result<(), Failure> {
-    call(env, client_key, TIMEOUT, &EnvironmentStub::leave).await.map(drop)
+pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure> {
+    call(env, client_key, TIMEOUT, &EnvironmentStub::stop_publishing).await.map(drop)
 }
 
 /// Runs an notification to an environment's object. Whether that publishes the environment at all, where it is told of a change.
 pub async fn run(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
     let answer = match notification {
         Notification::Changed { again, notice } => {
-            call(env, client_key, TIMEOUT, &|stub| stub.told(again, notice.map(NoticeKind::name))).await
+            call(env, client_key, TIMEOUT, &|stub| stub.notify(again, notice.map(NotificationKind::name))).await
         }
         Notification::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
     };
@@ -112,7 +112,7 @@ pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
 /// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds. A failure where
 /// that cannot be told.
 pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
-    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.look(name)).await?;
+    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(name)).await?;
     answer.as_bool().ok_or_else(undecided)
 }
 
@@ -146,16 +146,16 @@ pub async fn registered(env: &Env) -> Result<String, Failure> {
 
 /// Has what a write through the worker affected published again. What fails is logged; the alarms make up for it.
 pub async fn refresh(env: Env, affected: Affected) {
-    if let Err(failure) = tell_affected(&env, &affected, None).await {
+    if let Err(failure) = notify_affected(&env, &affected, None).await {
         failure.log(None);
     }
 }
 
 /// Has what may have changed published again. `notice`: the kind of the origin's notice that says so, if one does.
-pub async fn tell_affected(
+pub async fn notify_affected(
     env: &Env,
     affected: &Affected,
-    notice: Option<NoticeKind>,
+    notice: Option<NotificationKind>,
 ) -> Result<(), Failure> {
     if !Config::of(env).publishes() {
         return Ok(());
@@ -166,15 +166,15 @@ pub async fn tell_affected(
         Affected::Environment(_) => discover(env).await,
         Affected::Everything => {
             discover(env).await?;
-            tell_registry(env, None, notice).await
+            notify_registry(env, None, notice).await
         }
-        Affected::Documents => tell_registry(env, None, notice).await,
-        Affected::Project(id) => tell_registry(env, Some(*id as f64), notice).await,
+        Affected::Documents => notify_registry(env, None, notice).await,
+        Affected::Project(id) => notify_registry(env, Some(*id as f64), notice).await,
     }
 }
 
-async fn tell_registry(env: &Env, project: Option<f64>, notice: Option<NoticeKind>) -> Result<(), Failure> {
-    call_registry(env, TIMEOUT, &|stub| stub.tell(project, notice.map(NoticeKind::name))).await.map(drop)
+async fn notify_registry(env: &Env, project: Option<f64>, notice: Option<NotificationKind>) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &|stub| stub.notify(project, notice.map(NotificationKind::name))).await.map(drop)
 }
 
 async fn call(

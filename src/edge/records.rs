@@ -164,7 +164,7 @@ impl<T> Record<T> {
 
 impl Environments {
     /// A value.
-    pub async fn look_up<T: Family>(&self, name: &str, context: &Context) -> Result<Found<T>, Error> {
+    pub async fn lookup<T: Family>(&self, name: &str, context: &Context) -> Result<Found<T>, Error> {
         let now = milliseconds();
         let ages = T::ages(self.config);
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));

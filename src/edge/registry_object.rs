@@ -17,10 +17,10 @@ use super::failure::{Failure, Source};
 use super::join;
 use super::publishing;
 use super::registry_rows::RegistryRows;
-use crate::publish::{Discoveries, Notification, NotificationQueue, NoticeKind, Pace, Registry, Schedule, Survey};
+use crate::publish::{DiscoverySchedule, Notification, NotificationQueue, NotificationKind, RefreshInterval, Registry, Schedule, DiscoveryRun};
 
 /// How long whoever has an unknown key waits for a discovery.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(4);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The registry.
 #[durable_object(alarm)]
@@ -31,11 +31,11 @@ pub struct RegistryObject {
     pub(super) rows: RegistryRows,
     alarm: Alarm,
     /// A discovery that rests.
-    pub(super) survey: RefCell<Option<Survey<'static>>>,
+    pub(super) run: RefCell<Option<DiscoveryRun<'static>>>,
     /// Whether one is going on.
     discovers: Cell<bool>,
     /// Once it has been read.
-    memory: RefCell<Option<(Registry, Discoveries)>>,
+    memory: RefCell<Option<(Registry, DiscoverySchedule)>>,
     /// In memory only: if the object is lost meanwhile, the environments' own alarms make up for it.
     pub(super) notifications: RefCell<NotificationQueue>,
 }
@@ -49,7 +49,7 @@ impl DurableObject for RegistryObject {
             state,
             rows,
             alarm: Alarm::default(),
-            survey: RefCell::default(),
+            run: RefCell::default(),
             discovers: Cell::default(),
             memory: RefCell::default(),
             notifications: RefCell::default(),
@@ -77,7 +77,8 @@ impl DurableObject for RegistryObject {
 impl RegistryObject {
     /// Whether a client key is known; undefined where that cannot be told at the moment. If it is not known, the origin is
     /// asked what there is, unless it was asked a short while ago.
-    pub async fn look(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
+    #[wasm_bindgen(js_name = look)]
+    pub async fn lookup(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
         Ok(self.find(&client_key, Registry::knows).await?)
     }
 
@@ -101,20 +102,21 @@ impl RegistryObject {
     /// An environment or a server key may have come or gone.
     pub async fn discover(&self) -> std::result::Result<(), JsValue> {
         let now = milliseconds();
-        self.change(|discoveries| discoveries.schedule.told(now, self.pace()))?;
+        self.change(|discoveries| discoveries.schedule.notify(now, self.refresh_interval()))?;
         Ok(self.wake().await?)
     }
 
     /// Documents have changed: of a project, or any; `notice`: the name of the kind of the origin's notice that says so, if
     /// one does.
-    pub async fn told(
+    #[wasm_bindgen(js_name = told)]
+    pub async fn notify(
         &self,
         project: Option<f64>,
         notice: Option<String>,
     ) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
         let environments = self.with(|registry, _| registry.environments_of(project))?;
-        let notice = notice.as_deref().and_then(NoticeKind::from_name);
+        let notice = notice.as_deref().and_then(NotificationKind::from_name);
         self.notifications.borrow_mut().notify(environments, notice);
         Ok(self.run_first().await?)
     }
@@ -143,18 +145,18 @@ impl RegistryObject {
         knows: fn(&Registry, &str, &Schedule) -> Option<bool>,
     ) -> Result<Option<bool>> {
         let now = milliseconds();
-        let (known, last, may_look) = self.with(|registry, discoveries| {
+        let (known, last, may_discover) = self.with(|registry, discoveries| {
             let known = knows(registry, name, &discoveries.schedule);
-            (known, discoveries.ended_at, discoveries.may_look(now))
+            (known, discoveries.ended_at, discoveries.may_discover(now))
         })?;
-        if known == Some(true) || !self.config.publishes() || !(may_look || self.is_under_way()) {
+        if known == Some(true) || !self.config.publishes() || !(may_discover || self.is_under_way()) {
             return Ok(known);
         }
         if !self.is_under_way() {
-            self.change(|discoveries| discoveries.schedule.wanted(now, self.pace()))?;
+            self.change(|discoveries| discoveries.schedule.request_fetch(now, self.refresh_interval()))?;
             self.wake().await?;
         }
-        let look = || {
+        let lookup = || {
             self.with(|registry, discoveries| {
                 let is_over = discoveries.ended_at != last;
                 let known = knows(registry, name, &discoveries.schedule);
@@ -162,8 +164,8 @@ impl RegistryObject {
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
         };
-        until(LOOK_TIMEOUT, || look().map_or(true, |(is_decided, _)| is_decided)).await;
-        Ok(look()?.1)
+        until(LOOKUP_TIMEOUT, || lookup().map_or(true, |(is_decided, _)| is_decided)).await;
+        Ok(lookup()?.1)
     }
 
     /// Makes sure that there will be a discovery at all. One that is under way has no next one yet.
@@ -195,10 +197,10 @@ impl RegistryObject {
         let notifications = self.notifications.borrow_mut().next_batch();
         self.run(&notifications).await;
         while self.config.publishes() {
-            let survey = match self.survey.take() {
-                Some(survey) => survey,
+            let run = match self.run.take() {
+                Some(run) => run,
                 None => {
-                    let next = self.with(|_, discoveries| discoveries.next(self.pace()))?;
+                    let next = self.with(|_, discoveries| discoveries.next(self.refresh_interval()))?;
                     if next.is_none_or(|next| next > milliseconds()) {
                         return self.next();
                     }
@@ -208,33 +210,33 @@ impl RegistryObject {
                 }
             };
             self.discovers.set(true);
-            let outcome = self.go_on(survey, !notifications.is_empty()).await;
+            let outcome = self.go_on(run, !notifications.is_empty()).await;
             self.discovers.set(false);
             let Some(outcome) = outcome? else { return self.next() };
             if let Err(cause) = &outcome {
                 Failure::new(Source::Registry, cause).log(None);
             }
             let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
-            self.change(|discoveries| discoveries.ended(outcome, now, self.pace(), random))?;
+            self.change(|discoveries| discoveries.ended(outcome, now, self.refresh_interval(), random))?;
         }
         self.next()
     }
 
     /// Whether there is a discovery, at rest or not.
     fn is_under_way(&self) -> bool {
-        self.discovers.get() || self.survey.borrow().is_some()
+        self.discovers.get() || self.run.borrow().is_some()
     }
 
-    fn pace(&self) -> Pace {
-        Discoveries::pace(self.config.discovery_seconds * 1000)
+    fn refresh_interval(&self) -> RefreshInterval {
+        DiscoverySchedule::refresh_interval(self.config.discovery_seconds * 1000)
     }
 
     /// When there is something to do.
     fn next(&self) -> Result<Option<u64>> {
-        let is_at_work = self.survey.borrow().is_some() || !self.notifications.borrow().is_empty();
+        let is_at_work = self.run.borrow().is_some() || !self.notifications.borrow().is_empty();
         match self.config.publishes() {
             _ if is_at_work => Ok(Some(milliseconds())),
-            true => self.with(|_, discoveries| discoveries.next(self.pace())),
+            true => self.with(|_, discoveries| discoveries.next(self.refresh_interval())),
             false => Ok(None),
         }
     }
@@ -244,7 +246,7 @@ impl RegistryObject {
     }
 
     /// Changes when discoveries are, and writes it if that made a difference.
-    fn change(&self, change: impl FnOnce(&mut Discoveries)) -> Result<()> {
+    fn change(&self, change: impl FnOnce(&mut DiscoverySchedule)) -> Result<()> {
         let changed = self.with(|_, discoveries| {
             let before = discoveries.clone();
             change(discoveries);
@@ -256,7 +258,7 @@ impl RegistryObject {
     }
 
     /// Looks at what is remembered, or changes it.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Registry, &mut Discoveries) -> T) -> Result<T> {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Registry, &mut DiscoverySchedule) -> T) -> Result<T> {
         // Not within this function, which there is once for each caller.
         self.remember()?;
         match self.memory.borrow_mut().as_mut() {

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use worker::{Result, SqlStorageValue, Storage};
 
 use super::database::Database;
-use crate::publish::{Change, Discoveries, Registry};
+use crate::publish::{RegistryChange, DiscoverySchedule, Registry};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS environment (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
@@ -25,34 +25,34 @@ impl RegistryRows {
     }
 
     /// All there is.
-    pub fn read(&self) -> Result<(Registry, Discoveries)> {
+    pub fn read(&self) -> Result<(Registry, DiscoverySchedule)> {
         if !self.0.has("discovery")? {
             return Ok(Default::default());
         }
         let discoveries = match self.0.rows(READ_DISCOVERIES, vec![])?.concat().as_slice() {
             [SqlStorageValue::String(state)] => serde_json::from_str(state)?,
-            _ => Discoveries::default(),
+            _ => DiscoverySchedule::default(),
         };
         let (environments, server_keys) = (self.entries(ENVIRONMENTS)?, self.entries(SERVER_KEYS)?);
         Ok((Registry { environments, server_keys }, discoveries))
     }
 
     /// Writes when discoveries are.
-    pub fn write(&self, discoveries: &Discoveries) -> Result<()> {
+    pub fn write(&self, discoveries: &DiscoverySchedule) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         self.0.execute(WRITE_DISCOVERIES, vec![serde_json::to_string(discoveries)?.into()])
     }
 
     /// Writes what has been carried out.
-    pub fn record_change(&self, change: &Change) -> Result<()> {
+    pub fn record_change(&self, change: &RegistryChange) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         match change {
-            Change::Follow(key, listed, credential) => {
-                self.put(ENVIRONMENTS, key, serde_json::to_string(&(listed, credential))?)
+            RegistryChange::StartPublishing(key, summary, credential) => {
+                self.put(ENVIRONMENTS, key, serde_json::to_string(&(summary, credential))?)
             }
-            Change::PutKey(hash, key) => self.put(SERVER_KEYS, hash, serde_json::to_string(key)?),
-            Change::Leave(key) => self.delete(ENVIRONMENTS, key),
-            Change::DeleteKey(hash) => self.delete(SERVER_KEYS, hash),
+            RegistryChange::PutKey(hash, key) => self.put(SERVER_KEYS, hash, serde_json::to_string(key)?),
+            RegistryChange::StopPublishing(key) => self.delete(ENVIRONMENTS, key),
+            RegistryChange::DeleteKey(hash) => self.delete(SERVER_KEYS, hash),
         }
     }
 

@@ -113,7 +113,7 @@ impl<'a> Evaluator<'a> {
 
     fn judge(&mut self, id: ConditionId) -> bool {
         let Some(condition) = self.ruleset.conditions.get(id) else { return false };
-        self.look_up(condition.property);
+        self.lookup(condition.property);
         let passed = match self.values.get(condition.property) {
             Some(LookedUp::Found(value)) => passes(&condition.test, value.as_ref(), &mut self.budget),
             _ => None,
@@ -149,7 +149,7 @@ impl<'a> Evaluator<'a> {
         matches!(self.ruleset.properties.get(id), Some(Property::Path(_, Target::Flag(..))))
     }
 
-    fn look_up(&mut self, id: PropertyId) {
+    fn lookup(&mut self, id: PropertyId) {
         let known = !matches!(self.values.get(id), None | Some(LookedUp::NotYet));
         if known && !self.reads_flag(id) {
             return;

@@ -20,13 +20,13 @@ const UNORDERED: [&str; 4] =
 /// A digest of what a document says; `None` for what is not JSON.
 pub fn content(document: &[u8]) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_str(str::from_utf8(document).ok()?);
-    let digest = Part { unordered: false }.deserialize(&mut deserializer).ok()?;
+    let digest = ContentPart { unordered: false }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     Some(hex(&digest.0))
 }
 
 /// A value of the document. It is digested as it is read: a large document's tree would not fit beside it.
-struct Part {
+struct ContentPart {
     unordered: bool,
 }
 
@@ -51,7 +51,7 @@ impl Digest {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Part {
+impl<'de> DeserializeSeed<'de> for ContentPart {
     type Value = Digest;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Digest, D::Error> {
@@ -59,7 +59,7 @@ impl<'de> DeserializeSeed<'de> for Part {
     }
 }
 
-impl<'de> Visitor<'de> for Part {
+impl<'de> Visitor<'de> for ContentPart {
     type Value = Digest;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Part {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Digest, A::Error> {
         let (mut items, mut place) = (Digest::default(), 0_u64);
-        while let Some(item) = list.next_element_seed(Part { unordered: false })? {
+        while let Some(item) = list.next_element_seed(ContentPart { unordered: false })? {
             place += u64::from(!self.unordered);
             items.add(&Digest::of(b'e', &[&item.0, &place.to_be_bytes()]));
         }
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Part {
                 map.next_value::<IgnoredAny>()?;
             } else {
                 let unordered = UNORDERED.contains(&&*name);
-                let value = map.next_value_seed(Part { unordered })?;
+                let value = map.next_value_seed(ContentPart { unordered })?;
                 members.add(&Digest::of(b'm', &[&value.0, name.as_bytes()]));
             }
         }

@@ -9,27 +9,27 @@ use std::collections::VecDeque;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::next_page::own_page;
+use super::pagination::same_origin_path;
 use super::server_keys::read_server_key;
 use crate::admin::Origin;
 use crate::document::json::Json;
 use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, is_client_key};
 
-/// What a discovery may ask at most.
-const MAX_ASKS: usize = 5_000;
+/// What a discovery may request at most.
+const MAX_REQUESTS: usize = 5_000;
 /// What it may find at most, of environments and of keys.
 const MAX_FOUND: usize = 10_000;
 
 /// A question to the origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct OriginRequest {
     /// Path and query.
     pub path: String,
-    about: About,
+    resource: Resource,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum About {
+enum Resource {
     Projects,
     Environments { project: i64 },
     ServerKeys { environment: String },
@@ -37,16 +37,16 @@ enum About {
 
 /// What an origin has.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
+pub struct Inventory {
     /// Environments by client key.
-    pub environments: IndexMap<String, Listed>,
+    pub environments: IndexMap<String, EnvironmentSummary>,
     /// Server keys by their hash.
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
-/// An environment as it is listed.
+/// An environment as it is summary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct EnvironmentSummary {
     /// Its project's number.
     pub project: Option<i64>,
     /// Its name.
@@ -57,9 +57,9 @@ pub struct Listed {
 #[derive(Debug)]
 pub struct Discovery<'o> {
     origin: &'o Origin,
-    asks: VecDeque<Ask>,
+    requests: VecDeque<OriginRequest>,
     asked: usize,
-    found: Found,
+    inventory: Inventory,
     /// How many environments have a key that is no client key.
     left_out: usize,
 }
@@ -67,59 +67,59 @@ pub struct Discovery<'o> {
 impl Discovery<'_> {
     /// A discovery that has not asked anything yet.
     pub fn new(origin: &Origin) -> Discovery<'_> {
-        let first = Ask { path: "/api/v1/projects/".to_owned(), about: About::Projects };
-        Discovery { origin, asks: [first].into(), asked: 0, found: Found::default(), left_out: 0 }
+        let first = OriginRequest { path: "/api/v1/projects/".to_owned(), resource: Resource::Projects };
+        Discovery { origin, requests: [first].into(), asked: 0, inventory: Inventory::default(), left_out: 0 }
     }
 
-    /// What to ask next; nothing when all has been found.
-    pub fn next_ask(&mut self) -> Result<Option<Ask>, String> {
+    /// What to request next; nothing when all has been found.
+    pub fn next_request(&mut self) -> Result<Option<OriginRequest>, String> {
         self.asked += 1;
-        if self.asked > MAX_ASKS
-            || self.found.environments.len().max(self.found.server_keys.len()) > MAX_FOUND
+        if self.asked > MAX_REQUESTS
+            || self.inventory.environments.len().max(self.inventory.server_keys.len()) > MAX_FOUND
         {
             return Err("discovery: there is too much".to_owned());
         }
-        Ok(self.asks.pop_front())
+        Ok(self.requests.pop_front())
     }
 
     /// Takes the answer to a question that was asked at `asked_at`, in milliseconds.
-    pub fn take(&mut self, ask: &Ask, answer: &[u8], asked_at: u64) -> Result<(), String> {
-        let unreadable = || format!("{}: cannot be read", ask.what());
-        for item in self.items(ask, answer)? {
+    pub fn take(&mut self, request: &OriginRequest, answer: &[u8], asked_at: u64) -> Result<(), String> {
+        let unreadable = || format!("{}: cannot be read", request.what());
+        for item in self.items(request, answer)? {
             let item = item.object().ok_or_else(unreadable)?;
             let text = |name: &str| item.get(name).and_then(|value| value.text()).map(Cow::into_owned);
-            match &ask.about {
-                About::Projects => {
+            match &request.resource {
+                Resource::Projects => {
                     let id = item.get("id").and_then(|id| id.source().parse().ok()).ok_or_else(unreadable)?;
                     let path = format!("/api/v1/environments/?project={id}&page_size=100");
-                    self.asks.push_back(Ask { path, about: About::Environments { project: id } });
+                    self.requests.push_back(OriginRequest { path, resource: Resource::Environments { project: id } });
                 }
-                About::Environments { project } => {
+                Resource::Environments { project } => {
                     let environment =
-                        text("api_key").ok_or_else(|| format!("{}: one has no api_key", ask.what()))?;
+                        text("api_key").ok_or_else(|| format!("{}: one has no api_key", request.what()))?;
                     if !is_client_key(&environment) {
                         // Only this one: requests with such a key are refused, so no other environment depends on it.
                         self.left_out += 1;
                         continue;
                     }
                     let path = format!("/api/v1/environments/{environment}/api-keys/");
-                    let about = About::ServerKeys { environment: environment.clone() };
-                    self.asks.push_back(Ask { path, about });
-                    let listed = Listed { project: Some(*project), name: text("name").unwrap_or_default() };
-                    self.found.environments.insert(environment, listed);
+                    let resource = Resource::ServerKeys { environment: environment.clone() };
+                    self.requests.push_back(OriginRequest { path, resource });
+                    let summary = EnvironmentSummary { project: Some(*project), name: text("name").unwrap_or_default() };
+                    self.inventory.environments.insert(environment, summary);
                 }
-                About::ServerKeys { environment } => {
+                Resource::ServerKeys { environment } => {
                     let (hash, key) = read_server_key(&item, environment, asked_at).ok_or_else(unreadable)?;
-                    self.found.server_keys.insert(hash, key);
+                    self.inventory.server_keys.insert(hash, key);
                 }
             }
         }
         Ok(())
     }
 
-    /// What was found, once there is nothing more to ask.
-    pub fn found(&self) -> &Found {
-        &self.found
+    /// What was found, once there is nothing more to request.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
     }
 
     /// The reason why some environments are not published, if there are such.
@@ -131,29 +131,29 @@ impl Discovery<'_> {
     }
 
     /// A list's items: all of them, or a page's. The next page is asked for before anything else, and only of the origin.
-    fn items<'a>(&mut self, ask: &Ask, answer: &'a [u8]) -> Result<Vec<Json<'a>>, String> {
-        let unreadable = || format!("{}: cannot be read", ask.what());
+    fn items<'a>(&mut self, request: &OriginRequest, answer: &'a [u8]) -> Result<Vec<Json<'a>>, String> {
+        let unreadable = || format!("{}: cannot be read", request.what());
         let answer = Json::parse(answer).map_err(|_| unreadable())?;
         if let Some(items) = answer.list() {
             return Ok(items);
         }
         let page = answer.object().ok_or_else(unreadable)?;
         if let Some(next) = page.get("next").and_then(|next| next.text()) {
-            let path = own_page(&next, self.origin);
-            let path = path.ok_or_else(|| format!("{}: its next page is another host's", ask.what()))?;
-            self.asks.push_front(Ask { path, about: ask.about.clone() });
+            let path = same_origin_path(&next, self.origin);
+            let path = path.ok_or_else(|| format!("{}: its next page is another host's", request.what()))?;
+            self.requests.push_front(OriginRequest { path, resource: request.resource.clone() });
         }
         page.get("results").and_then(|results| results.list()).ok_or_else(unreadable)
     }
 }
 
-impl Ask {
+impl OriginRequest {
     /// What it asks for, for messages.
     pub fn what(&self) -> &'static str {
-        match self.about {
-            About::Projects => "projects",
-            About::Environments { .. } => "environments",
-            About::ServerKeys { .. } => "server keys",
+        match self.resource {
+            Resource::Projects => "projects",
+            Resource::Environments { .. } => "environments",
+            Resource::ServerKeys { .. } => "server keys",
         }
     }
 }
@@ -167,16 +167,16 @@ mod tests {
 
     const SECOND: &str = "/api/v1/environments/?page=2&project=1";
 
-    /// Asks until there is nothing more to ask.
-    fn discover(answers: &[(&str, &str)]) -> Result<(Found, Vec<String>), String> {
+    /// Asks until there is nothing more to request.
+    fn discover(answers: &[(&str, &str)]) -> Result<(Inventory, Vec<String>), String> {
         let origin = Origin::parse(ORIGIN).unwrap();
         let (mut discovery, mut asked) = (Discovery::new(&origin), Vec::new());
-        while let Some(ask) = discovery.next_ask()? {
-            let answer = answers.iter().find(|(path, _)| *path == ask.path);
-            discovery.take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes(), 7)?;
-            asked.push(ask.path);
+        while let Some(request) = discovery.next_request()? {
+            let answer = answers.iter().find(|(path, _)| *path == request.path);
+            discovery.take(&request, answer.unwrap_or_else(|| panic!("{}", request.path)).1.as_bytes(), 7)?;
+            asked.push(request.path);
         }
-        Ok((discovery.found().clone(), asked))
+        Ok((discovery.inventory().clone(), asked))
     }
 
     const PROJECTS: (&str, &str) = ("/api/v1/projects/", r#"[{"id":1,"name":"p"}]"#);
@@ -196,7 +196,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(found.environments.keys().collect::<Vec<_>>(), ["aaa", "bbb"]);
-        assert_eq!(found.environments["bbb"], Listed { project: Some(1), name: "B".to_owned() });
+        assert_eq!(found.environments["bbb"], EnvironmentSummary { project: Some(1), name: "B".to_owned() });
         let key = &found.server_keys[&hash_of_server_key("ser.2")];
         assert_eq!((key.environment.as_str(), key.active, key.known_at), ("aaa", false, Some(7)));
         let dated = &found.server_keys[&hash_of_server_key("ser.3")];
@@ -215,13 +215,13 @@ mod tests {
             let origin = Origin::parse(ORIGIN).unwrap();
             let mut discovery = Discovery::new(&origin);
             assert_eq!(discovery.left_out(), None);
-            while let Some(ask) = discovery.next_ask().unwrap() {
-                let answer = answers.iter().find(|(path, _)| *path == ask.path);
+            while let Some(request) = discovery.next_request().unwrap() {
+                let answer = answers.iter().find(|(path, _)| *path == request.path);
                 discovery
-                    .take(&ask, answer.unwrap_or_else(|| panic!("{}", ask.path)).1.as_bytes(), 7)
+                    .take(&request, answer.unwrap_or_else(|| panic!("{}", request.path)).1.as_bytes(), 7)
                     .unwrap();
             }
-            assert_eq!(discovery.found().environments.keys().collect::<Vec<_>>(), ["b_b"], "{key}");
+            assert_eq!(discovery.inventory().environments.keys().collect::<Vec<_>>(), ["b_b"], "{key}");
             let reason = discovery.left_out().unwrap();
             assert!(reason.contains("1 environments are not published") && !reason.contains(key), "{reason}");
         }

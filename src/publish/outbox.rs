@@ -4,7 +4,7 @@
 
 use indexmap::IndexSet;
 
-use super::notice::NoticeKind;
+use super::webhook::NotificationKind;
 
 /// How many objects are called at a time. An alarm goes on with a discovery besides, by one task.
 const CALLS: usize = 40;
@@ -18,7 +18,7 @@ pub enum Notification {
         /// Whether it should.
         again: bool,
         /// The kind of the origin's notice that says so, if one does.
-        notice: Option<NoticeKind>,
+        notice: Option<NotificationKind>,
     },
     /// To see whether everything is as it should be.
     Reconcile,
@@ -35,7 +35,7 @@ pub struct NotificationQueue {
 impl NotificationQueue {
     /// Documents of these environments may have changed. Where there are many, they look once: nobody says which of them
     /// it is, and each look is a request to the origin.
-    pub fn notify(&mut self, environments: Vec<String>, notice: Option<NoticeKind>) {
+    pub fn notify(&mut self, environments: Vec<String>, notice: Option<NotificationKind>) {
         let again = environments.len() <= CALLS;
         self.changed.extend(all(environments, Notification::Changed { again, notice }));
     }

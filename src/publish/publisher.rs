@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::candidate::Candidate;
-use super::notice::{Notice, NoticeKind};
-use super::schedule::{Pace, Schedule};
+use super::webhook::{ReceivedNotification, NotificationKind};
+use super::schedule::{RefreshInterval, Schedule};
 use super::server_keys::OriginKeys;
 use super::version::Version;
 use crate::document::{ServerKeyHash, Timestamp};
 
 /// KV takes one write a second for each key.
-const STORE_GAP: u64 = 1_000;
-const MAX_STORE_WAIT: u64 = 60_000;
+const STORE_GAP_MS: u64 = 1_000;
+const MAX_STORE_WAIT_MS: u64 = 60_000;
 /// How long an origin has to say the same earlier document before that is taken. Longer than it may serve one from a
 /// cache, a minute (contract §A.5).
-const EARLIER_FOR: u64 = 120_000;
+const ROLLBACK_CONFIRMATION_MS: u64 = 120_000;
 /// How far ahead an origin's clock may be. What it dates later than that counts as changed now, so that one wrong date
 /// does not make all that comes after it earlier.
-const MAX_AHEAD: u64 = 60_000;
+const MAX_CLOCK_AHEAD_MS: u64 = 60_000;
 /// How many changes are remembered.
 const CHANGELOG_LENGTH: usize = 20;
 
 /// How an origin is asked for the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Credential {
+pub enum DocumentCredential {
     /// With `ORIGIN_API_TOKEN`.
     Token,
     /// With the key of this hash among `SERVER_KEYS`.
@@ -56,7 +56,7 @@ pub struct Published {
 
 /// What the origin says although it has said something later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Earlier {
+struct RollbackCandidate {
     content: String,
     /// Since when it has said this and nothing else, in milliseconds.
     since: u64,
@@ -64,7 +64,7 @@ struct Earlier {
 
 /// A change that was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ChangelogEntry {
     /// What it led to.
     pub version: Version,
     /// When it was published, in milliseconds.
@@ -77,15 +77,16 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Publisher {
     /// How the origin is asked; not at all without.
-    pub credential: Option<Credential>,
+    pub credential: Option<DocumentCredential>,
     /// When it is asked, and how that went.
     pub schedule: Schedule,
     /// What is published.
     pub published: Option<Published>,
     /// What the origin says instead.
-    earlier: Option<Earlier>,
+    #[serde(rename = "earlier")]
+    rollback: Option<RollbackCandidate>,
     /// The latest changes, the newest first.
-    pub changelog: Vec<Entry>,
+    pub changelog: Vec<ChangelogEntry>,
     /// Why KV did not take the latest write, if it did not.
     pub store_fault: Option<String>,
     /// What KV has, as far as it is known.
@@ -94,10 +95,11 @@ pub struct Publisher {
     store_faults: u32,
     /// Whether the environment is no more, and what of it is still in KV.
     gone: bool,
-    leftover: bool,
+    #[serde(rename = "leftover")]
+    delete_pending: bool,
     /// The latest notice of the origin's, if one ever came.
     #[serde(default)]
-    pub last_notice: Option<Notice>,
+    pub last_notification: Option<ReceivedNotification>,
     /// What the origin says of the environment's server keys.
     #[serde(default)]
     pub origin_keys: OriginKeys,
@@ -105,10 +107,10 @@ pub struct Publisher {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Ask the origin; then [`Publisher::fetched`].
-    Fetch(Credential),
-    /// Ask the origin for the environment's server keys; then [`OriginKeys::listed`].
+pub enum PublisherAction {
+    /// OriginRequest the origin; then [`Publisher::fetched`].
+    Fetch(DocumentCredential),
+    /// OriginRequest the origin for the environment's server keys; then [`OriginKeys::summary`].
     ListKeys,
     /// Write the document to KV, as the latest and as this version; then [`Publisher::stored`].
     Store(Version),
@@ -120,12 +122,12 @@ pub enum Step {
 
 impl Publisher {
     /// Publishes the environment from now on. Said again, it changes nothing; another credential is tried at once.
-    pub fn follow(&mut self, credential: Credential, now: u64) {
-        (self.gone, self.leftover) = (false, false);
+    pub fn start_publishing(&mut self, credential: DocumentCredential, now: u64) {
+        (self.gone, self.delete_pending) = (false, false);
         let credential = Some(credential);
         if self.credential != credential {
             // What one way to ask told may be another's to tell no longer.
-            if self.credential == Some(Credential::Token) || credential == Some(Credential::Token) {
+            if self.credential == Some(DocumentCredential::Token) || credential == Some(DocumentCredential::Token) {
                 self.origin_keys = OriginKeys::default();
             }
             self.credential = credential;
@@ -135,9 +137,9 @@ impl Publisher {
     }
 
     /// The environment is no more: it is published no longer.
-    pub fn leave(&mut self, now: u64) {
+    pub fn stop_publishing(&mut self, now: u64) {
         if !self.gone {
-            (self.gone, self.leftover) = (true, true);
+            (self.gone, self.delete_pending) = (true, true);
             (self.credential, self.published, self.stored) = (None, None, None);
             self.origin_keys = OriginKeys::default();
             self.schedule.stop();
@@ -147,16 +149,16 @@ impl Publisher {
 
     /// Somebody says that the document has changed; `again`: and that it should be looked at a second time later.
     /// `notice`: the kind of the origin's notice that says so, if one does.
-    pub fn told(&mut self, again: bool, notice: Option<NoticeKind>, now: u64, pace: Pace) {
+    pub fn notify(&mut self, again: bool, notice: Option<NotificationKind>, now: u64, interval: RefreshInterval) {
         if self.credential.is_none() {
             return;
         }
         if again {
-            self.schedule.told(now, pace);
+            self.schedule.notify(now, interval);
         } else {
-            self.schedule.wanted(now, pace);
+            self.schedule.request_fetch(now, interval);
         }
-        self.last_notice = notice.map(|kind| Notice::new(kind, now)).or(self.last_notice);
+        self.last_notification = notice.map(|kind| ReceivedNotification::new(kind, now)).or(self.last_notification);
     }
 
     /// Makes sure that the origin will be asked at all.
@@ -167,7 +169,7 @@ impl Publisher {
     }
 
     /// What KV has of it is not what it should have.
-    pub fn lost(&mut self) {
+    pub fn mark_missing_in_kv(&mut self) {
         self.stored = None;
     }
 
@@ -194,19 +196,19 @@ impl Publisher {
     }
 
     /// What to do at this time, besides a write to KV that is under way.
-    pub fn next(&self, now: u64, is_storing: bool) -> Step {
+    pub fn next(&self, now: u64, is_storing: bool) -> PublisherAction {
         let version = self.published.as_ref().map(|published| published.version);
         let unstored = version.filter(|version| self.stored != Some(*version));
-        let store_at = (!is_storing && (unstored.is_some() || self.leftover)).then_some(self.store_at);
+        let store_at = (!is_storing && (unstored.is_some() || self.delete_pending)).then_some(self.store_at);
         let fetch_at = self.credential.as_ref().and(self.schedule.next());
-        let keys_at = (self.credential == Some(Credential::Token)).then(|| self.origin_keys.due_at());
+        let keys_at = (self.credential == Some(DocumentCredential::Token)).then(|| self.origin_keys.due_at());
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
         match (unstored, &self.credential) {
-            (Some(version), _) if is_due(store_at) => Step::Store(version),
-            (None, _) if is_due(store_at) => Step::Remove,
-            (_, Some(credential)) if is_due(fetch_at) => Step::Fetch(credential.clone()),
-            _ if is_due(keys_at) => Step::ListKeys,
-            _ => Step::Wait([store_at, fetch_at, keys_at].into_iter().flatten().min()),
+            (Some(version), _) if is_due(store_at) => PublisherAction::Store(version),
+            (None, _) if is_due(store_at) => PublisherAction::Remove,
+            (_, Some(credential)) if is_due(fetch_at) => PublisherAction::Fetch(credential.clone()),
+            _ if is_due(keys_at) => PublisherAction::ListKeys,
+            _ => PublisherAction::Wait([store_at, fetch_at, keys_at].into_iter().flatten().min()),
         }
     }
 
@@ -217,24 +219,24 @@ impl Publisher {
         outcome: Result<&Candidate, String>,
         client_key: &str,
         now: u64,
-        pace: Pace,
+        interval: RefreshInterval,
         random: u32,
     ) -> Option<Version> {
         // It may be that the environment has gone while the origin was asked.
         self.credential.as_ref()?;
-        let earlier = self.earlier.take();
+        let earlier = self.rollback.take();
         match outcome.and_then(|candidate| {
-            self.judge(candidate, client_key, earlier, now).map(|is_new| (candidate, is_new))
+            self.check_candidate(candidate, client_key, earlier, now).map(|is_new| (candidate, is_new))
         }) {
             Ok((candidate, is_new)) => {
-                self.schedule.succeeded(now, pace, random);
+                self.schedule.succeeded(now, interval, random);
                 if let Some(published) = &mut self.published {
                     published.hashes_django_ids = candidate.hashes_django_ids;
                 }
                 is_new.then(|| self.publish(candidate, now))
             }
             Err(cause) => {
-                self.schedule.failed(now, cause, pace, random);
+                self.schedule.failed(now, cause, interval, random);
                 None
             }
         }
@@ -242,11 +244,11 @@ impl Publisher {
 
     /// Whether a candidate says something new; why it may not be published, if it may not. `earlier` is what the origin
     /// said last time, if that was earlier than what is published.
-    fn judge(
+    fn check_candidate(
         &mut self,
         candidate: &Candidate,
         client_key: &str,
-        earlier: Option<Earlier>,
+        earlier: Option<RollbackCandidate>,
         now: u64,
     ) -> Result<bool, String> {
         if candidate.client_key != client_key {
@@ -259,10 +261,10 @@ impl Publisher {
         }
         let same = earlier.filter(|earlier| earlier.content == candidate.content);
         let since = same.map_or(now, |same| same.since);
-        if now.saturating_sub(since) >= EARLIER_FOR {
+        if now.saturating_sub(since) >= ROLLBACK_CONFIRMATION_MS {
             return Ok(true);
         }
-        self.earlier = Some(Earlier { content: candidate.content.clone(), since });
+        self.rollback = Some(RollbackCandidate { content: candidate.content.clone(), since });
         Err("document: updated_at: is older than what is published".to_owned())
     }
 
@@ -270,7 +272,7 @@ impl Publisher {
         // The newest entry's, since it stays when the environment goes.
         let last = self.changelog.first().map(|entry| entry.version);
         let version = Version::after(last, &candidate.document, now);
-        let latest = Timestamp::from_milliseconds(now.saturating_add(MAX_AHEAD));
+        let latest = Timestamp::from_milliseconds(now.saturating_add(MAX_CLOCK_AHEAD_MS));
         let is_ahead = latest.is_some_and(|latest| candidate.updated_at > Some(latest));
         let updated_at = if is_ahead { Timestamp::from_milliseconds(now) } else { candidate.updated_at };
         self.published = Some(Published {
@@ -281,7 +283,7 @@ impl Publisher {
             hashes_django_ids: candidate.hashes_django_ids,
             content: candidate.content.clone(),
         });
-        self.changelog.insert(0, Entry { version, at: now, length: candidate.document.len() });
+        self.changelog.insert(0, ChangelogEntry { version, at: now, length: candidate.document.len() });
         self.changelog.truncate(CHANGELOG_LENGTH);
         version
     }
@@ -294,13 +296,13 @@ impl Publisher {
 
     /// What became of a deletion from KV.
     pub fn removed(&mut self, outcome: Result<(), String>, now: u64) {
-        self.leftover = !self.note_write(outcome, now) && self.gone;
+        self.delete_pending = !self.note_write(outcome, now) && self.gone;
     }
 
     fn note_write(&mut self, outcome: Result<(), String>, now: u64) -> bool {
         self.store_faults = if outcome.is_ok() { 0 } else { self.store_faults.saturating_add(1) };
-        let wait = STORE_GAP.saturating_mul(1 << self.store_faults.min(30)).min(MAX_STORE_WAIT);
-        self.store_at = now + if outcome.is_ok() { STORE_GAP } else { wait };
+        let wait = STORE_GAP_MS.saturating_mul(1 << self.store_faults.min(30)).min(MAX_STORE_WAIT_MS);
+        self.store_at = now + if outcome.is_ok() { STORE_GAP_MS } else { wait };
         self.store_fault = outcome.err();
         self.store_fault.is_none()
     }

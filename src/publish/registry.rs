@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 
-use super::discovery::{Found, Listed};
-use super::publisher::Credential;
+use super::discovery::{Inventory, EnvironmentSummary};
+use super::publisher::DocumentCredential;
 use super::schedule::Schedule;
 use crate::document::{ServerKey, ServerKeyHash};
 
@@ -11,18 +11,18 @@ use crate::document::{ServerKey, ServerKeyHash};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
     /// Environments whose objects publish them, by client key.
-    pub environments: IndexMap<String, (Listed, Credential)>,
+    pub environments: IndexMap<String, (EnvironmentSummary, DocumentCredential)>,
     /// Server keys that KV has, by their hash.
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
 /// Something to carry out.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum RegistryChange {
     /// The environment's object is to publish it.
-    Follow(String, Listed, Credential),
+    StartPublishing(String, EnvironmentSummary, DocumentCredential),
     /// It is to stop that.
-    Leave(String),
+    StopPublishing(String),
     /// KV is to have the server key.
     PutKey(ServerKeyHash, ServerKey),
     /// KV is to have it no longer.
@@ -30,61 +30,61 @@ pub enum Change {
 }
 
 impl Registry {
-    /// What is to be carried out so that what was found is served, and nothing else.
-    pub fn changes(&self, found: &Found) -> Vec<Change> {
-        let follow = |(key, listed): (&String, &Listed)| {
+    /// What is to be carried out so that what was inventory is served, and nothing else.
+    pub fn changes(&self, inventory: &Inventory) -> Vec<RegistryChange> {
+        let start = |(key, summary): (&String, &EnvironmentSummary)| {
             let known = self.environments.get(key);
-            let is_known = known.is_some_and(|known| known.0 == *listed && known.1 == Credential::Token);
-            (!is_known).then(|| Change::Follow(key.clone(), listed.clone(), Credential::Token))
+            let is_known = known.is_some_and(|known| known.0 == *summary && known.1 == DocumentCredential::Token);
+            (!is_known).then(|| RegistryChange::StartPublishing(key.clone(), summary.clone(), DocumentCredential::Token))
         };
         let put = |(hash, key): (&String, &ServerKey)| {
             let is_known = self.server_keys.get(hash).is_some_and(|known| known.says_the_same(key));
-            (!is_known).then(|| Change::PutKey(hash.clone(), key.clone()))
+            (!is_known).then(|| RegistryChange::PutKey(hash.clone(), key.clone()))
         };
-        let gone = |key: &&String| !found.environments.contains_key(*key);
-        let revoked = |hash: &&String| !found.server_keys.contains_key(*hash);
+        let gone = |key: &&String| !inventory.environments.contains_key(*key);
+        let revoked = |hash: &&String| !inventory.server_keys.contains_key(*hash);
         // Additions first: what is there to serve should not wait for what is not.
-        let mut changes: Vec<_> = found.environments.iter().filter_map(follow).collect();
-        changes.extend(found.server_keys.iter().filter_map(put));
-        changes.extend(self.server_keys.keys().filter(revoked).cloned().map(Change::DeleteKey));
-        changes.extend(self.environments.keys().filter(gone).cloned().map(Change::Leave));
+        let mut changes: Vec<_> = inventory.environments.iter().filter_map(start).collect();
+        changes.extend(inventory.server_keys.iter().filter_map(put));
+        changes.extend(self.server_keys.keys().filter(revoked).cloned().map(RegistryChange::DeleteKey));
+        changes.extend(self.environments.keys().filter(gone).cloned().map(RegistryChange::StopPublishing));
         changes
     }
 
     /// What is to be carried out so that only these server keys are served.
-    pub fn without_other_keys(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
+    pub fn without_other_keys(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other = |hash: &&String| !server_keys.contains(hash);
-        self.server_keys.keys().filter(other).cloned().map(Change::DeleteKey).collect()
+        self.server_keys.keys().filter(other).cloned().map(RegistryChange::DeleteKey).collect()
     }
 
     /// What is to be carried out so that only environments of these server keys are served, once all of these are known.
-    pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<Change> {
-        let other = |(_, (_, credential)): &(&String, &(Listed, Credential))| match credential {
-            Credential::Token => true,
-            Credential::ServerKey(hash) => !server_keys.contains(hash),
+    pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
+        let other = |(_, (_, credential)): &(&String, &(EnvironmentSummary, DocumentCredential))| match credential {
+            DocumentCredential::Token => true,
+            DocumentCredential::ServerKey(hash) => !server_keys.contains(hash),
         };
-        self.environments.iter().filter(other).map(|(key, _)| Change::Leave(key.clone())).collect()
+        self.environments.iter().filter(other).map(|(key, _)| RegistryChange::StopPublishing(key.clone())).collect()
     }
 
     /// Notes a change that has been carried out.
-    pub fn record_change(&mut self, change: &Change) {
+    pub fn record_change(&mut self, change: &RegistryChange) {
         match change.clone() {
-            Change::Follow(key, listed, credential) => {
-                drop(self.environments.insert(key, (listed, credential)))
+            RegistryChange::StartPublishing(key, summary, credential) => {
+                drop(self.environments.insert(key, (summary, credential)))
             }
-            Change::Leave(key) => drop(self.environments.shift_remove(&key)),
-            Change::PutKey(hash, key) => drop(self.server_keys.insert(hash, key)),
-            Change::DeleteKey(hash) => drop(self.server_keys.shift_remove(&hash)),
+            RegistryChange::StopPublishing(key) => drop(self.environments.shift_remove(&key)),
+            RegistryChange::PutKey(hash, key) => drop(self.server_keys.insert(hash, key)),
+            RegistryChange::DeleteKey(hash) => drop(self.server_keys.shift_remove(&hash)),
         }
     }
 
     /// The environments of a project, or all of them.
     pub fn environments_of(&self, project: Option<i64>) -> Vec<String> {
         let is_in =
-            |listed: &Listed| project.is_none() || listed.project.is_none() || listed.project == project;
+            |summary: &EnvironmentSummary| project.is_none() || summary.project.is_none() || summary.project == project;
         self.environments
             .iter()
-            .filter(|(_, (listed, _))| is_in(listed))
+            .filter(|(_, (summary, _))| is_in(summary))
             .map(|(key, _)| key.clone())
             .collect()
     }
@@ -101,18 +101,18 @@ impl Registry {
     }
 
     /// Whether an environment is published with the server key of this hash.
-    pub fn follows(&self, hash: &str) -> bool {
+    pub fn publishes_with(&self, hash: &str) -> bool {
         self.environments
             .values()
-            .any(|(_, credential)| matches!(credential, Credential::ServerKey(key) if key == hash))
+            .any(|(_, credential)| matches!(credential, DocumentCredential::ServerKey(key) if key == hash))
     }
 
     /// The environment of the server key of this hash, if it is published with another one of those that are set. The
     /// first stays as long as it works: if each that is asked about took its place, they would do so for ever.
-    pub fn followed_with_another(&self, hash: &str, server_keys: &[ServerKeyHash]) -> Option<String> {
+    pub fn published_with_another(&self, hash: &str, server_keys: &[ServerKeyHash]) -> Option<String> {
         let environment = &self.server_keys.get(hash)?.environment;
         match &self.environments.get(environment)?.1 {
-            Credential::ServerKey(other) if other != hash && server_keys.contains(other) => {
+            DocumentCredential::ServerKey(other) if other != hash && server_keys.contains(other) => {
                 Some(environment.clone())
             }
             _ => None,
@@ -120,7 +120,7 @@ impl Registry {
     }
 }
 
-/// What is not known is unknown only after a discovery that has found all.
+/// What is not known is unknown only after a discovery that has inventory all.
 fn decided(is_known: bool, discoveries: &Schedule) -> Option<bool> {
     let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
     (is_known || has_found_all).then_some(is_known)
@@ -129,54 +129,54 @@ fn decided(is_known: bool, discoveries: &Schedule) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::Pace;
+    use crate::publish::RefreshInterval;
 
-    fn listed(project: i64) -> Listed {
-        Listed { project: Some(project), name: String::new() }
+    fn summary(project: i64) -> EnvironmentSummary {
+        EnvironmentSummary { project: Some(project), name: String::new() }
     }
 
     fn server_key(environment: &str, active: bool) -> ServerKey {
         ServerKey { active, ..ServerKey::active(environment.to_owned()) }
     }
 
-    fn carry_out(registry: &mut Registry, found: &Found) -> Vec<Change> {
-        let changes = registry.changes(found);
+    fn carry_out(registry: &mut Registry, inventory: &Inventory) -> Vec<RegistryChange> {
+        let changes = registry.changes(inventory);
         changes.iter().for_each(|change| registry.record_change(change));
-        assert_eq!(registry.changes(found), []);
+        assert_eq!(registry.changes(inventory), []);
         changes
     }
 
     #[test]
     fn what_is_found_is_served_and_what_is_not_is_not() {
         let mut registry = Registry::default();
-        let mut found = Found::default();
+        let mut inventory = Inventory::default();
         for (key, project) in [("a", 1), ("b", 1), ("c", 2)] {
-            found.environments.insert(key.to_owned(), listed(project));
-            found.server_keys.insert(format!("hash-{key}"), server_key(key, true));
+            inventory.environments.insert(key.to_owned(), summary(project));
+            inventory.server_keys.insert(format!("hash-{key}"), server_key(key, true));
         }
-        assert_eq!(carry_out(&mut registry, &found).len(), 6);
+        assert_eq!(carry_out(&mut registry, &inventory).len(), 6);
         assert_eq!(registry.environments_of(Some(1)), ["a", "b"]);
         assert_eq!(registry.environments_of(Some(3)), [""; 0]);
         assert_eq!(registry.environments_of(None), ["a", "b", "c"]);
 
-        found.environments.shift_remove("b");
-        found.server_keys.shift_remove("hash-b");
-        found.server_keys.insert("hash-a".to_owned(), server_key("a", false));
+        inventory.environments.shift_remove("b");
+        inventory.server_keys.shift_remove("hash-b");
+        inventory.server_keys.insert("hash-a".to_owned(), server_key("a", false));
         assert_eq!(
-            carry_out(&mut registry, &found),
+            carry_out(&mut registry, &inventory),
             [
-                Change::PutKey("hash-a".to_owned(), server_key("a", false)),
-                Change::DeleteKey("hash-b".to_owned()),
-                Change::Leave("b".to_owned()),
+                RegistryChange::PutKey("hash-a".to_owned(), server_key("a", false)),
+                RegistryChange::DeleteKey("hash-b".to_owned()),
+                RegistryChange::StopPublishing("b".to_owned()),
             ]
         );
     }
 
     #[test]
     fn a_key_is_unknown_only_after_a_discovery_that_came_to_its_end() {
-        let (mut registry, pace) = (Registry::default(), Pace { period: 60_000, gap: 250 });
-        registry.record_change(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
-        registry.record_change(&Change::PutKey("hash-a".to_owned(), server_key("a", true)));
+        let (mut registry, interval) = (Registry::default(), RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 });
+        registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), DocumentCredential::Token));
+        registry.record_change(&RegistryChange::PutKey("hash-a".to_owned(), server_key("a", true)));
         let mut discoveries = Schedule::default();
         let knows = |discoveries: &Schedule| {
             let client_keys = ["a", "b", "hash-a"].map(|key| registry.knows(key, discoveries));
@@ -185,11 +185,11 @@ mod tests {
         };
         let undecided = [[Some(true), None, None]; 2];
         assert_eq!(knows(&discoveries), undecided);
-        discoveries.failed(1_000, "500".to_owned(), pace, 0);
+        discoveries.failed(1_000, "500".to_owned(), interval, 0);
         assert_eq!(knows(&discoveries), undecided);
-        discoveries.succeeded(2_000, pace, 0);
+        discoveries.succeeded(2_000, interval, 0);
         assert_eq!(knows(&discoveries), [[Some(true), Some(false), Some(false)]; 2]);
-        discoveries.failed(3_000, "500".to_owned(), pace, 0);
+        discoveries.failed(3_000, "500".to_owned(), interval, 0);
         assert_eq!(knows(&discoveries), undecided);
     }
 
@@ -197,33 +197,33 @@ mod tests {
     fn one_of_several_server_keys_publishes_their_environment() {
         let mut registry = Registry::default();
         let set: Vec<_> = ["1", "2"].map(str::to_owned).into();
-        let credential = Credential::ServerKey("1".to_owned());
-        registry.record_change(&Change::Follow("a".to_owned(), listed(1), credential));
-        assert_eq!(registry.followed_with_another("2", &set), None, "nobody knows whose it is");
+        let credential = DocumentCredential::ServerKey("1".to_owned());
+        registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), credential));
+        assert_eq!(registry.published_with_another("2", &set), None, "nobody knows whose it is");
         for hash in &set {
-            registry.record_change(&Change::PutKey(hash.clone(), server_key("a", true)));
+            registry.record_change(&RegistryChange::PutKey(hash.clone(), server_key("a", true)));
         }
-        assert_eq!(registry.followed_with_another("1", &set), None);
-        assert_eq!(registry.followed_with_another("2", &set).as_deref(), Some("a"));
-        assert_eq!(registry.followed_with_another("2", &set[1..]), None, "the other one is no longer set");
-        registry.record_change(&Change::Follow("a".to_owned(), listed(1), Credential::Token));
-        assert_eq!(registry.followed_with_another("2", &set), None);
+        assert_eq!(registry.published_with_another("1", &set), None);
+        assert_eq!(registry.published_with_another("2", &set).as_deref(), Some("a"));
+        assert_eq!(registry.published_with_another("2", &set[1..]), None, "the other one is no longer set");
+        registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), DocumentCredential::Token));
+        assert_eq!(registry.published_with_another("2", &set), None);
     }
 
     #[test]
     fn only_the_environments_of_the_server_keys_that_are_set_are_served() {
         let mut registry = Registry::default();
         for (key, hash) in [("a", "1"), ("b", "2")] {
-            let credential = Credential::ServerKey(hash.to_owned());
-            registry.record_change(&Change::Follow(key.to_owned(), listed(1), credential));
-            registry.record_change(&Change::PutKey(hash.to_owned(), server_key(key, true)));
+            let credential = DocumentCredential::ServerKey(hash.to_owned());
+            registry.record_change(&RegistryChange::StartPublishing(key.to_owned(), summary(1), credential));
+            registry.record_change(&RegistryChange::PutKey(hash.to_owned(), server_key(key, true)));
         }
-        registry.record_change(&Change::Follow("c".to_owned(), listed(1), Credential::Token));
+        registry.record_change(&RegistryChange::StartPublishing("c".to_owned(), summary(1), DocumentCredential::Token));
         let kept = ["1".to_owned()];
-        assert_eq!(registry.without_other_keys(&kept), [Change::DeleteKey("2".to_owned())]);
+        assert_eq!(registry.without_other_keys(&kept), [RegistryChange::DeleteKey("2".to_owned())]);
         assert_eq!(
             registry.without_other_environments(&kept),
-            [Change::Leave("b".to_owned()), Change::Leave("c".to_owned())]
+            [RegistryChange::StopPublishing("b".to_owned()), RegistryChange::StopPublishing("c".to_owned())]
         );
     }
 }

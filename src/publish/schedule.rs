@@ -4,19 +4,19 @@
 use serde::{Deserialize, Serialize};
 
 /// How long after a notice the origin is asked a second time: some process a write only after they have answered it.
-const AGAIN_AFTER: u64 = 5_000;
+const SECOND_FETCH_AFTER_MS: u64 = 5_000;
 /// The wait after a first fault; it doubles with each further one.
-const FIRST_RETRY: u64 = 1_000;
+const FIRST_RETRY_MS: u64 = 1_000;
 /// The longest wait between two attempts, in periods.
 const MAX_PERIODS: u64 = 5;
 
 /// How often the origin is asked, in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RefreshInterval {
     /// From one success to the next attempt, give or take a tenth.
-    pub period: u64,
+    pub interval_ms: u64,
     /// At least from one beginning to the next, however often somebody tells of changes.
-    pub gap: u64,
+    pub min_gap_ms: u64,
 }
 
 /// The attempts made and to be made. Times are in milliseconds.
@@ -29,14 +29,14 @@ pub struct Schedule {
     /// When the latest success ended.
     pub succeeded_at: Option<u64>,
     /// Why the latest attempts failed and how many did, if they did.
-    pub fault: Option<Fault>,
+    pub fault: Option<FailureStreak>,
     /// The same of those before the latest success.
-    pub past_fault: Option<Fault>,
+    pub past_fault: Option<FailureStreak>,
 }
 
 /// A row of failed attempts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct FailureStreak {
     /// When the latest ended.
     pub at: u64,
     /// What went wrong in it.
@@ -47,15 +47,15 @@ pub struct Fault {
 
 impl Schedule {
     /// Somebody wants to know what there is. Many who do at once make one attempt.
-    pub fn wanted(&mut self, now: u64, pace: Pace) {
-        self.bring_forward(now.max(self.began_at + pace.gap));
+    pub fn request_fetch(&mut self, now: u64, interval: RefreshInterval) {
+        self.bring_forward(now.max(self.began_at + interval.min_gap_ms));
     }
 
     /// Somebody says that there is something new. Many who say so at once make one attempt, and one more later.
-    pub fn told(&mut self, now: u64, pace: Pace) {
-        self.wanted(now, pace);
+    pub fn notify(&mut self, now: u64, interval: RefreshInterval) {
+        self.request_fetch(now, interval);
         // To the second, so that a burst changes it, and what is stored of it, once a second.
-        self.again_at = Some((now + AGAIN_AFTER.max(pace.gap)).next_multiple_of(1_000));
+        self.again_at = Some((now + SECOND_FETCH_AFTER_MS.max(interval.min_gap_ms)).next_multiple_of(1_000));
     }
 
     /// Makes sure that there will be an attempt at all.
@@ -86,18 +86,18 @@ impl Schedule {
     }
 
     /// It succeeded.
-    pub fn succeeded(&mut self, now: u64, pace: Pace, random: u32) {
+    pub fn succeeded(&mut self, now: u64, interval: RefreshInterval, random: u32) {
         self.succeeded_at = Some(now);
         self.past_fault = self.fault.take().or(self.past_fault.take());
-        self.bring_forward(now + spread(pace.period, random));
+        self.bring_forward(now + jitter(interval.interval_ms, random));
     }
 
     /// It failed.
-    pub fn failed(&mut self, now: u64, cause: String, pace: Pace, random: u32) {
+    pub fn failed(&mut self, now: u64, cause: String, interval: RefreshInterval, random: u32) {
         let count = self.fault.as_ref().map_or(0, |fault| fault.count).saturating_add(1);
-        self.fault = Some(Fault { at: now, cause, count });
-        let wait = FIRST_RETRY.saturating_mul(1 << (count - 1).min(30)).min(pace.period * MAX_PERIODS);
-        self.bring_forward(now + spread(wait, random));
+        self.fault = Some(FailureStreak { at: now, cause, count });
+        let wait = FIRST_RETRY_MS.saturating_mul(1 << (count - 1).min(30)).min(interval.interval_ms * MAX_PERIODS);
+        self.bring_forward(now + jitter(wait, random));
     }
 
     fn bring_forward(&mut self, at: u64) {
@@ -106,7 +106,7 @@ impl Schedule {
 }
 
 /// A tenth more or less, so that what began together does not stay together.
-fn spread(milliseconds: u64, random: u32) -> u64 {
+fn jitter(milliseconds: u64, random: u32) -> u64 {
     milliseconds * (90 + u64::from(random % 21)) / 100
 }
 
@@ -114,19 +114,19 @@ fn spread(milliseconds: u64, random: u32) -> u64 {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { period: 60_000, gap: 250 };
+    const INTERVAL: RefreshInterval = RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 };
 
     #[test]
     fn a_notice_is_followed_at_once_and_again_later() {
         let mut schedule = Schedule::default();
         assert_eq!(schedule.next(), None);
-        schedule.told(1_000_000, PACE);
+        schedule.notify(1_000_000, INTERVAL);
         assert_eq!(schedule.next(), Some(1_000_000));
         schedule.began(1_000_000);
-        schedule.succeeded(1_000_100, PACE, 10);
+        schedule.succeeded(1_000_100, INTERVAL, 10);
         assert_eq!(schedule.next(), Some(1_005_000));
         schedule.began(1_005_000);
-        schedule.succeeded(1_005_100, PACE, 10);
+        schedule.succeeded(1_005_100, INTERVAL, 10);
         assert_eq!(schedule.next(), Some(1_065_100));
     }
 
@@ -137,12 +137,12 @@ mod tests {
         let mut busy_until = None;
         for now in 1_000_000..1_030_000 {
             if now < 1_010_000 && now % 10 == 0 {
-                schedule.told(now, PACE);
+                schedule.notify(now, INTERVAL);
                 told_last = now;
             }
             if busy_until == Some(now) {
                 busy_until = None;
-                schedule.succeeded(now, PACE, 0);
+                schedule.succeeded(now, INTERVAL, 0);
             }
             if busy_until.is_none() && schedule.next().is_some_and(|next| next <= now) {
                 schedule.began(now);
@@ -150,19 +150,19 @@ mod tests {
                 busy_until = Some(now + 100);
             }
         }
-        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= PACE.gap), "{attempts:?}");
+        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= INTERVAL.min_gap_ms), "{attempts:?}");
         assert!(attempts.len() <= 10_000 / 250 + 2, "{}", attempts.len());
-        assert!(attempts.iter().any(|at| (told_last..told_last + PACE.gap + 1).contains(at)), "{attempts:?}");
-        assert_eq!(attempts.last(), Some(&(told_last + AGAIN_AFTER).next_multiple_of(1_000)));
+        assert!(attempts.iter().any(|at| (told_last..told_last + INTERVAL.min_gap_ms + 1).contains(at)), "{attempts:?}");
+        assert_eq!(attempts.last(), Some(&(told_last + SECOND_FETCH_AFTER_MS).next_multiple_of(1_000)));
     }
 
     #[test]
     fn what_is_told_during_an_attempt_is_for_the_next() {
         let mut schedule = Schedule::default();
-        schedule.told(1_000_000, PACE);
+        schedule.notify(1_000_000, INTERVAL);
         schedule.began(1_000_000);
-        schedule.told(1_000_100, PACE);
-        schedule.succeeded(1_000_900, PACE, 0);
+        schedule.notify(1_000_100, INTERVAL);
+        schedule.succeeded(1_000_900, INTERVAL, 0);
         assert_eq!(schedule.next(), Some(1_000_250));
     }
 
@@ -172,7 +172,7 @@ mod tests {
         schedule.start(now);
         for _ in 0..40 {
             schedule.began(now);
-            schedule.failed(now, "refused".to_owned(), PACE, 10);
+            schedule.failed(now, "refused".to_owned(), INTERVAL, 10);
             waits.push(schedule.next().unwrap() - now);
             now = schedule.next().unwrap();
         }
@@ -183,10 +183,10 @@ mod tests {
         assert_eq!(waits[39], 300_000);
         assert_eq!(schedule.fault.as_ref().map(|fault| fault.count), Some(40));
         schedule.began(now);
-        schedule.succeeded(now, PACE, 10);
+        schedule.succeeded(now, INTERVAL, 10);
         assert_eq!((schedule.fault.clone(), schedule.next()), (None, Some(now + 60_000)));
         // It is still worth knowing of, also after more successes.
-        schedule.succeeded(now + 1, PACE, 10);
+        schedule.succeeded(now + 1, INTERVAL, 10);
         assert_eq!(schedule.past_fault.as_ref().map(|fault| fault.count), Some(40));
     }
 
@@ -194,7 +194,7 @@ mod tests {
     fn attempts_spread_out() {
         let next = |random| {
             let mut schedule = Schedule::default();
-            schedule.succeeded(0, PACE, random);
+            schedule.succeeded(0, INTERVAL, random);
             schedule.next()
         };
         assert_eq!([next(0), next(20), next(21)], [Some(54_000), Some(66_000), Some(54_000)]);

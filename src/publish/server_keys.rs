@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::Pace;
+use super::schedule::RefreshInterval;
 use crate::document::json::{Json, Kind, Members};
 use crate::document::{ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
 
@@ -62,13 +62,13 @@ impl OriginKeys {
     }
 
     /// The origin is asked for the list.
-    pub fn began(&mut self, now: u64, pace: Pace) {
-        self.eligible_at = now + pace.period * TENTHS.0 / 10;
-        self.due_at = now + pace.period * TENTHS.1 / 10;
+    pub fn began(&mut self, now: u64, interval: RefreshInterval) {
+        self.eligible_at = now + interval.interval_ms * TENTHS.0 / 10;
+        self.due_at = now + interval.interval_ms * TENTHS.1 / 10;
     }
 
     /// Takes a list that the origin was asked for at `asked_at`. Returns true if it is another one than before.
-    pub fn listed(&mut self, keys: Vec<(ServerKeyHash, ServerKey)>, asked_at: u64) -> bool {
+    pub fn summary(&mut self, keys: Vec<(ServerKeyHash, ServerKey)>, asked_at: u64) -> bool {
         let mut active: Vec<_> = keys
             .into_iter()
             .filter(|(_, key)| key.active)
@@ -234,21 +234,21 @@ mod tests {
         let mut keys = OriginKeys::default();
         assert_eq!(keys.states(0), None, "nothing is known");
         assert!(
-            !keys.listed(list(&[("ser.a", true, ""), ("ser.b", true, "")]), 1_000),
+            !keys.summary(list(&[("ser.a", true, ""), ("ser.b", true, "")]), 1_000),
             "the first is no change"
         );
         assert_eq!(accepted(&keys, 1_000, 0), [GOOD, GOOD, REFUSED]);
-        assert!(!keys.listed(list(&[("ser.b", true, ""), ("ser.a", true, "")]), 2_000), "nor is the order");
-        assert!(keys.listed(list(&[("ser.a", false, ""), ("ser.b", true, "")]), 3_000));
+        assert!(!keys.summary(list(&[("ser.b", true, ""), ("ser.a", true, "")]), 2_000), "nor is the order");
+        assert!(keys.summary(list(&[("ser.a", false, ""), ("ser.b", true, "")]), 3_000));
         assert_eq!(accepted(&keys, 3_000, 0), [REFUSED, GOOD, REFUSED]);
-        assert!(keys.listed(list(&[("ser.a", true, "")]), 4_000));
+        assert!(keys.summary(list(&[("ser.a", true, "")]), 4_000));
         assert_eq!(accepted(&keys, 4_000, 0), [GOOD, REFUSED, REFUSED]);
     }
 
     #[test]
     fn a_key_that_the_registry_found_after_the_list_was_asked_for_is_good() {
         let mut keys = OriginKeys::default();
-        keys.listed(list(&[("ser.a", true, "")]), 5_000);
+        keys.summary(list(&[("ser.a", true, "")]), 5_000);
         assert_eq!(accepted(&keys, 9_000, 4_999), [GOOD, REFUSED, REFUSED]);
         assert_eq!(accepted(&keys, 9_000, 5_001), [None; 3]);
     }
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_key_is_refused_from_the_moment_on_at_which_it_expires() {
         let mut keys = OriginKeys::default();
-        keys.listed(
+        keys.summary(
             list(&[("ser.a", true, "1970-01-01T00:01:00Z"), ("ser.b", true, "1970-01-02T00:00:00Z")]),
             1_000,
         );
@@ -285,9 +285,9 @@ mod tests {
         let many: Vec<_> = (0..=MAX_ANNOUNCED).map(|number| format!("ser.{number}")).collect();
         let items =
             |count: usize| many[..count].iter().map(|key| (key.as_str(), true, "")).collect::<Vec<_>>();
-        keys.listed(list(&items(MAX_ANNOUNCED)), 1_000);
+        keys.summary(list(&items(MAX_ANNOUNCED)), 1_000);
         assert_eq!(keys.states(1_000).unwrap().accept(&hash_of_server_key("ser.a"), 0), REFUSED);
-        keys.listed(list(&items(MAX_ANNOUNCED + 1)), 2_000);
+        keys.summary(list(&items(MAX_ANNOUNCED + 1)), 2_000);
         assert_eq!(keys.states(2_000), None);
     }
 

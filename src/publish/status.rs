@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::publisher::{Credential, Publisher};
+use super::publisher::{DocumentCredential, Publisher};
 use super::registry::Registry;
-use super::schedule::{Fault, Schedule};
+use super::schedule::{FailureStreak, Schedule};
 use super::version::Version;
 use crate::document::{ServerKey, Timestamp, is_client_key, json};
 
-/// How many environments are listed of those that are in KV only.
+/// How many environments are summary of those that are in KV only.
 const MAX_STORED: usize = 100;
 /// How many server keys are looked up that a list does not tell.
-const MAX_LOOKED_UP: usize = 50;
+const MAX_LOOKUPS: usize = 50;
 
 impl Publisher {
     /// The state in words, for people who look after it.
@@ -28,14 +28,14 @@ impl Publisher {
             "updated_at": published.and_then(|published| published.updated_at).map(Timestamp::iso),
             "last_success": succeeded_at.map(iso),
             "age_seconds": succeeded_at.map(|at| now.saturating_sub(at) / 1000),
-            "last_fault": self.schedule.fault.as_ref().map(Fault::status),
-            "past_fault": self.schedule.past_fault.as_ref().map(Fault::status),
+            "last_fault": self.schedule.fault.as_ref().map(FailureStreak::status),
+            "past_fault": self.schedule.past_fault.as_ref().map(FailureStreak::status),
             "kv_fault": self.store_fault,
             "source": self.credential.as_ref().map(|credential| match credential {
-                Credential::Token => "ORIGIN_API_TOKEN",
-                Credential::ServerKey(_) => "SERVER_KEYS",
+                DocumentCredential::Token => "ORIGIN_API_TOKEN",
+                DocumentCredential::ServerKey(_) => "SERVER_KEYS",
             }),
-            "last_notice": self.last_notice.map(|notice| json!({"kind": notice.kind, "at": iso(notice.at)})),
+            "last_notification": self.last_notification.map(|notice| json!({"kind": notice.kind, "at": iso(notice.at)})),
             "identity_overrides_left_out": self.leaves_overrides_out(),
             "legacy_hashing": self.hashes_django_ids(),
             "changes": changes.collect::<Vec<_>>(),
@@ -51,8 +51,8 @@ impl Registry {
             "environments": self.environments.keys().map(keys).collect::<Map<_, _>>(),
             "server_keys": self.server_keys.len(),
             "last_success": discoveries.succeeded_at.map(iso),
-            "last_fault": discoveries.fault.as_ref().map(Fault::status),
-            "past_fault": discoveries.past_fault.as_ref().map(Fault::status),
+            "last_fault": discoveries.fault.as_ref().map(FailureStreak::status),
+            "past_fault": discoveries.past_fault.as_ref().map(FailureStreak::status),
         })
     }
 }
@@ -78,7 +78,7 @@ pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
             None => others.push(key.get("name")?.as_str()?.to_owned()),
         }
     }
-    let all = page.get("list_complete") == Some(&Value::Bool(true)) && others.len() <= MAX_LOOKED_UP;
+    let all = page.get("list_complete") == Some(&Value::Bool(true)) && others.len() <= MAX_LOOKUPS;
     all.then_some((known, others))
 }
 
@@ -127,7 +127,7 @@ pub fn stored(
     (environments, more)
 }
 
-impl Fault {
+impl FailureStreak {
     /// The fault in words.
     pub fn status(&self) -> Value {
         json!({"at": iso(self.at), "cause": self.cause, "attempts": self.count})
@@ -142,7 +142,7 @@ fn iso(milliseconds: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::{Change, Listed};
+    use crate::publish::{RegistryChange, EnvironmentSummary};
 
     const NOW: u64 = 1_795_362_721_000;
 
@@ -183,9 +183,9 @@ mod tests {
         assert_eq!(others.keys().collect::<Vec<_>>(), ["b"], "an origin's are left out");
         let many =
             |count: usize| (0..count).map(|number| json!({"name": format!("document:{number}")})).collect();
-        for (count, listed, more) in [(MAX_STORED, MAX_STORED, false), (MAX_STORED + 1, MAX_STORED, true)] {
+        for (count, summary, more) in [(MAX_STORED, MAX_STORED, false), (MAX_STORED + 1, MAX_STORED, true)] {
             let found = stored(&page(true, many(count)), "document:", &Map::new(), None, NOW);
-            assert_eq!((found.0.len(), found.1), (listed, more));
+            assert_eq!((found.0.len(), found.1), (summary, more));
         }
     }
 
@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(others, ["server-key:2", "server-key:3"]);
         assert_eq!(stored_keys(&page(false, &[told])), None);
         let many = |count: usize| vec![json!({"name": "server-key:"}); count];
-        assert_eq!(stored_keys(&page(true, &many(MAX_LOOKED_UP))).unwrap().1.len(), MAX_LOOKED_UP);
-        assert_eq!(stored_keys(&page(true, &many(MAX_LOOKED_UP + 1))), None);
+        assert_eq!(stored_keys(&page(true, &many(MAX_LOOKUPS))).unwrap().1.len(), MAX_LOOKUPS);
+        assert_eq!(stored_keys(&page(true, &many(MAX_LOOKUPS + 1))), None);
 
         let documents = page(true, &[json!({"name": "document:a"}), json!({"name": "document:b"})]);
         let (environments, _) = stored(&documents, "document:", &Map::new(), Some(&known), NOW);
@@ -221,8 +221,8 @@ mod tests {
     fn server_keys_are_counted_as_long_as_they_are_good() {
         let mut registry = Registry::default();
         for key in ["a", "b"] {
-            let listed = Listed { project: Some(1), name: String::new() };
-            registry.record_change(&Change::Follow(key.to_owned(), listed, Credential::Token));
+            let summary = EnvironmentSummary { project: Some(1), name: String::new() };
+            registry.record_change(&RegistryChange::StartPublishing(key.to_owned(), summary, DocumentCredential::Token));
         }
         for (number, active, expires_at) in [
             (1, true, None),
@@ -233,7 +233,7 @@ mod tests {
         ] {
             let expires_at = expires_at.map(str::to_owned);
             let key = ServerKey { active, expires_at, ..ServerKey::active("a".to_owned()) };
-            registry.record_change(&Change::PutKey(number.to_string(), key));
+            registry.record_change(&RegistryChange::PutKey(number.to_string(), key));
         }
         let status = registry.status(&Schedule::default(), NOW);
         assert_eq!(

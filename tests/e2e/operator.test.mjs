@@ -35,7 +35,7 @@ pageTest("a card tells of the latest notice, and that a document was put into KV
   const { page } = await open();
   await signIn(page);
   const card = (key) => page.locator("#environments > li").filter({ hasText: key });
-  await eventually(async () => /^none ever came/.test((await definitions(card(key)))["Last notice"]), "that none ever came is told");
+  await eventually(async () => /^none ever came/.test((await definitions(card(key)))["Last notification"]), "that none ever came is told");
   assert.ok((await definitions(card(key)))["Webhook"].startsWith(`${edge.address}/edge/webhooks/`));
   const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
   const notice = { method: "POST", path: `/sse/environments/${key}/queue-change`, headers, body: '{"updated_at": "2026-01-01T00:00:00+00:00"}' };
@@ -43,8 +43,8 @@ pageTest("a card tells of the latest notice, and that a document was put into KV
   edge.kv.entries.set("document:putHere", Buffer.from(JSON.stringify({ ...flagsmith.environments.get(key).document, api_key: "putHere" })));
   await page.click("#refresh");
   await eventually(async () => (await card("putHere").count()) === 1, "the one in KV is shown");
-  assert.match((await definitions(card(key)))["Last notice"], /^(just now|\d+ seconds? ago), to the realtime server$/);
-  assert.match((await definitions(card(other)))["Last notice"], /^none ever came/);
+  assert.match((await definitions(card(key)))["Last notification"], /^(just now|\d+ seconds? ago), to the realtime server$/);
+  assert.match((await definitions(card(other)))["Last notification"], /^none ever came/);
   assert.equal(await card("putHere").locator(".badge").textContent(), "in KV");
   assert.match(await card("putHere").locator(".warning").textContent(), /does not publish it/);
   await requireAccessible(page, "notices");

@@ -378,17 +378,17 @@ edgeTest("the status tells when which kind of notice last came, and of URLs for 
   const status = async () => (await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } })).json();
   const of = async (key) => (await status()).environments.find(({ environment }) => environment === key);
   await eventually(async () => (await of(key)).version && (await of(other)).version, "both are published");
-  assert.deepEqual([(await of(key)).last_notice, (await of(other)).last_notice], [null, null], "none ever came");
+  assert.deepEqual([(await of(key)).last_notification, (await of(other)).last_notification], [null, null], "none ever came");
   // A write through the worker is no notice of the origin's.
   await writer(edge, flagsmith, key).write(55);
-  assert.equal((await of(key)).last_notice, null);
+  assert.equal((await of(key)).last_notification, null);
 
   const began = Date.now();
   await send(edge, key);
-  const { kind, at } = (await of(key)).last_notice;
+  const { kind, at } = (await of(key)).last_notification;
   assert.equal(kind, "realtime");
   assert.ok(Date.parse(at) >= began - 1_000 && Date.parse(at) <= Date.now(), at);
-  assert.equal((await of(other)).last_notice, null);
+  assert.equal((await of(other)).last_notification, null);
   // Webhooks go to the URLs that the status lists.
   const body = '{"data": {"environment": {"id": 1}}, "event_type": "FLAG_UPDATED"}';
   const signature = createHmac("sha256", "webhook-secret").update(body).digest("hex");
@@ -398,9 +398,9 @@ edgeTest("the status tells when which kind of notice last came, and of URLs for 
     assert.equal(status, 202, url);
   };
   await post((await of(key)).webhook);
-  assert.equal((await of(key)).last_notice.kind, "environment_webhook");
+  assert.equal((await of(key)).last_notification.kind, "environment_webhook");
   await post((await status()).webhook);
-  const kinds = async () => [(await of(key)).last_notice?.kind, (await of(other)).last_notice?.kind];
+  const kinds = async () => [(await of(key)).last_notification?.kind, (await of(other)).last_notification?.kind];
   await becomes(kinds, ["organisation_webhook", "organisation_webhook"], "all environments have had it");
   await edge.kill();
   await edge.start();

@@ -71,7 +71,7 @@ function card(status, hasOrigin) {
       ["Server keys", keys ? String(keys.count) : "not known", ...(keys?.count > 0 ? expiry : [])],
       ["Identities", element("span", { data: { count: environment } }, "…")],
       ["Published with", status.source && !isStored(status) ? element("code", {}, status.source) : null],
-      ["Last notice", ...lastNotice(status)],
+      ["Last notification", ...lastNotification(status)],
       ["Webhook", status.webhook ? element("code", {}, status.webhook) : null],
     ]),
     changes.length === 0 ? null : unfolding(`Latest changes (${changes.length})`, () => changesOf(changes)),
@@ -85,7 +85,7 @@ const NOTICES = {
 };
 
 /** The origin's latest notice of a change. What has no origin has none. */
-function lastNotice({ last_notice: notice, source }) {
+function lastNotification({ last_notification: notice, source }) {
   if (notice === undefined || isStored({ source })) return [null];
   if (notice === null) return ["none ever came: a change is seen when the document is next asked for"];
   return [moment(notice.at), `, ${NOTICES[notice.kind] ?? notice.kind}`];

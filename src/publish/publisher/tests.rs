@@ -3,7 +3,7 @@
 use super::*;
 use crate::document::ruleset::Engine;
 
-const PACE: Pace = Pace { period: 60_000, gap: 250 };
+const INTERVAL: RefreshInterval = RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 };
 
 fn candidate(updated_at: &str, name: &str) -> Candidate {
     let document = format!(r#"{{"api_key":"k","name":"{name}","updated_at":"{updated_at}","project":{{}}}}"#);
@@ -11,40 +11,40 @@ fn candidate(updated_at: &str, name: &str) -> Candidate {
 }
 
 fn following() -> Publisher {
-    following_with(Credential::Token)
+    following_with(DocumentCredential::Token)
 }
 
-fn following_with(credential: Credential) -> Publisher {
+fn following_with(credential: DocumentCredential) -> Publisher {
     let mut publisher = Publisher::default();
-    publisher.follow(credential, 1_000);
+    publisher.start_publishing(credential, 1_000);
     publisher
 }
 
 /// Asks the origin as the publisher wants it to be asked, and gives it this answer.
 fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<Version> {
     publisher.schedule.began(now);
-    publisher.origin_keys.began(now, PACE);
-    publisher.fetched(outcome.map_err(str::to_owned), "k", now, PACE, 10)
+    publisher.origin_keys.began(now, INTERVAL);
+    publisher.fetched(outcome.map_err(str::to_owned), "k", now, INTERVAL, 10)
 }
 
 #[test]
 fn a_document_goes_from_the_origin_to_kv() {
-    assert_eq!(Publisher::default().next(1_000, false), Step::Wait(None));
+    assert_eq!(Publisher::default().next(1_000, false), PublisherAction::Wait(None));
     let mut publisher = following();
-    assert_eq!(publisher.next(1_000, false), Step::Fetch(Credential::Token));
+    assert_eq!(publisher.next(1_000, false), PublisherAction::Fetch(DocumentCredential::Token));
     assert_eq!(publisher.announcement(), Announcement::Nothing);
     let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
     assert_eq!(publisher.announcement(), Announcement::Latest { version: first, unconfirmed_since: None });
-    assert_eq!(publisher.next(1_000, false), Step::Store(first));
+    assert_eq!(publisher.next(1_000, false), PublisherAction::Store(first));
     // A write that takes long keeps nothing else waiting.
-    assert_eq!(publisher.next(1_000, true), Step::Wait(Some(61_000)));
-    assert_eq!(publisher.next(61_000, true), Step::Fetch(Credential::Token));
+    assert_eq!(publisher.next(1_000, true), PublisherAction::Wait(Some(61_000)));
+    assert_eq!(publisher.next(61_000, true), PublisherAction::Fetch(DocumentCredential::Token));
     publisher.stored(first, Ok(()), 1_000);
-    assert_eq!(publisher.next(1_000, false), Step::Wait(Some(61_000)));
-    assert_eq!(publisher.next(61_000, false), Step::Fetch(Credential::Token));
+    assert_eq!(publisher.next(1_000, false), PublisherAction::Wait(Some(61_000)));
+    assert_eq!(publisher.next(61_000, false), PublisherAction::Fetch(DocumentCredential::Token));
     // The same again.
     assert_eq!(fetch(&mut publisher, 61_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))), None);
-    assert_eq!(publisher.next(61_000, false), Step::Wait(Some(121_000)));
+    assert_eq!(publisher.next(61_000, false), PublisherAction::Wait(Some(121_000)));
     // Another content, though the date says nothing of it.
     let second = fetch(&mut publisher, 121_000, Ok(&candidate("1970-01-01T00:00:01Z", "b"))).unwrap();
     assert!(second.sequence > first.sequence);
@@ -77,11 +77,11 @@ fn another_credential_is_tried_at_once() {
     for now in [1_000, 2_000, 4_000] {
         fetch(&mut publisher, now, Err("403"));
     }
-    publisher.follow(Credential::Token, 5_000);
-    assert_eq!(publisher.next(5_000, false), Step::Wait(Some(8_000)));
-    let other = Credential::ServerKey("hash".to_owned());
-    publisher.follow(other.clone(), 5_000);
-    assert_eq!(publisher.next(5_000, false), Step::Fetch(other));
+    publisher.start_publishing(DocumentCredential::Token, 5_000);
+    assert_eq!(publisher.next(5_000, false), PublisherAction::Wait(Some(8_000)));
+    let other = DocumentCredential::ServerKey("hash".to_owned());
+    publisher.start_publishing(other.clone(), 5_000);
+    assert_eq!(publisher.next(5_000, false), PublisherAction::Fetch(other));
 }
 
 #[test]
@@ -91,16 +91,16 @@ fn isolates_know_at_once_and_kv_once_a_second() {
     for number in 0..100 {
         let now = 1_000 + number * 100;
         fetch(&mut publisher, now, Ok(&candidate("1970-01-01T00:00:01Z", &number.to_string())));
-        if let Step::Store(version) = publisher.next(now, false) {
+        if let PublisherAction::Store(version) = publisher.next(now, false) {
             publisher.stored(version, Ok(()), now);
             writes.push(now);
         }
     }
     assert_eq!(writes.len(), 10, "{writes:?}");
     // The last one is written, too.
-    assert_eq!(publisher.next(10_900, false), Step::Wait(Some(11_000)));
+    assert_eq!(publisher.next(10_900, false), PublisherAction::Wait(Some(11_000)));
     assert!(
-        matches!(publisher.next(11_000, false), Step::Store(version) if version == publisher.changelog[0].version)
+        matches!(publisher.next(11_000, false), PublisherAction::Store(version) if version == publisher.changelog[0].version)
     );
 }
 
@@ -135,18 +135,18 @@ fn a_kv_that_fails_is_tried_again_and_keeps_nothing_from_isolates() {
     let mut publisher = following();
     let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
     for (now, next) in [(1_000, 3_000), (3_000, 7_000), (7_000, 15_000)] {
-        assert_eq!(publisher.next(now, false), Step::Store(version));
+        assert_eq!(publisher.next(now, false), PublisherAction::Store(version));
         publisher.stored(version, Err("500".to_owned()), now);
-        assert_eq!(publisher.next(now, false), Step::Wait(Some(next)));
+        assert_eq!(publisher.next(now, false), PublisherAction::Wait(Some(next)));
     }
     assert_eq!(publisher.store_fault.as_deref(), Some("500"));
     publisher.stored(version, Ok(()), 15_000);
     assert_eq!(
         (publisher.next(15_000, false), publisher.store_fault.clone()),
-        (Step::Wait(Some(61_000)), None)
+        (PublisherAction::Wait(Some(61_000)), None)
     );
-    publisher.lost();
-    assert_eq!(publisher.next(16_000, false), Step::Store(version));
+    publisher.mark_missing_in_kv();
+    assert_eq!(publisher.next(16_000, false), PublisherAction::Store(version));
 }
 
 #[test]
@@ -154,16 +154,16 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
     let mut publisher = following();
     let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:02Z", "a"))).unwrap();
     publisher.stored(first, Ok(()), 1_000);
-    publisher.leave(2_000);
-    assert_eq!((publisher.announcement(), publisher.next(2_000, false)), (Announcement::Gone, Step::Remove));
-    publisher.told(true, None, 2_000, PACE);
+    publisher.stop_publishing(2_000);
+    assert_eq!((publisher.announcement(), publisher.next(2_000, false)), (Announcement::Gone, PublisherAction::Remove));
+    publisher.notify(true, None, 2_000, INTERVAL);
     publisher.removed(Err("500".to_owned()), 2_000);
-    assert_eq!(publisher.next(2_000, false), Step::Wait(Some(4_000)));
+    assert_eq!(publisher.next(2_000, false), PublisherAction::Wait(Some(4_000)));
     publisher.removed(Ok(()), 4_000);
-    assert_eq!(publisher.next(90_000, false), Step::Wait(None));
+    assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
     // A fetch that was under way comes too late.
-    assert_eq!(publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), "k", 5_000, PACE, 0), None);
-    publisher.follow(Credential::Token, 6_000);
+    assert_eq!(publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), "k", 5_000, INTERVAL, 0), None);
+    publisher.start_publishing(DocumentCredential::Token, 6_000);
     // Whatever the origin has now, since what was published is forgotten; but never an earlier version.
     let second = fetch(&mut publisher, 6_000, Ok(&candidate("1970-01-01T00:00:01Z", "c"))).unwrap();
     assert!(second.sequence > first.sequence);
@@ -172,28 +172,28 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
 #[test]
 fn a_notice_is_followed_a_second_time_if_it_says_so() {
     for (again, next) in [(true, 15_000), (false, 70_000)] {
-        let mut publisher = following_with(Credential::ServerKey("hash".to_owned()));
+        let mut publisher = following_with(DocumentCredential::ServerKey("hash".to_owned()));
         let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
         publisher.stored(version, Ok(()), 1_000);
-        publisher.told(again, None, 10_000, PACE);
+        publisher.notify(again, None, 10_000, INTERVAL);
         publisher.schedule.began(10_000);
-        publisher.schedule.succeeded(10_000, PACE, 10);
-        assert_eq!(publisher.next(10_000, false), Step::Wait(Some(next)), "{again}");
+        publisher.schedule.succeeded(10_000, INTERVAL, 10);
+        assert_eq!(publisher.next(10_000, false), PublisherAction::Wait(Some(next)), "{again}");
     }
 }
 
 #[test]
 fn one_that_lost_its_turn_gets_another() {
-    let credential = Credential::ServerKey("hash".to_owned());
+    let credential = DocumentCredential::ServerKey("hash".to_owned());
     let mut publisher = following_with(credential.clone());
     publisher.schedule.began(1_000);
-    assert_eq!(publisher.next(1_000, false), Step::Wait(None));
+    assert_eq!(publisher.next(1_000, false), PublisherAction::Wait(None));
     publisher.resume(2_000);
-    assert_eq!(publisher.next(2_000, false), Step::Fetch(credential));
-    publisher.leave(3_000);
+    assert_eq!(publisher.next(2_000, false), PublisherAction::Fetch(credential));
+    publisher.stop_publishing(3_000);
     publisher.removed(Ok(()), 3_000);
     publisher.resume(4_000);
-    assert_eq!(publisher.next(90_000, false), Step::Wait(None));
+    assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
 }
 
 /// Tells the publisher, every ten seconds up to a time, that the origin says this; whether it is published by then.
@@ -241,23 +241,23 @@ fn a_date_in_the_future_does_not_make_later_changes_earlier() {
 #[test]
 fn a_state_of_before_notices_were_stored_is_read() {
     let mut publisher = following();
-    publisher.told(true, Some(NoticeKind::Realtime), 5_500, PACE);
+    publisher.notify(true, Some(NotificationKind::Realtime), 5_500, INTERVAL);
     let mut state = serde_json::to_value(&publisher).unwrap();
-    assert_eq!(state.as_object_mut().unwrap().remove("last_notice").unwrap()["at"], 5_000);
+    assert_eq!(state.as_object_mut().unwrap().remove("last_notification").unwrap()["at"], 5_000);
     let read: Publisher = serde_json::from_value(state).unwrap();
-    assert_eq!(read, Publisher { last_notice: None, ..publisher });
+    assert_eq!(read, Publisher { last_notification: None, ..publisher });
 }
 
 #[test]
 fn a_burst_of_notices_changes_the_state_once_a_second() {
     let mut publisher = following();
-    publisher.told(true, Some(NoticeKind::OrganisationWebhook), 7_001, PACE);
+    publisher.notify(true, Some(NotificationKind::OrganisationWebhook), 7_001, INTERVAL);
     let before = publisher.clone();
-    publisher.told(true, Some(NoticeKind::OrganisationWebhook), 7_999, PACE);
+    publisher.notify(true, Some(NotificationKind::OrganisationWebhook), 7_999, INTERVAL);
     assert_eq!(publisher, before);
     // A write through the worker is no notice.
-    publisher.told(true, None, 8_500, PACE);
-    assert_eq!(publisher.last_notice, before.last_notice);
+    publisher.notify(true, None, 8_500, INTERVAL);
+    assert_eq!(publisher.last_notification, before.last_notification);
 }
 
 /// The times at which the origin is asked for the document, and for the list of server keys, in ten minutes. Each answer
@@ -268,25 +268,25 @@ fn asked(takes: u64, fails: bool, notices: &[u64]) -> (Vec<u64>, Vec<u64>) {
     let (mut documents, mut keys, mut now, mut random) = (Vec::new(), Vec::new(), 1_000, 0);
     while now < 600_000 {
         notices.iter().filter(|at| (**at..**at + 100).contains(&now)).for_each(|at| {
-            publisher.told(true, Some(NoticeKind::Realtime), *at, PACE);
+            publisher.notify(true, Some(NotificationKind::Realtime), *at, INTERVAL);
         });
         let began = now;
         match publisher.next(now, true) {
-            Step::Fetch(_) => {
+            PublisherAction::Fetch(_) => {
                 documents.push(began);
                 publisher.schedule.began(began);
                 if publisher.origin_keys.wait(began) == 0 {
                     keys.push(began);
-                    publisher.origin_keys.began(began, PACE);
+                    publisher.origin_keys.began(began, INTERVAL);
                 }
                 now += takes;
                 random += 7;
                 let outcome = if fails { Err("500".to_owned()) } else { Ok(&said) };
-                publisher.fetched(outcome, "k", now, PACE, random);
+                publisher.fetched(outcome, "k", now, INTERVAL, random);
             }
-            Step::ListKeys => {
+            PublisherAction::ListKeys => {
                 keys.push(began);
-                publisher.origin_keys.began(began, PACE);
+                publisher.origin_keys.began(began, INTERVAL);
                 now += takes;
             }
             _ => now += 100,
@@ -318,21 +318,21 @@ fn server_keys_are_asked_for_once_a_minute_and_never_later_than_66_seconds() {
 
 #[test]
 fn only_a_token_can_ask_for_server_keys() {
-    let mut publisher = following_with(Credential::ServerKey("hash".to_owned()));
+    let mut publisher = following_with(DocumentCredential::ServerKey("hash".to_owned()));
     publisher.schedule.began(1_000);
-    assert_eq!(publisher.next(90_000, false), Step::Wait(None));
+    assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
     // What a key was refused for says nothing once a token asks.
     publisher.origin_keys.refuse("0123456789abcdef", 1_000);
-    publisher.follow(Credential::ServerKey("other".to_owned()), 2_000);
+    publisher.start_publishing(DocumentCredential::ServerKey("other".to_owned()), 2_000);
     assert!(publisher.origin_keys.states(2_000).is_some());
-    publisher.follow(Credential::Token, 3_000);
+    publisher.start_publishing(DocumentCredential::Token, 3_000);
     assert_eq!(publisher.origin_keys.states(3_000), None);
 }
 
 #[test]
 fn a_state_of_before_server_keys_were_asked_for_is_read() {
     let mut publisher = following();
-    publisher.origin_keys.began(5_000, PACE);
+    publisher.origin_keys.began(5_000, INTERVAL);
     let mut state = serde_json::to_value(&publisher).unwrap();
     state.as_object_mut().unwrap().remove("origin_keys").unwrap();
     let read: Publisher = serde_json::from_value(state).unwrap();

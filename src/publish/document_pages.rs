@@ -13,7 +13,7 @@ const TIMEOUT: u64 = 40_000;
 const OVERRIDES: &str = "identity_overrides";
 
 /// The pages read so far.
-pub struct Pages {
+pub struct DocumentPages {
     began_at: u64,
     first: Vec<u8>,
     /// The items of the others' lists, each followed by a comma.
@@ -21,10 +21,10 @@ pub struct Pages {
     count: usize,
 }
 
-impl Pages {
+impl DocumentPages {
     /// None so far; `now` in milliseconds.
-    pub fn new(now: u64) -> Pages {
-        Pages { began_at: now, first: Vec::new(), more: String::new(), count: 0 }
+    pub fn new(now: u64) -> DocumentPages {
+        DocumentPages { began_at: now, first: Vec::new(), more: String::new(), count: 0 }
     }
 
     /// How long the next one may take; an error says that it would come too late.
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn joined(pages: &[&str]) -> Result<String, String> {
-        let mut all = Pages::new(0);
+        let mut all = DocumentPages::new(0);
         for page in pages {
             all.add(page.as_bytes().to_vec(), 1_000)?;
         }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn all_of_them_come_within_a_time() {
-        let pages = Pages::new(1_000_000);
+        let pages = DocumentPages::new(1_000_000);
         for (now, timeout) in [(1_000_000, 20_000), (1_020_000, 20_000), (1_025_000, 15_000), (1_039_999, 1)]
         {
             assert_eq!(pages.timeout(now), Ok(Duration::from_millis(timeout)), "{now}");

@@ -14,7 +14,7 @@ use super::status;
 use crate::admin::publishing::Affected;
 use crate::api::{Error, Response, preflight};
 use crate::publish::{
-    Endpoint, MAX_NOTICE_LENGTH, NoticeKind, is_of_documents, is_queue_change, is_signed, same_secret,
+    Endpoint, MAX_NOTIFICATION_LENGTH, NotificationKind, is_of_documents, is_queue_change, verify_signature, constant_time_eq,
     webhook_id,
 };
 
@@ -49,37 +49,37 @@ async fn take_queue_change(
 ) -> Result<Response<'static>, Error> {
     let token = Config::of(env).sse_authentication_token.as_ref().ok_or(Error::NotFound)?;
     let authorization = incoming.header("authorization").unwrap_or_default();
-    if !same_secret(&authorization, &format!("Token {token}")) {
+    if !constant_time_eq(&authorization, &format!("Token {token}")) {
         return Ok(refused("Invalid token."));
     }
-    let body = body::read(incoming, MAX_NOTICE_LENGTH).await?;
+    let body = body::read(incoming, MAX_NOTIFICATION_LENGTH).await?;
     if !is_queue_change(&body) {
         return Err(Error::Malformed("updated_at is missing".to_owned()));
     }
-    tell(env, Affected::Environment(client_key), NoticeKind::Realtime).await
+    notify(env, Affected::Environment(client_key), NotificationKind::Realtime).await
 }
 
 /// A webhook: of one environment, or of everything.
 async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Response<'static>, Error> {
     let secret = Config::of(env).webhook_secret.as_ref().ok_or(Error::NotFound)?;
-    let body = body::read(incoming, MAX_NOTICE_LENGTH).await?;
+    let body = body::read(incoming, MAX_NOTIFICATION_LENGTH).await?;
     // First of all: to who does not know the secret every id is the same.
-    if !is_signed(&body, &incoming.header("x-flagsmith-signature").unwrap_or_default(), secret) {
+    if !verify_signature(&body, &incoming.header("x-flagsmith-signature").unwrap_or_default(), secret) {
         return Ok(refused("Invalid signature."));
     }
     if id == webhook_id(None, secret) {
         let is_narrow = is_of_documents(&body);
         let affected = if is_narrow { Affected::Documents } else { Affected::Everything };
-        return tell(env, affected, NoticeKind::OrganisationWebhook).await;
+        return notify(env, affected, NotificationKind::OrganisationWebhook).await;
     }
     let (_, keys) = status::registry(env).await?;
     let key = keys.keys().find(|key| id == webhook_id(Some(key), secret));
     let affected = Affected::Environment(key.ok_or(Error::NotFound)?.clone());
-    tell(env, affected, NoticeKind::EnvironmentWebhook).await
+    notify(env, affected, NotificationKind::EnvironmentWebhook).await
 }
 
-async fn tell(env: &Env, affected: Affected, kind: NoticeKind) -> Result<Response<'static>, Error> {
-    publishing::tell_affected(env, &affected, Some(kind)).await.map_err(unavailable)?;
+async fn notify(env: &Env, affected: Affected, kind: NotificationKind) -> Result<Response<'static>, Error> {
+    publishing::notify_affected(env, &affected, Some(kind)).await.map_err(unavailable)?;
     Ok(Response::empty(202))
 }
 

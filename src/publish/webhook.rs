@@ -10,7 +10,7 @@ use crate::document::hex;
 use crate::document::json::Json;
 
 /// The longest notice that is read, in bytes. Flagsmith's have some thousands.
-pub const MAX_NOTICE_LENGTH: usize = 256 * 1024;
+pub const MAX_NOTIFICATION_LENGTH: usize = 256 * 1024;
 
 /// How many characters of the digest name a webhook.
 const ID_LENGTH: usize = 32;
@@ -18,7 +18,7 @@ const ID_LENGTH: usize = 32;
 /// The kinds of notices. Each has to be set up at the origin by itself (README, *Publishing*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum NoticeKind {
+pub enum NotificationKind {
     /// `queue-change`, as for a realtime server.
     Realtime,
     /// The webhook of one environment.
@@ -29,41 +29,41 @@ pub enum NoticeKind {
 
 /// The latest notice of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
+pub struct ReceivedNotification {
     /// Its kind.
-    pub kind: NoticeKind,
+    pub kind: NotificationKind,
     /// When it came, in milliseconds, to the second: a burst changes it, and what is stored of it, once a second.
     pub at: u64,
 }
 
-impl NoticeKind {
-    const ALL: [NoticeKind; 3] =
-        [NoticeKind::Realtime, NoticeKind::EnvironmentWebhook, NoticeKind::OrganisationWebhook];
+impl NotificationKind {
+    const ALL: [NotificationKind; 3] =
+        [NotificationKind::Realtime, NotificationKind::EnvironmentWebhook, NotificationKind::OrganisationWebhook];
 
     /// Its name between objects, in their storage, and in the status.
     pub fn name(self) -> &'static str {
         match self {
-            NoticeKind::Realtime => "realtime",
-            NoticeKind::EnvironmentWebhook => "environment_webhook",
-            NoticeKind::OrganisationWebhook => "organisation_webhook",
+            NotificationKind::Realtime => "realtime",
+            NotificationKind::EnvironmentWebhook => "environment_webhook",
+            NotificationKind::OrganisationWebhook => "organisation_webhook",
         }
     }
 
     /// The kind of this name.
-    pub fn from_name(name: &str) -> Option<NoticeKind> {
-        NoticeKind::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn from_name(name: &str) -> Option<NotificationKind> {
+        NotificationKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-impl Notice {
+impl ReceivedNotification {
     /// A notice that comes now.
-    pub fn new(kind: NoticeKind, now: u64) -> Notice {
-        Notice { kind, at: now / 1_000 * 1_000 }
+    pub fn new(kind: NotificationKind, now: u64) -> ReceivedNotification {
+        ReceivedNotification { kind, at: now / 1_000 * 1_000 }
     }
 }
 
 /// Whether `X-Flagsmith-Signature` is the one of this body, as it was sent. It takes as long for any two signatures.
-pub fn is_signed(body: &[u8], signature: &str, secret: &str) -> bool {
+pub fn verify_signature(body: &[u8], signature: &str, secret: &str) -> bool {
     let code = from_hex(signature.trim()).zip(code_of(body, secret));
     code.is_some_and(|(signature, code)| code.verify_slice(&signature).is_ok())
 }
@@ -87,7 +87,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Whether two secrets are the same, without telling by the time that it takes how much of them is.
-pub fn same_secret(given: &str, expected: &str) -> bool {
+pub fn constant_time_eq(given: &str, expected: &str) -> bool {
     // Of what is secret only digests are compared, and nobody can choose those.
     let digest = |text: &str| <Sha256 as sha2::Digest>::digest(text);
     digest(given) == digest(expected)
@@ -137,11 +137,11 @@ mod tests {
         // From RFC 4231, test case 2.
         let (body, secret) = (b"what do ya want for nothing?", "Jefe");
         let signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert!(is_signed(body, signature, secret));
-        assert!(!is_signed(b"what do ya want for nothing", signature, secret));
-        assert!(!is_signed(body, signature, "jefe"));
+        assert!(verify_signature(body, signature, secret));
+        assert!(!verify_signature(b"what do ya want for nothing", signature, secret));
+        assert!(!verify_signature(body, signature, "jefe"));
         for wrong in ["", "5bdcc1", "5bdcc", "zz", "é", &"0".repeat(64), &format!("{signature}00")] {
-            assert!(!is_signed(body, wrong, secret), "{wrong}");
+            assert!(!verify_signature(body, wrong, secret), "{wrong}");
         }
     }
 
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn secrets_are_the_same_or_not() {
-        assert!(same_secret("Token a", "Token a"));
-        assert!(!same_secret("Token a", "Token b") && !same_secret("", "Token b"));
+        assert!(constant_time_eq("Token a", "Token a"));
+        assert!(!constant_time_eq("Token a", "Token b") && !constant_time_eq("", "Token b"));
     }
 
     #[test]
@@ -171,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_kind_of_notice_is_stored_and_sent_by_one_name() {
-        for kind in NoticeKind::ALL {
-            assert_eq!(NoticeKind::from_name(kind.name()), Some(kind));
+        for kind in NotificationKind::ALL {
+            assert_eq!(NotificationKind::from_name(kind.name()), Some(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
-        assert_eq!(NoticeKind::from_name("what comes later"), None);
+        assert_eq!(NotificationKind::from_name("what comes later"), None);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::discovery::{Ask, Discovery};
-use super::registry::{Change, Registry};
+use super::discovery::{OriginRequest, Discovery};
+use super::registry::{RegistryChange, Registry};
 use crate::admin::Origin;
 use crate::document::ServerKeyHash;
 
@@ -16,65 +16,65 @@ const REQUESTS: usize = 40;
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
-    /// Ask the origin; then [`Survey::answered`].
-    Ask(Ask),
-    /// Find out what a server key opens; then [`Survey::done`].
-    Try(ServerKeyHash),
-    /// Carry out a change, and note it in the registry; then [`Survey::record_change`].
-    CarryOut(Change),
+    /// OriginRequest the origin; then [`DiscoveryRun::answered`].
+    Request(OriginRequest),
+    /// Find out what a server key opens; then [`DiscoveryRun::done`].
+    ProbeServerKey(ServerKeyHash),
+    /// Carry out a change, and note it in the registry; then [`DiscoveryRun::record_change`].
+    Apply(RegistryChange),
     /// Go on in another alarm.
-    Rest,
+    Yield,
 }
 
 impl Task {
     /// How many requests it may need.
     fn requests(&self) -> usize {
         match self {
-            Task::Ask(_) | Task::CarryOut(_) => 1,
+            Task::Request(_) | Task::Apply(_) => 1,
             // To the environment's object twice, to the origin, to KV; and a further page of the document.
-            Task::Try(_) => 5,
-            Task::Rest => 0,
+            Task::ProbeServerKey(_) => 5,
+            Task::Yield => 0,
         }
     }
 }
 
 /// A discovery, from the first question to the last change.
-pub struct Survey<'o> {
-    way: Way<'o>,
+pub struct DiscoveryRun<'o> {
+    source: DiscoverySource<'o>,
     tasks: VecDeque<Task>,
     /// Whether all has been found, so that what is no more can go.
     has_found_all: bool,
     /// Changes that failed, and whether this is their second time. A whole discovery is much for one of them.
-    failed: Vec<Change>,
+    failed: Vec<RegistryChange>,
     is_second: bool,
     outcome: Result<(), String>,
     requests: usize,
 }
 
 /// How it is found out what there is.
-enum Way<'o> {
+enum DiscoverySource<'o> {
     /// With a token, which sees it all.
     Token(Discovery<'o>),
     /// With server keys, each of which opens one environment.
     ServerKeys(Vec<ServerKeyHash>),
 }
 
-impl Survey<'_> {
+impl DiscoveryRun<'_> {
     /// All that a token sees is to be served.
-    pub fn by_token(origin: &Origin) -> Survey<'_> {
-        Survey::new(Way::Token(Discovery::new(origin)), VecDeque::new())
+    pub fn by_token(origin: &Origin) -> DiscoveryRun<'_> {
+        DiscoveryRun::new(DiscoverySource::Token(Discovery::new(origin)), VecDeque::new())
     }
 
     /// The environments of these server keys are to be served. A key whose document cannot be had takes nothing away.
-    pub fn by_server_keys(server_keys: Vec<ServerKeyHash>, registry: &Registry) -> Survey<'static> {
-        let others = registry.without_other_keys(&server_keys).into_iter().map(Task::CarryOut);
-        let tasks = others.chain(server_keys.iter().cloned().map(Task::Try)).collect();
-        Survey::new(Way::ServerKeys(server_keys), tasks)
+    pub fn by_server_keys(server_keys: Vec<ServerKeyHash>, registry: &Registry) -> DiscoveryRun<'static> {
+        let others = registry.without_other_keys(&server_keys).into_iter().map(Task::Apply);
+        let tasks = others.chain(server_keys.iter().cloned().map(Task::ProbeServerKey)).collect();
+        DiscoveryRun::new(DiscoverySource::ServerKeys(server_keys), tasks)
     }
 
-    fn new(way: Way<'_>, tasks: VecDeque<Task>) -> Survey<'_> {
+    fn new(source: DiscoverySource<'_>, tasks: VecDeque<Task>) -> DiscoveryRun<'_> {
         let (failed, outcome) = (Vec::new(), Ok(()));
-        Survey { way, tasks, has_found_all: false, failed, is_second: false, outcome, requests: 0 }
+        DiscoveryRun { source, tasks, has_found_all: false, failed, is_second: false, outcome, requests: 0 }
     }
 
     /// What to do next; nothing when all is done.
@@ -84,28 +84,28 @@ impl Survey<'_> {
         }
         if self.tasks.is_empty() && !self.is_second {
             self.is_second = true;
-            self.tasks.extend(self.failed.drain(..).map(Task::CarryOut));
+            self.tasks.extend(self.failed.drain(..).map(Task::Apply));
         }
         let task = self.tasks.front()?;
         let requests = self.requests + task.requests();
         if requests > REQUESTS {
             self.requests = 0;
-            return Some(Task::Rest);
+            return Some(Task::Yield);
         }
         self.requests = requests;
         self.tasks.pop_front()
     }
 
     /// Takes the origin's answer to a question that was asked at `asked_at`, in milliseconds; a fault ends it all.
-    pub fn answered(&mut self, ask: &Ask, answer: Result<&[u8], String>, asked_at: u64) {
-        let Way::Token(discovery) = &mut self.way else { return };
-        if let Err(cause) = answer.and_then(|answer| discovery.take(ask, answer, asked_at)) {
+    pub fn answered(&mut self, request: &OriginRequest, answer: Result<&[u8], String>, asked_at: u64) {
+        let DiscoverySource::Token(discovery) = &mut self.source else { return };
+        if let Err(cause) = answer.and_then(|answer| discovery.take(request, answer, asked_at)) {
             self.fail(cause);
         }
     }
 
     /// Notes what became of a change; one that fails is tried again at the end.
-    pub fn record_change(&mut self, change: Change, outcome: Result<(), String>) {
+    pub fn record_change(&mut self, change: RegistryChange, outcome: Result<(), String>) {
         match outcome {
             Err(_) if !self.is_second => self.failed.push(change),
             outcome => self.done(outcome),
@@ -121,9 +121,9 @@ impl Survey<'_> {
 
     /// The reason why some of what the origin has is not published, if that is so.
     pub fn left_out(&self) -> Option<String> {
-        match &self.way {
-            Way::Token(discovery) => discovery.left_out(),
-            Way::ServerKeys(_) => None,
+        match &self.source {
+            DiscoverySource::Token(discovery) => discovery.left_out(),
+            DiscoverySource::ServerKeys(_) => None,
         }
     }
 
@@ -132,20 +132,20 @@ impl Survey<'_> {
         self.outcome
     }
 
-    /// Asks further, or decides what has changed, once there is nothing more to ask.
+    /// Asks further, or decides what has changed, once there is nothing more to request.
     fn look_further(&mut self, registry: &Registry) {
-        let changes = match &mut self.way {
-            Way::Token(discovery) => match discovery.next_ask() {
+        let changes = match &mut self.source {
+            DiscoverySource::Token(discovery) => match discovery.next_request() {
                 Err(cause) => return self.fail(cause),
-                Ok(Some(ask)) => return self.tasks.push_back(Task::Ask(ask)),
-                Ok(None) => registry.changes(discovery.found()),
+                Ok(Some(request)) => return self.tasks.push_back(Task::Request(request)),
+                Ok(None) => registry.changes(discovery.inventory()),
             },
-            // Only now: the key of an environment may have been replaced by one that nobody could ask about yet.
-            Way::ServerKeys(_) if self.outcome.is_err() => Vec::new(),
-            Way::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
+            // Only now: the key of an environment may have been replaced by one that nobody could request about yet.
+            DiscoverySource::ServerKeys(_) if self.outcome.is_err() => Vec::new(),
+            DiscoverySource::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
         };
         self.has_found_all = true;
-        self.tasks.extend(changes.into_iter().map(Task::CarryOut));
+        self.tasks.extend(changes.into_iter().map(Task::Apply));
     }
 
     fn fail(&mut self, cause: String) {
@@ -157,53 +157,53 @@ impl Survey<'_> {
 mod tests {
     use super::*;
     use crate::document::ServerKey;
-    use crate::publish::{Credential, Listed};
+    use crate::publish::{DocumentCredential, EnvironmentSummary};
 
     /// What an origin answers that has one project with so many environments, each with a server key.
     fn answer(path: &str, environments: usize) -> String {
-        let listed = |number| format!(r#"{{"api_key":"e{number}","name":"n"}}"#);
+        let summary = |number| format!(r#"{{"api_key":"e{number}","name":"n"}}"#);
         match path.split('/').nth(4) {
             Some("") => r#"[{"id":1}]"#.to_owned(),
             Some(key) if path.ends_with("api-keys/") => {
                 format!(r#"[{{"key":"ser.{key}","active":true,"expires_at":null}}]"#)
             }
-            _ => format!("[{}]", (0..environments).map(listed).collect::<Vec<_>>().join(",")),
+            _ => format!("[{}]", (0..environments).map(summary).collect::<Vec<_>>().join(",")),
         }
     }
 
     /// Does all there is to do; gives what was done between rests.
-    fn carry_through(mut survey: Survey<'_>, registry: &mut Registry) -> (Vec<usize>, Result<(), String>) {
+    fn carry_through(mut run: DiscoveryRun<'_>, registry: &mut Registry) -> (Vec<usize>, Result<(), String>) {
         let mut portions = vec![0];
-        while let Some(task) = survey.next_task(registry) {
+        while let Some(task) = run.next_task(registry) {
             let portion = portions.last_mut().unwrap();
             *portion += task.requests();
             match task {
-                Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 500).as_bytes()), 0),
-                Task::CarryOut(change) => {
+                Task::Request(request) => run.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0),
+                Task::Apply(change) => {
                     registry.record_change(&change);
-                    survey.record_change(change, Ok(()));
+                    run.record_change(change, Ok(()));
                 }
-                Task::Try(hash) if hash == "refused" => survey.done(Err("403".to_owned())),
-                Task::Try(hash) => {
-                    let (environment, listed) =
-                        (format!("e{hash}"), Listed { project: None, name: String::new() });
-                    let credential = Credential::ServerKey(hash.clone());
-                    registry.record_change(&Change::Follow(environment.clone(), listed, credential));
+                Task::ProbeServerKey(hash) if hash == "refused" => run.done(Err("403".to_owned())),
+                Task::ProbeServerKey(hash) => {
+                    let (environment, summary) =
+                        (format!("e{hash}"), EnvironmentSummary { project: None, name: String::new() });
+                    let credential = DocumentCredential::ServerKey(hash.clone());
+                    registry.record_change(&RegistryChange::StartPublishing(environment.clone(), summary, credential));
                     let key = ServerKey::active(environment);
-                    registry.record_change(&Change::PutKey(hash, key));
-                    survey.done(Ok(()));
+                    registry.record_change(&RegistryChange::PutKey(hash, key));
+                    run.done(Ok(()));
                 }
-                Task::Rest => portions.push(0),
+                Task::Yield => portions.push(0),
             }
         }
-        (portions, survey.outcome())
+        (portions, run.outcome())
     }
 
     #[test]
     fn a_large_origin_is_surveyed_in_portions() {
         let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
         let mut registry = Registry::default();
-        let (portions, outcome) = carry_through(Survey::by_token(&origin), &mut registry);
+        let (portions, outcome) = carry_through(DiscoveryRun::by_token(&origin), &mut registry);
         assert_eq!((registry.environments.len(), registry.server_keys.len()), (500, 500));
         // Projects, environments, 500 lists of keys; 1,000 changes.
         assert_eq!(portions.iter().sum::<usize>(), 1_502);
@@ -216,16 +216,16 @@ mod tests {
         let mut registry = Registry::default();
         let hashes: Vec<_> = (0..100).map(|number| number.to_string()).collect();
         let (portions, outcome) =
-            carry_through(Survey::by_server_keys(hashes.clone(), &registry), &mut registry);
+            carry_through(DiscoveryRun::by_server_keys(hashes.clone(), &registry), &mut registry);
         assert_eq!((registry.environments.len(), outcome), (100, Ok(())));
         assert!(portions.len() > 10 && portions.iter().all(|portion| *portion <= REQUESTS), "{portions:?}");
         // One that is refused leaves every environment where it is, also the other keys'.
         let (_, outcome) =
-            carry_through(Survey::by_server_keys(vec!["refused".to_owned()], &registry), &mut registry);
+            carry_through(DiscoveryRun::by_server_keys(vec!["refused".to_owned()], &registry), &mut registry);
         assert_eq!((registry.environments.len(), registry.server_keys.len()), (100, 0));
         assert_eq!(outcome, Err("403".to_owned()));
         let (_, outcome) =
-            carry_through(Survey::by_server_keys(hashes[..1].to_vec(), &registry), &mut registry);
+            carry_through(DiscoveryRun::by_server_keys(hashes[..1].to_vec(), &registry), &mut registry);
         assert_eq!((registry.environments.len(), outcome), (1, Ok(())));
     }
 
@@ -233,27 +233,27 @@ mod tests {
     fn a_change_that_fails_is_tried_once_more_at_the_end() {
         let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
         for (fails, expected) in [(1, Ok(())), (2, Err("KV".to_owned()))] {
-            let (mut registry, mut survey) = (Registry::default(), Survey::by_token(&origin));
+            let (mut registry, mut run) = (Registry::default(), DiscoveryRun::by_token(&origin));
             let (mut changes, mut tries) = (Vec::new(), 0);
-            while let Some(task) = survey.next_task(&registry) {
+            while let Some(task) = run.next_task(&registry) {
                 match task {
-                    Task::Ask(ask) => survey.answered(&ask, Ok(answer(&ask.path, 3).as_bytes()), 0),
-                    Task::CarryOut(change) => {
-                        let is_faulty = matches!(&change, Change::Follow(key, ..) if key == "e1");
+                    Task::Request(request) => run.answered(&request, Ok(answer(&request.path, 3).as_bytes()), 0),
+                    Task::Apply(change) => {
+                        let is_faulty = matches!(&change, RegistryChange::StartPublishing(key, ..) if key == "e1");
                         tries += usize::from(is_faulty);
                         let fails = is_faulty && tries <= fails;
                         if !fails {
                             registry.record_change(&change);
                         }
                         changes.push(change.clone());
-                        survey.record_change(change, if fails { Err("KV".to_owned()) } else { Ok(()) });
+                        run.record_change(change, if fails { Err("KV".to_owned()) } else { Ok(()) });
                     }
-                    other => assert_eq!(other, Task::Rest),
+                    other => assert_eq!(other, Task::Yield),
                 }
             }
             assert_eq!((changes.len(), changes.last()), (7, changes.get(1)));
             assert_eq!(
-                (survey.outcome(), registry.environments.len()),
+                (run.outcome(), registry.environments.len()),
                 (expected, if fails == 1 { 3 } else { 2 })
             );
         }
@@ -263,13 +263,13 @@ mod tests {
     fn a_fault_ends_it_and_changes_nothing() {
         let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
         let mut registry = Registry::default();
-        assert_eq!(carry_through(Survey::by_token(&origin), &mut registry).1, Ok(()));
+        assert_eq!(carry_through(DiscoveryRun::by_token(&origin), &mut registry).1, Ok(()));
         let before = registry.clone();
-        let mut failing = Survey::by_token(&origin);
+        let mut failing = DiscoveryRun::by_token(&origin);
         for count in 0.. {
             match failing.next_task(&registry) {
-                Some(Task::Ask(ask)) if count == 7 => failing.answered(&ask, Err("500".to_owned()), 0),
-                Some(Task::Ask(ask)) => failing.answered(&ask, Ok(answer(&ask.path, 500).as_bytes()), 0),
+                Some(Task::Request(request)) if count == 7 => failing.answered(&request, Err("500".to_owned()), 0),
+                Some(Task::Request(request)) => failing.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0),
                 other => {
                     assert_eq!(other, None);
                     break;

@@ -11,7 +11,7 @@ use super::origin::{self, Call};
 use super::registry_object::RegistryObject;
 use super::{kv, origin_document, publishing};
 use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
-use crate::publish::{Announcement, Ask, Change, Credential, Listed, Survey, Task};
+use crate::publish::{Announcement, OriginRequest, RegistryChange, DocumentCredential, EnvironmentSummary, DiscoveryRun, Task};
 
 /// How long one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,10 +24,10 @@ type Outcome = std::result::Result<(), String>;
 
 impl RegistryObject {
     /// A discovery with what the settings name.
-    pub(super) fn begin(&self) -> Result<Survey<'static>> {
+    pub(super) fn begin(&self) -> Result<DiscoveryRun<'static>> {
         match (&self.config.origin, &self.config.origin_api_token) {
-            (Some(origin), Some(_)) => Ok(Survey::by_token(origin)),
-            _ => self.with(|registry, _| Survey::by_server_keys(self.hashes(), registry)),
+            (Some(origin), Some(_)) => Ok(DiscoveryRun::by_token(origin)),
+            _ => self.with(|registry, _| DiscoveryRun::by_server_keys(self.hashes(), registry)),
         }
     }
 
@@ -35,38 +35,38 @@ impl RegistryObject {
     /// as there are notifications: whoever tells of a change does not wait for a discovery.
     pub(super) async fn go_on(
         &self,
-        mut survey: Survey<'static>,
+        mut run: DiscoveryRun<'static>,
         by_one_task: bool,
     ) -> Result<Option<Outcome>> {
-        while let Some(task) = self.with(|registry, _| survey.next_task(registry))? {
-            let is_over = task == Task::Rest || by_one_task;
+        while let Some(task) = self.with(|registry, _| run.next_task(registry))? {
+            let is_over = task == Task::Yield || by_one_task;
             match task {
-                Task::Ask(ask) => {
+                Task::Request(ask) => {
                     let asked_at = milliseconds();
                     match self.ask(&ask).await {
-                        Ok(answer) => survey.answered(&ask, Ok(&answer), asked_at),
-                        Err(cause) => survey.answered(&ask, Err(cause), asked_at),
+                        Ok(answer) => run.answered(&ask, Ok(&answer), asked_at),
+                        Err(cause) => run.answered(&ask, Err(cause), asked_at),
                     }
                 }
-                Task::Try(hash) => survey.done(self.try_key(&hash).await?),
-                Task::CarryOut(change) => {
+                Task::ProbeServerKey(hash) => run.done(self.try_key(&hash).await?),
+                Task::Apply(change) => {
                     let outcome = self.execute(&change).await?;
-                    survey.record_change(change, outcome);
+                    run.record_change(change, outcome);
                 }
-                Task::Rest => {}
+                Task::Yield => {}
             }
             if is_over || !self.notifications.borrow().is_empty() {
-                self.survey.replace(Some(survey));
+                self.run.replace(Some(run));
                 return Ok(None);
             }
         }
-        if let Some(cause) = survey.left_out() {
+        if let Some(cause) = run.left_out() {
             Failure::new(Source::Registry, cause).log(None);
         }
-        Ok(Some(survey.outcome()))
+        Ok(Some(run.outcome()))
     }
 
-    async fn ask(&self, ask: &Ask) -> std::result::Result<Vec<u8>, String> {
+    async fn ask(&self, ask: &OriginRequest) -> std::result::Result<Vec<u8>, String> {
         let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
         let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
         let call = Call {
@@ -87,9 +87,9 @@ impl RegistryObject {
     /// Finds out what a server key opens, unless that is known. It publishes its environment, unless another key that is
     /// set does that already, and works.
     async fn try_key(&self, hash: &ServerKeyHash) -> Result<Outcome> {
-        let other = || self.with(|registry, _| registry.followed_with_another(hash, &self.hashes()));
+        let other = || self.with(|registry, _| registry.published_with_another(hash, &self.hashes()));
         let fails = match other()? {
-            None if self.with(|registry, _| registry.follows(hash))? => return Ok(Ok(())),
+            None if self.with(|registry, _| registry.publishes_with(hash))? => return Ok(Ok(())),
             None => false,
             Some(environment) => match self.is_confirmed(&environment, hash).await {
                 (true, false) => return Ok(Ok(())),
@@ -97,20 +97,20 @@ impl RegistryObject {
                 (is_confirmed, _) => !is_confirmed,
             },
         };
-        let (credential, asked_at) = (Credential::ServerKey(hash.clone()), milliseconds());
+        let (credential, asked_at) = (DocumentCredential::ServerKey(hash.clone()), milliseconds());
         let candidate = match origin_document::fetch(&self.env, &credential, "").await {
             Err(fault) => return Ok(Err(format!("a server key: {}", fault.cause))),
             Ok(candidate) => candidate,
         };
         let environment = candidate.client_key.clone();
         let server_key = ServerKey { known_at: Some(asked_at), ..ServerKey::active(environment) };
-        let outcome = self.execute(&Change::PutKey(hash.clone(), server_key)).await?;
+        let outcome = self.execute(&RegistryChange::PutKey(hash.clone(), server_key)).await?;
         if !fails && other()?.is_some() {
             return Ok(outcome);
         }
-        let listed = Listed { project: candidate.project, name: candidate.name };
-        let follow = Change::Follow(candidate.client_key, listed, credential);
-        Ok(self.execute(&follow).await?.and(outcome))
+        let summary = EnvironmentSummary { project: candidate.project, name: candidate.name };
+        let start = RegistryChange::StartPublishing(candidate.client_key, summary, credential);
+        Ok(self.execute(&start).await?.and(outcome))
     }
 
     /// Whether the origin gave an environment's document when it was asked last, and whether it has refused a server key.
@@ -126,17 +126,17 @@ impl RegistryObject {
     }
 
     /// Carries out a change and notes it.
-    async fn execute(&self, change: &Change) -> Result<Outcome> {
+    async fn execute(&self, change: &RegistryChange) -> Result<Outcome> {
         let done = match change {
-            Change::Follow(key, _, credential) => {
-                publishing::follow(&self.env, key, &serde_json::to_string(credential)?).await
+            RegistryChange::StartPublishing(key, _, credential) => {
+                publishing::start_publishing(&self.env, key, &serde_json::to_string(credential)?).await
             }
-            Change::Leave(key) => publishing::leave(&self.env, key).await,
-            Change::PutKey(hash, key) => {
+            RegistryChange::StopPublishing(key) => publishing::stop_publishing(&self.env, key).await,
+            RegistryChange::PutKey(hash, key) => {
                 let entry = serde_json::to_vec(key)?;
                 kv::put(&self.env, &format!("{}{hash}", kv::SERVER_KEY), &entry, None).await
             }
-            Change::DeleteKey(hash) => kv::delete(&self.env, &format!("{}{hash}", kv::SERVER_KEY)).await,
+            RegistryChange::DeleteKey(hash) => kv::delete(&self.env, &format!("{}{hash}", kv::SERVER_KEY)).await,
         };
         if let Err(failure) = done {
             return Ok(Err(failure.cause));

@@ -5,7 +5,7 @@
 use crate::admin::Origin;
 
 /// The path and query of the page that a list's `next` or a `Link` names; `None` for another host's.
-pub fn own_page(next: &str, origin: &Origin) -> Option<String> {
+pub fn same_origin_path(next: &str, origin: &Origin) -> Option<String> {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let path = if is_path { origin.without_prefix(next) } else { origin.target(next)? };
     let is_plain = path.starts_with("/api/")
@@ -18,7 +18,7 @@ pub fn own_page(next: &str, origin: &Origin) -> Option<String> {
 }
 
 /// The target of `rel="next"` in a `Link` header (RFC 8288), wherever it leads.
-pub fn linked_page(link: &str) -> Option<&str> {
+pub fn parse_link_next(link: &str) -> Option<&str> {
     link.split('<').skip(1).find_map(|link| {
         let (target, parameters) = link.split_once('>')?;
         let is_next = |parameter: &str| {
@@ -43,7 +43,7 @@ mod tests {
             "http://flags.example.com/api/v1/environments/?page=2&project=1",
             "/api/v1/environments/?page=2&project=1",
         ] {
-            let page = own_page(next, &origin);
+            let page = same_origin_path(next, &origin);
             assert_eq!(page.as_deref(), Some("/api/v1/environments/?page=2&project=1"), "{next}");
         }
         for next in [
@@ -60,7 +60,7 @@ mod tests {
             "/api/v1/ x",
             "",
         ] {
-            assert_eq!(own_page(next, &origin), None, "{next}");
+            assert_eq!(same_origin_path(next, &origin), None, "{next}");
         }
     }
 
@@ -78,7 +78,7 @@ mod tests {
             ("https://flags.example.com/other/api/v1/environment-document/?page_id=2", false),
         ] {
             let expected = page.then_some("/api/v1/environment-document/?page_id=2");
-            assert_eq!(own_page(next, &origin).as_deref(), expected, "{next}");
+            assert_eq!(same_origin_path(next, &origin).as_deref(), expected, "{next}");
         }
     }
 
@@ -89,10 +89,10 @@ mod tests {
             format!("<{page}>; rel=\"next\""),
             format!("</first>; rel=\"first\", <{page}>;title=\"x\"; rel=next"),
         ] {
-            assert_eq!(linked_page(&link), Some(page), "{link}");
+            assert_eq!(parse_link_next(&link), Some(page), "{link}");
         }
         for link in ["", "<", "</x>", "</x>; rel=\"prev\"", "</x>; rel=nextish"] {
-            assert_eq!(linked_page(link), None, "{link}");
+            assert_eq!(parse_link_next(link), None, "{link}");
         }
     }
 }
