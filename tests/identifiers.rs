@@ -5,8 +5,8 @@ mod support;
 use std::collections::HashMap;
 
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Target};
-use flagsmith_edge_worker::admin::inspection::read_identifier;
-use flagsmith_edge_worker::admin::transfer;
+use flagsmith_edge_worker::admin::identity_insight::read_identifier;
+use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
@@ -117,13 +117,13 @@ fn admins_and_imports_name_the_same_identity() {
         assert_eq!(named("DELETE", "edge-identities-featurestates", by_identifier), "ada");
         assert_eq!(read_identifier(&format!("identifier={}", encoded(spelling))), Ok("ada".to_owned()));
         let line = json!({"identifier": spelling}).to_string();
-        let lines = transfer::read_import(&environment, line.as_bytes()).unwrap();
+        let lines = import_export::read_import(&environment, line.as_bytes()).unwrap();
         let (identifier, command) = lines.into_iter().next().flatten().unwrap().into_command();
         assert_eq!(identifier, "ada");
         assert!(matches!(command, Command::ImportMissing(_)), "{command:?}");
         // What is stored is told again under its own name.
         let body = json!({"identifiers": [spelling]}).to_string();
-        assert_eq!(transfer::read_repair(body.as_bytes()), Ok(vec![spelling.to_owned()]));
+        assert_eq!(import_export::read_repair(body.as_bytes()), Ok(vec![spelling.to_owned()]));
     }
 }
 
@@ -163,7 +163,7 @@ fn lines_with_blank_identifiers_are_passed_over() {
     let environment = Environment::parse(&std::fs::read(path).unwrap(), Engine::V10).unwrap();
     let read = |lines: &[Value]| {
         let body = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        transfer::read_import(&environment, body.as_bytes())
+        import_export::read_import(&environment, body.as_bytes())
     };
     let lines = read(&[
         json!({"identifier": " ", "identity_traits": []}),

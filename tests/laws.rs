@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address};
 use flagsmith_edge_worker::admin::explanation::explain;
-use flagsmith_edge_worker::admin::transfer;
+use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::context::Context;
 use flagsmith_edge_worker::document::json::Json;
@@ -425,7 +425,7 @@ proptest! {
                 prop_assert!(matches!(status, 200 | 201 | 204 | 404), "{status}");
             }
         }
-        let _ = transfer::read_import(&environment, &body);
+        let _ = import_export::read_import(&environment, &body);
     }
 }
 

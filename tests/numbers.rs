@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address};
-use flagsmith_edge_worker::admin::transfer;
+use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
@@ -57,11 +57,11 @@ fn exported(commands: Vec<Command>) -> String {
     for command in commands {
         identity.apply(CommandRequest::new(KEY, "ada", command), ExecutionContext { now: 1, random: &|| [7; 16] }).unwrap();
     }
-    transfer::render(KEY, "ada", &identity).to_string()
+    import_export::render(KEY, "ada", &identity).to_string()
 }
 
 fn import(line: &str) -> Option<Command> {
-    let lines = transfer::read_import(&environment(), line.as_bytes()).ok()?;
+    let lines = import_export::read_import(&environment(), line.as_bytes()).ok()?;
     Some(lines.into_iter().next()??.into_command().1)
 }
 

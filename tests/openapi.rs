@@ -8,10 +8,10 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
-use flagsmith_edge_worker::admin::inspection::{self, Inspection};
-use flagsmith_edge_worker::admin::transfer::Transfer;
-use flagsmith_edge_worker::admin::verdict::{Challenge, Verdict};
-use flagsmith_edge_worker::api::{Error, MAX_BODY_LENGTH, Part, Route, readiness};
+use flagsmith_edge_worker::admin::identity_insight::{self, IdentityInsight};
+use flagsmith_edge_worker::admin::import_export::ImportExport;
+use flagsmith_edge_worker::admin::access_decision::{Challenge, AccessDecision};
+use flagsmith_edge_worker::api::{Error, MAX_BODY_LENGTH, Dependency, Route, readiness};
 use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
 use flagsmith_edge_worker::publish::Endpoint;
 use serde_json::{Value, json};
@@ -83,24 +83,24 @@ fn every_route_is_described_and_nothing_else() {
         assert!(of(&route).contains(&path), "{path} is {route:?}");
         add(&mut served, path, route.allow());
     }
-    let (paths, of) = table!(Transfer,
-        Transfer::Import => ["/edge/environments/{environment_key}/identities/import/"],
-        Transfer::Export => ["/edge/environments/{environment_key}/identities/export/"],
-        Transfer::Repair => ["/edge/environments/{environment_key}/identities/repair/"],
+    let (paths, of) = table!(ImportExport,
+        ImportExport::Import => ["/edge/environments/{environment_key}/identities/import/"],
+        ImportExport::Export => ["/edge/environments/{environment_key}/identities/export/"],
+        ImportExport::Repair => ["/edge/environments/{environment_key}/identities/repair/"],
     );
     for path in paths {
-        let (_, transfer) = Transfer::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
+        let (_, transfer) = ImportExport::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
         assert!(of(&transfer).contains(&path), "{path} is {transfer:?}");
         add(&mut served, path, transfer.allow());
     }
-    let (paths, of) = table!(Inspection,
-        Inspection::Count => ["/edge/environments/{environment_key}/identities/count/"],
-        Inspection::Explain => ["/edge/environments/{environment_key}/identities/explain/"],
+    let (paths, of) = table!(IdentityInsight,
+        IdentityInsight::Count => ["/edge/environments/{environment_key}/identities/count/"],
+        IdentityInsight::Explain => ["/edge/environments/{environment_key}/identities/explain/"],
     );
     for path in paths {
-        let (_, inspection) = Inspection::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
+        let (_, inspection) = IdentityInsight::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
         assert!(of(&inspection).contains(&path), "{path} is {inspection:?}");
-        add(&mut served, path, inspection::ALLOW);
+        add(&mut served, path, identity_insight::ALLOW);
     }
     let (paths, of) = table!(Endpoint,
         Endpoint::QueueChange(_) => ["/sse/environments/{environment_key}/queue-change"],
@@ -139,14 +139,14 @@ fn every_route_is_described_and_nothing_else() {
 
 #[test]
 fn the_answers_that_operations_share_have_examples_that_the_worker_gives() {
-    let refused = |verdict: Verdict| serde_json::from_slice(&verdict.refusal().unwrap().body).unwrap();
+    let refused = |verdict: AccessDecision| serde_json::from_slice(&verdict.refusal().unwrap().body).unwrap();
     let unavailable = |part| Error::Unavailable(part).body();
     let unready = |route| serde_json::from_slice(&readiness(route, false, None).body).unwrap();
     let given = BTreeMap::from([
         ("Invalid", exchanged("a trait without a key")),
         ("KeyRefused", Error::KeyUnknown.body()),
-        ("Unauthenticated", refused(Verdict::Unauthenticated(Challenge::missing()))),
-        ("Forbidden", refused(Verdict::Forbidden)),
+        ("Unauthenticated", refused(AccessDecision::Unauthenticated(Challenge::missing()))),
+        ("Forbidden", refused(AccessDecision::Forbidden)),
         ("NotFound", Error::NotFound.body()),
         ("TooLarge", Error::BodyTooLarge(MAX_BODY_LENGTH).body()),
         ("UnsupportedMediaType", Error::UnsupportedMediaType("text/plain".to_owned()).body()),
@@ -154,8 +154,8 @@ fn the_answers_that_operations_share_have_examples_that_the_worker_gives() {
         ("NotReady", unready(Route::Readiness)),
         ("ProxyNotReady", unready(Route::ProxyReadiness)),
         ("NoFiles", Error::AssetsMissing.body()),
-        ("Unavailable", unavailable(Part::Environment)),
-        ("PartlyDone", json!({"data": [{}, unavailable(Part::Identity)]})),
+        ("Unavailable", unavailable(Dependency::Environment)),
+        ("PartlyDone", json!({"data": [{}, unavailable(Dependency::Identity)]})),
     ]);
     let text = std::fs::read_to_string(sources().join("openapi.yaml")).unwrap();
     let (_, responses) = text.split_once("\n  responses:\n").unwrap();

@@ -51,7 +51,7 @@ impl Batch {
 
 /// What becomes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryResult {
     /// The origin has it.
     Delivered,
     /// The origin will never take it.
@@ -63,36 +63,36 @@ pub enum Fate {
 }
 
 /// What becomes of a batch after an answer of this status, or none.
-pub fn fate(status: Option<u16>) -> Fate {
+pub fn delivery_result(status: Option<u16>) -> DeliveryResult {
     match status {
-        Some(200..300) => Fate::Delivered,
+        Some(200..300) => DeliveryResult::Delivered,
         // What is wrong with a body stays wrong. A key that is refused, or a path that is not there, may be mended.
-        Some(400 | 411 | 413 | 415 | 422) => Fate::Dropped,
+        Some(400 | 411 | 413 | 415 | 422) => DeliveryResult::Dropped,
         // So does Flagsmith refuse a key that there is not, and one whose organisation serves no flags (contract §A.0).
-        Some(401 | 403 | 404) => Fate::Refused,
-        _ => Fate::Waits,
+        Some(401 | 403 | 404) => DeliveryResult::Refused,
+        _ => DeliveryResult::Waits,
     }
 }
 
 /// When the evaluations of one version are sent, whatever becomes of the other's. Times are in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Turn {
+pub struct RetryState {
     /// How often in a row the origin did not take a batch.
     pub faults: u32,
     /// Until when it is left alone.
     pub not_before: u64,
 }
 
-impl Turn {
+impl RetryState {
     /// When what comes now is sent.
     pub fn next(self, now: u64, interval: Duration) -> u64 {
         self.not_before.max(now + interval.as_millis() as u64)
     }
 
     /// The turn after one in which a batch was not taken.
-    pub fn after_fault(self, now: u64, interval: Duration) -> Turn {
+    pub fn after_fault(self, now: u64, interval: Duration) -> RetryState {
         let faults = self.faults.saturating_add(1);
-        Turn { faults, not_before: now + pause(interval, faults).as_millis() as u64 }
+        RetryState { faults, not_before: now + pause(interval, faults).as_millis() as u64 }
     }
 }
 
@@ -134,23 +134,23 @@ mod tests {
     #[test]
     fn only_what_can_never_be_delivered_is_dropped() {
         for (status, expected) in [
-            (Some(200), Fate::Delivered),
-            (Some(204), Fate::Delivered),
-            (Some(301), Fate::Waits),
-            (Some(400), Fate::Dropped),
-            (Some(401), Fate::Refused),
-            (Some(403), Fate::Refused),
-            (Some(404), Fate::Refused),
-            (Some(408), Fate::Waits),
-            (Some(413), Fate::Dropped),
-            (Some(415), Fate::Dropped),
-            (Some(422), Fate::Dropped),
-            (Some(429), Fate::Waits),
-            (Some(500), Fate::Waits),
-            (Some(503), Fate::Waits),
-            (None, Fate::Waits),
+            (Some(200), DeliveryResult::Delivered),
+            (Some(204), DeliveryResult::Delivered),
+            (Some(301), DeliveryResult::Waits),
+            (Some(400), DeliveryResult::Dropped),
+            (Some(401), DeliveryResult::Refused),
+            (Some(403), DeliveryResult::Refused),
+            (Some(404), DeliveryResult::Refused),
+            (Some(408), DeliveryResult::Waits),
+            (Some(413), DeliveryResult::Dropped),
+            (Some(415), DeliveryResult::Dropped),
+            (Some(422), DeliveryResult::Dropped),
+            (Some(429), DeliveryResult::Waits),
+            (Some(500), DeliveryResult::Waits),
+            (Some(503), DeliveryResult::Waits),
+            (None, DeliveryResult::Waits),
         ] {
-            assert_eq!(fate(status), expected, "{status:?}");
+            assert_eq!(delivery_result(status), expected, "{status:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credential::Credential;
-use super::verdict::{Challenge, Verdict};
+use super::access_decision::{Challenge, AccessDecision};
 
 /// What a route needs, in Flagsmith's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +100,9 @@ pub struct Answer<'a> {
 
 /// The origin's answer tells nothing; its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unclear(pub u16);
+pub struct UnexpectedAnswer(pub u16);
 
-/// A question about one permission, on its way to a verdict.
+/// A question about one permission, on its way to a decision.
 #[derive(Debug)]
 pub struct Authorization {
     permission: Permission,
@@ -111,11 +111,11 @@ pub struct Authorization {
 
 /// How far a question has come.
 #[derive(Debug, PartialEq)]
-pub enum Step {
+pub enum Progress {
     /// The next probe is to be sent.
     Ask(Probe),
     /// It is answered, maybe other questions too.
-    Decided(Vec<(Permission, Verdict)>),
+    Decided(Vec<(Permission, AccessDecision)>),
 }
 
 impl Authorization {
@@ -132,37 +132,37 @@ impl Authorization {
     }
 
     /// Goes on with the answer to the last probe.
-    pub fn take(&mut self, answer: Answer<'_>) -> Result<Step, Unclear> {
-        let unclear = Err(Unclear(answer.status));
+    pub fn take(&mut self, answer: Answer<'_>) -> Result<Progress, UnexpectedAnswer> {
+        let unclear = Err(UnexpectedAnswer(answer.status));
         if answer.status == 401 {
-            return Ok(decided_for_all(&Verdict::Unauthenticated(Challenge::passed_on(&answer))));
+            return Ok(decided_for_all(&AccessDecision::Unauthenticated(Challenge::passed_on(&answer))));
         }
-        let verdict = match (self.probe, answer.status) {
+        let decision = match (self.probe, answer.status) {
             (Probe::MyPermissions, 200) => {
                 let permissions = serde_json::from_slice::<MyPermissions>(answer.body);
-                return permissions.map(MyPermissions::step).map_err(|_| Unclear(200));
+                return permissions.map(MyPermissions::step).map_err(|_| UnexpectedAnswer(200));
             }
             // So the origin says that it is a master key, or as good as one.
             (Probe::MyPermissions, 400) if has_member(answer.body, "detail") => {
                 return Ok(self.ask(master_key_probe(self.permission)));
             }
-            (Probe::MyPermissions, 403) => return Ok(decided_for_all(&Verdict::Forbidden)),
-            (Probe::MyPermissions, 404) => return Ok(decided_for_all(&Verdict::NoEnvironment)),
-            (Probe::Environment | Probe::ViewIdentities, 200) => Verdict::Allowed,
+            (Probe::MyPermissions, 403) => return Ok(decided_for_all(&AccessDecision::Forbidden)),
+            (Probe::MyPermissions, 404) => return Ok(decided_for_all(&AccessDecision::NoEnvironment)),
+            (Probe::Environment | Probe::ViewIdentities, 200) => AccessDecision::Allowed,
             // Whoever administers an environment may see it.
             (Probe::Environment, 403 | 404) => return Ok(self.ask(Probe::ManageIdentities)),
             // A host name that the origin is not configured for is a 400 too, and says nothing of an identifier.
-            (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => Verdict::Allowed,
-            (Probe::ViewIdentities | Probe::ManageIdentities, 403) => Verdict::Forbidden,
-            (Probe::ViewIdentities | Probe::ManageIdentities, 404) => Verdict::NoEnvironment,
+            (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => AccessDecision::Allowed,
+            (Probe::ViewIdentities | Probe::ManageIdentities, 403) => AccessDecision::Forbidden,
+            (Probe::ViewIdentities | Probe::ManageIdentities, 404) => AccessDecision::NoEnvironment,
             _ => return unclear,
         };
-        Ok(Step::Decided(vec![(self.permission, verdict)]))
+        Ok(Progress::Decided(vec![(self.permission, decision)]))
     }
 
-    fn ask(&mut self, probe: Probe) -> Step {
+    fn ask(&mut self, probe: Probe) -> Progress {
         self.probe = probe;
-        Step::Ask(probe)
+        Progress::Ask(probe)
     }
 }
 
@@ -177,8 +177,8 @@ fn master_key_probe(permission: Permission) -> Probe {
     }
 }
 
-fn decided_for_all(verdict: &Verdict) -> Step {
-    Step::Decided(PERMISSIONS.map(|permission| (permission, verdict.clone())).into())
+fn decided_for_all(decision: &AccessDecision) -> Progress {
+    Progress::Decided(PERMISSIONS.map(|permission| (permission, decision.clone())).into())
 }
 
 fn has_member(body: &[u8], name: &str) -> bool {
@@ -193,31 +193,31 @@ struct MyPermissions {
 }
 
 impl MyPermissions {
-    fn step(self) -> Step {
+    fn step(self) -> Progress {
         let has = |permission: Permission| {
             let named = |name| self.permissions.iter().any(|known| known == name);
             self.admin || permission.name().is_some_and(named)
         };
-        let verdict = |permission| if has(permission) { Verdict::Allowed } else { Verdict::Forbidden };
-        Step::Decided(PERMISSIONS.map(|permission| (permission, verdict(permission))).into())
+        let decision = |permission| if has(permission) { AccessDecision::Allowed } else { AccessDecision::Forbidden };
+        Progress::Decided(PERMISSIONS.map(|permission| (permission, decision(permission))).into())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::verdict::Verdicts;
+    use super::super::access_decision::AccessDecisions;
     use super::*;
 
     fn credential(authorization: &str) -> Credential {
         Credential::read(&|name| (name == "authorization").then(|| authorization.to_owned())).unwrap()
     }
 
-    /// The verdict on a permission from an origin that answers probes so, with the probes that it took.
+    /// The decision on a permission from an origin that answers probes so, with the probes that it took.
     fn ask(
         authorization: &str,
         permission: Permission,
         answer: impl Fn(Probe) -> (u16, &'static str),
-    ) -> (Result<Verdict, Unclear>, Vec<Probe>) {
+    ) -> (Result<AccessDecision, UnexpectedAnswer>, Vec<Probe>) {
         let mut question = Authorization::new(&credential(authorization), permission);
         let mut probes = vec![question.first()];
         loop {
@@ -225,11 +225,11 @@ mod tests {
             let answer =
                 Answer { status, www_authenticate: Some("Cookie realm=\"api\""), body: body.as_bytes() };
             match question.take(answer) {
-                Ok(Step::Ask(probe)) => probes.push(probe),
-                Ok(Step::Decided(decided)) => {
-                    let mut verdicts = Verdicts::default();
-                    verdicts.learn(decided, 0);
-                    return (Ok(verdicts.get(permission, 0).unwrap().clone()), probes);
+                Ok(Progress::Ask(probe)) => probes.push(probe),
+                Ok(Progress::Decided(decided)) => {
+                    let mut decisions = AccessDecisions::default();
+                    decisions.record(decided, 0);
+                    return (Ok(decisions.get(permission, 0).unwrap().clone()), probes);
                 }
                 Err(unclear) => return (Err(unclear), probes),
             }
@@ -247,16 +247,16 @@ mod tests {
         let some = |_| (200, r#"{"permissions": ["VIEW_IDENTITIES", "OTHER"], "admin": false}"#);
         for permission in PERMISSIONS {
             let expected = match permission {
-                Permission::ViewIdentities => Verdict::Allowed,
-                _ => Verdict::Forbidden,
+                Permission::ViewIdentities => AccessDecision::Allowed,
+                _ => AccessDecision::Forbidden,
             };
-            let (verdict, probes) = ask(USER, permission, some);
-            assert_eq!((verdict, probes.len()), (Ok(expected), 1), "{permission:?}");
-            let (verdict, _) = ask(USER, permission, |_| (200, r#"{"permissions": [], "admin": true}"#));
-            assert_eq!(verdict, Ok(Verdict::Allowed), "{permission:?}");
+            let (decision, probes) = ask(USER, permission, some);
+            assert_eq!((decision, probes.len()), (Ok(expected), 1), "{permission:?}");
+            let (decision, _) = ask(USER, permission, |_| (200, r#"{"permissions": [], "admin": true}"#));
+            assert_eq!(decision, Ok(AccessDecision::Allowed), "{permission:?}");
         }
-        let (verdict, _) = ask(USER, Permission::Admin, |_| (404, r#"{"detail": "No Environment matches"}"#));
-        assert_eq!(verdict, Ok(Verdict::NoEnvironment));
+        let (decision, _) = ask(USER, Permission::Admin, |_| (404, r#"{"detail": "No Environment matches"}"#));
+        assert_eq!(decision, Ok(AccessDecision::NoEnvironment));
     }
 
     #[test]
@@ -269,22 +269,22 @@ mod tests {
             }
         };
         for (permission, view, manage, expected) in [
-            (Permission::ViewIdentities, (200, "{}"), REFUSED, Verdict::Allowed),
-            (Permission::ViewIdentities, REFUSED, NO_IDENTIFIER, Verdict::Forbidden),
-            (Permission::ViewEnvironment, (200, "{}"), REFUSED, Verdict::Allowed),
-            (Permission::ViewEnvironment, (404, "{}"), NO_IDENTIFIER, Verdict::Allowed),
-            (Permission::ViewEnvironment, (404, "{}"), REFUSED, Verdict::Forbidden),
-            (Permission::ManageIdentities, (200, "{}"), REFUSED, Verdict::Forbidden),
-            (Permission::ManageIdentities, REFUSED, NO_IDENTIFIER, Verdict::Allowed),
-            (Permission::UpdateFeatureState, (200, "{}"), NO_IDENTIFIER, Verdict::Allowed),
-            (Permission::Admin, (200, "{}"), REFUSED, Verdict::Forbidden),
+            (Permission::ViewIdentities, (200, "{}"), REFUSED, AccessDecision::Allowed),
+            (Permission::ViewIdentities, REFUSED, NO_IDENTIFIER, AccessDecision::Forbidden),
+            (Permission::ViewEnvironment, (200, "{}"), REFUSED, AccessDecision::Allowed),
+            (Permission::ViewEnvironment, (404, "{}"), NO_IDENTIFIER, AccessDecision::Allowed),
+            (Permission::ViewEnvironment, (404, "{}"), REFUSED, AccessDecision::Forbidden),
+            (Permission::ManageIdentities, (200, "{}"), REFUSED, AccessDecision::Forbidden),
+            (Permission::ManageIdentities, REFUSED, NO_IDENTIFIER, AccessDecision::Allowed),
+            (Permission::UpdateFeatureState, (200, "{}"), NO_IDENTIFIER, AccessDecision::Allowed),
+            (Permission::Admin, (200, "{}"), REFUSED, AccessDecision::Forbidden),
         ] {
-            let (verdict, probes) = ask(MASTER_KEY, permission, answers(view, manage));
-            assert_eq!(verdict, Ok(expected.clone()), "{permission:?}");
+            let (decision, probes) = ask(MASTER_KEY, permission, answers(view, manage));
+            assert_eq!(decision, Ok(expected.clone()), "{permission:?}");
             assert!(!probes.contains(&Probe::MyPermissions));
             // A credential that only the origin knows to be as good as a master key takes one question more.
-            let (verdict, probes) = ask("Bearer x", permission, answers(view, manage));
-            assert_eq!((verdict, probes.first()), (Ok(expected), Some(&Probe::MyPermissions)));
+            let (decision, probes) = ask("Bearer x", permission, answers(view, manage));
+            assert_eq!((decision, probes.first()), (Ok(expected), Some(&Probe::MyPermissions)));
         }
     }
 
@@ -304,22 +304,22 @@ mod tests {
             (MASTER_KEY, Permission::ManageIdentities, (200, "{}")),
             (MASTER_KEY, Permission::ViewIdentities, (503, "")),
         ] {
-            let (verdict, _) = ask(authorization, permission, |_| answer);
-            assert_eq!(verdict, Err(Unclear(answer.0)), "{answer:?}");
+            let (decision, _) = ask(authorization, permission, |_| answer);
+            assert_eq!(decision, Err(UnexpectedAnswer(answer.0)), "{answer:?}");
         }
     }
 
     #[test]
     fn passes_on_what_the_origin_says_to_whom_it_does_not_know() {
         let body = r#"{"detail": "Invalid token."}"#;
-        let (verdict, _) = ask(USER, Permission::Admin, |_| (401, body));
-        let Ok(Verdict::Unauthenticated(challenge)) = verdict else { panic!("{verdict:?}") };
+        let (decision, _) = ask(USER, Permission::Admin, |_| (401, body));
+        let Ok(AccessDecision::Unauthenticated(challenge)) = decision else { panic!("{decision:?}") };
         assert_eq!(
             (&*challenge.body, &*challenge.www_authenticate),
             (body.as_bytes(), "Cookie realm=\"api\"")
         );
-        let (verdict, _) = ask(USER, Permission::Admin, |_| (401, "<html>"));
-        let Ok(Verdict::Unauthenticated(challenge)) = verdict else { panic!("{verdict:?}") };
+        let (decision, _) = ask(USER, Permission::Admin, |_| (401, "<html>"));
+        let Ok(AccessDecision::Unauthenticated(challenge)) = decision else { panic!("{decision:?}") };
         assert_eq!(&*challenge.body, br#"{"detail":"Invalid credentials."}"#);
     }
 
@@ -329,10 +329,10 @@ mod tests {
         let mut question = Authorization::new(&credential(USER), Permission::Admin);
         let body = format!("\"{long}\"");
         let answer = Answer { status: 401, www_authenticate: Some(&long), body: body.as_bytes() };
-        let Ok(Step::Decided(decided)) = question.take(answer) else { panic!("not decided") };
+        let Ok(Progress::Decided(decided)) = question.take(answer) else { panic!("not decided") };
         assert_eq!(decided.len(), PERMISSIONS.len());
-        for (permission, verdict) in decided {
-            let Verdict::Unauthenticated(challenge) = verdict else { panic!("{permission:?}") };
+        for (permission, decision) in decided {
+            let AccessDecision::Unauthenticated(challenge) = decision else { panic!("{permission:?}") };
             assert_eq!(&*challenge.www_authenticate, "Cookie realm=\"api\"");
             assert!(challenge.body.len() < 100, "{permission:?}");
         }

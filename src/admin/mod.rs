@@ -9,33 +9,33 @@ pub mod authorization;
 pub mod credential;
 pub mod edge_identities;
 pub mod explanation;
-pub mod inspection;
+pub mod identity_insight;
 mod origin;
-pub mod passage;
+pub mod proxy_headers;
 pub mod publishing;
-pub mod transfer;
+pub mod import_export;
 pub mod uploads;
-pub mod verdict;
+pub mod access_decision;
 
 use crate::api::{Error, Response, preflight};
 
 use edge_identities::Address;
-use inspection::Inspection;
-use transfer::Transfer;
+use identity_insight::IdentityInsight;
+use import_export::ImportExport;
 
 pub use origin::Origin;
 
 /// Where a request that is not the SDK API's belongs.
 #[derive(Debug)]
-pub enum Destination<'o> {
+pub enum AdminRoute<'o> {
     /// It is answered.
     Answered(Response<'static>),
     /// One of the routes that are served here.
     EdgeIdentities(Address),
     /// A move of identities, of an environment's client key.
-    Transfer(String, Transfer),
+    ImportExport(String, ImportExport),
     /// A look at identities, of an environment's client key.
-    Inspection(String, Inspection),
+    IdentityInsight(String, IdentityInsight),
     /// The origin's.
     Origin(&'o Origin),
 }
@@ -72,26 +72,26 @@ const ADMIN_ROOTS: [&str; 24] = [
 ];
 
 /// Decides where a request belongs whose path is none of the SDK API's, and has no dot segments.
-pub fn direct<'o>(
+pub fn route<'o>(
     method: &str,
     path: &str,
     origin: Option<&'o Origin>,
     header: &dyn Fn(&str) -> Option<String>,
-) -> Destination<'o> {
+) -> AdminRoute<'o> {
     if let Some(address) = Address::parse(path) {
         return match method {
-            "OPTIONS" => Destination::Answered(preflight(header("access-control-request-headers"))),
-            _ => Destination::EdgeIdentities(address),
+            "OPTIONS" => AdminRoute::Answered(preflight(header("access-control-request-headers"))),
+            _ => AdminRoute::EdgeIdentities(address),
         };
     }
-    if let Some((environment, transfer)) = Transfer::parse(path).filter(|_| method != "OPTIONS") {
-        return Destination::Transfer(environment, transfer);
+    if let Some((environment, route)) = ImportExport::parse(path).filter(|_| method != "OPTIONS") {
+        return AdminRoute::ImportExport(environment, route);
     }
-    if let Some((environment, inspection)) = Inspection::parse(path).filter(|_| method != "OPTIONS") {
-        return Destination::Inspection(environment, inspection);
+    if let Some((environment, insight)) = IdentityInsight::parse(path).filter(|_| method != "OPTIONS") {
+        return AdminRoute::IdentityInsight(environment, insight);
     }
     if let Some(origin) = origin.filter(|_| path.starts_with(ORIGIN_ROOT)) {
-        return Destination::Origin(origin);
+        return AdminRoute::Origin(origin);
     }
     let response = if method == "OPTIONS" {
         preflight(header("access-control-request-headers"))
@@ -100,7 +100,7 @@ pub fn direct<'o>(
     } else {
         Response::error(&Error::NotFound).finish(None, method)
     };
-    Destination::Answered(response)
+    AdminRoute::Answered(response)
 }
 
 /// Whether a path is of the Admin API, whatever there is at it.
@@ -117,12 +117,12 @@ mod tests {
     use super::*;
 
     fn status(method: &str, path: &str, origin: Option<&Origin>) -> Option<u16> {
-        match direct(method, path, origin, &|_| None) {
-            Destination::Answered(response) => Some(response.status),
-            Destination::Origin(_)
-            | Destination::EdgeIdentities(_)
-            | Destination::Transfer(..)
-            | Destination::Inspection(..) => None,
+        match route(method, path, origin, &|_| None) {
+            AdminRoute::Answered(response) => Some(response.status),
+            AdminRoute::Origin(_)
+            | AdminRoute::EdgeIdentities(_)
+            | AdminRoute::ImportExport(..)
+            | AdminRoute::IdentityInsight(..) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::error::{Error, Part, RETRY_AFTER_SECONDS};
+use super::error::{Error, Dependency, RETRY_AFTER_SECONDS};
 use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
 use super::response::Response;
 use super::traits::{self, Commands};
@@ -25,7 +25,7 @@ type Changes = BTreeMap<Box<str>, Option<TraitValue>>;
 
 /// An upload that waits for its identities: for each item, which of the commands is its own.
 #[derive(Debug, PartialEq)]
-pub struct Upload {
+pub struct BulkUpload {
     commands: Vec<usize>,
 }
 
@@ -36,7 +36,7 @@ pub fn read(
     key: KeyKind,
     method: &str,
     body: Json<'_>,
-) -> Result<(Commands, Upload), Error> {
+) -> Result<(Commands, BulkUpload), Error> {
     let replaces = method == "POST";
     let mut fields = Fields::of_body(body)?;
     let items = fields.read("data", |data| items(data));
@@ -68,7 +68,7 @@ pub fn read(
         let changes = changes.into_iter().collect();
         (identifier, if replaces { Command::ReplaceTraits(changes) } else { Command::SetTraits(changes) })
     };
-    Ok((by_identity.into_iter().map(command).collect(), Upload { commands }))
+    Ok((by_identity.into_iter().map(command).collect(), BulkUpload { commands }))
 }
 
 fn items(data: Option<Json<'_>>) -> Result<Vec<Json<'_>>, Value> {
@@ -97,7 +97,7 @@ fn read_item(item: Json<'_>) -> Result<Item, Value> {
     fields.finish((identifier, traits))
 }
 
-impl Upload {
+impl BulkUpload {
     /// 202 if all was done. Else a report by item, in which what was done is nothing; the request may be sent again as
     /// it is.
     pub fn answer(&self, outcomes: &[Result<Identity, CommandError>]) -> Response<'static> {
@@ -112,7 +112,7 @@ impl Upload {
         }
         let problem = |refusal: &Option<CommandError>| match refusal {
             None => json!({}),
-            Some(CommandError::Unavailable) => Error::Unavailable(Part::Identity).body(),
+            Some(CommandError::Unavailable) => Error::Unavailable(Dependency::Identity).body(),
             Some(refusal) => traits::refusal(*refusal).body(),
         };
         let report: Vec<Value> = refusals.iter().map(problem).collect();

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::fixed::Fixed;
+use super::cached_response::CachedResponse;
 use super::response::Response;
-use super::validator;
+use super::etag;
 use crate::document::identity_overrides::with_states;
 use crate::document::json::{Json, Members};
 use crate::document::{Environment, FeatureState, KeyKind, Timestamp};
@@ -17,14 +17,14 @@ use crate::identity::directory::Override;
 
 /// What a client keeps already, if it does.
 #[derive(Debug, PartialEq)]
-pub struct Question {
+pub struct DocumentConditions {
     /// The tags of what it keeps.
     pub if_none_match: Option<String>,
     /// Its date; it counts only without tags (RFC 9110 §13.1.3).
     pub if_modified_since: Option<String>,
 }
 
-impl Question {
+impl DocumentConditions {
     /// The document, or 304 to whoever keeps it. `version` counts the changes to overrides that were made here;
     /// `document` gives the text where it is needed.
     pub fn answer<'e>(
@@ -34,20 +34,20 @@ impl Question {
         version: u64,
         document: impl FnOnce() -> Cow<'e, [u8]>,
     ) -> Response<'e> {
-        let tag = validator::of_document(environment, key, version);
-        let document = if self.is_kept(environment, &tag, version) { None } else { Some(document()) };
+        let tag = etag::of_document(environment, key, version);
+        let document = if self.not_modified(environment, &tag, version) { None } else { Some(document()) };
         answer(environment, version, document).tagged(tag)
     }
 
     /// The same where no override was ever made here.
-    pub fn fixed(&self, environment: &Environment, key: KeyKind) -> Fixed {
-        let kept = self.is_kept(environment, &validator::of_document(environment, key, 0), 0);
-        if kept { Fixed::DocumentUnmodified } else { Fixed::Document }
+    pub fn fixed(&self, environment: &Environment, key: KeyKind) -> CachedResponse {
+        let kept = self.not_modified(environment, &etag::of_document(environment, key, 0), 0);
+        if kept { CachedResponse::DocumentUnmodified } else { CachedResponse::Document }
     }
 
-    fn is_kept(&self, environment: &Environment, tag: &str, version: u64) -> bool {
+    fn not_modified(&self, environment: &Environment, tag: &str, version: u64) -> bool {
         if let Some(tags) = &self.if_none_match {
-            return validator::matches(tags, tag);
+            return etag::matches(tags, tag);
         }
         let since = self.if_modified_since.as_ref().and_then(|date| Timestamp::from_http_date(date));
         let modified = modified(environment, version);

@@ -38,13 +38,13 @@ pub enum Error {
     /// What is stored for the key cannot be read, and waiting does not mend it.
     Unreadable,
     /// Something needed for the answer cannot be had now.
-    Unavailable(Part),
+    Unavailable(Dependency),
     /// The credential has sent too many requests.
     Throttled,
     /// The body is longer than this many bytes, and nobody told how long.
     LengthRequired(usize),
     /// The body takes too long to come.
-    BodyLate,
+    BodyTimeout,
     /// The request has been here before.
     Loop,
     /// It is the origin's, and there is none.
@@ -54,14 +54,14 @@ pub enum Error {
     /// There is neither an origin nor a local key to know the caller by.
     AdminKeyMissing,
     /// The origin refused the connection, or broke off.
-    OriginBroken,
+    OriginUnreachable,
     /// The origin did not answer in time.
-    OriginLate,
+    OriginTimeout,
 }
 
 /// What can be unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Dependency {
     /// The environment document.
     Environment,
     /// The identity's stored state.
@@ -96,18 +96,18 @@ impl Error {
             Error::KeyMissing | Error::KeyUnknown | Error::ServingStopped | Error::TraitsNotStored => 403,
             Error::FeatureNotFound | Error::NotFound => 404,
             Error::MethodNotAllowed(_) => 405,
-            Error::BodyLate => 408,
+            Error::BodyTimeout => 408,
             Error::LengthRequired(_) => 411,
             Error::BodyTooLarge(_) => 413,
             Error::UnsupportedMediaType(_) | Error::UnsupportedEncoding(_) => 415,
             Error::Throttled => 429,
-            Error::OriginBroken => 502,
+            Error::OriginUnreachable => 502,
             Error::Unavailable(_)
             | Error::Unreadable
             | Error::OriginMissing
             | Error::AdminKeyMissing
             | Error::AssetsMissing => 503,
-            Error::OriginLate => 504,
+            Error::OriginTimeout => 504,
             Error::Loop => 508,
         }
     }
@@ -145,29 +145,29 @@ impl fmt::Display for Error {
             Error::Unreadable => f.write_str(
                 "What is stored for this environment key cannot be read. Publish it again: the log says what is wrong.",
             ),
-            Error::Unavailable(Part::Environment) => {
+            Error::Unavailable(Dependency::Environment) => {
                 f.write_str("The environment is temporarily unavailable.")
             }
-            Error::Unavailable(Part::Identity) => f.write_str("The identity is temporarily unavailable."),
+            Error::Unavailable(Dependency::Identity) => f.write_str("The identity is temporarily unavailable."),
             Error::Throttled => {
                 write!(f, "Request was throttled. Expected available in {THROTTLED_SECONDS} seconds.")
             }
             Error::LengthRequired(limit) => {
                 write!(f, "A request body of more than {limit} bytes must come with its Content-Length.")
             }
-            Error::BodyLate => f.write_str("The request body did not come in time."),
-            Error::Unavailable(Part::Uploads) => {
+            Error::BodyTimeout => f.write_str("The request body did not come in time."),
+            Error::Unavailable(Dependency::Uploads) => {
                 f.write_str("Too many request bodies without a Content-Length are on their way.")
             }
-            Error::Unavailable(Part::Answers) => {
+            Error::Unavailable(Dependency::Answers) => {
                 f.write_str("Too many answers of large identities are on their way; send the request again.")
             }
             Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
-            Error::Unavailable(Part::Analytics) => f.write_str("Analytics are temporarily unavailable."),
-            Error::Unavailable(Part::Directory) => {
+            Error::Unavailable(Dependency::Analytics) => f.write_str("Analytics are temporarily unavailable."),
+            Error::Unavailable(Dependency::Directory) => {
                 f.write_str("The identities' directory is temporarily unavailable.")
             }
-            Error::Unavailable(Part::Permissions) => {
+            Error::Unavailable(Dependency::Permissions) => {
                 f.write_str("Your permissions cannot be checked at the moment.")
             }
             Error::AdminKeyMissing => f.write_str(
@@ -179,8 +179,8 @@ impl fmt::Display for Error {
             Error::AssetsMissing => f.write_str(
                 "The static files of this API cannot be had: its binding ASSETS is missing or does not answer.",
             ),
-            Error::OriginBroken => f.write_str("The Flagsmith behind this API cannot be reached."),
-            Error::OriginLate => f.write_str("The Flagsmith behind this API did not answer in time."),
+            Error::OriginUnreachable => f.write_str("The Flagsmith behind this API cannot be reached."),
+            Error::OriginTimeout => f.write_str("The Flagsmith behind this API did not answer in time."),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! GET /api/v1/flags/: the environment's defaults, for nobody in particular (contract §A.1).
 //!
-//! The list without reasons is none of this: it is made once (see [`super::Fixed`]).
+//! The list without reasons is none of this: it is made once (see [`super::CachedResponse`]).
 
 use super::error::Error;
-use super::fixed::Fixed;
+use super::cached_response::CachedResponse;
 use super::response::Response;
-use super::validator;
+use super::etag;
 use crate::document::ruleset::FeatureId;
 use crate::document::{Environment, KeyKind};
 use crate::evaluate::default_reason;
@@ -18,18 +18,18 @@ pub fn answer<'e>(
     if_none_match: Option<String>,
 ) -> Result<Response<'e>, Error> {
     let feature = find(environment, key, name)?;
-    let tag = validator::of_flag(environment, key, feature);
-    let is_kept = if_none_match.is_some_and(|kept| validator::matches(&kept, &tag));
+    let tag = etag::of_flag(environment, key, feature);
+    let not_modified = if_none_match.is_some_and(|kept| etag::matches(&kept, &tag));
     let response =
-        if is_kept { Response::empty(304) } else { Response::json(environment.flags.default(feature)) };
+        if not_modified { Response::empty(304) } else { Response::json(environment.flags.default(feature)) };
     Ok(response.tagged(tag))
 }
 
 /// All flags, or that the client keeps them. Without tags none is made to compare.
-pub fn list(environment: &Environment, key: KeyKind, if_none_match: Option<String>) -> Fixed {
-    let is_kept =
-        if_none_match.is_some_and(|kept| validator::matches(&kept, &validator::of_flags(environment, key)));
-    if is_kept { Fixed::FlagsUnmodified } else { Fixed::Flags }
+pub fn list(environment: &Environment, key: KeyKind, if_none_match: Option<String>) -> CachedResponse {
+    let not_modified =
+        if_none_match.is_some_and(|kept| etag::matches(&kept, &etag::of_flags(environment, key)));
+    if not_modified { CachedResponse::FlagsUnmodified } else { CachedResponse::Flags }
 }
 
 /// All flags, or the one of this name, and why each is so; 304 to whoever keeps that.
@@ -40,11 +40,11 @@ pub fn answer_with_reasons<'e>(
     if_none_match: Option<String>,
 ) -> Result<Response<'e>, Error> {
     let feature = name.map(|name| find(environment, key, name)).transpose()?;
-    let tag = validator::with_reasons(match feature {
-        Some(feature) => validator::of_flag(environment, key, feature),
-        None => validator::of_flags(environment, key),
+    let tag = etag::with_reasons(match feature {
+        Some(feature) => etag::of_flag(environment, key, feature),
+        None => etag::of_flags(environment, key),
     });
-    if if_none_match.is_some_and(|kept| validator::matches(&kept, &tag)) {
+    if if_none_match.is_some_and(|kept| etag::matches(&kept, &tag)) {
         return Ok(Response::empty(304).tagged(tag));
     }
     let reason = default_reason(environment.ruleset.engine);

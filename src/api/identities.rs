@@ -8,7 +8,7 @@ use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, query_identifier};
 use super::flags;
 use super::query;
 use super::response::Response;
-use super::validator;
+use super::etag;
 use crate::document::json::Json;
 use crate::document::{Environment, KeyKind, StoredOverrides};
 use crate::evaluate::{Decision, IdentityContext, evaluate};
@@ -16,7 +16,7 @@ use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifie
 
 /// What is asked for one identity, once its stored state is known.
 #[derive(Debug, PartialEq)]
-pub struct Question {
+pub struct IdentityQuery {
     /// The identity; made up for somebody who gave none.
     pub identifier: String,
     /// Traits of this request alone. Null ones show in the answer and are unset for conditions.
@@ -46,14 +46,14 @@ pub fn read_get(
     environment: &Environment,
     query: &str,
     if_none_match: Option<String>,
-) -> Result<(Question, Option<Command>), Error> {
+) -> Result<(IdentityQuery, Option<Command>), Error> {
     let [identifier, transient, feature, reasons] =
         query::last_of(query, ["identifier", "transient", "feature", "reasons"]);
     let sent = identifier.filter(|identifier| !identifier.is_empty()).ok_or(Error::IdentifierMissing)?;
     let normalized = query_identifier(&sent)?;
     let blank = normalized.is_empty();
     let transient = blank || query::is_yes(transient.as_deref());
-    let question = Question {
+    let question = IdentityQuery {
         identifier: if blank { sent.into_owned() } else { normalized.to_owned() },
         transient: Vec::new(),
         overridden: !transient,
@@ -77,7 +77,7 @@ pub fn read_post(
     query: &str,
     body: Json<'_>,
     random: impl FnOnce() -> [u8; 16],
-) -> Result<(Question, Option<Command>), Error> {
+) -> Result<(IdentityQuery, Option<Command>), Error> {
     let mut fields = Fields::of_body(body)?;
     let identifier = fields.identifier("identifier", true);
     let mut traits = if fields.has("traits") { fields.list("traits", read_trait) } else { Vec::new() };
@@ -88,7 +88,7 @@ pub fn read_post(
         traits.clear();
     }
     let reasons = query::is_yes(query::last(query, "reasons").as_deref());
-    let question = |identifier, transient| Question {
+    let question = |identifier, transient| IdentityQuery {
         identifier,
         transient,
         overridden: true,
@@ -134,20 +134,20 @@ fn without_nulls(traits: Vec<SentTrait>) -> Vec<(Box<str>, Option<TraitValue>)> 
 pub fn answer<'e>(
     environment: &'e Environment,
     key: KeyKind,
-    question: &Question,
+    question: &IdentityQuery,
     stored: &Identity,
 ) -> Response<'e> {
     let Some(kept) = &question.if_none_match else { return evaluated(environment, key, question, stored) };
-    let Question { identifier, overridden, feature, reasons, .. } = question;
-    let tag = validator::of_identity(environment, key, &(identifier, overridden, feature, reasons), stored);
-    let is_kept = validator::matches(kept, &tag);
+    let IdentityQuery { identifier, overridden, feature, reasons, .. } = question;
+    let tag = etag::of_identity(environment, key, &(identifier, overridden, feature, reasons), stored);
+    let not_modified = etag::matches(kept, &tag);
     let unmodified = |tag| Response::empty(304).tagged(tag);
-    if is_kept && (feature.is_none() || !validator::is_any(kept)) {
+    if not_modified && (feature.is_none() || !etag::is_any(kept)) {
         return unmodified(tag);
     }
     let response = evaluated(environment, key, question, stored);
     match response.status {
-        200 if is_kept => unmodified(tag),
+        200 if not_modified => unmodified(tag),
         200 => response.tagged(tag),
         _ => response,
     }
@@ -157,7 +157,7 @@ pub fn answer<'e>(
 fn evaluated<'e>(
     environment: &'e Environment,
     key: KeyKind,
-    question: &Question,
+    question: &IdentityQuery,
     stored: &Identity,
 ) -> Response<'e> {
     let none = Traits::new();

@@ -1,14 +1,14 @@
 //! The SDK API: bytes in, bytes out.
 //!
 //! Every request goes the same way: [`open`], then its environment is loaded, [`check`], then its body is read,
-//! [`begin`]; what that needs of stored identities is named in a [`Step`], and [`Pending::answer`] finishes.
+//! [`plan`]; what that needs of stored identities is named in a [`Plan`], and [`Continuation::answer`] finishes.
 
 mod analytics;
 mod bulk_identities;
 mod environment_document;
 mod error;
 pub mod fields;
-mod fixed;
+mod cached_response;
 mod flags;
 mod health;
 mod identities;
@@ -18,7 +18,7 @@ pub mod query;
 mod response;
 mod route;
 mod traits;
-mod validator;
+mod etag;
 
 use serde_json::Value;
 
@@ -27,9 +27,9 @@ use crate::document::{Environment, KeyKind};
 use crate::identity::{Command, Identity, CommandError};
 
 pub use analytics::{Evaluations, MAX_COUNT, Version};
-pub use environment_document::{Question as DocumentQuestion, render as render_document};
-pub use error::{Error, Part, RETRY_AFTER_SECONDS};
-pub use fixed::Fixed;
+pub use environment_document::{DocumentConditions, render as render_document};
+pub use error::{Error, Dependency, RETRY_AFTER_SECONDS};
+pub use cached_response::CachedResponse;
 pub use health::readiness;
 pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;
@@ -54,26 +54,26 @@ pub struct Request<'a> {
 }
 
 /// What a request is, before anything is loaded for it.
-pub enum Opened {
+pub enum RouteMatch {
     /// It is answered.
     Answered(Response<'static>),
     /// It asks whether the worker is ready.
     Readiness(Route),
     /// It asks for something of an environment.
-    Keyed(Route, EnvironmentKey),
+    NeedsEnvironment(Route, EnvironmentKey),
     /// It is not the SDK API's. Its path has no dot segments.
-    Elsewhere,
+    NotSdkRoute,
 }
 
 /// Looks at where a request goes and who sends it.
-pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -> Opened {
-    let answered = |response: Response<'static>, route| Opened::Answered(response.finish(route, method));
+pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -> RouteMatch {
+    let answered = |response: Response<'static>, route| RouteMatch::Answered(response.finish(route, method));
     let failed = |error, route| answered(Response::error(&error), route);
     let route = match Route::parse(path) {
         Err(error) => return failed(error, None),
-        Ok(None) => return Opened::Elsewhere,
+        Ok(None) => return RouteMatch::NotSdkRoute,
         Ok(Some(_)) if method == "OPTIONS" => {
-            return Opened::Answered(preflight(header("access-control-request-headers")));
+            return RouteMatch::Answered(preflight(header("access-control-request-headers")));
         }
         Ok(Some(route)) => route,
     };
@@ -84,7 +84,7 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
             Ok(EnvironmentKey::Client(_)) if route.needs_server_key() => {
                 failed(Error::KeyMissing, Some(route))
             }
-            Ok(key) => Opened::Keyed(route, key),
+            Ok(key) => RouteMatch::NeedsEnvironment(route, key),
         };
     }
     match (route.check_method(method), route) {
@@ -92,42 +92,42 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
         (Ok(()), Route::Liveness) => answered(health::liveness(), Some(route)),
         (Ok(()), Route::ProxyLiveness) => answered(Response::empty(200), Some(route)),
         (Ok(()), Route::Version) => answered(health::version(), Some(route)),
-        (Ok(()), _) => Opened::Readiness(route),
+        (Ok(()), _) => RouteMatch::Readiness(route),
     }
 }
 
 /// What there is to do for a request.
 #[derive(Debug)]
-pub enum Step<'e> {
+pub enum Plan<'e> {
     /// It is answered as everyone is who has a key of this kind.
-    Fixed(Fixed),
+    CachedResponse(CachedResponse),
     /// It is answered.
     Answered(Response<'e>),
     /// These commands are to be carried out, each on its identity; then it can be answered.
-    Identities(Vec<(String, Command)>, Pending),
+    Identities(Vec<(String, Command)>, Continuation),
     /// These are to be kept for the origin, if there is one; then this is the answer.
     Evaluations(Evaluations, Response<'static>),
     /// The environment's overrides that were made here have to be known; then it can be answered.
-    Document(DocumentQuestion),
+    Document(DocumentConditions),
 }
 
 /// An answer that waits for identities.
 #[derive(Debug)]
-pub enum Pending {
+pub enum Continuation {
     /// The flags of one identity.
-    Flags(identities::Question),
+    Flags(identities::IdentityQuery),
     /// What was set.
     Echo(Value),
     /// What was uploaded.
-    Upload(bulk_identities::Upload),
+    Upload(bulk_identities::BulkUpload),
     /// A trait's new value.
     Increment(traits::Increment),
 }
 
-impl Pending {
+impl Continuation {
     /// True if the answer is made of everything that is stored of the identity.
     pub fn needs_identity(&self) -> bool {
-        matches!(self, Pending::Flags(_))
+        matches!(self, Continuation::Flags(_))
     }
 }
 
@@ -137,14 +137,14 @@ pub fn check(environment: &Environment, route: Route, method: &str) -> Result<()
 }
 
 /// Answers a request that passed [`check`], or says what it needs.
-pub fn begin<'e>(
+pub fn plan<'e>(
     environment: &'e Environment,
     route: Route,
     key: KeyKind,
     request: &Request<'_>,
-) -> Result<Step<'e>, Error> {
-    let evaluated = |(evaluations, response)| Step::Evaluations(evaluations, response);
-    let set = |(commands, echo)| Step::Identities(commands, Pending::Echo(echo));
+) -> Result<Plan<'e>, Error> {
+    let evaluated = |(evaluations, response)| Plan::Evaluations(evaluations, response);
+    let set = |(commands, echo)| Plan::Identities(commands, Continuation::Echo(echo));
     match route {
         Route::Flags => {
             let tags = (request.header)("if-none-match");
@@ -152,16 +152,16 @@ pub fn begin<'e>(
             let reasons = query::is_yes(reasons.as_deref());
             Ok(match name {
                 _ if reasons => {
-                    Step::Answered(flags::answer_with_reasons(environment, key, name.as_deref(), tags)?)
+                    Plan::Answered(flags::answer_with_reasons(environment, key, name.as_deref(), tags)?)
                 }
-                None => Step::Fixed(flags::list(environment, key, tags)),
-                Some(name) => Step::Answered(flags::answer(environment, key, &name, tags)?),
+                None => Plan::CachedResponse(flags::list(environment, key, tags)),
+                Some(name) => Plan::Answered(flags::answer(environment, key, &name, tags)?),
             })
         }
         Route::EnvironmentDocument => {
             let if_none_match = (request.header)("if-none-match");
             let if_modified_since = (request.header)("if-modified-since");
-            Ok(Step::Document(DocumentQuestion { if_none_match, if_modified_since }))
+            Ok(Plan::Document(DocumentConditions { if_none_match, if_modified_since }))
         }
         Route::Identities => {
             let (question, command) = if request.method == "POST" {
@@ -170,9 +170,9 @@ pub fn begin<'e>(
                 identities::read_get(environment, request.query, (request.header)("if-none-match"))?
             };
             Ok(match command {
-                None => Step::Answered(identities::answer(environment, key, &question, &Identity::default())),
+                None => Plan::Answered(identities::answer(environment, key, &question, &Identity::default())),
                 Some(command) => {
-                    Step::Identities(vec![(question.identifier.clone(), command)], Pending::Flags(question))
+                    Plan::Identities(vec![(question.identifier.clone(), command)], Continuation::Flags(question))
                 }
             })
         }
@@ -187,14 +187,14 @@ pub fn begin<'e>(
         Route::TraitsIncrement => {
             traits::check_persistence(environment)?;
             let (commands, increment) = traits::increment(environment, key, body(request)?)?;
-            Ok(Step::Identities(commands, Pending::Increment(increment)))
+            Ok(Plan::Identities(commands, Continuation::Increment(increment)))
         }
         Route::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
         Route::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
         Route::BulkIdentities => {
             traits::check_persistence(environment)?;
             let (commands, upload) = bulk_identities::read(environment, key, request.method, body(request)?)?;
-            Ok(Step::Identities(commands, Pending::Upload(upload)))
+            Ok(Plan::Identities(commands, Continuation::Upload(upload)))
         }
         Route::Health
         | Route::Liveness
@@ -205,7 +205,7 @@ pub fn begin<'e>(
     }
 }
 
-impl Pending {
+impl Continuation {
     /// Answers with what the commands made of their identities, in their order.
     pub fn answer<'e>(
         &self,
@@ -213,7 +213,7 @@ impl Pending {
         key: KeyKind,
         outcomes: &[Result<Identity, CommandError>],
     ) -> Result<Response<'e>, Error> {
-        if let Pending::Upload(upload) = self {
+        if let Continuation::Upload(upload) = self {
             return Ok(upload.answer(outcomes));
         }
         if let Some(refusal) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
@@ -222,11 +222,11 @@ impl Pending {
         let missing = Identity::default();
         let identity = outcomes.first().and_then(|outcome| outcome.as_ref().ok()).unwrap_or(&missing);
         Ok(match self {
-            Pending::Flags(question) => identities::answer(environment, key, question, identity),
-            Pending::Echo(echo) => Response::json(echo.to_string().into_bytes()),
-            Pending::Increment(increment) => increment.answer(identity),
+            Continuation::Flags(question) => identities::answer(environment, key, question, identity),
+            Continuation::Echo(echo) => Response::json(echo.to_string().into_bytes()),
+            Continuation::Increment(increment) => increment.answer(identity),
             // Answered above: an upload tells which of its identities were refused.
-            Pending::Upload(_) => Response::empty(202),
+            Continuation::Upload(_) => Response::empty(202),
         })
     }
 }

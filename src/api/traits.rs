@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::{Error, Part};
+use super::error::{Error, Dependency};
 use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
 use super::response::Response;
 use crate::document::json::{Json, Kind};
@@ -133,7 +133,7 @@ impl Increment {
 /// Why a command was refused.
 pub fn refusal(refusal: CommandError) -> Error {
     Error::Invalid(match refusal {
-        CommandError::Unavailable => return Error::Unavailable(Part::Identity),
+        CommandError::Unavailable => return Error::Unavailable(Dependency::Identity),
         CommandError::NotAnInteger => json!(["Trait is not an integer."]),
         CommandError::TooLarge => {
             json!({"traits": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})

@@ -5,16 +5,16 @@ use worker::{Context, Env};
 
 use super::authorize::authorize;
 use super::config::Config;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::environments::{Environments, Loaded};
 use crate::admin::authorization::Permission;
-use crate::admin::verdict::Verdict;
+use crate::admin::access_decision::AccessDecision;
 use crate::api::{EnvironmentKey, Error, Response};
 use crate::document::is_client_key;
 
 /// The environment, or what is said to those who do not get it. `allow` is the route's header of that name.
 pub async fn open(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
     environment_key: String,
@@ -22,12 +22,12 @@ pub async fn open(
     allow: &'static str,
 ) -> Result<Result<Loaded, Response<'static>>, Error> {
     let header = |name: &str| incoming.header(name);
-    let verdict = if is_client_key(&environment_key) {
+    let decision = if is_client_key(&environment_key) {
         authorize(env, &header, &environment_key, permission).await?
     } else {
-        Verdict::NoEnvironment
+        AccessDecision::NoEnvironment
     };
-    if let Some(refusal) = verdict.refusal() {
+    if let Some(refusal) = decision.refusal() {
         return Ok(Err(refusal));
     }
     let method = incoming.method.as_str();
@@ -39,11 +39,11 @@ pub async fn open(
     match environments.load(&EnvironmentKey::Client(environment_key), context).await {
         Err(Error::KeyUnknown) => {
             let missing = || Response::error(&Error::NotFound);
-            Ok(Err(Verdict::NoEnvironment.refusal().unwrap_or_else(missing)))
+            Ok(Err(AccessDecision::NoEnvironment.refusal().unwrap_or_else(missing)))
         }
         Err(error) => Err(error),
         Ok(loaded) => {
-            incoming.trace.loads(&loaded);
+            incoming.trace.set_environment(&loaded);
             Ok(Ok(loaded))
         }
     }

@@ -10,7 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::timeout::within;
-use crate::api::{Error, Evaluations, Part};
+use crate::api::{Error, Evaluations, Dependency};
 
 #[wasm_bindgen]
 extern "C" {
@@ -35,7 +35,7 @@ pub async fn record(env: &Env, environment: &str, evaluations: &Evaluations) -> 
     };
     recorded.map_err(|error| {
         Failure::new(Source::Analytics, error).log(Some(environment));
-        Error::Unavailable(Part::Analytics)
+        Error::Unavailable(Dependency::Analytics)
     })
 }
 

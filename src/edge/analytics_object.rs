@@ -19,7 +19,7 @@ use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use super::publishing;
 use crate::admin::Origin;
-use crate::admin::analytics::{Batch, Fate, Turn, fate};
+use crate::admin::analytics::{Batch, DeliveryResult, RetryState, delivery_result};
 use crate::api::{Evaluations, Version};
 use crate::publish::Announcement;
 
@@ -109,8 +109,8 @@ impl AnalyticsObject {
             return Ok(Some(turn.not_before));
         }
         let (turn, next) = match self.deliver(origin, environment, version).await? {
-            Delivery::Done => (Turn::default(), None),
-            Delivery::Paused => (Turn::default(), Some(milliseconds())),
+            Delivery::Done => (RetryState::default(), None),
+            Delivery::Paused => (RetryState::default(), Some(milliseconds())),
             Delivery::Waits => {
                 let turn = turn.after_fault(milliseconds(), self.config.analytics_interval);
                 (turn, Some(turn.not_before))
@@ -130,24 +130,24 @@ impl AnalyticsObject {
             let batch = Batch::of(version, &waiting);
             let sent = waiting.get(..batch.length).unwrap_or(&waiting);
             match self.send(origin, environment, &batch).await {
-                Fate::Refused if self.is_gone(environment).await => {
+                DeliveryResult::Refused if self.is_gone(environment).await => {
                     let dropped = self.rows.forget_all()?;
                     self.report_dropped(environment, dropped, "the origin has no such environment")?;
                     return Ok(Delivery::Done);
                 }
-                Fate::Waits | Fate::Refused => return Ok(Delivery::Waits),
-                Fate::Delivered => {}
-                Fate::Dropped => {
+                DeliveryResult::Waits | DeliveryResult::Refused => return Ok(Delivery::Waits),
+                DeliveryResult::Delivered => {}
+                DeliveryResult::Dropped => {
                     let dropped = sent.iter().map(|(_, count)| i64::from(*count)).sum();
                     self.report_dropped(environment, dropped, "the origin refuses them")?;
                 }
             }
-            self.rows.take_off(version, sent)?;
+            self.rows.remove_sent(version, sent)?;
         }
         Ok(Delivery::Paused)
     }
 
-    async fn send(&self, origin: &Origin, environment: &str, batch: &Batch) -> Fate {
+    async fn send(&self, origin: &Origin, environment: &str, batch: &Batch) -> DeliveryResult {
         let call = Call {
             method: "POST",
             target: batch.target,
@@ -163,7 +163,7 @@ impl AnalyticsObject {
                 None
             }
         };
-        fate(status)
+        delivery_result(status)
     }
 
     /// Whether the origin is known to have the environment no longer: a whole discovery did not find it. That its key is

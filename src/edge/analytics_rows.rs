@@ -5,7 +5,7 @@ use std::cell::Cell;
 use worker::{Result, SqlStorageValue, Storage};
 
 use super::database::Database;
-use crate::admin::analytics::Turn;
+use crate::admin::analytics::RetryState;
 use crate::api::{Evaluations, MAX_COUNT, Version};
 
 const SCHEMA: &str = "
@@ -141,7 +141,7 @@ impl AnalyticsRows {
     }
 
     /// Takes these off. More may have come for the same items meanwhile; that stays.
-    pub fn take_off(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
+    pub fn remove_sent(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
         let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
         self.length(version).set(None);
         self.database.at_once(|| {
@@ -169,19 +169,19 @@ impl AnalyticsRows {
     }
 
     /// When a version's evaluations are sent.
-    pub fn turn(&self, version: Version) -> Result<Turn> {
+    pub fn turn(&self, version: Version) -> Result<RetryState> {
         let rows = self.database.rows(TURN, vec![number(version).into()])?;
         Ok(match rows.concat().as_slice() {
-            [faults, not_before] => Turn {
+            [faults, not_before] => RetryState {
                 faults: u32::try_from(integer(faults)).unwrap_or(u32::MAX),
                 not_before: u64::try_from(integer(not_before)).unwrap_or_default(),
             },
-            _ => Turn::default(),
+            _ => RetryState::default(),
         })
     }
 
     /// Writes that; nothing where it is the usual one.
-    pub fn set_turn(&self, version: Version, turn: Turn) -> Result<()> {
+    pub fn set_turn(&self, version: Version, turn: RetryState) -> Result<()> {
         let id = number(version).into();
         if turn.faults == 0 {
             return self.database.execute(END_TURN, vec![id]);

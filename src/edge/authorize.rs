@@ -11,22 +11,22 @@ use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use crate::admin::Origin;
 use crate::admin::admin_key::Spelling;
-use crate::admin::authorization::{Answer, Authorization, Permission, Probe, Step};
+use crate::admin::authorization::{Answer, Authorization, Permission, Probe, Progress};
 use crate::admin::credential::Credential;
-use crate::admin::verdict::{Challenge, Verdict, Verdicts};
-use crate::api::{Error, Part};
+use crate::admin::access_decision::{Challenge, AccessDecision, AccessDecisions};
+use crate::api::{Error, Dependency};
 use crate::memory::{Ages, Memory};
 
 /// A probe that takes longer counts as failed. Each takes a Flagsmith some 0.3 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any answer to a probe has; a user's permissions are some hundred bytes.
 const MAX_ANSWER_LENGTH: usize = 64 * 1024;
-/// Verdicts tell by themselves until when they hold.
+/// AccessDecisions tell by themselves until when they hold.
 const AGES: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
 
 thread_local! {
     /// By the fingerprint of credential and environment.
-    static VERDICTS: RefCell<Memory<Verdicts>> = RefCell::default();
+    static DECISIONS: RefCell<Memory<AccessDecisions>> = RefCell::default();
 }
 
 /// Whether the caller has a permission in an environment; 503 if that cannot be found out.
@@ -37,39 +37,39 @@ pub async fn authorize(
     header: &dyn Fn(&str) -> Option<String>,
     environment_key: &str,
     permission: Permission,
-) -> Result<Verdict, Error> {
+) -> Result<AccessDecision, Error> {
     let config = Config::of(env);
     let hash = config.admin_key_sha256.as_ref();
     if config.origin.is_none() && hash.is_none() {
         return Err(Error::AdminKeyMissing);
     }
     let Some(credential) = Credential::read(header) else {
-        return Ok(Verdict::Unauthenticated(Challenge::missing()));
+        return Ok(AccessDecision::Unauthenticated(Challenge::missing()));
     };
     // Looked at first: it must not leave the worker, however it is spelt.
     match hash.and_then(|hash| credential.admin_key(hash)) {
-        Some(Spelling::ApiKey) => return Ok(Verdict::Allowed),
-        Some(Spelling::Other) => return Ok(Verdict::Unauthenticated(Challenge::misspelt_admin_key())),
+        Some(Spelling::ApiKey) => return Ok(AccessDecision::Allowed),
+        Some(Spelling::Other) => return Ok(AccessDecision::Unauthenticated(Challenge::misspelt_admin_key())),
         None => {}
     }
     let Some(origin) = &config.origin else {
-        return Ok(Verdict::Unauthenticated(Challenge::wrong_key()));
+        return Ok(AccessDecision::Unauthenticated(Challenge::wrong_key()));
     };
     let name = credential.fingerprint(environment_key);
-    let known = VERDICTS.with_borrow_mut(|verdicts| verdicts.get(&name, milliseconds(), AGES));
+    let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, milliseconds(), AGES));
     let known = known.map(|known| known.value);
-    if let Some(verdict) = known.as_ref().and_then(|known| known.get(permission, milliseconds())) {
-        return Ok(verdict.clone());
+    if let Some(decision) = known.as_ref().and_then(|known| known.get(permission, milliseconds())) {
+        return Ok(decision.clone());
     }
     let asked_at = milliseconds();
     let decided = ask(origin, &credential, environment_key, permission).await?;
-    let verdict =
-        decided.iter().find(|(decided, _)| *decided == permission).map(|(_, verdict)| verdict.clone());
-    let mut verdicts = known.unwrap_or_default();
-    verdicts.learn(decided, asked_at);
-    let length = verdicts.memory_length();
-    VERDICTS.with_borrow_mut(|memory| memory.put(&name, verdicts, length, asked_at));
-    verdict.ok_or(Error::Unavailable(Part::Permissions))
+    let decision =
+        decided.iter().find(|(decided, _)| *decided == permission).map(|(_, decision)| decision.clone());
+    let mut decisions = known.unwrap_or_default();
+    decisions.record(decided, asked_at);
+    let length = decisions.memory_length();
+    DECISIONS.with_borrow_mut(|memory| memory.put(&name, decisions, length, asked_at));
+    decision.ok_or(Error::Unavailable(Dependency::Permissions))
 }
 
 async fn ask(
@@ -77,8 +77,8 @@ async fn ask(
     credential: &Credential,
     environment_key: &str,
     permission: Permission,
-) -> Result<Vec<(Permission, Verdict)>, Error> {
-    let unavailable = Error::Unavailable(Part::Permissions);
+) -> Result<Vec<(Permission, AccessDecision)>, Error> {
+    let unavailable = Error::Unavailable(Dependency::Permissions);
     let mut question = Authorization::new(credential, permission);
     let mut probe = question.first();
     loop {
@@ -93,8 +93,8 @@ async fn ask(
             body: &answer.body,
         };
         match question.take(seen) {
-            Ok(Step::Decided(decided)) => return Ok(decided),
-            Ok(Step::Ask(next)) => probe = next,
+            Ok(Progress::Decided(decided)) => return Ok(decided),
+            Ok(Progress::Ask(next)) => probe = next,
             Err(unclear) => {
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
                 // Of whatever was asked about: nobody knows yet whether it is a client key.

@@ -9,7 +9,7 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, ReadableStreamDefaultReader, WritableStream};
 
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::hold::Hold;
 use crate::admin::uploads::Uploads;
 use crate::api::{Error, check_encoding};
@@ -31,10 +31,10 @@ extern "C" {
 }
 
 /// The whole body of a request; an error for one that is encoded, longer than `limit` bytes, or that breaks off.
-pub async fn read(incoming: &Incoming, limit: usize) -> Result<Vec<u8>, Error> {
+pub async fn read(incoming: &IncomingRequest, limit: usize) -> Result<Vec<u8>, Error> {
     let request = &incoming.request;
     let check_encoding = || check_encoding(incoming.header("content-encoding"));
-    match told_length(incoming.header("content-length")) {
+    match content_length(incoming.header("content-length")) {
         Some(0) => Ok(Vec::new()),
         Some(length) if length > limit as u64 => Err(Error::BodyTooLarge(limit)),
         Some(_) => {
@@ -57,12 +57,12 @@ pub async fn read(incoming: &Incoming, limit: usize) -> Result<Vec<u8>, Error> {
 }
 
 /// The length that a `Content-Length` tells, perhaps more than this target's addresses can count.
-pub fn told_length(content_length: Option<String>) -> Option<u64> {
+pub fn content_length(content_length: Option<String>) -> Option<u64> {
     content_length?.parse().ok()
 }
 
 /// A body that is longer than it may be: what was read of it, and the rest.
-pub struct Longer {
+pub struct TooLong {
     /// A little more than it may have.
     pub start: Vec<u8>,
     /// Not to be read by two.
@@ -70,7 +70,7 @@ pub struct Longer {
 }
 
 /// The whole body; the error of the platform where it breaks off.
-pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<Vec<u8>, Longer>, JsValue> {
+pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<Vec<u8>, TooLong>, JsValue> {
     read_while(body, |length| length <= limit).await
 }
 
@@ -78,7 +78,7 @@ pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<V
 pub async fn read_while(
     body: ReadableStream,
     may_have: impl Fn(usize) -> bool,
-) -> Result<Result<Vec<u8>, Longer>, JsValue> {
+) -> Result<Result<Vec<u8>, TooLong>, JsValue> {
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut start = Vec::new();
     loop {
@@ -94,7 +94,7 @@ pub async fn read_while(
         }
         if !may_have(start.len()) {
             reader.release_lock();
-            return Ok(Err(Longer { start, rest: body }));
+            return Ok(Err(TooLong { start, rest: body }));
         }
     }
 }
@@ -104,12 +104,12 @@ thread_local! {
 }
 
 /// A body whose length nobody told. It counts among those that are held as long as this lives.
-pub struct Upload(Hold);
+pub struct ChunkedUpload(Hold);
 
-impl Upload {
+impl ChunkedUpload {
     /// One that has ended after this time, whatever becomes of it.
-    pub fn begin(lifetime: Duration) -> Upload {
-        Upload(Hold::begin(&UPLOADS, lifetime))
+    pub fn begin(lifetime: Duration) -> ChunkedUpload {
+        ChunkedUpload(Hold::begin(&UPLOADS, lifetime))
     }
 
     /// Whether there is room for it to be so long now.
@@ -119,7 +119,7 @@ impl Upload {
 }
 
 /// The body as one stream again, which passes it on as fast as it is read.
-pub fn rejoin(longer: Longer, context: &Context) -> Result<ReadableStream, JsValue> {
+pub fn restream(longer: TooLong, context: &Context) -> Result<ReadableStream, JsValue> {
     let pipe = IdentityTransformStream::new()?;
     let writable = pipe.writable();
     let pass_on = async move {

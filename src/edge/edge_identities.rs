@@ -6,20 +6,20 @@ use super::authorize::authorize;
 use super::body;
 use super::config::Config;
 use super::directory::Directory;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::environments::Environments;
 use super::failure::Failure;
 use super::identities;
 use super::random;
 use crate::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
-use crate::admin::verdict::Verdict;
-use crate::api::{EnvironmentKey, Error, MAX_BODY_LENGTH, Part, Request, Response};
+use crate::admin::access_decision::AccessDecision;
+use crate::api::{EnvironmentKey, Error, MAX_BODY_LENGTH, Dependency, Request, Response};
 use crate::document::Environment;
 use crate::identity::{Command, Identity, CommandRequest, CommandError};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
     address: Address,
@@ -29,7 +29,7 @@ pub async fn answer(
 }
 
 async fn answer_or_fail(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
     address: Address,
@@ -37,13 +37,13 @@ async fn answer_or_fail(
     let header = |name: &str| incoming.header(name);
     let method = incoming.method.as_str();
     let permission = address.route.permission(method);
-    let verdict = if address.is_sound() {
+    let decision = if address.has_valid_key() {
         authorize(env, &header, &address.environment, permission).await?
     } else {
-        Verdict::NoEnvironment
+        AccessDecision::NoEnvironment
     };
-    let verdict = if verdict == Verdict::NoEnvironment { address.route.no_environment() } else { verdict };
-    if let Some(refusal) = verdict.refusal() {
+    let decision = if decision == AccessDecision::NoEnvironment { address.route.no_environment() } else { decision };
+    if let Some(refusal) = decision.refusal() {
         return Ok(refusal);
     }
     if let Err(refusal) = address.route.check_method(method) {
@@ -57,7 +57,7 @@ async fn answer_or_fail(
         }
         loaded => loaded?,
     };
-    incoming.trace.loads(&loaded);
+    incoming.trace.set_environment(&loaded);
     let environment = &loaded.environment.environment;
     let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
     let body = if takes_body { body::read(incoming, MAX_BODY_LENGTH).await? } else { Vec::new() };
@@ -72,7 +72,7 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
     let directory = Directory::new(env, environment.key());
     let failed = |failure: Failure| {
         failure.log(Some(environment.key()));
-        Error::Unavailable(Part::Directory)
+        Error::Unavailable(Dependency::Directory)
     };
     Ok(match action {
         Action::Nothing => answer::nothing(),
@@ -121,7 +121,7 @@ async fn execute(
         Target::Uuid(uuid) => {
             let found = directory.resolve(uuid).await.map_err(|failure| {
                 failure.log(Some(environment.key()));
-                Error::Unavailable(Part::Directory)
+                Error::Unavailable(Dependency::Directory)
             })?;
             let Some(entry) = found else { return Ok(Err(CommandError::Missing)) };
             (entry.identifier.into(), Some(uuid.as_str().into()))

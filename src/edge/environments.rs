@@ -18,7 +18,7 @@ use super::failure::{Failure, Source};
 use super::records::{Family, Place, Reading, Record};
 use super::respond::Prepared;
 use super::{first_discovery, key_states, kv, publishing};
-use crate::api::{EnvironmentKey, Error, Fixed};
+use crate::api::{EnvironmentKey, Error, CachedResponse};
 use crate::document::ruleset::SegmentId;
 use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
 use crate::memory::{Ages, Memory};
@@ -40,14 +40,14 @@ pub struct Loaded {
 pub struct Served {
     /// Compiled.
     pub environment: Environment,
-    fixed: [[OnceCell<Prepared>; Fixed::COUNT]; 2],
+    fixed: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
     /// Segments that have been logged for spending an evaluation's budget.
     exhausted: RefCell<Vec<SegmentId>>,
 }
 
 impl Served {
     /// An answer that is brought into the platform's form once, not for each request; `None` if it cannot be.
-    pub fn fixed(&self, fixed: Fixed, key: KeyKind) -> Option<WebResponse> {
+    pub fn fixed(&self, fixed: CachedResponse, key: KeyKind) -> Option<WebResponse> {
         let prepared = self.fixed.get(key as usize)?.get(fixed as usize)?;
         if prepared.get().is_none() {
             let _ = prepared.set(Prepared::new(&fixed.response(&self.environment, key)).ok()?);

@@ -55,7 +55,7 @@ impl Hold {
 
     /// The memory for the answer of a large identity; `None` if there is no room for it.
     pub fn for_answer(length: usize) -> Option<Hold> {
-        // Longer than the answer is asked for and sent.
+        // TooLong than the answer is asked for and sent.
         let hold = Hold::begin(&ANSWERS, MAX_SENDING * 2);
         hold.grow(length).then_some(hold)
     }

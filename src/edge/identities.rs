@@ -15,7 +15,7 @@ use super::hold::Hold;
 use super::join;
 use super::log::Line;
 use super::overrides;
-use crate::api::{Error, Part};
+use crate::api::{Error, Dependency};
 use crate::identity::object_name::{is_renamed, object_name};
 use crate::identity::{Command, Identity, CommandRequest, CommandResponse, CommandError};
 
@@ -70,7 +70,7 @@ pub async fn carry_out_and_read(
     let mut outcomes = execute_by(env, environment_key, commands, Answer::Brief, max_length).await?;
     let length: usize = outcomes.iter().filter_map(|outcome| outcome.withheld).sum();
     let hold = if length > 0 {
-        Some(Hold::for_answer(length).ok_or(Error::Unavailable(Part::Answers))?)
+        Some(Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?)
     } else {
         None
     };
@@ -229,7 +229,7 @@ fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error>
 
 fn unavailable(failure: Failure, environment_key: &str) -> Error {
     failure.log(Some(environment_key));
-    Error::Unavailable(Part::Identity)
+    Error::Unavailable(Dependency::Identity)
 }
 
 fn failure(cause: &dyn Display) -> Failure {

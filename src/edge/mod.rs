@@ -29,7 +29,9 @@ mod identities;
 mod identity_move;
 mod identity_object;
 mod identity_rows;
-mod inspection;
+mod import_export;
+mod incoming;
+mod identity_insight;
 mod join;
 mod key_states;
 mod kv;
@@ -52,7 +54,6 @@ mod status;
 mod task;
 mod telemetry;
 mod timeout;
-mod transfer;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
@@ -91,8 +92,8 @@ pub fn answer(
     metrics: Option<telemetry::Metrics>,
 ) -> JsValue {
     let headers =
-        entry::Headers { environment_key, if_none_match, content_type, content_length, content_encoding };
-    let incoming = entry::Incoming::new(request, method, &url, headers);
+        incoming::PrereadHeaders { environment_key, if_none_match, content_type, content_length, content_encoding };
+    let incoming = incoming::IncomingRequest::new(request, method, &url, headers);
     let telemetry = telemetry::Telemetry::begin(metrics, config::Config::of(&env).log_requests);
     task::run(async move {
         let response = entry::answer(&incoming, &env, &Context::new(context)).await;

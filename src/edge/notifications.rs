@@ -5,7 +5,7 @@ use worker::{Env, web_sys};
 
 use super::body;
 use super::config::Config;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::failure::Failure;
 use super::proxy;
 use super::publishing;
@@ -19,9 +19,9 @@ use crate::publish::{
 };
 
 /// Answers a request to one of the worker's own endpoints.
-pub async fn answer(endpoint: Endpoint, incoming: &Incoming, env: &Env) -> web_sys::Response {
+pub async fn answer(endpoint: Endpoint, incoming: &IncomingRequest, env: &Env) -> web_sys::Response {
     let method = &*incoming.method;
-    incoming.trace.goes_to(endpoint.name());
+    incoming.trace.set_route(endpoint.name());
     if method == "OPTIONS" {
         return respond(preflight(incoming.header("access-control-request-headers")));
     }
@@ -44,7 +44,7 @@ pub async fn answer(endpoint: Endpoint, incoming: &Incoming, env: &Env) -> web_s
 /// What an origin tells a realtime server: a document has changed, and which.
 async fn take_queue_change(
     client_key: String,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
 ) -> Result<Response<'static>, Error> {
     let token = Config::of(env).sse_authentication_token.as_ref().ok_or(Error::NotFound)?;
@@ -60,7 +60,7 @@ async fn take_queue_change(
 }
 
 /// A webhook: of one environment, or of everything.
-async fn take_webhook(id: &str, incoming: &Incoming, env: &Env) -> Result<Response<'static>, Error> {
+async fn take_webhook(id: &str, incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, Error> {
     let secret = Config::of(env).webhook_secret.as_ref().ok_or(Error::NotFound)?;
     let body = body::read(incoming, MAX_NOTIFICATION_LENGTH).await?;
     // First of all: to who does not know the secret every id is the same.
@@ -91,5 +91,5 @@ fn refused(detail: &str) -> Response<'static> {
 
 fn unavailable(failure: Failure) -> Error {
     failure.log(None);
-    Error::Unavailable(crate::api::Part::Environment)
+    Error::Unavailable(crate::api::Dependency::Environment)
 }

@@ -175,8 +175,8 @@ impl Fault {
     pub fn report(self) -> Error {
         let cause = self.to_string();
         let error = match self {
-            Fault::Broken(_) => Error::OriginBroken,
-            Fault::Late(_) => Error::OriginLate,
+            Fault::Broken(_) => Error::OriginUnreachable,
+            Fault::Late(_) => Error::OriginTimeout,
         };
         Failure::new(Source::Origin, cause).log(None);
         error

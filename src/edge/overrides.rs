@@ -15,7 +15,7 @@ use super::config::Config;
 use super::directory::Directory;
 use super::failure::{Failure, Source};
 use super::timeout::within;
-use crate::api::{Error, Part, render_document};
+use crate::api::{Error, Dependency, render_document};
 use crate::document::Environment;
 use crate::identity::directory::Override;
 use crate::memory::{Age, Ages, Memory};
@@ -103,7 +103,7 @@ async fn ask(
             // Looked at only now: another request may have seen later ones meanwhile.
             let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, AGELESS));
             let latest = latest.map(|latest| latest.value).or(known);
-            let known = latest.ok_or(Error::Unavailable(Part::Directory))?;
+            let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
             if known.confirmed_at.get() > began_at {
                 return Ok(known);
             }

@@ -7,7 +7,7 @@ use worker::web_sys::{Headers, RequestInit, Response as WebResponse, ResponseIni
 use worker::{Env, web_sys};
 
 use super::config::Config;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::failure::{Failure, Source};
 use super::respond::respond;
 use crate::api::{Error, Response, preflight};
@@ -26,7 +26,7 @@ extern "C" {
 }
 
 /// Answers a request for a page or a file of one.
-pub async fn answer(page: Page<'_>, incoming: &Incoming, env: &Env) -> web_sys::Response {
+pub async fn answer(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> web_sys::Response {
     let method = &*incoming.method;
     let error = match method {
         "OPTIONS" => return respond(preflight(incoming.header("access-control-request-headers"))),
@@ -44,7 +44,7 @@ pub async fn answer(page: Page<'_>, incoming: &Incoming, env: &Env) -> web_sys::
 }
 
 /// The file, or that the client's is still right; `None` where there is none.
-async fn file(page: Page<'_>, incoming: &Incoming, env: &Env) -> Result<Option<WebResponse>, JsValue> {
+async fn file(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> Result<Option<WebResponse>, JsValue> {
     let assets = Reflect::get(env, &BINDING.into())?;
     let init = RequestInit::new();
     init.set_method(&incoming.method);

@@ -7,66 +7,66 @@ use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Context, Env, web_sys};
 
-use super::body::{Upload, read_at_most, read_while, rejoin, told_length};
+use super::body::{ChunkedUpload, read_at_most, read_while, restream, content_length};
 use super::config::Config;
 use super::edge_identities;
-use super::entry::Incoming;
-use super::inspection;
+use super::incoming::IncomingRequest;
+use super::identity_insight;
 use super::origin::{Exchange, Fault};
 use super::publishing;
 use super::rate_limit;
 use super::respond::respond;
 use super::timeout::within;
-use super::transfer;
+use super::import_export;
 use crate::admin::admin_key::{has_admin_key, without_admin_key};
-use crate::admin::transfer::Transfer;
-use crate::admin::{self, Destination, Origin, passage};
-use crate::api::{Error, Part, Response};
+use crate::admin::import_export::ImportExport;
+use crate::admin::{self, AdminRoute, Origin, proxy_headers};
+use crate::api::{Error, Dependency, Response};
 
 /// How long a write may take to end after its client was told that it is late; the platform gives it 30 s.
 const MAX_LATE: Duration = Duration::from_secs(25);
 
 /// Answers a request that is not the SDK API's.
-pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sys::Response {
+pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
     let config = Config::of(env);
     let origin = config.origin.as_ref();
-    match admin::direct(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
-        Destination::Answered(response) => {
-            incoming.trace.goes_to(if incoming.method == "OPTIONS" { "preflight" } else { "none" });
+    match admin::route(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
+        AdminRoute::Answered(response) => {
+            incoming.trace.set_route(if incoming.method == "OPTIONS" { "preflight" } else { "none" });
             respond(response)
         }
-        Destination::Transfer(environment, transfer) => {
-            incoming.trace.goes_to("transfer");
+        AdminRoute::ImportExport(environment, transfer) => {
+            incoming.trace.set_route("transfer");
             let admitted = match transfer {
                 // Without a limit: it has many requests, each for many identities.
-                Transfer::Import => Ok(()),
-                Transfer::Export | Transfer::Repair => admit(incoming, env).await,
+                ImportExport::Import => Ok(()),
+                ImportExport::Export | ImportExport::Repair => admit(incoming, env).await,
             };
             let answer = match admitted {
-                Ok(()) => transfer::answer(incoming, env, context, environment, transfer).await,
+                Ok(()) => import_export::answer(incoming, env, context, environment, transfer).await,
                 Err(error) => Response::error(&error),
             };
             respond(answer.finish(None, &incoming.method))
         }
-        Destination::Inspection(environment, inspection) => {
-            incoming.trace.goes_to("inspection");
+        AdminRoute::IdentityInsight(environment, insight) => {
+            incoming.trace.set_route("inspection");
             let answer = match admit(incoming, env).await {
-                Ok(()) => inspection::answer(incoming, env, context, environment, inspection).await,
+                Ok(()) => identity_insight::answer(incoming, env, context, environment, insight).await,
                 Err(error) => Err(error),
             };
             let answer = answer.unwrap_or_else(|error| Response::error(&error));
             respond(answer.finish(None, &incoming.method))
         }
-        Destination::EdgeIdentities(address) => {
-            incoming.trace.goes_to("edge-identities");
+        AdminRoute::EdgeIdentities(address) => {
+            incoming.trace.set_route("edge-identities");
             let answer = match admit(incoming, env).await {
                 Ok(()) => edge_identities::answer(incoming, env, context, address).await,
                 Err(error) => Response::error(&error),
             };
             respond(answer.finish(None, &incoming.method))
         }
-        Destination::Origin(origin) => {
-            incoming.trace.goes_to("origin");
+        AdminRoute::Origin(origin) => {
+            incoming.trace.set_route("origin");
             let answer = match admit(incoming, env).await {
                 Ok(()) => forward(incoming, origin, config, env, context).await,
                 Err(error) => Err(error),
@@ -78,9 +78,9 @@ pub async fn answer(incoming: &Incoming, env: &Env, context: &Context) -> web_sy
 }
 
 /// Whether the credentials may send one more request.
-pub async fn admit(incoming: &Incoming, env: &Env) -> Result<(), Error> {
+pub async fn admit(incoming: &IncomingRequest, env: &Env) -> Result<(), Error> {
     let (authorization, cookies) = (incoming.header("authorization"), incoming.header("cookie"));
-    for key in passage::rate_keys(authorization.as_deref(), cookies.as_deref()) {
+    for key in proxy_headers::rate_keys(authorization.as_deref(), cookies.as_deref()) {
         if !rate_limit::has_room(env, &key).await {
             return Err(Error::Throttled);
         }
@@ -91,7 +91,7 @@ pub async fn admit(incoming: &Incoming, env: &Env) -> Result<(), Error> {
 /// Sends a request to the origin. Every outcome but an error of before that, and a refusal of the origin's, may have
 /// changed something there, which the publishers are told.
 async fn forward(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     origin: &Origin,
     config: &Config,
     env: &Env,
@@ -99,20 +99,20 @@ async fn forward(
 ) -> Result<web_sys::Response, Error> {
     let url = incoming.request.url();
     let (here, target) = split(&url);
-    let via = passage::via(incoming.header("via")).ok_or(Error::Loop)?;
+    let via = proxy_headers::via(incoming.header("via")).ok_or(Error::Loop)?;
     // What the platform says of it may name what was sent.
     let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
-    incoming.trace.is_passed_on();
-    let method = passage::method(&incoming.method);
-    let url = origin.url(&passage::target(target));
+    incoming.trace.set_source_origin();
+    let method = proxy_headers::method(&incoming.method);
+    let url = origin.url(&proxy_headers::target(target));
     let exchange = Exchange::new(&url, method, &headers, body).map_err(impossible)?;
     let back = async {
         let response = exchange.send().await?;
-        Ok(bring_back(&incoming.method, response, origin, here, context).await?)
+        Ok(proxy_response(&incoming.method, response, origin, here, context).await?)
     };
-    let timeout = passage::timeout(config.origin_timeout, length);
+    let timeout = proxy_headers::timeout(config.origin_timeout, length);
     let answer = within(timeout, back).await.unwrap_or(Err(Fault::Late(timeout)));
     let status = answer.as_ref().ok().map(web_sys::Response::status);
     let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
@@ -143,14 +143,14 @@ fn split(url: &str) -> (&str, &str) {
 }
 
 fn outgoing_headers(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     config: &Config,
     here: &str,
     via: &str,
 ) -> Result<web_sys::Headers, JsValue> {
     let connection = incoming.header("connection").unwrap_or_default();
     let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
-    remove(&headers, |name| passage::goes_to_origin(name, &connection))?;
+    remove(&headers, |name| proxy_headers::is_forwarded(name, &connection))?;
     if let Some(sha256) = &config.admin_key_sha256 {
         let all = worker::Headers(headers.clone()).entries();
         let found: Vec<(String, String)> = all.filter(|(_, value)| has_admin_key(value, sha256)).collect();
@@ -183,22 +183,22 @@ struct Outgoing {
     body: Option<JsValue>,
     /// How much of it is still to come.
     length: u64,
-    upload: Option<Upload>,
+    upload: Option<ChunkedUpload>,
 }
 
 /// A body as it came. One whose length nobody told is read first, since the origin must be told.
-async fn outgoing_body(incoming: &Incoming, config: &Config) -> Result<Outgoing, Error> {
+async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, Error> {
     // The platform sends no body with these.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
         return Ok(Outgoing::default());
     }
     let Some(body) = incoming.request.body() else { return Ok(Outgoing::default()) };
-    if let Some(length) = told_length(incoming.header("content-length")) {
+    if let Some(length) = content_length(incoming.header("content-length")) {
         return Ok(Outgoing { body: Some(body.into()), length, upload: None });
     }
-    let limit = passage::MAX_UNTOLD_LENGTH;
-    let timeout = passage::timeout(config.origin_timeout, limit as u64);
-    let upload = Upload::begin(timeout.saturating_add(config.origin_timeout.saturating_mul(2)));
+    let limit = proxy_headers::MAX_CHUNKED_BODY;
+    let timeout = proxy_headers::timeout(config.origin_timeout, limit as u64);
+    let upload = ChunkedUpload::begin(timeout.saturating_add(config.origin_timeout.saturating_mul(2)));
     let read = read_while(body, |length| length <= limit && upload.grow(length));
     match within(timeout, read).await {
         // It is here already, so nobody has to wait for it.
@@ -207,14 +207,14 @@ async fn outgoing_body(incoming: &Incoming, config: &Config) -> Result<Outgoing,
             Ok(Outgoing { body, length: 0, upload: Some(upload) })
         }
         Some(Ok(Err(longer))) if longer.start.len() > limit => Err(Error::LengthRequired(limit)),
-        Some(Ok(Err(_))) => Err(Error::Unavailable(Part::Uploads)),
+        Some(Ok(Err(_))) => Err(Error::Unavailable(Dependency::Uploads)),
         Some(Err(_)) => Err(Error::Malformed("the request body broke off".to_owned())),
-        None => Err(Error::BodyLate),
+        None => Err(Error::BodyTimeout),
     }
 }
 
 /// The origin's answer as the client gets it.
-async fn bring_back(
+async fn proxy_response(
     method: &str,
     response: web_sys::Response,
     origin: &Origin,
@@ -224,8 +224,8 @@ async fn bring_back(
     let headers = web_sys::Headers::new_with_headers(&response.headers())?;
     let header = |name| headers.get(name).ok().flatten();
     let connection = header("connection").unwrap_or_default();
-    remove(&headers, |name| passage::comes_back(name, &connection))?;
-    if let Some(location) = header("location").and_then(|location| passage::location(&location, origin, here))
+    remove(&headers, |name| proxy_headers::is_returned(name, &connection))?;
+    if let Some(location) = header("location").and_then(|location| proxy_headers::location(&location, origin, here))
     {
         headers.set("location", &location)?;
     }
@@ -243,21 +243,21 @@ async fn bring_back(
         body => body,
     };
     let Some(body) = body else { return web_sys::Response::new_with_opt_str_and_init(None, &init) };
-    let may_have_pages = passage::is_json(&header("content-type").unwrap_or_default())
-        && told_length(header("content-length"))
-            .is_none_or(|length| length <= passage::MAX_PAGE_LENGTH as u64);
+    let may_have_pages = proxy_headers::is_json(&header("content-type").unwrap_or_default())
+        && content_length(header("content-length"))
+            .is_none_or(|length| length <= proxy_headers::MAX_PAGE_LENGTH as u64);
     if !may_have_pages {
         return web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init);
     }
     // It may be another now, and the platform tells it.
     headers.delete("content-length")?;
-    match read_at_most(body, passage::MAX_PAGE_LENGTH).await? {
+    match read_at_most(body, proxy_headers::MAX_PAGE_LENGTH).await? {
         Ok(body) => {
-            let body = passage::pages(&body, origin, here).unwrap_or(body);
+            let body = proxy_headers::rewrite_pagination_links(&body, origin, here).unwrap_or(body);
             web_sys::Response::new_with_opt_js_u8_array_and_init(Some(&body.as_slice().into()), &init)
         }
         Err(longer) => {
-            let body = rejoin(longer, context)?;
+            let body = restream(longer, context)?;
             web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init)
         }
     }

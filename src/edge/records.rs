@@ -19,7 +19,7 @@ use super::failure::{Failure, Source};
 use super::first_discovery;
 use super::kv;
 use super::timeout::within;
-use crate::api::{Error, Part};
+use crate::api::{Error, Dependency};
 use crate::memory::{Age, Ages, Memory, Remembered};
 use crate::publish::Version;
 
@@ -198,7 +198,7 @@ impl Environments {
         if first_discovery::is_to_be_requested() {
             context.wait_until(first_discovery::request(self.env.clone()));
         }
-        let (record, place) = revalidated.map_err(|_| Error::Unavailable(Part::Environment))?;
+        let (record, place) = revalidated.map_err(|_| Error::Unavailable(Dependency::Environment))?;
         record.found(place, milliseconds())
     }
 

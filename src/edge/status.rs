@@ -10,7 +10,7 @@ use worker::Env;
 use super::authorize::authorize;
 use super::clock::milliseconds;
 use super::config::Config;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::failure::Failure;
 use super::join;
 use super::kv;
@@ -18,8 +18,8 @@ use super::publishing;
 use crate::admin::admin_key::Spelling;
 use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
-use crate::admin::verdict::{Challenge, Verdict};
-use crate::api::{Error, Part, Response};
+use crate::admin::access_decision::{Challenge, AccessDecision};
+use crate::api::{Error, Dependency, Response};
 use crate::document::{ServerKey, json};
 use crate::publish::{stored, stored_keys, webhook_id};
 
@@ -29,11 +29,11 @@ const ASKED_AT_ONCE: usize = 50;
 const PROBED_AT_ONCE: usize = 5;
 
 /// Answers the request.
-pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>, Error> {
+pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, Error> {
     let config = Config::of(env);
     let header = |name: &str| incoming.header(name);
     let Some(credential) = Credential::read(&header) else {
-        return refusal(&Verdict::Unauthenticated(Challenge::missing()));
+        return refusal(&AccessDecision::Unauthenticated(Challenge::missing()));
     };
     let hash = config.admin_key_sha256.as_deref();
     let admin_key = hash.and_then(|hash| credential.admin_key(hash));
@@ -58,7 +58,7 @@ pub async fn answer(incoming: &Incoming, env: &Env) -> Result<Response<'static>,
         true => all.clone(),
         false => match permitted(env, &header, &all).await? {
             Ok(environments) => environments,
-            Err(verdict) => return refusal(&verdict),
+            Err(decision) => return refusal(&decision),
         },
     };
     // What is about all of them, such as which request of a discovery failed, only for who administers all.
@@ -136,19 +136,19 @@ async fn permitted(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
     all: &[String],
-) -> Result<Result<Vec<String>, Verdict>, Error> {
+) -> Result<Result<Vec<String>, AccessDecision>, Error> {
     let mut permitted = Vec::new();
     for keys in all.chunks(PROBED_AT_ONCE) {
         let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
-        for (key, verdict) in keys.iter().zip(join::all(probes).await) {
-            match verdict? {
-                Verdict::Allowed => permitted.push(key.clone()),
-                Verdict::Forbidden | Verdict::NoEnvironment => {}
-                unknown @ Verdict::Unauthenticated(_) => return Ok(Err(unknown)),
+        for (key, decision) in keys.iter().zip(join::all(probes).await) {
+            match decision? {
+                AccessDecision::Allowed => permitted.push(key.clone()),
+                AccessDecision::Forbidden | AccessDecision::NoEnvironment => {}
+                unknown @ AccessDecision::Unauthenticated(_) => return Ok(Err(unknown)),
             }
         }
     }
-    Ok(if permitted.is_empty() { Err(Verdict::Forbidden) } else { Ok(permitted) })
+    Ok(if permitted.is_empty() { Err(AccessDecision::Forbidden) } else { Ok(permitted) })
 }
 
 /// What the registry says of its discoveries, and the environments that it knows, with their server keys.
@@ -162,11 +162,11 @@ pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
 
 fn unavailable(failure: Failure) -> Error {
     failure.log(None);
-    Error::Unavailable(Part::Environment)
+    Error::Unavailable(Dependency::Environment)
 }
 
 /// Scheme and host as the caller sent them: that is an address of the worker.
-fn base_url(incoming: &Incoming) -> String {
+fn base_url(incoming: &IncomingRequest) -> String {
     let url = incoming.request.url();
     let path = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
     url.get(..path).unwrap_or_default().to_owned()
@@ -176,6 +176,6 @@ fn webhook_url(base: &str, client_key: Option<&str>, secret: &str) -> String {
     format!("{base}/edge/webhooks/{}", webhook_id(client_key, secret))
 }
 
-fn refusal(verdict: &Verdict) -> Result<Response<'static>, Error> {
-    verdict.refusal().ok_or(Error::Unavailable(Part::Permissions))
+fn refusal(decision: &AccessDecision) -> Result<Response<'static>, Error> {
+    decision.refusal().ok_or(Error::Unavailable(Dependency::Permissions))
 }

@@ -43,24 +43,24 @@ pub struct Trace {
 
 impl Trace {
     /// Its route has this name: a fixed word, never a part of the path.
-    pub fn goes_to(&self, route: &'static str) {
+    pub fn set_route(&self, route: &'static str) {
         self.route.set(route);
     }
 
     /// This environment answers it.
-    pub fn loads(&self, loaded: &Loaded) {
+    pub fn set_environment(&self, loaded: &Loaded) {
         let _ = self.environment.set(loaded.environment.clone());
         self.source.set(Some(loaded.place.name()));
         self.document_age_ms.set(loaded.age);
     }
 
     /// The origin answers it.
-    pub fn is_passed_on(&self) {
+    pub fn set_source_origin(&self) {
         self.source.set(Some("origin"));
     }
 
     /// This many objects are asked for it.
-    pub fn asks(&self, objects: usize) {
+    pub fn count_objects(&self, objects: usize) {
         let objects = u32::try_from(objects).unwrap_or(u32::MAX);
         self.objects.set(self.objects.get().saturating_add(objects));
     }

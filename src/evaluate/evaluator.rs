@@ -19,7 +19,7 @@ pub struct Evaluator<'a> {
     /// By property.
     values: Vec<LookedUp<'a>>,
     /// By condition.
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<AccessDecision>,
     pub(super) budget: Budget,
     /// The segment that the budget was spent on.
     pub(super) exhausted: Option<SegmentId>,
@@ -38,7 +38,7 @@ enum LookedUp<'a> {
 
 /// What is known of a condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AccessDecision {
     /// It has not been judged yet.
     Open,
     /// It holds.
@@ -55,7 +55,7 @@ impl<'a> Evaluator<'a> {
             ruleset,
             identity,
             values: vec![LookedUp::NotYet; ruleset.properties.len()],
-            verdicts: vec![Verdict::Open; ruleset.conditions.len()],
+            verdicts: vec![AccessDecision::Open; ruleset.conditions.len()],
             budget: Budget::default(),
             exhausted: None,
             dependencies: FlagDependencies::default(),
@@ -106,8 +106,8 @@ impl<'a> Evaluator<'a> {
     #[inline(always)]
     pub fn condition_holds(&mut self, id: ConditionId) -> bool {
         match self.verdicts.get(id) {
-            None | Some(Verdict::Open) => self.judge(id),
-            Some(verdict) => *verdict == Verdict::Holds,
+            None | Some(AccessDecision::Open) => self.judge(id),
+            Some(verdict) => *verdict == AccessDecision::Holds,
         }
     }
 
@@ -119,21 +119,21 @@ impl<'a> Evaluator<'a> {
             _ => None,
         };
         let verdict = match passed {
-            Some(true) => Verdict::Holds,
-            Some(false) => Verdict::Fails,
-            None => Verdict::Exhausted,
+            Some(true) => AccessDecision::Holds,
+            Some(false) => AccessDecision::Fails,
+            None => AccessDecision::Exhausted,
         };
         // What a flag is may still be being found out, so nothing that reads flags is kept.
         let stays = passed.is_none() || !self.reads_flag(condition.property);
         if let Some(slot) = self.verdicts.get_mut(id).filter(|_| stays) {
             *slot = verdict;
         }
-        verdict == Verdict::Holds
+        verdict == AccessDecision::Holds
     }
 
     /// True for a condition that counts as one that does not hold because the budget was spent.
     pub fn is_exhausted(&self, id: ConditionId) -> bool {
-        self.verdicts.get(id) == Some(&Verdict::Exhausted)
+        self.verdicts.get(id) == Some(&AccessDecision::Exhausted)
     }
 
     /// The value that a condition met when it was judged; `None` for an unset one.

@@ -30,7 +30,7 @@ pub struct FlagDependencies<'a> {
     pub cyclic: HashSet<FeatureId>,
     /// How often a circle was cut; whatever was judged meanwhile rests on nothing.
     pub cuts: usize,
-    /// Verdicts on segments that were asked for an override and rest on no cut.
+    /// AccessDecisions on segments that were asked for an override and rest on no cut.
     segments: HashMap<SegmentId, bool>,
     /// The features being resolved, outermost first.
     resolving: Vec<FeatureId>,

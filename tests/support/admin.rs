@@ -8,7 +8,7 @@ use flagsmith_edge_worker::admin::admin_key::Spelling;
 use flagsmith_edge_worker::admin::authorization::{self, Authorization, Permission, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
-use flagsmith_edge_worker::admin::verdict::{Challenge, Verdict, Verdicts};
+use flagsmith_edge_worker::admin::access_decision::{Challenge, AccessDecision, AccessDecisions};
 use flagsmith_edge_worker::api::{Request, Response};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
@@ -76,7 +76,7 @@ impl Admin {
         let permission = address.route.permission(method);
         let verdict = self.authorize(&header, &address.environment, permission);
         let verdict = match verdict {
-            Verdict::NoEnvironment => address.route.no_environment(),
+            AccessDecision::NoEnvironment => address.route.no_environment(),
             verdict => verdict,
         };
         if let Some(refusal) = verdict.refusal() {
@@ -101,15 +101,15 @@ impl Admin {
         header: &dyn Fn(&str) -> Option<String>,
         environment: &str,
         permission: Permission,
-    ) -> Verdict {
+    ) -> AccessDecision {
         let Some(credential) = Credential::read(header) else {
-            return Verdict::Unauthenticated(Challenge::missing());
+            return AccessDecision::Unauthenticated(Challenge::missing());
         };
         let Some(origin) = &self.origin else {
             return match credential.admin_key(LOCAL_KEY_SHA256) {
-                Some(Spelling::ApiKey) => Verdict::Allowed,
-                Some(Spelling::Other) => Verdict::Unauthenticated(Challenge::misspelt_admin_key()),
-                None => Verdict::Unauthenticated(Challenge::wrong_key()),
+                Some(Spelling::ApiKey) => AccessDecision::Allowed,
+                Some(Spelling::Other) => AccessDecision::Unauthenticated(Challenge::misspelt_admin_key()),
+                None => AccessDecision::Unauthenticated(Challenge::wrong_key()),
             };
         };
         let missing = serde_json::json!({"status": 404, "headers": {}, "body": null});
@@ -126,10 +126,10 @@ impl Admin {
                 body: body.as_bytes(),
             };
             match question.take(answer).unwrap() {
-                authorization::Step::Ask(next) => probe = next,
-                authorization::Step::Decided(decided) => {
-                    let mut verdicts = Verdicts::default();
-                    verdicts.learn(decided, 0);
+                authorization::Progress::Ask(next) => probe = next,
+                authorization::Progress::Decided(decided) => {
+                    let mut verdicts = AccessDecisions::default();
+                    verdicts.record(decided, 0);
                     return verdicts.get(permission, 0).unwrap().clone();
                 }
             }

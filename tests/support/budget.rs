@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// What a context's evaluation comes to.
 #[derive(Debug, PartialEq)]
-pub struct Verdict {
+pub struct AccessDecision {
     /// The segments that match.
     pub segments: Vec<SegmentId>,
     pub exhausted: Option<SegmentId>,
@@ -18,7 +18,7 @@ pub struct Verdict {
 }
 
 /// Evaluates a context.
-pub fn verdict(context: &Value, engine: Engine) -> Verdict {
+pub fn verdict(context: &Value, engine: Engine) -> AccessDecision {
     let context = Context::parse(context.to_string().as_bytes(), engine).unwrap();
     let identity = context.identity.as_ref();
     let traits: Traits = identity
@@ -32,7 +32,7 @@ pub fn verdict(context: &Value, engine: Engine) -> Verdict {
         stored: StoredOverrides::none(),
     });
     let Evaluation { segments, exhausted, steps, .. } = evaluate(&context.ruleset, identity);
-    Verdict { segments, exhausted, steps }
+    AccessDecision { segments, exhausted, steps }
 }
 
 /// A context of one identity and these segments, each with one rule that all of its conditions must satisfy.
@@ -62,7 +62,7 @@ pub fn explosive_path() -> String {
 }
 
 /// Each a name, a context and its verdict.
-pub fn cases() -> Vec<(&'static str, Value, Verdict)> {
+pub fn cases() -> Vec<(&'static str, Value, AccessDecision)> {
     let path = explosive_path();
     let traits = json!({"plan": "pro", "text": "a".repeat(2_000), "digits": "9".repeat(2_000)});
     let cheap = vec![("plan", "EQUAL", "pro")];
@@ -82,7 +82,7 @@ pub fn cases() -> Vec<(&'static str, Value, Verdict)> {
         cheap.clone(),
     ];
     let all_but = |missing: &[usize], count: usize| (0..count).filter(|id| !missing.contains(id)).collect();
-    let spent = |segments, exhausted| Verdict { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
+    let spent = |segments, exhausted| AccessDecision { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
     vec![
         ("wildcards", context(&traits, &with_path), spent(all_but(&[3, 4], 21), 3)),
         ("patterns", context(&traits, &patterns), spent(vec![0, 200], 1)),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use flagsmith_edge_worker::admin::{self, Destination};
-use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Opened, Request, Response, Route, Step};
+use flagsmith_edge_worker::admin::{self, AdminRoute};
+use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, RouteMatch, Request, Response, Route, Plan};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::directory::Override;
@@ -129,14 +129,14 @@ impl Worker {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let header = |name: &str| headers.get(name).cloned();
         let (route, key) = match api::open(method, path, &header) {
-            Opened::Answered(response) => return to_answer(response),
-            Opened::Readiness(route) => {
+            RouteMatch::Answered(response) => return to_answer(response),
+            RouteMatch::Readiness(route) => {
                 return to_answer(api::readiness(route, true, None).finish(Some(route), method));
             }
-            Opened::Keyed(route, key) => (route, key),
+            RouteMatch::NeedsEnvironment(route, key) => (route, key),
             // Without an origin.
-            Opened::Elsewhere => match admin::direct(method, path, None, &header) {
-                Destination::Answered(response) => return to_answer(response),
+            RouteMatch::NotSdkRoute => match admin::route(method, path, None, &header) {
+                AdminRoute::Answered(response) => return to_answer(response),
                 other => panic!("{path} goes elsewhere: {other:?}"),
             },
         };
@@ -173,17 +173,17 @@ fn respond<'e>(
     request: &Request<'_>,
 ) -> Result<Response<'e>, Error> {
     api::check(environment, route, request.method)?;
-    match api::begin(environment, route, key.kind(), request)? {
-        Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
-        Step::Fixed(fixed) => Ok(fixed.response(environment, key.kind())),
-        Step::Document(question) => Ok(question.answer(environment, key.kind(), version, || {
+    match api::plan(environment, route, key.kind(), request)? {
+        Plan::Answered(response) | Plan::Evaluations(_, response) => Ok(response),
+        Plan::CachedResponse(fixed) => Ok(fixed.response(environment, key.kind())),
+        Plan::Document(question) => Ok(question.answer(environment, key.kind(), version, || {
             let overrides = overrides(environment, identities);
             if overrides.is_empty() {
                 return environment.document().into();
             }
             api::render_document(environment, &overrides).into()
         })),
-        Step::Identities(commands, pending) => {
+        Plan::Identities(commands, pending) => {
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {
                 let order = CommandRequest::new(environment.key(), &identifier, command);

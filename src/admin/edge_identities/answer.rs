@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::action::{Reply, Target};
-use crate::api::{Error, Part, Response};
+use crate::api::{Error, Dependency, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
 use crate::identity::directory::{Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Override, PageKey};
@@ -51,7 +51,7 @@ pub fn refused(refusal: CommandError, target: &Target, reply: &Reply) -> Respons
         CommandError::OverrideExists => json!(["Feature state already exists."]),
         CommandError::TooManyOverrides | CommandError::EnvironmentFull => json!([bound(refusal)]),
         CommandError::TooLarge => json!({"trait_value": [bound(refusal)]}),
-        CommandError::Unavailable => return Response::error(&Error::Unavailable(Part::Identity)),
+        CommandError::Unavailable => return Response::error(&Error::Unavailable(Dependency::Identity)),
         CommandError::NotAnInteger | CommandError::OutOfRange => {
             json!({"trait_value": ["Input should be a valid integer"]})
         }

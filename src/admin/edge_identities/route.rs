@@ -1,7 +1,7 @@
 //! Which of the edge-identities routes a path names, and what it takes to use it (contract §D).
 
 use crate::admin::authorization::Permission;
-use crate::admin::verdict::Verdict;
+use crate::admin::access_decision::AccessDecision;
 use crate::api::{Error, Response};
 use crate::document::is_client_key;
 
@@ -70,7 +70,7 @@ impl Address {
     }
 
     /// Whether this can be an environment's key: it goes into the paths of probes as it is.
-    pub fn is_sound(&self) -> bool {
+    pub fn has_valid_key(&self) -> bool {
         is_client_key(&self.environment)
     }
 }
@@ -116,12 +116,12 @@ impl Route {
     }
 
     /// What is said of an environment that there is not: of feature states nothing but that one may not.
-    pub fn no_environment(&self) -> Verdict {
+    pub fn no_environment(&self) -> AccessDecision {
         match self {
             Route::Identities | Route::Identity(_) | Route::ListTraits(_) | Route::UpdateTraits(_) => {
-                Verdict::NoEnvironment
+                AccessDecision::NoEnvironment
             }
-            _ => Verdict::Forbidden,
+            _ => AccessDecision::Forbidden,
         }
     }
 }
@@ -177,7 +177,7 @@ mod tests {
             ("ser.a", false),
         ] {
             let address = Address { environment: key.into(), route: Route::Identities };
-            assert_eq!(address.is_sound(), sound, "{key}");
+            assert_eq!(address.has_valid_key(), sound, "{key}");
         }
     }
 

@@ -79,7 +79,7 @@ impl<'a> Machine<'a> {
                 self.set(slot, 0);
                 self.set(slot + 1, UNSET);
             }
-            Op::Turn { slot, repeat, exit } => self.turn(slot, repeat, exit),
+            Op::RetryState { slot, repeat, exit } => self.turn(slot, repeat, exit),
             Op::LateTurn { slot, body } => {
                 self.count_turn(slot);
                 self.pc = body;

@@ -30,7 +30,7 @@ pub(super) enum Op {
         slot: usize,
     },
     /// Decides on another turn of a repeat, whose body follows.
-    Turn {
+    RetryState {
         slot: usize,
         repeat: Repeat,
         exit: usize,
@@ -167,7 +167,7 @@ impl Program {
         }
         self.ops.push(Op::Jump { exit: turn });
         let exit = self.ops.len();
-        self.put(turn, Op::Turn { slot, repeat, exit });
+        self.put(turn, Op::RetryState { slot, repeat, exit });
     }
 
     fn look(&mut self, look: Look, body: Seq) {

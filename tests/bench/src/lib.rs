@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use flagsmith_edge_worker::api::{self, Pending, Request, Route, Step};
+use flagsmith_edge_worker::api::{self, Continuation, Request, Route, Plan};
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::identity::{Identity, CommandError, TraitValue};
 
@@ -17,15 +17,15 @@ pub const PROFILES: [(&str, &str); 3] =
 pub const IDENTITIES: usize = 16;
 
 /// A question about an identity, and its state.
-pub type Asked = (Pending, [Result<Identity, CommandError>; 1]);
+pub type Asked = (Continuation, [Result<Identity, CommandError>; 1]);
 
 /// What is asked for an identity, and its state with all of its traits.
 pub fn asked(environment: &Environment, number: usize) -> Asked {
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
     let body = format!(r#"{{"identifier":"{}"}}"#, identifier(number)).into_bytes();
     let request = Request { method: "POST", query: "", header: &header, body: &body, random: &|| [0; 16] };
-    match api::begin(environment, Route::Identities, KeyKind::Server, &request) {
-        Ok(Step::Identities(_, pending)) => {
+    match api::plan(environment, Route::Identities, KeyKind::Server, &request) {
+        Ok(Plan::Identities(_, pending)) => {
             let traits = traits(number).into_iter().map(|(key, value)| (key.into(), value)).collect();
             (pending, [Ok(Identity { exists: true, traits, ..Identity::default() })])
         }

@@ -5,7 +5,7 @@
 
 use std::cell::LazyCell;
 
-use flagsmith_edge_worker::api::{self, Request, Response, Route, Step};
+use flagsmith_edge_worker::api::{self, Request, Response, Route, Plan};
 use flagsmith_edge_worker::document::json::{Json, Kind};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
@@ -34,14 +34,14 @@ fuzz_target!(|bytes: &[u8]| {
     ENVIRONMENT.with(|environment| {
         for key in [KeyKind::Client, KeyKind::Server] {
             let answered = api::check(environment, route, &method)
-                .and_then(|()| api::begin(environment, route, key, &request))
+                .and_then(|()| api::plan(environment, route, key, &request))
                 .and_then(|step| match step {
-                    Step::Answered(response) | Step::Evaluations(_, response) => Ok(response),
-                    Step::Fixed(fixed) => Ok(fixed.response(environment, key)),
-                    Step::Document(question) => {
+                    Plan::Answered(response) | Plan::Evaluations(_, response) => Ok(response),
+                    Plan::CachedResponse(fixed) => Ok(fixed.response(environment, key)),
+                    Plan::Document(question) => {
                         Ok(question.answer(environment, key, 0, || environment.document().into()))
                     }
-                    Step::Identities(commands, pending) => {
+                    Plan::Identities(commands, pending) => {
                         let outcomes: Vec<_> = commands
                             .into_iter()
                             .map(|(_, command)| {

@@ -138,10 +138,10 @@ fn forms_are_not_taken() {
 
 #[test]
 fn paths() {
-    let parse = |path| Transfer::parse(path).map(|(_, transfer)| transfer);
-    assert_eq!(parse("/edge/environments/k/identities/import/"), Some(Transfer::Import));
-    assert_eq!(parse("/edge/environments/k/identities/export"), Some(Transfer::Export));
-    assert_eq!(parse("/edge/environments/k/identities/repair/"), Some(Transfer::Repair));
+    let parse = |path| ImportExport::parse(path).map(|(_, transfer)| transfer);
+    assert_eq!(parse("/edge/environments/k/identities/import/"), Some(ImportExport::Import));
+    assert_eq!(parse("/edge/environments/k/identities/export"), Some(ImportExport::Export));
+    assert_eq!(parse("/edge/environments/k/identities/repair/"), Some(ImportExport::Repair));
     assert_eq!(parse("/edge/environments/k/identities/"), None);
     assert_eq!(parse("/edge/status"), None);
 }

@@ -1,25 +1,25 @@
-//! Looks at an environment's identities (see [`crate::admin::inspection`]); changes nothing.
+//! Looks at an environment's identities (see [`crate::admin::identity_insight`]); changes nothing.
 
 use serde_json::json;
 use worker::{Context, Env};
 
 use super::access;
 use super::directory::Directory;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::failure::Failure;
 use super::identities;
 use crate::admin::explanation::explain;
-use crate::admin::inspection::{ALLOW, Inspection, PERMISSION, read_identifier};
-use crate::api::{Error, Part, Response};
+use crate::admin::identity_insight::{ALLOW, IdentityInsight, PERMISSION, read_identifier};
+use crate::api::{Error, Dependency, Response};
 use crate::identity::{Command, CommandRequest};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
     environment_key: String,
-    inspection: Inspection,
+    insight: IdentityInsight,
 ) -> Result<Response<'static>, Error> {
     let opened = access::open(incoming, env, context, environment_key, PERMISSION, ALLOW).await?;
     let loaded = match opened {
@@ -27,11 +27,11 @@ pub async fn answer(
         Err(refusal) => return Ok(refusal),
     };
     let environment = &loaded.environment.environment;
-    let answer = match inspection {
-        Inspection::Count => {
+    let answer = match insight {
+        IdentityInsight::Count => {
             let unavailable = |failure: Failure| {
                 failure.log(Some(environment.key()));
-                Error::Unavailable(Part::Directory)
+                Error::Unavailable(Dependency::Directory)
             };
             let directory = Directory::new(env, environment.key());
             let count = directory.count().await.map_err(unavailable)?;
@@ -47,11 +47,11 @@ pub async fn answer(
                 "name": environment.ruleset.environment_name, "updated_at": updated_at,
             })
         }
-        Inspection::Explain => {
+        IdentityInsight::Explain => {
             let identifier = read_identifier(&incoming.query)?;
             let order = CommandRequest::new(environment.key(), &identifier, Command::Read);
             let outcome = identities::execute_and_sync(env, order).await?;
-            let identity = outcome.map_err(|_| Error::Unavailable(Part::Identity))?;
+            let identity = outcome.map_err(|_| Error::Unavailable(Dependency::Identity))?;
             explain(environment, &identifier, &identity)
         }
     };

@@ -7,7 +7,7 @@ use crate::api::{Error, query};
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inspection {
+pub enum IdentityInsight {
     /// GET `…/count/`: the number of identities, and what the document says of the environment.
     Count,
     /// GET `…/explain/?identifier=`: one identity's evaluation.
@@ -19,14 +19,14 @@ pub const PERMISSION: Permission = Permission::ViewIdentities;
 /// The `Allow` header.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-impl Inspection {
+impl IdentityInsight {
     /// The environment and the route of a path `/edge/environments/{key}/identities/…`.
-    pub fn parse(path: &str) -> Option<(String, Inspection)> {
+    pub fn parse(path: &str) -> Option<(String, IdentityInsight)> {
         let path = path.strip_prefix("/edge/environments/")?;
         let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
         let inspection = match rest {
-            "identities/count" => Inspection::Count,
-            "identities/explain" => Inspection::Explain,
+            "identities/count" => IdentityInsight::Count,
+            "identities/explain" => IdentityInsight::Explain,
             _ => return None,
         };
         Some((environment.to_owned(), inspection))
@@ -47,14 +47,14 @@ mod tests {
     #[test]
     fn names_two_routes_of_an_environment() {
         for (path, expected) in [
-            ("/edge/environments/k/identities/count/", Some(Inspection::Count)),
-            ("/edge/environments/k/identities/explain", Some(Inspection::Explain)),
+            ("/edge/environments/k/identities/count/", Some(IdentityInsight::Count)),
+            ("/edge/environments/k/identities/explain", Some(IdentityInsight::Explain)),
             ("/edge/environments/k/identities/", None),
             ("/edge/environments/k/identities/explain/more", None),
             ("/edge/environments/identities/explain", None),
         ] {
             let expected = expected.map(|inspection| ("k".to_owned(), inspection));
-            assert_eq!(Inspection::parse(path), expected, "{path}");
+            assert_eq!(IdentityInsight::parse(path), expected, "{path}");
         }
     }
 

@@ -33,7 +33,7 @@ pub const PERMISSION: Permission = Permission::Admin;
 
 /// What is to be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transfer {
+pub enum ImportExport {
     /// POST `…/import/`: JSON lines, an identity each.
     Import,
     /// GET `…/export/`: a page of identities.
@@ -42,15 +42,15 @@ pub enum Transfer {
     Repair,
 }
 
-impl Transfer {
+impl ImportExport {
     /// The environment and the route of a path `/edge/environments/{key}/identities/…`.
-    pub fn parse(path: &str) -> Option<(String, Transfer)> {
+    pub fn parse(path: &str) -> Option<(String, ImportExport)> {
         let path = path.strip_prefix("/edge/environments/")?;
         let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
         let transfer = match rest {
-            "identities/import" => Transfer::Import,
-            "identities/export" => Transfer::Export,
-            "identities/repair" => Transfer::Repair,
+            "identities/import" => ImportExport::Import,
+            "identities/export" => ImportExport::Export,
+            "identities/repair" => ImportExport::Repair,
             _ => return None,
         };
         Some((environment.to_owned(), transfer))
@@ -59,8 +59,8 @@ impl Transfer {
     /// The `Allow` header.
     pub fn allow(self) -> &'static str {
         match self {
-            Transfer::Import | Transfer::Repair => "POST, OPTIONS",
-            Transfer::Export => "GET, OPTIONS",
+            ImportExport::Import | ImportExport::Repair => "POST, OPTIONS",
+            ImportExport::Export => "GET, OPTIONS",
         }
     }
 }

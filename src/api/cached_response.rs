@@ -3,12 +3,12 @@
 use super::environment_document;
 use super::response::Response;
 use super::route::Route;
-use super::validator;
+use super::etag;
 use crate::document::{Environment, KeyKind};
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fixed {
+pub enum CachedResponse {
     /// All flags.
     Flags,
     /// That all flags are as they were.
@@ -19,24 +19,24 @@ pub enum Fixed {
     DocumentUnmodified,
 }
 
-impl Fixed {
+impl CachedResponse {
     /// How many there are, numbered from 0 on.
     pub const COUNT: usize = 4;
 
     /// The whole answer.
     pub fn response(self, environment: &Environment, key: KeyKind) -> Response<'_> {
         let (response, tag, route) = match self {
-            Fixed::Flags | Fixed::FlagsUnmodified => {
+            CachedResponse::Flags | CachedResponse::FlagsUnmodified => {
                 let response = match self {
-                    Fixed::Flags => Response::json(environment.flags.list(key)).updated_at(environment),
+                    CachedResponse::Flags => Response::json(environment.flags.list(key)).updated_at(environment),
                     _ => Response::empty(304),
                 };
-                (response, validator::of_flags(environment, key), Route::Flags)
+                (response, etag::of_flags(environment, key), Route::Flags)
             }
-            Fixed::Document | Fixed::DocumentUnmodified => {
-                let document = (self == Fixed::Document).then(|| environment.document().into());
+            CachedResponse::Document | CachedResponse::DocumentUnmodified => {
+                let document = (self == CachedResponse::Document).then(|| environment.document().into());
                 let response = environment_document::answer(environment, 0, document);
-                (response, validator::of_document(environment, key, 0), Route::EnvironmentDocument)
+                (response, etag::of_document(environment, key, 0), Route::EnvironmentDocument)
             }
         };
         response.tagged(tag).finish(Some(route), "GET")

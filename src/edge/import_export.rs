@@ -1,4 +1,4 @@
-//! Moves of identities and the directory's repair (see [`crate::admin::transfer`]).
+//! Moves of identities and the directory's repair (see [`crate::admin::import_export`]).
 
 use serde_json::{Value, json};
 use worker::{Context, Env};
@@ -7,36 +7,36 @@ use super::access;
 use super::body;
 use super::clock::milliseconds;
 use super::directory::Directory;
-use super::entry::Incoming;
+use super::incoming::IncomingRequest;
 use super::failure::Failure;
 use super::hold::Hold;
 use super::identities::{self, MAX_SMALL_LENGTH, Read};
 use super::overrides;
 use crate::admin::edge_identities::{answer, page_query};
-use crate::admin::transfer::{self, ExportPage, Line, MAX_BODY_LENGTH, PERMISSION, Transfer};
-use crate::api::{Error, Part, Response};
+use crate::admin::import_export::{self, ExportPage, Line, MAX_BODY_LENGTH, PERMISSION, ImportExport};
+use crate::api::{Error, Dependency, Response};
 use crate::document::Environment;
 use crate::identity::directory::DirectoryUpdate;
 use crate::identity::{Command, Identity, CommandError};
 
 /// Answers a request to one of these routes.
 pub async fn answer(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
     environment_key: String,
-    transfer: Transfer,
+    transfer: ImportExport,
 ) -> Response<'static> {
     let answer = answer_or_fail(incoming, env, context, environment_key, transfer).await;
     answer.unwrap_or_else(|error| Response::error(&error))
 }
 
 async fn answer_or_fail(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
     environment_key: String,
-    transfer: Transfer,
+    transfer: ImportExport,
 ) -> Result<Response<'static>, Error> {
     let opened = access::open(incoming, env, context, environment_key, PERMISSION, transfer.allow()).await?;
     let loaded = match opened {
@@ -45,25 +45,25 @@ async fn answer_or_fail(
     };
     let environment = &loaded.environment.environment;
     let media_type = incoming.header("content-type").unwrap_or_default();
-    if transfer != Transfer::Export && !transfer::takes(&media_type) {
+    if transfer != ImportExport::Export && !import_export::takes(&media_type) {
         return Err(Error::UnsupportedMediaType(media_type));
     }
     let body = match transfer {
-        Transfer::Export => Vec::new(),
-        Transfer::Import | Transfer::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
+        ImportExport::Export => Vec::new(),
+        ImportExport::Import | ImportExport::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
     };
     match transfer {
-        Transfer::Import => import(env, environment, &body).await,
-        Transfer::Export => {
-            let as_lines = transfer::wants_lines(&incoming.header("accept").unwrap_or_default());
+        ImportExport::Import => import(env, environment, &body).await,
+        ImportExport::Export => {
+            let as_lines = import_export::wants_lines(&incoming.header("accept").unwrap_or_default());
             export(env, environment, &incoming.query, as_lines).await
         }
-        Transfer::Repair => repair(env, environment, &body).await,
+        ImportExport::Repair => repair(env, environment, &body).await,
     }
 }
 
 async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
-    let mut lines = transfer::read_import(environment, body).map_err(Error::Invalid)?;
+    let mut lines = import_export::read_import(environment, body).map_err(Error::Invalid)?;
     let adds_overrides = lines.iter().flatten().any(|line| !line.import.overrides.is_empty());
     if adds_overrides && !Directory::new(env, environment.key()).takes_overrides().await {
         return Err(Error::Invalid(json!({"detail": refused(CommandError::EnvironmentFull)})));
@@ -89,7 +89,7 @@ async fn check_uuids(env: &Env, environment: &Environment, lines: &mut [Option<L
     }
     let known = Directory::new(env, environment.key()).resolve_all(uuids).await;
     let known = known.map_err(|failure| unavailable(&failure, environment))?;
-    transfer::check_uuids(lines, &known).map_err(Error::Invalid)
+    import_export::check_uuids(lines, &known).map_err(Error::Invalid)
 }
 
 async fn export(
@@ -102,7 +102,7 @@ async fn export(
     let directory = Directory::new(env, environment.key());
     let (entries, next) =
         directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
-    let unreadable = |_| Error::Unavailable(Part::Identity);
+    let unreadable = |_| Error::Unavailable(Dependency::Identity);
     let identifiers = entries.iter().map(|entry| entry.identifier.to_string()).collect();
     // Large ones follow one by one, as long as there is room on the page.
     let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
@@ -114,12 +114,12 @@ async fn export(
                 if !page.has_room(length) {
                     break;
                 }
-                let _hold = Hold::for_answer(length).ok_or(Error::Unavailable(Part::Answers))?;
+                let _hold = Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?;
                 let identifier = vec![entry.identifier.to_string()];
                 let read = identities::read_all(env, environment.key(), identifier, None).await?;
                 match read.into_iter().next() {
                     Some(Ok(Read::Whole(identity))) => identity,
-                    _ => return Err(Error::Unavailable(Part::Identity)),
+                    _ => return Err(Error::Unavailable(Dependency::Identity)),
                 }
             }
         };
@@ -130,7 +130,7 @@ async fn export(
 
 /// Has the directory told again of each of these identities, and removes those that there are not.
 async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
-    let identifiers = transfer::read_repair(body).map_err(Error::Invalid)?;
+    let identifiers = import_export::read_repair(body).map_err(Error::Invalid)?;
     // Taken before anybody is asked: an identity that comes to be meanwhile is later.
     let asked_at = milliseconds();
     let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
@@ -175,7 +175,7 @@ fn report<'o>(outcomes: impl Iterator<Item = Option<&'o Result<Identity, Command
         None | Some(Ok(_)) => json!({}),
         Some(Err(CommandError::Unavailable)) => {
             unavailable = true;
-            Error::Unavailable(Part::Identity).body()
+            Error::Unavailable(Dependency::Identity).body()
         }
         Some(Err(refusal)) => json!({"detail": refused(*refusal)}),
     };
@@ -198,5 +198,5 @@ fn ok(body: &Value) -> Response<'static> {
 
 fn unavailable(failure: &Failure, environment: &Environment) -> Error {
     failure.log(Some(environment.key()));
-    Error::Unavailable(Part::Directory)
+    Error::Unavailable(Dependency::Directory)
 }

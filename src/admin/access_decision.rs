@@ -7,7 +7,7 @@ use crate::api::{Error, Response};
 
 /// Whether a credential has a permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AccessDecision {
     /// It has.
     Allowed,
     /// It has not.
@@ -70,7 +70,7 @@ impl Challenge {
     }
 }
 
-impl Verdict {
+impl AccessDecision {
     /// The answer to who may not; none if it may.
     pub fn refusal(&self) -> Option<Response<'static>> {
         let detail = |status, text: &str| {
@@ -79,10 +79,10 @@ impl Verdict {
             response
         };
         match self {
-            Verdict::Allowed => None,
-            Verdict::Forbidden => Some(detail(403, "You do not have permission to perform this action.")),
-            Verdict::NoEnvironment => Some(detail(404, "No Environment matches the given query.")),
-            Verdict::Unauthenticated(challenge) => {
+            AccessDecision::Allowed => None,
+            AccessDecision::Forbidden => Some(detail(403, "You do not have permission to perform this action.")),
+            AccessDecision::NoEnvironment => Some(detail(404, "No Environment matches the given query.")),
+            AccessDecision::Unauthenticated(challenge) => {
                 let mut response = Response::json(challenge.body.to_vec());
                 response.status = 401;
                 Some(response.with("www-authenticate", challenge.www_authenticate.to_string()))
@@ -91,34 +91,34 @@ impl Verdict {
     }
 }
 
-/// For how long a verdict holds, in milliseconds.
-const VERDICT_AGE: u64 = 60_000;
+/// For how long a decision holds, in milliseconds.
+const DECISION_TTL_MS: u64 = 60_000;
 
 /// What is known of one credential in one environment.
 #[derive(Clone, Debug, Default)]
-pub struct Verdicts([Option<(Verdict, u64)>; PERMISSIONS.len()]);
+pub struct AccessDecisions([Option<(AccessDecision, u64)>; PERMISSIONS.len()]);
 
-impl Verdicts {
+impl AccessDecisions {
     /// What is known of a permission, while it holds. Times are in milliseconds.
-    pub fn get(&self, permission: Permission, now: u64) -> Option<&Verdict> {
-        let (verdict, since) = self.0.get(permission as usize)?.as_ref()?;
-        (now.saturating_sub(*since) < VERDICT_AGE).then_some(verdict)
+    pub fn get(&self, permission: Permission, now: u64) -> Option<&AccessDecision> {
+        let (decision, since) = self.0.get(permission as usize)?.as_ref()?;
+        (now.saturating_sub(*since) < DECISION_TTL_MS).then_some(decision)
     }
 
     /// The memory that it takes, in bytes.
     pub fn memory_length(&self) -> usize {
-        let challenge = |(verdict, _): &(Verdict, u64)| match verdict {
-            Verdict::Unauthenticated(challenge) => challenge.body.len() + challenge.www_authenticate.len(),
+        let challenge = |(decision, _): &(AccessDecision, u64)| match decision {
+            AccessDecision::Unauthenticated(challenge) => challenge.body.len() + challenge.www_authenticate.len(),
             _ => 0,
         };
-        size_of::<Verdicts>() + self.0.iter().flatten().map(challenge).sum::<usize>()
+        size_of::<AccessDecisions>() + self.0.iter().flatten().map(challenge).sum::<usize>()
     }
 
     /// Remembers what was decided at `now`.
-    pub fn learn(&mut self, decided: Vec<(Permission, Verdict)>, now: u64) {
-        for (permission, verdict) in decided {
+    pub fn record(&mut self, decided: Vec<(Permission, AccessDecision)>, now: u64) {
+        for (permission, decision) in decided {
             if let Some(slot) = self.0.get_mut(permission as usize) {
-                *slot = Some((verdict, now));
+                *slot = Some((decision, now));
             }
         }
     }
@@ -130,20 +130,20 @@ mod tests {
 
     #[test]
     fn verdicts_hold_for_a_minute() {
-        let mut verdicts = Verdicts::default();
-        verdicts.learn(vec![(Permission::Admin, Verdict::Allowed)], 1000);
-        assert_eq!(verdicts.get(Permission::Admin, 60_999), Some(&Verdict::Allowed));
-        assert_eq!(verdicts.get(Permission::Admin, 61_000), None);
-        assert_eq!(verdicts.get(Permission::ViewIdentities, 1000), None);
+        let mut decisions = AccessDecisions::default();
+        decisions.record(vec![(Permission::Admin, AccessDecision::Allowed)], 1000);
+        assert_eq!(decisions.get(Permission::Admin, 60_999), Some(&AccessDecision::Allowed));
+        assert_eq!(decisions.get(Permission::Admin, 61_000), None);
+        assert_eq!(decisions.get(Permission::ViewIdentities, 1000), None);
     }
 
     #[test]
     fn challenges_count_towards_the_memory_length() {
-        let mut verdicts = Verdicts::default();
-        let empty = verdicts.memory_length();
+        let mut decisions = AccessDecisions::default();
+        let empty = decisions.memory_length();
         let challenge = Challenge { body: [b' '; 1000].into(), www_authenticate: "x".repeat(200).into() };
-        let verdict = Verdict::Unauthenticated(challenge);
-        verdicts.learn(PERMISSIONS.map(|permission| (permission, verdict.clone())).into(), 0);
-        assert_eq!(verdicts.memory_length(), empty + 5 * 1200);
+        let decision = AccessDecision::Unauthenticated(challenge);
+        decisions.record(PERMISSIONS.map(|permission| (permission, decision.clone())).into(), 0);
+        assert_eq!(decisions.memory_length(), empty + 5 * 1200);
     }
 }

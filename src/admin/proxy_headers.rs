@@ -11,7 +11,7 @@ use crate::document::json::Json;
 use crate::page::ORIGIN_DESCRIPTION;
 
 /// The longest body that is read to learn its length, in bytes: Flagsmith takes no body whose length it is not told.
-pub const MAX_UNTOLD_LENGTH: usize = 10 * 1024 * 1024;
+pub const MAX_CHUNKED_BODY: usize = 10 * 1024 * 1024;
 
 /// The longest answer whose pages are looked at, in bytes.
 pub const MAX_PAGE_LENGTH: usize = 1024 * 1024;
@@ -33,7 +33,7 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 /// What the platform, or this worker, tells the origin itself, whatever a client says.
-const TOLD_ANEW: [&str; 8] = [
+const REWRITTEN_HEADERS: [&str; 8] = [
     "cdn-loop",
     "content-length",
     // To be answered by the next one on the way, which is the platform. Passed on, it breaks the call.
@@ -46,13 +46,13 @@ const TOLD_ANEW: [&str; 8] = [
 ];
 
 /// Whether a request's header, its name in lower case, goes to the origin as it is. `connection` is that header's value.
-pub fn goes_to_origin(name: &str, connection: &str) -> bool {
-    let ours = TOLD_ANEW.contains(&name) || name.starts_with("cf-") || name.starts_with("x-forwarded-");
-    !ours && comes_back(name, connection)
+pub fn is_forwarded(name: &str, connection: &str) -> bool {
+    let ours = REWRITTEN_HEADERS.contains(&name) || name.starts_with("cf-") || name.starts_with("x-forwarded-");
+    !ours && is_returned(name, connection)
 }
 
 /// The same for a header of its answer, on its way back.
-pub fn comes_back(name: &str, connection: &str) -> bool {
+pub fn is_returned(name: &str, connection: &str) -> bool {
     let named = || connection.split(',').any(|named| named.trim().eq_ignore_ascii_case(name));
     !HOP_BY_HOP.contains(&name) && !named()
 }
@@ -102,7 +102,7 @@ pub fn location(value: &str, origin: &Origin, here: &str) -> Option<String> {
 
 /// An answer's body with `next` and `previous` leading here, if they lead to the origin, which makes these URLs of
 /// the host by which it was called (contract §F). All else stays as it was, to the byte.
-pub fn pages(body: &[u8], origin: &Origin, here: &str) -> Option<Vec<u8>> {
+pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Option<Vec<u8>> {
     let members = Json::parse(body).ok()?.object()?;
     let mut changes: Vec<(usize, usize, String)> = Vec::new();
     for name in ["next", "previous"] {
@@ -185,8 +185,8 @@ mod tests {
             ("x-forwarded-anything", false, true),
             ("via", false, true),
         ] {
-            assert_eq!(goes_to_origin(name, "close, X-Named"), goes, "{name}");
-            assert_eq!(comes_back(name, "close, X-Named"), comes, "{name}");
+            assert_eq!(is_forwarded(name, "close, X-Named"), goes, "{name}");
+            assert_eq!(is_returned(name, "close, X-Named"), comes, "{name}");
         }
     }
 
@@ -241,10 +241,10 @@ mod tests {
             ("", None),
         ] {
             let changed =
-                pages(body.as_bytes(), &origin(), HERE).map(|body| String::from_utf8(body).unwrap());
+                rewrite_pagination_links(body.as_bytes(), &origin(), HERE).map(|body| String::from_utf8(body).unwrap());
             assert_eq!(changed.as_deref(), expected, "{body}");
         }
-        assert_eq!(pages(b"\xff{}", &origin(), HERE), None);
+        assert_eq!(rewrite_pagination_links(b"\xff{}", &origin(), HERE), None);
     }
 
     #[test]
