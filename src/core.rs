@@ -17,4 +17,4 @@ pub mod api;
 pub mod document;
 pub mod evaluate;
 pub mod identity;
-pub mod memory;
+pub mod cache;

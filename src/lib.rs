@@ -17,7 +17,7 @@
 //! - [`api`]: the SDK API, bytes in and bytes out: routes, keys, errors, one file for each endpoint.
 //! - [`admin`]: the Admin API: what is served here, what is the origin's, and how it gets there and back.
 //! - [`publish`]: decides which documents of an origin are published, and when.
-//! - [`memory`]: what an isolate remembers of the stores, with its age, bounded.
+//! - [`cache`]: what an isolate remembers of the stores, with its age, bounded.
 //! - [`page`]: which static files are served, and under which rules.
 //! - [`settings`]: the settings of a deployment, and what is wrong with them.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
@@ -52,4 +52,4 @@ pub mod page;
 pub mod publish;
 pub mod settings;
 
-pub use flagsmith_edge_core::{api, document, evaluate, identity, memory};
+pub use flagsmith_edge_core::{api, cache, document, evaluate, identity};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::condition::{Condition, Test};
+use super::condition::{Condition, Predicate};
 use super::property::{Property, Target};
 use super::ruleset::{
     ConditionId, Engine, Feature, FeatureId, Override, PropertyId, Rule, Ruleset, Segment, Span, State,
@@ -145,9 +145,9 @@ impl Builder {
         }
         let blank_split = property.is_empty() && condition.operator == "PERCENTAGE_SPLIT";
         let property = if blank_split { self.identity_key() } else { self.property(property) };
-        let test = Test::new(&condition.operator, condition.value.borrow(), segment_key);
+        let predicate = Predicate::new(&condition.operator, condition.value.borrow(), segment_key);
         let id = self.ruleset.conditions.len();
-        self.ruleset.conditions.push(Condition { property, test });
+        self.ruleset.conditions.push(Condition { property, predicate });
         self.conditions.insert(identity.into(), id);
         id
     }

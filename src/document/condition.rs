@@ -18,12 +18,12 @@ pub struct Condition {
     /// What it looks at.
     pub property: PropertyId,
     /// What it asks.
-    pub test: Test,
+    pub predicate: Predicate,
 }
 
 /// The operators.
 #[derive(Debug)]
-pub enum Test {
+pub enum Predicate {
     /// EQUAL, NOT_EQUAL, GREATER_THAN, LESS_THAN and their INCLUSIVE forms.
     Compare(Comparison, Box<Operand>),
     /// CONTAINS
@@ -104,15 +104,15 @@ pub enum Value<'a> {
     List(&'a [String]),
 }
 
-impl Test {
+impl Predicate {
     /// Compiles one condition. `segment_key` is part of what PERCENTAGE_SPLIT hashes.
-    pub fn new(operator: &str, value: Value<'_>, segment_key: &str) -> Test {
+    pub fn new(operator: &str, value: Value<'_>, segment_key: &str) -> Predicate {
         // Flagsmith casts an absent value with str() too.
         let text = match value {
             Value::Text(text) => text,
             Value::Null | Value::List(_) => "None",
         };
-        let compare = |comparison| Test::Compare(comparison, Box::new(Operand::new(value, text)));
+        let compare = |comparison| Predicate::Compare(comparison, Box::new(Operand::new(value, text)));
         match operator {
             "EQUAL" => compare(Comparison::Equal),
             "NOT_EQUAL" => compare(Comparison::NotEqual),
@@ -121,21 +121,21 @@ impl Test {
             "LESS_THAN" => compare(Comparison::Less),
             "LESS_THAN_INCLUSIVE" => compare(Comparison::LessOrEqual),
             "CONTAINS" => match text.strip_suffix(SEMVER_SUFFIX) {
-                Some(part) => Test::ContainsVersionPart(part.into()),
-                None => Test::Contains(text.into()),
+                Some(part) => Predicate::ContainsVersionPart(part.into()),
+                None => Predicate::Contains(text.into()),
             },
-            "NOT_CONTAINS" => Test::NotContains(text.into()),
-            "REGEX" => Test::Regex(LazyPattern { source: text.into(), compiled: OnceCell::new() }),
-            "MODULO" => Test::Modulo(modulo(text)),
-            "IN" => Test::In(match value {
+            "NOT_CONTAINS" => Predicate::NotContains(text.into()),
+            "REGEX" => Predicate::Regex(LazyPattern { source: text.into(), compiled: OnceCell::new() }),
+            "MODULO" => Predicate::Modulo(modulo(text)),
+            "IN" => Predicate::In(match value {
                 Value::Null => HashSet::new(),
                 Value::Text(text) => members(text),
                 Value::List(items) => items.iter().map(|item| item.as_str().into()).collect(),
             }),
-            "IS_SET" => Test::IsSet,
-            "IS_NOT_SET" => Test::IsNotSet,
-            "PERCENTAGE_SPLIT" => Test::PercentageSplit(segment_key.into(), python::parse_float(text)),
-            _ => Test::Never,
+            "IS_SET" => Predicate::IsSet,
+            "IS_NOT_SET" => Predicate::IsNotSet,
+            "PERCENTAGE_SPLIT" => Predicate::PercentageSplit(segment_key.into(), python::parse_float(text)),
+            _ => Predicate::Never,
         }
     }
 }

@@ -38,16 +38,16 @@ impl Fault {
             format!("is not JSON from line {} column {} on", error.line(), error.column())
         };
         let mut path = path_at(document, offset(document, error));
-        if missing && let Some(Step::Member(_)) = path.last() {
+        if missing && let Some(PathStep::Member(_)) = path.last() {
             path.pop();
         }
         let mut field = String::new();
         for step in &path {
             match step {
-                Step::Member("") => {}
-                Step::Member(name) if field.is_empty() => field.push_str(name),
-                Step::Member(name) => field.extend([".", name]),
-                Step::Item(number) => field.push_str(&format!("[{number}]")),
+                PathStep::Member("") => {}
+                PathStep::Member(name) if field.is_empty() => field.push_str(name),
+                PathStep::Member(name) => field.extend([".", name]),
+                PathStep::Item(number) => field.push_str(&format!("[{number}]")),
             }
         }
         Fault { field: if field.is_empty() { ".".to_owned() } else { field }, problem }
@@ -55,7 +55,7 @@ impl Fault {
 }
 
 /// From a value to one in it. A member without a name is one whose name was not read yet.
-enum Step<'a> {
+enum PathStep<'a> {
     Member(&'a str),
     Item(usize),
 }
@@ -67,20 +67,20 @@ fn offset(document: &str, error: &Error) -> usize {
 }
 
 /// The way to the value that ends, or has not ended, at an offset.
-fn path_at(document: &str, end: usize) -> Vec<Step<'_>> {
+fn path_at(document: &str, end: usize) -> Vec<PathStep<'_>> {
     let mut path = Vec::new();
     let mut names_follow = false;
     let mut rest = document.bytes().enumerate().take(end);
     while let Some((at, byte)) = rest.next() {
         match byte {
             b'{' => {
-                path.push(Step::Member(""));
+                path.push(PathStep::Member(""));
                 names_follow = true;
             }
-            b'[' => path.push(Step::Item(0)),
+            b'[' => path.push(PathStep::Item(0)),
             b'}' | b']' => drop(path.pop()),
             b',' => match path.last_mut() {
-                Some(Step::Item(number)) => *number += 1,
+                Some(PathStep::Item(number)) => *number += 1,
                 _ => names_follow = true,
             },
             b'"' => {
@@ -90,7 +90,7 @@ fn path_at(document: &str, end: usize) -> Vec<Step<'_>> {
                     escaped = !escaped && *byte == b'\\';
                     closes
                 });
-                if let (true, Some((close, _)), Some(Step::Member(name))) =
+                if let (true, Some((close, _)), Some(PathStep::Member(name))) =
                     (names_follow, close, path.last_mut())
                 {
                     *name = document.get(at + 1..close).unwrap_or_default();

@@ -6,7 +6,7 @@ use worker::{Context, Env};
 use super::authorize::authorize;
 use super::config::Config;
 use super::incoming::IncomingRequest;
-use super::environments::{Environments, Loaded};
+use super::environments::{Environments, LoadedEnvironment};
 use crate::admin::authorization::Permission;
 use crate::admin::access_decision::AccessDecision;
 use crate::api::{EnvironmentKey, Error, Response};
@@ -20,7 +20,7 @@ pub async fn open(
     environment_key: String,
     permission: Permission,
     allow: &'static str,
-) -> Result<Result<Loaded, Response<'static>>, Error> {
+) -> Result<Result<LoadedEnvironment, Response<'static>>, Error> {
     let header = |name: &str| incoming.header(name);
     let decision = if is_client_key(&environment_key) {
         authorize(env, &header, &environment_key, permission).await?

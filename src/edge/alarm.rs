@@ -9,7 +9,7 @@ use worker::js_sys::Date;
 use worker::wasm_bindgen::JsValue;
 use worker::{Response, Result, ScheduledTime, Storage};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::failure::{Failure, Source};
 
 /// How long after an error it rings again, in milliseconds.
@@ -23,15 +23,15 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// It rings. Nobody sets it until [`Alarm::answered`].
-    pub fn rings(&self) {
+    /// It rings. Nobody sets it until [`Alarm::finish`].
+    pub fn start(&self) {
         self.rings.set(true);
         self.rings_at.set(None);
     }
 
     /// It has been answered, with the time when it should ring next; after an error that is soon. Left to the platform an
     /// error would have it ring six times more, and then never again.
-    pub async fn answered(
+    pub async fn finish(
         &self,
         storage: &Storage,
         outcome: Result<Option<u64>>,
@@ -40,7 +40,7 @@ impl Alarm {
         self.rings.set(false);
         let next = outcome.unwrap_or_else(|error| {
             Failure::new(source, error).log(None);
-            Some(milliseconds() + REST)
+            Some(now_ms() + REST)
         });
         self.set(storage, next).await?;
         Response::empty()

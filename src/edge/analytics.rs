@@ -9,7 +9,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::api::{Error, Evaluations, Dependency};
 
 #[wasm_bindgen]
@@ -29,7 +29,7 @@ pub async fn record(env: &Env, environment: &str, evaluations: &Evaluations) -> 
     if Config::of(env).origin.is_none() || evaluations.counts.is_empty() {
         return Ok(());
     }
-    let recorded = match within(TIMEOUT, send(env, environment, evaluations)).await {
+    let recorded = match with_timeout(TIMEOUT, send(env, environment, evaluations)).await {
         Some(recorded) => recorded,
         None => Err(worker::Error::from(format!("no answer within {TIMEOUT:?}"))),
     };

@@ -13,7 +13,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::analytics_rows::AnalyticsRows;
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
@@ -61,7 +61,7 @@ impl DurableObject for AnalyticsObject {
         self.rings_at.set(None);
         let next = self.work().await.unwrap_or_else(|error| {
             Failure::new(Source::Analytics, error).log(None);
-            Some(milliseconds() + REST)
+            Some(now_ms() + REST)
         });
         if let Some(next) = next {
             self.ring(next)?;
@@ -83,7 +83,7 @@ impl AnalyticsObject {
             self.report_dropped(environment, dropped, "too many wait for the origin")?;
         }
         let turn = self.rows.turn(evaluations.version)?;
-        Ok(self.ring(turn.next(milliseconds(), self.config.analytics_interval))?)
+        Ok(self.ring(turn.next(now_ms(), self.config.analytics_interval))?)
     }
 }
 
@@ -105,14 +105,14 @@ impl AnalyticsObject {
     /// Sends what waits of a version, if it may be sent now. Gives the time of the next turn, if there is to be one.
     async fn take_turn(&self, origin: &Origin, environment: &str, version: Version) -> Result<Option<u64>> {
         let turn = self.rows.turn(version)?;
-        if turn.not_before > milliseconds() {
+        if turn.not_before > now_ms() {
             return Ok(Some(turn.not_before));
         }
         let (turn, next) = match self.deliver(origin, environment, version).await? {
             Delivery::Done => (RetryState::default(), None),
-            Delivery::Paused => (RetryState::default(), Some(milliseconds())),
+            Delivery::Paused => (RetryState::default(), Some(now_ms())),
             Delivery::Waits => {
-                let turn = turn.after_fault(milliseconds(), self.config.analytics_interval);
+                let turn = turn.after_fault(now_ms(), self.config.analytics_interval);
                 (turn, Some(turn.not_before))
             }
         };

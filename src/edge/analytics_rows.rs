@@ -74,7 +74,7 @@ impl AnalyticsRows {
     /// All of them or none, so that an SDK that tries again does not report some of them twice.
     pub fn keep(&self, environment: &str, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
         let (version, mut dropped) = (*version, 0);
-        self.database.at_once(|| {
+        self.database.transaction(|| {
             self.database.execute(SCHEMA, Vec::new())?;
             self.database.execute(KNOW, vec![environment.into()])?;
             let mut counts: Vec<_> =
@@ -144,7 +144,7 @@ impl AnalyticsRows {
     pub fn remove_sent(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
         let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
         self.length(version).set(None);
-        self.database.at_once(|| {
+        self.database.transaction(|| {
             self.add(version, &sent)?;
             for pairs in sent.chunks(ROWS_A_STATEMENT) {
                 let pairs = serde_json::to_string(pairs)?;

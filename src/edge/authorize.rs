@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use worker::Env;
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
@@ -15,18 +15,18 @@ use crate::admin::authorization::{Answer, Authorization, Permission, Probe, Prog
 use crate::admin::credential::Credential;
 use crate::admin::access_decision::{Challenge, AccessDecision, AccessDecisions};
 use crate::api::{Error, Dependency};
-use crate::memory::{Ages, Memory};
+use crate::cache::{Ttl, TtlCache};
 
 /// A probe that takes longer counts as failed. Each takes a Flagsmith some 0.3 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any answer to a probe has; a user's permissions are some hundred bytes.
 const MAX_ANSWER_LENGTH: usize = 64 * 1024;
 /// AccessDecisions tell by themselves until when they hold.
-const AGES: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
+const AGES: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
 thread_local! {
     /// By the fingerprint of credential and environment.
-    static DECISIONS: RefCell<Memory<AccessDecisions>> = RefCell::default();
+    static DECISIONS: RefCell<TtlCache<AccessDecisions>> = RefCell::default();
 }
 
 /// Whether the caller has a permission in an environment; 503 if that cannot be found out.
@@ -56,12 +56,12 @@ pub async fn authorize(
         return Ok(AccessDecision::Unauthenticated(Challenge::wrong_key()));
     };
     let name = credential.fingerprint(environment_key);
-    let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, milliseconds(), AGES));
+    let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, now_ms(), AGES));
     let known = known.map(|known| known.value);
-    if let Some(decision) = known.as_ref().and_then(|known| known.get(permission, milliseconds())) {
+    if let Some(decision) = known.as_ref().and_then(|known| known.get(permission, now_ms())) {
         return Ok(decision.clone());
     }
-    let asked_at = milliseconds();
+    let asked_at = now_ms();
     let decided = ask(origin, &credential, environment_key, permission).await?;
     let decision =
         decided.iter().find(|(decided, _)| *decided == permission).map(|(_, decision)| decision.clone());

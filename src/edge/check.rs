@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use crate::document::json;
 use crate::publish;
@@ -12,7 +12,7 @@ use crate::publish;
 /// See [`publish::check_document`]; gives its JSON.
 #[wasm_bindgen]
 pub fn check_document(document: Vec<u8>) -> String {
-    publish::check_document(document, milliseconds()).to_string()
+    publish::check_document(document, now_ms()).to_string()
 }
 
 /// See [`publish::check_server_key`].

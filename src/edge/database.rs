@@ -60,7 +60,7 @@ impl Database {
     /// What a query gives whose rows are one JSON text each.
     pub fn read<T: DeserializeOwned>(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<T>> {
         let mut values = Vec::new();
-        self.read_while(query, parameters, |json| {
+        self.for_each_json(query, parameters, |json| {
             values.push(serde_json::from_str(json)?);
             Ok(true)
         })?;
@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Hands out what a query gives whose rows are one JSON text each, as long as more is wanted. No more is read.
-    pub fn read_while(
+    pub fn for_each_json(
         &self,
         query: &str,
         parameters: Vec<SqlStorageValue>,
@@ -99,7 +99,7 @@ impl Database {
     }
 
     /// Does all of this or, if any of it fails, nothing.
-    pub fn at_once(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    pub fn transaction(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let mut work = || work().map_err(JsValue::from);
         Ok(self.storage.transaction_sync(&mut work)?)
     }

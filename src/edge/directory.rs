@@ -11,7 +11,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::join;
+use super::join_all::join_all;
 use super::log::Line;
 use crate::identity::directory::{
     Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query, Request, SHARDS,
@@ -42,7 +42,7 @@ struct Answered<T> {
 
 /// One of the directory's objects.
 #[derive(Clone, Copy)]
-enum Part {
+enum DirectoryPart {
     /// Entries, by the hash of their identifier.
     Shard(u8),
     /// All overrides: they are few, since people make them.
@@ -58,8 +58,8 @@ impl Directory {
     /// Tells whom it concerns.
     pub async fn send(&self, update: DirectoryUpdate) -> Result<(), Failure> {
         let part = match &update {
-            DirectoryUpdate::Entry { identifier, .. } => Part::Shard(shard_of(identifier)),
-            DirectoryUpdate::Overrides { .. } => Part::Overrides,
+            DirectoryUpdate::Entry { identifier, .. } => DirectoryPart::Shard(shard_of(identifier)),
+            DirectoryUpdate::Overrides { .. } => DirectoryPart::Overrides,
         };
         self.read(&self.ask(part, &Request::Update(update)).await?)
     }
@@ -76,7 +76,7 @@ impl Directory {
         let mut shards = shards_for(uuid);
         if let Some(first) = shards.next()
             && let Some(entry) =
-                self.read::<Vec<Entry>>(&self.ask(Part::Shard(first), &request).await?)?.pop()
+                self.read::<Vec<Entry>>(&self.ask(DirectoryPart::Shard(first), &request).await?)?.pop()
         {
             return Ok(Some(entry));
         }
@@ -124,14 +124,14 @@ impl Directory {
     /// Whether the environment takes more overrides. If nobody can tell it does: that an identity can be written does
     /// not hang on the directory.
     pub async fn takes_overrides(&self) -> bool {
-        let length = self.ask(Part::Overrides, &Request::OverridesLength).await;
+        let length = self.ask(DirectoryPart::Overrides, &Request::OverridesLength).await;
         let length = length.and_then(|answer| self.read::<u64>(&answer));
         let length = length.inspect_err(|failure| failure.log(Some(&self.environment_key)));
         length.map_or(true, |length| length < MAX_ENVIRONMENT_OVERRIDES_LENGTH)
     }
 
     async fn page(&self, query: &OverridesQuery) -> Result<Overrides, Failure> {
-        self.read(&self.ask(Part::Overrides, &Request::Overrides(query.clone())).await?)
+        self.read(&self.ask(DirectoryPart::Overrides, &Request::Overrides(query.clone())).await?)
     }
 
     async fn ask_all<T: DeserializeOwned>(
@@ -139,15 +139,15 @@ impl Directory {
         shards: impl Iterator<Item = u8>,
         request: &Request,
     ) -> Result<Vec<T>, Failure> {
-        let answers = join::all(shards.map(|shard| self.ask(Part::Shard(shard), request))).await;
+        let answers = join_all(shards.map(|shard| self.ask(DirectoryPart::Shard(shard), request))).await;
         answers.into_iter().map(|answer| self.read(&answer?)).collect()
     }
 
     /// What a part answers, as text whatever is asked: each type of answer would be all of this once more.
-    async fn ask(&self, part: Part, request: &Request) -> Result<String, Failure> {
+    async fn ask(&self, part: DirectoryPart, request: &Request) -> Result<String, Failure> {
         let name = match part {
-            Part::Shard(number) => format!("{}_{number}", self.environment_key),
-            Part::Overrides => format!("{}_overrides", self.environment_key),
+            DirectoryPart::Shard(number) => format!("{}_{number}", self.environment_key),
+            DirectoryPart::Overrides => format!("{}_overrides", self.environment_key),
         };
         let objects = self.env.durable_object("DIRECTORY").map_err(|error| failure(&error))?;
         let object: DirectoryStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();

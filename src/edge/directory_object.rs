@@ -11,7 +11,7 @@ use std::cell::Cell;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request as WebRequest, Response, Result, State, durable_object};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::database::Database;
 use super::{directory_rows, override_rows};
 use crate::identity::directory::{Overrides, Request, DirectoryUpdate};
@@ -43,7 +43,7 @@ impl DurableObject for DirectoryObject {
     /// Forgets who has been gone for long, also where nobody tells it anything.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
-        directory_rows::delete_tombstones(&self.sql, milliseconds().saturating_sub(TOMBSTONE_TTL_MS))?;
+        directory_rows::delete_tombstones(&self.sql, now_ms().saturating_sub(TOMBSTONE_TTL_MS))?;
         self.set_alarm()?;
         Response::empty()
     }
@@ -79,7 +79,7 @@ impl DirectoryObject {
         }
         let answer = match request {
             Request::Update(update) => {
-                self.sql.at_once(|| self.apply_update(&update))?;
+                self.sql.transaction(|| self.apply_update(&update))?;
                 self.set_alarm()?;
                 "null".to_owned()
             }
@@ -105,7 +105,7 @@ impl DirectoryObject {
     }
 
     fn apply_update(&self, update: &DirectoryUpdate) -> Result<()> {
-        let now = milliseconds();
+        let now = now_ms();
         match update {
             DirectoryUpdate::Entry { identifier, sequence, entry } => {
                 directory_rows::set(&self.sql, identifier, *sequence, entry.as_ref(), now)?;

@@ -8,7 +8,7 @@ use worker::{Context, Env, web_sys};
 use super::analytics;
 use super::body;
 use super::config::Config;
-use super::environments::{Environments, Loaded};
+use super::environments::{Environments, LoadedEnvironment};
 use super::identities;
 use super::incoming::IncomingRequest;
 use super::notifications;
@@ -133,7 +133,7 @@ fn page(incoming: &IncomingRequest) -> Option<Page<'_>> {
 }
 
 async fn plan<'e>(
-    loaded: &'e Loaded,
+    loaded: &'e LoadedEnvironment,
     incoming: &IncomingRequest,
     route: Route,
     key: &EnvironmentKey,

@@ -16,7 +16,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::alarm::Alarm;
-use super::clock::{milliseconds, until};
+use super::clock::{now_ms, poll_until};
 use super::config::Config;
 use super::directory::Directory;
 use super::environment_rows::{Environment, EnvironmentRows};
@@ -24,7 +24,7 @@ use super::failure::{Failure, Source};
 use super::kv;
 use super::origin_document;
 use super::publishing;
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::publish::{Candidate, DocumentCredential, NotificationKind, RefreshInterval, PublisherAction, Version};
 
 /// How long a reader waits for the first document.
@@ -61,13 +61,13 @@ impl DurableObject for EnvironmentObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.alarm.rings();
+        self.alarm.start();
         let outcome = self.work().await;
         if outcome.is_err() {
             // What is in memory is ahead of what is stored, and that says what is still to be done.
             self.environment.take();
         }
-        self.alarm.answered(&self.state.storage(), outcome, Source::EnvironmentObject).await
+        self.alarm.finish(&self.state.storage(), outcome, Source::EnvironmentObject).await
     }
 }
 
@@ -79,7 +79,7 @@ impl EnvironmentObject {
     pub fn announcement(&self, with_keys: Option<bool>) -> std::result::Result<String, JsValue> {
         let publisher = self.read()?.publisher;
         let announcement = publisher.announcement().to_string();
-        match publisher.origin_keys.states(milliseconds()) {
+        match publisher.origin_keys.states(now_ms()) {
             Some(keys) if with_keys == Some(true) => Ok(format!("{announcement}\n{keys}")),
             _ => Ok(announcement),
         }
@@ -87,7 +87,7 @@ impl EnvironmentObject {
 
     /// The published version and its document, or null. Who asks first waits until the origin has been asked.
     pub async fn document(&self) -> std::result::Result<JsValue, JsValue> {
-        until(FIRST_DOCUMENT_TIMEOUT, || {
+        poll_until(FIRST_DOCUMENT_TIMEOUT, || {
             let environment = self.read().unwrap_or_default();
             let publisher = environment.publisher;
             publisher.credential.is_none()
@@ -104,7 +104,7 @@ impl EnvironmentObject {
     /// the origin's notice that says so, if one does. Says whether it is published here at all.
     #[wasm_bindgen(js_name = told)]
     pub async fn notify(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
-        let now = milliseconds();
+        let now = now_ms();
         let notice = notice.as_deref().and_then(NotificationKind::from_name);
         let is_published = self.change(|environment| {
             environment.publisher.notify(again, notice, now, self.refresh_interval());
@@ -118,7 +118,7 @@ impl EnvironmentObject {
     #[wasm_bindgen(js_name = follow)]
     pub async fn start_publishing(&self, client_key: String, credential: String) -> std::result::Result<(), JsValue> {
         let credential: DocumentCredential = serde_json::from_str(&credential).map_err(worker::Error::from)?;
-        let now = milliseconds();
+        let now = now_ms();
         self.change(|environment| {
             environment.client_key = client_key;
             environment.publisher.start_publishing(credential, now);
@@ -129,7 +129,7 @@ impl EnvironmentObject {
     /// It is to be published no longer.
     #[wasm_bindgen(js_name = leave)]
     pub async fn stop_publishing(&self) -> std::result::Result<(), JsValue> {
-        self.change(|environment| environment.publisher.stop_publishing(milliseconds()))?;
+        self.change(|environment| environment.publisher.stop_publishing(now_ms()))?;
         Ok(self.wake().await?)
     }
 
@@ -145,7 +145,7 @@ impl EnvironmentObject {
                 self.change(|environment| environment.publisher.mark_missing_in_kv())?;
             }
         }
-        let now = milliseconds();
+        let now = now_ms();
         self.change(|environment| environment.publisher.resume(now))?;
         Ok(self.wake().await?)
     }
@@ -153,7 +153,7 @@ impl EnvironmentObject {
     /// What `GET /edge/status` says of it, as JSON.
     pub fn status(&self) -> std::result::Result<String, JsValue> {
         let Environment { client_key, publisher } = self.read()?;
-        Ok(publisher.status(&client_key, milliseconds()).to_string())
+        Ok(publisher.status(&client_key, now_ms()).to_string())
     }
 }
 
@@ -165,7 +165,7 @@ impl EnvironmentObject {
         let mut writing: Option<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = None;
         let mut requests = 0;
         loop {
-            match self.read()?.publisher.next(milliseconds(), writing.is_some()) {
+            match self.read()?.publisher.next(now_ms(), writing.is_some()) {
                 PublisherAction::Fetch(credential) if requests < REQUESTS => {
                     requests += 1;
                     self.ask_origin(&credential).await?;
@@ -184,9 +184,9 @@ impl EnvironmentObject {
                     writing = Some(Box::pin(self.remove()));
                 }
                 next => match &mut writing {
-                    None => return Ok(if let PublisherAction::Wait(at) = next { at } else { Some(milliseconds()) }),
+                    None => return Ok(if let PublisherAction::Wait(at) = next { at } else { Some(now_ms()) }),
                     Some(write) => {
-                        if let Some(written) = within(WRITE_STEP, write.as_mut()).await {
+                        if let Some(written) = with_timeout(WRITE_STEP, write.as_mut()).await {
                             written?;
                             writing = None;
                         }
@@ -205,8 +205,8 @@ impl EnvironmentObject {
         let document = pin!(self.fetch_document(credential));
         let keys = pin!(async {
             while !is_over.get() {
-                let wait = self.read()?.publisher.origin_keys.wait(milliseconds());
-                within(Duration::from_millis(wait), pending::<()>()).await;
+                let wait = self.read()?.publisher.origin_keys.wait(now_ms());
+                with_timeout(Duration::from_millis(wait), pending::<()>()).await;
                 asks.set(true);
                 self.list_keys().await?;
                 asks.set(false);
@@ -228,7 +228,7 @@ impl EnvironmentObject {
     /// What has not changed is kept in memory only, and stored with the next document: if the object is lost meanwhile, the
     /// origin is asked again.
     async fn list_keys(&self) -> Result<()> {
-        let (asked_at, client_key) = (milliseconds(), self.read()?.client_key);
+        let (asked_at, client_key) = (now_ms(), self.read()?.client_key);
         self.in_memory(|environment| environment.publisher.origin_keys.began(asked_at, self.refresh_interval()));
         let keys = match origin_document::fetch_server_keys(&self.env, &client_key).await {
             Ok(keys) => keys,
@@ -250,7 +250,7 @@ impl EnvironmentObject {
     }
 
     async fn fetch_document(&self, credential: &DocumentCredential) -> Result<()> {
-        let asked_at = milliseconds();
+        let asked_at = now_ms();
         // In memory only: if the object is lost meanwhile, the fetch is still due.
         self.in_memory(|environment| environment.publisher.schedule.began(asked_at));
         let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
@@ -276,7 +276,7 @@ impl EnvironmentObject {
         let left_out = publisher.leaves_overrides_out();
         let random = getrandom::u32().unwrap_or_default();
         let candidate = outcome.as_ref().map_err(Clone::clone);
-        let version = publisher.fetched(candidate, client_key, milliseconds(), self.refresh_interval(), random);
+        let version = publisher.fetched(candidate, client_key, now_ms(), self.refresh_interval(), random);
         if let Some(fault) = &publisher.schedule.fault {
             Failure::new(Source::Origin, &fault.cause).log(Some(client_key));
         }
@@ -302,7 +302,7 @@ impl EnvironmentObject {
         let as_latest = kv::put(&self.env, &document_key, &document, None);
         let stored = try_join(as_version, as_latest).await.map(drop);
         let stored = stored.inspect_err(|failure| failure.log(Some(&key)));
-        let now = milliseconds();
+        let now = now_ms();
         self.change(|environment| environment.publisher.stored(version, said(stored), now))
     }
 
@@ -310,7 +310,7 @@ impl EnvironmentObject {
         let key = self.read()?.client_key;
         let removed = kv::delete(&self.env, &kv::document_key(&key)).await;
         let removed = removed.inspect_err(|failure| failure.log(Some(&key)));
-        let now = milliseconds();
+        let now = now_ms();
         self.change(|environment| environment.publisher.removed(said(removed), now))
     }
 
@@ -320,9 +320,9 @@ impl EnvironmentObject {
 
     /// Has the alarm ring when there is something to do.
     async fn wake(&self) -> Result<()> {
-        let at = match self.read()?.publisher.next(milliseconds(), false) {
+        let at = match self.read()?.publisher.next(now_ms(), false) {
             PublisherAction::Wait(at) => at,
-            _ => Some(milliseconds()),
+            _ => Some(now_ms()),
         };
         self.alarm.set(&self.state.storage(), at).await
     }
@@ -355,7 +355,7 @@ const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the
 /// Logs how many identities have no number of the origin's database, where the published version hashes that.
 async fn report_hashing(env: Env, client_key: String) {
     let directory = Directory::new(&env, &client_key);
-    let without = match within(COUNT_TIMEOUT, directory.count_without_django_id()).await {
+    let without = match with_timeout(COUNT_TIMEOUT, directory.count_without_django_id()).await {
         Some(Ok(0)) => return,
         Some(Ok(count)) => count.to_string(),
         Some(Err(_)) | None => "not known".to_owned(),

@@ -50,7 +50,7 @@ impl EnvironmentRows {
 
     /// Writes the state. One that publishes nothing has no document either.
     pub fn write(&self, environment: &Environment) -> Result<()> {
-        self.0.at_once(|| {
+        self.0.transaction(|| {
             self.write_state(environment)?;
             if environment.publisher.published.is_none() {
                 self.0.execute(DELETE_CHUNKS, vec![])?;
@@ -61,7 +61,7 @@ impl EnvironmentRows {
 
     /// Writes the state and the document that it publishes.
     pub fn publish(&self, environment: &Environment, document: &[u8]) -> Result<()> {
-        self.0.at_once(|| {
+        self.0.transaction(|| {
             self.write_state(environment)?;
             self.0.execute(DELETE_CHUNKS, vec![])?;
             for (number, chunk) in (0_i64..).zip(document.chunks(CHUNK_LENGTH)) {

@@ -12,32 +12,32 @@ use futures_util::future::FutureExt;
 use worker::web_sys::Response as WebResponse;
 use worker::{Context, Env};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::records::{Family, Place, Reading, Record};
+use super::stored::{CachedValue, ReadSource, ReadOutcome, CacheEntry};
 use super::respond::Prepared;
 use super::{first_discovery, key_states, kv, publishing};
 use crate::api::{EnvironmentKey, Error, CachedResponse};
 use crate::document::ruleset::SegmentId;
 use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
-use crate::memory::{Ages, Memory};
+use crate::cache::{Ttl, TtlCache};
 use crate::publish::{Announcement, Version};
 
 /// An environment to answer from.
-pub struct Loaded {
+pub struct LoadedEnvironment {
     /// Compiled.
-    pub environment: Rc<Served>,
+    pub environment: Rc<CachedEnvironment>,
     /// For how long it could not be confirmed, if the store failed.
     pub stale_seconds: Option<u64>,
     /// Where its document was read for this.
-    pub place: Place,
+    pub place: ReadSource,
     /// How long ago its document was confirmed, in milliseconds.
     pub age: u64,
 }
 
 /// A compiled environment, with the answers that it alone decides in the platform's form.
-pub struct Served {
+pub struct CachedEnvironment {
     /// Compiled.
     pub environment: Environment,
     fixed: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
@@ -45,7 +45,7 @@ pub struct Served {
     exhausted: RefCell<Vec<SegmentId>>,
 }
 
-impl Served {
+impl CachedEnvironment {
     /// An answer that is brought into the platform's form once, not for each request; `None` if it cannot be.
     pub fn fixed(&self, fixed: CachedResponse, key: KeyKind) -> Option<WebResponse> {
         let prepared = self.fixed.get(key as usize)?.get(fixed as usize)?;
@@ -83,7 +83,7 @@ impl Environments {
     }
 
     /// The environment that a key opens.
-    pub async fn load(&self, key: &EnvironmentKey, context: &Context) -> Result<Loaded, Error> {
+    pub async fn load(&self, key: &EnvironmentKey, context: &Context) -> Result<LoadedEnvironment, Error> {
         match key {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
@@ -96,7 +96,7 @@ impl Environments {
                 // Only now: the environment's object may have announced something newer.
                 let is_accepted =
                     key_states::accept(&key.environment, hash, key.known_at).unwrap_or_else(|| {
-                        let now = Timestamp::from_milliseconds(milliseconds());
+                        let now = Timestamp::from_milliseconds(now_ms());
                         now.is_some_and(|now| key.is_valid(now))
                     });
                 if is_accepted { loaded } else { Err(Error::KeyUnknown) }
@@ -112,15 +112,15 @@ impl Environments {
 
     /// When this isolate last had an environment document confirmed, if it has any.
     pub fn last_update(&self) -> Option<Timestamp> {
-        let confirmed_at = Rc::<Served>::memory()
-            .with_borrow(|memory| memory.values().filter_map(Record::confirmed_at).max());
+        let confirmed_at = Rc::<CachedEnvironment>::memory()
+            .with_borrow(|memory| memory.values().filter_map(CacheEntry::confirmed_at).max());
         confirmed_at.and_then(Timestamp::from_milliseconds)
     }
 
-    async fn load_environment(&self, client_key: &str, context: &Context) -> Result<Loaded, Error> {
-        let found = self.lookup::<Rc<Served>>(client_key, context).await?;
+    async fn load_environment(&self, client_key: &str, context: &Context) -> Result<LoadedEnvironment, Error> {
+        let found = self.lookup::<Rc<CachedEnvironment>>(client_key, context).await?;
         let stale_seconds = found.stale_seconds();
-        Ok(Loaded { environment: found.value, stale_seconds, place: found.place, age: found.age })
+        Ok(LoadedEnvironment { environment: found.value, stale_seconds, place: found.place, age: found.age })
     }
 
     /// What an environment's object announces of its document. What it says of server keys is remembered.
@@ -131,7 +131,7 @@ impl Environments {
     }
 
     /// The document, given that this isolate does not know any version of it.
-    async fn read_first(&self, name: &str) -> Result<Reading, Failure> {
+    async fn read_first(&self, name: &str) -> Result<ReadOutcome, Failure> {
         let document = match kv::get(&self.env, &kv::document_key(name), kv::TIMEOUT).await {
             Ok(Some(document)) => document,
             Ok(None) => {
@@ -139,7 +139,7 @@ impl Environments {
                 // Not straight from the object of this name: whoever makes up keys would make as many objects.
                 return match publishing::is_known(&self.env, name).await? {
                     true => self.read_from_object(name, None).await,
-                    false => Ok(Reading::Missing),
+                    false => Ok(ReadOutcome::Missing),
                 };
             }
             Err(failure) => {
@@ -151,22 +151,22 @@ impl Environments {
         };
         match self.announced(name).await {
             Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
-                let (version, place) = (Some(version), Place::Kv);
-                Ok(Reading::Stored { value: document, version, unconfirmed_since, place })
+                let (version, place) = (Some(version), ReadSource::Kv);
+                Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, place })
             }
             Ok(Announcement::Latest { version, unconfirmed_since }) => {
                 self.read_version(name, version, unconfirmed_since).await
             }
-            Ok(Announcement::Gone) => Ok(Reading::Missing),
+            Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
             // Not the object's: somebody wrote it, or the origin was never asked.
             Ok(Announcement::Nothing) => {
                 first_discovery::need();
-                Ok(Reading::from(Some(document)))
+                Ok(ReadOutcome::from(Some(document)))
             }
             Err(failure) => {
                 failure.log(Some(name));
-                let unconfirmed_since = Some(milliseconds());
-                Ok(Reading::Stored { value: document, version: None, unconfirmed_since, place: Place::Kv })
+                let unconfirmed_since = Some(now_ms());
+                Ok(ReadOutcome::Stored { value: document, version: None, unconfirmed_since, place: ReadSource::Kv })
             }
         }
     }
@@ -177,14 +177,14 @@ impl Environments {
         name: &str,
         version: Version,
         since: Option<u64>,
-    ) -> Result<Reading, Failure> {
+    ) -> Result<ReadOutcome, Failure> {
         match kv::get(&self.env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
             Ok(Some(document)) if version.is_of(&document) => {
-                return Ok(Reading::Stored {
+                return Ok(ReadOutcome::Stored {
                     value: document,
                     version: Some(version),
                     unconfirmed_since: since,
-                    place: Place::Kv,
+                    place: ReadSource::Kv,
                 });
             }
             Ok(_) => {}
@@ -193,12 +193,12 @@ impl Environments {
         self.read_from_object(name, since).await
     }
 
-    async fn read_from_object(&self, name: &str, since: Option<u64>) -> Result<Reading, Failure> {
+    async fn read_from_object(&self, name: &str, since: Option<u64>) -> Result<ReadOutcome, Failure> {
         let published = publishing::published(&self.env, name).await?;
         let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
         let (version, document) = published.ok_or_else(nothing)?;
-        let (version, place) = (Some(version), Place::Object);
-        Ok(Reading::Stored { value: document, version, unconfirmed_since: since, place })
+        let (version, place) = (Some(version), ReadSource::Object);
+        Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
     }
 
     /// A failure if this isolate may not ask for one more unknown key at this moment: nobody can tell what it is.
@@ -207,7 +207,7 @@ impl Environments {
             /// The second, and the lookups in it.
             static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
         }
-        let second = milliseconds() / 1000;
+        let second = now_ms() / 1000;
         let lookups = match LOOKUPS.get() {
             (latest, lookups) if latest == second => lookups,
             _ => 0,
@@ -224,29 +224,29 @@ const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 /// Unknown keys that an isolate asks the registry for, so that whoever makes up keys does not keep that busy.
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
-impl Family for Rc<Served> {
+impl CachedValue for Rc<CachedEnvironment> {
     const PREFIX: &'static str = kv::DOCUMENT;
 
-    fn ages(config: &Config) -> Ages {
+    fn ages(config: &Config) -> Ttl {
         if !config.publishes() {
-            return Ages { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 };
+            return Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 };
         }
-        Ages::never_older_than(config.freshness_seconds * 1000)
+        Ttl::never_older_than(config.freshness_seconds * 1000)
     }
 
-    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<Reading, Failure> {
+    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
         if !from.config.publishes() {
-            return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(Reading::from);
+            return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
         }
         let Some(known) = known else { return from.read_first(name).boxed_local().await };
         match from.announced(name).await? {
             Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
-                Ok(Reading::Confirmed { unconfirmed_since })
+                Ok(ReadOutcome::Confirmed { unconfirmed_since })
             }
             Announcement::Latest { version, unconfirmed_since } => {
                 from.read_version(name, version, unconfirmed_since).await
             }
-            Announcement::Gone => Ok(Reading::Missing),
+            Announcement::Gone => Ok(ReadOutcome::Missing),
             Announcement::Nothing => {
                 Err(Failure::new(Source::EnvironmentObject, "it has lost the document that it announced"))
             }
@@ -267,42 +267,42 @@ impl Family for Rc<Served> {
             let cause = format!("environment document: {}; served without", fields.join("; "));
             Failure::new(Source::Stored, cause).log(Some(name));
         }
-        Ok(Rc::new(Served { environment, fixed: Default::default(), exhausted: RefCell::default() }))
+        Ok(Rc::new(CachedEnvironment { environment, fixed: Default::default(), exhausted: RefCell::default() }))
     }
 
     fn memory_length(&self) -> usize {
         self.environment.memory_length()
     }
 
-    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
+    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {
         thread_local! {
-            static MEMORY: RefCell<Memory<Record<Rc<Served>>>> = RefCell::default();
+            static MEMORY: RefCell<TtlCache<CacheEntry<Rc<CachedEnvironment>>>> = RefCell::default();
         }
         &MEMORY
     }
 }
 
-impl Family for ServerKey {
+impl CachedValue for ServerKey {
     const PREFIX: &'static str = kv::SERVER_KEY;
 
-    fn ages(config: &Config) -> Ages {
-        Ages { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
+    fn ages(config: &Config) -> Ttl {
+        Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
     }
 
-    async fn read(from: &Environments, name: &str, _known: Option<Version>) -> Result<Reading, Failure> {
+    async fn read(from: &Environments, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
         let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {
                 from.may_discover()?;
-                publishing::registered_key(&from.env, name).await.map(Reading::from)
+                publishing::registered_key(&from.env, name).await.map(ReadOutcome::from)
             }
             Err(failure) if from.config.publishes() => {
                 match publishing::registered_key(&from.env, name).await {
-                    Ok(Some(key)) => Ok(Reading::from(Some(key))),
+                    Ok(Some(key)) => Ok(ReadOutcome::from(Some(key))),
                     _ => Err(failure),
                 }
             }
-            stored => stored.map(Reading::from),
+            stored => stored.map(ReadOutcome::from),
         }
     }
 
@@ -320,9 +320,9 @@ impl Family for ServerKey {
         size_of::<ServerKey>() + self.environment.len()
     }
 
-    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>> {
+    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {
         thread_local! {
-            static MEMORY: RefCell<Memory<Record<ServerKey>>> = RefCell::default();
+            static MEMORY: RefCell<TtlCache<CacheEntry<ServerKey>>> = RefCell::default();
         }
         &MEMORY
     }

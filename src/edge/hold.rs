@@ -1,4 +1,4 @@
-//! Memory that is held for a body on its way in or out: it counts as long as it is held, however a request ends.
+//! TtlCache that is held for a body on its way in or out: it counts as long as it is held, however a request ends.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -10,8 +10,8 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, WritableStream};
 
-use super::clock::milliseconds;
-use super::timeout::within;
+use super::clock::now_ms;
+use super::timeout::with_timeout;
 use crate::admin::uploads::Uploads;
 
 #[wasm_bindgen]
@@ -48,7 +48,7 @@ pub struct Hold {
 impl Hold {
     /// Holds nothing yet. It has ended after `lifetime`, whatever becomes of it.
     pub fn begin(holds: Holds, lifetime: Duration) -> Hold {
-        let now = milliseconds();
+        let now = now_ms();
         let ends_at = now + lifetime.as_millis() as u64;
         Hold { holds, number: holds.with_borrow_mut(|holds| holds.begin(now, ends_at)) }
     }
@@ -70,7 +70,7 @@ impl Hold {
         let pipe = FixedLengthStream::new(body.length().into())?;
         let writer = pipe.writable().get_writer()?;
         context.wait_until(async move {
-            let sent = within(MAX_SENDING, async {
+            let sent = with_timeout(MAX_SENDING, async {
                 JsFuture::from(writer.write_with_chunk(&body)).await?;
                 JsFuture::from(writer.close()).await
             });

@@ -12,7 +12,7 @@ use worker::{Env, ObjectNamespace};
 use super::config::Config;
 use super::failure::{Failure, Source};
 use super::hold::Hold;
-use super::join;
+use super::join_all::join_all;
 use super::log::Line;
 use super::overrides;
 use crate::api::{Error, Dependency};
@@ -140,7 +140,7 @@ async fn execute_by(
             CommandResponse::refused(CommandError::Unavailable)
         })
     };
-    let outcomes = join::all(sent).await;
+    let outcomes = join_all(sent).await;
     if concerns_overrides {
         overrides::changed(environment_key);
     }

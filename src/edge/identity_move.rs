@@ -21,7 +21,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Error, Result};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::identity_object::{IdentityObject, RETRY_AFTER_MS};
 use super::identity_rows::{self, PendingUpdates, IdentityRef, Record};
 use crate::identity::object_name::{former, is_renamed, object_name};
@@ -156,7 +156,7 @@ impl IdentityObject {
         self.forget_memory();
         identity_rows::replace(&self.sql, &record)?;
         if !record.pending.is_empty() {
-            self.set_alarm(milliseconds() + RETRY_AFTER_MS)?;
+            self.set_alarm(now_ms() + RETRY_AFTER_MS)?;
         }
         Ok(())
     }

@@ -13,12 +13,12 @@ use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::database::Database;
 use super::directory::Directory;
 use super::failure::{Failure, Source};
 use super::identity_rows::{self, PendingUpdates, IdentityRef, Record};
-use super::join;
+use super::join_all::join_all;
 use super::random;
 use crate::identity::directory::{Entry, DirectoryUpdate};
 use crate::identity::object_name::is_renamed;
@@ -141,7 +141,7 @@ impl IdentityObject {
         let unchanged = order.omit_sent_traits && record.identity.is_as_sent(&order.command);
         let max_length = order.max_length;
         let kept = if let Command::Increment(key, _) = &order.command { Some(key.clone()) } else { None };
-        let context = ExecutionContext { now: milliseconds(), random: &random };
+        let context = ExecutionContext { now: now_ms(), random: &random };
         let applied = record.identity.apply(order, context);
         if let Ok(change) = &applied
             && *change != Change::default()
@@ -166,7 +166,7 @@ impl IdentityObject {
     pub(super) async fn send_updates(&self) -> Result<()> {
         while let Some((owner, updates, pending)) = self.pending_updates()? {
             let directory = Directory::new(&self.env, &owner.environment);
-            let sent = join::all(updates.into_iter().map(|update| directory.send(update))).await;
+            let sent = join_all(updates.into_iter().map(|update| directory.send(update))).await;
             if let Err(failure) = sent.into_iter().collect::<std::result::Result<(), _>>() {
                 failure.log(Some(&owner.environment));
                 return self.retry_later();
@@ -235,7 +235,7 @@ impl IdentityObject {
     fn read(&self) -> Result<Record> {
         let record = identity_rows::read(&self.sql)?;
         if !record.pending.is_empty() && !self.alarmed.get() {
-            self.set_alarm(milliseconds() + RETRY_AFTER_MS)?;
+            self.set_alarm(now_ms() + RETRY_AFTER_MS)?;
         }
         Ok(record)
     }
@@ -245,7 +245,7 @@ impl IdentityObject {
         let failures = self.failures.get() + 1;
         self.failures.set(failures);
         let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
-        self.set_alarm(milliseconds() + backoff)
+        self.set_alarm(now_ms() + backoff)
     }
 
     pub(super) fn set_alarm(&self, at: u64) -> Result<()> {

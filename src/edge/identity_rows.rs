@@ -178,7 +178,7 @@ fn inherited(sql: &Database) -> Result<Inherited> {
 
 /// Writes what a change changed: all of it or, if any of it fails, nothing.
 pub fn write(sql: &Database, record: &Record, change: &Change) -> Result<()> {
-    sql.at_once(|| write_rows(sql, record, change))
+    sql.transaction(|| write_rows(sql, record, change))
 }
 
 fn write_rows(sql: &Database, record: &Record, change: &Change) -> Result<()> {
@@ -280,7 +280,7 @@ pub fn replace(sql: &Database, record: &Record) -> Result<()> {
         overrides_set: overrides.iter().map(|state| state.feature.id).collect(),
         ..Change::default()
     };
-    sql.at_once(|| {
+    sql.transaction(|| {
         for statement in [SCHEMA, OVERRIDES_SCHEMA, MOVING_SCHEMA, DELETE_ALL] {
             sql.execute(statement, vec![])?;
         }

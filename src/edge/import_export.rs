@@ -5,7 +5,7 @@ use worker::{Context, Env};
 
 use super::access;
 use super::body;
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::directory::Directory;
 use super::incoming::IncomingRequest;
 use super::failure::Failure;
@@ -132,7 +132,7 @@ async fn export(
 async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
     let identifiers = import_export::read_repair(body).map_err(Error::Invalid)?;
     // Taken before anybody is asked: an identity that comes to be meanwhile is later.
-    let asked_at = milliseconds();
+    let asked_at = now_ms();
     let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
     let mut outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
     let directory = Directory::new(env, environment.key());

@@ -10,7 +10,7 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
 use super::failure::{Failure, Source};
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::publish::Version;
 
 /// The binding's name.
@@ -82,7 +82,7 @@ async fn execute<T>(
     timeout: Duration,
     work: impl Future<Output = Result<T, KvError>>,
 ) -> Result<T, Failure> {
-    let outcome = within(timeout, work).await;
+    let outcome = with_timeout(timeout, work).await;
     outcome.ok_or_else(|| failure(format!("no answer within {timeout:?}")))?.map_err(failure)
 }
 

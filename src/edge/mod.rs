@@ -32,7 +32,7 @@ mod identity_rows;
 mod import_export;
 mod incoming;
 mod identity_insight;
-mod join;
+mod join_all;
 mod key_states;
 mod kv;
 mod log;
@@ -45,13 +45,13 @@ mod pages;
 mod proxy;
 mod publishing;
 mod rate_limit;
-mod records;
+mod stored;
 mod registry_object;
 mod registry_rows;
 mod registry_discovery;
 mod respond;
 mod status;
-mod task;
+mod executor;
 mod telemetry;
 mod timeout;
 
@@ -95,7 +95,7 @@ pub fn answer(
         incoming::PrereadHeaders { environment_key, if_none_match, content_type, content_length, content_encoding };
     let incoming = incoming::IncomingRequest::new(request, method, &url, headers);
     let telemetry = telemetry::Telemetry::begin(metrics, config::Config::of(&env).log_requests);
-    task::run(async move {
+    executor::run(async move {
         let response = entry::answer(&incoming, &env, &Context::new(context)).await;
         telemetry.end(&incoming.trace, || response.status());
         response.into()

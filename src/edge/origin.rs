@@ -13,7 +13,7 @@ use worker::web_sys::{
 
 use super::body::read_at_most;
 use super::failure::{Failure, Source};
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::admin::Origin;
 use crate::api::Error;
 
@@ -137,7 +137,7 @@ impl Exchange {
     /// Waits, but no longer than this, until the origin has answered or has broken off; then breaks the exchange off.
     pub async fn settle(&self, patience: Duration) {
         if let Some(answer) = self.answer.take() {
-            drop(within(patience, JsFuture::from(answer)).await);
+            drop(with_timeout(patience, JsFuture::from(answer)).await);
         }
         self.abort();
     }
@@ -153,7 +153,7 @@ impl Exchange {
         timeout: Duration,
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let outcome = within(timeout, work).await.unwrap_or(Err(Fault::Late(timeout)));
+        let outcome = with_timeout(timeout, work).await.unwrap_or(Err(Fault::Late(timeout)));
         if outcome.is_err() {
             self.abort();
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use worker::Env;
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::origin::{self, Call};
 use crate::document::json::Json;
@@ -53,14 +53,14 @@ pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str)
             (("x-environment-key", key.clone()), "/api/v1/environment-document/".to_owned())
         }
     };
-    let mut pages = DocumentPages::new(milliseconds());
+    let mut pages = DocumentPages::new(now_ms());
     loop {
         let call = Call {
             method: "GET",
             target: &target,
             headers: &[(header.0, &header.1)],
             body: None,
-            timeout: pages.timeout(milliseconds())?,
+            timeout: pages.timeout(now_ms())?,
             max_length: MAX_DOCUMENT_LENGTH,
         };
         let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;
@@ -87,7 +87,7 @@ pub async fn fetch_server_keys(
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
     let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
-    let asked_at = milliseconds();
+    let asked_at = now_ms();
     let call = Call {
         method: "GET",
         target: &format!("/api/v1/environments/{client_key}/api-keys/"),

@@ -93,7 +93,7 @@ pub fn page(sql: &Database, query: OverridesQuery) -> Result<Overrides> {
     let mut length = 0;
     let mut page: Vec<Override> = Vec::new();
     let mut next = None;
-    sql.read_while(&statement, values, |text| {
+    sql.for_each_json(&statement, values, |text| {
         let known: Override = serde_json::from_str(text)?;
         let last = page.last().map(|last| &last.identifier);
         if length > PAGE_LENGTH && last.is_some_and(|last| *last != known.identifier) {

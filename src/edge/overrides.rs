@@ -10,18 +10,18 @@ use std::time::Duration;
 use worker::js_sys::Uint8Array;
 use worker::{Context, Env};
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::directory::Directory;
 use super::failure::{Failure, Source};
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::api::{Error, Dependency, render_document};
 use crate::document::Environment;
 use crate::identity::directory::Override;
-use crate::memory::{Age, Ages, Memory};
+use crate::cache::{Freshness, Ttl, TtlCache};
 
 /// The overrides in one version.
-pub struct Known {
+pub struct OverridesSnapshot {
     /// How often they have changed.
     pub version: u64,
     overrides: Vec<Override>,
@@ -36,9 +36,9 @@ pub struct Known {
 
 thread_local! {
     /// By client key.
-    static KNOWN: RefCell<Memory<Rc<Known>>> = RefCell::default();
+    static KNOWN: RefCell<TtlCache<Rc<OverridesSnapshot>>> = RefCell::default();
     /// When this isolate last had a command carried out that may have changed them, by client key.
-    static WRITTEN: RefCell<Memory<u64>> = RefCell::default();
+    static WRITTEN: RefCell<TtlCache<u64>> = RefCell::default();
 }
 
 /// How long the directory may take; and where there is something to serve instead.
@@ -48,11 +48,11 @@ const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 const REST: u64 = 10_000;
 
 /// What is looked up by name and has no age.
-const AGELESS: Ages = Ages { soft: u64::MAX, hard: u64::MAX };
+const AGELESS: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
 /// Notes that the environment's overrides may be others from now on.
 pub fn changed(environment_key: &str) {
-    let now = milliseconds();
+    let now = now_ms();
     WRITTEN.with_borrow_mut(|written| written.put(environment_key, now, 0, now));
 }
 
@@ -61,16 +61,16 @@ pub async fn of(
     env: &Env,
     environment: &Environment,
     context: &Context,
-) -> Result<(Rc<Known>, Option<u64>), Error> {
-    let (name, now) = (environment.key(), milliseconds());
-    let ages = Ages::never_older_than(Config::of(env).freshness_seconds * 1000);
+) -> Result<(Rc<OverridesSnapshot>, Option<u64>), Error> {
+    let (name, now) = (environment.key(), now_ms());
+    let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
     let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, AGELESS));
     let remembered = KNOWN.with_borrow_mut(|known| known.get(name, now, ages));
     // With the document that they will be put into.
     let length = environment.document().len();
     let known = match remembered {
-        Some(known) if !known.value.waits(known.age, written.map(|written| written.value), now) => {
-            if known.age != Age::Young && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now)) {
+        Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
+            if known.freshness != Freshness::Fresh && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now)) {
                 let (env, name, known) = (env.clone(), name.to_owned(), known.value.clone());
                 // A failure is logged where it happens.
                 context.wait_until(async move { drop(ask(&env, &name, length, Some(known)).await) });
@@ -79,7 +79,7 @@ pub async fn of(
         }
         remembered => ask(env, name, length, remembered.map(|known| known.value)).await?,
     };
-    let seconds = milliseconds().saturating_sub(known.confirmed_at.get()) / 1000;
+    let seconds = now_ms().saturating_sub(known.confirmed_at.get()) / 1000;
     let stale_seconds = known.unconfirmed.get().then_some(seconds);
     Ok((known, stale_seconds))
 }
@@ -89,14 +89,14 @@ async fn ask(
     env: &Env,
     name: &str,
     document_length: usize,
-    known: Option<Rc<Known>>,
-) -> Result<Rc<Known>, Error> {
-    let began_at = milliseconds();
+    known: Option<Rc<OverridesSnapshot>>,
+) -> Result<Rc<OverridesSnapshot>, Error> {
+    let began_at = now_ms();
     let timeout = if known.is_some() { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
     let directory = Directory::new(env, name);
     let asked = directory.overrides(None, known.as_ref().map(|known| known.version));
     let late = || Err(Failure::new(Source::DirectoryObject, format!("no answer within {timeout:?}")));
-    let seen = match within(timeout, asked).await.unwrap_or_else(late) {
+    let seen = match with_timeout(timeout, asked).await.unwrap_or_else(late) {
         Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(name));
@@ -110,14 +110,14 @@ async fn ask(
             known.asked_at.set(began_at.max(known.asked_at.get()));
             known.unconfirmed.set(true);
             // Young again, so that not every request waits for a directory that does not answer.
-            KNOWN.with_borrow_mut(|memory| memory.renew(name, known.clone(), milliseconds()));
+            KNOWN.with_borrow_mut(|memory| memory.touch(name, known.clone(), now_ms()));
             return Ok(known);
         }
     };
     let known = match (seen.overrides, known) {
         // Nothing is new.
         (None, Some(known)) => known,
-        (overrides, _) => Rc::new(Known {
+        (overrides, _) => Rc::new(OverridesSnapshot {
             version: seen.version,
             overrides: overrides.unwrap_or_default(),
             confirmed_at: Cell::default(),
@@ -135,13 +135,13 @@ async fn ask(
     Ok(known)
 }
 
-impl Known {
+impl OverridesSnapshot {
     /// Whether an answer waits until the directory has been asked: after a change that was made here, and when they are
     /// old; unless it has just been asked since, and did not answer.
-    fn waits(&self, age: Age, written_at: Option<u64>, now: u64) -> bool {
+    fn waits(&self, age: Freshness, written_at: Option<u64>, now: u64) -> bool {
         let asked_at = self.asked_at.get();
         let rests = self.unconfirmed.get() && now.saturating_sub(asked_at) < REST;
-        written_at.is_some_and(|written_at| asked_at <= written_at) || (age == Age::Old && !rests)
+        written_at.is_some_and(|written_at| asked_at <= written_at) || (age == Freshness::Expired && !rests)
     }
 
     /// The environment's document with these overrides in it, in the platform's form: it may be long, and is made once.

@@ -16,7 +16,7 @@ use super::origin::{Exchange, Fault};
 use super::publishing;
 use super::rate_limit;
 use super::respond::respond;
-use super::timeout::within;
+use super::timeout::with_timeout;
 use super::import_export;
 use crate::admin::admin_key::{has_admin_key, without_admin_key};
 use crate::admin::import_export::ImportExport;
@@ -113,7 +113,7 @@ async fn forward(
         Ok(proxy_response(&incoming.method, response, origin, here, context).await?)
     };
     let timeout = proxy_headers::timeout(config.origin_timeout, length);
-    let answer = within(timeout, back).await.unwrap_or(Err(Fault::Late(timeout)));
+    let answer = with_timeout(timeout, back).await.unwrap_or(Err(Fault::Late(timeout)));
     let status = answer.as_ref().ok().map(web_sys::Response::status);
     let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
     let affected = affected.filter(|_| admin::publishing::may_have_changed(status));
@@ -200,7 +200,7 @@ async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Ou
     let timeout = proxy_headers::timeout(config.origin_timeout, limit as u64);
     let upload = ChunkedUpload::begin(timeout.saturating_add(config.origin_timeout.saturating_mul(2)));
     let read = read_while(body, |length| length <= limit && upload.grow(length));
-    match within(timeout, read).await {
+    match with_timeout(timeout, read).await {
         // It is here already, so nobody has to wait for it.
         Some(Ok(Ok(body))) => {
             let body = Some(Uint8Array::from(body.as_slice()).into());

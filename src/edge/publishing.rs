@@ -10,7 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::admin::publishing::Affected;
 use crate::publish::{Announcement, Notification, KeyStates, NotificationKind, Version};
 
@@ -202,7 +202,7 @@ async fn call_registry(
 
 async fn answer(promise: Result<Promise, JsValue>, timeout: Duration) -> Result<JsValue, String> {
     let text = |error: JsValue| worker::Error::from(error).to_string();
-    match within(timeout, JsFuture::from(promise.map_err(text)?)).await {
+    match with_timeout(timeout, JsFuture::from(promise.map_err(text)?)).await {
         Some(answer) => answer.map_err(text),
         None => Err(format!("no answer within {timeout:?}")),
     }

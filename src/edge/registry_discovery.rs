@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use worker::Result;
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::failure::{Failure, Source};
 use super::origin::{self, Call};
 use super::registry_object::RegistryObject;
@@ -42,7 +42,7 @@ impl RegistryObject {
             let is_over = task == Task::Yield || by_one_task;
             match task {
                 Task::Request(ask) => {
-                    let asked_at = milliseconds();
+                    let asked_at = now_ms();
                     match self.ask(&ask).await {
                         Ok(answer) => run.answered(&ask, Ok(&answer), asked_at),
                         Err(cause) => run.answered(&ask, Err(cause), asked_at),
@@ -97,7 +97,7 @@ impl RegistryObject {
                 (is_confirmed, _) => !is_confirmed,
             },
         };
-        let (credential, asked_at) = (DocumentCredential::ServerKey(hash.clone()), milliseconds());
+        let (credential, asked_at) = (DocumentCredential::ServerKey(hash.clone()), now_ms());
         let candidate = match origin_document::fetch(&self.env, &credential, "").await {
             Err(fault) => return Ok(Err(format!("a server key: {}", fault.cause))),
             Ok(candidate) => candidate,

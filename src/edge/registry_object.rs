@@ -11,10 +11,10 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::alarm::Alarm;
-use super::clock::{milliseconds, until};
+use super::clock::{now_ms, poll_until};
 use super::config::Config;
 use super::failure::{Failure, Source};
-use super::join;
+use super::join_all::join_all;
 use super::publishing;
 use super::registry_rows::RegistryRows;
 use crate::publish::{DiscoverySchedule, Notification, NotificationQueue, NotificationKind, RefreshInterval, Registry, Schedule, DiscoveryRun};
@@ -62,13 +62,13 @@ impl DurableObject for RegistryObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.alarm.rings();
+        self.alarm.start();
         let outcome = self.work().await;
         if outcome.is_err() {
             // What is in memory is ahead of what is stored, and that says what is still to be done.
             self.memory.take();
         }
-        self.alarm.answered(&self.state.storage(), outcome, Source::Registry).await
+        self.alarm.finish(&self.state.storage(), outcome, Source::Registry).await
     }
 }
 
@@ -101,7 +101,7 @@ impl RegistryObject {
 
     /// An environment or a server key may have come or gone.
     pub async fn discover(&self) -> std::result::Result<(), JsValue> {
-        let now = milliseconds();
+        let now = now_ms();
         self.change(|discoveries| discoveries.schedule.notify(now, self.refresh_interval()))?;
         Ok(self.wake().await?)
     }
@@ -131,7 +131,7 @@ impl RegistryObject {
 
     /// Which environments there are, and how the latest discoveries went, as JSON.
     pub fn environments(&self) -> std::result::Result<String, JsValue> {
-        let now = milliseconds();
+        let now = now_ms();
         let status = self.with(|registry, discoveries| registry.status(&discoveries.schedule, now))?;
         Ok(status.to_string())
     }
@@ -144,7 +144,7 @@ impl RegistryObject {
         name: &str,
         knows: fn(&Registry, &str, &Schedule) -> Option<bool>,
     ) -> Result<Option<bool>> {
-        let now = milliseconds();
+        let now = now_ms();
         let (known, last, may_discover) = self.with(|registry, discoveries| {
             let known = knows(registry, name, &discoveries.schedule);
             (known, discoveries.ended_at, discoveries.may_discover(now))
@@ -164,7 +164,7 @@ impl RegistryObject {
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
         };
-        until(LOOKUP_TIMEOUT, || lookup().map_or(true, |(is_decided, _)| is_decided)).await;
+        poll_until(LOOKUP_TIMEOUT, || lookup().map_or(true, |(is_decided, _)| is_decided)).await;
         Ok(lookup()?.1)
     }
 
@@ -173,7 +173,7 @@ impl RegistryObject {
         if !self.config.publishes() || self.is_under_way() {
             return Ok(());
         }
-        self.change(|discoveries| discoveries.schedule.start(milliseconds()))
+        self.change(|discoveries| discoveries.schedule.start(now_ms()))
     }
 
     /// Runs the first notifications, while the alarm goes on with the others.
@@ -186,7 +186,7 @@ impl RegistryObject {
 
     async fn run(&self, notifications: &[(String, Notification)]) {
         let run = notifications.iter().map(|(key, notification)| publishing::run(&self.env, key, *notification));
-        for done in join::all(run).await {
+        for done in join_all(run).await {
             // The environment's own alarm makes up for it.
             drop(done.inspect_err(|failure| failure.log(None)));
         }
@@ -201,11 +201,11 @@ impl RegistryObject {
                 Some(run) => run,
                 None => {
                     let next = self.with(|_, discoveries| discoveries.next(self.refresh_interval()))?;
-                    if next.is_none_or(|next| next > milliseconds()) {
+                    if next.is_none_or(|next| next > now_ms()) {
                         return self.next();
                     }
                     // In memory only: if the object is lost meanwhile, the discovery is still due.
-                    self.with(|_, discoveries| discoveries.schedule.began(milliseconds()))?;
+                    self.with(|_, discoveries| discoveries.schedule.began(now_ms()))?;
                     self.begin()?
                 }
             };
@@ -216,7 +216,7 @@ impl RegistryObject {
             if let Err(cause) = &outcome {
                 Failure::new(Source::Registry, cause).log(None);
             }
-            let (now, random) = (milliseconds(), getrandom::u32().unwrap_or_default());
+            let (now, random) = (now_ms(), getrandom::u32().unwrap_or_default());
             self.change(|discoveries| discoveries.ended(outcome, now, self.refresh_interval(), random))?;
         }
         self.next()
@@ -235,7 +235,7 @@ impl RegistryObject {
     fn next(&self) -> Result<Option<u64>> {
         let is_at_work = self.run.borrow().is_some() || !self.notifications.borrow().is_empty();
         match self.config.publishes() {
-            _ if is_at_work => Ok(Some(milliseconds())),
+            _ if is_at_work => Ok(Some(now_ms())),
             true => self.with(|_, discoveries| discoveries.next(self.refresh_interval())),
             false => Ok(None),
         }

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use worker::Env;
 
 use super::authorize::authorize;
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::incoming::IncomingRequest;
 use super::failure::Failure;
-use super::join;
+use super::join_all::join_all;
 use super::kv;
 use super::publishing;
 use crate::admin::admin_key::Spelling;
@@ -68,7 +68,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     let mut statuses = Vec::with_capacity(environments.len());
     for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
-        for (key, status) in join::all(asked).await {
+        for (key, status) in join_all(asked).await {
             // An object that does not answer is worth knowing of, too.
             let failed = |failure: Failure| json!({"environment": key, "unavailable": failure.cause});
             let mut status =
@@ -110,12 +110,12 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
 /// The environments whose documents are in KV without an origin that publishes them, and whether there are more of them.
 async fn in_kv(env: &Env, published: &Map<String, Value>) -> Result<(Map<String, Value>, bool), Failure> {
     let page = kv::list(env, kv::DOCUMENT).await?;
-    let found = stored(&page, kv::DOCUMENT, published, None, milliseconds());
+    let found = stored(&page, kv::DOCUMENT, published, None, now_ms());
     if found.0.is_empty() {
         return Ok(found);
     }
     let server_keys = server_keys(env).await?;
-    Ok(stored(&page, kv::DOCUMENT, published, server_keys.as_deref(), milliseconds()))
+    Ok(stored(&page, kv::DOCUMENT, published, server_keys.as_deref(), now_ms()))
 }
 
 /// The server keys in KV, where not too many have to be looked up.
@@ -140,7 +140,7 @@ async fn permitted(
     let mut permitted = Vec::new();
     for keys in all.chunks(PROBED_AT_ONCE) {
         let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
-        for (key, decision) in keys.iter().zip(join::all(probes).await) {
+        for (key, decision) in keys.iter().zip(join_all(probes).await) {
             match decision? {
                 AccessDecision::Allowed => permitted.push(key.clone()),
                 AccessDecision::Forbidden | AccessDecision::NoEnvironment => {}

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use worker::js_sys::Math;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 
-use super::clock::milliseconds;
-use super::environments::{Loaded, Served};
+use super::clock::now_ms;
+use super::environments::{LoadedEnvironment, CachedEnvironment};
 use super::failure::{Failure, Source};
 use super::log::{Line, Request};
 
@@ -35,7 +35,7 @@ extern "C" {
 #[derive(Default)]
 pub struct Trace {
     route: Cell<&'static str>,
-    environment: OnceCell<Rc<Served>>,
+    environment: OnceCell<Rc<CachedEnvironment>>,
     source: Cell<Option<&'static str>>,
     document_age_ms: Cell<u64>,
     objects: Cell<u32>,
@@ -48,7 +48,7 @@ impl Trace {
     }
 
     /// This environment answers it.
-    pub fn set_environment(&self, loaded: &Loaded) {
+    pub fn set_environment(&self, loaded: &LoadedEnvironment) {
         let _ = self.environment.set(loaded.environment.clone());
         self.source.set(Some(loaded.place.name()));
         self.document_age_ms.set(loaded.age);
@@ -77,7 +77,7 @@ impl Telemetry {
     /// Of a request that begins now. One in `log_requests` is logged, none if that is 0.
     pub fn begin(metrics: Option<Metrics>, log_requests: u64) -> Telemetry {
         let is_logged = log_requests > 0 && Math::random() * (log_requests as f64) < 1.0;
-        let began_at = if metrics.is_some() || is_logged { milliseconds() } else { 0 };
+        let began_at = if metrics.is_some() || is_logged { now_ms() } else { 0 };
         Telemetry { metrics, is_logged, began_at }
     }
 
@@ -93,7 +93,7 @@ impl Telemetry {
             source: trace.source.get(),
             document_age_ms: trace.document_age_ms.get(),
             objects: trace.objects.get(),
-            duration_ms: milliseconds().saturating_sub(self.began_at),
+            duration_ms: now_ms().saturating_sub(self.began_at),
         };
         if let Some(metrics) = &self.metrics
             && let Err(error) = write(metrics, &request)

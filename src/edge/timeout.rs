@@ -12,7 +12,7 @@ use worker::web_sys::WorkerGlobalScope;
 /// What `work` comes to, or `None` if it takes longer.
 ///
 /// `worker::Delay` would not do: it keeps the first waker it meets, and what waits may be woken by another.
-pub async fn within<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+pub async fn with_timeout<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let mut timer = None;

@@ -5,52 +5,52 @@ use std::cmp::Ordering;
 use super::hash::percentage;
 use super::value::Value;
 use crate::document::budget::Budget;
-use crate::document::condition::{Comparison, Operand, Test};
+use crate::document::condition::{Comparison, Operand, Predicate};
 
 /// True if a value passes a condition's test; an unset one passes only IS_NOT_SET. `None` if telling takes more than is
 /// left of the budget.
 ///
 /// Operators that read the whole of a value, however short their operand is, take steps for its length.
-pub fn passes(test: &Test, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
-    let Some(value) = value else { return Some(matches!(test, Test::IsNotSet)) };
+pub fn matches(test: &Predicate, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
+    let Some(value) = value else { return Some(matches!(test, Predicate::IsNotSet)) };
     if reads_whole_value(test) {
         budget.take_text(value.length())?;
     }
     Some(match test {
-        Test::IsSet => true,
-        Test::IsNotSet | Test::Never => false,
-        Test::Compare(comparison, operand) => compares(*comparison, value, operand),
-        Test::Contains(part) => matches!(value, Value::Text(text) if text.contains(&**part)),
-        Test::ContainsVersionPart(part) => matches!(value, Value::Text(text) if has_version_part(text, part)),
-        Test::NotContains(part) => matches!(value, Value::Text(text) if !text.contains(&**part)),
-        Test::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
-        Test::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
-        Test::In(members) => match value {
+        Predicate::IsSet => true,
+        Predicate::IsNotSet | Predicate::Never => false,
+        Predicate::Compare(comparison, operand) => compares(*comparison, value, operand),
+        Predicate::Contains(part) => matches!(value, Value::Text(text) if text.contains(&**part)),
+        Predicate::ContainsVersionPart(part) => matches!(value, Value::Text(text) if has_version_part(text, part)),
+        Predicate::NotContains(part) => matches!(value, Value::Text(text) if !text.contains(&**part)),
+        Predicate::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
+        Predicate::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
+        Predicate::In(members) => match value {
             // A float or a boolean is no text, so it is never among texts.
             Value::Integer(value) => members.contains(value.to_string().as_str()),
             Value::Text(text) => members.contains(&**text),
             Value::Bool(_) | Value::Float(_) => false,
         },
-        Test::PercentageSplit(_, limit) => {
+        Predicate::PercentageSplit(_, limit) => {
             limit.zip(split_percentage(test, value)).is_some_and(|(limit, percentage)| percentage <= limit)
         }
     })
 }
 
 #[inline]
-fn reads_whole_value(test: &Test) -> bool {
+fn reads_whole_value(test: &Predicate) -> bool {
     match test {
-        Test::IsSet | Test::IsNotSet | Test::Never => false,
+        Predicate::IsSet | Predicate::IsNotSet | Predicate::Never => false,
         // No further than the operand goes.
-        Test::Compare(_, operand) => operand.version.is_some(),
+        Predicate::Compare(_, operand) => operand.version.is_some(),
         _ => true,
     }
 }
 
 /// The percentage that a value falls into, where a condition asks for it.
-pub fn split_percentage(test: &Test, value: &Value<'_>) -> Option<f64> {
+pub fn split_percentage(test: &Predicate, value: &Value<'_>) -> Option<f64> {
     match test {
-        Test::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
+        Predicate::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
         _ => None,
     }
 }
@@ -122,8 +122,8 @@ mod tests {
         Value::Text(value.into())
     }
 
-    fn judge(test: &Test, value: Option<&Value<'_>>) -> bool {
-        passes(test, value, &mut Budget::default()).unwrap()
+    fn judge(test: &Predicate, value: Option<&Value<'_>>) -> bool {
+        matches(test, value, &mut Budget::default()).unwrap()
     }
 
     #[test]
@@ -184,8 +184,8 @@ mod tests {
             ("REGEX", "[", &text("["), false),
             ("SOUNDS_LIKE", "x", &text("x"), false),
         ] {
-            let test = Test::new(operator, condition::Value::Text(operand), "7");
-            assert_eq!(judge(&test, Some(value)), expected, "{value:?} {operator} {operand:?}");
+            let predicate = Predicate::new(operator, condition::Value::Text(operand), "7");
+            assert_eq!(judge(&predicate, Some(value)), expected, "{value:?} {operator} {operand:?}");
         }
     }
 
@@ -201,8 +201,8 @@ mod tests {
             ("MODULO", int(1), false),
             ("IS_SET", int(1), true),
         ] {
-            let test = Test::new(operator, condition::Value::Null, "7");
-            assert_eq!(judge(&test, Some(&value)), expected, "{value:?} {operator}");
+            let predicate = Predicate::new(operator, condition::Value::Null, "7");
+            assert_eq!(judge(&predicate, Some(&value)), expected, "{value:?} {operator}");
         }
     }
 
@@ -211,8 +211,8 @@ mod tests {
         for operator in
             ["EQUAL", "NOT_EQUAL", "CONTAINS", "NOT_CONTAINS", "IN", "REGEX", "IS_SET", "PERCENTAGE_SPLIT"]
         {
-            assert!(!judge(&Test::new(operator, condition::Value::Text(""), "7"), None), "{operator}");
+            assert!(!judge(&Predicate::new(operator, condition::Value::Text(""), "7"), None), "{operator}");
         }
-        assert!(judge(&Test::IsNotSet, None));
+        assert!(judge(&Predicate::IsNotSet, None));
     }
 }

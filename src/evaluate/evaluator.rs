@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::condition::passes;
+use super::condition::matches;
 use super::flag_dependencies::FlagDependencies;
 use super::json_path::{self, Context};
 use super::value::Value;
@@ -65,12 +65,12 @@ impl<'a> Evaluator<'a> {
     /// Whether the context is in a segment. False too where that could only be told by cutting a circle of flag
     /// dependencies.
     pub fn is_in_segment(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
-        let cuts = self.dependencies.cuts;
+        let cuts = self.dependencies.cycle_cuts;
         let matches = !segment.rules.is_empty() && segment.rules.iter().all(|rule| self.rule_holds(rule));
         if self.budget.is_spent() {
             self.exhausted = self.exhausted.or(Some(id));
         }
-        matches && self.dependencies.cuts == cuts
+        matches && self.dependencies.cycle_cuts == cuts
     }
 
     /// What a feature came to when a condition read its flag.
@@ -115,7 +115,7 @@ impl<'a> Evaluator<'a> {
         let Some(condition) = self.ruleset.conditions.get(id) else { return false };
         self.lookup(condition.property);
         let passed = match self.values.get(condition.property) {
-            Some(LookedUp::Found(value)) => passes(&condition.test, value.as_ref(), &mut self.budget),
+            Some(LookedUp::Found(value)) => matches(&condition.predicate, value.as_ref(), &mut self.budget),
             _ => None,
         };
         let verdict = match passed {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::evaluator::Evaluator;
 use super::value::Value;
-use super::{Decision, Held, Outcome, Source, hold, outcome, override_for, reason, state_of};
+use super::{Decision, Leading, Outcome, Source, offer, outcome, override_for, reason, state_of};
 use crate::document::property::FlagField;
 use crate::document::ruleset::{FeatureId, Override, Ruleset, Segment, SegmentId};
 
@@ -17,7 +17,7 @@ const MAX_CHAIN: usize = 100;
 
 /// How many cuts are made before circles are no longer entered anew. flag-engine itself knows no bound: ten features
 /// that all read each other have it walk every one of millions of paths.
-const MAX_CUTS: usize = 1_000;
+const MAX_CYCLE_CUTS: usize = 1_000;
 
 /// What one evaluation has found out about flags that conditions read.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub struct FlagDependencies<'a> {
     /// Features in a circle.
     pub cyclic: HashSet<FeatureId>,
     /// How often a circle was cut; whatever was judged meanwhile rests on nothing.
-    pub cuts: usize,
+    pub cycle_cuts: usize,
     /// AccessDecisions on segments that were asked for an override and rest on no cut.
     segments: HashMap<SegmentId, bool>,
     /// The features being resolved, outermost first.
@@ -109,11 +109,11 @@ impl<'a> Evaluator<'a> {
         if circle.is_some() || dependencies.resolving.len() >= MAX_CHAIN {
             let members = dependencies.resolving.get(circle.unwrap_or(0)..).unwrap_or_default();
             dependencies.cyclic.extend(members);
-            dependencies.cuts += 1;
+            dependencies.cycle_cuts += 1;
             return None;
         }
-        if dependencies.cuts >= MAX_CUTS && dependencies.cyclic.contains(&feature) {
-            dependencies.cuts += 1;
+        if dependencies.cycle_cuts >= MAX_CYCLE_CUTS && dependencies.cyclic.contains(&feature) {
+            dependencies.cycle_cuts += 1;
             return None;
         }
         dependencies.resolving.push(feature);
@@ -134,9 +134,9 @@ impl<'a> Evaluator<'a> {
         if let Some(&known) = self.dependencies.segments.get(&id) {
             return known;
         }
-        let cuts = self.dependencies.cuts;
+        let cuts = self.dependencies.cycle_cuts;
         let matches = self.is_in_segment(id, segment);
-        if self.dependencies.cuts == cuts {
+        if self.dependencies.cycle_cuts == cuts {
             self.dependencies.segments.insert(id, matches);
         }
         matches
@@ -148,7 +148,7 @@ impl<'a> Evaluator<'a> {
         if let Some(state) = override_for(ruleset, self.identity, feature) {
             return (state, Source::Identity);
         }
-        let mut held: Option<Held> = None;
+        let mut leading: Option<Leading> = None;
         // Taken out meanwhile: no feature is resolved within itself.
         let candidates = self.index().overrides.get_mut(feature).map(std::mem::take).unwrap_or_default();
         // A segment may override a feature more than once, and is asked once.
@@ -156,15 +156,15 @@ impl<'a> Evaluator<'a> {
             let Some(&(id, _)) = candidates.first() else { continue };
             if ruleset.segments.get(id).is_some_and(|segment| self.overrides(id, segment)) {
                 for (_, candidate) in candidates {
-                    hold(&mut held, candidate.priority, candidate.state, id);
+                    offer(&mut leading, candidate.priority, candidate.state, id);
                 }
             }
         }
         if let Some(list) = self.index().overrides.get_mut(feature) {
             *list = candidates;
         }
-        match held {
-            Some(held) => (held.state, Source::Segment(held.segment)),
+        match leading {
+            Some(leading) => (leading.state, Source::Segment(leading.segment)),
             None => (ruleset.features.get(feature).map_or(0, |feature| feature.default), Source::Default),
         }
     }

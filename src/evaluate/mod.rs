@@ -134,7 +134,7 @@ pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Eva
 
 fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
     let (ruleset, identity) = (evaluator.ruleset, evaluator.identity);
-    let mut held = vec![None; ruleset.features.len()];
+    let mut leading = vec![None; ruleset.features.len()];
     let mut segments = Vec::new();
     for (id, segment) in ruleset.segments.iter().enumerate() {
         if !evaluator.is_in_segment(id, segment) {
@@ -143,22 +143,22 @@ fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
         segments.push(id);
         for candidate in &segment.overrides {
             let Some(state) = ruleset.states.get(candidate.state) else { continue };
-            if let Some(slot) = held.get_mut(state.feature) {
-                hold(slot, candidate.priority, candidate.state, id);
+            if let Some(slot) = leading.get_mut(state.feature) {
+                offer(slot, candidate.priority, candidate.state, id);
             }
         }
     }
     // Most identities have no overrides; then no feature is asked about them.
     let own = identity.filter(|identity| !identity.overrides.is_empty() || !identity.stored.is_empty());
-    let mut decisions = Vec::with_capacity(held.len());
-    for (feature, (definition, held)) in ruleset.features.iter().zip(&held).enumerate() {
+    let mut decisions = Vec::with_capacity(leading.len());
+    for (feature, (definition, leading)) in ruleset.features.iter().zip(&leading).enumerate() {
         if let Some(resolved) = evaluator.resolved(feature) {
             decisions.push(resolved);
             continue;
         }
-        let (state, source) = match (override_for(ruleset, own, feature), held) {
+        let (state, source) = match (override_for(ruleset, own, feature), leading) {
             (Some(state), _) => (state, Source::Identity),
-            (None, Some(held)) => (held.state, Source::Segment(held.segment)),
+            (None, Some(leading)) => (leading.state, Source::Segment(leading.segment)),
             (None, None) => (definition.default, Source::Default),
         };
         let outcome = outcome(state_of(ruleset, identity, state), identity);
@@ -170,7 +170,7 @@ fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
 
 /// The override that leads so far.
 #[derive(Clone, Copy)]
-struct Held {
+struct Leading {
     priority: f64,
     state: StateId,
     segment: SegmentId,
@@ -178,9 +178,9 @@ struct Held {
 
 /// Lets an override lead if none does or its priority is lower; of equals the first stays.
 #[inline(always)]
-fn hold(slot: &mut Option<Held>, priority: f64, state: StateId, segment: SegmentId) {
-    if slot.is_none_or(|held| priority < held.priority) {
-        *slot = Some(Held { priority, state, segment });
+fn offer(slot: &mut Option<Leading>, priority: f64, state: StateId, segment: SegmentId) {
+    if slot.is_none_or(|leading| priority < leading.priority) {
+        *slot = Some(Leading { priority, state, segment });
     }
 }
 

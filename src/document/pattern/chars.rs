@@ -5,36 +5,36 @@
 
 use crate::document::python;
 
-/// One position of the text that a pattern consumes.
+/// CharMatcher position of the text that a pattern consumes.
 #[derive(Debug)]
-pub(super) enum One {
+pub(super) enum CharMatcher {
     Any,
     NotNewline,
     Exact(u32),
     Set(Set),
 }
 
-impl One {
-    pub(super) fn literal(code: u32, fold: Fold) -> One {
+impl CharMatcher {
+    pub(super) fn literal(code: u32, fold: Fold) -> CharMatcher {
         match fold {
-            Fold::None => One::Exact(code),
-            _ => One::Set(Set::new(vec![Member::Range(code, code)], false, fold)),
+            Fold::None => CharMatcher::Exact(code),
+            _ => CharMatcher::Set(Set::new(vec![Member::Range(code, code)], false, fold)),
         }
     }
 
     pub(super) fn matches(&self, c: char) -> bool {
         match self {
-            One::Any => true,
-            One::NotNewline => c != '\n',
-            One::Exact(code) => c as u32 == *code,
-            One::Set(set) => set.contains(c),
+            CharMatcher::Any => true,
+            CharMatcher::NotNewline => c != '\n',
+            CharMatcher::Exact(code) => c as u32 == *code,
+            CharMatcher::Set(set) => set.contains(c),
         }
     }
 
     /// How many steps a test is worth, so that long sets cannot stretch the step limit.
     pub(super) fn cost(&self) -> usize {
         match self {
-            One::Set(set) => 1 + set.members.len() / 8,
+            CharMatcher::Set(set) => 1 + set.members.len() / 8,
             _ => 1,
         }
     }

@@ -1,16 +1,16 @@
 //! Runs a program against a text, backtracking within fixed bounds.
 
-use super::chars::{One, is_word};
+use super::chars::{CharMatcher, is_word};
 use super::program::{Op, Program};
-use super::tree::{At, Mode, Repeat};
+use super::tree::{Assertion, Mode, Repeat};
 
 /// Most entries of the trail, which is what a match keeps in memory besides its text.
-const MAX_TRAIL: usize = 1_000_000;
+const MAX_BACKTRACK_STACK: usize = 1_000_000;
 /// The content of a cell that has not been set.
 const UNSET: usize = usize::MAX;
 
 /// What to do when the current attempt fails, latest first.
-enum Entry {
+enum Backtrack {
     /// Go on there.
     Branch { pc: usize, at: usize },
     /// Put an old value back, then take the next entry.
@@ -27,7 +27,7 @@ pub(super) struct Machine<'a> {
     pc: usize,
     at: usize,
     slots: Vec<usize>,
-    trail: Vec<Entry>,
+    backtrack_stack: Vec<Backtrack>,
     steps: usize,
     max_steps: usize,
 }
@@ -40,7 +40,7 @@ impl<'a> Machine<'a> {
             pc: 0,
             at: 0,
             slots: vec![UNSET; program.slots],
-            trail: Vec::new(),
+            backtrack_stack: Vec::new(),
             steps: 0,
             max_steps,
         }
@@ -56,7 +56,7 @@ impl<'a> Machine<'a> {
             self.pc += 1;
             self.steps += 1;
             let goes_on = self.step(op) || self.backtrack();
-            if self.steps > self.max_steps || self.trail.len() > MAX_TRAIL {
+            if self.steps > self.max_steps || self.backtrack_stack.len() > MAX_BACKTRACK_STACK {
                 return None;
             }
             if !goes_on {
@@ -69,9 +69,9 @@ impl<'a> Machine<'a> {
     /// Whether the attempt may go on.
     fn step(&mut self, op: &Op) -> bool {
         match *op {
-            Op::One(ref one) => return self.one(one),
+            Op::CharMatcher(ref one) => return self.one(one),
             Op::Many(ref one, repeat) => return self.many(one, repeat),
-            Op::At(at) => return self.holds(at),
+            Op::Assert(at) => return self.holds(at),
             Op::Save { slot } => self.set(slot, self.at),
             Op::Jump { exit } => self.pc = exit,
             Op::Try { exit } => self.branch(exit),
@@ -86,7 +86,7 @@ impl<'a> Machine<'a> {
             }
             Op::Fence { slot } => {
                 self.set(slot + 1, self.at);
-                self.fence(slot);
+                self.mark(slot);
             }
             Op::Cut { slot } => self.cut(slot),
             Op::Return { slot } => {
@@ -94,7 +94,7 @@ impl<'a> Machine<'a> {
                 self.at = self.get(slot + 1);
             }
             Op::Unless { slot, exit } => {
-                self.fence(slot);
+                self.mark(slot);
                 self.branch(exit);
             }
             Op::Refute { slot } => {
@@ -127,22 +127,22 @@ impl<'a> Machine<'a> {
 
     /// Takes up the latest entry that leads anywhere; false when there is none.
     fn backtrack(&mut self) -> bool {
-        while let Some(entry) = self.trail.pop() {
+        while let Some(entry) = self.backtrack_stack.pop() {
             match entry {
-                Entry::Restore { slot, old } => self.put(slot, old),
-                Entry::Branch { pc, at } => {
+                Backtrack::Restore { slot, old } => self.put(slot, old),
+                Backtrack::Branch { pc, at } => {
                     (self.pc, self.at) = (pc, at);
                     return true;
                 }
-                Entry::Shrink { pc, at, low } => {
+                Backtrack::Shrink { pc, at, low } => {
                     let at = at.saturating_sub(1);
                     if at > low {
-                        self.trail.push(Entry::Shrink { pc, at, low });
+                        self.backtrack_stack.push(Backtrack::Shrink { pc, at, low });
                     }
                     (self.pc, self.at) = (pc, at);
                     return true;
                 }
-                Entry::Grow { pc, at, high } => {
+                Backtrack::Grow { pc, at, high } => {
                     if self.grow(pc, at, high) {
                         return true;
                     }
@@ -152,14 +152,14 @@ impl<'a> Machine<'a> {
         false
     }
 
-    fn one(&mut self, one: &One) -> bool {
+    fn one(&mut self, one: &CharMatcher) -> bool {
         self.steps += one.cost() - 1;
         let matched = self.text.get(self.at).is_some_and(|c| one.matches(*c));
         self.at += usize::from(matched);
         matched
     }
 
-    fn many(&mut self, one: &One, repeat: Repeat) -> bool {
+    fn many(&mut self, one: &CharMatcher, repeat: Repeat) -> bool {
         let start = self.at;
         let most = match repeat.mode {
             Mode::Lazy => repeat.min,
@@ -174,10 +174,10 @@ impl<'a> Machine<'a> {
         }
         let (pc, at, low) = (self.pc, start + count, start + repeat.min);
         match repeat.mode {
-            Mode::Greedy if at > low => self.trail.push(Entry::Shrink { pc, at, low }),
+            Mode::Greedy if at > low => self.backtrack_stack.push(Backtrack::Shrink { pc, at, low }),
             Mode::Lazy if repeat.min < repeat.max => {
                 let high = start.saturating_add(repeat.max);
-                self.trail.push(Entry::Grow { pc, at, high });
+                self.backtrack_stack.push(Backtrack::Grow { pc, at, high });
             }
             _ => {}
         }
@@ -195,7 +195,7 @@ impl<'a> Machine<'a> {
         let grown = self.one(one);
         if grown && self.at < high {
             let at = self.at;
-            self.trail.push(Entry::Grow { pc, at, high });
+            self.backtrack_stack.push(Backtrack::Grow { pc, at, high });
         }
         grown
     }
@@ -205,7 +205,7 @@ impl<'a> Machine<'a> {
     fn turn(&mut self, slot: usize, repeat: Repeat, exit: usize) {
         let count = self.get(slot);
         if repeat.mode == Mode::Possessive {
-            self.fence(slot + 2);
+            self.mark(slot + 2);
         }
         if count < repeat.min {
             self.set(slot, count + 1);
@@ -234,27 +234,27 @@ impl<'a> Machine<'a> {
     }
 
     fn branch(&mut self, pc: usize) {
-        self.trail.push(Entry::Branch { pc, at: self.at });
+        self.backtrack_stack.push(Backtrack::Branch { pc, at: self.at });
     }
 
     /// Remembers the trail's length, to cut it or rewind to it.
-    fn fence(&mut self, slot: usize) {
-        self.set(slot, self.trail.len() + 1);
+    fn mark(&mut self, slot: usize) {
+        self.set(slot, self.backtrack_stack.len() + 1);
     }
 
     /// Forgets the alternatives since the fence, but not the values they would have restored: an
     /// alternative from before it still needs those.
     fn cut(&mut self, slot: usize) {
-        let start = self.get(slot).min(self.trail.len());
-        self.steps += self.trail.len() - start;
-        let mut kept = self.trail.split_off(start);
-        kept.retain(|entry| matches!(entry, Entry::Restore { .. }));
-        self.trail.append(&mut kept);
+        let start = self.get(slot).min(self.backtrack_stack.len());
+        self.steps += self.backtrack_stack.len() - start;
+        let mut kept = self.backtrack_stack.split_off(start);
+        kept.retain(|entry| matches!(entry, Backtrack::Restore { .. }));
+        self.backtrack_stack.append(&mut kept);
     }
 
     fn rewind(&mut self, length: usize) {
-        while self.trail.len() > length {
-            if let Some(Entry::Restore { slot, old }) = self.trail.pop() {
+        while self.backtrack_stack.len() > length {
+            if let Some(Backtrack::Restore { slot, old }) = self.backtrack_stack.pop() {
                 self.put(slot, old);
             }
         }
@@ -266,7 +266,7 @@ impl<'a> Machine<'a> {
 
     fn set(&mut self, slot: usize, value: usize) {
         let old = self.get(slot);
-        self.trail.push(Entry::Restore { slot, old });
+        self.backtrack_stack.push(Backtrack::Restore { slot, old });
         self.put(slot, value);
     }
 
@@ -281,15 +281,15 @@ impl<'a> Machine<'a> {
         self.text.get(self.get(slot)..self.get(slot + 1))
     }
 
-    fn holds(&self, at: At) -> bool {
+    fn holds(&self, at: Assertion) -> bool {
         let rest = self.text.get(self.at..).unwrap_or_default();
         match at {
-            At::Start => self.at == 0,
-            At::LineStart => self.at == 0 || self.before() == Some('\n'),
-            At::End => rest.is_empty(),
-            At::EndOrNewline => matches!(rest, [] | ['\n']),
-            At::LineEnd => matches!(rest, [] | ['\n', ..]),
-            At::Boundary { ascii, wanted } => {
+            Assertion::Start => self.at == 0,
+            Assertion::LineStart => self.at == 0 || self.before() == Some('\n'),
+            Assertion::End => rest.is_empty(),
+            Assertion::EndOrNewline => matches!(rest, [] | ['\n']),
+            Assertion::LineEnd => matches!(rest, [] | ['\n', ..]),
+            Assertion::Boundary { ascii, wanted } => {
                 let word = |c: Option<char>| c.is_some_and(|c| is_word(c, ascii));
                 let edge = word(self.before()) != word(rest.first().copied());
                 // Neither kind of boundary exists in an empty text.

@@ -3,17 +3,17 @@
 //! Repeats count instead of being unrolled, so a program is never longer than a few operations per
 //! character of its pattern.
 
-use super::chars::{Fold, One};
-use super::tree::{At, Look, Mode, Node, Repeat, Seq};
+use super::chars::{Fold, CharMatcher};
+use super::tree::{Assertion, Look, Mode, Node, Repeat, Sequence};
 
-/// One operation. `exit` is the operation to go on with after what an operation opens, `slot` the
+/// CharMatcher operation. `exit` is the operation to go on with after what an operation opens, `slot` the
 /// first of the machine's cells that an operation uses.
 #[derive(Debug)]
 pub(super) enum Op {
-    One(One),
-    /// One character repeated.
-    Many(One, Repeat),
-    At(At),
+    CharMatcher(CharMatcher),
+    /// CharMatcher character repeated.
+    Many(CharMatcher, Repeat),
+    Assert(Assertion),
     /// Remembers the position.
     Save {
         slot: usize,
@@ -81,14 +81,14 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn new(tree: Seq, groups: usize) -> Program {
+    pub(super) fn new(tree: Sequence, groups: usize) -> Program {
         let mut program = Program { ops: Vec::new(), slots: groups * 2 };
         program.sequence(tree);
         program.ops.push(Op::Done);
         program
     }
 
-    fn sequence(&mut self, seq: Seq) {
+    fn sequence(&mut self, seq: Sequence) {
         for (node, _) in seq {
             self.node(node);
         }
@@ -96,8 +96,8 @@ impl Program {
 
     fn node(&mut self, node: Node) {
         match node {
-            Node::One(one) => self.ops.push(Op::One(one)),
-            Node::At(at) => self.ops.push(Op::At(at)),
+            Node::CharMatcher(one) => self.ops.push(Op::CharMatcher(one)),
+            Node::Assert(at) => self.ops.push(Op::Assert(at)),
             Node::Plain(seq) => self.sequence(seq),
             Node::Capture(group, seq) => {
                 self.ops.push(Op::Save { slot: group * 2 });
@@ -130,7 +130,7 @@ impl Program {
         }
     }
 
-    fn branches(&mut self, branches: Vec<Seq>) {
+    fn branches(&mut self, branches: Vec<Sequence>) {
         let mut ends = Vec::new();
         let last = branches.len().saturating_sub(1);
         for (index, branch) in branches.into_iter().enumerate() {
@@ -149,7 +149,7 @@ impl Program {
         }
     }
 
-    fn repeat(&mut self, repeat: Repeat, body: Seq) {
+    fn repeat(&mut self, repeat: Repeat, body: Sequence) {
         let body = match single(body) {
             Ok(one) => return self.ops.push(Op::Many(one, repeat)),
             Err(body) => body,
@@ -170,7 +170,7 @@ impl Program {
         self.put(turn, Op::RetryState { slot, repeat, exit });
     }
 
-    fn look(&mut self, look: Look, body: Seq) {
+    fn look(&mut self, look: Look, body: Sequence) {
         let slot = self.cells(2);
         let start = self.reserve();
         if look.back > 0 {
@@ -214,12 +214,12 @@ impl Program {
 }
 
 /// The only character test of `seq`, if there is nothing else in it.
-fn single(mut seq: Seq) -> Result<One, Seq> {
+fn single(mut seq: Sequence) -> Result<CharMatcher, Sequence> {
     if seq.len() != 1 {
         return Err(seq);
     }
     match seq.pop() {
-        Some((Node::One(one), _)) => Ok(one),
+        Some((Node::CharMatcher(one), _)) => Ok(one),
         Some((Node::Plain(inner), width)) => single(inner).map_err(|inner| vec![(Node::Plain(inner), width)]),
         other => Err(other.into_iter().collect()),
     }

@@ -5,8 +5,8 @@
 
 mod groups;
 
-use super::chars::{Class, Fold, Kind, Member, One, Set, is_word};
-use super::tree::{At, Look, Mode, Node, Repeat, Seq, Width};
+use super::chars::{Class, Fold, Kind, Member, CharMatcher, Set, is_word};
+use super::tree::{Assertion, Look, Mode, Node, Repeat, Sequence, Width};
 
 /// Longest pattern, in characters.
 const MAX_SOURCE: usize = 10_000;
@@ -24,7 +24,7 @@ const UNICODE: u8 = 32;
 const TYPES: u8 = ASCII | UNICODE;
 
 /// The tree of `source` and its number of groups, group 0 included; `None` when it is invalid.
-pub(super) fn parse(source: &str) -> Option<(Seq, usize)> {
+pub(super) fn parse(source: &str) -> Option<(Sequence, usize)> {
     let mut parser = Parser {
         tokens: tokens(source)?,
         at: 0,
@@ -112,7 +112,7 @@ impl Parser {
     }
 
     /// `flags` change only at the top, where `(?i)` and the like may open the pattern.
-    fn alternation(&mut self, flags: &mut u8, top: bool) -> Option<Seq> {
+    fn alternation(&mut self, flags: &mut u8, top: bool) -> Option<Sequence> {
         let first = self.sequence(flags, top)?;
         if self.peek_plain() != Some('|') {
             return Some(first);
@@ -127,12 +127,12 @@ impl Parser {
         Some(vec![(Node::Branches(branches), width)])
     }
 
-    fn sequence(&mut self, flags: &mut u8, first: bool) -> Option<Seq> {
+    fn sequence(&mut self, flags: &mut u8, first: bool) -> Option<Sequence> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
         }
-        let mut seq = Seq::new();
+        let mut seq = Sequence::new();
         while let Some(token) = self.peek() {
             if !token.escaped && matches!(token.c, '|' | ')') {
                 break;
@@ -159,15 +159,15 @@ impl Parser {
         }
     }
 
-    fn item(&mut self, token: Token, flags: &mut u8, first: bool, seq: &mut Seq) -> Option<()> {
+    fn item(&mut self, token: Token, flags: &mut u8, first: bool, seq: &mut Sequence) -> Option<()> {
         let item = match token.c {
             c if token.escaped => self.escape(c, *flags)?,
-            '.' if *flags & DOT_ALL != 0 => one(One::Any),
-            '.' => one(One::NotNewline),
-            '^' if *flags & MULTILINE != 0 => at(At::LineStart),
-            '^' => at(At::Start),
-            '$' if *flags & MULTILINE != 0 => at(At::LineEnd),
-            '$' => at(At::EndOrNewline),
+            '.' if *flags & DOT_ALL != 0 => one(CharMatcher::Any),
+            '.' => one(CharMatcher::NotNewline),
+            '^' if *flags & MULTILINE != 0 => at(Assertion::LineStart),
+            '^' => at(Assertion::Start),
+            '$' if *flags & MULTILINE != 0 => at(Assertion::LineEnd),
+            '$' => at(Assertion::EndOrNewline),
             '[' => one(self.set(*flags)?),
             '(' => match self.group(flags, first && seq.is_empty())? {
                 Some(item) => item,
@@ -175,9 +175,9 @@ impl Parser {
             },
             '*' | '+' | '?' | '{' => match self.bounds(token.c)? {
                 Some((min, max)) => self.repeat(seq.pop()?, min, max)?,
-                None => one(One::literal('{' as u32, fold(*flags))),
+                None => one(CharMatcher::literal('{' as u32, fold(*flags))),
             },
-            c => one(One::literal(c as u32, fold(*flags))),
+            c => one(CharMatcher::literal(c as u32, fold(*flags))),
         };
         seq.push(item);
         Some(())
@@ -208,7 +208,7 @@ impl Parser {
     }
 
     fn repeat(&mut self, item: (Node, Width), min: usize, max: usize) -> Option<(Node, Width)> {
-        if matches!(item.0, Node::At(_) | Node::Repeat(..)) {
+        if matches!(item.0, Node::Assert(_) | Node::Repeat(..)) {
             return None;
         }
         let mode = if self.eat('?') {
@@ -224,20 +224,20 @@ impl Parser {
     }
 
     fn escape(&mut self, c: char, flags: u8) -> Option<(Node, Width)> {
-        let boundary = |wanted| At::Boundary { ascii: flags & ASCII != 0, wanted };
+        let boundary = |wanted| Assertion::Boundary { ascii: flags & ASCII != 0, wanted };
         Some(match c {
-            'A' => at(At::Start),
-            'Z' => at(At::End),
+            'A' => at(Assertion::Start),
+            'Z' => at(Assertion::End),
             'b' => at(boundary(true)),
             'B' => at(boundary(false)),
             '0' => {
                 let digits = self.take_while(2, is_octal);
-                one(One::literal(octal(&digits)?, fold(flags)))
+                one(CharMatcher::literal(octal(&digits)?, fold(flags)))
             }
             '1'..='9' => self.number(c, flags)?,
             _ => match self.common_escape(c, flags)? {
-                Member::Range(code, _) => one(One::literal(code, fold(flags))),
-                class => one(One::Set(Set::new(vec![class], false, Fold::None))),
+                Member::Range(code, _) => one(CharMatcher::literal(code, fold(flags))),
+                class => one(CharMatcher::Set(Set::new(vec![class], false, Fold::None))),
             },
         })
     }
@@ -251,7 +251,7 @@ impl Parser {
         }
         if digits.len() == 3 {
             let code = octal(&digits).filter(|code| *code <= 0o377)?;
-            return Some(one(One::literal(code, fold(flags))));
+            return Some(one(CharMatcher::literal(code, fold(flags))));
         }
         self.backref(digits.parse().ok()?, flags)
     }
@@ -301,7 +301,7 @@ impl Parser {
         (digits.len() == count && code <= char::MAX as u32).then_some(code)
     }
 
-    fn set(&mut self, flags: u8) -> Option<One> {
+    fn set(&mut self, flags: u8) -> Option<CharMatcher> {
         let negated = self.eat('^');
         let mut members = Vec::new();
         loop {
@@ -325,8 +325,8 @@ impl Parser {
             }
         }
         Some(match *members {
-            [Member::Range(low, high)] if low == high && !negated => One::literal(low, fold(flags)),
-            _ => One::Set(Set::new(members, negated, fold(flags))),
+            [Member::Range(low, high)] if low == high && !negated => CharMatcher::literal(low, fold(flags)),
+            _ => CharMatcher::Set(Set::new(members, negated, fold(flags))),
         })
     }
 
@@ -345,12 +345,12 @@ impl Parser {
     }
 }
 
-fn one(one: One) -> (Node, Width) {
-    (Node::One(one), Width::ONE)
+fn one(one: CharMatcher) -> (Node, Width) {
+    (Node::CharMatcher(one), Width::ONE)
 }
 
-fn at(at: At) -> (Node, Width) {
-    (Node::At(at), Width::ZERO)
+fn at(at: Assertion) -> (Node, Width) {
+    (Node::Assert(at), Width::ZERO)
 }
 
 fn fold(flags: u8) -> Fold {

@@ -1,26 +1,26 @@
 //! The tree of a pattern, and how many characters its parts can match.
 
-use super::chars::{Fold, One};
+use super::chars::{Fold, CharMatcher};
 
 /// A sequence of nodes, with the width of each.
-pub(super) type Seq = Vec<(Node, Width)>;
+pub(super) type Sequence = Vec<(Node, Width)>;
 
 #[derive(Debug)]
 pub(super) enum Node {
-    One(One),
-    At(At),
-    Plain(Seq),
-    Capture(usize, Seq),
-    Atomic(Seq),
-    Branches(Vec<Seq>),
-    Repeat(Repeat, Seq),
-    Look(Look, Seq),
+    CharMatcher(CharMatcher),
+    Assert(Assertion),
+    Plain(Sequence),
+    Capture(usize, Sequence),
+    Atomic(Sequence),
+    Branches(Vec<Sequence>),
+    Repeat(Repeat, Sequence),
+    Look(Look, Sequence),
     Backref(usize, Fold),
-    Condition(usize, Seq, Seq),
+    Condition(usize, Sequence, Sequence),
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum At {
+pub(super) enum Assertion {
     Start,
     LineStart,
     End,
@@ -62,7 +62,7 @@ impl Width {
     pub(super) const ZERO: Width = Width { min: 0, max: 0 };
     pub(super) const ONE: Width = Width { min: 1, max: 1 };
 
-    pub(super) fn of(seq: &Seq) -> Width {
+    pub(super) fn of(seq: &Sequence) -> Width {
         seq.iter().fold(Width::ZERO, |sum, (_, width)| Width {
             min: sum.min.saturating_add(width.min),
             max: sum.max.saturating_add(width.max),

@@ -33,7 +33,7 @@ impl Parser {
     }
 
     /// The rest of a group, up to its closing parenthesis.
-    fn body(&mut self, mut flags: u8) -> Option<Seq> {
+    fn body(&mut self, mut flags: u8) -> Option<Sequence> {
         let seq = self.alternation(&mut flags, false)?;
         self.eat(')').then_some(seq)
     }
@@ -126,7 +126,7 @@ impl Parser {
         let yes = self.sequence(&mut flags, false)?;
         let no = match self.eat('|') {
             true => self.sequence(&mut flags, false)?,
-            false => Seq::new(),
+            false => Sequence::new(),
         };
         if !self.eat(')') {
             return None;
@@ -167,7 +167,7 @@ impl Parser {
         self.plain((kept | added) & !removed).map(Some)
     }
 
-    /// At least one flag, then the `:` of the group.
+    /// Assertion least one flag, then the `:` of the group.
     fn removed_flags(&mut self) -> Option<u8> {
         let mut removed = flag(self.next_plain()?)?;
         loop {

@@ -12,15 +12,15 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use worker::Context;
 
-use super::clock::milliseconds;
+use super::clock::now_ms;
 use super::config::Config;
 use super::environments::Environments;
 use super::failure::{Failure, Source};
 use super::first_discovery;
 use super::kv;
-use super::timeout::within;
+use super::timeout::with_timeout;
 use crate::api::{Error, Dependency};
-use crate::memory::{Age, Ages, Memory, Remembered};
+use crate::cache::{Freshness, Hit, Ttl, TtlCache};
 use crate::publish::Version;
 
 /// How long a look-up may take, wherever it leads; SDKs give up after 10 s.
@@ -29,15 +29,15 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 /// A family of stored values, all with one prefix and one type.
-pub trait Family: Clone + 'static {
+pub trait CachedValue: Clone + 'static {
     /// What their keys in KV begin with.
     const PREFIX: &'static str;
 
     /// When they come of age.
-    fn ages(config: &Config) -> Ages;
+    fn ages(config: &Config) -> Ttl;
 
     /// Looks up what is stored under `name`, given the version that is known.
-    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<Reading, Failure>;
+    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
 
     /// What is stored under `name`.
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
@@ -46,22 +46,22 @@ pub trait Family: Clone + 'static {
     fn memory_length(&self) -> usize;
 
     /// What this isolate knows of them.
-    fn memory() -> &'static LocalKey<RefCell<Memory<Record<Self>>>>;
+    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>>;
 }
 
 /// A value that was looked up.
-pub struct Found<T> {
+pub struct LookupResult<T> {
     /// The value.
     pub value: T,
     /// Where it was read for this.
-    pub place: Place,
+    pub place: ReadSource,
     /// How long ago it was confirmed, in milliseconds.
     pub age: u64,
     /// Whether it could not be confirmed when that was tried last.
     is_stale: bool,
 }
 
-impl<T> Found<T> {
+impl<T> LookupResult<T> {
     /// For how many seconds it could not be confirmed, if it could not.
     pub fn stale_seconds(&self) -> Option<u64> {
         self.is_stale.then_some(self.age / 1000)
@@ -70,28 +70,28 @@ impl<T> Found<T> {
 
 /// Where a value is read.
 #[derive(Clone, Copy)]
-pub enum Place {
+pub enum ReadSource {
     /// This isolate knew it.
-    Memory,
+    TtlCache,
     /// KV.
     Kv,
     /// The environment's object.
     Object,
 }
 
-impl Place {
+impl ReadSource {
     /// What metrics and logs call it.
     pub fn name(self) -> &'static str {
         match self {
-            Place::Memory => "memory",
-            Place::Kv => "kv",
-            Place::Object => "object",
+            ReadSource::TtlCache => "memory",
+            ReadSource::Kv => "kv",
+            ReadSource::Object => "object",
         }
     }
 }
 
 /// What a look-up comes to. `unconfirmed_since`: when the origin confirmed it last, if it does not at present.
-pub enum Reading {
+pub enum ReadOutcome {
     /// There is nothing.
     Missing,
     /// What is known is still the latest.
@@ -100,20 +100,20 @@ pub enum Reading {
         unconfirmed_since: Option<u64>,
     },
     /// This is stored; as which version, if it has one.
-    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, place: Place },
+    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, place: ReadSource },
 }
 
-impl From<Option<Vec<u8>>> for Reading {
-    fn from(stored: Option<Vec<u8>>) -> Reading {
-        let (version, unconfirmed_since, place) = (None, None, Place::Kv);
-        let stored = stored.map(|value| Reading::Stored { value, version, unconfirmed_since, place });
-        stored.unwrap_or(Reading::Missing)
+impl From<Option<Vec<u8>>> for ReadOutcome {
+    fn from(stored: Option<Vec<u8>>) -> ReadOutcome {
+        let (version, unconfirmed_since, place) = (None, None, ReadSource::Kv);
+        let stored = stored.map(|value| ReadOutcome::Stored { value, version, unconfirmed_since, place });
+        stored.unwrap_or(ReadOutcome::Missing)
     }
 }
 
 /// What is known of one stored value.
 #[derive(Clone)]
-pub struct Record<T> {
+pub struct CacheEntry<T> {
     /// The last value that could be read, and when it was confirmed last, in milliseconds.
     good: Option<(T, u64)>,
     /// Whether there is something newer that cannot be read.
@@ -129,17 +129,17 @@ pub struct Record<T> {
 /// Tells whether what is stored has changed.
 type Fingerprint = u64;
 
-impl<T> Record<T> {
-    fn missing() -> Record<T> {
-        Record { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
+impl<T> CacheEntry<T> {
+    fn missing() -> CacheEntry<T> {
+        CacheEntry { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
     }
 
     /// The value, which was read in this place.
-    fn found(self, place: Place, now: u64) -> Result<Found<T>, Error> {
+    fn found(self, place: ReadSource, now: u64) -> Result<LookupResult<T>, Error> {
         match self.good {
             Some((value, at)) => {
                 let is_stale = self.faulty || self.unconfirmed;
-                Ok(Found { value, place, age: now.saturating_sub(at), is_stale })
+                Ok(LookupResult { value, place, age: now.saturating_sub(at), is_stale })
             }
             None if self.faulty => Err(Error::Unreadable),
             None => Err(Error::KeyUnknown),
@@ -164,17 +164,17 @@ impl<T> Record<T> {
 
 impl Environments {
     /// A value.
-    pub async fn lookup<T: Family>(&self, name: &str, context: &Context) -> Result<Found<T>, Error> {
-        let now = milliseconds();
+    pub async fn lookup<T: CachedValue>(&self, name: &str, context: &Context) -> Result<LookupResult<T>, Error> {
+        let now = now_ms();
         let ages = T::ages(self.config);
         let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
         let timeout = match remembered {
             None => TIMEOUT,
-            Some(Remembered { value, age }) => {
+            Some(Hit { value, freshness }) => {
                 let known = value.good.is_some();
-                match age {
-                    Age::Young => return value.found(Place::Memory, now),
-                    Age::Middle if known => {
+                match freshness {
+                    Freshness::Fresh => return value.found(ReadSource::TtlCache, now),
+                    Freshness::Stale if known => {
                         if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
                             let (environments, name) = (self.clone(), name.to_owned());
                             // A failure is logged where it happens.
@@ -185,11 +185,11 @@ impl Environments {
                                 }
                             });
                         }
-                        return value.found(Place::Memory, now);
+                        return value.found(ReadSource::TtlCache, now);
                     }
-                    Age::Old if known => TIMEOUT_FOR_KNOWN,
+                    Freshness::Expired if known => TIMEOUT_FOR_KNOWN,
                     // That something is missing is not known for long.
-                    Age::Middle | Age::Old => TIMEOUT,
+                    Freshness::Stale | Freshness::Expired => TIMEOUT,
                 }
             }
         };
@@ -199,25 +199,25 @@ impl Environments {
             context.wait_until(first_discovery::request(self.env.clone()));
         }
         let (record, place) = revalidated.map_err(|_| Error::Unavailable(Dependency::Environment))?;
-        record.found(place, milliseconds())
+        record.found(place, now_ms())
     }
 
     /// Looks a value up and remembers it; also gives where it was read. What has not changed is not decoded again.
-    async fn revalidate<T: Family>(
+    async fn revalidate<T: CachedValue>(
         &self,
         name: &str,
         timeout: Duration,
-    ) -> Result<(Record<T>, Place), Failure> {
-        let began_at = milliseconds();
+    ) -> Result<(CacheEntry<T>, ReadSource), Failure> {
+        let began_at = now_ms();
         let version = remembered::<T>(name).and_then(|record| record.version);
         let late =
             || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
-        let reading = within(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
-        let now = milliseconds();
+        let reading = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
+        let now = now_ms();
         // Looked at only now: another request may have read it meanwhile.
-        let last = remembered::<T>(name).unwrap_or_else(Record::missing);
+        let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
         // Else it is only what somebody sent as a client key: that may be anything, a secret too.
-        let is_client_key = last.good.is_some() || matches!(reading, Ok(Reading::Stored { .. }));
+        let is_client_key = last.good.is_some() || matches!(reading, Ok(ReadOutcome::Stored { .. }));
         let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
         let (record, place) = match reading {
             Err(failure) => {
@@ -225,27 +225,27 @@ impl Environments {
                 if last.good.is_none() {
                     return Err(failure);
                 }
-                let record = Record { unconfirmed: true, ..last };
+                let record = CacheEntry { unconfirmed: true, ..last };
                 // Young again, so that not every request waits for a store that does not answer.
-                T::memory().with_borrow_mut(|memory| memory.renew(name, record.clone(), now));
-                return Ok((record, Place::Memory));
+                T::memory().with_borrow_mut(|memory| memory.touch(name, record.clone(), now));
+                return Ok((record, ReadSource::TtlCache));
             }
-            Ok(Reading::Missing) => (Record::missing(), Place::Memory),
-            Ok(Reading::Confirmed { unconfirmed_since }) => {
+            Ok(ReadOutcome::Missing) => (CacheEntry::missing(), ReadSource::TtlCache),
+            Ok(ReadOutcome::Confirmed { unconfirmed_since }) => {
                 let mut record = last;
                 record.confirm(unconfirmed_since, now);
-                (record, Place::Memory)
+                (record, ReadSource::TtlCache)
             }
-            Ok(Reading::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
-                return Ok((last, Place::Memory));
+            Ok(ReadOutcome::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
+                return Ok((last, ReadSource::TtlCache));
             }
-            Ok(Reading::Stored { value, version, unconfirmed_since, place }) => {
+            Ok(ReadOutcome::Stored { value, version, unconfirmed_since, place }) => {
                 let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
                     failure.log(environment);
                     record
                 });
                 record.confirm(unconfirmed_since, now);
-                (Record { version, ..record }, place)
+                (CacheEntry { version, ..record }, place)
             }
         };
         let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
@@ -254,28 +254,28 @@ impl Environments {
     }
 
     /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.
-    fn decode<T: Family>(
+    fn decode<T: CachedValue>(
         &self,
         bytes: &[u8],
         name: &str,
-        last: Record<T>,
+        last: CacheEntry<T>,
         now: u64,
-    ) -> Result<Record<T>, (Failure, Record<T>)> {
+    ) -> Result<CacheEntry<T>, (Failure, CacheEntry<T>)> {
         let fingerprint = Some(fingerprint(bytes));
         if last.fingerprint == fingerprint {
             return Ok(last);
         }
         match T::decode(bytes, name, self.config) {
-            Ok(value) => Ok(Record { good: Some((value, now)), faulty: false, fingerprint, ..last }),
-            Err(failure) => Err((failure, Record { faulty: true, fingerprint, ..last })),
+            Ok(value) => Ok(CacheEntry { good: Some((value, now)), faulty: false, fingerprint, ..last }),
+            Err(failure) => Err((failure, CacheEntry { faulty: true, fingerprint, ..last })),
         }
     }
 }
 
-fn remembered<T: Family>(name: &str) -> Option<Record<T>> {
-    let ages = Ages { soft: 0, hard: 0 };
+fn remembered<T: CachedValue>(name: &str) -> Option<CacheEntry<T>> {
+    let ages = Ttl { soft: 0, hard: 0 };
     T::memory()
-        .with_borrow_mut(|memory| memory.get(name, milliseconds(), ages))
+        .with_borrow_mut(|memory| memory.get(name, now_ms(), ages))
         .map(|remembered| remembered.value)
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 /// All that are not done are asked again whenever one of them may be: they are a hundred at most. `futures_util` asks only
 /// that one, which was 48 kB of code more. In boxes, since what they do would otherwise be in the WebAssembly once more
 /// for each place where it is waited for.
-pub async fn all<'a, F: Future + 'a>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub async fn join_all<'a, F: Future + 'a>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<LocalBoxFuture<'a, F::Output>> =
         futures.into_iter().map(FutureExt::boxed_local).collect();
     let mut outputs: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
