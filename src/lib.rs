@@ -22,7 +22,7 @@
 //! - [`settings`]: the settings of a deployment, and what is wrong with them.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
-//! `document`, `identity`, `evaluate`, `api` and `memory` are a crate of their own, `src/core.rs`, since Cargo knows one
+//! `document`, `identity`, `evaluate`, `api` and `memory` are a crate of their own, `src/core`, since Cargo knows one
 //! opt-level for each: what computes is compiled for speed, what waits for size.
 //!
 //! # Invariants

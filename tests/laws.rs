@@ -13,7 +13,9 @@ use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::evaluate::evaluate_context;
-use flagsmith_edge_worker::identity::{Change, Command, Identity, ExecutionContext, CommandRequest, TraitValue, uuid};
+use flagsmith_edge_worker::identity::{
+    Change, Command, CommandRequest, ExecutionContext, Identity, TraitValue, uuid,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

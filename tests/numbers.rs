@@ -9,7 +9,7 @@ use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::identity::{Command, Identity, ExecutionContext, CommandRequest};
+use flagsmith_edge_worker::identity::{Command, CommandRequest, ExecutionContext, Identity};
 use serde_json::{Value, json};
 use support::worker::Worker;
 
@@ -55,7 +55,9 @@ fn environment() -> Environment {
 fn exported(commands: Vec<Command>) -> String {
     let mut identity = Identity::default();
     for command in commands {
-        identity.apply(CommandRequest::new(KEY, "ada", command), ExecutionContext { now: 1, random: &|| [7; 16] }).unwrap();
+        identity
+            .apply(CommandRequest::new(KEY, "ada", command), ExecutionContext { now: 1, random: &|| [7; 16] })
+            .unwrap();
     }
     import_export::render(KEY, "ada", &identity).to_string()
 }

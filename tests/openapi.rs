@@ -7,11 +7,11 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flagsmith_edge_worker::admin::access_decision::{AccessDecision, Challenge};
 use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
 use flagsmith_edge_worker::admin::identity_insight::{self, IdentityInsight};
 use flagsmith_edge_worker::admin::import_export::ImportExport;
-use flagsmith_edge_worker::admin::access_decision::{Challenge, AccessDecision};
-use flagsmith_edge_worker::api::{Error, MAX_BODY_LENGTH, Dependency, Route, readiness};
+use flagsmith_edge_worker::api::{Dependency, Error, MAX_BODY_LENGTH, Route, readiness};
 use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
 use flagsmith_edge_worker::publish::Endpoint;
 use serde_json::{Value, json};

@@ -80,7 +80,9 @@ impl AccessDecision {
         };
         match self {
             AccessDecision::Allowed => None,
-            AccessDecision::Forbidden => Some(detail(403, "You do not have permission to perform this action.")),
+            AccessDecision::Forbidden => {
+                Some(detail(403, "You do not have permission to perform this action."))
+            }
             AccessDecision::NoEnvironment => Some(detail(404, "No Environment matches the given query.")),
             AccessDecision::Unauthenticated(challenge) => {
                 let mut response = Response::json(challenge.body.to_vec());
@@ -108,7 +110,9 @@ impl AccessDecisions {
     /// The memory that it takes, in bytes.
     pub fn memory_length(&self) -> usize {
         let challenge = |(decision, _): &(AccessDecision, u64)| match decision {
-            AccessDecision::Unauthenticated(challenge) => challenge.body.len() + challenge.www_authenticate.len(),
+            AccessDecision::Unauthenticated(challenge) => {
+                challenge.body.len() + challenge.www_authenticate.len()
+            }
             _ => 0,
         };
         size_of::<AccessDecisions>() + self.0.iter().flatten().map(challenge).sum::<usize>()

@@ -12,8 +12,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access_decision::{AccessDecision, Challenge};
 use super::credential::Credential;
-use super::access_decision::{Challenge, AccessDecision};
 
 /// What a route needs, in Flagsmith's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,9 @@ impl Authorization {
             // Whoever administers an environment may see it.
             (Probe::Environment, 403 | 404) => return Ok(self.ask(Probe::ManageIdentities)),
             // A host name that the origin is not configured for is a 400 too, and says nothing of an identifier.
-            (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => AccessDecision::Allowed,
+            (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => {
+                AccessDecision::Allowed
+            }
             (Probe::ViewIdentities | Probe::ManageIdentities, 403) => AccessDecision::Forbidden,
             (Probe::ViewIdentities | Probe::ManageIdentities, 404) => AccessDecision::NoEnvironment,
             _ => return unclear,
@@ -198,7 +200,8 @@ impl MyPermissions {
             let named = |name| self.permissions.iter().any(|known| known == name);
             self.admin || permission.name().is_some_and(named)
         };
-        let decision = |permission| if has(permission) { AccessDecision::Allowed } else { AccessDecision::Forbidden };
+        let decision =
+            |permission| if has(permission) { AccessDecision::Allowed } else { AccessDecision::Forbidden };
         Progress::Decided(PERMISSIONS.map(|permission| (permission, decision(permission))).into())
     }
 }
@@ -255,7 +258,8 @@ mod tests {
             let (decision, _) = ask(USER, permission, |_| (200, r#"{"permissions": [], "admin": true}"#));
             assert_eq!(decision, Ok(AccessDecision::Allowed), "{permission:?}");
         }
-        let (decision, _) = ask(USER, Permission::Admin, |_| (404, r#"{"detail": "No Environment matches"}"#));
+        let (decision, _) =
+            ask(USER, Permission::Admin, |_| (404, r#"{"detail": "No Environment matches"}"#));
         assert_eq!(decision, Ok(AccessDecision::NoEnvironment));
     }
 

@@ -3,6 +3,7 @@
 //! The origin is the Flagsmith that this worker stands in front of; without one there is no Admin API but what is
 //! served here.
 
+pub mod access_decision;
 pub mod admin_key;
 pub mod analytics;
 pub mod authorization;
@@ -10,12 +11,11 @@ pub mod credential;
 pub mod edge_identities;
 pub mod explanation;
 pub mod identity_insight;
+pub mod import_export;
 mod origin;
 pub mod proxy_headers;
 pub mod publishing;
-pub mod import_export;
 pub mod uploads;
-pub mod access_decision;
 
 use crate::api::{Error, Response, preflight};
 

@@ -47,7 +47,8 @@ const REWRITTEN_HEADERS: [&str; 8] = [
 
 /// Whether a request's header, its name in lower case, goes to the origin as it is. `connection` is that header's value.
 pub fn is_forwarded(name: &str, connection: &str) -> bool {
-    let ours = REWRITTEN_HEADERS.contains(&name) || name.starts_with("cf-") || name.starts_with("x-forwarded-");
+    let ours =
+        REWRITTEN_HEADERS.contains(&name) || name.starts_with("cf-") || name.starts_with("x-forwarded-");
     !ours && is_returned(name, connection)
 }
 
@@ -240,8 +241,8 @@ mod tests {
             (r#"{"next":"https://flagsmith.internal:8000/x""#, None),
             ("", None),
         ] {
-            let changed =
-                rewrite_pagination_links(body.as_bytes(), &origin(), HERE).map(|body| String::from_utf8(body).unwrap());
+            let changed = rewrite_pagination_links(body.as_bytes(), &origin(), HERE)
+                .map(|body| String::from_utf8(body).unwrap());
             assert_eq!(changed.as_deref(), expected, "{body}");
         }
         assert_eq!(rewrite_pagination_links(b"\xff{}", &origin(), HERE), None);

@@ -4,69 +4,25 @@
 //! without IO.
 
 mod access;
-mod alarm;
-mod analytics;
-mod analytics_object;
-mod analytics_rows;
-mod authorize;
-mod body;
-mod check;
-mod clock;
-mod config;
-mod database;
-mod directory;
-mod directory_object;
-mod directory_rows;
-mod edge_identities;
-mod entry;
-mod environment_object;
-mod environment_rows;
-mod environments;
-mod failure;
-mod first_discovery;
-mod hold;
-mod identities;
-mod identity_move;
-mod identity_object;
-mod identity_rows;
-mod import_export;
-mod incoming;
-mod identity_insight;
-mod join_all;
-mod key_states;
-mod kv;
-mod log;
-mod notifications;
+mod cache;
+mod http;
+mod objects;
 mod origin;
-mod origin_document;
-mod override_rows;
-mod overrides;
-mod pages;
-mod proxy;
-mod publishing;
-mod rate_limit;
-mod stored;
-mod registry_object;
-mod registry_rows;
-mod registry_discovery;
-mod respond;
-mod status;
-mod executor;
-mod telemetry;
-mod timeout;
+mod platform;
+mod routes;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
 
-pub use analytics_object::AnalyticsObject;
-pub use directory_object::DirectoryObject;
-pub use environment_object::EnvironmentObject;
-pub use identity_object::IdentityObject;
-pub use registry_object::RegistryObject;
+pub use objects::analytics::object::AnalyticsObject;
+pub use objects::directory::object::DirectoryObject;
+pub use objects::environment::object::EnvironmentObject;
+pub use objects::identity::object::IdentityObject;
+pub use objects::registry::object::RegistryObject;
 
 #[event(start)]
 fn start() {
-    log::panics();
+    platform::log::panics();
 }
 
 /// Answers a request: gives a response where nothing has to be waited for, else a promise of one.
@@ -89,14 +45,20 @@ pub fn answer(
     content_encoding: Option<String>,
     env: Env,
     context: worker_sys::Context,
-    metrics: Option<telemetry::Metrics>,
+    metrics: Option<http::telemetry::Metrics>,
 ) -> JsValue {
-    let headers =
-        incoming::PrereadHeaders { environment_key, if_none_match, content_type, content_length, content_encoding };
-    let incoming = incoming::IncomingRequest::new(request, method, &url, headers);
-    let telemetry = telemetry::Telemetry::begin(metrics, config::Config::of(&env).log_requests);
-    executor::run(async move {
-        let response = entry::answer(&incoming, &env, &Context::new(context)).await;
+    let headers = http::incoming::PrereadHeaders {
+        environment_key,
+        if_none_match,
+        content_type,
+        content_length,
+        content_encoding,
+    };
+    let incoming = http::incoming::IncomingRequest::new(request, method, &url, headers);
+    let telemetry =
+        http::telemetry::Telemetry::begin(metrics, platform::config::Config::of(&env).log_requests);
+    platform::executor::run(async move {
+        let response = routes::router::answer(&incoming, &env, &Context::new(context)).await;
         telemetry.end(&incoming.trace, || response.status());
         response.into()
     })
@@ -105,8 +67,8 @@ pub fn answer(
 /// The handler of the cron trigger: has everything that publishes look after itself, whatever went wrong before.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    if config::Config::of(&env).publishes()
-        && let Err(failure) = publishing::reconcile_all(&env).await
+    if platform::config::Config::of(&env).publishes()
+        && let Err(failure) = objects::publishing::reconcile_all(&env).await
     {
         failure.log(None);
     }

@@ -92,7 +92,8 @@ impl Discovery<'_> {
                 Resource::Projects => {
                     let id = item.get("id").and_then(|id| id.source().parse().ok()).ok_or_else(unreadable)?;
                     let path = format!("/api/v1/environments/?project={id}&page_size=100");
-                    self.requests.push_back(OriginRequest { path, resource: Resource::Environments { project: id } });
+                    self.requests
+                        .push_back(OriginRequest { path, resource: Resource::Environments { project: id } });
                 }
                 Resource::Environments { project } => {
                     let environment =
@@ -105,7 +106,10 @@ impl Discovery<'_> {
                     let path = format!("/api/v1/environments/{environment}/api-keys/");
                     let resource = Resource::ServerKeys { environment: environment.clone() };
                     self.requests.push_back(OriginRequest { path, resource });
-                    let summary = EnvironmentSummary { project: Some(*project), name: text("name").unwrap_or_default() };
+                    let summary = EnvironmentSummary {
+                        project: Some(*project),
+                        name: text("name").unwrap_or_default(),
+                    };
                     self.inventory.environments.insert(environment, summary);
                 }
                 Resource::ServerKeys { environment } => {

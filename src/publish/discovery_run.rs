@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::discovery::{OriginRequest, Discovery};
-use super::registry::{RegistryChange, Registry};
+use super::discovery::{Discovery, OriginRequest};
+use super::registry::{Registry, RegistryChange};
 use crate::admin::Origin;
 use crate::document::ServerKeyHash;
 
@@ -178,7 +178,9 @@ mod tests {
             let portion = portions.last_mut().unwrap();
             *portion += task.requests();
             match task {
-                Task::Request(request) => run.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0),
+                Task::Request(request) => {
+                    run.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0)
+                }
                 Task::Apply(change) => {
                     registry.record_change(&change);
                     run.record_change(change, Ok(()));
@@ -188,7 +190,11 @@ mod tests {
                     let (environment, summary) =
                         (format!("e{hash}"), EnvironmentSummary { project: None, name: String::new() });
                     let credential = DocumentCredential::ServerKey(hash.clone());
-                    registry.record_change(&RegistryChange::StartPublishing(environment.clone(), summary, credential));
+                    registry.record_change(&RegistryChange::StartPublishing(
+                        environment.clone(),
+                        summary,
+                        credential,
+                    ));
                     let key = ServerKey::active(environment);
                     registry.record_change(&RegistryChange::PutKey(hash, key));
                     run.done(Ok(()));
@@ -237,9 +243,12 @@ mod tests {
             let (mut changes, mut tries) = (Vec::new(), 0);
             while let Some(task) = run.next_task(&registry) {
                 match task {
-                    Task::Request(request) => run.answered(&request, Ok(answer(&request.path, 3).as_bytes()), 0),
+                    Task::Request(request) => {
+                        run.answered(&request, Ok(answer(&request.path, 3).as_bytes()), 0)
+                    }
                     Task::Apply(change) => {
-                        let is_faulty = matches!(&change, RegistryChange::StartPublishing(key, ..) if key == "e1");
+                        let is_faulty =
+                            matches!(&change, RegistryChange::StartPublishing(key, ..) if key == "e1");
                         tries += usize::from(is_faulty);
                         let fails = is_faulty && tries <= fails;
                         if !fails {
@@ -268,8 +277,12 @@ mod tests {
         let mut failing = DiscoveryRun::by_token(&origin);
         for count in 0.. {
             match failing.next_task(&registry) {
-                Some(Task::Request(request)) if count == 7 => failing.answered(&request, Err("500".to_owned()), 0),
-                Some(Task::Request(request)) => failing.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0),
+                Some(Task::Request(request)) if count == 7 => {
+                    failing.answered(&request, Err("500".to_owned()), 0)
+                }
+                Some(Task::Request(request)) => {
+                    failing.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0)
+                }
                 other => {
                     assert_eq!(other, None);
                     break;

@@ -53,7 +53,8 @@ impl DiscoverySchedule {
 
     /// Whether an unknown key may lead to one.
     pub fn may_discover(&self, now: u64) -> bool {
-        now >= self.schedule.began_at.max(self.ended_at) + UNKNOWN_KEY_GAP_MS.max(self.took * UNKNOWN_KEY_FACTOR)
+        now >= self.schedule.began_at.max(self.ended_at)
+            + UNKNOWN_KEY_GAP_MS.max(self.took * UNKNOWN_KEY_FACTOR)
     }
 }
 

@@ -61,7 +61,10 @@ impl NotificationQueue {
     }
 }
 
-fn all(environments: Vec<String>, notification: Notification) -> impl Iterator<Item = (String, Notification)> {
+fn all(
+    environments: Vec<String>,
+    notification: Notification,
+) -> impl Iterator<Item = (String, Notification)> {
     environments.into_iter().map(move |environment| (environment, notification))
 }
 
@@ -75,7 +78,9 @@ mod tests {
 
     /// How many are run each time, until there are none left.
     fn portions(notifications: &mut NotificationQueue) -> Vec<usize> {
-        let portion = |notifications: &mut NotificationQueue| Some(notifications.next_batch().len()).filter(|count| *count > 0);
+        let portion = |notifications: &mut NotificationQueue| {
+            Some(notifications.next_batch().len()).filter(|count| *count > 0)
+        };
         std::iter::from_fn(|| portion(notifications)).collect()
     }
 
@@ -119,7 +124,11 @@ mod tests {
             let mut notifications = NotificationQueue::default();
             notifications.notify(environments(count), None);
             let all = notifications.next_batch();
-            assert!(all.iter().all(|(_, notification)| *notification == Notification::Changed { again, notice: None }), "{count}");
+            assert!(
+                all.iter()
+                    .all(|(_, notification)| *notification == Notification::Changed { again, notice: None }),
+                "{count}"
+            );
         }
     }
 }

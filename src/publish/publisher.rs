@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::candidate::Candidate;
-use super::webhook::{ReceivedNotification, NotificationKind};
 use super::schedule::{RefreshInterval, Schedule};
 use super::server_keys::OriginKeys;
 use super::version::Version;
+use super::webhook::{NotificationKind, ReceivedNotification};
 use crate::document::{ServerKeyHash, Timestamp};
 
 /// KV takes one write a second for each key.
@@ -127,7 +127,9 @@ impl Publisher {
         let credential = Some(credential);
         if self.credential != credential {
             // What one way to ask told may be another's to tell no longer.
-            if self.credential == Some(DocumentCredential::Token) || credential == Some(DocumentCredential::Token) {
+            if self.credential == Some(DocumentCredential::Token)
+                || credential == Some(DocumentCredential::Token)
+            {
                 self.origin_keys = OriginKeys::default();
             }
             self.credential = credential;
@@ -149,7 +151,13 @@ impl Publisher {
 
     /// Somebody says that the document has changed; `again`: and that it should be looked at a second time later.
     /// `notice`: the kind of the origin's notice that says so, if one does.
-    pub fn notify(&mut self, again: bool, notice: Option<NotificationKind>, now: u64, interval: RefreshInterval) {
+    pub fn notify(
+        &mut self,
+        again: bool,
+        notice: Option<NotificationKind>,
+        now: u64,
+        interval: RefreshInterval,
+    ) {
         if self.credential.is_none() {
             return;
         }
@@ -158,7 +166,8 @@ impl Publisher {
         } else {
             self.schedule.request_fetch(now, interval);
         }
-        self.last_notification = notice.map(|kind| ReceivedNotification::new(kind, now)).or(self.last_notification);
+        self.last_notification =
+            notice.map(|kind| ReceivedNotification::new(kind, now)).or(self.last_notification);
     }
 
     /// Makes sure that the origin will be asked at all.

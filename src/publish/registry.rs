@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::discovery::{Inventory, EnvironmentSummary};
+use super::discovery::{EnvironmentSummary, Inventory};
 use super::publisher::DocumentCredential;
 use super::schedule::Schedule;
 use crate::document::{ServerKey, ServerKeyHash};
@@ -34,8 +34,11 @@ impl Registry {
     pub fn changes(&self, inventory: &Inventory) -> Vec<RegistryChange> {
         let start = |(key, summary): (&String, &EnvironmentSummary)| {
             let known = self.environments.get(key);
-            let is_known = known.is_some_and(|known| known.0 == *summary && known.1 == DocumentCredential::Token);
-            (!is_known).then(|| RegistryChange::StartPublishing(key.clone(), summary.clone(), DocumentCredential::Token))
+            let is_known =
+                known.is_some_and(|known| known.0 == *summary && known.1 == DocumentCredential::Token);
+            (!is_known).then(|| {
+                RegistryChange::StartPublishing(key.clone(), summary.clone(), DocumentCredential::Token)
+            })
         };
         let put = |(hash, key): (&String, &ServerKey)| {
             let is_known = self.server_keys.get(hash).is_some_and(|known| known.says_the_same(key));
@@ -59,11 +62,16 @@ impl Registry {
 
     /// What is to be carried out so that only environments of these server keys are served, once all of these are known.
     pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
-        let other = |(_, (_, credential)): &(&String, &(EnvironmentSummary, DocumentCredential))| match credential {
-            DocumentCredential::Token => true,
-            DocumentCredential::ServerKey(hash) => !server_keys.contains(hash),
-        };
-        self.environments.iter().filter(other).map(|(key, _)| RegistryChange::StopPublishing(key.clone())).collect()
+        let other =
+            |(_, (_, credential)): &(&String, &(EnvironmentSummary, DocumentCredential))| match credential {
+                DocumentCredential::Token => true,
+                DocumentCredential::ServerKey(hash) => !server_keys.contains(hash),
+            };
+        self.environments
+            .iter()
+            .filter(other)
+            .map(|(key, _)| RegistryChange::StopPublishing(key.clone()))
+            .collect()
     }
 
     /// Notes a change that has been carried out.
@@ -80,8 +88,9 @@ impl Registry {
 
     /// The environments of a project, or all of them.
     pub fn environments_of(&self, project: Option<i64>) -> Vec<String> {
-        let is_in =
-            |summary: &EnvironmentSummary| project.is_none() || summary.project.is_none() || summary.project == project;
+        let is_in = |summary: &EnvironmentSummary| {
+            project.is_none() || summary.project.is_none() || summary.project == project
+        };
         self.environments
             .iter()
             .filter(|(_, (summary, _))| is_in(summary))
@@ -174,8 +183,13 @@ mod tests {
 
     #[test]
     fn a_key_is_unknown_only_after_a_discovery_that_came_to_its_end() {
-        let (mut registry, interval) = (Registry::default(), RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 });
-        registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), DocumentCredential::Token));
+        let (mut registry, interval) =
+            (Registry::default(), RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 });
+        registry.record_change(&RegistryChange::StartPublishing(
+            "a".to_owned(),
+            summary(1),
+            DocumentCredential::Token,
+        ));
         registry.record_change(&RegistryChange::PutKey("hash-a".to_owned(), server_key("a", true)));
         let mut discoveries = Schedule::default();
         let knows = |discoveries: &Schedule| {
@@ -206,7 +220,11 @@ mod tests {
         assert_eq!(registry.published_with_another("1", &set), None);
         assert_eq!(registry.published_with_another("2", &set).as_deref(), Some("a"));
         assert_eq!(registry.published_with_another("2", &set[1..]), None, "the other one is no longer set");
-        registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), DocumentCredential::Token));
+        registry.record_change(&RegistryChange::StartPublishing(
+            "a".to_owned(),
+            summary(1),
+            DocumentCredential::Token,
+        ));
         assert_eq!(registry.published_with_another("2", &set), None);
     }
 
@@ -218,7 +236,11 @@ mod tests {
             registry.record_change(&RegistryChange::StartPublishing(key.to_owned(), summary(1), credential));
             registry.record_change(&RegistryChange::PutKey(hash.to_owned(), server_key(key, true)));
         }
-        registry.record_change(&RegistryChange::StartPublishing("c".to_owned(), summary(1), DocumentCredential::Token));
+        registry.record_change(&RegistryChange::StartPublishing(
+            "c".to_owned(),
+            summary(1),
+            DocumentCredential::Token,
+        ));
         let kept = ["1".to_owned()];
         assert_eq!(registry.without_other_keys(&kept), [RegistryChange::DeleteKey("2".to_owned())]);
         assert_eq!(

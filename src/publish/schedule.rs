@@ -96,7 +96,8 @@ impl Schedule {
     pub fn failed(&mut self, now: u64, cause: String, interval: RefreshInterval, random: u32) {
         let count = self.fault.as_ref().map_or(0, |fault| fault.count).saturating_add(1);
         self.fault = Some(FailureStreak { at: now, cause, count });
-        let wait = FIRST_RETRY_MS.saturating_mul(1 << (count - 1).min(30)).min(interval.interval_ms * MAX_PERIODS);
+        let wait =
+            FIRST_RETRY_MS.saturating_mul(1 << (count - 1).min(30)).min(interval.interval_ms * MAX_PERIODS);
         self.bring_forward(now + jitter(wait, random));
     }
 
@@ -152,7 +153,10 @@ mod tests {
         }
         assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= INTERVAL.min_gap_ms), "{attempts:?}");
         assert!(attempts.len() <= 10_000 / 250 + 2, "{}", attempts.len());
-        assert!(attempts.iter().any(|at| (told_last..told_last + INTERVAL.min_gap_ms + 1).contains(at)), "{attempts:?}");
+        assert!(
+            attempts.iter().any(|at| (told_last..told_last + INTERVAL.min_gap_ms + 1).contains(at)),
+            "{attempts:?}"
+        );
         assert_eq!(attempts.last(), Some(&(told_last + SECOND_FETCH_AFTER_MS).next_multiple_of(1_000)));
     }
 

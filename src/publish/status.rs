@@ -142,7 +142,7 @@ fn iso(milliseconds: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::{RegistryChange, EnvironmentSummary};
+    use crate::publish::{EnvironmentSummary, RegistryChange};
 
     const NOW: u64 = 1_795_362_721_000;
 
@@ -222,7 +222,11 @@ mod tests {
         let mut registry = Registry::default();
         for key in ["a", "b"] {
             let summary = EnvironmentSummary { project: Some(1), name: String::new() };
-            registry.record_change(&RegistryChange::StartPublishing(key.to_owned(), summary, DocumentCredential::Token));
+            registry.record_change(&RegistryChange::StartPublishing(
+                key.to_owned(),
+                summary,
+                DocumentCredential::Token,
+            ));
         }
         for (number, active, expires_at) in [
             (1, true, None),

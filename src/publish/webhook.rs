@@ -37,8 +37,11 @@ pub struct ReceivedNotification {
 }
 
 impl NotificationKind {
-    const ALL: [NotificationKind; 3] =
-        [NotificationKind::Realtime, NotificationKind::EnvironmentWebhook, NotificationKind::OrganisationWebhook];
+    const ALL: [NotificationKind; 3] = [
+        NotificationKind::Realtime,
+        NotificationKind::EnvironmentWebhook,
+        NotificationKind::OrganisationWebhook,
+    ];
 
     /// Its name between objects, in their storage, and in the status.
     pub fn name(self) -> &'static str {

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use flagsmith_edge_worker::admin::access_decision::{AccessDecision, AccessDecisions, Challenge};
 use flagsmith_edge_worker::admin::admin_key::Spelling;
 use flagsmith_edge_worker::admin::authorization::{self, Authorization, Permission, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
-use flagsmith_edge_worker::admin::access_decision::{Challenge, AccessDecision, AccessDecisions};
 use flagsmith_edge_worker::api::{Request, Response};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::identity::directory::{Entry, Override, Query};
-use flagsmith_edge_worker::identity::{Command, Identity, ExecutionContext, CommandRequest, CommandError};
+use flagsmith_edge_worker::identity::{Command, CommandError, CommandRequest, ExecutionContext, Identity};
 use serde_json::Value;
 
 use super::exchange::{Answer, Exchange, read};

@@ -82,7 +82,8 @@ pub fn cases() -> Vec<(&'static str, Value, AccessDecision)> {
         cheap.clone(),
     ];
     let all_but = |missing: &[usize], count: usize| (0..count).filter(|id| !missing.contains(id)).collect();
-    let spent = |segments, exhausted| AccessDecision { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
+    let spent =
+        |segments, exhausted| AccessDecision { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
     vec![
         ("wildcards", context(&traits, &with_path), spent(all_but(&[3, 4], 21), 3)),
         ("patterns", context(&traits, &patterns), spent(vec![0, 200], 1)),

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use flagsmith_edge_worker::admin::{self, AdminRoute};
-use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, RouteMatch, Request, Response, Route, Plan};
+use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Plan, Request, Response, Route, RouteMatch};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::directory::Override;
-use flagsmith_edge_worker::identity::{Change, Command, Identity, ExecutionContext, CommandRequest, CommandError};
+use flagsmith_edge_worker::identity::{
+    Change, Command, CommandError, CommandRequest, ExecutionContext, Identity,
+};
 use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::action::{Reply, Target};
-use crate::api::{Error, Dependency, Response};
+use crate::api::{Dependency, Error, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
 use crate::identity::directory::{Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Override, PageKey};
-use crate::identity::{Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, CommandError};
+use crate::identity::{CommandError, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH};
 
 /// A page of the directory.
 pub fn page(entries: &[Entry], next: Option<&PageKey>) -> Response<'static> {

@@ -1,7 +1,7 @@
 //! Which of the edge-identities routes a path names, and what it takes to use it (contract §D).
 
-use crate::admin::authorization::Permission;
 use crate::admin::access_decision::AccessDecision;
+use crate::admin::authorization::Permission;
 use crate::api::{Error, Response};
 use crate::document::is_client_key;
 

@@ -155,7 +155,10 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
     let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:02Z", "a"))).unwrap();
     publisher.stored(first, Ok(()), 1_000);
     publisher.stop_publishing(2_000);
-    assert_eq!((publisher.announcement(), publisher.next(2_000, false)), (Announcement::Gone, PublisherAction::Remove));
+    assert_eq!(
+        (publisher.announcement(), publisher.next(2_000, false)),
+        (Announcement::Gone, PublisherAction::Remove)
+    );
     publisher.notify(true, None, 2_000, INTERVAL);
     publisher.removed(Err("500".to_owned()), 2_000);
     assert_eq!(publisher.next(2_000, false), PublisherAction::Wait(Some(4_000)));

@@ -1,0 +1,126 @@
+//! POST and PUT /api/v1/bulk-identities/: traits of many identities at once (contract §A.7).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::error::{Dependency, Error, RETRY_AFTER_SECONDS};
+use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
+use super::response::Response;
+use super::traits::{self, Commands};
+use crate::document::json::{Json, Kind};
+use crate::document::{Environment, KeyKind};
+use crate::identity::{Command, CommandError, Identity, TraitValue};
+
+/// The longest body, in bytes.
+pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
+
+/// The most identities of one request.
+const MAX_IDENTITIES: usize = 100;
+
+const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
+
+/// What is left of an identity's traits: the last value for each key, null to delete it.
+type Changes = BTreeMap<Box<str>, Option<TraitValue>>;
+
+/// An upload that waits for its identities: for each item, which of the commands is its own.
+#[derive(Debug, PartialEq)]
+pub struct BulkUpload {
+    commands: Vec<usize>,
+}
+
+/// Reads an upload: all of it, before anything is done. POST replaces an identity's traits, PUT adds to them; nulls
+/// delete. Of several items for one identity the later stand.
+pub fn read(
+    environment: &Environment,
+    key: KeyKind,
+    method: &str,
+    body: Json<'_>,
+) -> Result<(Commands, BulkUpload), Error> {
+    let replaces = method == "POST";
+    let mut fields = Fields::of_body(body)?;
+    let items = fields.read("data", |data| items(data));
+    if items.len() > MAX_IDENTITIES {
+        let problem = format!("Number of identities must not be more than {MAX_IDENTITIES}");
+        return Err(Error::Invalid(json!({"detail": problem})));
+    }
+    let sent = fields.read("data", |_| all(items, read_item));
+    fields.finish(()).map_err(Error::Invalid)?;
+    traits::check_client(environment, key)?;
+    // Few enough to look through.
+    let mut by_identity: Vec<(String, Changes)> = Vec::new();
+    let mut commands = Vec::with_capacity(sent.len());
+    for (identifier, traits) in sent {
+        let known = by_identity.iter().position(|(known, _)| *known == identifier);
+        let command = known.unwrap_or(by_identity.len());
+        if known.is_none() {
+            by_identity.push((identifier, Changes::new()));
+        }
+        commands.push(command);
+        let Some((_, changes)) = by_identity.get_mut(command) else { continue };
+        if replaces {
+            changes.clear();
+        }
+        let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
+        changes.extend(deletions.into_iter().chain(sets));
+    }
+    let command = |(identifier, changes): (String, Changes)| {
+        let changes = changes.into_iter().collect();
+        (identifier, if replaces { Command::ReplaceTraits(changes) } else { Command::SetTraits(changes) })
+    };
+    Ok((by_identity.into_iter().map(command).collect(), BulkUpload { commands }))
+}
+
+fn items(data: Option<Json<'_>>) -> Result<Vec<Json<'_>>, Value> {
+    let data = data.ok_or_else(|| json!([super::fields::REQUIRED]))?;
+    data.list().ok_or_else(|| match data.kind() {
+        Kind::Null => json!([super::fields::NOT_NULL]),
+        kind => {
+            let problem = format!("Expected a list of items but got type \"{}\".", kind.python_name());
+            json!({"non_field_errors": [problem]})
+        }
+    })
+}
+
+type Item = (String, Vec<(Box<str>, Option<TraitValue>)>);
+
+fn read_item(item: Json<'_>) -> Result<Item, Value> {
+    let mut fields = Fields::of(item)?;
+    let identifier = fields.identifier("identifier", false);
+    let read = |item: Json<'_>| {
+        let mut fields = Fields::of(item)?;
+        let key = fields.text("trait_key", TRAIT_KEY).into();
+        let value = fields.trait_value("trait_value", true);
+        fields.finish((key, value))
+    };
+    let traits = if fields.has("traits") { fields.list("traits", read) } else { Vec::new() };
+    fields.finish((identifier, traits))
+}
+
+impl BulkUpload {
+    /// 202 if all was done. Else a report by item, in which what was done is nothing; the request may be sent again as
+    /// it is.
+    pub fn answer(&self, outcomes: &[Result<Identity, CommandError>]) -> Response<'static> {
+        let refusal = |index: &usize| match outcomes.get(*index) {
+            Some(Ok(_)) => None,
+            Some(Err(refusal)) => Some(*refusal),
+            None => Some(CommandError::Unavailable),
+        };
+        let refusals: Vec<_> = self.commands.iter().map(refusal).collect();
+        if refusals.iter().all(Option::is_none) {
+            return Response::empty(202);
+        }
+        let problem = |refusal: &Option<CommandError>| match refusal {
+            None => json!({}),
+            Some(CommandError::Unavailable) => Error::Unavailable(Dependency::Identity).body(),
+            Some(refusal) => traits::refusal(*refusal).body(),
+        };
+        let report: Vec<Value> = refusals.iter().map(problem).collect();
+        let mut response = Response::error(&Error::Invalid(json!({"data": report})));
+        if refusals.contains(&Some(CommandError::Unavailable)) {
+            response.status = 503;
+            return response.with("retry-after", RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}

@@ -1,0 +1,46 @@
+//! Answers that the environment and the kind of key alone decide: made once, not for each request.
+
+use super::environment_document;
+use super::etag;
+use super::response::Response;
+use super::route::Route;
+use crate::document::{Environment, KeyKind};
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CachedResponse {
+    /// All flags.
+    Flags,
+    /// That all flags are as they were.
+    FlagsUnmodified,
+    /// The environment document, while no override was made here.
+    Document,
+    /// That the document is as it was.
+    DocumentUnmodified,
+}
+
+impl CachedResponse {
+    /// How many there are, numbered from 0 on.
+    pub const COUNT: usize = 4;
+
+    /// The whole answer.
+    pub fn response(self, environment: &Environment, key: KeyKind) -> Response<'_> {
+        let (response, tag, route) = match self {
+            CachedResponse::Flags | CachedResponse::FlagsUnmodified => {
+                let response = match self {
+                    CachedResponse::Flags => {
+                        Response::json(environment.flags.list(key)).updated_at(environment)
+                    }
+                    _ => Response::empty(304),
+                };
+                (response, etag::of_flags(environment, key), Route::Flags)
+            }
+            CachedResponse::Document | CachedResponse::DocumentUnmodified => {
+                let document = (self == CachedResponse::Document).then(|| environment.document().into());
+                let response = environment_document::answer(environment, 0, document);
+                (response, etag::of_document(environment, key, 0), Route::EnvironmentDocument)
+            }
+        };
+        response.tagged(tag).finish(Some(route), "GET")
+    }
+}

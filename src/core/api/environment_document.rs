@@ -1,0 +1,180 @@
+//! GET /api/v1/environment-document/: what SDKs evaluate locally (contract §A.5).
+//!
+//! Besides the overrides that the document was published with it has those that were made here, which win.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::cached_response::CachedResponse;
+use super::etag;
+use super::response::Response;
+use crate::document::identity_overrides::with_states;
+use crate::document::json::{Json, Members};
+use crate::document::{Environment, FeatureState, KeyKind, Timestamp};
+use crate::identity::directory::Override;
+
+/// What a client keeps already, if it does.
+#[derive(Debug, PartialEq)]
+pub struct DocumentConditions {
+    /// The tags of what it keeps.
+    pub if_none_match: Option<String>,
+    /// Its date; it counts only without tags (RFC 9110 §13.1.3).
+    pub if_modified_since: Option<String>,
+}
+
+impl DocumentConditions {
+    /// The document, or 304 to whoever keeps it. `version` counts the changes to overrides that were made here;
+    /// `document` gives the text where it is needed.
+    pub fn answer<'e>(
+        &self,
+        environment: &'e Environment,
+        key: KeyKind,
+        version: u64,
+        document: impl FnOnce() -> Cow<'e, [u8]>,
+    ) -> Response<'e> {
+        let tag = etag::of_document(environment, key, version);
+        let document = if self.not_modified(environment, &tag, version) { None } else { Some(document()) };
+        answer(environment, version, document).tagged(tag)
+    }
+
+    /// The same where no override was ever made here.
+    pub fn fixed(&self, environment: &Environment, key: KeyKind) -> CachedResponse {
+        let kept = self.not_modified(environment, &etag::of_document(environment, key, 0), 0);
+        if kept { CachedResponse::DocumentUnmodified } else { CachedResponse::Document }
+    }
+
+    fn not_modified(&self, environment: &Environment, tag: &str, version: u64) -> bool {
+        if let Some(tags) = &self.if_none_match {
+            return etag::matches(tags, tag);
+        }
+        let since = self.if_modified_since.as_ref().and_then(|date| Timestamp::from_http_date(date));
+        let modified = modified(environment, version);
+        modified.zip(since).is_some_and(|(modified, since)| modified.seconds() <= since.seconds())
+    }
+}
+
+/// The document, or 304 without one.
+pub fn answer<'e>(
+    environment: &'e Environment,
+    version: u64,
+    document: Option<Cow<'e, [u8]>>,
+) -> Response<'e> {
+    let mut response = match document {
+        Some(document) => Response::json(document).updated_at(environment),
+        None => Response::empty(304),
+    };
+    let modified = modified(environment, version).and_then(Timestamp::http_date);
+    response.headers.extend(modified.map(|modified| ("last-modified", modified.into())));
+    response
+}
+
+/// When the document was changed. A second for each change to the overrides that were made here is added to the
+/// document's own time, so that every change of either makes it later: of two changes in one second, or of a time that
+/// somebody else's clock gave, the second would go unnoticed. A date before 1970 is none: it is what a program writes that
+/// knows none (`0001-01-01`), and every document would have been changed then.
+fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
+    let updated_at = environment.updated_at.as_ref()?.timestamp;
+    if updated_at.seconds() < 0 || version == 0 {
+        return (updated_at.seconds() >= 0).then_some(updated_at);
+    }
+    updated_at.seconds_later(version)
+}
+
+/// What an identity has in a document, besides its identifier and overrides: at most.
+const IDENTITY_LENGTH: usize = 400;
+
+/// The document with overrides that were made here; they are grouped by identifier.
+pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
+    let document = environment.document();
+    let members = Json::parse(document).ok().and_then(Json::object);
+    let (Some(members), false) = (members, overrides.is_empty()) else { return document.to_vec() };
+    let mut made_here: BTreeMap<&str, Vec<&Override>> = BTreeMap::new();
+    for known in overrides {
+        if environment.feature_with_id(known.state.feature.id).is_some() {
+            made_here.entry(&known.identifier).or_default().push(known);
+        }
+    }
+    // Duplicates in the published document are gone already, so each identity is found once.
+    // As long as it gets, since it may be as much as an isolate bears.
+    let added =
+        overrides.iter().map(|known| known.state.length() + 2 * known.identifier.len() + IDENTITY_LENGTH);
+    let mut text = String::with_capacity(document.len() + added.sum::<usize>());
+    text.push('{');
+    for (name, value) in members.iter().filter(|(name, _)| *name != "identity_overrides") {
+        text.extend([&json!(name).to_string(), ":", value.source(), ","]);
+    }
+    text.push_str(r#""identity_overrides":["#);
+    let published = members.get("identity_overrides").and_then(|overrides| overrides.list());
+    for identity in published.unwrap_or_default() {
+        let fields = identity.object().unwrap_or_default();
+        let identifier =
+            fields.get("identifier").and_then(|identifier| identifier.text()).unwrap_or_default();
+        match made_here.remove(&*identifier) {
+            None => text.push_str(identity.source()),
+            Some(overrides) => text.push_str(&merged(environment, &fields, &overrides)),
+        }
+        text.push(',');
+    }
+    for (identifier, overrides) in &made_here {
+        text.push_str(&new(environment, identifier, overrides));
+        text.push(',');
+    }
+    if text.ends_with(',') {
+        text.pop();
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// A published identity whose features that are overridden here are set as here.
+fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&Override]) -> String {
+    let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
+    let is_overridden = |state: &Json<'_>| {
+        let state = serde_json::from_str::<FeatureState>(state.source());
+        // SDKs know features by name, and a leftover of a deleted feature may have the name of one that is overridden.
+        state.is_ok_and(|state| {
+            let same = |known: &FeatureState| {
+                known.feature.id == state.feature.id || known.feature.name == state.feature.name
+            };
+            states.iter().any(same)
+        })
+    };
+    let published = fields.get("identity_features").and_then(|states| states.list()).unwrap_or_default();
+    let kept = published.iter().filter(|state| !is_overridden(state)).map(|state| state.source().to_owned());
+    let texts: Vec<String> = kept.chain(states.iter().map(text)).collect();
+    with_states(fields, &texts)
+}
+
+/// An identity of which the published document knows nothing, with all the fields that some SDK needs.
+fn new(environment: &Environment, identifier: &str, overrides: &[&Override]) -> String {
+    let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
+    let first = overrides.first();
+    let identity = json!({
+        "identifier": identifier,
+        "identity_uuid": first.map(|known| &known.uuid),
+        "created_date": first.map(|known| &known.created_date),
+        "environment_api_key": environment.key(),
+        "composite_key": format!("{}_{identifier}", environment.key()),
+        "identity_features": states,
+        "identity_traits": [],
+        "dashboard_alias": null,
+        "django_id": null,
+    });
+    identity.to_string()
+}
+
+/// An override as SDKs get it: with the name that its feature has now, by which they find it, and with numbers.
+fn served(environment: &Environment, state: &FeatureState) -> FeatureState {
+    let mut served = state.clone();
+    let feature = environment.feature_with_id(state.feature.id);
+    if let Some(feature) = feature.and_then(|feature| environment.ruleset.features.get(feature)) {
+        served.feature.name = feature.name.clone();
+    }
+    served.numbered()
+}
+
+fn text(state: &FeatureState) -> String {
+    serde_json::to_string(state).unwrap_or_default()
+}

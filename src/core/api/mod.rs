@@ -1,0 +1,254 @@
+//! The SDK API: bytes in, bytes out.
+//!
+//! Every request goes the same way: [`open`], then its environment is loaded, [`check`], then its body is read,
+//! [`plan`]; what that needs of stored identities is named in a [`Plan`], and [`Continuation::answer`] finishes.
+
+mod analytics;
+mod bulk_identities;
+mod cached_response;
+mod environment_document;
+mod error;
+mod etag;
+pub mod fields;
+mod flags;
+mod health;
+mod identities;
+mod key;
+mod preflight;
+pub mod query;
+mod response;
+mod route;
+mod traits;
+
+use serde_json::Value;
+
+use crate::document::json::Json;
+use crate::document::{Environment, KeyKind};
+use crate::identity::{Command, CommandError, Identity};
+
+pub use analytics::{Evaluations, MAX_COUNT, Version};
+pub use cached_response::CachedResponse;
+pub use environment_document::{DocumentConditions, render as render_document};
+pub use error::{Dependency, Error, RETRY_AFTER_SECONDS};
+pub use health::readiness;
+pub use key::EnvironmentKey;
+pub use preflight::answer as preflight;
+pub use response::Response;
+pub use route::Route;
+
+/// The longest body that is read, in bytes, where a route does not say otherwise.
+pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
+
+/// A request to an endpoint, as far as the endpoints look at it.
+pub struct Request<'a> {
+    /// In upper case.
+    pub method: &'a str,
+    /// Without the question mark.
+    pub query: &'a str,
+    /// A header's value by its name in lower case; only those that matter are asked for.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// Empty for none.
+    pub body: &'a [u8],
+    /// Sixteen random bytes; rarely needed.
+    pub random: &'a dyn Fn() -> [u8; 16],
+}
+
+/// What a request is, before anything is loaded for it.
+pub enum RouteMatch {
+    /// It is answered.
+    Answered(Response<'static>),
+    /// It asks whether the worker is ready.
+    Readiness(Route),
+    /// It asks for something of an environment.
+    NeedsEnvironment(Route, EnvironmentKey),
+    /// It is not the SDK API's. Its path has no dot segments.
+    NotSdkRoute,
+}
+
+/// Looks at where a request goes and who sends it.
+pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -> RouteMatch {
+    let answered = |response: Response<'static>, route| RouteMatch::Answered(response.finish(route, method));
+    let failed = |error, route| answered(Response::error(&error), route);
+    let route = match Route::parse(path) {
+        Err(error) => return failed(error, None),
+        Ok(None) => return RouteMatch::NotSdkRoute,
+        Ok(Some(_)) if method == "OPTIONS" => {
+            return RouteMatch::Answered(preflight(header("access-control-request-headers")));
+        }
+        Ok(Some(route)) => route,
+    };
+    if route.is_keyed() {
+        return match EnvironmentKey::parse(header("x-environment-key")) {
+            Err(error) => failed(error, Some(route)),
+            // Refused before anybody looks it up, and before the method is looked at.
+            Ok(EnvironmentKey::Client(_)) if route.needs_server_key() => {
+                failed(Error::KeyMissing, Some(route))
+            }
+            Ok(key) => RouteMatch::NeedsEnvironment(route, key),
+        };
+    }
+    match (route.check_method(method), route) {
+        (Err(error), _) => failed(error, Some(route)),
+        (Ok(()), Route::Liveness) => answered(health::liveness(), Some(route)),
+        (Ok(()), Route::ProxyLiveness) => answered(Response::empty(200), Some(route)),
+        (Ok(()), Route::Version) => answered(health::version(), Some(route)),
+        (Ok(()), _) => RouteMatch::Readiness(route),
+    }
+}
+
+/// What there is to do for a request.
+#[derive(Debug)]
+pub enum Plan<'e> {
+    /// It is answered as everyone is who has a key of this kind.
+    CachedResponse(CachedResponse),
+    /// It is answered.
+    Answered(Response<'e>),
+    /// These commands are to be carried out, each on its identity; then it can be answered.
+    Identities(Vec<(String, Command)>, Continuation),
+    /// These are to be kept for the origin, if there is one; then this is the answer.
+    Evaluations(Evaluations, Response<'static>),
+    /// The environment's overrides that were made here have to be known; then it can be answered.
+    Document(DocumentConditions),
+}
+
+/// An answer that waits for identities.
+#[derive(Debug)]
+pub enum Continuation {
+    /// The flags of one identity.
+    Flags(identities::IdentityQuery),
+    /// What was set.
+    Echo(Value),
+    /// What was uploaded.
+    Upload(bulk_identities::BulkUpload),
+    /// A trait's new value.
+    Increment(traits::Increment),
+}
+
+impl Continuation {
+    /// True if the answer is made of everything that is stored of the identity.
+    pub fn needs_identity(&self) -> bool {
+        matches!(self, Continuation::Flags(_))
+    }
+}
+
+/// Whether the environment answers this method on this route at all; asked before the body is read.
+pub fn check(environment: &Environment, route: Route, method: &str) -> Result<(), Error> {
+    if environment.stop_serving_flags { Err(Error::ServingStopped) } else { route.check_method(method) }
+}
+
+/// Answers a request that passed [`check`], or says what it needs.
+pub fn plan<'e>(
+    environment: &'e Environment,
+    route: Route,
+    key: KeyKind,
+    request: &Request<'_>,
+) -> Result<Plan<'e>, Error> {
+    let evaluated = |(evaluations, response)| Plan::Evaluations(evaluations, response);
+    let set = |(commands, echo)| Plan::Identities(commands, Continuation::Echo(echo));
+    match route {
+        Route::Flags => {
+            let tags = (request.header)("if-none-match");
+            let [name, reasons] = query::last_of(request.query, ["feature", "reasons"]);
+            let reasons = query::is_yes(reasons.as_deref());
+            Ok(match name {
+                _ if reasons => {
+                    Plan::Answered(flags::answer_with_reasons(environment, key, name.as_deref(), tags)?)
+                }
+                None => Plan::CachedResponse(flags::list(environment, key, tags)),
+                Some(name) => Plan::Answered(flags::answer(environment, key, &name, tags)?),
+            })
+        }
+        Route::EnvironmentDocument => {
+            let if_none_match = (request.header)("if-none-match");
+            let if_modified_since = (request.header)("if-modified-since");
+            Ok(Plan::Document(DocumentConditions { if_none_match, if_modified_since }))
+        }
+        Route::Identities => {
+            let (question, command) = if request.method == "POST" {
+                identities::read_post(environment, key, request.query, body(request)?, request.random)?
+            } else {
+                identities::read_get(environment, request.query, (request.header)("if-none-match"))?
+            };
+            Ok(match command {
+                None => Plan::Answered(identities::answer(environment, key, &question, &Identity::default())),
+                Some(command) => Plan::Identities(
+                    vec![(question.identifier.clone(), command)],
+                    Continuation::Flags(question),
+                ),
+            })
+        }
+        Route::Traits => {
+            traits::check_persistence(environment)?;
+            traits::set(environment, key, body(request)?).map(set)
+        }
+        Route::TraitsBulk => {
+            traits::check_persistence(environment)?;
+            traits::set_bulk(environment, key, body(request)?).map(set)
+        }
+        Route::TraitsIncrement => {
+            traits::check_persistence(environment)?;
+            let (commands, increment) = traits::increment(environment, key, body(request)?)?;
+            Ok(Plan::Identities(commands, Continuation::Increment(increment)))
+        }
+        Route::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
+        Route::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
+        Route::BulkIdentities => {
+            traits::check_persistence(environment)?;
+            let (commands, upload) = bulk_identities::read(environment, key, request.method, body(request)?)?;
+            Ok(Plan::Identities(commands, Continuation::Upload(upload)))
+        }
+        Route::Health
+        | Route::Liveness
+        | Route::Readiness
+        | Route::ProxyLiveness
+        | Route::ProxyReadiness
+        | Route::Version => Err(Error::NotFound),
+    }
+}
+
+impl Continuation {
+    /// Answers with what the commands made of their identities, in their order.
+    pub fn answer<'e>(
+        &self,
+        environment: &'e Environment,
+        key: KeyKind,
+        outcomes: &[Result<Identity, CommandError>],
+    ) -> Result<Response<'e>, Error> {
+        if let Continuation::Upload(upload) = self {
+            return Ok(upload.answer(outcomes));
+        }
+        if let Some(refusal) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+            return Err(traits::refusal(*refusal));
+        }
+        let missing = Identity::default();
+        let identity = outcomes.first().and_then(|outcome| outcome.as_ref().ok()).unwrap_or(&missing);
+        Ok(match self {
+            Continuation::Flags(question) => identities::answer(environment, key, question, identity),
+            Continuation::Echo(echo) => Response::json(echo.to_string().into_bytes()),
+            Continuation::Increment(increment) => increment.answer(identity),
+            // Answered above: an upload tells which of its identities were refused.
+            Continuation::Upload(_) => Response::empty(202),
+        })
+    }
+}
+
+/// Checks that a body is not encoded, by its `Content-Encoding`; asked before it is read.
+pub fn check_encoding(content_encoding: Option<String>) -> Result<(), Error> {
+    let Some(encoding) = content_encoding else { return Ok(()) };
+    let is_plain =
+        |coding: &str| matches!(coding.trim(), "") || coding.trim().eq_ignore_ascii_case("identity");
+    if encoding.split(',').all(is_plain) { Ok(()) } else { Err(Error::UnsupportedEncoding(encoding)) }
+}
+
+/// The body's JSON; an empty body is an empty object, whatever its type.
+pub fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
+    if request.body.is_empty() {
+        return Json::parse(b"{}").map_err(Error::Malformed);
+    }
+    let media_type = (request.header)("content-type").unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Error::UnsupportedMediaType(media_type));
+    }
+    Json::parse(request.body).map_err(Error::Malformed)
+}

@@ -1,0 +1,239 @@
+//! What an isolate remembers of the stores: values with their age, bounded in bytes.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+/// What may be remembered together, in bytes of memory; an isolate has 128 MiB for everything.
+const MAX_BYTES: usize = 48 * 1024 * 1024;
+/// What any entry counts for besides its bytes. Bounds the number of entries that are next to nothing, such as
+/// keys that nobody has.
+const ENTRY_BYTES: usize = 4 * 1024;
+
+/// How far along in life a remembered value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// To be served as it is.
+    Fresh,
+    /// To be served, and looked up again meanwhile.
+    Stale,
+    /// To be looked up again first.
+    Expired,
+}
+
+/// When values come of age.
+#[derive(Clone, Copy, Debug)]
+pub struct Ttl {
+    /// Until then young, in milliseconds.
+    pub soft: u64,
+    /// From then on old, in milliseconds.
+    pub hard: u64,
+}
+
+impl Ttl {
+    /// Of what is never served older than `hard`, in milliseconds, unless it cannot be looked up. Where there is traffic it
+    /// is looked up again behind an answer before that, so that none waits.
+    pub fn never_older_than(hard: u64) -> Ttl {
+        Ttl { soft: hard / 4 * 3, hard }
+    }
+}
+
+/// A store's values as they were last read. Times are in milliseconds.
+pub struct TtlCache<T> {
+    entries: HashMap<String, CacheSlot<T>>,
+    bytes: usize,
+}
+
+struct CacheSlot<T> {
+    value: T,
+    size: usize,
+    checked_at: u64,
+    used_at: u64,
+    /// When somebody began to look it up again in the background.
+    revalidated_at: Option<u64>,
+}
+
+/// A remembered value.
+pub struct Hit<T> {
+    /// The value.
+    pub value: T,
+    /// What to do with it.
+    pub freshness: Freshness,
+}
+
+/// A background look-up that has not ended by then never will: its request was cancelled.
+const REVALIDATION_TIMEOUT: u64 = 10_000;
+
+impl<T> Default for TtlCache<T> {
+    fn default() -> Self {
+        TtlCache { entries: HashMap::new(), bytes: 0 }
+    }
+}
+
+impl<T: Clone> TtlCache<T> {
+    /// What is known by this name.
+    pub fn get(&mut self, name: &str, now: u64, ages: Ttl) -> Option<Hit<T>> {
+        let entry = self.entries.get_mut(name)?;
+        entry.used_at = now;
+        let milliseconds = now.saturating_sub(entry.checked_at);
+        let freshness = match milliseconds {
+            _ if milliseconds < ages.soft => Freshness::Fresh,
+            _ if milliseconds < ages.hard => Freshness::Stale,
+            _ => Freshness::Expired,
+        };
+        Some(Hit { value: entry.value.clone(), freshness })
+    }
+
+    /// All that is known.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+
+    /// Whether the caller is the one to look a middle-aged value up again.
+    pub fn begin_revalidation(&mut self, name: &str, now: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(name) else { return true };
+        let busy = entry.revalidated_at.is_some_and(|since| now.saturating_sub(since) < REVALIDATION_TIMEOUT);
+        if !busy {
+            entry.revalidated_at = Some(now);
+        }
+        !busy
+    }
+
+    /// Takes what is known for confirmed until it grows old again, though it is not: the look-up failed, and has ended.
+    pub fn touch(&mut self, name: &str, value: T, now: u64) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            (entry.value, entry.checked_at, entry.revalidated_at) = (value, now, None);
+        }
+    }
+
+    /// Remembers what was read from `now` on; `size` in bytes of memory. Forgets something else where it gets too much.
+    ///
+    /// What another read found that began later is newer, and stays.
+    pub fn put(&mut self, name: &str, value: T, size: usize, now: u64) {
+        if self.entries.get(name).is_some_and(|entry| entry.checked_at > now) {
+            return;
+        }
+        let size = size + ENTRY_BYTES;
+        let entry = CacheSlot { value, size, checked_at: now, used_at: now, revalidated_at: None };
+        self.bytes += size;
+        if let Some(old) = self.entries.insert(name.to_owned(), entry) {
+            self.bytes -= old.size;
+        }
+        if self.bytes > MAX_BYTES {
+            self.evict(name);
+        }
+    }
+
+    /// Makes room, so that it need not be made again soon: first what is next to nothing, which whoever makes up
+    /// keys can fill the memory with, then what was used longest ago, but not `kept`.
+    fn evict(&mut self, kept: &str) {
+        let others = self.entries.iter().filter(|(name, _)| *name != kept);
+        let order = |(name, entry): (&String, &CacheSlot<T>)| {
+            Reverse((entry.size > ENTRY_BYTES, entry.used_at, name.clone()))
+        };
+        let mut others: BinaryHeap<_> = others.map(order).collect();
+        while self.bytes > MAX_BYTES / 4 * 3
+            && let Some(Reverse((_, _, name))) = others.pop()
+        {
+            self.bytes -= self.entries.remove(&name).map_or(0, |entry| entry.size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGES: Ttl = Ttl { soft: 10, hard: 100 };
+
+    #[test]
+    fn values_grow_older() {
+        let mut memory = TtlCache::default();
+        memory.put("a", 1, 0, 1000);
+        for (now, age) in [
+            (1000, Freshness::Fresh),
+            (1009, Freshness::Fresh),
+            (1010, Freshness::Stale),
+            (1100, Freshness::Expired),
+            (0, Freshness::Fresh),
+        ] {
+            assert_eq!(
+                memory.get("a", now, AGES).map(|known| (known.value, known.freshness)),
+                Some((1, age)),
+                "{now}"
+            );
+        }
+        assert!(memory.get("b", 0, AGES).is_none());
+        assert_eq!(
+            memory.get("a", 1000, Ttl { soft: 0, hard: 0 }).map(|known| known.freshness),
+            Some(Freshness::Expired)
+        );
+    }
+
+    #[test]
+    fn what_must_be_fresh_is_never_served_older() {
+        let mut memory = TtlCache::default();
+        memory.put("a", 1, 0, 10_000);
+        let mut age = |now| memory.get("a", now, Ttl::never_older_than(2_000)).map(|known| known.freshness);
+        assert_eq!(
+            [age(11_499), age(11_500), age(11_999), age(12_000)].map(Option::unwrap),
+            [Freshness::Fresh, Freshness::Stale, Freshness::Stale, Freshness::Expired]
+        );
+        assert_eq!(
+            memory.get("a", 10_000, Ttl::never_older_than(0)).map(|known| known.freshness),
+            Some(Freshness::Expired)
+        );
+    }
+
+    #[test]
+    fn one_at_a_time_looks_a_value_up_again() {
+        let mut memory = TtlCache::default();
+        memory.put("a", 1, 0, 0);
+        assert!(memory.begin_revalidation("a", 20));
+        assert!(!memory.begin_revalidation("a", 21));
+        // The one who began has been cancelled.
+        assert!(memory.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
+        memory.put("a", 2, 0, 40_000);
+        assert!(memory.begin_revalidation("a", 40_001));
+        // And who began then has failed.
+        memory.touch("a", 2, 41_000);
+        assert!(memory.begin_revalidation("a", 41_010));
+    }
+
+    #[test]
+    fn a_slow_read_does_not_undo_a_later_one() {
+        let mut memory = TtlCache::default();
+        memory.put("a", "new", 0, 20);
+        memory.put("a", "old", 0, 10);
+        assert_eq!(memory.get("a", 30, AGES).map(|known| known.value), Some("new"));
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_is_forgotten_first() {
+        let mut memory = TtlCache::default();
+        let third = MAX_BYTES / 3;
+        for (time, name) in ["a", "b"].into_iter().enumerate() {
+            memory.put(name, (), third, time as u64);
+        }
+        memory.get("a", 2, AGES);
+        memory.put("c", (), third, 3);
+        let known = |memory: &mut TtlCache<()>, name| memory.get(name, 4, AGES).is_some();
+        assert_eq!(["a", "b", "c"].map(|name| known(&mut memory, name)), [true, false, true]);
+        // One that is too large for all stays alone, and replacing it does not count it twice.
+        memory.put("d", (), 2 * MAX_BYTES, 5);
+        memory.put("d", (), third, 6);
+        memory.put("e", (), third, 7);
+        assert_eq!(["a", "d", "e"].map(|name| known(&mut memory, name)), [false, true, true]);
+    }
+
+    #[test]
+    fn entries_of_no_size_are_bounded_too() {
+        let mut memory = TtlCache::default();
+        memory.put("document", (), MAX_BYTES / 2, 0);
+        for number in 1..20_000_u64 {
+            memory.put(&number.to_string(), (), 0, number);
+        }
+        assert!(memory.get("document", 20_000, AGES).is_some(), "made-up keys drove out a document");
+        assert!(memory.entries.len() <= MAX_BYTES / ENTRY_BYTES, "{}", memory.entries.len());
+        assert!(memory.get("19999", 20_000, AGES).is_some());
+    }
+}

@@ -1,0 +1,220 @@
+//! The operators (contract §C.2): one match from operator to answer.
+
+use std::cmp::Ordering;
+
+use super::hash::percentage;
+use super::value::Value;
+use crate::document::budget::Budget;
+use crate::document::condition::{Comparison, Operand, Predicate};
+
+/// True if a value passes a condition's test; an unset one passes only IS_NOT_SET. `None` if telling takes more than is
+/// left of the budget.
+///
+/// Operators that read the whole of a value, however short their operand is, take steps for its length.
+pub fn matches(test: &Predicate, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
+    let Some(value) = value else { return Some(matches!(test, Predicate::IsNotSet)) };
+    if reads_whole_value(test) {
+        budget.take_text(value.length())?;
+    }
+    Some(match test {
+        Predicate::IsSet => true,
+        Predicate::IsNotSet | Predicate::Never => false,
+        Predicate::Compare(comparison, operand) => compares(*comparison, value, operand),
+        Predicate::Contains(part) => matches!(value, Value::Text(text) if text.contains(&**part)),
+        Predicate::ContainsVersionPart(part) => {
+            matches!(value, Value::Text(text) if has_version_part(text, part))
+        }
+        Predicate::NotContains(part) => matches!(value, Value::Text(text) if !text.contains(&**part)),
+        Predicate::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
+        Predicate::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
+        Predicate::In(members) => match value {
+            // A float or a boolean is no text, so it is never among texts.
+            Value::Integer(value) => members.contains(value.to_string().as_str()),
+            Value::Text(text) => members.contains(&**text),
+            Value::Bool(_) | Value::Float(_) => false,
+        },
+        Predicate::PercentageSplit(_, limit) => {
+            limit.zip(split_percentage(test, value)).is_some_and(|(limit, percentage)| percentage <= limit)
+        }
+    })
+}
+
+#[inline]
+fn reads_whole_value(test: &Predicate) -> bool {
+    match test {
+        Predicate::IsSet | Predicate::IsNotSet | Predicate::Never => false,
+        // No further than the operand goes.
+        Predicate::Compare(_, operand) => operand.version.is_some(),
+        _ => true,
+    }
+}
+
+/// The percentage that a value falls into, where a condition asks for it.
+pub fn split_percentage(test: &Predicate, value: &Value<'_>) -> Option<f64> {
+    match test {
+        Predicate::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
+        _ => None,
+    }
+}
+
+/// Compares a value with the operand cast to the value's own type; a failed cast never holds, not even as unequal.
+fn compares(comparison: Comparison, value: &Value<'_>, operand: &Operand) -> bool {
+    let holds = |ordering: Option<Ordering>| holds(comparison, ordering);
+    match value {
+        Value::Bool(value) => holds(Some(value.cmp(&operand.bool))),
+        Value::Integer(value) => {
+            operand.integer.as_ref().is_some_and(|operand| holds(Some(value.cmp(operand))))
+        }
+        Value::Float(value) => operand.float.is_some_and(|operand| holds(value.partial_cmp(&operand))),
+        Value::Text(text) => match &operand.version {
+            None => holds(Some((**text).cmp(&operand.text))),
+            Some(operand) => {
+                let versions = semver::Version::parse(text).ok().zip(operand.as_ref());
+                versions.is_some_and(|(value, operand)| holds(Some(value.cmp_precedence(operand))))
+            }
+        },
+    }
+}
+
+/// `None` is how NaN compares.
+fn holds(comparison: Comparison, ordering: Option<Ordering>) -> bool {
+    match comparison {
+        Comparison::Equal => ordering.is_some_and(Ordering::is_eq),
+        Comparison::NotEqual => ordering.is_none_or(Ordering::is_ne),
+        Comparison::Greater => ordering.is_some_and(Ordering::is_gt),
+        Comparison::GreaterOrEqual => ordering.is_some_and(Ordering::is_ge),
+        Comparison::Less => ordering.is_some_and(Ordering::is_lt),
+        Comparison::LessOrEqual => ordering.is_some_and(Ordering::is_le),
+    }
+}
+
+fn has_version_part(text: &str, part: &str) -> bool {
+    // An absent pre-release is not an empty one.
+    !part.is_empty()
+        && semver::Version::parse(text).is_ok_and(|v| v.pre.as_str() == part || v.build.as_str() == part)
+}
+
+/// Python's `value % divisor == remainder`: the result has the divisor's sign, and dividing by zero holds nothing.
+fn modulo_holds(value: &Value<'_>, (divisor, remainder): (f64, f64)) -> bool {
+    let number = match value {
+        Value::Bool(value) => f64::from(u8::from(*value)),
+        Value::Integer(value) => value.to_f64(),
+        Value::Float(value) => *value,
+        Value::Text(_) => return false,
+    };
+    if divisor == 0.0 || number.is_infinite() && matches!(value, Value::Integer(_)) {
+        return false;
+    }
+    let modulus = number % divisor;
+    let differs = modulus != 0.0 && (modulus < 0.0) != (divisor < 0.0);
+    (if differs { modulus + divisor } else { modulus }) == remainder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::condition;
+    use crate::document::python::Integer;
+
+    fn int(value: i128) -> Value<'static> {
+        Value::Integer(Integer::Small(value))
+    }
+
+    fn text(value: &'static str) -> Value<'static> {
+        Value::Text(value.into())
+    }
+
+    fn judge(test: &Predicate, value: Option<&Value<'_>>) -> bool {
+        matches(test, value, &mut Budget::default()).unwrap()
+    }
+
+    #[test]
+    fn operators_answer_as_the_reference() {
+        let (yes, no) = (Value::Bool(true), Value::Bool(false));
+        for (operator, operand, value, expected) in [
+            ("EQUAL", "yes", &yes, true),
+            ("EQUAL", "FALSE", &yes, true),
+            ("EQUAL", "false", &no, true),
+            ("EQUAL", "0", &no, false),
+            ("GREATER_THAN", "False", &yes, true),
+            ("EQUAL", " 1_0 ", &int(10), true),
+            ("EQUAL", "10.0", &int(10), false),
+            ("NOT_EQUAL", "10.0", &int(10), false),
+            ("NOT_EQUAL", "9", &int(10), true),
+            ("EQUAL", "1e3", &Value::Float(1000.0), true),
+            ("LESS_THAN", "inf", &Value::Float(1e308), true),
+            ("EQUAL", "nan", &Value::Float(1.0), false),
+            ("NOT_EQUAL", "nan", &Value::Float(1.0), true),
+            ("GREATER_THAN", "B", &text("a"), true),
+            ("EQUAL", "1.2.3:semver", &text("1.2.3+build"), true),
+            ("LESS_THAN", "2.0.0:semver", &text("2.0.0-rc.1"), true),
+            ("NOT_EQUAL", "2.0.0:semver", &text("v2"), false),
+            ("NOT_EQUAL", "x:semver", &text("1.0.0"), false),
+            ("GREATER_THAN", "1.0.0:semver", &int(2), false),
+            ("CONTAINS", "oo", &text("foo"), true),
+            ("CONTAINS", "", &text("foo"), true),
+            ("CONTAINS", "1", &int(123), false),
+            ("CONTAINS", "rc:semver", &text("1.2.3-rc"), true),
+            ("CONTAINS", "1:semver", &text("1.2.3"), false),
+            ("CONTAINS", ":semver", &text("1.2.3"), false),
+            ("NOT_CONTAINS", "x", &int(123), false),
+            ("NOT_CONTAINS", "x", &text("foo"), true),
+            ("MODULO", "3|1", &int(-2), true),
+            ("MODULO", "-3|-1", &int(2), true),
+            ("MODULO", "2|1", &yes, true),
+            ("MODULO", "0|0", &int(4), false),
+            ("MODULO", "3|1|1", &int(4), false),
+            ("MODULO", "2|0", &text("four"), false),
+            ("MODULO", "inf|4", &int(4), true),
+            ("MODULO", "0.1|0", &Value::Float(0.3), false),
+            ("IN", "1,2", &int(2), true),
+            ("IN", "1, 2", &int(2), false),
+            ("IN", "1.5", &Value::Float(1.5), false),
+            ("IN", "True", &yes, false),
+            ("IN", "[1, 2.0, true, null]", &int(1), true),
+            ("IN", "[1, 2.0, true, null]", &text("None"), true),
+            ("IN", "[1, 2", &text("[1"), true),
+            ("IN", "[]", &text(""), false),
+            ("IN", "", &text(""), true),
+            ("IS_SET", "", &text(""), true),
+            ("IS_NOT_SET", "", &no, false),
+            ("PERCENTAGE_SPLIT", "100", &yes, true),
+            ("PERCENTAGE_SPLIT", "-1", &yes, false),
+            ("PERCENTAGE_SPLIT", "many", &yes, false),
+            ("REGEX", r"\d+", &int(42), true),
+            ("REGEX", "True", &yes, true),
+            ("REGEX", "[", &text("["), false),
+            ("SOUNDS_LIKE", "x", &text("x"), false),
+        ] {
+            let predicate = Predicate::new(operator, condition::Value::Text(operand), "7");
+            assert_eq!(judge(&predicate, Some(value)), expected, "{value:?} {operator} {operand:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_operand_is_cast_like_any_other() {
+        for (operator, value, expected) in [
+            ("EQUAL", text("None"), true),
+            ("EQUAL", int(0), false),
+            ("NOT_EQUAL", int(0), false),
+            ("EQUAL", Value::Bool(true), true),
+            ("CONTAINS", text("xNone"), true),
+            ("IN", text("None"), false),
+            ("MODULO", int(1), false),
+            ("IS_SET", int(1), true),
+        ] {
+            let predicate = Predicate::new(operator, condition::Value::Null, "7");
+            assert_eq!(judge(&predicate, Some(&value)), expected, "{value:?} {operator}");
+        }
+    }
+
+    #[test]
+    fn an_unset_value_is_only_not_set() {
+        for operator in
+            ["EQUAL", "NOT_EQUAL", "CONTAINS", "NOT_CONTAINS", "IN", "REGEX", "IS_SET", "PERCENTAGE_SPLIT"]
+        {
+            assert!(!judge(&Predicate::new(operator, condition::Value::Text(""), "7"), None), "{operator}");
+        }
+        assert!(judge(&Predicate::IsNotSet, None));
+    }
+}

@@ -1,0 +1,60 @@
+//! What crosses between two objects when an identity is moved from one to the other, as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+
+/// All that an object of an earlier version keeps of an identity: no import has brought it anything yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The identity, which may be erased already.
+    pub identity: Identity,
+    /// Its sequence number, which its own JSON leaves out.
+    pub sequence: u64,
+    /// Its name in the Admin API, also when it is no more.
+    pub uuid: Box<str>,
+    /// The sequence numbers that the directory has still to be told: of its entry and of its overrides.
+    pub due: [Option<u64>; 2],
+}
+
+impl Handover {
+    /// Reads what [`Handover::to_json`] wrote.
+    pub fn from_json(text: &str) -> serde_json::Result<Handover> {
+        let mut handover: Handover = serde_json::from_str(text)?;
+        handover.identity.sequence = handover.sequence;
+        Ok(handover)
+    }
+
+    /// For the other object.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Command, CommandRequest, ExecutionContext};
+
+    #[test]
+    fn an_identity_is_handed_over_as_it_is() {
+        let traits = r#"[["n",9223372036854775807],["f",-0.0],["g",100.0],["t","ü\u0000\""],["b",true]]"#;
+        let state = r#"{"feature":{"id":1,"name":"f"},"enabled":true,"feature_state_value":"x","featurestate_uuid":"u"}"#;
+        let mut identity = Identity::default();
+        for command in [
+            Command::SetTraits(serde_json::from_str(traits).unwrap()),
+            Command::PutOverride(serde_json::from_str(state).unwrap(), false),
+            Command::SetAlias("alias".into()),
+        ] {
+            let context = ExecutionContext { now: 1_764_415_000_000, random: &|| [7; 16] };
+            identity.apply(CommandRequest::new("a_b", "ada", command), context).unwrap();
+        }
+        let uuid = identity.uuid().unwrap().into();
+        let sequence = identity.sequence;
+        let given = Handover { identity, sequence, uuid, due: [Some(sequence), None] };
+        let taken = Handover::from_json(&given.to_json().unwrap()).unwrap();
+        assert_eq!(taken, given);
+        // Also where `-0.0` and `0.0` are equal.
+        assert_eq!(format!("{taken:?}"), format!("{given:?}"));
+    }
+}

@@ -1,0 +1,174 @@
+//! Identities that come from elsewhere, line by line (contract §D).
+//!
+//! An earlier version stored `ada ` beside `ada`. Both lines of its export are for `ada` here: the line of exactly that
+//! identifier replaces what is stored, and the other only adds what `ada` lacks. What the other brought is also kept by
+//! itself, so that the order in which both come makes no difference.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::traits::length;
+use super::{
+    Change, CommandError, ExecutionContext, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, TraitValue,
+    Traits,
+};
+use crate::document::FeatureState;
+
+/// Traits as a command gives them; null deletes.
+type GivenTraits = Vec<(Box<str>, Option<TraitValue>)>;
+
+/// An identity that comes from elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Import {
+    /// Its name and date there; made anew where there are none.
+    pub uuid: Option<Box<str>>,
+    /// ISO 8601.
+    pub created_date: Option<Box<str>>,
+    /// In lower case.
+    pub dashboard_alias: Option<Box<str>>,
+    /// All of its traits.
+    pub traits: GivenTraits,
+    /// All of its overrides.
+    pub overrides: Vec<FeatureState>,
+    /// Its number in a Flagsmith's database; without one the identity keeps what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub django_id: Option<i64>,
+}
+
+/// Traits and overrides that imports brought for other spellings of the identifier.
+///
+/// They are part of the identity as far as it lacked them. Only a later import reads them again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inherited {
+    /// By key.
+    pub traits: Traits,
+    /// At most one for a feature, in the order in which they came.
+    pub overrides: Vec<FeatureState>,
+}
+
+impl Identity {
+    /// Makes the identity what it was elsewhere, with what it inherited and lacked there.
+    pub(super) fn import(
+        &mut self,
+        identifier: &str,
+        mut import: Import,
+        context: ExecutionContext<'_>,
+    ) -> Result<Change, CommandError> {
+        let mut change = Change::default();
+        let given = last_of_each(std::mem::take(&mut import.traits));
+        let missing = self.inherited.missing_traits(&given);
+        let mut overrides = std::mem::take(&mut import.overrides);
+        overrides.extend(self.inherited.missing_overrides(&overrides));
+        // Applied to a copy: either may be refused when the other is done.
+        let mut imported = self.clone();
+        imported.replace_traits(given.into_iter().map(present).chain(missing).collect(), &mut change)?;
+        imported.replace_overrides(overrides, &mut change)?;
+        imported.ensure_exists(identifier, None, context, &mut change);
+        imported.django_id = import.django_id.or(self.django_id);
+        change.django_id = imported.django_id != self.django_id;
+        imported.set_details(import, &mut change);
+        imported.count(&change, context.now);
+        *self = imported;
+        Ok(change)
+    }
+
+    /// Adds the traits and overrides that the identity lacks; one that does not exist becomes what the import says.
+    pub(super) fn import_missing(
+        &mut self,
+        identifier: &str,
+        mut import: Import,
+        context: ExecutionContext<'_>,
+    ) -> Result<Change, CommandError> {
+        let mut change = Change::default();
+        let mut imported = self.clone();
+        imported.inherited.add(std::mem::take(&mut import.traits), std::mem::take(&mut import.overrides));
+        change.inherited = imported.inherited != self.inherited;
+        let traits = imported.inherited.missing_traits(&imported.traits);
+        imported.set_traits(traits, &mut change)?;
+        let overrides = imported.inherited.missing_overrides(&imported.overrides);
+        change.overrides_set.extend(overrides.iter().map(|state| state.feature.id));
+        imported.overrides.extend(overrides);
+        imported.ensure_exists(identifier, None, context, &mut change);
+        imported.django_id = self.django_id.or(import.django_id);
+        change.django_id = imported.django_id != self.django_id;
+        if change.created {
+            imported.set_details(import, &mut change);
+        }
+        imported.count(&change, context.now);
+        *self = imported;
+        Ok(change)
+    }
+
+    /// Drops what was deleted from what was inherited, so that it does not return.
+    pub(super) fn disinherit(&mut self, change: &mut Change) {
+        let Inherited { traits, overrides } = &mut self.inherited;
+        let before = traits.len() + overrides.len();
+        for key in &change.deleted {
+            traits.remove(key);
+        }
+        let is_gone =
+            |feature| change.overrides_deleted.contains(&feature) && !change.overrides_set.contains(&feature);
+        overrides.retain(|state| !is_gone(state.feature.id));
+        change.inherited |= traits.len() + overrides.len() != before;
+    }
+
+    fn set_details(&mut self, import: Import, change: &mut Change) {
+        let Some(details) = &mut self.details else { return };
+        let before = details.clone();
+        details.uuid = import.uuid.unwrap_or_else(|| before.uuid.clone());
+        details.created_date = import.created_date.unwrap_or_else(|| before.created_date.clone());
+        details.dashboard_alias = import.dashboard_alias;
+        change.details |= *details != before;
+    }
+}
+
+impl Inherited {
+    /// Keeps what a line brought. Of several lines for one trait the first counts; of several states of one feature, too.
+    fn add(&mut self, traits: GivenTraits, overrides: Vec<FeatureState>) {
+        for (key, value) in last_of_each(traits) {
+            self.traits.entry(key).or_insert(value);
+        }
+        for state in overrides {
+            if self.overrides.iter().all(|known| known.feature.id != state.feature.id) {
+                self.overrides.push(state);
+            }
+        }
+    }
+
+    /// The traits that others lack, by key, as long as all together are within the bound.
+    fn missing_traits(&self, others: &Traits) -> GivenTraits {
+        let mut total: usize = others.iter().map(|(key, value)| length(key, value)).sum();
+        let missing = self.traits.iter().filter(|(key, _)| !others.contains_key(*key));
+        let fitting = missing.filter(|(key, value)| {
+            let length = length(key, value);
+            let fits = total + length <= MAX_TRAITS_LENGTH;
+            total += if fits { length } else { 0 };
+            fits
+        });
+        fitting.map(|(key, value)| present((key.clone(), value.clone()))).collect()
+    }
+
+    /// The overrides of features that others lack, as long as all together are within the bound.
+    fn missing_overrides(&self, others: &[FeatureState]) -> Vec<FeatureState> {
+        let mut total: usize = others.iter().map(FeatureState::length).sum();
+        let features: BTreeSet<i64> = others.iter().map(|state| state.feature.id).collect();
+        let missing = self.overrides.iter().filter(|state| !features.contains(&state.feature.id));
+        let fitting = missing.filter(|state| {
+            let length = state.length();
+            let fits = total + length <= MAX_OVERRIDES_LENGTH;
+            total += if fits { length } else { 0 };
+            fits
+        });
+        fitting.cloned().collect()
+    }
+}
+
+/// What given traits come to: the last value of each key; nulls are none.
+fn last_of_each(traits: GivenTraits) -> Traits {
+    traits.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+fn present((key, value): (Box<str>, TraitValue)) -> (Box<str>, Option<TraitValue>) {
+    (key, Some(value))
+}

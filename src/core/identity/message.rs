@@ -1,0 +1,322 @@
+//! What crosses between the worker and the object of an identity, as JSON.
+//!
+//! Written and read here, so that it is compiled as what computes is.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Command, CommandError, Identity, Traits};
+use crate::document::FeatureState;
+
+/// A command and the identity that it is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandRequest {
+    /// The client key of its environment.
+    pub environment: Box<str>,
+    /// Its identifier.
+    pub identifier: Box<str>,
+    /// The identity that is meant, where another may have taken its identifier meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Box<str>>,
+    /// What to do.
+    pub command: Command,
+    /// Traits that come with the command need not come back. Who does not ask for that gets them: a deployment does not
+    /// reach workers and objects at the same context.
+    #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
+    pub omit_sent_traits: bool,
+    /// The longest answer, in bytes. In place of a longer one comes its length ([`CommandResponse::withheld`]), so that the memory
+    /// of the worker is bounded; 0 for who needs no more than that the command was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+}
+
+impl CommandRequest {
+    /// For whoever has this identifier, answered in full.
+    pub fn new(environment: &str, identifier: &str, command: Command) -> CommandRequest {
+        CommandRequest {
+            environment: environment.into(),
+            identifier: identifier.into(),
+            uuid: None,
+            command,
+            omit_sent_traits: false,
+            max_length: None,
+        }
+    }
+
+    /// Reads what [`CommandRequest::to_json`] wrote.
+    pub fn from_json(text: &str) -> serde_json::Result<CommandRequest> {
+        serde_json::from_str(text)
+    }
+
+    /// For the object.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+/// What an object answers to a command.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CommandResponse<I = Identity> {
+    /// The identity as the command left it.
+    pub result: Result<I, CommandError>,
+    /// Rows of the object's storage that were read and written.
+    pub rows: [u64; 2],
+    /// The command brought all of the identity's traits, which do not come back then ([`Identity::is_as_sent`]).
+    #[serde(default, rename = "as_sent", skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
+    /// Another identity is stored in the object, which has to move out first. Until then there is no result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub occupied: bool,
+    /// About the length of an answer that the order does not allow, in bytes. Then the identity comes without traits and
+    /// overrides, but for the trait of an increment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<usize>,
+}
+
+impl CommandResponse {
+    /// True if an answer says that the object is occupied: that is its last member, if it is there. Traits come before.
+    pub fn is_occupied(text: &str) -> bool {
+        text.ends_with(r#","occupied":true}"#)
+    }
+
+    /// Reads what an object wrote about a command.
+    pub fn from_json(text: &str, command: Command) -> serde_json::Result<CommandResponse> {
+        let mut outcome: CommandResponse = serde_json::from_str(text)?;
+        if outcome.unchanged
+            && let Ok(identity) = &mut outcome.result
+            && let Command::SetTraits(sent) = command
+        {
+            identity.traits.extend(sent.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        }
+        Ok(outcome)
+    }
+}
+
+impl CommandResponse {
+    /// What an order comes to that was not carried out.
+    pub fn refused(refusal: CommandError) -> CommandResponse {
+        CommandResponse {
+            result: Err(refusal),
+            rows: [0, 0],
+            unchanged: false,
+            occupied: false,
+            withheld: None,
+        }
+    }
+}
+
+impl CommandResponse<&Identity> {
+    /// With all that is known of the identity.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// With what SDK requests need of it.
+    pub fn to_json_without_details(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Seen<'a> {
+            exists: bool,
+            traits: &'a Traits,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            overrides: &'a [FeatureState],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            django_id: Option<i64>,
+        }
+        let none = Traits::new();
+        let result = self.result.map(|identity| {
+            let Identity { exists, traits, overrides, django_id, .. } = identity;
+            let traits = if self.unchanged { &none } else { traits };
+            Seen { exists: *exists, traits, overrides, django_id: *django_id }
+        });
+        let CommandResponse { rows, unchanged, occupied, withheld, .. } = *self;
+        serde_json::to_string(&CommandResponse { result, rows, unchanged, occupied, withheld })
+    }
+
+    /// What `show` makes of it, or if that is longer than `max_length` the length of it, with the trait `kept`.
+    pub fn to_json_within(
+        &self,
+        max_length: Option<usize>,
+        kept: Option<&str>,
+        show: fn(&Self) -> serde_json::Result<String>,
+    ) -> serde_json::Result<String> {
+        let (Some(max_length), Ok(identity)) = (max_length, self.result) else { return show(self) };
+        // Large traits need not be written to see that they are; without escapes they are about as long.
+        let mut length = identity.traits_length();
+        if max_length > 0 && length <= max_length {
+            let answer = show(self)?;
+            if answer.len() <= max_length {
+                return Ok(answer);
+            }
+            length = answer.len();
+        }
+        let kept = kept.and_then(|key| identity.traits.get_key_value(key));
+        let traits = kept.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let rest = Identity { exists: identity.exists, traits, ..Identity::default() };
+        let withheld = Some(length);
+        CommandResponse { result: Ok(&rest), rows: self.rows, unchanged: false, occupied: false, withheld }
+            .to_json()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::{Change, ExecutionContext};
+
+    #[test]
+    fn an_answer_that_is_too_long_is_withheld() {
+        let traits = serde_json::from_value(json!({"count": 3, "text": "x".repeat(100)})).unwrap();
+        let identity = Identity { exists: true, traits, ..Identity::default() };
+        let outcome = CommandResponse {
+            result: Ok(&identity),
+            rows: [1, 2],
+            unchanged: false,
+            occupied: false,
+            withheld: None,
+        };
+        let whole = outcome.to_json_without_details().unwrap();
+        // Of the text alone it is known without writing it that it is too long.
+        let traits = identity.traits_length();
+        assert!(traits > 100 && traits < whole.len());
+        for (max_length, withheld) in [
+            (None, None),
+            (Some(whole.len()), None),
+            (Some(whole.len() - 1), Some(whole.len())),
+            (Some(traits - 1), Some(traits)),
+            (Some(0), Some(traits)),
+        ] {
+            let answer = outcome
+                .to_json_within(max_length, Some("count"), |outcome| outcome.to_json_without_details())
+                .unwrap();
+            let read = CommandResponse::from_json(&answer, Command::Read).unwrap();
+            assert_eq!((read.withheld, read.rows), (withheld, [1, 2]), "{max_length:?}");
+            let read = read.result.unwrap();
+            assert!(read.exists && read.traits.contains_key("count"), "{max_length:?}");
+            assert_eq!(read.traits.len(), if withheld.is_some() { 1 } else { 2 }, "{max_length:?}");
+        }
+        let refused = CommandResponse {
+            result: Err(CommandError::TooLarge),
+            rows: [0, 0],
+            unchanged: false,
+            occupied: false,
+            withheld: None,
+        };
+        let answer = refused.to_json_within(Some(0), None, |outcome| outcome.to_json()).unwrap();
+        assert_eq!(
+            CommandResponse::from_json(&answer, Command::Read).unwrap().result,
+            Err(CommandError::TooLarge)
+        );
+    }
+
+    #[test]
+    fn traits_that_came_with_the_command_do_not_come_back() {
+        let many: Vec<_> = (0..40).map(|index| json!([index.to_string(), index])).collect();
+        for (stored, sent, unchanged) in [
+            (json!([["a", 1], ["b", 1.0]]), json!([["b", 1.0], ["a", 1]]), true),
+            (json!([["a", 1], ["b", 1.0]]), json!([["a", 1], ["b", 1.0], ["c", null]]), true),
+            (json!([["a", "1.0"]]), json!([["a", "1.0"], ["a", "1.0"]]), true),
+            (json!([]), json!([["a", null]]), true),
+            // Another type; equal, and printed otherwise.
+            (json!([["a", 1]]), json!([["a", 1.0]]), false),
+            (json!([["a", 0.0]]), json!([["a", -0.0]]), false),
+            // Too few, however many; too many; one of two.
+            (json!([["a", 1], ["b", 1]]), json!([["a", 1], ["a", 1]]), false),
+            (json!([["a", 1]]), json!([["a", 1], ["b", 1]]), false),
+            (json!([["a", 1]]), json!([["a", 1], ["a", 2]]), false),
+            // Not looked at.
+            (json!(many), json!(many), false),
+        ] {
+            let set = |traits: &serde_json::Value| {
+                Command::SetTraits(serde_json::from_value(traits.clone()).unwrap())
+            };
+            let context = ExecutionContext { now: 0, random: &|| [1; 16] };
+            let mut identity = Identity::default();
+            identity.apply(CommandRequest::new("k", "ada", set(&stored)), context).unwrap();
+            assert_eq!(identity.is_as_sent(&set(&sent)), unchanged, "{sent}");
+            let change = identity.apply(CommandRequest::new("k", "ada", set(&sent)), context).unwrap();
+            assert!(!unchanged || change == Change::default());
+            let outcome = CommandResponse {
+                result: Ok(&identity),
+                rows: [0, 0],
+                unchanged,
+                occupied: false,
+                withheld: None,
+            };
+            let json = outcome.to_json_without_details().unwrap();
+            assert_eq!(json.contains(r#""traits":{}"#), unchanged, "{json}");
+            let read = CommandResponse::from_json(&json, set(&sent)).unwrap().result.unwrap();
+            // Also where `0.0` and `-0.0` are equal.
+            assert_eq!(format!("{:?}", read.traits), format!("{:?}", identity.traits));
+            assert!(read.exists);
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_occupied_says_so_and_no_trait_does() {
+        let occupied = CommandResponse {
+            result: Err(CommandError::Unavailable),
+            rows: [1, 0],
+            unchanged: false,
+            occupied: true,
+            withheld: None,
+        };
+        let mut identity = Identity::default();
+        let traits =
+            serde_json::from_value(json!([["occupied", true], ["t", ",\"occupied\":true}"]])).unwrap();
+        let order = CommandRequest::new("k", "ada", Command::SetTraits(traits));
+        identity.apply(order, ExecutionContext { now: 0, random: &|| [1; 16] }).unwrap();
+        for unchanged in [false, true] {
+            let free = CommandResponse {
+                result: Ok(&identity),
+                rows: [1, 0],
+                unchanged,
+                occupied: false,
+                withheld: None,
+            };
+            for (outcome, expected) in [(&occupied, true), (&free, false)] {
+                for text in [outcome.to_json().unwrap(), outcome.to_json_without_details().unwrap()] {
+                    assert_eq!(CommandResponse::is_occupied(&text), expected, "{text}");
+                    assert_eq!(CommandResponse::from_json(&text, Command::Read).unwrap().occupied, expected);
+                }
+            }
+        }
+        // Read by a version that does not know it, it is a failure that may be tried again.
+        let text = occupied.to_json().unwrap();
+        assert!(text.starts_with(r#"{"result":{"Err":"unavailable"}"#), "{text}");
+    }
+
+    #[test]
+    fn the_number_of_a_flagsmiths_database_is_sent_only_where_there_is_one() {
+        let mut identity = Identity { exists: true, ..Identity::default() };
+        let json = |identity: &Identity| {
+            CommandResponse {
+                result: Ok(identity),
+                rows: [0, 0],
+                unchanged: false,
+                occupied: false,
+                withheld: None,
+            }
+            .to_json_without_details()
+            .unwrap()
+        };
+        // As an earlier version sent it, and sends it on.
+        let earlier = r#"{"result":{"Ok":{"exists":true,"traits":{}}},"rows":[0,0]}"#;
+        assert_eq!(json(&identity), earlier);
+        identity.django_id = Some(12);
+        for (text, django_id) in [(json(&identity), Some(12)), (earlier.to_owned(), None)] {
+            let read = CommandResponse::from_json(&text, Command::Create).unwrap().result.unwrap();
+            assert_eq!(read.django_id, django_id, "{text}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_ask_for_less_gets_all() {
+        let order = CommandRequest::new("k", "ada", Command::Create);
+        let brief_request = CommandRequest { omit_sent_traits: true, ..order.clone() };
+        let earlier = r#"{"environment":"k","identifier":"ada","command":"create"}"#;
+        assert_eq!(order.to_json().unwrap(), earlier);
+        assert_eq!(CommandRequest::from_json(earlier).unwrap(), order);
+        assert_eq!(CommandRequest::from_json(&brief_request.to_json().unwrap()).unwrap(), brief_request);
+    }
+}

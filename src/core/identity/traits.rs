@@ -1,0 +1,91 @@
+//! What commands do to an identity's traits.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Command, CommandError, Identity, TraitValue};
+
+/// The most that the traits of one identity may come to, in bytes of keys and texts: twice what one request can
+/// bring, and little enough for an object that shares its memory with others.
+pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
+
+/// Traits that are compared each with each.
+const FEW: usize = 32;
+
+impl Identity {
+    /// Whether a command brings all traits of the identity, as they are already, to the byte: what an SDK sends each
+    /// time. It changes none then. Of many it is not found out.
+    pub fn is_as_sent(&self, command: &Command) -> bool {
+        let Command::SetTraits(sent) = command else { return false };
+        sent.len() <= FEW
+            && sent.iter().all(|(key, value)| self.traits.get(key) == value.as_ref())
+            && self.traits.keys().all(|key| sent.iter().any(|(sent, _)| sent == key))
+    }
+
+    /// What the traits come to, in bytes of keys and texts.
+    pub fn traits_length(&self) -> usize {
+        self.traits.iter().map(|(key, value)| length(key, value)).sum()
+    }
+
+    /// Deletes the traits that are given as null, then sets the others in order.
+    pub(super) fn set_traits(
+        &mut self,
+        traits: Vec<(Box<str>, Option<TraitValue>)>,
+        change: &mut Change,
+    ) -> Result<(), CommandError> {
+        // Mostly they are what an SDK has sent before.
+        if traits.iter().all(|(key, value)| self.traits.get(key) == value.as_ref()) {
+            return Ok(());
+        }
+        let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
+        // What is left for each key, so that a trait that ends as it was is not written.
+        let mut last = BTreeMap::new();
+        last.extend(deletions.into_iter().chain(sets));
+        let kept = self.traits.iter().filter(|(key, _)| !last.contains_key(*key));
+        let set = last.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        if kept.chain(set).map(|(key, value)| length(key, value)).sum::<usize>() > MAX_TRAITS_LENGTH {
+            return Err(CommandError::TooLarge);
+        }
+        for (key, value) in last {
+            match value {
+                Some(value) if self.traits.get(&key) != Some(&value) => {
+                    self.traits.insert(key.clone(), value);
+                    change.set.push(key);
+                }
+                None if self.traits.remove(&key).is_some() => change.deleted.push(key),
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves these traits and no others; nulls are none.
+    pub(super) fn replace_traits(
+        &mut self,
+        mut traits: Vec<(Box<str>, Option<TraitValue>)>,
+        change: &mut Change,
+    ) -> Result<(), CommandError> {
+        traits.extend(self.traits.keys().map(|key| (key.clone(), None)));
+        self.set_traits(traits, change)
+    }
+
+    /// Adds to a whole-number trait, from 0 where it is missing.
+    pub(super) fn increment(
+        &mut self,
+        key: Box<str>,
+        by: i64,
+        change: &mut Change,
+    ) -> Result<(), CommandError> {
+        let value = match self.traits.get(&key) {
+            None => 0,
+            Some(TraitValue::Integer(value)) => *value,
+            Some(_) => return Err(CommandError::NotAnInteger),
+        };
+        let value = value.checked_add(by).ok_or(CommandError::OutOfRange)?;
+        self.set_traits(vec![(key, Some(TraitValue::Integer(value)))], change)
+    }
+}
+
+/// A trait's share of [`MAX_TRAITS_LENGTH`].
+pub(super) fn length(key: &str, value: &TraitValue) -> usize {
+    key.len() + if let TraitValue::Text(text) = value { text.len() } else { size_of::<TraitValue>() }
+}

@@ -1,0 +1,130 @@
+//! Finds out what an admin's credential permits: remembered for a minute, else asked of the origin.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use worker::Env;
+
+use crate::admin::Origin;
+use crate::admin::access_decision::{AccessDecision, AccessDecisions, Challenge};
+use crate::admin::admin_key::Spelling;
+use crate::admin::authorization::{Answer, Authorization, Permission, Probe, Progress};
+use crate::admin::credential::Credential;
+use crate::api::{Dependency, Error};
+use crate::cache::{Ttl, TtlCache};
+use crate::edge::origin::client::{self as origin, Call};
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+
+/// A probe that takes longer counts as failed. Each takes a Flagsmith some 0.3 s.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// More than any answer to a probe has; a user's permissions are some hundred bytes.
+const MAX_ANSWER_LENGTH: usize = 64 * 1024;
+/// AccessDecisions tell by themselves until when they hold.
+const AGES: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
+
+thread_local! {
+    /// By the fingerprint of credential and environment.
+    static DECISIONS: RefCell<TtlCache<AccessDecisions>> = RefCell::default();
+}
+
+/// Whether the caller has a permission in an environment; 503 if that cannot be found out.
+///
+/// The holder of the local key has all, and without an origin nobody else has any.
+pub async fn authorize(
+    env: &Env,
+    header: &dyn Fn(&str) -> Option<String>,
+    environment_key: &str,
+    permission: Permission,
+) -> Result<AccessDecision, Error> {
+    let config = Config::of(env);
+    let hash = config.admin_key_sha256.as_ref();
+    if config.origin.is_none() && hash.is_none() {
+        return Err(Error::AdminKeyMissing);
+    }
+    let Some(credential) = Credential::read(header) else {
+        return Ok(AccessDecision::Unauthenticated(Challenge::missing()));
+    };
+    // Looked at first: it must not leave the worker, however it is spelt.
+    match hash.and_then(|hash| credential.admin_key(hash)) {
+        Some(Spelling::ApiKey) => return Ok(AccessDecision::Allowed),
+        Some(Spelling::Other) => return Ok(AccessDecision::Unauthenticated(Challenge::misspelt_admin_key())),
+        None => {}
+    }
+    let Some(origin) = &config.origin else {
+        return Ok(AccessDecision::Unauthenticated(Challenge::wrong_key()));
+    };
+    let name = credential.fingerprint(environment_key);
+    let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, now_ms(), AGES));
+    let known = known.map(|known| known.value);
+    if let Some(decision) = known.as_ref().and_then(|known| known.get(permission, now_ms())) {
+        return Ok(decision.clone());
+    }
+    let asked_at = now_ms();
+    let decided = ask(origin, &credential, environment_key, permission).await?;
+    let decision =
+        decided.iter().find(|(decided, _)| *decided == permission).map(|(_, decision)| decision.clone());
+    let mut decisions = known.unwrap_or_default();
+    decisions.record(decided, asked_at);
+    let length = decisions.memory_length();
+    DECISIONS.with_borrow_mut(|memory| memory.put(&name, decisions, length, asked_at));
+    decision.ok_or(Error::Unavailable(Dependency::Permissions))
+}
+
+async fn ask(
+    origin: &Origin,
+    credential: &Credential,
+    environment_key: &str,
+    permission: Permission,
+) -> Result<Vec<(Permission, AccessDecision)>, Error> {
+    let unavailable = Error::Unavailable(Dependency::Permissions);
+    let mut question = Authorization::new(credential, permission);
+    let mut probe = question.first();
+    loop {
+        let answer = send(origin, credential, environment_key, probe).await.map_err(|fault| {
+            fault.report();
+            unavailable.clone()
+        })?;
+        let www_authenticate = answer.header("www-authenticate");
+        let seen = Answer {
+            status: answer.status,
+            www_authenticate: www_authenticate.as_deref(),
+            body: &answer.body,
+        };
+        match question.take(seen) {
+            Ok(Progress::Decided(decided)) => return Ok(decided),
+            Ok(Progress::Ask(next)) => probe = next,
+            Err(unclear) => {
+                let cause = format!("a probe of permissions was answered with {}", unclear.0);
+                // Of whatever was asked about: nobody knows yet whether it is a client key.
+                Failure::new(Source::Origin, cause).log(None);
+                return Err(unavailable);
+            }
+        }
+    }
+}
+
+async fn send(
+    origin: &Origin,
+    credential: &Credential,
+    environment_key: &str,
+    probe: Probe,
+) -> Result<origin::Answer, origin::Fault> {
+    let mut headers: Vec<(&str, String)> = credential.headers().collect();
+    headers.push(("accept", "application/json".to_owned()));
+    if probe.body().is_some() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let target = probe.path(environment_key);
+    let call = Call {
+        method: probe.method(),
+        target: &target,
+        headers: &headers,
+        body: probe.body().map(str::as_bytes),
+        timeout: TIMEOUT,
+        max_length: MAX_ANSWER_LENGTH,
+    };
+    origin::call(origin, call).await
+}

@@ -1,0 +1,50 @@
+//! An admin's way to an environment on the routes that are not Flagsmith's: what they may do, whether the route has the
+//! method, and whether there is such an environment.
+
+use worker::{Context, Env};
+
+use crate::admin::access_decision::AccessDecision;
+use crate::admin::authorization::Permission;
+use crate::api::{EnvironmentKey, Error, Response};
+use crate::document::is_client_key;
+use crate::edge::access::authorize::authorize;
+use crate::edge::cache::environments::{Environments, LoadedEnvironment};
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::platform::config::Config;
+
+/// The environment, or what is said to those who do not get it. `allow` is the route's header of that name.
+pub async fn open(
+    incoming: &IncomingRequest,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    permission: Permission,
+    allow: &'static str,
+) -> Result<Result<LoadedEnvironment, Response<'static>>, Error> {
+    let header = |name: &str| incoming.header(name);
+    let decision = if is_client_key(&environment_key) {
+        authorize(env, &header, &environment_key, permission).await?
+    } else {
+        AccessDecision::NoEnvironment
+    };
+    if let Some(refusal) = decision.refusal() {
+        return Ok(Err(refusal));
+    }
+    let method = incoming.method.as_str();
+    if !allow.split(", ").any(|allowed| allowed == method) {
+        let refused = Response::error(&Error::MethodNotAllowed(method.to_owned()));
+        return Ok(Err(refused.with("allow", allow)));
+    }
+    let environments = Environments::new(env.clone(), Config::of(env));
+    match environments.load(&EnvironmentKey::Client(environment_key), context).await {
+        Err(Error::KeyUnknown) => {
+            let missing = || Response::error(&Error::NotFound);
+            Ok(Err(AccessDecision::NoEnvironment.refusal().unwrap_or_else(missing)))
+        }
+        Err(error) => Err(error),
+        Ok(loaded) => {
+            incoming.trace.set_environment(&loaded);
+            Ok(Ok(loaded))
+        }
+    }
+}

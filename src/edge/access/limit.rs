@@ -1,0 +1,42 @@
+//! Counts requests by the platform's rate limiter.
+
+use worker::Env;
+use worker::js_sys::{Object, Promise, Reflect};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::edge::platform::failure::{Failure, Source};
+
+/// The binding's name.
+const BINDING: &str = "ADMIN_RATE_LIMIT";
+
+#[wasm_bindgen]
+extern "C" {
+    /// A rate limiter. `worker` has one, but takes only what is of the class of the same name.
+    type RateLimiter;
+
+    #[wasm_bindgen(method, catch)]
+    fn limit(this: &RateLimiter, options: &Object) -> Result<Promise, JsValue>;
+}
+
+/// Whether there is room for one more request of `key`. There is where no limiter is bound, and where it fails.
+pub async fn has_room(env: &Env, key: &str) -> bool {
+    match ask(env, key).await {
+        Ok(has_room) => has_room,
+        Err(error) => {
+            Failure::new(Source::RateLimit, worker::Error::from(error)).log(None);
+            true
+        }
+    }
+}
+
+async fn ask(env: &Env, key: &str) -> Result<bool, JsValue> {
+    let limiter = Reflect::get(env, &BINDING.into())?;
+    if limiter.is_undefined() {
+        return Ok(true);
+    }
+    let options = Object::new();
+    Reflect::set(&options, &"key".into(), &key.into())?;
+    let outcome = JsFuture::from(limiter.unchecked_into::<RateLimiter>().limit(&options)?).await?;
+    Ok(Reflect::get(&outcome, &"success".into())?.is_truthy())
+}

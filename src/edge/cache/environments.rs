@@ -1,0 +1,345 @@
+//! Environments and server keys: from the isolate's memory, else from where they are stored (README, *How it fails*).
+//!
+//! Where there is an origin, an environment's object says which version is the latest, and KV has it, or that object.
+//! Where there is none, KV is all there is.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::thread::LocalKey;
+use std::time::Duration;
+
+use futures_util::future::FutureExt;
+use worker::web_sys::Response as WebResponse;
+use worker::{Context, Env};
+
+use crate::api::{CachedResponse, EnvironmentKey, Error};
+use crate::cache::{Ttl, TtlCache};
+use crate::document::ruleset::SegmentId;
+use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
+use crate::edge::cache::first_discovery;
+use crate::edge::cache::key_states;
+use crate::edge::cache::stored::{CacheEntry, CachedValue, ReadOutcome, ReadSource};
+use crate::edge::http::response::Prepared;
+use crate::edge::objects::publishing;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::kv;
+use crate::publish::{Announcement, Version};
+
+/// An environment to answer from.
+pub struct LoadedEnvironment {
+    /// Compiled.
+    pub environment: Rc<CachedEnvironment>,
+    /// For how long it could not be confirmed, if the store failed.
+    pub stale_seconds: Option<u64>,
+    /// Where its document was read for this.
+    pub place: ReadSource,
+    /// How long ago its document was confirmed, in milliseconds.
+    pub age: u64,
+}
+
+/// A compiled environment, with the answers that it alone decides in the platform's form.
+pub struct CachedEnvironment {
+    /// Compiled.
+    pub environment: Environment,
+    fixed: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
+    /// Segments that have been logged for spending an evaluation's budget.
+    exhausted: RefCell<Vec<SegmentId>>,
+}
+
+impl CachedEnvironment {
+    /// An answer that is brought into the platform's form once, not for each request; `None` if it cannot be.
+    pub fn fixed(&self, fixed: CachedResponse, key: KeyKind) -> Option<WebResponse> {
+        let prepared = self.fixed.get(key as usize)?.get(fixed as usize)?;
+        if prepared.get().is_none() {
+            let _ = prepared.set(Prepared::new(&fixed.response(&self.environment, key)).ok()?);
+        }
+        prepared.get().map(Prepared::respond)
+    }
+
+    /// Logs the segment that spent an evaluation's budget, once for this version of the document.
+    pub fn log_exhausted(&self, segment: Option<SegmentId>) {
+        let Some(segment) = segment else { return };
+        let mut logged = self.exhausted.borrow_mut();
+        if !logged.contains(&segment) {
+            logged.push(segment);
+            let cause = self.environment.exhaustion(segment);
+            Failure::new(Source::Evaluation, cause).log(Some(self.environment.key()));
+        }
+    }
+}
+
+/// The way to environments for one request.
+#[derive(Clone)]
+pub struct Environments {
+    /// Where the stores are.
+    pub env: Env,
+    /// What the deployment sets.
+    pub config: &'static Config,
+}
+
+impl Environments {
+    /// The way to the environments of this deployment.
+    pub fn new(env: Env, config: &'static Config) -> Environments {
+        Environments { env, config }
+    }
+
+    /// The environment that a key opens.
+    pub async fn load(&self, key: &EnvironmentKey, context: &Context) -> Result<LoadedEnvironment, Error> {
+        match key {
+            EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
+            EnvironmentKey::Server(hash) => {
+                let key = self.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
+                // An entry is as it was written, by whoever may write KV.
+                if !is_client_key(&key.environment) {
+                    return Err(Error::KeyUnknown);
+                }
+                let loaded = self.load_environment(&key.environment, context).await;
+                // Only now: the environment's object may have announced something newer.
+                let is_accepted =
+                    key_states::accept(&key.environment, hash, key.known_at).unwrap_or_else(|| {
+                        let now = Timestamp::from_milliseconds(now_ms());
+                        now.is_some_and(|now| key.is_valid(now))
+                    });
+                if is_accepted { loaded } else { Err(Error::KeyUnknown) }
+            }
+        }
+    }
+
+    /// Whether KV answers.
+    pub async fn are_readable(&self) -> bool {
+        let read = kv::get(&self.env, kv::DOCUMENT, kv::TIMEOUT).await;
+        read.inspect_err(|failure| failure.log(None)).is_ok()
+    }
+
+    /// When this isolate last had an environment document confirmed, if it has any.
+    pub fn last_update(&self) -> Option<Timestamp> {
+        let confirmed_at = Rc::<CachedEnvironment>::memory()
+            .with_borrow(|memory| memory.values().filter_map(CacheEntry::confirmed_at).max());
+        confirmed_at.and_then(Timestamp::from_milliseconds)
+    }
+
+    async fn load_environment(
+        &self,
+        client_key: &str,
+        context: &Context,
+    ) -> Result<LoadedEnvironment, Error> {
+        let found = self.lookup::<Rc<CachedEnvironment>>(client_key, context).await?;
+        let stale_seconds = found.stale_seconds();
+        Ok(LoadedEnvironment { environment: found.value, stale_seconds, place: found.place, age: found.age })
+    }
+
+    /// What an environment's object announces of its document. What it says of server keys is remembered.
+    async fn announced(&self, name: &str) -> Result<Announcement, Failure> {
+        let (announcement, keys) = publishing::announced(&self.env, name, OBJECT_TIMEOUT).await?;
+        key_states::remember(name, keys);
+        Ok(announcement)
+    }
+
+    /// The document, given that this isolate does not know any version of it.
+    async fn read_first(&self, name: &str) -> Result<ReadOutcome, Failure> {
+        let document = match kv::get(&self.env, &kv::document_key(name), kv::TIMEOUT).await {
+            Ok(Some(document)) => document,
+            Ok(None) => {
+                self.may_discover()?;
+                // Not straight from the object of this name: whoever makes up keys would make as many objects.
+                return match publishing::is_known(&self.env, name).await? {
+                    true => self.read_from_object(name, None).await,
+                    false => Ok(ReadOutcome::Missing),
+                };
+            }
+            Err(failure) => {
+                return match publishing::is_known(&self.env, name).await {
+                    Ok(true) => self.read_from_object(name, None).await,
+                    _ => Err(failure),
+                };
+            }
+        };
+        match self.announced(name).await {
+            Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
+                let (version, place) = (Some(version), ReadSource::Kv);
+                Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, place })
+            }
+            Ok(Announcement::Latest { version, unconfirmed_since }) => {
+                self.read_version(name, version, unconfirmed_since).await
+            }
+            Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
+            // Not the object's: somebody wrote it, or the origin was never asked.
+            Ok(Announcement::Nothing) => {
+                first_discovery::need();
+                Ok(ReadOutcome::from(Some(document)))
+            }
+            Err(failure) => {
+                failure.log(Some(name));
+                let unconfirmed_since = Some(now_ms());
+                Ok(ReadOutcome::Stored {
+                    value: document,
+                    version: None,
+                    unconfirmed_since,
+                    place: ReadSource::Kv,
+                })
+            }
+        }
+    }
+
+    /// A version that was announced. KV may take a minute to show it here.
+    async fn read_version(
+        &self,
+        name: &str,
+        version: Version,
+        since: Option<u64>,
+    ) -> Result<ReadOutcome, Failure> {
+        match kv::get(&self.env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
+            Ok(Some(document)) if version.is_of(&document) => {
+                return Ok(ReadOutcome::Stored {
+                    value: document,
+                    version: Some(version),
+                    unconfirmed_since: since,
+                    place: ReadSource::Kv,
+                });
+            }
+            Ok(_) => {}
+            Err(failure) => failure.log(Some(name)),
+        }
+        self.read_from_object(name, since).await
+    }
+
+    async fn read_from_object(&self, name: &str, since: Option<u64>) -> Result<ReadOutcome, Failure> {
+        let published = publishing::published(&self.env, name).await?;
+        let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
+        let (version, document) = published.ok_or_else(nothing)?;
+        let (version, place) = (Some(version), ReadSource::Object);
+        Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
+    }
+
+    /// A failure if this isolate may not ask for one more unknown key at this moment: nobody can tell what it is.
+    fn may_discover(&self) -> Result<(), Failure> {
+        thread_local! {
+            /// The second, and the lookups in it.
+            static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+        }
+        let second = now_ms() / 1000;
+        let lookups = match LOOKUPS.get() {
+            (latest, lookups) if latest == second => lookups,
+            _ => 0,
+        };
+        LOOKUPS.set((second, lookups.saturating_add(1)));
+        let too_many = || Failure::new(Source::Registry, "too many unknown keys are asked for");
+        (lookups < MAX_LOOKUPS_PER_SECOND).then_some(()).ok_or_else(too_many)
+    }
+}
+
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Short, since the object has the document as well, and an answer may wait for it.
+const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
+/// Unknown keys that an isolate asks the registry for, so that whoever makes up keys does not keep that busy.
+const MAX_LOOKUPS_PER_SECOND: u32 = 10;
+
+impl CachedValue for Rc<CachedEnvironment> {
+    const PREFIX: &'static str = kv::DOCUMENT;
+
+    fn ages(config: &Config) -> Ttl {
+        if !config.publishes() {
+            return Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 };
+        }
+        Ttl::never_older_than(config.freshness_seconds * 1000)
+    }
+
+    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
+        if !from.config.publishes() {
+            return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
+        }
+        let Some(known) = known else { return from.read_first(name).boxed_local().await };
+        match from.announced(name).await? {
+            Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
+                Ok(ReadOutcome::Confirmed { unconfirmed_since })
+            }
+            Announcement::Latest { version, unconfirmed_since } => {
+                from.read_version(name, version, unconfirmed_since).await
+            }
+            Announcement::Gone => Ok(ReadOutcome::Missing),
+            Announcement::Nothing => {
+                Err(Failure::new(Source::EnvironmentObject, "it has lost the document that it announced"))
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure> {
+        let environment = Environment::parse(bytes, config.engine)
+            .map_err(|fault| Failure::new(Source::Stored, format!("environment document: {fault}")))?;
+        if environment.key() != name {
+            return Err(Failure::new(
+                Source::Stored,
+                "environment document: api_key: is another environment's",
+            ));
+        }
+        if !environment.left_out.is_empty() {
+            let fields: Vec<_> = environment.left_out.iter().map(ToString::to_string).collect();
+            let cause = format!("environment document: {}; served without", fields.join("; "));
+            Failure::new(Source::Stored, cause).log(Some(name));
+        }
+        Ok(Rc::new(CachedEnvironment {
+            environment,
+            fixed: Default::default(),
+            exhausted: RefCell::default(),
+        }))
+    }
+
+    fn memory_length(&self) -> usize {
+        self.environment.memory_length()
+    }
+
+    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {
+        thread_local! {
+            static MEMORY: RefCell<TtlCache<CacheEntry<Rc<CachedEnvironment>>>> = RefCell::default();
+        }
+        &MEMORY
+    }
+}
+
+impl CachedValue for ServerKey {
+    const PREFIX: &'static str = kv::SERVER_KEY;
+
+    fn ages(config: &Config) -> Ttl {
+        Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
+    }
+
+    async fn read(from: &Environments, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
+        let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
+        match stored {
+            Ok(None) if from.config.publishes() => {
+                from.may_discover()?;
+                publishing::registered_key(&from.env, name).await.map(ReadOutcome::from)
+            }
+            Err(failure) if from.config.publishes() => {
+                match publishing::registered_key(&from.env, name).await {
+                    Ok(Some(key)) => Ok(ReadOutcome::from(Some(key))),
+                    _ => Err(failure),
+                }
+            }
+            stored => stored.map(ReadOutcome::from),
+        }
+    }
+
+    fn decode(bytes: &[u8], _name: &str, _config: &'static Config) -> Result<Self, Failure> {
+        let unreadable = || Failure::new(Source::Stored, "server key: cannot be read");
+        let key: ServerKey = json::read(bytes).ok_or_else(unreadable)?;
+        if let Some(fault) = key.fault() {
+            let cause = format!("server key: {fault}; the key is refused");
+            Failure::new(Source::Stored, cause).log(Some(&key.environment));
+        }
+        Ok(key)
+    }
+
+    fn memory_length(&self) -> usize {
+        size_of::<ServerKey>() + self.environment.len()
+    }
+
+    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {
+        thread_local! {
+            static MEMORY: RefCell<TtlCache<CacheEntry<ServerKey>>> = RefCell::default();
+        }
+        &MEMORY
+    }
+}

@@ -1,0 +1,159 @@
+//! The overrides of an environment that were made here, for its document: as this isolate last saw them in the directory.
+//!
+//! They have the age of an environment that is published: young ones are served as they are, older ones are asked about
+//! behind an answer, or before it where there is little traffic. Whoever changes them here sees the change at once.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use worker::js_sys::Uint8Array;
+use worker::{Context, Env};
+
+use crate::api::{Dependency, Error, render_document};
+use crate::cache::{Freshness, Ttl, TtlCache};
+use crate::document::Environment;
+use crate::edge::objects::directory::client::Directory;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::timeout::with_timeout;
+use crate::identity::directory::Override;
+
+/// The overrides in one version.
+pub struct OverridesSnapshot {
+    /// How often they have changed.
+    pub version: u64,
+    overrides: Vec<Override>,
+    /// When the directory last had this version, in milliseconds.
+    confirmed_at: Cell<u64>,
+    /// When it was asked last, and whether it did not say so then.
+    asked_at: Cell<u64>,
+    unconfirmed: Cell<bool>,
+    /// The document that they were last put into, by its version.
+    rendered: RefCell<Option<(Box<str>, Uint8Array)>>,
+}
+
+thread_local! {
+    /// By client key.
+    static KNOWN: RefCell<TtlCache<Rc<OverridesSnapshot>>> = RefCell::default();
+    /// When this isolate last had a command carried out that may have changed them, by client key.
+    static WRITTEN: RefCell<TtlCache<u64>> = RefCell::default();
+}
+
+/// How long the directory may take; and where there is something to serve instead.
+const TIMEOUT: Duration = Duration::from_secs(8);
+const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
+/// For how long no answer waits for a directory that did not answer, in milliseconds: it is asked behind them.
+const REST: u64 = 10_000;
+
+/// What is looked up by name and has no age.
+const AGELESS: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
+
+/// Notes that the environment's overrides may be others from now on.
+pub fn changed(environment_key: &str) {
+    let now = now_ms();
+    WRITTEN.with_borrow_mut(|written| written.put(environment_key, now, 0, now));
+}
+
+/// The environment's overrides; and for how many seconds they could not be confirmed, if they could not.
+pub async fn of(
+    env: &Env,
+    environment: &Environment,
+    context: &Context,
+) -> Result<(Rc<OverridesSnapshot>, Option<u64>), Error> {
+    let (name, now) = (environment.key(), now_ms());
+    let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
+    let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, AGELESS));
+    let remembered = KNOWN.with_borrow_mut(|known| known.get(name, now, ages));
+    // With the document that they will be put into.
+    let length = environment.document().len();
+    let known = match remembered {
+        Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
+            if known.freshness != Freshness::Fresh
+                && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now))
+            {
+                let (env, name, known) = (env.clone(), name.to_owned(), known.value.clone());
+                // A failure is logged where it happens.
+                context.wait_until(async move { drop(ask(&env, &name, length, Some(known)).await) });
+            }
+            known.value
+        }
+        remembered => ask(env, name, length, remembered.map(|known| known.value)).await?,
+    };
+    let seconds = now_ms().saturating_sub(known.confirmed_at.get()) / 1000;
+    let stale_seconds = known.unconfirmed.get().then_some(seconds);
+    Ok((known, stale_seconds))
+}
+
+/// Asks the directory, and remembers what it says. What is known already it does not say again.
+async fn ask(
+    env: &Env,
+    name: &str,
+    document_length: usize,
+    known: Option<Rc<OverridesSnapshot>>,
+) -> Result<Rc<OverridesSnapshot>, Error> {
+    let began_at = now_ms();
+    let timeout = if known.is_some() { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
+    let directory = Directory::new(env, name);
+    let asked = directory.overrides(None, known.as_ref().map(|known| known.version));
+    let late = || Err(Failure::new(Source::DirectoryObject, format!("no answer within {timeout:?}")));
+    let seen = match with_timeout(timeout, asked).await.unwrap_or_else(late) {
+        Ok(seen) => seen,
+        Err(failure) => {
+            failure.log(Some(name));
+            // Looked at only now: another request may have seen later ones meanwhile.
+            let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, AGELESS));
+            let latest = latest.map(|latest| latest.value).or(known);
+            let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
+            if known.confirmed_at.get() > began_at {
+                return Ok(known);
+            }
+            known.asked_at.set(began_at.max(known.asked_at.get()));
+            known.unconfirmed.set(true);
+            // Young again, so that not every request waits for a directory that does not answer.
+            KNOWN.with_borrow_mut(|memory| memory.touch(name, known.clone(), now_ms()));
+            return Ok(known);
+        }
+    };
+    let known = match (seen.overrides, known) {
+        // Nothing is new.
+        (None, Some(known)) => known,
+        (overrides, _) => Rc::new(OverridesSnapshot {
+            version: seen.version,
+            overrides: overrides.unwrap_or_default(),
+            confirmed_at: Cell::default(),
+            asked_at: Cell::default(),
+            unconfirmed: Cell::default(),
+            rendered: RefCell::default(),
+        }),
+    };
+    known.confirmed_at.set(began_at);
+    known.asked_at.set(began_at);
+    known.unconfirmed.set(false);
+    let document_length = if known.overrides.is_empty() { 0 } else { document_length };
+    let length = known.overrides.iter().map(|known| known.state.length() * 3).sum::<usize>();
+    KNOWN.with_borrow_mut(|memory| memory.put(name, known.clone(), length + document_length, began_at));
+    Ok(known)
+}
+
+impl OverridesSnapshot {
+    /// Whether an answer waits until the directory has been asked: after a change that was made here, and when they are
+    /// old; unless it has just been asked since, and did not answer.
+    fn waits(&self, age: Freshness, written_at: Option<u64>, now: u64) -> bool {
+        let asked_at = self.asked_at.get();
+        let rests = self.unconfirmed.get() && now.saturating_sub(asked_at) < REST;
+        written_at.is_some_and(|written_at| asked_at <= written_at) || (age == Freshness::Expired && !rests)
+    }
+
+    /// The environment's document with these overrides in it, in the platform's form: it may be long, and is made once.
+    pub fn document(&self, environment: &Environment) -> Uint8Array {
+        let rendered = self.rendered.borrow().clone();
+        if let Some((_, text)) = rendered.filter(|(version, _)| *version == environment.version) {
+            return text;
+        }
+        let text = Uint8Array::from(&*render_document(environment, &self.overrides));
+        self.rendered.replace(Some((environment.version.clone(), text.clone())));
+        text
+    }
+}

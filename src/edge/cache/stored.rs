@@ -1,0 +1,292 @@
+//! What an isolate knows of stored values, and how it looks them up again.
+//!
+//! A value is served as long as it is young, looked up again behind the answer when it is not, and before it when it is
+//! old. What cannot be looked up, or not be read, leaves the last good value in place; and no earlier version ever takes
+//! the place of a later one.
+
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::thread::LocalKey;
+use std::time::Duration;
+
+use futures_util::future::FutureExt;
+use worker::Context;
+
+use crate::api::{Dependency, Error};
+use crate::cache::{Freshness, Hit, Ttl, TtlCache};
+use crate::edge::cache::environments::Environments;
+use crate::edge::cache::first_discovery;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::kv;
+use crate::edge::platform::timeout::with_timeout;
+use crate::publish::Version;
+
+/// How long a look-up may take, wherever it leads; SDKs give up after 10 s.
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// The same where an answer waits for it, and there is a value to serve instead.
+const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
+
+/// A family of stored values, all with one prefix and one type.
+pub trait CachedValue: Clone + 'static {
+    /// What their keys in KV begin with.
+    const PREFIX: &'static str;
+
+    /// When they come of age.
+    fn ages(config: &Config) -> Ttl;
+
+    /// Looks up what is stored under `name`, given the version that is known.
+    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
+
+    /// What is stored under `name`.
+    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
+
+    /// About how many bytes of memory it takes.
+    fn memory_length(&self) -> usize;
+
+    /// What this isolate knows of them.
+    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>>;
+}
+
+/// A value that was looked up.
+pub struct LookupResult<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was read for this.
+    pub place: ReadSource,
+    /// How long ago it was confirmed, in milliseconds.
+    pub age: u64,
+    /// Whether it could not be confirmed when that was tried last.
+    is_stale: bool,
+}
+
+impl<T> LookupResult<T> {
+    /// For how many seconds it could not be confirmed, if it could not.
+    pub fn stale_seconds(&self) -> Option<u64> {
+        self.is_stale.then_some(self.age / 1000)
+    }
+}
+
+/// Where a value is read.
+#[derive(Clone, Copy)]
+pub enum ReadSource {
+    /// This isolate knew it.
+    TtlCache,
+    /// KV.
+    Kv,
+    /// The environment's object.
+    Object,
+}
+
+impl ReadSource {
+    /// What metrics and logs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReadSource::TtlCache => "memory",
+            ReadSource::Kv => "kv",
+            ReadSource::Object => "object",
+        }
+    }
+}
+
+/// What a look-up comes to. `unconfirmed_since`: when the origin confirmed it last, if it does not at present.
+pub enum ReadOutcome {
+    /// There is nothing.
+    Missing,
+    /// What is known is still the latest.
+    Confirmed {
+        /// When it did, in milliseconds.
+        unconfirmed_since: Option<u64>,
+    },
+    /// This is stored; as which version, if it has one.
+    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, place: ReadSource },
+}
+
+impl From<Option<Vec<u8>>> for ReadOutcome {
+    fn from(stored: Option<Vec<u8>>) -> ReadOutcome {
+        let (version, unconfirmed_since, place) = (None, None, ReadSource::Kv);
+        let stored = stored.map(|value| ReadOutcome::Stored { value, version, unconfirmed_since, place });
+        stored.unwrap_or(ReadOutcome::Missing)
+    }
+}
+
+/// What is known of one stored value.
+#[derive(Clone)]
+pub struct CacheEntry<T> {
+    /// The last value that could be read, and when it was confirmed last, in milliseconds.
+    good: Option<(T, u64)>,
+    /// Whether there is something newer that cannot be read.
+    faulty: bool,
+    /// Whether it could not be confirmed when that was tried last.
+    unconfirmed: bool,
+    /// Of what is stored; `None` if there is nothing.
+    fingerprint: Option<Fingerprint>,
+    /// Of what is stored, if it has one.
+    version: Option<Version>,
+}
+
+/// Tells whether what is stored has changed.
+type Fingerprint = u64;
+
+impl<T> CacheEntry<T> {
+    fn missing() -> CacheEntry<T> {
+        CacheEntry { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
+    }
+
+    /// The value, which was read in this place.
+    fn found(self, place: ReadSource, now: u64) -> Result<LookupResult<T>, Error> {
+        match self.good {
+            Some((value, at)) => {
+                let is_stale = self.faulty || self.unconfirmed;
+                Ok(LookupResult { value, place, age: now.saturating_sub(at), is_stale })
+            }
+            None if self.faulty => Err(Error::Unreadable),
+            None => Err(Error::KeyUnknown),
+        }
+    }
+
+    /// When its value was confirmed last, in milliseconds; `None` if there is none.
+    pub fn confirmed_at(&self) -> Option<u64> {
+        self.good.as_ref().map(|(_, at)| *at)
+    }
+
+    /// Notes that what is stored is still the same.
+    fn confirm(&mut self, unconfirmed_since: Option<u64>, now: u64) {
+        if let Some((_, at)) = &mut self.good
+            && !self.faulty
+        {
+            *at = unconfirmed_since.unwrap_or(now);
+        }
+        self.unconfirmed = unconfirmed_since.is_some();
+    }
+}
+
+impl Environments {
+    /// A value.
+    pub async fn lookup<T: CachedValue>(
+        &self,
+        name: &str,
+        context: &Context,
+    ) -> Result<LookupResult<T>, Error> {
+        let now = now_ms();
+        let ages = T::ages(self.config);
+        let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
+        let timeout = match remembered {
+            None => TIMEOUT,
+            Some(Hit { value, freshness }) => {
+                let known = value.good.is_some();
+                match freshness {
+                    Freshness::Fresh => return value.found(ReadSource::TtlCache, now),
+                    Freshness::Stale if known => {
+                        if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
+                            let (environments, name) = (self.clone(), name.to_owned());
+                            // A failure is logged where it happens.
+                            context.wait_until(async move {
+                                drop(environments.revalidate::<T>(&name, TIMEOUT).await);
+                                if first_discovery::is_to_be_requested() {
+                                    first_discovery::request(environments.env).await;
+                                }
+                            });
+                        }
+                        return value.found(ReadSource::TtlCache, now);
+                    }
+                    Freshness::Expired if known => TIMEOUT_FOR_KNOWN,
+                    // That something is missing is not known for long.
+                    Freshness::Stale | Freshness::Expired => TIMEOUT,
+                }
+            }
+        };
+        // In a box, since its state would be in that of each request, and hardly any comes here.
+        let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
+        if first_discovery::is_to_be_requested() {
+            context.wait_until(first_discovery::request(self.env.clone()));
+        }
+        let (record, place) = revalidated.map_err(|_| Error::Unavailable(Dependency::Environment))?;
+        record.found(place, now_ms())
+    }
+
+    /// Looks a value up and remembers it; also gives where it was read. What has not changed is not decoded again.
+    async fn revalidate<T: CachedValue>(
+        &self,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<(CacheEntry<T>, ReadSource), Failure> {
+        let began_at = now_ms();
+        let version = remembered::<T>(name).and_then(|record| record.version);
+        let late =
+            || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
+        let reading = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
+        let now = now_ms();
+        // Looked at only now: another request may have read it meanwhile.
+        let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
+        // Else it is only what somebody sent as a client key: that may be anything, a secret too.
+        let is_client_key = last.good.is_some() || matches!(reading, Ok(ReadOutcome::Stored { .. }));
+        let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
+        let (record, place) = match reading {
+            Err(failure) => {
+                failure.log(environment);
+                if last.good.is_none() {
+                    return Err(failure);
+                }
+                let record = CacheEntry { unconfirmed: true, ..last };
+                // Young again, so that not every request waits for a store that does not answer.
+                T::memory().with_borrow_mut(|memory| memory.touch(name, record.clone(), now));
+                return Ok((record, ReadSource::TtlCache));
+            }
+            Ok(ReadOutcome::Missing) => (CacheEntry::missing(), ReadSource::TtlCache),
+            Ok(ReadOutcome::Confirmed { unconfirmed_since }) => {
+                let mut record = last;
+                record.confirm(unconfirmed_since, now);
+                (record, ReadSource::TtlCache)
+            }
+            Ok(ReadOutcome::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
+                return Ok((last, ReadSource::TtlCache));
+            }
+            Ok(ReadOutcome::Stored { value, version, unconfirmed_since, place }) => {
+                let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
+                    failure.log(environment);
+                    record
+                });
+                record.confirm(unconfirmed_since, now);
+                (CacheEntry { version, ..record }, place)
+            }
+        };
+        let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
+        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
+        Ok((record, place))
+    }
+
+    /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.
+    fn decode<T: CachedValue>(
+        &self,
+        bytes: &[u8],
+        name: &str,
+        last: CacheEntry<T>,
+        now: u64,
+    ) -> Result<CacheEntry<T>, (Failure, CacheEntry<T>)> {
+        let fingerprint = Some(fingerprint(bytes));
+        if last.fingerprint == fingerprint {
+            return Ok(last);
+        }
+        match T::decode(bytes, name, self.config) {
+            Ok(value) => Ok(CacheEntry { good: Some((value, now)), faulty: false, fingerprint, ..last }),
+            Err(failure) => Err((failure, CacheEntry { faulty: true, fingerprint, ..last })),
+        }
+    }
+}
+
+fn remembered<T: CachedValue>(name: &str) -> Option<CacheEntry<T>> {
+    let ages = Ttl { soft: 0, hard: 0 };
+    T::memory().with_borrow_mut(|memory| memory.get(name, now_ms(), ages)).map(|remembered| remembered.value)
+}
+
+fn sequence(version: Option<Version>) -> Option<u64> {
+    version.map(|version| version.sequence)
+}
+
+fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}

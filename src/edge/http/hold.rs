@@ -1,0 +1,90 @@
+//! Memory that is held for a body on its way in or out: it counts as long as it is held, however a request ends.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+use std::time::Duration;
+
+use worker::Context;
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{ReadableStream, WritableStream};
+
+use crate::admin::uploads::Uploads;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::timeout::with_timeout;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The platform's own pipe of a known length, which becomes the `Content-Length` of an answer.
+    type FixedLengthStream;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn readable(this: &FixedLengthStream) -> ReadableStream;
+
+    #[wasm_bindgen(method, getter)]
+    fn writable(this: &FixedLengthStream) -> WritableStream;
+}
+
+type Holds = &'static LocalKey<RefCell<Uploads>>;
+
+thread_local! {
+    /// Answers that are made of large identities.
+    static ANSWERS: RefCell<Uploads> = RefCell::default();
+}
+
+/// How long a client may take for an answer that is held.
+const MAX_SENDING: Duration = Duration::from_secs(120);
+
+/// A part of the memory that bodies of one kind may take together. It is given back when this is dropped.
+pub struct Hold {
+    holds: Holds,
+    number: u64,
+}
+
+impl Hold {
+    /// Holds nothing yet. It has ended after `lifetime`, whatever becomes of it.
+    pub fn begin(holds: Holds, lifetime: Duration) -> Hold {
+        let now = now_ms();
+        let ends_at = now + lifetime.as_millis() as u64;
+        Hold { holds, number: holds.with_borrow_mut(|holds| holds.begin(now, ends_at)) }
+    }
+
+    /// The memory for the answer of a large identity; `None` if there is no room for it.
+    pub fn for_answer(length: usize) -> Option<Hold> {
+        // TooLong than the answer is asked for and sent.
+        let hold = Hold::begin(&ANSWERS, MAX_SENDING * 2);
+        hold.grow(length).then_some(hold)
+    }
+
+    /// True if there is room for the body to be so long now.
+    pub fn grow(&self, length: usize) -> bool {
+        self.holds.with_borrow_mut(|holds| holds.grow(self.number, length))
+    }
+
+    /// A body that is held until its client has read it, or has taken too long to.
+    pub fn into_stream(self, body: Uint8Array, context: &Context) -> Result<ReadableStream, JsValue> {
+        let pipe = FixedLengthStream::new(body.length().into())?;
+        let writer = pipe.writable().get_writer()?;
+        context.wait_until(async move {
+            let sent = with_timeout(MAX_SENDING, async {
+                JsFuture::from(writer.write_with_chunk(&body)).await?;
+                JsFuture::from(writer.close()).await
+            });
+            if sent.await.is_none() {
+                let _ = JsFuture::from(writer.abort()).await;
+            }
+            drop(self);
+        });
+        Ok(pipe.readable())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.holds.with_borrow_mut(|holds| holds.end(self.number));
+    }
+}

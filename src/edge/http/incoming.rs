@@ -1,0 +1,69 @@
+//! A request as the handlers see it.
+
+use worker::web_sys;
+
+use crate::edge::http::telemetry::Trace;
+
+/// A request, with what the entry module has read of it: a text crosses into WebAssembly for less than the call that
+/// would ask for it.
+pub struct IncomingRequest {
+    /// In the platform's form.
+    pub request: web_sys::Request,
+    /// As it was sent: the platform's bindings turn methods that they do not know into GET.
+    pub method: String,
+    /// As it was sent, but for plain dot segments.
+    pub path: String,
+    /// Without the question mark.
+    pub query: String,
+    /// What has been learnt of it.
+    pub trace: Trace,
+    preread_headers: PrereadHeaders,
+}
+
+/// Headers as the entry module has read them: one more call where they are asked for costs more.
+pub struct PrereadHeaders {
+    /// Of any request.
+    pub environment_key: Option<String>,
+    /// Of a GET.
+    pub if_none_match: Option<String>,
+    /// Of any but a GET.
+    pub content_type: Option<String>,
+    /// Of any but a GET.
+    pub content_length: Option<String>,
+    /// Of any but a GET.
+    pub content_encoding: Option<String>,
+}
+
+impl IncomingRequest {
+    /// `url` is the platform's own text: its bindings resolve encoded dot segments.
+    pub fn new(
+        request: web_sys::Request,
+        method: String,
+        url: &str,
+        preread_headers: PrereadHeaders,
+    ) -> IncomingRequest {
+        // Behind `https://` and the host; a fragment is never sent.
+        let target = url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..)).unwrap_or("/");
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = (path.to_owned(), query.to_owned());
+        let trace = Trace::default();
+        IncomingRequest { request, method, path, query, trace, preread_headers }
+    }
+
+    /// A header's value, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<String> {
+        match name {
+            "x-environment-key" => self.preread_headers.environment_key.clone(),
+            "if-none-match" if self.method == "GET" => self.preread_headers.if_none_match.clone(),
+            "content-type" if self.method != "GET" => self.preread_headers.content_type.clone(),
+            "content-length" if self.method != "GET" => self.preread_headers.content_length.clone(),
+            "content-encoding" if self.method != "GET" => self.preread_headers.content_encoding.clone(),
+            _ => self.headers().get(name).ok().flatten(),
+        }
+    }
+
+    /// All headers, in the platform's form.
+    pub fn headers(&self) -> web_sys::Headers {
+        self.request.headers()
+    }
+}

@@ -1,0 +1,119 @@
+//! What is told of each request: a data point where `METRICS` is bound, and of some a line of the log (`LOG_REQUESTS`).
+//!
+//! Where neither is wanted a request pays for some fields on the stack.
+
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+use worker::js_sys::Math;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+
+use crate::edge::cache::environments::{CachedEnvironment, LoadedEnvironment};
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::log::{Line, Request};
+
+#[wasm_bindgen]
+extern "C" {
+    /// Where data points go: `Metrics` of `metrics.js`.
+    pub type Metrics;
+
+    #[wasm_bindgen(method, catch)]
+    fn write(
+        this: &Metrics,
+        route: &str,
+        status: u16,
+        environment: &str,
+        source: &str,
+        document_age_ms: f64,
+        objects: u32,
+        duration_ms: f64,
+    ) -> Result<(), JsValue>;
+}
+
+/// What has been learnt of a request on its way. Whoever learns something of it only borrows it.
+#[derive(Default)]
+pub struct Trace {
+    route: Cell<&'static str>,
+    environment: OnceCell<Rc<CachedEnvironment>>,
+    source: Cell<Option<&'static str>>,
+    document_age_ms: Cell<u64>,
+    objects: Cell<u32>,
+}
+
+impl Trace {
+    /// Its route has this name: a fixed word, never a part of the path.
+    pub fn set_route(&self, route: &'static str) {
+        self.route.set(route);
+    }
+
+    /// This environment answers it.
+    pub fn set_environment(&self, loaded: &LoadedEnvironment) {
+        let _ = self.environment.set(loaded.environment.clone());
+        self.source.set(Some(loaded.place.name()));
+        self.document_age_ms.set(loaded.age);
+    }
+
+    /// The origin answers it.
+    pub fn set_source_origin(&self) {
+        self.source.set(Some("origin"));
+    }
+
+    /// This many objects are asked for it.
+    pub fn count_objects(&self, objects: usize) {
+        let objects = u32::try_from(objects).unwrap_or(u32::MAX);
+        self.objects.set(self.objects.get().saturating_add(objects));
+    }
+}
+
+/// What is to be told of one request when it is answered.
+pub struct Telemetry {
+    metrics: Option<Metrics>,
+    is_logged: bool,
+    began_at: u64,
+}
+
+impl Telemetry {
+    /// Of a request that begins now. One in `log_requests` is logged, none if that is 0.
+    pub fn begin(metrics: Option<Metrics>, log_requests: u64) -> Telemetry {
+        let is_logged = log_requests > 0 && Math::random() * (log_requests as f64) < 1.0;
+        let began_at = if metrics.is_some() || is_logged { now_ms() } else { 0 };
+        Telemetry { metrics, is_logged, began_at }
+    }
+
+    /// Tells of the request, if anybody wants to know. `status` is only asked for then.
+    pub fn end(&self, trace: &Trace, status: impl FnOnce() -> u16) {
+        if self.metrics.is_none() && !self.is_logged {
+            return;
+        }
+        let request = Request {
+            route: trace.route.get(),
+            status: status(),
+            environment: trace.environment.get().map(|served| served.environment.key()),
+            source: trace.source.get(),
+            document_age_ms: trace.document_age_ms.get(),
+            objects: trace.objects.get(),
+            duration_ms: now_ms().saturating_sub(self.began_at),
+        };
+        if let Some(metrics) = &self.metrics
+            && let Err(error) = write(metrics, &request)
+        {
+            Failure::new(Source::Metrics, worker::Error::from(error)).log(request.environment);
+        }
+        if self.is_logged {
+            Line::Request(request).write();
+        }
+    }
+}
+
+fn write(metrics: &Metrics, request: &Request<'_>) -> Result<(), JsValue> {
+    metrics.write(
+        request.route,
+        request.status,
+        request.environment.unwrap_or_default(),
+        request.source.unwrap_or_default(),
+        request.document_age_ms as f64,
+        request.objects,
+        request.duration_ms as f64,
+    )
+}

@@ -1,0 +1,47 @@
+//! Hands evaluations to the object that keeps them for the origin.
+
+use std::time::Duration;
+
+use worker::Env;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::api::{Dependency, Error, Evaluations};
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::timeout::with_timeout;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of an [`crate::edge::AnalyticsObject`] in another place.
+    type AnalyticsStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn record(this: &AnalyticsStub, environment: &str, evaluations: &str) -> Result<Promise, JsValue>;
+}
+
+/// An object that takes longer counts as failed.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Keeps evaluations for the origin, where there is one.
+pub async fn record(env: &Env, environment: &str, evaluations: &Evaluations) -> Result<(), Error> {
+    if Config::of(env).origin.is_none() || evaluations.counts.is_empty() {
+        return Ok(());
+    }
+    let recorded = match with_timeout(TIMEOUT, send(env, environment, evaluations)).await {
+        Some(recorded) => recorded,
+        None => Err(worker::Error::from(format!("no answer within {TIMEOUT:?}"))),
+    };
+    recorded.map_err(|error| {
+        Failure::new(Source::Analytics, error).log(Some(environment));
+        Error::Unavailable(Dependency::Analytics)
+    })
+}
+
+async fn send(env: &Env, environment: &str, evaluations: &Evaluations) -> worker::Result<()> {
+    let evaluations = serde_json::to_string(evaluations)?;
+    let object: AnalyticsStub = env.durable_object("ANALYTICS")?.get_by_name(environment)?.into_rpc();
+    JsFuture::from(object.record(environment, &evaluations)?).await?;
+    Ok(())
+}

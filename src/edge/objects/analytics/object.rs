@@ -1,0 +1,204 @@
+//! The object that keeps one environment's evaluations until the origin has them; named by the client key.
+//!
+//! They are stored before the SDK is answered, and go on by an alarm: a restart loses none. A batch is taken off only
+//! after the origin has acknowledged it, so that one whose acknowledgement was lost is sent twice.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use futures_util::future::join;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use crate::admin::Origin;
+use crate::admin::analytics::{Batch, DeliveryResult, RetryState, delivery_result};
+use crate::api::{Evaluations, Version};
+use crate::edge::objects::analytics::rows::AnalyticsRows;
+use crate::edge::objects::publishing;
+use crate::edge::origin::client::{self as origin, Call};
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::publish::Announcement;
+
+/// One environment's evaluations.
+#[durable_object(alarm)]
+pub struct AnalyticsObject {
+    env: Env,
+    rows: AnalyticsRows,
+    config: &'static Config,
+    /// When the alarm rings, as far as this instance knows.
+    rings_at: Cell<Option<u64>>,
+}
+
+/// How many batches one alarm sends of each version: the platform lets it last 15 minutes, and make 50 requests on its
+/// smallest plan.
+const BATCHES_AN_ALARM: usize = 20;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_ANSWER_LENGTH: usize = 1024 * 1024;
+/// How long the environment's object may take to say whether the environment is still there.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long after an error the alarm rings again, in milliseconds.
+const REST: u64 = 5_000;
+
+impl DurableObject for AnalyticsObject {
+    fn new(state: State, env: Env) -> AnalyticsObject {
+        let rows = AnalyticsRows::of(&state.storage());
+        let config = Config::of(&env);
+        AnalyticsObject { env, rows, config, rings_at: Cell::default() }
+    }
+
+    /// Nobody's way in: evaluations come by [`AnalyticsObject::record`].
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+
+    /// Sends what waits. Sets the next alarm itself, also after an error: left to the platform it would be tried six
+    /// times more, and then never again.
+    async fn alarm(&self) -> Result<Response> {
+        self.rings_at.set(None);
+        let next = self.work().await.unwrap_or_else(|error| {
+            Failure::new(Source::Analytics, error).log(None);
+            Some(now_ms() + REST)
+        });
+        if let Some(next) = next {
+            self.ring(next)?;
+        }
+        Response::empty()
+    }
+}
+
+#[wasm_bindgen]
+impl AnalyticsObject {
+    /// Takes an environment's client key and [`Evaluations`] as JSON, and keeps them.
+    ///
+    /// In one synchronous turn: what is written and the alarm take effect together.
+    #[wasm_bindgen(js_name = record)]
+    pub fn record(&self, environment: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
+        let evaluations: Evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
+        let dropped = self.rows.keep(environment, &evaluations)?;
+        if dropped > 0 {
+            self.report_dropped(environment, dropped, "too many wait for the origin")?;
+        }
+        let turn = self.rows.turn(evaluations.version)?;
+        Ok(self.ring(turn.next(now_ms(), self.config.analytics_interval))?)
+    }
+}
+
+impl AnalyticsObject {
+    /// Sends what waits. Gives the time of the next turn, if there is to be one.
+    async fn work(&self) -> Result<Option<u64>> {
+        let Some(origin) = &self.config.origin else {
+            // Nobody wants them any more.
+            self.rows.forget_all()?;
+            return Ok(None);
+        };
+        let Some(key) = self.rows.environment()? else { return Ok(None) };
+        // Beside each other: neither waits while the origin does not take the other.
+        let (first, second) =
+            join(self.take_turn(origin, &key, Version::V1), self.take_turn(origin, &key, Version::V2)).await;
+        Ok(first?.into_iter().chain(second?).min())
+    }
+
+    /// Sends what waits of a version, if it may be sent now. Gives the time of the next turn, if there is to be one.
+    async fn take_turn(&self, origin: &Origin, environment: &str, version: Version) -> Result<Option<u64>> {
+        let turn = self.rows.turn(version)?;
+        if turn.not_before > now_ms() {
+            return Ok(Some(turn.not_before));
+        }
+        let (turn, next) = match self.deliver(origin, environment, version).await? {
+            Delivery::Done => (RetryState::default(), None),
+            Delivery::Paused => (RetryState::default(), Some(now_ms())),
+            Delivery::Waits => {
+                let turn = turn.after_fault(now_ms(), self.config.analytics_interval);
+                (turn, Some(turn.not_before))
+            }
+        };
+        self.rows.set_turn(version, turn)?;
+        Ok(next)
+    }
+
+    /// Sends all that waits, or as much as one alarm may.
+    async fn deliver(&self, origin: &Origin, environment: &str, version: Version) -> Result<Delivery> {
+        for _ in 0..BATCHES_AN_ALARM {
+            let waiting = self.rows.waiting(version)?;
+            if waiting.is_empty() {
+                return Ok(Delivery::Done);
+            }
+            let batch = Batch::of(version, &waiting);
+            let sent = waiting.get(..batch.length).unwrap_or(&waiting);
+            match self.send(origin, environment, &batch).await {
+                DeliveryResult::Refused if self.is_gone(environment).await => {
+                    let dropped = self.rows.forget_all()?;
+                    self.report_dropped(environment, dropped, "the origin has no such environment")?;
+                    return Ok(Delivery::Done);
+                }
+                DeliveryResult::Waits | DeliveryResult::Refused => return Ok(Delivery::Waits),
+                DeliveryResult::Delivered => {}
+                DeliveryResult::Dropped => {
+                    let dropped = sent.iter().map(|(_, count)| i64::from(*count)).sum();
+                    self.report_dropped(environment, dropped, "the origin refuses them")?;
+                }
+            }
+            self.rows.remove_sent(version, sent)?;
+        }
+        Ok(Delivery::Paused)
+    }
+
+    async fn send(&self, origin: &Origin, environment: &str, batch: &Batch) -> DeliveryResult {
+        let call = Call {
+            method: "POST",
+            target: batch.target,
+            headers: &[("content-type", "application/json"), ("x-environment-key", environment)],
+            body: Some(batch.body.as_bytes()),
+            timeout: TIMEOUT,
+            max_length: MAX_ANSWER_LENGTH,
+        };
+        let status = match origin::call(origin, call).await {
+            Ok(answer) => Some(answer.status),
+            Err(fault) => {
+                fault.report();
+                None
+            }
+        };
+        delivery_result(status)
+    }
+
+    /// Whether the origin is known to have the environment no longer: a whole discovery did not find it. That its key is
+    /// refused may be mended.
+    async fn is_gone(&self, environment: &str) -> bool {
+        self.config.publishes()
+            && matches!(
+                publishing::announced(&self.env, environment, OBJECT_TIMEOUT).await,
+                Ok((Announcement::Gone, _))
+            )
+    }
+
+    fn report_dropped(&self, environment: &str, dropped: i64, cause: &str) -> Result<()> {
+        let total = self.rows.count_dropped(dropped)?;
+        let cause = format!("{dropped} evaluations are dropped, {total} so far: {cause}");
+        Failure::new(Source::Analytics, cause).log(Some(environment));
+        Ok(())
+    }
+
+    /// Has the alarm ring at this time, if not before.
+    fn ring(&self, at: u64) -> Result<()> {
+        if self.rings_at.get().is_none_or(|rings_at| rings_at > at) {
+            self.rows.set_alarm(at)?;
+            self.rings_at.set(Some(at));
+        }
+        Ok(())
+    }
+}
+
+/// How far a delivery came.
+enum Delivery {
+    /// Nothing waits any more.
+    Done,
+    /// There is more than one alarm may send.
+    Paused,
+    /// The origin does not take it now.
+    Waits,
+}

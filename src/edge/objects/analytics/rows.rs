@@ -1,0 +1,227 @@
+//! What an analytics object keeps: evaluations that wait, when they are to be sent, and how many were dropped.
+
+use std::cell::Cell;
+
+use worker::{Result, SqlStorageValue, Storage};
+
+use crate::admin::analytics::RetryState;
+use crate::api::{Evaluations, MAX_COUNT, Version};
+use crate::edge::platform::sqlite::Database;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS environment (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL,
+        dropped INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS turn (version INTEGER PRIMARY KEY, faults INTEGER NOT NULL,
+        not_before INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS evaluation (version INTEGER, item TEXT, count INTEGER NOT NULL,
+        PRIMARY KEY (version, item)) WITHOUT ROWID;";
+const KNOW: &str = "INSERT OR IGNORE INTO environment (id, key, dropped) VALUES (1, ?, 0)";
+const KEY: &str = "SELECT key FROM environment";
+/// Stored, since an object that waits for long is lost from memory.
+const TURN: &str = "SELECT faults, not_before FROM turn WHERE version = ?";
+const SET_TURN: &str = "INSERT OR REPLACE INTO turn (version, faults, not_before) VALUES (?, ?, ?)";
+const END_TURN: &str = "DELETE FROM turn WHERE version = ?";
+const COUNT: &str = "SELECT count(*) FROM evaluation WHERE version = ?";
+/// Takes the version, a JSON list of pairs, and the most that a count may be. An upsert, because an update from a list
+/// looks through all of it for each row.
+const ADD: &str = "
+    INSERT INTO evaluation (version, item, count) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
+    ON CONFLICT (version, item) DO UPDATE SET count = min(?3, evaluation.count + excluded.count)";
+/// Of pairs as in [`ADD`], those whose items wait already.
+const KNOWN: &str = "
+    SELECT value ->> 0, value ->> 1 FROM json_each(?2)
+    WHERE EXISTS (SELECT 1 FROM evaluation WHERE version = ?1 AND item = value ->> 0)";
+const READ: &str = "SELECT item, count FROM evaluation WHERE version = ? ORDER BY item LIMIT ?";
+/// Takes the version, and a JSON list of pairs.
+const FORGET: &str = "
+    DELETE FROM evaluation
+    WHERE version = ?1 AND count <= 0 AND item IN (SELECT value ->> 0 FROM json_each(?2))";
+const SUM: &str = "SELECT sum(count) FROM evaluation";
+const FORGET_ALL: &str = "DELETE FROM evaluation";
+const DROP: &str = "UPDATE environment SET dropped = dropped + ? RETURNING dropped";
+
+/// What may wait of each version, in rows. Of v1 there is a row for each feature at most.
+const MAX_ROWS: usize = 20_000;
+/// A text bound to a statement may have 2 MB.
+const ROWS_A_STATEMENT: usize = 100;
+/// What is read for one batch, in rows.
+const ROWS_A_BATCH: i64 = 500;
+
+/// The rows of one environment's evaluations.
+pub struct AnalyticsRows {
+    database: Database,
+    /// By version: how many rows there are at most, and whether they are just as many. Counting reads all of them.
+    lengths: [Cell<Option<(usize, bool)>>; 2],
+}
+
+impl AnalyticsRows {
+    /// The rows in an object's storage.
+    pub fn of(storage: &Storage) -> AnalyticsRows {
+        AnalyticsRows { database: Database::of(storage), lengths: Default::default() }
+    }
+
+    /// The environment's client key, once something of it was kept.
+    pub fn environment(&self) -> Result<Option<String>> {
+        self.database.execute(SCHEMA, Vec::new())?;
+        Ok(match self.database.rows(KEY, Vec::new())?.concat().as_slice() {
+            [SqlStorageValue::String(key)] => Some(key.clone()),
+            _ => None,
+        })
+    }
+
+    /// Keeps as many as there is room for; gives how many evaluations there is none for.
+    ///
+    /// All of them or none, so that an SDK that tries again does not report some of them twice.
+    pub fn keep(&self, environment: &str, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
+        let (version, mut dropped) = (*version, 0);
+        self.database.transaction(|| {
+            self.database.execute(SCHEMA, Vec::new())?;
+            self.database.execute(KNOW, vec![environment.into()])?;
+            let mut counts: Vec<_> =
+                counts.iter().map(|(item, count)| (item.clone(), i64::from(*count))).collect();
+            let room = self.room(version, counts.len())?;
+            let beyond = counts.split_off(room.min(counts.len()));
+            if !counts.is_empty() {
+                self.length(version).set(Some((MAX_ROWS - room + counts.len(), false)));
+            }
+            // What waits already needs no room.
+            let known = self.known(version, &beyond)?;
+            let sum = |pairs: &[(String, i64)]| pairs.iter().map(|(_, count)| count).sum::<i64>();
+            dropped = sum(&beyond) - sum(&known);
+            counts.extend(known);
+            self.add(version, &counts)
+        })?;
+        Ok(dropped)
+    }
+
+    /// For how many more rows there is room; counted only where what is known of their number does not do.
+    fn room(&self, version: Version, needed: usize) -> Result<usize> {
+        let known =
+            self.length(version).get().filter(|(length, exact)| *exact || length + needed <= MAX_ROWS);
+        let length = match known {
+            Some((length, _)) => length,
+            None => self.number(COUNT, vec![number(version).into()])? as usize,
+        };
+        self.length(version).set(Some((length, known.is_none_or(|(_, exact)| exact))));
+        Ok(MAX_ROWS.saturating_sub(length))
+    }
+
+    fn length(&self, version: Version) -> &Cell<Option<(usize, bool)>> {
+        let [first, second] = &self.lengths;
+        match version {
+            Version::V1 => first,
+            Version::V2 => second,
+        }
+    }
+
+    fn known(&self, version: Version, pairs: &[(String, i64)]) -> Result<Vec<(String, i64)>> {
+        let mut known = Vec::new();
+        for pairs in pairs.chunks(ROWS_A_STATEMENT) {
+            let pairs = serde_json::to_string(pairs)?;
+            known.extend(self.pairs(KNOWN, vec![number(version).into(), pairs.into()])?);
+        }
+        Ok(known)
+    }
+
+    /// The first that wait, each with its count.
+    pub fn waiting(&self, version: Version) -> Result<Vec<(String, u32)>> {
+        let pairs = self.pairs(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
+        let count = |count| u32::try_from(count).unwrap_or(MAX_COUNT);
+        Ok(pairs.into_iter().map(|(item, number)| (item, count(number))).collect())
+    }
+
+    fn pairs(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Vec<(String, i64)>> {
+        let mut pairs = Vec::new();
+        for row in self.database.rows(query, values)? {
+            if let [SqlStorageValue::String(item), count] = row.as_slice() {
+                pairs.push((item.clone(), integer(count)));
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// Takes these off. More may have come for the same items meanwhile; that stays.
+    pub fn remove_sent(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
+        let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
+        self.length(version).set(None);
+        self.database.transaction(|| {
+            self.add(version, &sent)?;
+            for pairs in sent.chunks(ROWS_A_STATEMENT) {
+                let pairs = serde_json::to_string(pairs)?;
+                self.database.execute(FORGET, vec![number(version).into(), pairs.into()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Nothing waits any more. Gives how many evaluations did.
+    pub fn forget_all(&self) -> Result<i64> {
+        self.database.execute(SCHEMA, Vec::new())?;
+        let waiting = self.number(SUM, Vec::new())?;
+        self.lengths.iter().for_each(|length| length.set(None));
+        self.database.execute(FORGET_ALL, Vec::new())?;
+        Ok(waiting)
+    }
+
+    /// Counts evaluations that were dropped; gives how many there were so far.
+    pub fn count_dropped(&self, dropped: i64) -> Result<i64> {
+        self.number(DROP, vec![dropped.into()])
+    }
+
+    /// When a version's evaluations are sent.
+    pub fn turn(&self, version: Version) -> Result<RetryState> {
+        let rows = self.database.rows(TURN, vec![number(version).into()])?;
+        Ok(match rows.concat().as_slice() {
+            [faults, not_before] => RetryState {
+                faults: u32::try_from(integer(faults)).unwrap_or(u32::MAX),
+                not_before: u64::try_from(integer(not_before)).unwrap_or_default(),
+            },
+            _ => RetryState::default(),
+        })
+    }
+
+    /// Writes that; nothing where it is the usual one.
+    pub fn set_turn(&self, version: Version, turn: RetryState) -> Result<()> {
+        let id = number(version).into();
+        if turn.faults == 0 {
+            return self.database.execute(END_TURN, vec![id]);
+        }
+        let (faults, not_before) = (i64::from(turn.faults), turn.not_before as f64);
+        self.database.execute(SET_TURN, vec![id, faults.into(), not_before.into()])
+    }
+
+    /// Has the object's alarm ring at this time. What is written in the same turn takes effect together with it.
+    pub fn set_alarm(&self, at: u64) -> Result<()> {
+        self.database.set_alarm(at)
+    }
+
+    fn add(&self, version: Version, counts: &[(String, i64)]) -> Result<()> {
+        for pairs in counts.chunks(ROWS_A_STATEMENT) {
+            let pairs = serde_json::to_string(pairs)?;
+            self.database
+                .execute(ADD, vec![number(version).into(), pairs.into(), i64::from(MAX_COUNT).into()])?;
+        }
+        Ok(())
+    }
+
+    fn number(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<i64> {
+        let rows = self.database.rows(query, values)?;
+        Ok(rows.first().and_then(|row| row.first()).map_or(0, integer))
+    }
+}
+
+fn number(version: Version) -> i64 {
+    match version {
+        Version::V1 => 1,
+        Version::V2 => 2,
+    }
+}
+
+/// SQL's whole numbers come as floats where they are large.
+fn integer(value: &SqlStorageValue) -> i64 {
+    match value {
+        SqlStorageValue::Integer(value) => *value,
+        SqlStorageValue::Float(value) => *value as i64,
+        _ => 0,
+    }
+}

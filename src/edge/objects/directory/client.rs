@@ -1,0 +1,177 @@
+//! Asks the objects of an environment's directory (see [`crate::identity::directory`]).
+
+use std::fmt::Display;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use worker::Env;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::join_all::join_all;
+use crate::edge::platform::log::Line;
+use crate::identity::directory::{
+    DirectoryUpdate, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query,
+    Request, SHARDS, shard_of, shards_for,
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of a [`crate::edge::DirectoryObject`] in another place.
+    type DirectoryStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn answer(this: &DirectoryStub, request: &str) -> Result<Promise, JsValue>;
+}
+
+/// The directory of one environment.
+pub struct Directory {
+    env: Env,
+    environment_key: String,
+}
+
+/// What an object answers, and the rows that it read and wrote for it.
+#[derive(Deserialize)]
+struct Answered<T> {
+    answer: T,
+    rows: [u64; 2],
+}
+
+/// One of the directory's objects.
+#[derive(Clone, Copy)]
+enum DirectoryPart {
+    /// Entries, by the hash of their identifier.
+    Shard(u8),
+    /// All overrides: they are few, since people make them.
+    Overrides,
+}
+
+impl Directory {
+    /// The directory of an environment.
+    pub fn new(env: &Env, environment_key: &str) -> Directory {
+        Directory { env: env.clone(), environment_key: environment_key.to_owned() }
+    }
+
+    /// Tells whom it concerns.
+    pub async fn send(&self, update: DirectoryUpdate) -> Result<(), Failure> {
+        let part = match &update {
+            DirectoryUpdate::Entry { identifier, .. } => DirectoryPart::Shard(shard_of(identifier)),
+            DirectoryUpdate::Overrides { .. } => DirectoryPart::Overrides,
+        };
+        self.read(&self.ask(part, &Request::Update(update)).await?)
+    }
+
+    /// A page of entries, and where the next one begins.
+    pub async fn find(&self, query: &Query) -> Result<(Vec<Entry>, Option<PageKey>), Failure> {
+        let request = Request::Find(Query { limit: query.limit + 1, ..query.clone() });
+        Ok(query.merge(self.ask_all(0..SHARDS, &request).await?))
+    }
+
+    /// The entry of this UUID. One that was made here tells which shard knows it; for any other all are asked.
+    pub async fn resolve(&self, uuid: &str) -> Result<Option<Entry>, Failure> {
+        let request = Request::Resolve(vec![uuid.into()]);
+        let mut shards = shards_for(uuid);
+        if let Some(first) = shards.next()
+            && let Some(entry) =
+                self.read::<Vec<Entry>>(&self.ask(DirectoryPart::Shard(first), &request).await?)?.pop()
+        {
+            return Ok(Some(entry));
+        }
+        let answers: Vec<Vec<Entry>> = self.ask_all(shards, &request).await?;
+        Ok(answers.into_iter().flatten().next())
+    }
+
+    /// The entries of these UUIDs, of which there are no others.
+    pub async fn resolve_all(&self, uuids: Vec<Box<str>>) -> Result<Vec<Entry>, Failure> {
+        let request = Request::Resolve(uuids);
+        let answers: Vec<Vec<Entry>> = self.ask_all(0..SHARDS, &request).await?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// How many identities there are. Each shard goes through all of its entries.
+    pub async fn count(&self) -> Result<u64, Failure> {
+        let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::Count).await?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// The number of identities without a number in a Flagsmith's database. Each shard goes through all of its entries.
+    pub async fn count_without_django_id(&self) -> Result<u64, Failure> {
+        let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::CountWithoutDjangoId).await?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.
+    ///
+    /// They come in pages. What changes between two of them is later than the version that is told, which is the first
+    /// page's: whoever asks with that again gets it.
+    pub async fn overrides(&self, feature: Option<i64>, known: Option<u64>) -> Result<Overrides, Failure> {
+        let mut query = OverridesQuery { feature, known, after: None };
+        let mut all = self.page(&query).await?;
+        let Some(overrides) = &mut all.overrides else { return Ok(all) };
+        query.known = None;
+        query.after = all.next.take();
+        while query.after.is_some() {
+            let page = self.page(&query).await?;
+            overrides.extend(page.overrides.unwrap_or_default());
+            query.after = page.next;
+        }
+        Ok(all)
+    }
+
+    /// Whether the environment takes more overrides. If nobody can tell it does: that an identity can be written does
+    /// not hang on the directory.
+    pub async fn takes_overrides(&self) -> bool {
+        let length = self.ask(DirectoryPart::Overrides, &Request::OverridesLength).await;
+        let length = length.and_then(|answer| self.read::<u64>(&answer));
+        let length = length.inspect_err(|failure| failure.log(Some(&self.environment_key)));
+        length.map_or(true, |length| length < MAX_ENVIRONMENT_OVERRIDES_LENGTH)
+    }
+
+    async fn page(&self, query: &OverridesQuery) -> Result<Overrides, Failure> {
+        self.read(&self.ask(DirectoryPart::Overrides, &Request::Overrides(query.clone())).await?)
+    }
+
+    async fn ask_all<T: DeserializeOwned>(
+        &self,
+        shards: impl Iterator<Item = u8>,
+        request: &Request,
+    ) -> Result<Vec<T>, Failure> {
+        let answers = join_all(shards.map(|shard| self.ask(DirectoryPart::Shard(shard), request))).await;
+        answers.into_iter().map(|answer| self.read(&answer?)).collect()
+    }
+
+    /// What a part answers, as text whatever is asked: each type of answer would be all of this once more.
+    async fn ask(&self, part: DirectoryPart, request: &Request) -> Result<String, Failure> {
+        let name = match part {
+            DirectoryPart::Shard(number) => format!("{}_{number}", self.environment_key),
+            DirectoryPart::Overrides => format!("{}_overrides", self.environment_key),
+        };
+        let objects = self.env.durable_object("DIRECTORY").map_err(|error| failure(&error))?;
+        let object: DirectoryStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
+        let request = serde_json::to_string(request).map_err(|error| failure(&error))?;
+        let promise = object.answer(&request).map_err(|error| failure(&text(&error)))?;
+        let answer = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
+        Ok(answer.as_string().unwrap_or_default())
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &str) -> Result<T, Failure> {
+        let Answered { answer, rows: [rows_read, rows_written] } =
+            serde_json::from_str(answer).map_err(|_| failure(&"its answer cannot be read"))?;
+        if Config::of(&self.env).log_rows {
+            Line::Call { object: "directory", rows_read, rows_written }.write();
+        }
+        Ok(answer)
+    }
+}
+
+fn failure(cause: &dyn Display) -> Failure {
+    Failure::new(Source::DirectoryObject, cause)
+}
+
+/// What the platform says of an error of its own.
+fn text(error: &JsValue) -> String {
+    worker::Error::from(error.clone()).to_string()
+}

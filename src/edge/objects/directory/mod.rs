@@ -1,0 +1,6 @@
+//! A part of an environment's directory of identities.
+
+pub mod client;
+pub mod object;
+pub mod override_rows;
+pub mod rows;

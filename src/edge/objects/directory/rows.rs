@@ -1,0 +1,151 @@
+//! How a shard's entries lie in its object's database, and what an object remembers of whom it has heard of.
+
+use sha2::{Digest, Sha256};
+use worker::{Result, SqlStorageValue};
+
+use crate::document::hex;
+use crate::edge::platform::sqlite::Database;
+use crate::identity::directory::{Column, Entry, Query};
+
+/// Identifiers compare as bytes, which is their order as UTF-8. Whoever has an alias is found by it in the same way.
+pub const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS entry (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL, alias TEXT,
+        sequence INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS entry_by_uuid ON entry (uuid);
+    CREATE INDEX IF NOT EXISTS entry_by_alias ON entry (alias, identifier) WHERE alias IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS heard (of TEXT PRIMARY KEY, sequence INTEGER NOT NULL, gone_at INTEGER) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS heard_by_gone_at ON heard (gone_at) WHERE gone_at IS NOT NULL";
+
+const READ_SEQUENCE: &str = "SELECT json_quote(sequence) FROM heard WHERE of = ?";
+const WRITE_SEQUENCE: &str = "
+    INSERT INTO heard VALUES (?, ?, ?)
+    ON CONFLICT (of) DO UPDATE SET sequence = excluded.sequence, gone_at = excluded.gone_at";
+const DELETE_TOMBSTONES: &str = "DELETE FROM heard WHERE gone_at <= ?";
+const ENTRY_SEQUENCE: &str = "SELECT json_quote(sequence) FROM entry WHERE identifier = ?";
+const SET_ENTRY: &str = "
+    INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
+        alias = excluded.alias, sequence = excluded.sequence";
+/// Made with the first of such identities: an earlier version of the worker writes rows of `entry` with four values. The
+/// UUID tells an identity from an earlier one of the same identifier.
+const DJANGO_ID_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS with_django_id (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID";
+const SET_WITH_DJANGO_ID: &str = "INSERT OR REPLACE INTO with_django_id VALUES (?, ?)";
+const DELETE_WITH_DJANGO_ID: &str = "DELETE FROM with_django_id WHERE identifier = ?";
+const COUNT_WITH_DJANGO_ID: &str =
+    "SELECT json_quote(count(*)) FROM with_django_id JOIN entry USING (identifier, uuid)";
+const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias', alias)";
+
+/// Sets an entry, or removes it; unless something as late is known.
+pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry>, now: u64) -> Result<()> {
+    let known = sql.read::<u64>(ENTRY_SEQUENCE, vec![identifier.into()])?;
+    if known.first().is_some_and(|known| *known >= sequence) || is_stale_update(sql, identifier, sequence)? {
+        return Ok(());
+    }
+    let Some(entry) = entry else {
+        sql.execute("DELETE FROM entry WHERE identifier = ?", vec![identifier.into()])?;
+        if sql.has("with_django_id")? {
+            sql.execute(DELETE_WITH_DJANGO_ID, vec![identifier.into()])?;
+        }
+        return record_sequence(sql, identifier, sequence, Some(now));
+    };
+    let values =
+        vec![identifier.into(), (&*entry.uuid).into(), entry.alias.as_deref().into(), number(sequence)];
+    sql.execute(SET_ENTRY, values)?;
+    if entry.has_django_id {
+        sql.execute(DJANGO_ID_SCHEMA, vec![])?;
+        sql.execute(SET_WITH_DJANGO_ID, vec![identifier.into(), (&*entry.uuid).into()])?;
+    }
+    Ok(())
+}
+
+/// The entries of these UUIDs.
+pub fn resolve(sql: &Database, uuids: &[Box<str>]) -> Result<Vec<Entry>> {
+    let query = format!("SELECT {ENTRY} FROM entry WHERE uuid IN (SELECT value FROM json_each(?))");
+    sql.read(&query, vec![serde_json::to_string(uuids)?.into()])
+}
+
+/// How many entries there are. It goes through all of them.
+pub fn count(sql: &Database) -> Result<u64> {
+    let count = sql.read("SELECT json_quote(count(*)) FROM entry", vec![])?;
+    Ok(count.first().copied().unwrap_or(0))
+}
+
+/// The number of entries whose identity has no number in a Flagsmith's database. It goes through all of them, too.
+pub fn count_without_django_id(sql: &Database) -> Result<u64> {
+    let with = if sql.has("with_django_id")? { sql.read(COUNT_WITH_DJANGO_ID, vec![])?.pop() } else { None };
+    Ok(count(sql)?.saturating_sub(with.unwrap_or(0)))
+}
+
+/// A page of entries. One lower bound, so that it begins where the index is entered.
+pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
+    let (mut statement, column, order) = match query.column {
+        Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
+        // Said although it follows: the index has no others.
+        Column::Alias => {
+            let statement = format!("SELECT {ENTRY} FROM entry WHERE alias IS NOT NULL AND ");
+            (statement, "alias", "alias, identifier")
+        }
+    };
+    let after = query.after.as_ref().filter(|after| after.text() >= &*query.from);
+    let mut values: Vec<SqlStorageValue> = match after.map(|after| (&after.alias, &after.identifier)) {
+        None => {
+            statement.extend([column, " >= ?"]);
+            vec![(&*query.from).into()]
+        }
+        Some((None, identifier)) => {
+            statement.push_str("identifier > ?");
+            vec![(&**identifier).into()]
+        }
+        Some((Some(alias), identifier)) => {
+            statement.push_str("(alias, identifier) > (?, ?)");
+            vec![(&**alias).into(), (&**identifier).into()]
+        }
+    };
+    if let Some(until) = &query.until {
+        statement.extend([" AND ", column, " < ?"]);
+        values.push((&**until).into());
+    }
+    statement.extend([" ORDER BY ", order, " LIMIT ?"]);
+    values.push(number(query.limit as u64));
+    sql.read(&statement, values)
+}
+
+/// Whether something as late was heard of an identity.
+pub fn is_stale_update(sql: &Database, identifier: &str, sequence: u64) -> Result<bool> {
+    let known = sql.read::<u64>(READ_SEQUENCE, vec![hash(identifier).into()])?;
+    Ok(known.first().is_some_and(|known| *known >= sequence))
+}
+
+/// Remembers how late the last was that was heard; for a while only, if there is nothing left to know.
+pub fn record_sequence(
+    sql: &Database,
+    identifier: &str,
+    sequence: u64,
+    deleted_at: Option<u64>,
+) -> Result<()> {
+    sql.execute(
+        WRITE_SEQUENCE,
+        vec![hash(identifier).into(), number(sequence), deleted_at.map(number).into()],
+    )
+}
+
+/// Since when somebody has been gone whom it remembers.
+pub fn oldest_tombstone(sql: &Database) -> Result<Option<u64>> {
+    let query = "SELECT json_quote(gone_at) FROM heard WHERE gone_at IS NOT NULL ORDER BY gone_at LIMIT 1";
+    Ok(sql.read(query, vec![])?.pop())
+}
+
+/// Forgets who was gone by then.
+pub fn delete_tombstones(sql: &Database, deleted_by: u64) -> Result<()> {
+    sql.execute(DELETE_TOMBSTONES, vec![number(deleted_by)])
+}
+
+/// A number as SQLite takes it.
+pub fn number(number: u64) -> SqlStorageValue {
+    SqlStorageValue::from(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Hex SHA-256: names somebody without saying who it is.
+fn hash(identifier: &str) -> String {
+    hex(&Sha256::digest(identifier))
+}

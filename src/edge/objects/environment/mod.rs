@@ -1,0 +1,4 @@
+//! One environment's publisher.
+
+pub mod object;
+pub mod rows;

@@ -1,0 +1,386 @@
+//! The object that publishes one environment: named by the client key, the only writer of its document.
+//!
+//! It keeps the document itself, so that isolates have it where KV does not show it yet. All its work is done by its
+//! alarm; whoever tells it of a change only makes that ring.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures_util::future::{Either, select, try_join};
+use worker::js_sys::{Array, Uint8Array};
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use crate::edge::objects::directory::client::Directory;
+use crate::edge::objects::environment::rows::{Environment, EnvironmentRows};
+use crate::edge::objects::publishing;
+use crate::edge::origin::document as origin_document;
+use crate::edge::platform::alarm::Alarm;
+use crate::edge::platform::clock::{now_ms, poll_until};
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::kv;
+use crate::edge::platform::timeout::with_timeout;
+use crate::publish::{
+    Candidate, DocumentCredential, NotificationKind, PublisherAction, RefreshInterval, Version,
+};
+
+/// How long a reader waits for the first document.
+const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How soon a change is followed while a write to KV is under way.
+const WRITE_STEP: Duration = Duration::from_millis(20);
+/// How many requests one alarm makes, more or less: while changes do not end there is always something to do, and the
+/// platform lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
+const REQUESTS: usize = 20;
+/// How long the directory may take to count identities for the log.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often at least the origin is not asked, however many changes somebody tells of, in milliseconds.
+const FETCH_GAP: u64 = 250;
+/// One environment.
+#[durable_object(alarm)]
+pub struct EnvironmentObject {
+    env: Env,
+    state: State,
+    rows: EnvironmentRows,
+    alarm: Alarm,
+    /// The state, once it has been read.
+    environment: RefCell<Option<Environment>>,
+}
+
+impl DurableObject for EnvironmentObject {
+    fn new(state: State, env: Env) -> EnvironmentObject {
+        let rows = EnvironmentRows::of(&state.storage());
+        EnvironmentObject { env, state, rows, alarm: Alarm::default(), environment: RefCell::default() }
+    }
+
+    /// Nobody's way in: it is called by the methods below.
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.start();
+        let outcome = self.work().await;
+        if outcome.is_err() {
+            // What is in memory is ahead of what is stored, and that says what is still to be done.
+            self.environment.take();
+        }
+        self.alarm.finish(&self.state.storage(), outcome, Source::EnvironmentObject).await
+    }
+}
+
+// worker-build and cargo alone find these crates by different names.
+#[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
+impl EnvironmentObject {
+    /// An [`crate::publish::Announcement`] as text. Isolates ask for it every couple of seconds. `with_keys`: on a second
+    /// line the [`crate::publish::KeyStates`], where they are known; isolates of an earlier version ask without.
+    pub fn announcement(&self, with_keys: Option<bool>) -> std::result::Result<String, JsValue> {
+        let publisher = self.read()?.publisher;
+        let announcement = publisher.announcement().to_string();
+        match publisher.origin_keys.states(now_ms()) {
+            Some(keys) if with_keys == Some(true) => Ok(format!("{announcement}\n{keys}")),
+            _ => Ok(announcement),
+        }
+    }
+
+    /// The published version and its document, or null. Who asks first waits until the origin has been asked.
+    pub async fn document(&self) -> std::result::Result<JsValue, JsValue> {
+        poll_until(FIRST_DOCUMENT_TIMEOUT, || {
+            let environment = self.read().unwrap_or_default();
+            let publisher = environment.publisher;
+            publisher.credential.is_none()
+                || publisher.published.is_some()
+                || publisher.schedule.fault.is_some()
+        })
+        .await;
+        let Some(published) = self.read()?.publisher.published else { return Ok(JsValue::NULL) };
+        let document = Uint8Array::from(self.rows.document()?.as_slice());
+        Ok(Array::of2(&published.version.to_string().into(), &document).into())
+    }
+
+    /// Somebody says that the document has changed, and whether to look a second time; `notice`: the name of the kind of
+    /// the origin's notice that says so, if one does. Says whether it is published here at all.
+    #[wasm_bindgen(js_name = told)]
+    pub async fn notify(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
+        let now = now_ms();
+        let notice = notice.as_deref().and_then(NotificationKind::from_name);
+        let is_published = self.change(|environment| {
+            environment.publisher.notify(again, notice, now, self.refresh_interval());
+            environment.publisher.credential.is_some()
+        })?;
+        self.wake().await?;
+        Ok(is_published)
+    }
+
+    /// It is to be published from now on; `credential` is a [`DocumentCredential`] as JSON.
+    #[wasm_bindgen(js_name = follow)]
+    pub async fn start_publishing(
+        &self,
+        client_key: String,
+        credential: String,
+    ) -> std::result::Result<(), JsValue> {
+        let credential: DocumentCredential =
+            serde_json::from_str(&credential).map_err(worker::Error::from)?;
+        let now = now_ms();
+        self.change(|environment| {
+            environment.client_key = client_key;
+            environment.publisher.start_publishing(credential, now);
+        })?;
+        Ok(self.wake().await?)
+    }
+
+    /// It is to be published no longer.
+    #[wasm_bindgen(js_name = leave)]
+    pub async fn stop_publishing(&self) -> std::result::Result<(), JsValue> {
+        self.change(|environment| environment.publisher.stop_publishing(now_ms()))?;
+        Ok(self.wake().await?)
+    }
+
+    /// Looks whether KV has what it should have, and whether the next fetch is due some time.
+    pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
+        let environment = self.read()?;
+        if let Some(published) = environment.publisher.published {
+            let stored = kv::get(&self.env, &kv::document_key(&environment.client_key), kv::TIMEOUT).await;
+            let is_there = |document: Option<Vec<u8>>| {
+                document.is_some_and(|document| published.version.is_of(&document))
+            };
+            if stored.is_ok_and(|document| !is_there(document)) {
+                self.change(|environment| environment.publisher.mark_missing_in_kv())?;
+            }
+        }
+        let now = now_ms();
+        self.change(|environment| environment.publisher.resume(now))?;
+        Ok(self.wake().await?)
+    }
+
+    /// What `GET /edge/status` says of it, as JSON.
+    pub fn status(&self) -> std::result::Result<String, JsValue> {
+        let Environment { client_key, publisher } = self.read()?;
+        Ok(publisher.status(&client_key, now_ms()).to_string())
+    }
+}
+
+impl EnvironmentObject {
+    /// Does what there is to do, as much as an alarm may. Gives the time of what comes next.
+    ///
+    /// Writes to KV go on beside it: one that is not answered keeps no change from the isolates.
+    async fn work(&self) -> Result<Option<u64>> {
+        let mut writing: Option<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = None;
+        let mut requests = 0;
+        loop {
+            match self.read()?.publisher.next(now_ms(), writing.is_some()) {
+                PublisherAction::Fetch(credential) if requests < REQUESTS => {
+                    requests += 1;
+                    self.ask_origin(&credential).await?;
+                }
+                PublisherAction::ListKeys if requests < REQUESTS => {
+                    requests += 1;
+                    self.list_keys().await?;
+                }
+                PublisherAction::Store(version) if requests < REQUESTS => {
+                    requests += 2;
+                    // Read now: the next one may be published before this is written.
+                    writing = Some(Box::pin(self.store(version, self.rows.document()?)));
+                }
+                PublisherAction::Remove if requests < REQUESTS => {
+                    requests += 1;
+                    writing = Some(Box::pin(self.remove()));
+                }
+                next => match &mut writing {
+                    None => {
+                        return Ok(if let PublisherAction::Wait(at) = next { at } else { Some(now_ms()) });
+                    }
+                    Some(write) => {
+                        if let Some(written) = with_timeout(WRITE_STEP, write.as_mut()).await {
+                            written?;
+                            writing = None;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Asks for the document, and beside it for the server keys as soon as it is time for them, however long it takes.
+    async fn ask_origin(&self, credential: &DocumentCredential) -> Result<()> {
+        if *credential != DocumentCredential::Token {
+            return self.fetch_document(credential).await;
+        }
+        let (is_over, asks) = (Cell::new(false), Cell::new(false));
+        let document = pin!(self.fetch_document(credential));
+        let keys = pin!(async {
+            while !is_over.get() {
+                let wait = self.read()?.publisher.origin_keys.wait(now_ms());
+                with_timeout(Duration::from_millis(wait), pending::<()>()).await;
+                asks.set(true);
+                self.list_keys().await?;
+                asks.set(false);
+            }
+            Ok(())
+        });
+        match select(document, keys).await {
+            Either::Right((failed, _)) => failed,
+            Either::Left((fetched, keys)) => {
+                is_over.set(true);
+                // What has been asked is not given up.
+                if asks.get() { keys.await.and(fetched) } else { fetched }
+            }
+        }
+    }
+
+    /// Asks for the server keys. Isolates hear of a change from here; the registry, which writes KV, makes a discovery of it.
+    ///
+    /// What has not changed is kept in memory only, and stored with the next document: if the object is lost meanwhile, the
+    /// origin is asked again.
+    async fn list_keys(&self) -> Result<()> {
+        let (asked_at, client_key) = (now_ms(), self.read()?.client_key);
+        self.in_memory(|environment| {
+            environment.publisher.origin_keys.began(asked_at, self.refresh_interval())
+        });
+        let keys = match origin_document::fetch_server_keys(&self.env, &client_key).await {
+            Ok(keys) => keys,
+            Err(cause) => {
+                Failure::new(Source::Origin, cause).log(Some(&client_key));
+                return Ok(());
+            }
+        };
+        // It may be that the environment has gone while the origin was asked.
+        let is_new = self.in_memory(|environment| {
+            let publisher = &mut environment.publisher;
+            publisher.credential == Some(DocumentCredential::Token)
+                && publisher.origin_keys.summary(keys, asked_at)
+        });
+        if is_new {
+            self.rows.write(&self.read()?)?;
+            drop(publishing::discover(&self.env).await.inspect_err(|failure| failure.log(Some(&client_key))));
+        }
+        Ok(())
+    }
+
+    async fn fetch_document(&self, credential: &DocumentCredential) -> Result<()> {
+        let asked_at = now_ms();
+        // In memory only: if the object is lost meanwhile, the fetch is still due.
+        self.in_memory(|environment| environment.publisher.schedule.began(asked_at));
+        let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
+        if let DocumentCredential::ServerKey(hash) = credential {
+            self.in_memory(|environment| match &outcome {
+                Ok(_) => environment.publisher.origin_keys.admit(hash),
+                Err(fault) if fault.is_refusal => environment.publisher.origin_keys.refuse(hash, asked_at),
+                Err(_) => {}
+            });
+        }
+        self.take(outcome.map_err(|fault| fault.cause))
+    }
+
+    /// Changes what is in memory, which has to be there; it is stored with the next change.
+    fn in_memory<T: Default>(&self, change: impl FnOnce(&mut Environment) -> T) -> T {
+        self.environment.borrow_mut().as_mut().map(change).unwrap_or_default()
+    }
+
+    /// Publishes what was fetched, if it is to be: the document and the state at once.
+    fn take(&self, outcome: std::result::Result<Candidate, String>) -> Result<()> {
+        let mut environment = self.read()?;
+        let Environment { client_key, publisher } = &mut environment;
+        let left_out = publisher.leaves_overrides_out();
+        let random = getrandom::u32().unwrap_or_default();
+        let candidate = outcome.as_ref().map_err(Clone::clone);
+        let version = publisher.fetched(candidate, client_key, now_ms(), self.refresh_interval(), random);
+        if let Some(fault) = &publisher.schedule.fault {
+            Failure::new(Source::Origin, &fault.cause).log(Some(client_key));
+        }
+        if publisher.leaves_overrides_out() && !left_out {
+            Failure::new(Source::Origin, OVERRIDES_LEFT_OUT).log(Some(client_key));
+        }
+        if version.is_some() && publisher.hashes_django_ids() {
+            // Behind all else: counting may take long.
+            self.state.wait_until(report_hashing(self.env.clone(), client_key.clone()));
+        }
+        match (version, &outcome) {
+            (Some(_), Ok(candidate)) => self.rows.publish(&environment, &candidate.document)?,
+            _ => self.rows.write(&environment)?,
+        }
+        self.environment.replace(Some(environment));
+        Ok(())
+    }
+
+    async fn store(&self, version: Version, document: Vec<u8>) -> Result<()> {
+        let key = self.read()?.client_key;
+        let (version_key, document_key) = (kv::version_key(&key, version), kv::document_key(&key));
+        let as_version = kv::put(&self.env, &version_key, &document, Some(kv::VERSION_LIFETIME));
+        let as_latest = kv::put(&self.env, &document_key, &document, None);
+        let stored = try_join(as_version, as_latest).await.map(drop);
+        let stored = stored.inspect_err(|failure| failure.log(Some(&key)));
+        let now = now_ms();
+        self.change(|environment| environment.publisher.stored(version, said(stored), now))
+    }
+
+    async fn remove(&self) -> Result<()> {
+        let key = self.read()?.client_key;
+        let removed = kv::delete(&self.env, &kv::document_key(&key)).await;
+        let removed = removed.inspect_err(|failure| failure.log(Some(&key)));
+        let now = now_ms();
+        self.change(|environment| environment.publisher.removed(said(removed), now))
+    }
+
+    fn refresh_interval(&self) -> RefreshInterval {
+        RefreshInterval { interval_ms: Config::of(&self.env).refresh_seconds * 1000, min_gap_ms: FETCH_GAP }
+    }
+
+    /// Has the alarm ring when there is something to do.
+    async fn wake(&self) -> Result<()> {
+        let at = match self.read()?.publisher.next(now_ms(), false) {
+            PublisherAction::Wait(at) => at,
+            _ => Some(now_ms()),
+        };
+        self.alarm.set(&self.state.storage(), at).await
+    }
+
+    /// Changes the state in one turn, and writes it if that made a difference.
+    fn change<T>(&self, change: impl FnOnce(&mut Environment) -> T) -> Result<T> {
+        let before = self.read()?;
+        let mut environment = before.clone();
+        let outcome = change(&mut environment);
+        if environment != before {
+            self.rows.write(&environment)?;
+            self.environment.replace(Some(environment));
+        }
+        Ok(outcome)
+    }
+
+    fn read(&self) -> Result<Environment> {
+        if let Some(environment) = self.environment.borrow().as_ref() {
+            return Ok(environment.clone());
+        }
+        let environment = self.rows.read()?;
+        self.environment.replace(Some(environment.clone()));
+        Ok(environment)
+    }
+}
+
+const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
+     set use_identity_overrides_in_local_eval in the environment's settings";
+
+/// Logs how many identities have no number of the origin's database, where the published version hashes that.
+async fn report_hashing(env: Env, client_key: String) {
+    let directory = Directory::new(&env, &client_key);
+    let without = match with_timeout(COUNT_TIMEOUT, directory.count_without_django_id()).await {
+        Some(Ok(0)) => return,
+        Some(Ok(count)) => count.to_string(),
+        Some(Err(_)) | None => "not known".to_owned(),
+    };
+    let cause = format!("{LEGACY_HASHING}; identities without one here: {without}. {MEND_HASHING}");
+    Failure::new(Source::Origin, cause).log(Some(&client_key));
+}
+
+const LEGACY_HASHING: &str = "use_identity_composite_key_for_hashing is off, so the origin hashes identities by the \
+     numbers of its database";
+const MEND_HASHING: &str =
+    "Switch it on in the environment's settings, or import the identities from the origin";
+
+fn said(outcome: std::result::Result<(), Failure>) -> std::result::Result<(), String> {
+    outcome.map_err(|failure| failure.cause)
+}

@@ -1,0 +1,90 @@
+//! What an environment's object keeps: its state, and the published document in chunks.
+
+use worker::{Result, SqlStorageValue, Storage};
+
+use crate::edge::platform::sqlite::Database;
+use crate::publish::Publisher;
+
+/// A row holds 2 MB.
+const CHUNK_LENGTH: usize = 1_000_000;
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS publisher
+        (id INTEGER PRIMARY KEY CHECK (id = 1), client_key TEXT NOT NULL, state TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS chunk (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);";
+const READ: &str = "SELECT client_key, state FROM publisher";
+const WRITE: &str = "INSERT OR REPLACE INTO publisher (id, client_key, state) VALUES (1, ?, ?)";
+const READ_CHUNKS: &str = "SELECT bytes FROM chunk ORDER BY number";
+const DELETE_CHUNKS: &str = "DELETE FROM chunk";
+const WRITE_CHUNK: &str = "INSERT INTO chunk (number, bytes) VALUES (?, ?)";
+
+/// What is known of the environment.
+#[derive(Clone, Default, PartialEq)]
+pub struct Environment {
+    /// Empty until somebody wants it published.
+    pub client_key: String,
+    /// What is published, and what is to be done.
+    pub publisher: Publisher,
+}
+
+/// The rows of one environment.
+pub struct EnvironmentRows(Database);
+
+impl EnvironmentRows {
+    /// The rows in an object's storage.
+    pub fn of(storage: &Storage) -> EnvironmentRows {
+        EnvironmentRows(Database::of(storage))
+    }
+
+    /// The state; an environment that was never written has none.
+    pub fn read(&self) -> Result<Environment> {
+        if !self.0.has("publisher")? {
+            return Ok(Environment::default());
+        }
+        match self.0.rows(READ, vec![])?.concat().as_slice() {
+            [SqlStorageValue::String(key), SqlStorageValue::String(state)] => {
+                Ok(Environment { client_key: key.clone(), publisher: serde_json::from_str(state)? })
+            }
+            _ => Ok(Environment::default()),
+        }
+    }
+
+    /// Writes the state. One that publishes nothing has no document either.
+    pub fn write(&self, environment: &Environment) -> Result<()> {
+        self.0.transaction(|| {
+            self.write_state(environment)?;
+            if environment.publisher.published.is_none() {
+                self.0.execute(DELETE_CHUNKS, vec![])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the state and the document that it publishes.
+    pub fn publish(&self, environment: &Environment, document: &[u8]) -> Result<()> {
+        self.0.transaction(|| {
+            self.write_state(environment)?;
+            self.0.execute(DELETE_CHUNKS, vec![])?;
+            for (number, chunk) in (0_i64..).zip(document.chunks(CHUNK_LENGTH)) {
+                self.0.execute(WRITE_CHUNK, vec![number.into(), chunk.to_vec().into()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The published document.
+    pub fn document(&self) -> Result<Vec<u8>> {
+        let mut document = Vec::new();
+        for chunk in self.0.rows(READ_CHUNKS, vec![])?.into_iter().flatten() {
+            if let SqlStorageValue::Blob(bytes) = chunk {
+                document.extend(bytes);
+            }
+        }
+        Ok(document)
+    }
+
+    fn write_state(&self, Environment { client_key, publisher }: &Environment) -> Result<()> {
+        self.0.execute(SCHEMA, vec![])?;
+        let state = serde_json::to_string(publisher)?;
+        self.0.execute(WRITE, vec![client_key.as_str().into(), state.into()])
+    }
+}

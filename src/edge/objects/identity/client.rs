@@ -1,0 +1,250 @@
+//! Sends commands to identities' objects.
+
+use std::cell::OnceCell;
+use std::fmt::Display;
+
+use futures_util::future::FutureExt;
+use worker::js_sys::{Promise, Uint8Array};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Env, ObjectNamespace};
+
+use crate::api::{Dependency, Error};
+use crate::edge::cache::overrides;
+use crate::edge::http::hold::Hold;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::join_all::join_all;
+use crate::edge::platform::log::Line;
+use crate::identity::object_name::{is_renamed, object_name};
+use crate::identity::{Command, CommandError, CommandRequest, CommandResponse, Identity};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of an [`crate::edge::IdentityObject`] in another place.
+    type IdentityStub;
+
+    #[wasm_bindgen(method, catch, js_name = carryOut)]
+    fn execute(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutLarge)]
+    fn carry_out_large(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
+    fn execute_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutRenamed)]
+    fn execute_renamed(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = carryOutRenamedAndTell)]
+    fn execute_renamed_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
+}
+
+/// The longest answer of an object that is taken without holding memory for it, in bytes: an SDK's identities have some
+/// kilobytes.
+pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
+
+/// Carries out each command on its identity, all at once; gives their outcomes in order. A failure of one does not
+/// concern the others. The identities come without what is stored of them, but for the trait of an increment.
+pub async fn execute(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+) -> Result<Vec<Result<Identity, CommandError>>, Error> {
+    let outcomes = execute_by(env, environment_key, commands, Answer::Brief, Some(0)).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
+}
+
+/// The same for identities that the answer is made of, with the memory that is held for those that are large. They are
+/// asked for once more: how large they are is known only then.
+pub async fn carry_out_and_read(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+) -> Result<(Vec<Result<Identity, CommandError>>, Option<Hold>), Error> {
+    let identifiers: Vec<_> = commands.iter().map(|(identifier, _)| identifier.clone()).collect();
+    let max_length = Some(MAX_SMALL_LENGTH);
+    let mut outcomes = execute_by(env, environment_key, commands, Answer::Brief, max_length).await?;
+    let length: usize = outcomes.iter().filter_map(|outcome| outcome.withheld).sum();
+    let hold = if length > 0 {
+        Some(Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?)
+    } else {
+        None
+    };
+    for (identifier, outcome) in identifiers.into_iter().zip(&mut outcomes) {
+        if outcome.withheld.is_some() {
+            let read = vec![(identifier, Command::Read)];
+            let whole = execute_by(env, environment_key, read, Answer::Large, None).await?;
+            outcome.result =
+                whole.into_iter().next().map_or(Err(CommandError::Unavailable), |whole| whole.result);
+        }
+    }
+    Ok((outcomes.into_iter().map(|outcome| outcome.result).collect(), hold))
+}
+
+/// Carries out commands when the directory knows of them too. The identities come without what is stored of them.
+pub async fn execute_all_and_sync(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+) -> Result<Vec<Result<Identity, CommandError>>, Error> {
+    let outcomes = execute_by(env, environment_key, commands, Answer::Full, Some(0)).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
+}
+
+/// Reads identities with all that is known of them; in place of those that are longer than `max_length` comes their
+/// length.
+pub async fn read_all(
+    env: &Env,
+    environment_key: &str,
+    identifiers: Vec<String>,
+    max_length: Option<usize>,
+) -> Result<Vec<Result<Read, CommandError>>, Error> {
+    let commands = identifiers.into_iter().map(|identifier| (identifier, Command::Read)).collect();
+    let outcomes = execute_by(env, environment_key, commands, Answer::Full, max_length).await?;
+    let read = |outcome: CommandResponse| match outcome.withheld {
+        Some(length) => outcome.result.map(|_| Read::Withheld(length)),
+        None => outcome.result.map(Read::Whole),
+    };
+    Ok(outcomes.into_iter().map(read).collect())
+}
+
+/// An identity that was read.
+pub enum Read {
+    /// All that is known of it.
+    Whole(Identity),
+    /// The length of its answer, which is longer than it may be.
+    Withheld(usize),
+}
+
+async fn execute_by(
+    env: &Env,
+    environment_key: &str,
+    commands: Vec<(String, Command)>,
+    answer: Answer,
+    max_length: Option<usize>,
+) -> Result<Vec<CommandResponse>, Error> {
+    let objects = namespace(env, environment_key)?;
+    let log_rows = Config::of(env).log_rows;
+    let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
+    let sent = commands.into_iter().map(|(identifier, command)| {
+        let omit_sent_traits = answer == Answer::Brief;
+        let order = CommandRequest {
+            omit_sent_traits,
+            max_length,
+            ..CommandRequest::new(environment_key, &identifier, command)
+        };
+        send(&objects, order, answer, log_rows)
+    });
+    let outcome = |outcome: Result<_, Failure>| {
+        outcome.unwrap_or_else(|failure| {
+            failure.log(Some(environment_key));
+            CommandResponse::refused(CommandError::Unavailable)
+        })
+    };
+    let outcomes = join_all(sent).await;
+    if concerns_overrides {
+        overrides::changed(environment_key);
+    }
+    Ok(outcomes.into_iter().map(outcome).collect())
+}
+
+/// Carries out a command and gives all that is known of the identity, when the directory knows it too.
+pub async fn execute_and_sync(
+    env: &Env,
+    order: CommandRequest,
+) -> Result<Result<Identity, CommandError>, Error> {
+    let environment_key = order.environment.clone();
+    let objects = namespace(env, &environment_key)?;
+    let concerns_overrides = order.command.concerns_overrides();
+    let outcome = send(&objects, order, Answer::Full, Config::of(env).log_rows).await;
+    if concerns_overrides {
+        overrides::changed(&environment_key);
+    }
+    outcome.map(|outcome| outcome.result).map_err(|failure| unavailable(failure, &environment_key))
+}
+
+/// What an object answers to an order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// What SDK requests need.
+    Brief,
+    /// The same of a large identity.
+    Large,
+    /// All that is known of the identity, when the directory knows it too.
+    Full,
+}
+
+async fn send(
+    objects: &ObjectNamespace,
+    order: CommandRequest,
+    answer: Answer,
+    log_rows: bool,
+) -> Result<CommandResponse, Failure> {
+    let name = object_name(&order.environment, &order.identifier);
+    let method = match (answer, is_renamed(&order.environment)) {
+        (Answer::Brief, false) => IdentityStub::execute,
+        (Answer::Full, false) => IdentityStub::execute_and_sync,
+        (Answer::Large, false) => IdentityStub::carry_out_large,
+        (Answer::Brief | Answer::Large, true) => IdentityStub::execute_renamed,
+        (Answer::Full, true) => IdentityStub::execute_renamed_and_sync,
+    };
+    let text = order.to_json().map_err(|error| failure(&error))?;
+    let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
+    let mut answer = received(method(&object, &text)).await?;
+    if CommandResponse::is_occupied(&answer) {
+        received(object.vacate()).boxed_local().await?;
+        answer = received(method(&object, &text)).boxed_local().await?;
+        if CommandResponse::is_occupied(&answer) {
+            return Err(failure(&"another identity is in its object"));
+        }
+    }
+    let outcome = CommandResponse::from_json(&answer, order.command)
+        .map_err(|_| failure(&"its answer cannot be read"))?;
+    if log_rows {
+        let [rows_read, rows_written] = outcome.rows;
+        Line::Call { object: "identity", rows_read, rows_written }.write();
+    }
+    Ok(outcome)
+}
+
+/// An object's answer, empty if it has none.
+async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> {
+    let answer = JsFuture::from(promise.map_err(|error| failure(&said(&error)))?).await;
+    let answer = answer.map_err(|error| failure(&said(&error)))?;
+    Ok(match answer.dyn_ref::<Uint8Array>() {
+        Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap_or_default(),
+        None => answer.as_string().unwrap_or_default(),
+    })
+}
+
+/// Where the objects are: the same for all requests of an isolate.
+fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error> {
+    thread_local! {
+        static NAMESPACE: OnceCell<ObjectNamespace> = const { OnceCell::new() };
+    }
+    if let Some(known) = NAMESPACE.with(|known| known.get().cloned()) {
+        return Ok(known);
+    }
+    let namespace =
+        env.durable_object("IDENTITIES").map_err(|error| unavailable(failure(&error), environment_key))?;
+    NAMESPACE.with(|known| drop(known.set(namespace.clone())));
+    Ok(namespace)
+}
+
+fn unavailable(failure: Failure, environment_key: &str) -> Error {
+    failure.log(Some(environment_key));
+    Error::Unavailable(Dependency::Identity)
+}
+
+fn failure(cause: &dyn Display) -> Failure {
+    Failure::new(Source::IdentityObject, cause)
+}
+
+/// What the platform says of an error of its own.
+fn said(error: &JsValue) -> String {
+    worker::Error::from(error.clone()).to_string()
+}

@@ -1,0 +1,6 @@
+//! One identity.
+
+pub mod client;
+pub mod moving;
+pub mod object;
+pub mod rows;

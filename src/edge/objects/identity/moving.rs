@@ -1,0 +1,171 @@
+//! The move of an identity from the object of its former name to its own (see [`crate::identity::object_name`]).
+//!
+//! It is made when the identity is needed first, or when another one needs the former object:
+//!
+//! 1. `handOver`: the former object gives all that it keeps of the identity, and keeps it.
+//! 2. The own object writes that, and a mark that the move is not over, in one transaction.
+//! 3. `forget`: the former object removes what it keeps.
+//! 4. The own object removes the mark. Only from now on it carries out commands.
+//!
+//! No write is lost, whenever an object ends, and however many requests make the move at a time. The former object
+//! carries out no command on a renamed identity, so what it keeps does not change before step 3. The own object carries out
+//! none before step 4, so what it keeps until then is the same. A move that broke off therefore begins anew: step 2 writes
+//! the same again, or step 1 gives nothing, since step 3 is done and step 2 is durable. A request that comes to step 2
+//! after another's step 4 finds that out and writes nothing.
+//!
+//! The objects of an earlier version have none of these methods, and their workers call none. While both are there, requests
+//! to renamed identities fail, and nothing is written in two places.
+
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Error, Result};
+
+use crate::edge::objects::identity::object::{IdentityObject, RETRY_AFTER_MS};
+use crate::edge::objects::identity::rows::{self as identity_rows, IdentityRef, PendingUpdates, Record};
+use crate::edge::platform::clock::now_ms;
+use crate::identity::object_name::{former, is_renamed, object_name};
+use crate::identity::{Command, CommandRequest, Handover};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of an [`IdentityObject`] in another place.
+    type MovingStub;
+
+    #[wasm_bindgen(method, catch, js_name = handOver)]
+    fn hand_over(this: &MovingStub, environment: &str, identifier: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn forget(this: &MovingStub, environment: &str, identifier: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = takeOver)]
+    fn take_over(this: &MovingStub, environment: &str, identifier: &str) -> Result<Promise, JsValue>;
+}
+
+/// The methods of the own object.
+#[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
+impl IdentityObject {
+    /// [`IdentityObject::execute`] for a renamed identity.
+    #[wasm_bindgen(js_name = carryOutRenamed)]
+    pub async fn execute_renamed(&self, order: String) -> std::result::Result<String, JsValue> {
+        let order = CommandRequest::from_json(&order).map_err(Error::from)?;
+        self.move_here(&order.environment, &order.identifier).await?;
+        Ok(self.apply(order, 0, |outcome| outcome.to_json_without_details())?.0)
+    }
+
+    /// [`IdentityObject::execute_and_sync`] for a renamed identity.
+    #[wasm_bindgen(js_name = carryOutRenamedAndTell)]
+    pub async fn execute_renamed_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
+        let order = CommandRequest::from_json(&order).map_err(Error::from)?;
+        self.move_here(&order.environment, &order.identifier).await?;
+        let (answer, _) = self.apply(order, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
+        self.send_updates().await?;
+        Ok(answer)
+    }
+
+    /// Has the identity moved here, if that is not done.
+    #[wasm_bindgen(js_name = takeOver)]
+    pub async fn take_over(
+        &self,
+        environment: String,
+        identifier: String,
+    ) -> std::result::Result<(), JsValue> {
+        Ok(self.move_here(&environment, &identifier).await?)
+    }
+}
+
+/// The methods of the former object.
+#[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
+impl IdentityObject {
+    /// Gives all that is kept of an identity, as a [`Handover`] in JSON; nothing if there is nothing of it.
+    #[wasm_bindgen(js_name = handOver)]
+    pub fn hand_over(
+        &self,
+        environment: &str,
+        identifier: &str,
+    ) -> std::result::Result<Option<String>, JsValue> {
+        let order = CommandRequest::new(environment, identifier, Command::Create);
+        // The first versions did not write down which identity it is: here as there, it is that of the first command.
+        if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
+            self.apply(order.clone(), 0, |outcome| outcome.to_json())?;
+        }
+        let handover = self.with_record(|record| {
+            let owner = record.owner.as_ref().filter(|owner| owner.is_of(&order))?;
+            let Record { identity, pending, .. } = record.clone();
+            let (sequence, uuid) = (identity.sequence, owner.uuid.clone());
+            Some(Handover { identity, sequence, uuid, due: [pending.entry, pending.overrides] }.to_json())
+        })?;
+        Ok(handover.transpose().map_err(Error::from)?)
+    }
+
+    /// Removes what is kept of an identity.
+    pub fn forget(&self, environment: &str, identifier: &str) -> std::result::Result<(), JsValue> {
+        let order = CommandRequest::new(environment, identifier, Command::Read);
+        if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&order)))? {
+            self.remove_all()?;
+        }
+        Ok(())
+    }
+
+    /// Has the identity that is kept here moved to its own object.
+    pub async fn vacate(&self) -> std::result::Result<(), JsValue> {
+        // If that is at home here, another request has had the other one moved.
+        let owner = self.with_record(|record| record.owner.clone())?;
+        let Some(IdentityRef { environment, identifier, .. }) =
+            owner.filter(|owner| is_renamed(&owner.environment))
+        else {
+            return Ok(());
+        };
+        let own = self.object(&object_name(&environment, &identifier))?;
+        received(own.take_over(&environment, &identifier)).await?;
+        // It is there now, whatever is here yet: an earlier version may have been deployed again meanwhile.
+        self.forget(&environment, &identifier)
+    }
+}
+
+impl IdentityObject {
+    /// Makes the move, unless it is over.
+    async fn move_here(&self, environment: &str, identifier: &str) -> Result<()> {
+        if self.moved.get() {
+            return Ok(());
+        }
+        let is_here = self.with_record(|record| record.owner.is_some())?;
+        if !is_here || identity_rows::is_moving(&self.sql)? {
+            let former = self.object(&former(environment, identifier))?;
+            let given = received(former.hand_over(environment, identifier)).await?;
+            // Another request may have made it meanwhile.
+            if self.moved.get() {
+                return Ok(());
+            }
+            if let Some(given) = given.as_string() {
+                self.take(environment, identifier, Handover::from_json(&given)?)?;
+                received(former.forget(environment, identifier)).await?;
+            }
+            identity_rows::end_move(&self.sql)?;
+        }
+        self.moved.set(true);
+        Ok(())
+    }
+
+    /// Writes what was handed over.
+    fn take(&self, environment: &str, identifier: &str, given: Handover) -> Result<()> {
+        let Handover { identity, uuid, due: [entry, overrides], .. } = given;
+        let owner = IdentityRef { environment: environment.into(), identifier: identifier.into(), uuid };
+        let record = Record { identity, owner: Some(owner), pending: PendingUpdates { entry, overrides } };
+        // What is in memory is dropped first: if this fails, what was really stored is read.
+        self.forget_memory();
+        identity_rows::replace(&self.sql, &record)?;
+        if !record.pending.is_empty() {
+            self.set_alarm(now_ms() + RETRY_AFTER_MS)?;
+        }
+        Ok(())
+    }
+
+    fn object(&self, name: &str) -> Result<MovingStub> {
+        Ok(self.env.durable_object("IDENTITIES")?.get_by_name(name)?.into_rpc())
+    }
+}
+
+async fn received(promise: std::result::Result<Promise, JsValue>) -> Result<JsValue> {
+    Ok(JsFuture::from(promise?).await?)
+}

@@ -1,0 +1,293 @@
+//! The object that keeps one identity, named as [`crate::identity::object_name`] says: one SQLite database each.
+//!
+//! A command is applied in one synchronous turn: nothing is awaited between reading the state and writing it, so
+//! commands take effect one after the other. The platform holds the answer back until the rows are durable.
+//!
+//! What the directory has to know is written down with the change itself, and told afterwards, as often as it takes.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::{Cell, RefCell};
+
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use crate::edge::objects::directory::client::Directory;
+use crate::edge::objects::identity::rows::{self as identity_rows, IdentityRef, PendingUpdates, Record};
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::join_all::join_all;
+use crate::edge::platform::sqlite::Database;
+use crate::edge::random;
+use crate::identity::directory::{DirectoryUpdate, Entry};
+use crate::identity::object_name::is_renamed;
+use crate::identity::{
+    Change, Command, CommandError, CommandRequest, CommandResponse, ExecutionContext, Identity,
+};
+
+/// One identity.
+#[durable_object(alarm)]
+pub struct IdentityObject {
+    pub(super) sql: Database,
+    pub(super) env: Env,
+    /// Of a renamed identity: true if it is known to be here and nowhere else.
+    pub(super) moved: Cell<bool>,
+    /// The state, once it has been read.
+    record: RefCell<Option<Record>>,
+    /// The last order that had nothing to do, and its answer: good until another is applied, since nothing else changes
+    /// what an order is answered.
+    last_noop: RefCell<Option<(String, String)>>,
+    /// How often the directory could not be told.
+    failures: Cell<u32>,
+    /// Whether the alarm is set, as far as this life of the object knows.
+    alarmed: Cell<bool>,
+}
+
+impl DurableObject for IdentityObject {
+    fn new(state: State, env: Env) -> IdentityObject {
+        IdentityObject {
+            sql: Database::of(&state.storage()),
+            env,
+            moved: Cell::default(),
+            record: RefCell::default(),
+            last_noop: RefCell::default(),
+            failures: Cell::default(),
+            alarmed: Cell::default(),
+        }
+    }
+
+    /// Nobody's way in: commands come by [`IdentityObject::execute`].
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+
+    /// Tells the directory what it has not been told.
+    async fn alarm(&self) -> Result<Response> {
+        self.alarmed.set(false);
+        if let Err(error) = self.send_updates().await {
+            // Left to the platform it would be tried six times, and never again.
+            Failure::new(Source::IdentityObject, error).log(None);
+            self.retry_later()?;
+        }
+        Response::empty()
+    }
+}
+
+#[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
+impl IdentityObject {
+    /// Takes an [`CommandRequest`], gives an [`crate::identity::CommandResponse`] with what SDK requests need, both as JSON.
+    ///
+    /// A method that the platform calls by name, and that answers without a promise: a request and a response, each
+    /// with its body to be waited for, cost more than the work. The directory is told by the alarm.
+    #[wasm_bindgen(js_name = carryOut)]
+    pub fn execute(&self, order: &str) -> std::result::Result<String, JsValue> {
+        if let Some((last_noop, answer)) = &*self.last_noop.borrow()
+            && last_noop == order
+        {
+            return Ok(answer.clone());
+        }
+        let (answer, idle) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
+        if idle && order.len() + answer.len() <= MAX_NOOP_LENGTH {
+            self.last_noop.replace(Some((order.to_owned(), answer.clone())));
+        }
+        Ok(answer)
+    }
+
+    /// The same as bytes, for what is large: V8 collects them sooner than texts, which fill the isolate's heap.
+    #[wasm_bindgen(js_name = carryOutLarge)]
+    pub fn carry_out_large(&self, order: &str) -> std::result::Result<Uint8Array, JsValue> {
+        let (answer, _) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
+        Ok(Uint8Array::from(answer.as_bytes()))
+    }
+
+    /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
+    /// now: then the alarm will tell it.
+    #[wasm_bindgen(js_name = carryOutAndTell)]
+    pub async fn execute_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
+        let (answer, _) = self.apply(here(&order)?, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
+        self.send_updates().await?;
+        Ok(answer)
+    }
+}
+
+/// How long the alarm leaves to who tells the directory by itself, in milliseconds.
+pub(super) const RETRY_AFTER_MS: u64 = 5_000;
+/// The longest time between two attempts to tell the directory, in milliseconds.
+const MAX_BACKOFF: u64 = 300_000;
+/// The longest order and answer that are remembered, in bytes.
+const MAX_NOOP_LENGTH: usize = 4096;
+
+impl IdentityObject {
+    /// The answer, and whether there was nothing to do: nothing changed, read or written.
+    pub(super) fn apply(
+        &self,
+        order: CommandRequest,
+        alarm_after: u64,
+        show: fn(&CommandResponse<&Identity>) -> serde_json::Result<String>,
+    ) -> Result<(String, bool)> {
+        self.last_noop.take();
+        let owner = IdentityRef::from(&order);
+        let mut record = match self.record.take() {
+            Some(record) => record,
+            None => self.read()?,
+        };
+        if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
+            self.record.replace(Some(record));
+            let (result, rows) = (Err(CommandError::Unavailable), self.sql.take_rows());
+            return Ok((
+                show(&CommandResponse { result, rows, unchanged: false, occupied: true, withheld: None })?,
+                false,
+            ));
+        }
+        let unchanged = order.omit_sent_traits && record.identity.is_as_sent(&order.command);
+        let max_length = order.max_length;
+        let kept = if let Command::Increment(key, _) = &order.command { Some(key.clone()) } else { None };
+        let context = ExecutionContext { now: now_ms(), random: &random };
+        let applied = record.identity.apply(order, context);
+        if let Ok(change) = &applied
+            && *change != Change::default()
+        {
+            record.record_change(owner, change);
+            // If this fails, what is in memory is dropped, and the next command reads what was really stored.
+            identity_rows::write(&self.sql, &record, change)?;
+            if change.concerns_entry() || change.concerns_overrides() {
+                self.set_alarm(context.now + alarm_after)?;
+            }
+        }
+        let rows = self.sql.take_rows();
+        let idle = rows == [0, 0] && applied == Ok(Change::default());
+        let result = applied.map(|_| &record.identity);
+        let outcome = CommandResponse { result, rows, unchanged, occupied: false, withheld: None };
+        let answer = outcome.to_json_within(max_length, kept.as_deref(), show)?;
+        self.record.replace(Some(record));
+        Ok((answer, idle))
+    }
+
+    /// Tells the directory what it has not been told, until there is nothing left or it does not answer.
+    pub(super) async fn send_updates(&self) -> Result<()> {
+        while let Some((owner, updates, pending)) = self.pending_updates()? {
+            let directory = Directory::new(&self.env, &owner.environment);
+            let sent = join_all(updates.into_iter().map(|update| directory.send(update))).await;
+            if let Err(failure) = sent.into_iter().collect::<std::result::Result<(), _>>() {
+                failure.log(Some(&owner.environment));
+                return self.retry_later();
+            }
+            self.mark_sent(&owner, pending)?;
+            // No command's.
+            self.sql.take_rows();
+        }
+        Ok(())
+    }
+
+    /// What there is to tell, if there is anything.
+    fn pending_updates(&self) -> Result<Option<(IdentityRef, Vec<DirectoryUpdate>, PendingUpdates)>> {
+        self.with_record(|record| {
+            let Record { identity, owner: Some(owner), pending } = record else { return None };
+            (!pending.is_empty()).then(|| (owner.clone(), updates(owner, identity, *pending), *pending))
+        })
+    }
+
+    /// What was told is due no longer, unless it has changed meanwhile. Of an identity that is no more, nothing is
+    /// left then.
+    fn mark_sent(&self, owner: &IdentityRef, sent: PendingUpdates) -> Result<()> {
+        self.failures.set(0);
+        let mut slot = self.record.borrow_mut();
+        let Some(record) = slot.as_mut() else { return Ok(()) };
+        // Another identity may be here meanwhile.
+        if record.owner.as_ref().is_none_or(|known| !known.is_same(owner)) {
+            return Ok(());
+        }
+        record.pending.entry = record.pending.entry.filter(|pending| Some(*pending) != sent.entry);
+        record.pending.overrides =
+            record.pending.overrides.filter(|pending| Some(*pending) != sent.overrides);
+        if !record.pending.is_empty() {
+            return identity_rows::write_pending(&self.sql, record.pending);
+        }
+        if record.identity.exists {
+            identity_rows::write_pending(&self.sql, record.pending)?;
+            return if self.alarmed.take() { self.sql.delete_alarm() } else { Ok(()) };
+        }
+        drop(slot);
+        self.remove_all()
+    }
+
+    /// Removes all that is stored. The alarm goes with it.
+    pub(super) fn remove_all(&self) -> Result<()> {
+        self.forget_memory();
+        self.alarmed.set(false);
+        self.sql.delete_all()
+    }
+
+    /// Has what is stored read again by whatever needs it next.
+    pub(super) fn forget_memory(&self) {
+        self.record.take();
+        self.last_noop.take();
+    }
+
+    /// Looks at the state, which is read if it has not been.
+    pub(super) fn with_record<T>(&self, look: impl FnOnce(&Record) -> T) -> Result<T> {
+        if self.record.borrow().is_none() {
+            let record = self.read()?;
+            self.record.replace(Some(record));
+        }
+        Ok(look(self.record.borrow().as_ref().unwrap_or(&Record::default())))
+    }
+
+    /// What is stored. If the directory has to be told something and an error left that without an alarm, it gets one.
+    fn read(&self) -> Result<Record> {
+        let record = identity_rows::read(&self.sql)?;
+        if !record.pending.is_empty() && !self.alarmed.get() {
+            self.set_alarm(now_ms() + RETRY_AFTER_MS)?;
+        }
+        Ok(record)
+    }
+
+    /// Has the alarm tell the directory, later each time.
+    fn retry_later(&self) -> Result<()> {
+        let failures = self.failures.get() + 1;
+        self.failures.set(failures);
+        let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
+        self.set_alarm(now_ms() + backoff)
+    }
+
+    pub(super) fn set_alarm(&self, at: u64) -> Result<()> {
+        self.sql.set_alarm(at)?;
+        self.alarmed.set(true);
+        Ok(())
+    }
+}
+
+/// Reads an order that came to the object of a name that was never another. A renamed identity is not looked for here: its
+/// object is another one, also for workers of an earlier version.
+fn here(order: &str) -> Result<CommandRequest> {
+    let order = CommandRequest::from_json(order)?;
+    if is_renamed(&order.environment) {
+        return Err("the identity has an object of another name".into());
+    }
+    Ok(order)
+}
+
+/// What the directory is told of an identity.
+fn updates(owner: &IdentityRef, identity: &Identity, pending: PendingUpdates) -> Vec<DirectoryUpdate> {
+    let identifier = || owner.identifier.clone();
+    let details = identity.details.as_ref();
+    let entry = pending.entry.map(|sequence| {
+        let entry = details.map(|details| Entry {
+            identifier: identifier(),
+            uuid: details.uuid.clone(),
+            alias: details.dashboard_alias.clone(),
+            has_django_id: identity.django_id.is_some(),
+        });
+        DirectoryUpdate::Entry { identifier: identifier(), sequence, entry }
+    });
+    let overrides = pending.overrides.map(|sequence| DirectoryUpdate::Overrides {
+        identifier: identifier(),
+        sequence,
+        uuid: owner.uuid.clone(),
+        created_date: details.map(|details| details.created_date.clone()).unwrap_or_default(),
+        django_id: identity.django_id,
+        states: identity.overrides.clone(),
+    });
+    entry.into_iter().chain(overrides).collect()
+}

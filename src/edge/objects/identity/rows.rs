@@ -1,0 +1,342 @@
+//! How an identity lies in its object's database.
+//!
+//! What earlier versions wrote stays readable: they had only the tables `identity` and `trait`. The traits' values and
+//! the overrides are JSON texts: SQL's numbers would lose whole numbers beyond 2^53.
+//!
+//! The number in a Flagsmith's database has a table of its own, made when there is one: an earlier version of the worker
+//! writes rows of as many values as its own tables have columns.
+
+use serde::Deserialize;
+use worker::{Result, SqlStorageValue};
+
+use crate::edge::platform::sqlite::Database;
+use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, TraitValue, Traits};
+
+/// What an object knows.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The identity.
+    pub identity: Identity,
+    /// Whose it is; none until something is written.
+    pub owner: Option<IdentityRef>,
+    /// What the directory has still to be told.
+    pub pending: PendingUpdates,
+}
+
+/// Whose identity it is. The object cannot tell by its own name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityRef {
+    /// The client key of its environment.
+    pub environment: Box<str>,
+    /// Its identifier.
+    pub identifier: Box<str>,
+    /// Its name in the Admin API, also when it is no more.
+    pub uuid: Box<str>,
+}
+
+/// What the directory has still to be told: that, and since which change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PendingUpdates {
+    /// Its entry.
+    pub entry: Option<u64>,
+    /// Its overrides.
+    pub overrides: Option<u64>,
+}
+
+impl PendingUpdates {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(self) -> bool {
+        self == PendingUpdates::default()
+    }
+}
+
+#[derive(Deserialize)]
+struct DetailsRow {
+    environment: Box<str>,
+    identifier: Box<str>,
+    uuid: Box<str>,
+    created_date: Box<str>,
+    dashboard_alias: Option<Box<str>>,
+    sequence: u64,
+    erased: u8,
+    entry_due: Option<u64>,
+    overrides_due: Option<u64>,
+}
+
+const TABLES: &str = "SELECT json_quote(name) FROM sqlite_master WHERE type = 'table'";
+const READ_TRAITS: &str = "SELECT trait_key, trait_value FROM trait";
+const READ_OVERRIDES: &str = "SELECT state FROM identity_override ORDER BY position";
+const READ_DETAILS: &str = "
+    SELECT json_object('environment', environment, 'identifier', identifier, 'uuid', uuid,
+        'created_date', created_date, 'dashboard_alias', dashboard_alias, 'sequence', sequence, 'erased', erased,
+        'entry_due', entry_due, 'overrides_due', overrides_due) FROM details";
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS trait (trait_key TEXT PRIMARY KEY, trait_value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS details (id INTEGER PRIMARY KEY CHECK (id = 1), environment TEXT NOT NULL,
+        identifier TEXT NOT NULL, uuid TEXT NOT NULL, created_date TEXT NOT NULL, dashboard_alias TEXT,
+        sequence INTEGER NOT NULL, erased INTEGER NOT NULL, entry_due INTEGER, overrides_due INTEGER)";
+const OVERRIDES_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS identity_override (position INTEGER PRIMARY KEY, feature_id INTEGER NOT NULL UNIQUE,
+        state TEXT NOT NULL)";
+/// There while a move to this object is not over.
+const MOVING_SCHEMA: &str = "CREATE TABLE IF NOT EXISTS moving (id INTEGER PRIMARY KEY)";
+const DELETE_ALL: &str = "DELETE FROM trait; DELETE FROM identity_override";
+const SET_DETAILS: &str = "
+    INSERT INTO details VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET environment = excluded.environment, identifier = excluded.identifier,
+        uuid = excluded.uuid, created_date = excluded.created_date, dashboard_alias = excluded.dashboard_alias,
+        sequence = excluded.sequence, erased = excluded.erased, entry_due = excluded.entry_due,
+        overrides_due = excluded.overrides_due";
+const SET_PENDING: &str = "UPDATE details SET entry_due = ?, overrides_due = ?";
+
+/// How many traits are written at once. A text bound to a statement may have 2 MB; a trait of 2,000 characters has
+/// some 24 kB in the worst spelling of its worst characters.
+const ROWS_A_STATEMENT: usize = 64;
+/// Takes a JSON list of pairs.
+const SET_TRAITS: &str = "
+    INSERT INTO trait (trait_key, trait_value)
+    SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+    ON CONFLICT (trait_key) DO UPDATE SET trait_value = excluded.trait_value";
+/// Takes a JSON list of keys.
+const DELETE_TRAITS: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
+/// An override that is there keeps its place.
+const SET_OVERRIDE: &str = "
+    INSERT INTO identity_override (feature_id, state) VALUES (?, ?)
+    ON CONFLICT (feature_id) DO UPDATE SET state = excluded.state";
+/// A row without a key is an override's.
+const INHERITED_SCHEMA: &str = "CREATE TABLE IF NOT EXISTS inherited (position INTEGER PRIMARY KEY, trait_key TEXT, value TEXT NOT NULL)";
+const READ_INHERITED: &str = "SELECT trait_key, value FROM inherited ORDER BY position";
+/// Takes a JSON list of pairs.
+const ADD_INHERITED_TRAITS: &str =
+    "INSERT INTO inherited (trait_key, value) SELECT value ->> 0, value ->> 1 FROM json_each(?)";
+const ADD_INHERITED_OVERRIDE: &str = "INSERT INTO inherited (value) VALUES (?)";
+const READ_DJANGO_ID: &str = "SELECT django_id FROM django_id";
+const DJANGO_ID_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS django_id (id INTEGER PRIMARY KEY CHECK (id = 1), django_id TEXT NOT NULL)";
+const SET_DJANGO_ID: &str = "INSERT OR REPLACE INTO django_id VALUES (1, ?)";
+const DELETE_OVERRIDE: &str = "DELETE FROM identity_override WHERE feature_id = ?";
+
+/// Reads what is stored. An identity that was never written has no tables, and reading it makes none.
+pub fn read(sql: &Database) -> Result<Record> {
+    let tables: Vec<String> = sql.read(TABLES, vec![])?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    let mut record = Record::default();
+    if has("details")
+        && let Some(row) = sql.read::<DetailsRow>(READ_DETAILS, vec![])?.pop()
+    {
+        let DetailsRow { environment, identifier, uuid, created_date, dashboard_alias, sequence, .. } = row;
+        record.identity.sequence = sequence;
+        record.identity.exists = row.erased == 0;
+        record.pending = PendingUpdates { entry: row.entry_due, overrides: row.overrides_due };
+        if record.identity.exists {
+            let details = Details { uuid: uuid.clone(), created_date, dashboard_alias };
+            record.identity.details = Some(details);
+        }
+        record.owner = Some(IdentityRef { environment, identifier, uuid });
+    } else {
+        record.identity.exists = has("identity");
+    }
+    if record.identity.exists {
+        record.identity.traits = traits(sql)?;
+        if has("identity_override") {
+            record.identity.overrides = sql.read(READ_OVERRIDES, vec![])?;
+        }
+        if has("inherited") {
+            record.identity.inherited = inherited(sql)?;
+        }
+        if has("django_id") {
+            record.identity.django_id = sql.read(READ_DJANGO_ID, vec![])?.pop();
+        }
+    }
+    Ok(record)
+}
+
+fn traits(sql: &Database) -> Result<Traits> {
+    let mut traits = Traits::new();
+    for row in sql.rows(READ_TRAITS, vec![])? {
+        if let [SqlStorageValue::String(key), SqlStorageValue::String(value)] = row.as_slice() {
+            traits.insert(key.as_str().into(), serde_json::from_str(value)?);
+        }
+    }
+    Ok(traits)
+}
+
+fn inherited(sql: &Database) -> Result<Inherited> {
+    let mut inherited = Inherited::default();
+    for row in sql.rows(READ_INHERITED, vec![])? {
+        match row.as_slice() {
+            [SqlStorageValue::String(key), SqlStorageValue::String(value)] => {
+                inherited.traits.insert(key.as_str().into(), serde_json::from_str(value)?);
+            }
+            [_, SqlStorageValue::String(state)] => inherited.overrides.push(serde_json::from_str(state)?),
+            _ => {}
+        }
+    }
+    Ok(inherited)
+}
+
+/// Writes what a change changed: all of it or, if any of it fails, nothing.
+pub fn write(sql: &Database, record: &Record, change: &Change) -> Result<()> {
+    sql.transaction(|| write_rows(sql, record, change))
+}
+
+fn write_rows(sql: &Database, record: &Record, change: &Change) -> Result<()> {
+    let identity = &record.identity;
+    if change.created || change.details {
+        sql.execute(SCHEMA, vec![])?;
+    }
+    if change.erased {
+        sql.execute("DELETE FROM trait", vec![])?;
+    }
+    if change.django_id {
+        sql.execute(DJANGO_ID_SCHEMA, vec![])?;
+        match identity.django_id {
+            Some(id) => sql.execute(SET_DJANGO_ID, vec![id.to_string().into()])?,
+            None => sql.execute("DELETE FROM django_id", vec![])?,
+        }
+    }
+    for keys in change.deleted.chunks(ROWS_A_STATEMENT) {
+        sql.execute(DELETE_TRAITS, vec![serde_json::to_string(keys)?.into()])?;
+    }
+    write_traits(sql, SET_TRAITS, change.set.iter().map(|key| (key, identity.traits.get(key))))?;
+    if !change.overrides_set.is_empty() || !change.overrides_deleted.is_empty() {
+        sql.execute(OVERRIDES_SCHEMA, vec![])?;
+    }
+    for feature in &change.overrides_deleted {
+        sql.execute(DELETE_OVERRIDE, vec![(*feature).into()])?;
+    }
+    for feature in &change.overrides_set {
+        let state = identity.overrides.iter().find(|state| state.feature.id == *feature);
+        if let Some(state) = state {
+            sql.execute(SET_OVERRIDE, vec![(*feature).into(), serde_json::to_string(state)?.into()])?;
+        }
+    }
+    if change.inherited {
+        write_inherited(sql, &identity.inherited)?;
+    }
+    if change.concerns_entry() || change.concerns_overrides() {
+        write_details(sql, record)?;
+    }
+    Ok(())
+}
+
+/// Writes traits by a statement that takes a JSON list of pairs: their keys, and their values as JSON texts.
+fn write_traits<'t>(
+    sql: &Database,
+    statement: &str,
+    traits: impl Iterator<Item = (&'t Box<str>, Option<&'t TraitValue>)>,
+) -> Result<()> {
+    let mut pairs: Vec<(&Box<str>, String)> = Vec::new();
+    let mut traits = traits.peekable();
+    while let Some((key, value)) = traits.next() {
+        pairs.push((key, serde_json::to_string(&value)?));
+        if pairs.len() == ROWS_A_STATEMENT || traits.peek().is_none() {
+            sql.execute(statement, vec![serde_json::to_string(&pairs)?.into()])?;
+            pairs.clear();
+        }
+    }
+    Ok(())
+}
+
+fn write_inherited(sql: &Database, inherited: &Inherited) -> Result<()> {
+    sql.execute(INHERITED_SCHEMA, vec![])?;
+    sql.execute("DELETE FROM inherited", vec![])?;
+    let traits = inherited.traits.iter().map(|(key, value)| (key, Some(value)));
+    write_traits(sql, ADD_INHERITED_TRAITS, traits)?;
+    for state in &inherited.overrides {
+        sql.execute(ADD_INHERITED_OVERRIDE, vec![serde_json::to_string(state)?.into()])?;
+    }
+    Ok(())
+}
+
+fn write_details(sql: &Database, record: &Record) -> Result<()> {
+    let Some(owner) = &record.owner else { return Ok(()) };
+    let details = record.identity.details.as_ref();
+    let number = |number: u64| SqlStorageValue::from(number as i64);
+    sql.execute(
+        SET_DETAILS,
+        vec![
+            (&*owner.environment).into(),
+            (&*owner.identifier).into(),
+            (&*owner.uuid).into(),
+            details.map_or("", |details| &*details.created_date).into(),
+            details.and_then(|details| details.dashboard_alias.as_deref()).into(),
+            number(record.identity.sequence),
+            i32::from(!record.identity.exists).into(),
+            record.pending.entry.map(number).into(),
+            record.pending.overrides.map(number).into(),
+        ],
+    )
+}
+
+/// Writes all that was kept in another object, in place of what is here, and that the move is not over.
+pub fn replace(sql: &Database, record: &Record) -> Result<()> {
+    let Identity { traits, overrides, .. } = &record.identity;
+    let all = Change {
+        created: true,
+        resync: true,
+        set: traits.keys().cloned().collect(),
+        overrides_set: overrides.iter().map(|state| state.feature.id).collect(),
+        ..Change::default()
+    };
+    sql.transaction(|| {
+        for statement in [SCHEMA, OVERRIDES_SCHEMA, MOVING_SCHEMA, DELETE_ALL] {
+            sql.execute(statement, vec![])?;
+        }
+        write_rows(sql, record, &all)
+    })
+}
+
+/// True if a move to this object is not over.
+pub fn is_moving(sql: &Database) -> Result<bool> {
+    sql.has("moving")
+}
+
+/// Writes that the move is over.
+pub fn end_move(sql: &Database) -> Result<()> {
+    sql.execute("DROP TABLE IF EXISTS moving", vec![])
+}
+
+/// Writes what is still to be told.
+pub fn write_pending(sql: &Database, pending: PendingUpdates) -> Result<()> {
+    let number = |number: u64| SqlStorageValue::from(number as i64);
+    sql.execute(SET_PENDING, vec![pending.entry.map(number).into(), pending.overrides.map(number).into()])
+}
+
+impl Record {
+    /// Follows a change that was made to the identity: whose it is, and what there is to tell.
+    pub fn record_change(&mut self, order: IdentityRef, change: &Change) {
+        let uuid = self.identity.uuid().map(Box::from);
+        let uuid = uuid.or_else(|| self.owner.as_ref().map(|owner| owner.uuid.clone())).unwrap_or_default();
+        self.owner = Some(IdentityRef { uuid, ..order });
+        let sequence = Some(self.identity.sequence);
+        if change.concerns_entry() {
+            self.pending.entry = sequence;
+        }
+        // The identity's names are kept with each of its overrides.
+        let renamed = (change.details || change.django_id) && !self.identity.overrides.is_empty();
+        if change.concerns_overrides() || renamed {
+            self.pending.overrides = sequence;
+        }
+    }
+}
+
+impl IdentityRef {
+    /// Whether an order is for this identity.
+    pub fn is_of(&self, order: &CommandRequest) -> bool {
+        self.environment == order.environment && self.identifier == order.identifier
+    }
+
+    /// True if both are of one identity.
+    pub fn is_same(&self, other: &IdentityRef) -> bool {
+        self.environment == other.environment && self.identifier == other.identifier
+    }
+}
+
+impl From<&CommandRequest> for IdentityRef {
+    fn from(order: &CommandRequest) -> IdentityRef {
+        let (environment, identifier) = (order.environment.clone(), order.identifier.clone());
+        IdentityRef { environment, identifier, uuid: Box::default() }
+    }
+}

@@ -1,0 +1,232 @@
+//! Calls the objects that publish environments, and the one that knows which there are.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use worker::Env;
+use worker::js_sys::{Array, Promise, Uint8Array};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::admin::publishing::Affected;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::timeout::with_timeout;
+use crate::publish::{Announcement, KeyStates, Notification, NotificationKind, Version};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A stub of an [`crate::edge::EnvironmentObject`] in another place.
+    type EnvironmentStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn announcement(this: &EnvironmentStub, with_keys: bool) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = told)]
+    fn notify(this: &EnvironmentStub, again: bool, notice: Option<&str>) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = follow)]
+    fn start_publishing(
+        this: &EnvironmentStub,
+        client_key: &str,
+        credential: &str,
+    ) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = leave)]
+    fn stop_publishing(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn reconcile(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn status(this: &EnvironmentStub) -> Result<Promise, JsValue>;
+
+    /// A stub of the [`crate::edge::RegistryObject`].
+    type RegistryStub;
+
+    #[wasm_bindgen(method, catch, js_name = look)]
+    fn lookup(this: &RegistryStub, name: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = serverKey)]
+    fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn start(this: &RegistryStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn discover(this: &RegistryStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = told)]
+    fn notify(this: &RegistryStub, project: Option<f64>, notice: Option<&str>) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = reconcile)]
+    fn reconcile_all(this: &RegistryStub) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = environments)]
+    fn environments(this: &RegistryStub) -> Result<Promise, JsValue>;
+}
+
+/// How long an object may take that only looks at what it has.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an object may take that may have to wait for the origin.
+const LONG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which version an environment's object says is the latest, and what it says of server keys.
+pub async fn announced(
+    env: &Env,
+    client_key: &str,
+    timeout: Duration,
+) -> Result<(Announcement, Option<KeyStates>), Failure> {
+    let answer = call(env, client_key, timeout, &|stub| stub.announcement(true)).await?;
+    let text = answer.as_string().unwrap_or_default();
+    let (announcement, keys) =
+        text.split_once('\n').map_or((&*text, None), |(announcement, keys)| (announcement, Some(keys)));
+    let keys = keys.map(str::parse).transpose().map_err(|_| unreadable(Source::EnvironmentObject))?;
+    let announcement = announcement.parse().map_err(|_| unreadable(Source::EnvironmentObject))?;
+    Ok((announcement, keys))
+}
+
+/// The document that an environment's object has, and its version.
+pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, Vec<u8>)>, Failure> {
+    let answer = call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::document).await?;
+    let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
+    let version = pair.get(0).as_string().unwrap_or_default().parse();
+    let version = version.map_err(|_| unreadable(Source::EnvironmentObject))?;
+    Ok(Some((version, Uint8Array::new(&pair.get(1)).to_vec())))
+}
+
+/// Has an environment published from now on.
+pub async fn start_publishing(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
+    call(env, client_key, TIMEOUT, &|stub| stub.start_publishing(client_key, credential)).await.map(drop)
+}
+
+/// Has an environment published no longer.
+pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure> {
+    call(env, client_key, TIMEOUT, &EnvironmentStub::stop_publishing).await.map(drop)
+}
+
+/// Runs an notification to an environment's object. Whether that publishes the environment at all, where it is told of a change.
+pub async fn run(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
+    let answer = match notification {
+        Notification::Changed { again, notice } => {
+            call(env, client_key, TIMEOUT, &|stub| stub.notify(again, notice.map(NotificationKind::name)))
+                .await
+        }
+        Notification::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
+    };
+    answer.map(|answer| answer.is_truthy())
+}
+
+/// An environment's part of the status, as JSON.
+pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
+    let answer = call(env, client_key, TIMEOUT, &EnvironmentStub::status).await?;
+    answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
+}
+
+/// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds. A failure where
+/// that cannot be told.
+pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
+    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(name)).await?;
+    answer.as_bool().ok_or_else(undecided)
+}
+
+/// A server key's entry by its hash; looks for it at the origin, within bounds. A failure where it cannot be told whether
+/// there is one.
+pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
+    if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
+}
+
+/// Has the registry begin with discoveries, unless it has begun.
+pub async fn begin(env: &Env) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
+}
+
+/// Has the registry ask what there is: an environment or a server key may have come or gone.
+pub async fn discover(env: &Env) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop)
+}
+
+/// Has the registry look whether everything is as it should be.
+pub async fn reconcile_all(env: &Env) -> Result<(), Failure> {
+    call_registry(env, LONG_TIMEOUT, &RegistryStub::reconcile_all).await.map(drop)
+}
+
+/// What the registry knows, as JSON.
+pub async fn registered(env: &Env) -> Result<String, Failure> {
+    let answer = call_registry(env, TIMEOUT, &RegistryStub::environments).await?;
+    answer.as_string().ok_or_else(|| unreadable(Source::Registry))
+}
+
+/// Has what a write through the worker affected published again. What fails is logged; the alarms make up for it.
+pub async fn refresh(env: Env, affected: Affected) {
+    if let Err(failure) = notify_affected(&env, &affected, None).await {
+        failure.log(None);
+    }
+}
+
+/// Has what may have changed published again. `notice`: the kind of the origin's notice that says so, if one does.
+pub async fn notify_affected(
+    env: &Env,
+    affected: &Affected,
+    notice: Option<NotificationKind>,
+) -> Result<(), Failure> {
+    if !Config::of(env).publishes() {
+        return Ok(());
+    }
+    match affected {
+        Affected::Environment(key)
+            if run(env, key, Notification::Changed { again: true, notice }).await? =>
+        {
+            Ok(())
+        }
+        // One that nobody publishes yet may be new.
+        Affected::Environment(_) => discover(env).await,
+        Affected::Everything => {
+            discover(env).await?;
+            notify_registry(env, None, notice).await
+        }
+        Affected::Documents => notify_registry(env, None, notice).await,
+        Affected::Project(id) => notify_registry(env, Some(*id as f64), notice).await,
+    }
+}
+
+async fn notify_registry(
+    env: &Env,
+    project: Option<f64>,
+    notice: Option<NotificationKind>,
+) -> Result<(), Failure> {
+    call_registry(env, TIMEOUT, &|stub| stub.notify(project, notice.map(NotificationKind::name)))
+        .await
+        .map(drop)
+}
+
+async fn call(
+    env: &Env,
+    client_key: &str,
+    timeout: Duration,
+    method: &dyn Fn(&EnvironmentStub) -> Result<Promise, JsValue>,
+) -> Result<JsValue, Failure> {
+    let failed = |cause: &dyn Display| Failure::new(Source::EnvironmentObject, cause);
+    let objects = env.durable_object("PUBLISHERS").map_err(|error| failed(&error))?;
+    let stub: EnvironmentStub = objects.get_by_name(client_key).map_err(|error| failed(&error))?.into_rpc();
+    answer(method(&stub), timeout).await.map_err(|cause| failed(&cause))
+}
+
+async fn call_registry(
+    env: &Env,
+    timeout: Duration,
+    method: &dyn Fn(&RegistryStub) -> Result<Promise, JsValue>,
+) -> Result<JsValue, Failure> {
+    let failed = |cause: &dyn Display| Failure::new(Source::Registry, cause);
+    let objects = env.durable_object("REGISTRY").map_err(|error| failed(&error))?;
+    let stub: RegistryStub = objects.get_by_name("registry").map_err(|error| failed(&error))?.into_rpc();
+    answer(method(&stub), timeout).await.map_err(|cause| failed(&cause))
+}
+
+async fn answer(promise: Result<Promise, JsValue>, timeout: Duration) -> Result<JsValue, String> {
+    let text = |error: JsValue| worker::Error::from(error).to_string();
+    match with_timeout(timeout, JsFuture::from(promise.map_err(text)?)).await {
+        Some(answer) => answer.map_err(text),
+        None => Err(format!("no answer within {timeout:?}")),
+    }
+}
+
+fn undecided() -> Failure {
+    Failure::new(Source::Registry, "no discovery tells whether there is such a key")
+}
+
+fn unreadable(source: Source) -> Failure {
+    Failure::new(source, "its answer cannot be read")
+}

@@ -1,0 +1,159 @@
+//! A discovery's IO: asks the origin, one thing after the other, and carries out what that changes. An environment's
+//! object is told to publish it or to leave it, KV gets a server key or loses it.
+
+use std::time::Duration;
+
+use worker::Result;
+
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::edge::objects::publishing;
+use crate::edge::objects::registry::object::RegistryObject;
+use crate::edge::origin::client::{self as origin, Call};
+use crate::edge::origin::document as origin_document;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::kv;
+use crate::publish::{
+    Announcement, DiscoveryRun, DocumentCredential, EnvironmentSummary, OriginRequest, RegistryChange, Task,
+};
+
+/// How long one answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
+/// How long an environment's object may take to say how it is.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What came of a task, or of all of them; an error says why nothing did.
+type Outcome = std::result::Result<(), String>;
+
+impl RegistryObject {
+    /// A discovery with what the settings name.
+    pub(in crate::edge::objects::registry) fn begin(&self) -> Result<DiscoveryRun<'static>> {
+        match (&self.config.origin, &self.config.origin_api_token) {
+            (Some(origin), Some(_)) => Ok(DiscoveryRun::by_token(origin)),
+            _ => self.with(|registry, _| DiscoveryRun::by_server_keys(self.hashes(), registry)),
+        }
+    }
+
+    /// Goes on with a discovery up to its next rest, or by one task only; what came of it, if it has ended. It rests as soon
+    /// as there are notifications: whoever tells of a change does not wait for a discovery.
+    pub(in crate::edge::objects::registry) async fn go_on(
+        &self,
+        mut run: DiscoveryRun<'static>,
+        by_one_task: bool,
+    ) -> Result<Option<Outcome>> {
+        while let Some(task) = self.with(|registry, _| run.next_task(registry))? {
+            let is_over = task == Task::Yield || by_one_task;
+            match task {
+                Task::Request(ask) => {
+                    let asked_at = now_ms();
+                    match self.ask(&ask).await {
+                        Ok(answer) => run.answered(&ask, Ok(&answer), asked_at),
+                        Err(cause) => run.answered(&ask, Err(cause), asked_at),
+                    }
+                }
+                Task::ProbeServerKey(hash) => run.done(self.try_key(&hash).await?),
+                Task::Apply(change) => {
+                    let outcome = self.execute(&change).await?;
+                    run.record_change(change, outcome);
+                }
+                Task::Yield => {}
+            }
+            if is_over || !self.notifications.borrow().is_empty() {
+                self.run.replace(Some(run));
+                return Ok(None);
+            }
+        }
+        if let Some(cause) = run.left_out() {
+            Failure::new(Source::Registry, cause).log(None);
+        }
+        Ok(Some(run.outcome()))
+    }
+
+    async fn ask(&self, ask: &OriginRequest) -> std::result::Result<Vec<u8>, String> {
+        let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+        let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
+        let call = Call {
+            method: "GET",
+            target: &ask.path,
+            headers: &[("authorization", &format!("Api-Key {token}"))],
+            body: None,
+            timeout: ANSWER_TIMEOUT,
+            max_length: MAX_ANSWER_LENGTH,
+        };
+        let answer = origin::call(origin, call).await.map_err(|fault| format!("{}: {fault}", ask.what()))?;
+        match answer.status {
+            200 => Ok(answer.body),
+            status => Err(format!("{}: it answered {status}", ask.what())),
+        }
+    }
+
+    /// Finds out what a server key opens, unless that is known. It publishes its environment, unless another key that is
+    /// set does that already, and works.
+    async fn try_key(&self, hash: &ServerKeyHash) -> Result<Outcome> {
+        let other = || self.with(|registry, _| registry.published_with_another(hash, &self.hashes()));
+        let fails = match other()? {
+            None if self.with(|registry, _| registry.publishes_with(hash))? => return Ok(Ok(())),
+            None => false,
+            Some(environment) => match self.is_confirmed(&environment, hash).await {
+                (true, false) => return Ok(Ok(())),
+                // Tried again, since it is still set: it may be known to the origin again.
+                (is_confirmed, _) => !is_confirmed,
+            },
+        };
+        let (credential, asked_at) = (DocumentCredential::ServerKey(hash.clone()), now_ms());
+        let candidate = match origin_document::fetch(&self.env, &credential, "").await {
+            Err(fault) => return Ok(Err(format!("a server key: {}", fault.cause))),
+            Ok(candidate) => candidate,
+        };
+        let environment = candidate.client_key.clone();
+        let server_key = ServerKey { known_at: Some(asked_at), ..ServerKey::active(environment) };
+        let outcome = self.execute(&RegistryChange::PutKey(hash.clone(), server_key)).await?;
+        if !fails && other()?.is_some() {
+            return Ok(outcome);
+        }
+        let summary = EnvironmentSummary { project: candidate.project, name: candidate.name };
+        let start = RegistryChange::StartPublishing(candidate.client_key, summary, credential);
+        Ok(self.execute(&start).await?.and(outcome))
+    }
+
+    /// Whether the origin gave an environment's document when it was asked last, and whether it has refused a server key.
+    async fn is_confirmed(&self, client_key: &str, hash: &str) -> (bool, bool) {
+        let Ok((announcement, keys)) = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await
+        else {
+            return (false, false);
+        };
+        let known_at = self.with(|registry, _| registry.server_keys.get(hash)?.known_at);
+        let known_at = known_at.ok().flatten().unwrap_or_default();
+        let is_refused = keys.and_then(|keys| keys.accept(hash, known_at)) == Some(false);
+        (matches!(announcement, Announcement::Latest { unconfirmed_since: None, .. }), is_refused)
+    }
+
+    /// Carries out a change and notes it.
+    async fn execute(&self, change: &RegistryChange) -> Result<Outcome> {
+        let done = match change {
+            RegistryChange::StartPublishing(key, _, credential) => {
+                publishing::start_publishing(&self.env, key, &serde_json::to_string(credential)?).await
+            }
+            RegistryChange::StopPublishing(key) => publishing::stop_publishing(&self.env, key).await,
+            RegistryChange::PutKey(hash, key) => {
+                let entry = serde_json::to_vec(key)?;
+                kv::put(&self.env, &format!("{}{hash}", kv::SERVER_KEY), &entry, None).await
+            }
+            RegistryChange::DeleteKey(hash) => {
+                kv::delete(&self.env, &format!("{}{hash}", kv::SERVER_KEY)).await
+            }
+        };
+        if let Err(failure) = done {
+            return Ok(Err(failure.cause));
+        }
+        self.rows.record_change(change)?;
+        self.with(|registry, _| registry.record_change(change))?;
+        Ok(Ok(()))
+    }
+
+    /// The server keys that are set.
+    fn hashes(&self) -> Vec<ServerKeyHash> {
+        self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! The object that knows which environments and server keys are served; there is one.
+//!
+//! Once in a while it finds out what the origin has (see `registry_survey`). Only a whole discovery takes anything away.
+
+#![expect(missing_docs, reason = "the functions that the macro makes have none")]
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use crate::edge::objects::publishing;
+use crate::edge::objects::registry::rows::RegistryRows;
+use crate::edge::platform::alarm::Alarm;
+use crate::edge::platform::clock::{now_ms, poll_until};
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::join_all::join_all;
+use crate::publish::{
+    DiscoveryRun, DiscoverySchedule, Notification, NotificationKind, NotificationQueue, RefreshInterval,
+    Registry, Schedule,
+};
+
+/// How long whoever has an unknown key waits for a discovery.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The registry.
+#[durable_object(alarm)]
+pub struct RegistryObject {
+    pub(in crate::edge::objects::registry) env: Env,
+    pub(in crate::edge::objects::registry) config: &'static Config,
+    state: State,
+    pub(in crate::edge::objects::registry) rows: RegistryRows,
+    alarm: Alarm,
+    /// A discovery that rests.
+    pub(in crate::edge::objects::registry) run: RefCell<Option<DiscoveryRun<'static>>>,
+    /// Whether one is going on.
+    discovers: Cell<bool>,
+    /// Once it has been read.
+    memory: RefCell<Option<(Registry, DiscoverySchedule)>>,
+    /// In memory only: if the object is lost meanwhile, the environments' own alarms make up for it.
+    pub(in crate::edge::objects::registry) notifications: RefCell<NotificationQueue>,
+}
+
+impl DurableObject for RegistryObject {
+    fn new(state: State, env: Env) -> RegistryObject {
+        let (config, rows) = (Config::of(&env), RegistryRows::of(&state.storage()));
+        RegistryObject {
+            env,
+            config,
+            state,
+            rows,
+            alarm: Alarm::default(),
+            run: RefCell::default(),
+            discovers: Cell::default(),
+            memory: RefCell::default(),
+            notifications: RefCell::default(),
+        }
+    }
+
+    /// Nobody's way in: it is called by the methods below.
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("Not found.", 404)
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.start();
+        let outcome = self.work().await;
+        if outcome.is_err() {
+            // What is in memory is ahead of what is stored, and that says what is still to be done.
+            self.memory.take();
+        }
+        self.alarm.finish(&self.state.storage(), outcome, Source::Registry).await
+    }
+}
+
+// worker-build and cargo alone find these crates by different names.
+#[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
+impl RegistryObject {
+    /// Whether a client key is known; undefined where that cannot be told at the moment. If it is not known, the origin is
+    /// asked what there is, unless it was asked a short while ago.
+    #[wasm_bindgen(js_name = look)]
+    pub async fn lookup(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
+        Ok(self.find(&client_key, Registry::knows).await?)
+    }
+
+    /// A server key's entry, as KV has it, by the key's hash, looked for as a client key is: null for one that is not known,
+    /// undefined where that cannot be told.
+    #[wasm_bindgen(js_name = serverKey)]
+    pub async fn server_key(&self, hash: String) -> std::result::Result<JsValue, JsValue> {
+        if self.find(&hash, Registry::knows_server_key).await?.is_none() {
+            return Ok(JsValue::UNDEFINED);
+        }
+        let entry = self.with(|registry, _| registry.server_keys.get(&hash).map(serde_json::to_string))?;
+        Ok(entry.transpose().map_err(worker::Error::from)?.map_or(JsValue::NULL, JsValue::from))
+    }
+
+    /// Makes sure that the next discovery is due some time. It changes nothing where that is so.
+    pub async fn start(&self) -> std::result::Result<(), JsValue> {
+        self.schedule()?;
+        Ok(self.wake().await?)
+    }
+
+    /// An environment or a server key may have come or gone.
+    pub async fn discover(&self) -> std::result::Result<(), JsValue> {
+        let now = now_ms();
+        self.change(|discoveries| discoveries.schedule.notify(now, self.refresh_interval()))?;
+        Ok(self.wake().await?)
+    }
+
+    /// Documents have changed: of a project, or any; `notice`: the name of the kind of the origin's notice that says so, if
+    /// one does.
+    #[wasm_bindgen(js_name = told)]
+    pub async fn notify(
+        &self,
+        project: Option<f64>,
+        notice: Option<String>,
+    ) -> std::result::Result<(), JsValue> {
+        let project = project.map(|project| project as i64);
+        let environments = self.with(|registry, _| registry.environments_of(project))?;
+        let notice = notice.as_deref().and_then(NotificationKind::from_name);
+        self.notifications.borrow_mut().notify(environments, notice);
+        Ok(self.run_first().await?)
+    }
+
+    /// Looks whether the next discovery is due some time, and has the environments' objects look after themselves.
+    pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
+        self.schedule()?;
+        let environments = self.with(|registry, _| registry.environments_of(None))?;
+        self.notifications.borrow_mut().reconcile(environments);
+        Ok(self.run_first().await?)
+    }
+
+    /// Which environments there are, and how the latest discoveries went, as JSON.
+    pub fn environments(&self) -> std::result::Result<String, JsValue> {
+        let now = now_ms();
+        let status = self.with(|registry, discoveries| registry.status(&discoveries.schedule, now))?;
+        Ok(status.to_string())
+    }
+}
+
+impl RegistryObject {
+    /// Looks for what `knows` knows by a name: first here, then at the origin, unless that was asked a short while ago.
+    async fn find(
+        &self,
+        name: &str,
+        knows: fn(&Registry, &str, &Schedule) -> Option<bool>,
+    ) -> Result<Option<bool>> {
+        let now = now_ms();
+        let (known, last, may_discover) = self.with(|registry, discoveries| {
+            let known = knows(registry, name, &discoveries.schedule);
+            (known, discoveries.ended_at, discoveries.may_discover(now))
+        })?;
+        if known == Some(true) || !self.config.publishes() || !(may_discover || self.is_under_way()) {
+            return Ok(known);
+        }
+        if !self.is_under_way() {
+            self.change(|discoveries| discoveries.schedule.request_fetch(now, self.refresh_interval()))?;
+            self.wake().await?;
+        }
+        let lookup = || {
+            self.with(|registry, discoveries| {
+                let is_over = discoveries.ended_at != last;
+                let known = knows(registry, name, &discoveries.schedule);
+                // Until the discovery is over, what the one before it did not find may be there.
+                (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
+            })
+        };
+        poll_until(LOOKUP_TIMEOUT, || lookup().map_or(true, |(is_decided, _)| is_decided)).await;
+        Ok(lookup()?.1)
+    }
+
+    /// Makes sure that there will be a discovery at all. One that is under way has no next one yet.
+    fn schedule(&self) -> Result<()> {
+        if !self.config.publishes() || self.is_under_way() {
+            return Ok(());
+        }
+        self.change(|discoveries| discoveries.schedule.start(now_ms()))
+    }
+
+    /// Runs the first notifications, while the alarm goes on with the others.
+    async fn run_first(&self) -> Result<()> {
+        let notifications = self.notifications.borrow_mut().next_batch();
+        self.wake().await?;
+        self.run(&notifications).await;
+        Ok(())
+    }
+
+    async fn run(&self, notifications: &[(String, Notification)]) {
+        let run =
+            notifications.iter().map(|(key, notification)| publishing::run(&self.env, key, *notification));
+        for done in join_all(run).await {
+            // The environment's own alarm makes up for it.
+            drop(done.inspect_err(|failure| failure.log(None)));
+        }
+    }
+
+    /// Does what there is to do, as much as an alarm can. Gives the time of what comes next.
+    async fn work(&self) -> Result<Option<u64>> {
+        let notifications = self.notifications.borrow_mut().next_batch();
+        self.run(&notifications).await;
+        while self.config.publishes() {
+            let run = match self.run.take() {
+                Some(run) => run,
+                None => {
+                    let next = self.with(|_, discoveries| discoveries.next(self.refresh_interval()))?;
+                    if next.is_none_or(|next| next > now_ms()) {
+                        return self.next();
+                    }
+                    // In memory only: if the object is lost meanwhile, the discovery is still due.
+                    self.with(|_, discoveries| discoveries.schedule.began(now_ms()))?;
+                    self.begin()?
+                }
+            };
+            self.discovers.set(true);
+            let outcome = self.go_on(run, !notifications.is_empty()).await;
+            self.discovers.set(false);
+            let Some(outcome) = outcome? else { return self.next() };
+            if let Err(cause) = &outcome {
+                Failure::new(Source::Registry, cause).log(None);
+            }
+            let (now, random) = (now_ms(), getrandom::u32().unwrap_or_default());
+            self.change(|discoveries| discoveries.ended(outcome, now, self.refresh_interval(), random))?;
+        }
+        self.next()
+    }
+
+    /// Whether there is a discovery, at rest or not.
+    fn is_under_way(&self) -> bool {
+        self.discovers.get() || self.run.borrow().is_some()
+    }
+
+    fn refresh_interval(&self) -> RefreshInterval {
+        DiscoverySchedule::refresh_interval(self.config.discovery_seconds * 1000)
+    }
+
+    /// When there is something to do.
+    fn next(&self) -> Result<Option<u64>> {
+        let is_at_work = self.run.borrow().is_some() || !self.notifications.borrow().is_empty();
+        match self.config.publishes() {
+            _ if is_at_work => Ok(Some(now_ms())),
+            true => self.with(|_, discoveries| discoveries.next(self.refresh_interval())),
+            false => Ok(None),
+        }
+    }
+
+    async fn wake(&self) -> Result<()> {
+        self.alarm.set(&self.state.storage(), self.next()?).await
+    }
+
+    /// Changes when discoveries are, and writes it if that made a difference.
+    fn change(&self, change: impl FnOnce(&mut DiscoverySchedule)) -> Result<()> {
+        let changed = self.with(|_, discoveries| {
+            let before = discoveries.clone();
+            change(discoveries);
+            (*discoveries != before).then(|| discoveries.clone())
+        })?;
+        let Some(discoveries) = changed else { return Ok(()) };
+        // What could not be stored is not known either, so that the same change said again is not taken for one that is.
+        self.rows.write(&discoveries).inspect_err(|_| drop(self.memory.take()))
+    }
+
+    /// Looks at what is remembered, or changes it.
+    pub(in crate::edge::objects::registry) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Registry, &mut DiscoverySchedule) -> T,
+    ) -> Result<T> {
+        // Not within this function, which there is once for each caller.
+        self.remember()?;
+        match self.memory.borrow_mut().as_mut() {
+            Some((registry, discoveries)) => Ok(act(registry, discoveries)),
+            None => Err(worker::Error::from("nothing is remembered")),
+        }
+    }
+
+    fn remember(&self) -> Result<()> {
+        if self.memory.borrow().is_none() {
+            let memory = self.rows.read()?;
+            self.memory.replace(Some(memory));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! What the registry keeps: environments, server keys by their hash, and when discoveries were and are to be.
+
+use serde::de::DeserializeOwned;
+use worker::{Result, SqlStorageValue, Storage};
+
+use crate::edge::platform::sqlite::Database;
+use crate::publish::{DiscoverySchedule, Registry, RegistryChange};
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS environment (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS server_key (name TEXT PRIMARY KEY, entry TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS discovery (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);";
+const READ_DISCOVERIES: &str = "SELECT state FROM discovery";
+const WRITE_DISCOVERIES: &str = "INSERT OR REPLACE INTO discovery (id, state) VALUES (1, ?)";
+const ENVIRONMENTS: &str = "environment";
+const SERVER_KEYS: &str = "server_key";
+
+/// The rows of the registry.
+pub struct RegistryRows(Database);
+
+impl RegistryRows {
+    /// The rows in an object's storage.
+    pub fn of(storage: &Storage) -> RegistryRows {
+        RegistryRows(Database::of(storage))
+    }
+
+    /// All there is.
+    pub fn read(&self) -> Result<(Registry, DiscoverySchedule)> {
+        if !self.0.has("discovery")? {
+            return Ok(Default::default());
+        }
+        let discoveries = match self.0.rows(READ_DISCOVERIES, vec![])?.concat().as_slice() {
+            [SqlStorageValue::String(state)] => serde_json::from_str(state)?,
+            _ => DiscoverySchedule::default(),
+        };
+        let (environments, server_keys) = (self.entries(ENVIRONMENTS)?, self.entries(SERVER_KEYS)?);
+        Ok((Registry { environments, server_keys }, discoveries))
+    }
+
+    /// Writes when discoveries are.
+    pub fn write(&self, discoveries: &DiscoverySchedule) -> Result<()> {
+        self.0.execute(SCHEMA, vec![])?;
+        self.0.execute(WRITE_DISCOVERIES, vec![serde_json::to_string(discoveries)?.into()])
+    }
+
+    /// Writes what has been carried out.
+    pub fn record_change(&self, change: &RegistryChange) -> Result<()> {
+        self.0.execute(SCHEMA, vec![])?;
+        match change {
+            RegistryChange::StartPublishing(key, summary, credential) => {
+                self.put(ENVIRONMENTS, key, serde_json::to_string(&(summary, credential))?)
+            }
+            RegistryChange::PutKey(hash, key) => self.put(SERVER_KEYS, hash, serde_json::to_string(key)?),
+            RegistryChange::StopPublishing(key) => self.delete(ENVIRONMENTS, key),
+            RegistryChange::DeleteKey(hash) => self.delete(SERVER_KEYS, hash),
+        }
+    }
+
+    fn entries<T: DeserializeOwned, C: FromIterator<(String, T)>>(&self, table: &str) -> Result<C> {
+        let rows = self.0.rows(&format!("SELECT name, entry FROM {table}"), vec![])?;
+        let entry = |row: Vec<SqlStorageValue>| match row.as_slice() {
+            [SqlStorageValue::String(name), SqlStorageValue::String(entry)] => {
+                Ok((name.clone(), serde_json::from_str(entry)?))
+            }
+            _ => Err(worker::Error::from("a row cannot be read")),
+        };
+        rows.into_iter().map(entry).collect()
+    }
+
+    fn put(&self, table: &str, name: &str, entry: String) -> Result<()> {
+        let statement = format!("INSERT OR REPLACE INTO {table} (name, entry) VALUES (?, ?)");
+        self.0.execute(&statement, vec![name.into(), entry.into()])
+    }
+
+    fn delete(&self, table: &str, name: &str) -> Result<()> {
+        self.0.execute(&format!("DELETE FROM {table} WHERE name = ?"), vec![name.into()])
+    }
+}

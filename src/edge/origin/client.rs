@@ -1,0 +1,190 @@
+//! Sends requests to the origin, each with a time that it may take, and tells what can go wrong apart.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
+
+use worker::js_sys::{self, Object, Promise, Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{
+    AbortController, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
+};
+
+use crate::admin::Origin;
+use crate::api::Error;
+use crate::edge::http::body::read_at_most;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::timeout::with_timeout;
+
+/// Why there is no answer of the origin's.
+#[derive(Debug)]
+pub enum Fault {
+    /// It refused the connection or broke off, or its answer is longer than it may be; what the platform says of it.
+    Broken(String),
+    /// It took longer than this.
+    Late(Duration),
+}
+
+/// A request of the worker's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// In upper case.
+    pub method: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// By name.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Not with GET or HEAD.
+    pub body: Option<&'a [u8]>,
+    /// How long it may take, its answer's body included.
+    pub timeout: Duration,
+    /// How long its answer's body may be, in bytes.
+    pub max_length: usize,
+}
+
+/// What the origin answered to a [`Call`], whatever its status.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// In the platform's form.
+    pub headers: Headers,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).ok().flatten()
+    }
+}
+
+/// Calls the origin and reads its answer. Redirects are answers, too.
+///
+/// The platform keeps connections, and notices only with the next request that an answer left bytes behind on one, or that
+/// the origin has closed it. A GET that is lost so is sent once more, which changes nothing at the origin.
+pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
+    // What the platform says of it may name what is sent.
+    let exchange = begin(origin, call).map_err(|_| Fault::Broken("the request cannot be made".to_owned()))?;
+    exchange
+        .within(call.timeout, async {
+            let response = match exchange.send().await {
+                Err(Fault::Broken(_)) if call.method == "GET" => exchange.send().await?,
+                sent => sent?,
+            };
+            let body = match response.body() {
+                None => Vec::new(),
+                Some(body) => read_at_most(body, call.max_length).await?.map_err(|_| {
+                    Fault::Broken(format!("its answer is longer than {} bytes", call.max_length))
+                })?,
+            };
+            Ok(Answer { status: response.status(), headers: response.headers(), body })
+        })
+        .await
+}
+
+fn begin(origin: &Origin, call: Call<'_>) -> Result<Exchange, JsValue> {
+    let headers = Headers::new()?;
+    for (name, value) in call.headers {
+        headers.set(name, value)?;
+    }
+    let body = call.body.map(|body| Uint8Array::from(body).into());
+    Exchange::new(&origin.url(call.target), call.method, &headers, body)
+}
+
+/// A request on its way to the origin, and its answer.
+pub struct Exchange {
+    request: Request,
+    controller: AbortController,
+    /// The answer's head, once the request was sent.
+    answer: RefCell<Option<Promise>>,
+}
+
+impl Exchange {
+    /// A request that is not sent yet.
+    pub fn new(
+        url: &str,
+        method: &str,
+        headers: &Headers,
+        body: Option<JsValue>,
+    ) -> Result<Exchange, JsValue> {
+        let controller = AbortController::new()?;
+        let init = RequestInit::new();
+        init.set_method(method);
+        init.set_headers(headers);
+        init.set_redirect(RequestRedirect::Manual);
+        // The platform keeps some answers of its own accord. Telling it by `cache: "no-store"` would change the headers.
+        let cf = Object::new();
+        Reflect::set(&cf, &"cacheTtl".into(), &(-1).into())?;
+        Reflect::set(&init, &"cf".into(), &cf)?;
+        init.set_signal(Some(&controller.signal()));
+        if let Some(body) = body {
+            init.set_body(&body);
+        }
+        let request = Request::new_with_str_and_init(url, &init)?;
+        Ok(Exchange { request, controller, answer: RefCell::default() })
+    }
+
+    /// The answer, as soon as its head is there.
+    pub async fn send(&self) -> Result<Response, Fault> {
+        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+        let answer = scope.fetch_with_request(&self.request);
+        self.answer.replace(Some(answer.clone()));
+        Ok(JsFuture::from(answer).await?.unchecked_into())
+    }
+
+    /// Waits, but no longer than this, until the origin has answered or has broken off; then breaks the exchange off.
+    pub async fn settle(&self, patience: Duration) {
+        if let Some(answer) = self.answer.take() {
+            drop(with_timeout(patience, JsFuture::from(answer)).await);
+        }
+        self.abort();
+    }
+
+    /// Breaks it off, so that nobody works on it any more.
+    pub fn abort(&self) {
+        self.controller.abort();
+    }
+
+    /// What `work` on this exchange comes to. One that fails, or takes longer, is broken off.
+    pub async fn within<T>(
+        &self,
+        timeout: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let outcome = with_timeout(timeout, work).await.unwrap_or(Err(Fault::Late(timeout)));
+        if outcome.is_err() {
+            self.abort();
+        }
+        outcome
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Broken(cause) => f.write_str(cause),
+            Fault::Late(timeout) => write!(f, "no answer within {timeout:?}"),
+        }
+    }
+}
+
+impl Fault {
+    /// Logs it, and says it to the client.
+    pub fn report(self) -> Error {
+        let cause = self.to_string();
+        let error = match self {
+            Fault::Broken(_) => Error::OriginUnreachable,
+            Fault::Late(_) => Error::OriginTimeout,
+        };
+        Failure::new(Source::Origin, cause).log(None);
+        error
+    }
+}
+
+impl From<JsValue> for Fault {
+    fn from(error: JsValue) -> Fault {
+        Fault::Broken(worker::Error::from(error).to_string())
+    }
+}

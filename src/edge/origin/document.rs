@@ -1,0 +1,113 @@
+//! Fetches from the origin what is published of an environment: its document, all of its pages, and its server keys.
+
+use std::time::Duration;
+
+use worker::Env;
+
+use crate::document::json::Json;
+use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::edge::origin::client::{self as origin, Call};
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::publish::{
+    Candidate, DocumentCredential, DocumentPages, MAX_DOCUMENT_LENGTH, parse_link_next, read_server_keys,
+    same_origin_path,
+};
+
+/// How long the list of server keys may take.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_KEYS_LENGTH: usize = 1024 * 1024;
+/// What Flagsmith says of a server key that it does not have.
+const KEY_REFUSED: &str = "Invalid or missing Environment Key";
+
+/// Why there is no document.
+pub struct Fault {
+    /// The cause, for logs.
+    pub cause: String,
+    /// True if the origin says that it does not know the server key.
+    pub is_refusal: bool,
+}
+
+impl<T: Into<String>> From<T> for Fault {
+    fn from(cause: T) -> Fault {
+        Fault { cause: cause.into(), is_refusal: false }
+    }
+}
+
+/// The document of an environment, checked; an error says why there is none. With a server key the environment is that
+/// key's, whatever `client_key` says.
+///
+/// Always the whole of it: an origin says that nothing has changed for up to a minute after something has (contract
+/// §A.5).
+pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str) -> Result<Candidate, Fault> {
+    let config = Config::of(env);
+    let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+    let (header, mut target) = match credential {
+        DocumentCredential::Token => {
+            let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
+            let target = format!("/api/v1/environments/{client_key}/document/");
+            (("authorization", format!("Api-Key {token}")), target)
+        }
+        DocumentCredential::ServerKey(hash) => {
+            let key = config.server_keys.iter().find(|key| hash_of_server_key(key) == *hash);
+            let key = key.ok_or("the server key is no longer among SERVER_KEYS")?;
+            (("x-environment-key", key.clone()), "/api/v1/environment-document/".to_owned())
+        }
+    };
+    let mut pages = DocumentPages::new(now_ms());
+    loop {
+        let call = Call {
+            method: "GET",
+            target: &target,
+            headers: &[(header.0, &header.1)],
+            body: None,
+            timeout: pages.timeout(now_ms())?,
+            max_length: MAX_DOCUMENT_LENGTH,
+        };
+        let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;
+        if answer.status != 200 {
+            let is_refusal =
+                matches!(credential, DocumentCredential::ServerKey(_)) && refuses_key(&answer.body);
+            return Err(Fault { cause: format!("it answered {}", answer.status), is_refusal });
+        }
+        let link = answer.header("link");
+        pages.add(answer.body, MAX_DOCUMENT_LENGTH)?;
+        match link.as_deref().and_then(parse_link_next) {
+            Some(next) => {
+                target = same_origin_path(next, origin).ok_or("document: its next page is another host's")?
+            }
+            None => return Ok(Candidate::check(pages.join()?, config.engine)?),
+        }
+    }
+}
+
+/// The server keys of an environment, as a token sees them; an error says why it could not be asked for them.
+pub async fn fetch_server_keys(
+    env: &Env,
+    client_key: &str,
+) -> Result<Vec<(ServerKeyHash, ServerKey)>, String> {
+    let config = Config::of(env);
+    let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+    let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
+    let asked_at = now_ms();
+    let call = Call {
+        method: "GET",
+        target: &format!("/api/v1/environments/{client_key}/api-keys/"),
+        headers: &[("authorization", &format!("Api-Key {token}"))],
+        body: None,
+        timeout: KEYS_TIMEOUT,
+        max_length: MAX_KEYS_LENGTH,
+    };
+    let answer = origin::call(origin, call).await.map_err(|fault| format!("server keys: {fault}"))?;
+    if answer.status != 200 {
+        return Err(format!("server keys: it answered {}", answer.status));
+    }
+    read_server_keys(&answer.body, client_key, asked_at)
+}
+
+/// Returns true if this is the body of the answer to a key that Flagsmith does not know. Whatever stands before an origin
+/// may answer 403, too, and takes no key away by that.
+fn refuses_key(body: &[u8]) -> bool {
+    let members = Json::parse(body).ok().and_then(Json::object);
+    members.is_some_and(|members| members.get("detail").and_then(Json::text).as_deref() == Some(KEY_REFUSED))
+}

@@ -1,0 +1,4 @@
+//! Requests to the origin.
+
+pub mod client;
+pub mod document;

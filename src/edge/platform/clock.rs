@@ -1,0 +1,26 @@
+//! The time, and waiting for it to pass.
+
+use std::future::pending;
+use std::time::Duration;
+
+use worker::js_sys::Date;
+
+use crate::edge::platform::timeout::with_timeout;
+
+/// How often a condition is looked at that somebody else brings about.
+const STEP: Duration = Duration::from_millis(20);
+
+/// The time, without an object made for it.
+pub fn now_ms() -> u64 {
+    Date::now() as u64
+}
+
+/// Waits until a condition holds, but not for longer than this.
+///
+/// With timers of its own: what another request waits for must not be waited for here, since it ends with that request.
+pub async fn poll_until(timeout: Duration, mut holds: impl FnMut() -> bool) {
+    let end = now_ms() + timeout.as_millis() as u64;
+    while !holds() && now_ms() < end {
+        with_timeout(STEP, pending::<()>()).await;
+    }
+}

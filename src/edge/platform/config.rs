@@ -1,0 +1,34 @@
+//! The deployment's settings, read once per isolate; what is wrong with them is logged then.
+
+use std::cell::OnceCell;
+
+use worker::Env;
+use worker::js_sys::{JSON, Reflect};
+use worker::wasm_bindgen::JsValue;
+
+use crate::edge::platform::failure::{Failure, Source};
+pub use crate::settings::Config;
+
+thread_local! {
+    static CONFIG: OnceCell<&'static Config> = const { OnceCell::new() };
+}
+
+impl Config {
+    /// The settings of this deployment.
+    pub fn of(env: &Env) -> &'static Config {
+        // Leaked once for each isolate: it is needed as long as that lives.
+        CONFIG.with(|config| *config.get_or_init(|| Box::leak(Box::new(Config::found(env)))))
+    }
+
+    fn found(env: &Env) -> Config {
+        // Secrets are texts to the worker, too; a variable of wrangler.toml may be a number or a boolean.
+        let text = |value: JsValue| value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string());
+        let mut config = Config::read(&|name| text(Reflect::get(env, &name.into()).ok()?));
+        let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();
+        config.faults.extend(Config::missing_bindings(&is_bound));
+        for fault in &config.faults {
+            Failure::new(Source::Settings, fault).log(None);
+        }
+        config
+    }
+}

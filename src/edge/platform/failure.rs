@@ -1,0 +1,72 @@
+//! What went wrong on the platform's side: said once in the log, and to the client only as 503.
+
+use std::fmt;
+
+use crate::edge::platform::log::Line;
+
+/// Where a failure comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Workers KV.
+    Kv,
+    /// The identity's object.
+    IdentityObject,
+    /// The environment's object.
+    EnvironmentObject,
+    /// The object that knows which environments there are.
+    Registry,
+    /// One of the directory's objects.
+    DirectoryObject,
+    /// The Flagsmith behind the worker.
+    Origin,
+    /// The object that keeps evaluations.
+    Analytics,
+    /// The rate limiter.
+    RateLimit,
+    /// The static files.
+    Assets,
+    /// The data set for metrics.
+    Metrics,
+    /// The worker's settings.
+    Settings,
+    /// What is stored is not what it should be.
+    Stored,
+    /// An environment's conditions.
+    Evaluation,
+}
+
+/// A failure and its cause; the cause names no key, identifier or value of a client's.
+#[derive(Debug)]
+pub struct Failure {
+    /// Where it comes from.
+    pub source: Source,
+    /// What the platform says of it.
+    pub cause: String,
+}
+
+impl Failure {
+    /// A failure of `source`.
+    pub fn new(source: Source, cause: impl fmt::Display) -> Failure {
+        Failure { source, cause: cause.to_string() }
+    }
+
+    /// Writes the log line. `environment` is a client key, which is public.
+    pub fn log(&self, environment: Option<&str>) {
+        let failure = match self.source {
+            Source::Kv => "kv",
+            Source::IdentityObject => "identity object",
+            Source::EnvironmentObject => "environment object",
+            Source::Registry => "registry",
+            Source::DirectoryObject => "directory object",
+            Source::Origin => "origin",
+            Source::Analytics => "analytics",
+            Source::RateLimit => "rate limiter",
+            Source::Assets => "static files",
+            Source::Metrics => "metrics",
+            Source::Settings => "settings",
+            Source::Stored => "stored value",
+            Source::Evaluation => "evaluation",
+        };
+        Line::Failure { failure, cause: &self.cause, environment }.write();
+    }
+}

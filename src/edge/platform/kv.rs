@@ -1,0 +1,88 @@
+//! Workers KV: environment documents and server keys, each family of keys with a prefix of its own.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use worker::Env;
+use worker::js_sys::{JSON, Object, Promise, Reflect};
+use worker::kv::{KvError, KvStore};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::timeout::with_timeout;
+use crate::publish::Version;
+
+/// The binding's name.
+const BINDING: &str = "ENVIRONMENTS";
+/// What the keys of documents begin with; the rest is a client key.
+pub const DOCUMENT: &str = "document:";
+/// What the keys of server keys begin with; the rest is a hash.
+pub const SERVER_KEY: &str = "server-key:";
+/// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
+pub const TIMEOUT: Duration = Duration::from_secs(4);
+/// A write may be of a large document, and nobody waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a version is kept for the isolates that are told of it, in seconds. The latest document is kept besides.
+pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A namespace. `worker` has one, but reads its lists by another deserializer than that of JSON, which is here anyway.
+    type Namespace;
+
+    #[wasm_bindgen(method, catch)]
+    fn list(this: &Namespace, options: &Object) -> Result<Promise, JsValue>;
+}
+
+/// The key of an environment's latest document.
+pub fn document_key(client_key: &str) -> String {
+    format!("{DOCUMENT}{client_key}")
+}
+
+/// The key of one version of an environment's document, which never changes.
+pub fn version_key(client_key: &str, version: Version) -> String {
+    format!("{DOCUMENT}{client_key}:{version}")
+}
+
+/// What is stored, if anything is.
+pub async fn get(env: &Env, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
+    execute(timeout, store(env)?.get(key).bytes()).await
+}
+
+/// Stores a value, for ever or for so many seconds.
+pub async fn put(env: &Env, key: &str, value: &[u8], lifetime: Option<u64>) -> Result<(), Failure> {
+    let put = store(env)?.put_bytes(key, value).map_err(failure)?;
+    let put = if let Some(lifetime) = lifetime { put.expiration_ttl(lifetime) } else { put };
+    execute(WRITE_TIMEOUT, put.execute()).await
+}
+
+/// Deletes a value, if there is one.
+pub async fn delete(env: &Env, key: &str) -> Result<(), Failure> {
+    execute(WRITE_TIMEOUT, store(env)?.delete(key)).await
+}
+
+/// The first page of the keys that begin with `prefix`, 1,000 at most, as the JSON of what the platform says of it.
+pub async fn list(env: &Env, prefix: &str) -> Result<String, Failure> {
+    execute(TIMEOUT, async { Ok(first_page(env, prefix).await?) }).await
+}
+
+async fn first_page(env: &Env, prefix: &str) -> Result<String, JsValue> {
+    let options = Object::new();
+    Reflect::set(&options, &"prefix".into(), &prefix.into())?;
+    let page = Reflect::get(env, &BINDING.into())?.unchecked_into::<Namespace>().list(&options)?;
+    Ok(JSON::stringify(&JsFuture::from(page).await?)?.into())
+}
+
+fn store(env: &Env) -> Result<KvStore, Failure> {
+    env.kv(BINDING).map_err(failure)
+}
+
+async fn execute<T>(timeout: Duration, work: impl Future<Output = Result<T, KvError>>) -> Result<T, Failure> {
+    let outcome = with_timeout(timeout, work).await;
+    outcome.ok_or_else(|| failure(format!("no answer within {timeout:?}")))?.map_err(failure)
+}
+
+fn failure(cause: impl Display) -> Failure {
+    Failure::new(Source::Kv, cause)
+}

@@ -1,0 +1,76 @@
+//! Serves the static files that are bound to the worker (see [`crate::page`]).
+
+use worker::js_sys::{Promise, Reflect};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Headers, RequestInit, Response as WebResponse, ResponseInit};
+use worker::{Env, web_sys};
+
+use crate::api::{Error, Response, preflight};
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::http::response::respond;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::{Failure, Source};
+use crate::page::{ALLOW, Page};
+
+/// The binding's name.
+const BINDING: &str = "ASSETS";
+
+#[wasm_bindgen]
+extern "C" {
+    /// What the static files are asked of. That of `worker` answers in a form of its own.
+    type Assets;
+
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Assets, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+}
+
+/// Answers a request for a page or a file of one.
+pub async fn answer(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> web_sys::Response {
+    let method = &*incoming.method;
+    let error = match method {
+        "OPTIONS" => return respond(preflight(incoming.header("access-control-request-headers"))),
+        "GET" | "HEAD" => match file(page, incoming, env).await {
+            Ok(Some(response)) => return response,
+            Ok(None) => Error::NotFound,
+            Err(cause) => {
+                Failure::new(Source::Assets, worker::Error::from(cause)).log(None);
+                Error::AssetsMissing
+            }
+        },
+        other => Error::MethodNotAllowed(other.to_owned()),
+    };
+    respond(Response::error(&error).with("allow", ALLOW).finish(None, method))
+}
+
+/// The file, or that the client's is still right; `None` where there is none.
+async fn file(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> Result<Option<WebResponse>, JsValue> {
+    let assets = Reflect::get(env, &BINDING.into())?;
+    let init = RequestInit::new();
+    init.set_method(&incoming.method);
+    let headers = Headers::new()?;
+    if let Some(tags) = incoming.header("if-none-match") {
+        headers.set("if-none-match", &tags)?;
+    }
+    init.set_headers(&headers);
+    // Of the URL only the path is looked at.
+    let url = format!("https://assets{}", page.file(Config::of(env).origin.is_some()));
+    let promise = assets.unchecked_into::<Assets>().fetch(&url, &init)?;
+    let found: WebResponse = JsFuture::from(promise).await?.unchecked_into();
+    match found.status() {
+        200 | 304 => {}
+        404 => return Ok(None),
+        status => return Err(format!("status {status}").as_str().into()),
+    }
+    let headers = Headers::new()?;
+    for (name, value) in page.headers() {
+        headers.set(name, value)?;
+    }
+    if let Some(tag) = found.headers().get("etag")? {
+        headers.set("etag", &tag)?;
+    }
+    let init = ResponseInit::new();
+    init.set_status(found.status());
+    init.set_headers(&headers);
+    WebResponse::new_with_opt_readable_stream_and_init(found.body().as_ref(), &init).map(Some)
+}

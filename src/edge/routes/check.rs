@@ -1,0 +1,34 @@
+//! The worker's rules for what is about to be written or set, for `make dev`, `make publish` and `make deploy`, which call
+//! these functions of the built worker in Node.
+
+use serde_json::{Map, Value, json};
+use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+
+use crate::document::json;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::publish;
+
+/// See [`publish::check_document`]; gives its JSON.
+#[wasm_bindgen]
+pub fn check_document(document: Vec<u8>) -> String {
+    publish::check_document(document, now_ms()).to_string()
+}
+
+/// See [`publish::check_server_key`].
+#[wasm_bindgen]
+pub fn check_server_key(entry: &str) -> Option<String> {
+    publish::check_server_key(entry)
+}
+
+/// What is wrong with settings: JSON, names and texts; gives `[{"name", "text", "is_conflict"}]`.
+#[wasm_bindgen]
+pub fn setting_faults(settings: &str) -> String {
+    let settings: Map<String, Value> = json::read(settings.as_bytes()).unwrap_or_default();
+    let config = Config::read(&|name| settings.get(name)?.as_str().map(str::to_owned));
+    let faults = config.faults.iter();
+    let faults = faults.map(
+        |fault| json!({"name": fault.setting, "text": fault.to_string(), "is_conflict": fault.is_conflict}),
+    );
+    faults.collect::<Value>().to_string()
+}

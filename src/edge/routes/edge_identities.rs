@@ -1,0 +1,136 @@
+//! The edge-identities Admin API: authorizes, looks things up, has commands carried out, and answers.
+
+use worker::{Context, Env};
+
+use crate::admin::access_decision::AccessDecision;
+use crate::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
+use crate::api::{Dependency, EnvironmentKey, Error, MAX_BODY_LENGTH, Request, Response};
+use crate::document::Environment;
+use crate::edge::access::authorize::authorize;
+use crate::edge::cache::environments::Environments;
+use crate::edge::http::body;
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::objects::directory::client::Directory;
+use crate::edge::objects::identity::client as identities;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::Failure;
+use crate::edge::random;
+use crate::identity::{Command, CommandError, CommandRequest, Identity};
+
+/// Answers a request to one of these routes.
+pub async fn answer(
+    incoming: &IncomingRequest,
+    env: &Env,
+    context: &Context,
+    address: Address,
+) -> Response<'static> {
+    let answer = answer_or_fail(incoming, env, context, address).await;
+    answer.unwrap_or_else(|error| Response::error(&error))
+}
+
+async fn answer_or_fail(
+    incoming: &IncomingRequest,
+    env: &Env,
+    context: &Context,
+    address: Address,
+) -> Result<Response<'static>, Error> {
+    let header = |name: &str| incoming.header(name);
+    let method = incoming.method.as_str();
+    let permission = address.route.permission(method);
+    let decision = if address.has_valid_key() {
+        authorize(env, &header, &address.environment, permission).await?
+    } else {
+        AccessDecision::NoEnvironment
+    };
+    let decision =
+        if decision == AccessDecision::NoEnvironment { address.route.no_environment() } else { decision };
+    if let Some(refusal) = decision.refusal() {
+        return Ok(refusal);
+    }
+    if let Err(refusal) = address.route.check_method(method) {
+        return Ok(refusal);
+    }
+    let environments = Environments::new(env.clone(), Config::of(env));
+    let key = EnvironmentKey::Client(address.environment);
+    let loaded = match environments.load(&key, context).await {
+        Err(Error::KeyUnknown) => {
+            return Ok(address.route.no_environment().refusal().unwrap_or_else(answer::missing));
+        }
+        loaded => loaded?,
+    };
+    incoming.trace.set_environment(&loaded);
+    let environment = &loaded.environment.environment;
+    let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
+    let body = if takes_body { body::read(incoming, MAX_BODY_LENGTH).await? } else { Vec::new() };
+    let request = Request { method, query: &incoming.query, header: &header, body: &body, random: &random };
+    let action = edge_identities::read(environment, address.route, &request)?;
+    let response = act(env, environment, action).await?;
+    loaded.environment.log_exhausted(response.exhausted);
+    Ok(response)
+}
+
+async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Response<'static>, Error> {
+    let directory = Directory::new(env, environment.key());
+    let failed = |failure: Failure| {
+        failure.log(Some(environment.key()));
+        Error::Unavailable(Dependency::Directory)
+    };
+    Ok(match action {
+        Action::Nothing => answer::nothing(),
+        Action::List(query) => {
+            let (entries, next) = directory.find(&query).await.map_err(failed)?;
+            answer::page(&entries, next.as_ref())
+        }
+        // Of a feature that there is not there are none; and SQLite could not be asked for every number.
+        Action::Overrides(Some(feature)) if environment.feature_with_id(feature).is_none() => {
+            answer::overrides(environment, Vec::new())
+        }
+        Action::Overrides(feature) => {
+            let known = directory.overrides(feature, None).await.map_err(failed)?;
+            answer::overrides(environment, known.overrides.unwrap_or_default())
+        }
+        Action::CommandRequest(target, command, reply) => {
+            match execute(env, environment, &target, command).await? {
+                Err(refusal) => answer::refused(refusal, &target, &reply),
+                Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
+            }
+        }
+        Action::Clone(target, source) => {
+            let source = execute(env, environment, &Target::Uuid(source), Command::Read).await?;
+            let Ok((_, source)) = source else { return Ok(answer::missing()) };
+            let states = edge_identities::cloned(&source.overrides, &random);
+            let (target, reply) = (Target::Uuid(target), Reply::AllFeatureStates);
+            match execute(env, environment, &target, Command::ReplaceOverrides(states)).await? {
+                Err(refusal) => answer::refused(refusal, &target, &reply),
+                Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
+            }
+        }
+    })
+}
+
+/// Carries out a command on the identity that is meant; also gives its identifier.
+async fn execute(
+    env: &Env,
+    environment: &Environment,
+    target: &Target,
+    command: Command,
+) -> Result<Result<(String, Identity), CommandError>, Error> {
+    let directory = Directory::new(env, environment.key());
+    if command.adds_overrides() && !directory.takes_overrides().await {
+        return Ok(Err(CommandError::EnvironmentFull));
+    }
+    let (identifier, uuid) = match target {
+        Target::Identifier(identifier) => (identifier.clone(), None),
+        Target::Uuid(uuid) => {
+            let found = directory.resolve(uuid).await.map_err(|failure| {
+                failure.log(Some(environment.key()));
+                Error::Unavailable(Dependency::Directory)
+            })?;
+            let Some(entry) = found else { return Ok(Err(CommandError::Missing)) };
+            (entry.identifier.into(), Some(uuid.as_str().into()))
+        }
+    };
+    let order = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
+    let outcome = identities::execute_and_sync(env, order).await?;
+    Ok(outcome.map(|identity| (identifier, identity)))
+}

@@ -1,0 +1,204 @@
+//! Moves of identities and the directory's repair (see [`crate::admin::import_export`]).
+
+use serde_json::{Value, json};
+use worker::{Context, Env};
+
+use crate::admin::edge_identities::{answer, page_query};
+use crate::admin::import_export::{self, ExportPage, ImportExport, Line, MAX_BODY_LENGTH, PERMISSION};
+use crate::api::{Dependency, Error, Response};
+use crate::document::Environment;
+use crate::edge::access::environment as access;
+use crate::edge::cache::overrides;
+use crate::edge::http::body;
+use crate::edge::http::hold::Hold;
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::objects::directory::client::Directory;
+use crate::edge::objects::identity::client::{self as identities, MAX_SMALL_LENGTH, Read};
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::failure::Failure;
+use crate::identity::directory::DirectoryUpdate;
+use crate::identity::{Command, CommandError, Identity};
+
+/// Answers a request to one of these routes.
+pub async fn answer(
+    incoming: &IncomingRequest,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    transfer: ImportExport,
+) -> Response<'static> {
+    let answer = answer_or_fail(incoming, env, context, environment_key, transfer).await;
+    answer.unwrap_or_else(|error| Response::error(&error))
+}
+
+async fn answer_or_fail(
+    incoming: &IncomingRequest,
+    env: &Env,
+    context: &Context,
+    environment_key: String,
+    transfer: ImportExport,
+) -> Result<Response<'static>, Error> {
+    let opened = access::open(incoming, env, context, environment_key, PERMISSION, transfer.allow()).await?;
+    let loaded = match opened {
+        Ok(loaded) => loaded,
+        Err(refusal) => return Ok(refusal),
+    };
+    let environment = &loaded.environment.environment;
+    let media_type = incoming.header("content-type").unwrap_or_default();
+    if transfer != ImportExport::Export && !import_export::takes(&media_type) {
+        return Err(Error::UnsupportedMediaType(media_type));
+    }
+    let body = match transfer {
+        ImportExport::Export => Vec::new(),
+        ImportExport::Import | ImportExport::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
+    };
+    match transfer {
+        ImportExport::Import => import(env, environment, &body).await,
+        ImportExport::Export => {
+            let as_lines = import_export::wants_lines(&incoming.header("accept").unwrap_or_default());
+            export(env, environment, &incoming.query, as_lines).await
+        }
+        ImportExport::Repair => repair(env, environment, &body).await,
+    }
+}
+
+async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
+    let mut lines = import_export::read_import(environment, body).map_err(Error::Invalid)?;
+    let adds_overrides = lines.iter().flatten().any(|line| !line.import.overrides.is_empty());
+    if adds_overrides && !Directory::new(env, environment.key()).takes_overrides().await {
+        return Err(Error::Invalid(json!({"detail": refused(CommandError::EnvironmentFull)})));
+    }
+    check_uuids(env, environment, &mut lines).await?;
+    let passed_over: Vec<bool> = lines.iter().map(Option::is_none).collect();
+    let commands = lines.into_iter().flatten().map(Line::into_command).collect();
+    let outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
+    if outcomes.iter().all(Result::is_ok) {
+        let passed_over = passed_over.len() - outcomes.len();
+        return Ok(ok(&json!({"imported": outcomes.len(), "passed_over": passed_over})));
+    }
+    let mut outcomes = outcomes.iter();
+    let by_line = passed_over.into_iter().map(|passed_over| if passed_over { None } else { outcomes.next() });
+    Ok(report(by_line))
+}
+
+/// Refuses identities whose UUID is another's already. Two that come at the same moment are not noticed.
+async fn check_uuids(env: &Env, environment: &Environment, lines: &mut [Option<Line>]) -> Result<(), Error> {
+    let uuids: Vec<_> = lines.iter().flatten().filter_map(|line| line.import.uuid.clone()).collect();
+    if uuids.is_empty() {
+        return Ok(());
+    }
+    let known = Directory::new(env, environment.key()).resolve_all(uuids).await;
+    let known = known.map_err(|failure| unavailable(&failure, environment))?;
+    import_export::check_uuids(lines, &known).map_err(Error::Invalid)
+}
+
+async fn export(
+    env: &Env,
+    environment: &Environment,
+    query: &str,
+    as_lines: bool,
+) -> Result<Response<'static>, Error> {
+    let query = page_query(query)?;
+    let directory = Directory::new(env, environment.key());
+    let (entries, next) =
+        directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
+    let unreadable = |_| Error::Unavailable(Dependency::Identity);
+    let identifiers = entries.iter().map(|entry| entry.identifier.to_string()).collect();
+    // Large ones follow one by one, as long as there is room on the page.
+    let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
+    let mut page = ExportPage::default();
+    for (entry, read) in entries.iter().zip(read) {
+        let identity = match read.map_err(unreadable)? {
+            Read::Whole(identity) => identity,
+            Read::Withheld(length) => {
+                if !page.has_room(length) {
+                    break;
+                }
+                let _hold = Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?;
+                let identifier = vec![entry.identifier.to_string()];
+                let read = identities::read_all(env, environment.key(), identifier, None).await?;
+                match read.into_iter().next() {
+                    Some(Ok(Read::Whole(identity))) => identity,
+                    _ => return Err(Error::Unavailable(Dependency::Identity)),
+                }
+            }
+        };
+        page.add(environment.key(), &entry.identifier, &identity);
+    }
+    Ok(page.finish(&query, &entries, next.as_ref(), as_lines))
+}
+
+/// Has the directory told again of each of these identities, and removes those that there are not.
+async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
+    let identifiers = import_export::read_repair(body).map_err(Error::Invalid)?;
+    // Taken before anybody is asked: an identity that comes to be meanwhile is later.
+    let asked_at = now_ms();
+    let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
+    let mut outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
+    let directory = Directory::new(env, environment.key());
+    let mut removed = 0;
+    for (identifier, outcome) in identifiers.iter().zip(&mut outcomes) {
+        if !matches!(outcome, Err(CommandError::Missing)) {
+            continue;
+        }
+        let identifier: Box<str> = identifier.as_str().into();
+        let gone = [
+            DirectoryUpdate::Entry { identifier: identifier.clone(), sequence: asked_at, entry: None },
+            DirectoryUpdate::Overrides {
+                identifier,
+                sequence: asked_at,
+                uuid: Box::default(),
+                created_date: Box::default(),
+                django_id: None,
+                states: Vec::new(),
+            },
+        ];
+        for update in gone {
+            directory.send(update).await.map_err(|failure| unavailable(&failure, environment))?;
+        }
+        *outcome = Ok(Identity::default());
+        removed += 1;
+    }
+    if removed > 0 {
+        overrides::changed(environment.key());
+    }
+    if outcomes.iter().any(Result::is_err) {
+        return Ok(report(outcomes.iter().map(Some)));
+    }
+    Ok(ok(&json!({"repaired": outcomes.len() - removed, "removed": removed})))
+}
+
+/// What was not done, by its place; `None` where there was nothing to do. What is sent again as it was does no harm.
+fn report<'o>(
+    outcomes: impl Iterator<Item = Option<&'o Result<Identity, CommandError>>>,
+) -> Response<'static> {
+    let mut unavailable = false;
+    let problem = |outcome: Option<&Result<Identity, CommandError>>| match outcome {
+        None | Some(Ok(_)) => json!({}),
+        Some(Err(CommandError::Unavailable)) => {
+            unavailable = true;
+            Error::Unavailable(Dependency::Identity).body()
+        }
+        Some(Err(refusal)) => json!({"detail": refused(*refusal)}),
+    };
+    let report: Vec<Value> = outcomes.map(problem).collect();
+    let mut response = Response::error(&Error::Invalid(json!({"data": report})));
+    if unavailable {
+        response.status = 503;
+        response = response.with("retry-after", crate::api::RETRY_AFTER_SECONDS);
+    }
+    response
+}
+
+fn refused(refusal: CommandError) -> String {
+    answer::bound(refusal).unwrap_or_else(|| format!("The identity was refused: {refusal:?}."))
+}
+
+fn ok(body: &Value) -> Response<'static> {
+    Response::json(body.to_string().into_bytes())
+}
+
+fn unavailable(failure: &Failure, environment: &Environment) -> Error {
+    failure.log(Some(environment.key()));
+    Error::Unavailable(Dependency::Directory)
+}

@@ -1,0 +1,11 @@
+//! The handlers: one file for each family of routes, and the router before them.
+
+pub mod assets;
+pub mod check;
+pub mod edge_identities;
+pub mod identity_insight;
+pub mod import_export;
+pub mod notifications;
+pub mod proxy;
+pub mod router;
+pub mod status;

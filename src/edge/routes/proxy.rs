@@ -1,0 +1,265 @@
+//! Passes requests on to the origin and its answers back, as streams.
+
+use std::time::Duration;
+
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Context, Env, web_sys};
+
+use crate::admin::admin_key::{has_admin_key, without_admin_key};
+use crate::admin::import_export::ImportExport;
+use crate::admin::{self, AdminRoute, Origin, proxy_headers};
+use crate::api::{Dependency, Error, Response};
+use crate::edge::access::limit as rate_limit;
+use crate::edge::http::body::{ChunkedUpload, content_length, read_at_most, read_while, restream};
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::http::response::respond;
+use crate::edge::objects::publishing;
+use crate::edge::origin::client::{Exchange, Fault};
+use crate::edge::platform::config::Config;
+use crate::edge::platform::timeout::with_timeout;
+use crate::edge::routes::edge_identities;
+use crate::edge::routes::identity_insight;
+use crate::edge::routes::import_export;
+
+/// How long a write may take to end after its client was told that it is late; the platform gives it 30 s.
+const MAX_LATE: Duration = Duration::from_secs(25);
+
+/// Answers a request that is not the SDK API's.
+pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
+    let config = Config::of(env);
+    let origin = config.origin.as_ref();
+    match admin::route(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
+        AdminRoute::Answered(response) => {
+            incoming.trace.set_route(if incoming.method == "OPTIONS" { "preflight" } else { "none" });
+            respond(response)
+        }
+        AdminRoute::ImportExport(environment, transfer) => {
+            incoming.trace.set_route("transfer");
+            let admitted = match transfer {
+                // Without a limit: it has many requests, each for many identities.
+                ImportExport::Import => Ok(()),
+                ImportExport::Export | ImportExport::Repair => admit(incoming, env).await,
+            };
+            let answer = match admitted {
+                Ok(()) => import_export::answer(incoming, env, context, environment, transfer).await,
+                Err(error) => Response::error(&error),
+            };
+            respond(answer.finish(None, &incoming.method))
+        }
+        AdminRoute::IdentityInsight(environment, insight) => {
+            incoming.trace.set_route("inspection");
+            let answer = match admit(incoming, env).await {
+                Ok(()) => identity_insight::answer(incoming, env, context, environment, insight).await,
+                Err(error) => Err(error),
+            };
+            let answer = answer.unwrap_or_else(|error| Response::error(&error));
+            respond(answer.finish(None, &incoming.method))
+        }
+        AdminRoute::EdgeIdentities(address) => {
+            incoming.trace.set_route("edge-identities");
+            let answer = match admit(incoming, env).await {
+                Ok(()) => edge_identities::answer(incoming, env, context, address).await,
+                Err(error) => Response::error(&error),
+            };
+            respond(answer.finish(None, &incoming.method))
+        }
+        AdminRoute::Origin(origin) => {
+            incoming.trace.set_route("origin");
+            let answer = match admit(incoming, env).await {
+                Ok(()) => forward(incoming, origin, config, env, context).await,
+                Err(error) => Err(error),
+            };
+            let failed = |error| respond(Response::error(&error).finish(None, &incoming.method));
+            answer.unwrap_or_else(failed)
+        }
+    }
+}
+
+/// Whether the credentials may send one more request.
+pub async fn admit(incoming: &IncomingRequest, env: &Env) -> Result<(), Error> {
+    let (authorization, cookies) = (incoming.header("authorization"), incoming.header("cookie"));
+    for key in proxy_headers::rate_keys(authorization.as_deref(), cookies.as_deref()) {
+        if !rate_limit::has_room(env, &key).await {
+            return Err(Error::Throttled);
+        }
+    }
+    Ok(())
+}
+
+/// Sends a request to the origin. Every outcome but an error of before that, and a refusal of the origin's, may have
+/// changed something there, which the publishers are told.
+async fn forward(
+    incoming: &IncomingRequest,
+    origin: &Origin,
+    config: &Config,
+    env: &Env,
+    context: &Context,
+) -> Result<web_sys::Response, Error> {
+    let url = incoming.request.url();
+    let (here, target) = split(&url);
+    let via = proxy_headers::via(incoming.header("via")).ok_or(Error::Loop)?;
+    // What the platform says of it may name what was sent.
+    let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
+    let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
+    let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
+    incoming.trace.set_source_origin();
+    let method = proxy_headers::method(&incoming.method);
+    let url = origin.url(&proxy_headers::target(target));
+    let exchange = Exchange::new(&url, method, &headers, body).map_err(impossible)?;
+    let back = async {
+        let response = exchange.send().await?;
+        Ok(proxy_response(&incoming.method, response, origin, here, context).await?)
+    };
+    let timeout = proxy_headers::timeout(config.origin_timeout, length);
+    let answer = with_timeout(timeout, back).await.unwrap_or(Err(Fault::Late(timeout)));
+    let status = answer.as_ref().ok().map(web_sys::Response::status);
+    let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
+    let affected = affected.filter(|_| admin::publishing::may_have_changed(status));
+    let is_late = matches!(answer, Err(Fault::Late(_)));
+    if answer.is_err() && !(is_late && affected.is_some()) {
+        exchange.abort();
+    }
+    // Held until now, or as long as it may have to be sent yet.
+    let upload = upload.filter(|_| is_late);
+    if let Some(affected) = affected {
+        let (env, patience) = (env.clone(), config.origin_timeout.min(MAX_LATE));
+        context.wait_until(async move {
+            publishing::refresh(env.clone(), affected.clone()).await;
+            if is_late {
+                exchange.settle(patience).await;
+                publishing::refresh(env, affected).await;
+            }
+            drop(upload);
+        });
+    }
+    answer.map_err(Fault::report)
+}
+
+/// Scheme and host of a URL, and what follows them.
+fn split(url: &str) -> (&str, &str) {
+    url.match_indices('/').nth(2).and_then(|(at, _)| url.split_at_checked(at)).unwrap_or((url, "/"))
+}
+
+fn outgoing_headers(
+    incoming: &IncomingRequest,
+    config: &Config,
+    here: &str,
+    via: &str,
+) -> Result<web_sys::Headers, JsValue> {
+    let connection = incoming.header("connection").unwrap_or_default();
+    let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
+    remove(&headers, |name| proxy_headers::is_forwarded(name, &connection))?;
+    if let Some(sha256) = &config.admin_key_sha256 {
+        let all = worker::Headers(headers.clone()).entries();
+        let found: Vec<(String, String)> = all.filter(|(_, value)| has_admin_key(value, sha256)).collect();
+        for (name, value) in found {
+            match without_admin_key(&name, value, sha256) {
+                Some(value) => headers.set(&name, &value)?,
+                None => headers.delete(&name)?,
+            }
+        }
+    }
+    let (scheme, host) = here.split_once("://").unwrap_or(("https", here));
+    headers.set("via", via)?;
+    headers.set("x-forwarded-host", host)?;
+    headers.set("x-forwarded-proto", scheme)?;
+    if let Some(client) = incoming.header("cf-connecting-ip") {
+        headers.set("x-forwarded-for", &client)?;
+    }
+    Ok(headers)
+}
+
+/// Removes what is not to be kept.
+fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(), JsValue> {
+    let names: Vec<String> = worker::Headers(headers.clone()).keys().filter(|name| !keep(name)).collect();
+    names.iter().try_for_each(|name| headers.delete(name))
+}
+
+/// A body on its way to the origin.
+#[derive(Default)]
+struct Outgoing {
+    body: Option<JsValue>,
+    /// How much of it is still to come.
+    length: u64,
+    upload: Option<ChunkedUpload>,
+}
+
+/// A body as it came. One whose length nobody told is read first, since the origin must be told.
+async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, Error> {
+    // The platform sends no body with these.
+    if matches!(incoming.method.as_str(), "GET" | "HEAD") {
+        return Ok(Outgoing::default());
+    }
+    let Some(body) = incoming.request.body() else { return Ok(Outgoing::default()) };
+    if let Some(length) = content_length(incoming.header("content-length")) {
+        return Ok(Outgoing { body: Some(body.into()), length, upload: None });
+    }
+    let limit = proxy_headers::MAX_CHUNKED_BODY;
+    let timeout = proxy_headers::timeout(config.origin_timeout, limit as u64);
+    let upload = ChunkedUpload::begin(timeout.saturating_add(config.origin_timeout.saturating_mul(2)));
+    let read = read_while(body, |length| length <= limit && upload.grow(length));
+    match with_timeout(timeout, read).await {
+        // It is here already, so nobody has to wait for it.
+        Some(Ok(Ok(body))) => {
+            let body = Some(Uint8Array::from(body.as_slice()).into());
+            Ok(Outgoing { body, length: 0, upload: Some(upload) })
+        }
+        Some(Ok(Err(longer))) if longer.start.len() > limit => Err(Error::LengthRequired(limit)),
+        Some(Ok(Err(_))) => Err(Error::Unavailable(Dependency::Uploads)),
+        Some(Err(_)) => Err(Error::Malformed("the request body broke off".to_owned())),
+        None => Err(Error::BodyTimeout),
+    }
+}
+
+/// The origin's answer as the client gets it.
+async fn proxy_response(
+    method: &str,
+    response: web_sys::Response,
+    origin: &Origin,
+    here: &str,
+    context: &Context,
+) -> Result<web_sys::Response, JsValue> {
+    let headers = web_sys::Headers::new_with_headers(&response.headers())?;
+    let header = |name| headers.get(name).ok().flatten();
+    let connection = header("connection").unwrap_or_default();
+    remove(&headers, |name| proxy_headers::is_returned(name, &connection))?;
+    if let Some(location) =
+        header("location").and_then(|location| proxy_headers::location(&location, origin, here))
+    {
+        headers.set("location", &location)?;
+    }
+    let init = web_sys::ResponseInit::new();
+    init.set_status(response.status());
+    init.set_headers(&headers);
+    let is_bodiless = method == "HEAD" || matches!(response.status(), 204 | 205 | 304);
+    let body = match response.body() {
+        Some(body) if is_bodiless => {
+            // It closes the connection, so that nothing of the body is taken for the next answer.
+            let cancelled = JsFuture::from(body.cancel());
+            context.wait_until(async move { drop(cancelled.await) });
+            None
+        }
+        body => body,
+    };
+    let Some(body) = body else { return web_sys::Response::new_with_opt_str_and_init(None, &init) };
+    let may_have_pages = proxy_headers::is_json(&header("content-type").unwrap_or_default())
+        && content_length(header("content-length"))
+            .is_none_or(|length| length <= proxy_headers::MAX_PAGE_LENGTH as u64);
+    if !may_have_pages {
+        return web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init);
+    }
+    // It may be another now, and the platform tells it.
+    headers.delete("content-length")?;
+    match read_at_most(body, proxy_headers::MAX_PAGE_LENGTH).await? {
+        Ok(body) => {
+            let body = proxy_headers::rewrite_pagination_links(&body, origin, here).unwrap_or(body);
+            web_sys::Response::new_with_opt_js_u8_array_and_init(Some(&body.as_slice().into()), &init)
+        }
+        Err(longer) => {
+            let body = restream(longer, context)?;
+            web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init)
+        }
+    }
+}

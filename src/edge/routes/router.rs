@@ -1,0 +1,156 @@
+//! A request's way through the worker: open, load, check, begin, answer.
+
+use std::borrow::Cow;
+
+use futures_util::future::FutureExt;
+use worker::{Context, Env, web_sys};
+
+use crate::api::{self, Dependency, EnvironmentKey, Error, Plan, Response, Route, RouteMatch};
+use crate::edge::cache::environments::{Environments, LoadedEnvironment};
+use crate::edge::cache::overrides;
+use crate::edge::http::body;
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::http::response::{respond, respond_held, respond_with};
+use crate::edge::objects::analytics::client as analytics;
+use crate::edge::objects::identity::client as identities;
+use crate::edge::platform::config::Config;
+use crate::edge::random;
+use crate::edge::routes::assets as pages;
+use crate::edge::routes::notifications;
+use crate::edge::routes::proxy;
+use crate::page::Page;
+use crate::publish::Endpoint;
+
+/// Answers a request, whatever comes.
+///
+/// What few requests need is in boxes: unboxed it would be in this function, which V8 compiles before the first answer, and
+/// in its state, which each request copies.
+pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
+    let method = &*incoming.method;
+    let environments = Environments::new(env.clone(), Config::of(env));
+    match api::open(method, &incoming.path, &|name| incoming.header(name)) {
+        RouteMatch::NotSdkRoute => match (Endpoint::parse(&incoming.path), page(incoming)) {
+            (Some(endpoint), _) => notifications::answer(endpoint, incoming, env).boxed_local().await,
+            (None, Some(page)) => {
+                incoming.trace.set_route("page");
+                pages::answer(page, incoming, env).boxed_local().await
+            }
+            (None, None) => proxy::answer(incoming, env, context).boxed_local().await,
+        },
+        RouteMatch::Answered(response) => {
+            incoming.trace.set_route(match Route::parse(&incoming.path) {
+                _ if method == "OPTIONS" => "preflight",
+                Ok(Some(route)) => route.name(),
+                _ => "none",
+            });
+            respond(response)
+        }
+        RouteMatch::Readiness(route) => {
+            incoming.trace.set_route(route.name());
+            let ready = environments.are_readable().boxed_local().await;
+            let last_update = environments.last_update();
+            respond(api::readiness(route, ready, last_update).finish(Some(route), method))
+        }
+        RouteMatch::NeedsEnvironment(route, key) => {
+            incoming.trace.set_route(route.name());
+            let finish = |response: Response<'_>| respond(response.finish(Some(route), method));
+            let loaded = match environments.load(&key, context).await {
+                Err(error) => return finish(Response::error(&error)),
+                Ok(loaded) => loaded,
+            };
+            incoming.trace.set_environment(&loaded);
+            let mut plan = plan(&loaded, incoming, route, &key).await;
+            let environment = &loaded.environment.environment;
+            if let Ok(Plan::Document(question)) = &plan {
+                match overrides::of(env, environment, context).boxed_local().await {
+                    Ok((known, None)) if known.version == 0 => {
+                        plan = Ok(Plan::CachedResponse(question.fixed(environment, key.kind())));
+                    }
+                    Ok((known, stale_seconds)) => {
+                        let response = question.answer(environment, key.kind(), known.version, Cow::default);
+                        let response = response.stale(stale_seconds).stale(loaded.stale_seconds);
+                        let response = response.finish(Some(route), method);
+                        if response.status == 304 {
+                            return respond(response);
+                        }
+                        return respond_with(&response, known.document(environment));
+                    }
+                    Err(error) => plan = Err(error),
+                }
+            }
+            if let (Ok(Plan::CachedResponse(fixed)), None) = (&plan, loaded.stale_seconds)
+                && let Some(response) = loaded.environment.fixed(*fixed, key.kind())
+            {
+                return response;
+            }
+            let mut hold = None;
+            let response = match plan {
+                Ok(Plan::CachedResponse(fixed)) => Ok(fixed.response(environment, key.kind())),
+                Ok(Plan::Answered(response)) => Ok(response),
+                // Answered above.
+                Ok(Plan::Document(_)) => Err(Error::NotFound),
+                Ok(Plan::Evaluations(evaluations, response)) => {
+                    incoming.trace.count_objects(usize::from(environments.config.origin.is_some()));
+                    analytics::record(env, environment.key(), &evaluations)
+                        .boxed_local()
+                        .await
+                        .map(|()| response)
+                }
+                Ok(Plan::Identities(commands, pending)) => {
+                    incoming.trace.count_objects(commands.len());
+                    let outcomes = if pending.needs_identity() {
+                        identities::carry_out_and_read(env, environment.key(), commands).await
+                    } else {
+                        let outcomes = identities::execute(env, environment.key(), commands).await;
+                        outcomes.map(|outcomes| (outcomes, None))
+                    };
+                    outcomes.and_then(|(outcomes, held)| {
+                        hold = held;
+                        pending.answer(environment, key.kind(), &outcomes)
+                    })
+                }
+                Err(error) => Err(error),
+            };
+            let response = response.unwrap_or_else(|error| Response::error(&error));
+            loaded.environment.log_exhausted(response.exhausted);
+            match hold {
+                None => finish(response.stale(loaded.stale_seconds)),
+                // How long it is was an estimate before.
+                Some(hold) if !hold.grow(response.body.len()) => {
+                    finish(Response::error(&Error::Unavailable(Dependency::Answers)))
+                }
+                Some(hold) => {
+                    let response = response.stale(loaded.stale_seconds).finish(Some(route), method);
+                    respond_held(&response, hold, context)
+                }
+            }
+        }
+    }
+}
+
+fn page(incoming: &IncomingRequest) -> Option<Page<'_>> {
+    Page::find(&incoming.method, &incoming.path, || incoming.header("accept"))
+}
+
+async fn plan<'e>(
+    loaded: &'e LoadedEnvironment,
+    incoming: &IncomingRequest,
+    route: Route,
+    key: &EnvironmentKey,
+) -> Result<Plan<'e>, Error> {
+    let environment = &loaded.environment.environment;
+    api::check(environment, route, &incoming.method)?;
+    let body = if route.takes_body(&incoming.method) {
+        body::read(incoming, route.max_body_length()).await?
+    } else {
+        Vec::new()
+    };
+    let request = api::Request {
+        method: &incoming.method,
+        query: &incoming.query,
+        header: &|name| incoming.header(name),
+        body: &body,
+        random: &random,
+    };
+    api::plan(environment, route, key.kind(), &request)
+}

@@ -1,0 +1,181 @@
+//! GET /edge/status: which environments are published, and how that goes.
+//!
+//! Where nothing is published from an origin, they are those that KV has documents of. The holder of the local admin key
+//! sees all of it, above all while the origin is down; everybody else the environments whose administrator the origin says
+//! they are.
+
+use serde_json::{Map, Value, json};
+use worker::Env;
+
+use crate::admin::access_decision::{AccessDecision, Challenge};
+use crate::admin::admin_key::Spelling;
+use crate::admin::authorization::Permission;
+use crate::admin::credential::Credential;
+use crate::api::{Dependency, Error, Response};
+use crate::document::{ServerKey, json};
+use crate::edge::access::authorize::authorize;
+use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::objects::publishing;
+use crate::edge::platform::clock::now_ms;
+use crate::edge::platform::config::Config;
+use crate::edge::platform::failure::Failure;
+use crate::edge::platform::join_all::join_all;
+use crate::edge::platform::kv;
+use crate::publish::{stored, stored_keys, webhook_id};
+
+/// How many objects are asked for their status at a time.
+const ASKED_AT_ONCE: usize = 50;
+/// How many environments the origin is asked about at a time; it takes some 0.3 s for each.
+const PROBED_AT_ONCE: usize = 5;
+
+/// Answers the request.
+pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, Error> {
+    let config = Config::of(env);
+    let header = |name: &str| incoming.header(name);
+    let Some(credential) = Credential::read(&header) else {
+        return refusal(&AccessDecision::Unauthenticated(Challenge::missing()));
+    };
+    let hash = config.admin_key_sha256.as_deref();
+    let admin_key = hash.and_then(|hash| credential.admin_key(hash));
+    let is_local = admin_key == Some(Spelling::ApiKey);
+    // Neither takes a question to the origin.
+    if !is_local && (admin_key.is_some() || config.origin.is_none()) {
+        return refusal(&authorize(env, &header, "", Permission::Admin).await?);
+    }
+    let publishes = config.publishes();
+    let (discovery, published) = match publishes {
+        true => registry(env).await?,
+        false => (Value::Null, Map::new()),
+    };
+    // Without an origin that publishes, those in KV are all there are.
+    let stored = match publishes {
+        true => None,
+        false => Some(in_kv(env, &published).await.map_err(unavailable)?),
+    };
+    let all = stored.as_ref().map_or(&published, |(environments, _)| environments);
+    let all: Vec<String> = all.keys().cloned().collect();
+    let environments = match is_local {
+        true => all.clone(),
+        false => match permitted(env, &header, &all).await? {
+            Ok(environments) => environments,
+            Err(decision) => return refusal(&decision),
+        },
+    };
+    // What is about all of them, such as which request of a discovery failed, only for who administers all.
+    let sees_all = environments.len() == all.len();
+    let base = base_url(incoming);
+    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_url(&base, key, secret));
+    let mut statuses = Vec::with_capacity(environments.len());
+    for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
+        let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
+        for (key, status) in join_all(asked).await {
+            // An object that does not answer is worth knowing of, too.
+            let failed = |failure: Failure| json!({"environment": key, "unavailable": failure.cause});
+            let mut status =
+                status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
+            if let Some(status) = status.as_object_mut() {
+                status.insert("webhook".to_owned(), webhook(Some(key)).into());
+                status.insert("server_keys".to_owned(), published.get(key).cloned().into());
+            }
+            statuses.push(status);
+        }
+    }
+    let (stored, more) = match stored {
+        Some((mut stored, more)) => {
+            stored.retain(|key, _| environments.contains(key));
+            (stored, more)
+        }
+        // Beside an origin, too, something may have been put into KV. If it does not answer, there may be more.
+        None if sees_all => in_kv(env, &published).await.unwrap_or_else(|failure| {
+            failure.log(None);
+            (Map::new(), true)
+        }),
+        None => (Map::new(), false),
+    };
+    statuses.extend(stored.into_iter().map(|(_, status)| status));
+    let webhook = if sees_all { webhook(None) } else { None };
+    let discovery = sees_all.then_some(discovery);
+    let faults = config.faults.iter().filter(|_| sees_all).map(ToString::to_string);
+    let faults: Vec<String> = faults.collect();
+    let body = json!({
+        "environments": statuses,
+        "discovery": discovery,
+        "webhook": webhook,
+        "more": more,
+        "settings_faults": faults,
+    });
+    Ok(Response::json(body.to_string().into_bytes()))
+}
+
+/// The environments whose documents are in KV without an origin that publishes them, and whether there are more of them.
+async fn in_kv(env: &Env, published: &Map<String, Value>) -> Result<(Map<String, Value>, bool), Failure> {
+    let page = kv::list(env, kv::DOCUMENT).await?;
+    let found = stored(&page, kv::DOCUMENT, published, None, now_ms());
+    if found.0.is_empty() {
+        return Ok(found);
+    }
+    let server_keys = server_keys(env).await?;
+    Ok(stored(&page, kv::DOCUMENT, published, server_keys.as_deref(), now_ms()))
+}
+
+/// The server keys in KV, where not too many have to be looked up.
+async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
+    let Some((mut known, others)) = stored_keys(&kv::list(env, kv::SERVER_KEY).await?) else {
+        return Ok(None);
+    };
+    // One after the other, which is less code: only what was written without metadata is looked up.
+    for name in others {
+        // What is no server key opens nothing.
+        known.extend(kv::get(env, &name, kv::TIMEOUT).await?.and_then(|entry| json::read(&entry)));
+    }
+    Ok(Some(known))
+}
+
+/// Those environments that the caller administers; why not, if there are none.
+async fn permitted(
+    env: &Env,
+    header: &dyn Fn(&str) -> Option<String>,
+    all: &[String],
+) -> Result<Result<Vec<String>, AccessDecision>, Error> {
+    let mut permitted = Vec::new();
+    for keys in all.chunks(PROBED_AT_ONCE) {
+        let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
+        for (key, decision) in keys.iter().zip(join_all(probes).await) {
+            match decision? {
+                AccessDecision::Allowed => permitted.push(key.clone()),
+                AccessDecision::Forbidden | AccessDecision::NoEnvironment => {}
+                unknown @ AccessDecision::Unauthenticated(_) => return Ok(Err(unknown)),
+            }
+        }
+    }
+    Ok(if permitted.is_empty() { Err(AccessDecision::Forbidden) } else { Ok(permitted) })
+}
+
+/// What the registry says of its discoveries, and the environments that it knows, with their server keys.
+pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
+    let registered = publishing::registered(env).await.map_err(unavailable)?;
+    let mut discovery: Value = serde_json::from_str(&registered).unwrap_or_default();
+    let environments = discovery.as_object_mut().and_then(|members| members.remove("environments"));
+    let Some(Value::Object(environments)) = environments else { return Ok((discovery, Map::new())) };
+    Ok((discovery, environments))
+}
+
+fn unavailable(failure: Failure) -> Error {
+    failure.log(None);
+    Error::Unavailable(Dependency::Environment)
+}
+
+/// Scheme and host as the caller sent them: that is an address of the worker.
+fn base_url(incoming: &IncomingRequest) -> String {
+    let url = incoming.request.url();
+    let path = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    url.get(..path).unwrap_or_default().to_owned()
+}
+
+fn webhook_url(base: &str, client_key: Option<&str>, secret: &str) -> String {
+    format!("{base}/edge/webhooks/{}", webhook_id(client_key, secret))
+}
+
+fn refusal(decision: &AccessDecision) -> Result<Response<'static>, Error> {
+    decision.refusal().ok_or(Error::Unavailable(Dependency::Permissions))
+}
