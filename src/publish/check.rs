@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::candidate::Candidate;
-use super::version::Version;
 use crate::document::ruleset::Engine;
 use crate::document::{ServerKey, json};
+use crate::publish::publisher::candidate::Candidate;
+use crate::publish::publisher::version::Version;
 
 /// The environment and version of a document that is published now, with the fields that are left out of it; or its fault.
 pub fn check_document(document: Vec<u8>, now: u64) -> Value {

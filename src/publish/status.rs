@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::publisher::{DocumentCredential, Publisher};
-use super::registry::Registry;
-use super::schedule::{FailureStreak, Schedule};
-use super::version::Version;
 use crate::document::{ServerKey, Timestamp, is_client_key, json};
+use crate::publish::discovery::registry::Registry;
+use crate::publish::publisher::state::{DocumentCredential, Publisher};
+use crate::publish::publisher::version::Version;
+use crate::publish::schedule::{FailureStreak, Schedule};
 
 /// How many environments are summary of those that are in KV only.
 const MAX_STORED: usize = 100;

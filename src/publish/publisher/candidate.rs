@@ -1,9 +1,9 @@
 //! A document that an origin gave, checked before anybody may be served from it.
 
-use super::content::content;
 use crate::document::json::Json;
 use crate::document::ruleset::Engine;
 use crate::document::{Environment, Fault, Timestamp};
+use crate::publish::publisher::content::content;
 
 /// The longest document that is published, in bytes; an isolate has 128 MiB for everything.
 pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;

@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-use super::discovery::{Discovery, OriginRequest};
-use super::registry::{Registry, RegistryChange};
 use crate::admin::Origin;
 use crate::document::ServerKeyHash;
+use crate::publish::discovery::inventory::{Discovery, OriginRequest};
+use crate::publish::discovery::registry::{Registry, RegistryChange};
 
 /// How many requests there may be between two rests; each may take 20 s.
 const REQUESTS: usize = 40;

@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::pagination::same_origin_path;
-use super::server_keys::read_server_key;
 use crate::admin::Origin;
 use crate::document::json::Json;
 use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, is_client_key};
+use crate::publish::discovery::pagination::same_origin_path;
+use crate::publish::publisher::server_keys::read_server_key;
 
 /// What a discovery may request at most.
 const MAX_REQUESTS: usize = 5_000;

@@ -4,7 +4,7 @@
 
 use indexmap::IndexSet;
 
-use super::webhook::NotificationKind;
+use crate::publish::notifications::webhook::NotificationKind;
 
 /// How many objects are called at a time. An alarm goes on with a discovery besides, by one task.
 const CALLS: usize = 40;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::version::Version;
+use crate::publish::publisher::version::Version;
 
 /// The answer to "which version?", as short as can be: it is asked for every couple of seconds by every isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

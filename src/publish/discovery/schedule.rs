@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::{RefreshInterval, Schedule};
+use crate::publish::schedule::{RefreshInterval, Schedule};
 
 /// At least from one discovery to the next, in milliseconds, however many writes there are...
 const MIN_GAP_MS: u64 = 10_000;

@@ -16,9 +16,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::RefreshInterval;
 use crate::document::json::{Json, Kind, Members};
 use crate::document::{ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
+use crate::publish::schedule::RefreshInterval;
 
 /// Beyond so many, keys are not announced: isolates learn of them from KV.
 const MAX_ANNOUNCED: usize = 100;

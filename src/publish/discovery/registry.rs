@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 
-use super::discovery::{EnvironmentSummary, Inventory};
-use super::publisher::DocumentCredential;
-use super::schedule::Schedule;
 use crate::document::{ServerKey, ServerKeyHash};
+use crate::publish::discovery::inventory::{EnvironmentSummary, Inventory};
+use crate::publish::publisher::state::DocumentCredential;
+use crate::publish::schedule::Schedule;
 
 /// What is served. Each entry stands for something that has been carried out.
 #[derive(Clone, Debug, Default, PartialEq)]

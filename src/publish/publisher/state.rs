@@ -6,13 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::announcement::Announcement;
-use super::candidate::Candidate;
-use super::schedule::{RefreshInterval, Schedule};
-use super::server_keys::OriginKeys;
-use super::version::Version;
-use super::webhook::{NotificationKind, ReceivedNotification};
 use crate::document::{ServerKeyHash, Timestamp};
+use crate::publish::notifications::webhook::{NotificationKind, ReceivedNotification};
+use crate::publish::publisher::announcement::Announcement;
+use crate::publish::publisher::candidate::Candidate;
+use crate::publish::publisher::server_keys::OriginKeys;
+use crate::publish::publisher::version::Version;
+use crate::publish::schedule::{RefreshInterval, Schedule};
 
 /// KV takes one write a second for each key.
 const STORE_GAP_MS: u64 = 1_000;
