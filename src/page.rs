@@ -1,12 +1,12 @@
 //! The pages for people and the API's description: static files, each served under the same strict rules.
 //!
-//! They are bound to the worker, not compiled into it. A page's script acts with the credential that its visitor types in,
-//! so a browser is told to load nothing from elsewhere, and to let nothing in that stands in a page itself.
+//! They are bound to the worker, not compiled into it. A page's script uses the credential that its visitor types in.
+//! So the headers forbid browsers to load anything from other hosts, or to run anything inline.
 
 /// A file that is served as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page<'p> {
-    /// Where it is: a folder, which stands for its index, or a file.
+    /// The path: a folder, which stands for its index, or a file.
     path: &'p str,
     media_type: &'static str,
 }
@@ -17,7 +17,7 @@ const FOLDERS: [&str; 2] = ["/api/v1/docs", "/edge"];
 /// The page at `/`, for browsers only.
 const HOME: &str = "/index.html";
 
-/// Which descriptions the explorer can show, the origin's own among them or not.
+/// The list of descriptions in the explorer, with or without the origin's own.
 const DESCRIPTIONS: &str = "/api/v1/docs/descriptions.json";
 const DESCRIPTIONS_WITH_ORIGIN: &str = "/api/v1/docs/descriptions-with-origin.json";
 
@@ -27,8 +27,8 @@ pub const ORIGIN_DESCRIPTION: &str = "/api/v1/docs/origin.json";
 /// The `Allow` header.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// What a browser may do with a page, whatever the page says: load and call what is of this host, and nothing inline.
-/// Pictures may stand in style sheets, as the explorer's do.
+/// The content security policy of every page: load and call this host only, nothing inline. Pictures may be in style
+/// sheets, as in the explorer's.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -15,9 +15,9 @@ use crate::document::ruleset::Engine;
 pub struct Config {
     /// `FLAG_ENGINE`: `10` (default) or `11`.
     pub engine: Engine,
-    /// `DOCUMENT_SOFT_AGE_SECONDS`: older documents are served and looked up again in the background.
+    /// `DOCUMENT_SOFT_AGE_SECONDS`: older documents are served and revalidated in the background.
     pub soft_age_seconds: u64,
-    /// `DOCUMENT_HARD_AGE_SECONDS`: older documents are looked up again before they are served.
+    /// `DOCUMENT_HARD_AGE_SECONDS`: older documents are revalidated before they are served.
     pub hard_age_seconds: u64,
     /// `ORIGIN_URL`: the Flagsmith behind this worker, if there is one.
     pub origin: Option<Origin>,

@@ -1,11 +1,12 @@
-//! Whether somebody may do something, what is answered to who may not (contract §E), and for how long that holds.
+//! The decision about a caller's permission, the answer to a caller without it, and the decision's lifetime (contract
+//! §E).
 
 use serde_json::{Value, json};
 
 use super::authorization::{Answer, PERMISSIONS, Permission};
 use crate::api::{Error, Response};
 
-/// Whether a credential has a permission.
+/// A decision about one credential and one permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessDecision {
     /// It has.
@@ -14,11 +15,11 @@ pub enum AccessDecision {
     Forbidden,
     /// There is no such environment.
     NoEnvironment,
-    /// It is nobody's.
+    /// No account has this credential.
     Unauthenticated(Challenge),
 }
 
-/// What the origin answers to whom it does not know.
+/// The origin's answer to a credential that it does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// JSON.
@@ -35,12 +36,12 @@ const MAX_CHALLENGE_LENGTH: usize = 1024;
 const MAX_HEADER_LENGTH: usize = 256;
 
 impl Challenge {
-    /// Said to who brings no credential.
+    /// The answer to a request without a credential.
     pub fn missing() -> Challenge {
         Challenge::new("Authentication credentials were not provided.")
     }
 
-    /// Said to who brings a master key that is not the local one.
+    /// The answer to a master API key that is not the worker's own admin key.
     pub fn wrong_key() -> Challenge {
         Challenge::new("Valid Master API Key not found.")
     }
@@ -71,7 +72,7 @@ impl Challenge {
 }
 
 impl AccessDecision {
-    /// The answer to who may not; none if it may.
+    /// The answer to a caller without the permission; `None` for a caller that has it.
     pub fn refusal(&self) -> Option<Response<'static>> {
         let detail = |status, text: &str| {
             let mut response = Response::error(&Error::Invalid(json!({"detail": text})));
@@ -96,12 +97,12 @@ impl AccessDecision {
 /// For how long a decision holds, in milliseconds.
 const DECISION_TTL_MS: u64 = 60_000;
 
-/// What is known of one credential in one environment.
+/// The decisions about one credential in one environment.
 #[derive(Clone, Debug, Default)]
 pub struct AccessDecisions([Option<(AccessDecision, u64)>; PERMISSIONS.len()]);
 
 impl AccessDecisions {
-    /// What is known of a permission, while it holds. Times are in milliseconds.
+    /// Returns the decision about a permission until it expires. Times are in milliseconds.
     pub fn get(&self, permission: Permission, now: u64) -> Option<&AccessDecision> {
         let (decision, since) = self.0.get(permission as usize)?.as_ref()?;
         (now.saturating_sub(*since) < DECISION_TTL_MS).then_some(decision)

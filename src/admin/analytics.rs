@@ -13,7 +13,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 /// Evaluations that go to the origin in one request.
 #[derive(Debug)]
 pub struct Batch {
-    /// How many of those that wait are in it: the first ones.
+    /// The number of waiting evaluations in the batch: the first ones.
     pub length: usize,
     /// Path of the request.
     pub target: &'static str,
@@ -22,7 +22,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Of the first that wait, what fits: each with what was evaluated, as JSON, and how often. At least one.
+    /// Takes as many of the waiting evaluations as fit, at least one. Each is a JSON text and a count.
     pub fn of(version: Version, waiting: &[(String, u32)]) -> Batch {
         let (target, start, end) = match version {
             Version::V1 => ("/api/v1/analytics/flags/", "{", "}"),
@@ -49,7 +49,7 @@ impl Batch {
     }
 }
 
-/// What becomes of a batch.
+/// The result of sending a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
     /// The origin has it.
@@ -62,7 +62,7 @@ pub enum DeliveryResult {
     Refused,
 }
 
-/// What becomes of a batch after an answer of this status, or none.
+/// Returns the result of sending a batch, by the status of the answer; `None` for no answer.
 pub fn delivery_result(status: Option<u16>) -> DeliveryResult {
     match status {
         Some(200..300) => DeliveryResult::Delivered,
@@ -74,17 +74,17 @@ pub fn delivery_result(status: Option<u16>) -> DeliveryResult {
     }
 }
 
-/// When the evaluations of one version are sent, whatever becomes of the other's. Times are in milliseconds.
+/// The times of delivery of one version's evaluations, independent of the other version. Times are in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RetryState {
-    /// How often in a row the origin did not take a batch.
+    /// The number of failed deliveries in a row.
     pub faults: u32,
     /// Until when it is left alone.
     pub not_before: u64,
 }
 
 impl RetryState {
-    /// When what comes now is sent.
+    /// The time of the next delivery for evaluations that arrive now.
     pub fn next(self, now: u64, interval: Duration) -> u64 {
         self.not_before.max(now + interval.as_millis() as u64)
     }
@@ -96,7 +96,7 @@ impl RetryState {
     }
 }
 
-/// How long to wait after this many faults in a row; `interval` is what is waited without one.
+/// Returns the pause after this many failures in a row; without a failure it is `interval`.
 fn pause(interval: Duration, faults: u32) -> Duration {
     let first = interval.max(Duration::from_secs(1));
     if faults == 0 { interval } else { first.saturating_mul(1 << faults.min(16)).min(MAX_PAUSE) }

@@ -1,13 +1,12 @@
-//! Who may do what on the admin routes that are served here (contract §E).
+//! Authorization on the admin routes that the worker serves itself (contract §E).
 //!
-//! Only the origin knows, so it is asked with the caller's own credential: `my-permissions` tells all of a user. It
-//! refuses master keys, whose permissions show in how the origin's own identity routes answer them: looking at
-//! identities proves VIEW_IDENTITIES, and creating one without an identifier proves MANAGE_IDENTITIES, which is
-//! refused either for lack of permission or for lack of an identifier, and so never creates any. In open-source
-//! Flagsmith every master key is an organisation's administrator, so the second proof stands for all that has none
-//! of its own.
+//! Only the origin knows permissions, so it is asked with the caller's own credential. `my-permissions` lists all
+//! permissions of a user and refuses master API keys. Their permissions show in the origin's answers to its identity
+//! routes. Listing identities proves VIEW_IDENTITIES. Creating one without an identifier proves MANAGE_IDENTITIES: the
+//! request is refused in either case, so it creates nothing. In open-source Flagsmith every master API key is an
+//! organisation's administrator, so that proof stands for the permissions without one of their own.
 //!
-//! What cannot be told is an error, never a permission.
+//! An unclear answer is an error, never a permission.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use super::access_decision::{AccessDecision, Challenge};
 use super::credential::Credential;
 
-/// What a route needs, in Flagsmith's words.
+/// The permission that a route needs, in Flagsmith's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// VIEW_ENVIRONMENT
@@ -56,11 +55,11 @@ impl Permission {
 pub enum Probe {
     /// A user's permissions, all of them.
     MyPermissions,
-    /// Whether the environment may be seen.
+    /// Asks for the environment, which proves that the caller may view it.
     Environment,
-    /// Whether identities may be looked at.
+    /// Lists identities, which proves that the caller may view them.
     ViewIdentities,
-    /// Whether identities may be created.
+    /// Creates an identity without an identifier, which proves that the caller may create one.
     ManageIdentities,
 }
 
@@ -87,7 +86,7 @@ impl Probe {
     }
 }
 
-/// What the origin answers to a probe.
+/// The origin's answer to a probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// The HTTP status.
@@ -98,7 +97,7 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// The origin's answer tells nothing; its status.
+/// An answer of the origin that proves nothing; its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnexpectedAnswer(pub u16);
 
@@ -109,7 +108,7 @@ pub struct Authorization {
     probe: Probe,
 }
 
-/// How far a question has come.
+/// The progress of an authorization.
 #[derive(Debug, PartialEq)]
 pub enum Progress {
     /// The next probe is to be sent.
@@ -119,14 +118,14 @@ pub enum Progress {
 }
 
 impl Authorization {
-    /// Whether this credential has this permission.
+    /// Checks one permission of this credential.
     pub fn new(credential: &Credential, permission: Permission) -> Authorization {
         let probe =
             if credential.is_master_key() { master_key_probe(permission) } else { Probe::MyPermissions };
         Authorization { permission, probe }
     }
 
-    /// What to ask the origin first.
+    /// The first probe.
     pub fn first(&self) -> Probe {
         self.probe
     }
@@ -142,16 +141,17 @@ impl Authorization {
                 let permissions = serde_json::from_slice::<MyPermissions>(answer.body);
                 return permissions.map(MyPermissions::step).map_err(|_| UnexpectedAnswer(200));
             }
-            // So the origin says that it is a master key, or as good as one.
+            // With this answer the origin says that the credential is a master API key, or as good as one.
             (Probe::MyPermissions, 400) if has_member(answer.body, "detail") => {
                 return Ok(self.ask(master_key_probe(self.permission)));
             }
             (Probe::MyPermissions, 403) => return Ok(decided_for_all(&AccessDecision::Forbidden)),
             (Probe::MyPermissions, 404) => return Ok(decided_for_all(&AccessDecision::NoEnvironment)),
             (Probe::Environment | Probe::ViewIdentities, 200) => AccessDecision::Allowed,
-            // Whoever administers an environment may see it.
+            // An environment's administrator may view it.
             (Probe::Environment, 403 | 404) => return Ok(self.ask(Probe::ManageIdentities)),
-            // A host name that the origin is not configured for is a 400 too, and says nothing of an identifier.
+            // A host name that the origin does not allow is answered with 400, too, and proves nothing about an
+            // identifier.
             (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => {
                 AccessDecision::Allowed
             }
@@ -168,7 +168,7 @@ impl Authorization {
     }
 }
 
-/// What proves a master key's permission.
+/// The probe that proves a master API key's permission.
 fn master_key_probe(permission: Permission) -> Probe {
     match permission {
         Permission::ViewEnvironment => Probe::Environment,

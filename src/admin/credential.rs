@@ -1,4 +1,4 @@
-//! What an admin request proves itself with (contract §E).
+//! The credential of an admin request (contract §E).
 //!
 //! It is passed on to the origin as it came and is known here by its SHA-256 only.
 
@@ -17,7 +17,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// What a request brings, if it brings any; `header` gives headers by their names in lower case.
+    /// Reads the request's credential, if it has one; `header` returns a header by its name in lower case.
     pub fn read(header: &dyn Fn(&str) -> Option<String>) -> Option<Credential> {
         let authorization = header("authorization").filter(|value| !value.trim().is_empty());
         let jwt = header("cookie").and_then(|cookies| {
@@ -46,7 +46,7 @@ impl Credential {
         hex(&hash.finalize())
     }
 
-    /// Whether only an organisation's master key can be meant: a cookie would be looked at first.
+    /// True if the credential can only be an organisation's master API key: the origin would prefer a cookie.
     pub fn is_master_key(&self) -> bool {
         self.jwt.is_none() && self.master_key().is_some()
     }
@@ -60,7 +60,7 @@ impl Credential {
         values.any(|value| has_admin_key(value, sha256)).then_some(Spelling::Other)
     }
 
-    /// What follows `Api-Key`, a word that may be in any case.
+    /// The key behind `Api-Key`, a keyword in any case.
     fn master_key(&self) -> Option<&str> {
         let (keyword, key) = self.authorization.as_deref()?.trim().split_once(char::is_whitespace)?;
         keyword.eq_ignore_ascii_case("api-key").then(|| key.trim())

@@ -10,10 +10,10 @@ use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, j
 use crate::evaluate::{Decision, Evaluation, Explanation, IdentityContext, bucket};
 use crate::identity::Identity;
 
-/// How many characters are given of what a condition met. Many conditions may meet one long value.
+/// The maximum number of characters shown of a value that a condition met. Many conditions may meet one long value.
 const MAX_MET_LENGTH: usize = 200;
 
-/// An identity, its flags and what decided each of them: as an SDK would get them now that asks with `GET`.
+/// Explains an identity's flags and the cause of each, as a `GET` at this moment would return them.
 pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);
@@ -48,7 +48,7 @@ fn flag(
     feature: FeatureId,
 ) -> Value {
     let Some(decision) = evaluation.decisions.get(feature) else { return Value::Null };
-    // Of the flag's own text, so that both say the same.
+    // Read from the rendered flag, so that both have the same text.
     let text = identity.stored.outcome(decision.state, decision.variant());
     let text = text.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
     let mut members: Map<String, Value> = json::read(text).unwrap_or_default();
@@ -111,7 +111,8 @@ fn candidates(
     candidates
 }
 
-/// Where the identity's bucket lies among the shares of what won; `None` where that has no multivariate values.
+/// The position of the identity's bucket among the shares of the winning state; `None` for a state without multivariate
+/// values.
 fn split(environment: &Environment, identity: IdentityContext<'_>, decision: &Decision) -> Option<Value> {
     let ruleset = &environment.ruleset;
     let state = identity.stored.state(ruleset, decision.state)?;

@@ -1,14 +1,14 @@
-//! What is told of an environment's identities besides Flagsmith's own routes: how many there are, and why one of them
-//! has its flags.
+//! Answers about an environment's identities beyond Flagsmith's own routes: their number, and the cause of each flag of
+//! one of them.
 
 use super::authorization::Permission;
 use crate::api::fields::query_identifier;
 use crate::api::{Error, query};
 
-/// What is asked.
+/// The kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityInsight {
-    /// GET `…/count/`: the number of identities, and what the document says of the environment.
+    /// GET `…/count/`: the number of identities, and the document's share of the answer.
     Count,
     /// GET `…/explain/?identifier=`: one identity's evaluation.
     Explain,

@@ -31,14 +31,14 @@ const LINES: &str = "application/x-ndjson";
 /// The permission that all of these take.
 pub const PERMISSION: Permission = Permission::Admin;
 
-/// What is to be moved.
+/// The direction of a transfer, or the directory's repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportExport {
     /// POST `…/import/`: JSON lines, an identity each.
     Import,
     /// GET `…/export/`: a page of identities.
     Export,
-    /// POST `…/repair/`: has identities tell the directory again, and removes those that there are not.
+    /// POST `…/repair/`: has identities send their directory entries again, and removes entries without an identity.
     Repair,
 }
 
@@ -65,8 +65,8 @@ impl ImportExport {
     }
 }
 
-/// Whether a body of this media type is read. Those that a page of another site can send in a visitor's name, without
-/// being asked whether it may, are not.
+/// True if a body of this media type is read. Types that a page of another site can send without a preflight are
+/// refused.
 pub fn takes(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     ["application/json", LINES].iter().any(|known| essence.eq_ignore_ascii_case(known))

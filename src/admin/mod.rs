@@ -25,7 +25,7 @@ use import_export::ImportExport;
 
 pub use origin::Origin;
 
-/// Where a request that is not the SDK API's belongs.
+/// The handler of a request outside the SDK API.
 #[derive(Debug)]
 pub enum AdminRoute<'o> {
     /// It is answered.
@@ -34,16 +34,16 @@ pub enum AdminRoute<'o> {
     EdgeIdentities(Address),
     /// A move of identities, of an environment's client key.
     ImportExport(String, ImportExport),
-    /// A look at identities, of an environment's client key.
+    /// A question about identities, with the environment's client key.
     IdentityInsight(String, IdentityInsight),
     /// The origin's.
     Origin(&'o Origin),
 }
 
-/// What a path begins with that the origin has.
+/// The prefix of all paths of the origin.
 const ORIGIN_ROOT: &str = "/api/";
 
-/// What the Admin API's paths begin with, behind `/api/v1/` (contract §F).
+/// The first segments of the Admin API's paths, after `/api/v1/` (contract §F).
 const ADMIN_ROOTS: [&str; 24] = [
     "audit",
     "auth",
@@ -103,7 +103,7 @@ pub fn route<'o>(
     AdminRoute::Answered(response)
 }
 
-/// Whether a path is of the Admin API, whatever there is at it.
+/// True if the path belongs to the Admin API, known or not.
 fn is_admin(path: &str) -> bool {
     let segments = path.strip_prefix(ORIGIN_ROOT).and_then(|path| path.split_once('/'));
     segments.is_some_and(|(version, rest)| {

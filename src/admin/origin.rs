@@ -1,4 +1,4 @@
-//! Where the origin is, and which URLs are its own.
+//! The origin's address, and the URLs that belong to it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ pub struct Origin {
     scheme: String,
     /// Host and port, as its `Host` header has them.
     authority: String,
-    /// What all its paths begin with; empty, or a path without a slash at its end.
+    /// The prefix of all its paths: empty, or a path without a slash at its end.
     prefix: String,
 }
 

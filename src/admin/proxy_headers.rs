@@ -1,4 +1,5 @@
-//! What changes of a request on its way to the origin, and of the answer on its way back. All else stays as it is.
+//! The changes to a request on its way to the origin, and to the answer on its way back. Everything else stays as it
+//! is.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,16 +11,17 @@ use crate::document::hex;
 use crate::document::json::Json;
 use crate::page::ORIGIN_DESCRIPTION;
 
-/// The longest body that is read to learn its length, in bytes: Flagsmith takes no body whose length it is not told.
+/// The longest chunked body that is buffered to learn its length, in bytes. Flagsmith takes no body without a
+/// `Content-Length`.
 pub const MAX_CHUNKED_BODY: usize = 10 * 1024 * 1024;
 
-/// The longest answer whose pages are looked at, in bytes.
+/// The longest answer whose pagination links are rewritten, in bytes.
 pub const MAX_PAGE_LENGTH: usize = 1024 * 1024;
 
-/// How the worker names itself in `Via`.
+/// The worker's name in `Via`.
 const PSEUDONYM: &str = "flagsmith-edge-worker";
 
-/// What of a message is meant for the next one on its way only (RFC 9110 §7.6.1).
+/// Hop-by-hop headers (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -32,7 +34,7 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// What the platform, or this worker, tells the origin itself, whatever a client says.
+/// Headers that the platform or the worker sets itself, whatever a client sends.
 const REWRITTEN_HEADERS: [&str; 8] = [
     "cdn-loop",
     "content-length",
@@ -45,7 +47,8 @@ const REWRITTEN_HEADERS: [&str; 8] = [
     "x-real-ip",
 ];
 
-/// Whether a request's header, its name in lower case, goes to the origin as it is. `connection` is that header's value.
+/// True if a request's header is forwarded to the origin unchanged. `name` is in lower case; `connection` is the
+/// `Connection` header.
 pub fn is_forwarded(name: &str, connection: &str) -> bool {
     let ours =
         REWRITTEN_HEADERS.contains(&name) || name.starts_with("cf-") || name.starts_with("x-forwarded-");
@@ -58,7 +61,8 @@ pub fn is_returned(name: &str, connection: &str) -> bool {
     !HOP_BY_HOP.contains(&name) && !named()
 }
 
-/// Where the origin has what a path and query ask for: there, too, but for its description, in whose place ours is.
+/// The origin's path and query for a request. They are the same, except for its API description, whose place is taken
+/// by the worker's.
 pub fn target(target: &str) -> Cow<'_, str> {
     match target.strip_prefix(ORIGIN_DESCRIPTION).filter(|rest| rest.is_empty() || rest.starts_with('?')) {
         Some(query) => format!("/api/v1/swagger.json{query}").into(),
@@ -81,8 +85,8 @@ pub fn via(before: Option<String>) -> Option<String> {
     }
 }
 
-/// How long the origin may take to begin its answer to a request whose body has `length` bytes, where it has `allowed`
-/// for one without: a slow client may still be sending.
+/// The time for the origin's answer to begin, for a body of `length` bytes. It is `allowed` for a request without a
+/// body; a slow client may still be sending.
 pub fn timeout(allowed: Duration, length: u64) -> Duration {
     allowed.saturating_add(Duration::from_secs(length / (64 * 1024)))
 }
@@ -91,7 +95,7 @@ fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// What an answer's `Location` is here, if it leads to the origin. `here` is the scheme and host of the request.
+/// The value of `Location` for the client, if it leads to the origin. `here` is the scheme and host of the request.
 pub fn location(value: &str, origin: &Origin, here: &str) -> Option<String> {
     let is_path = value.starts_with('/') && !value.starts_with("//");
     if is_path {
@@ -128,14 +132,14 @@ pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Opt
     (done > 0).then_some(changed)
 }
 
-/// Whether a body of this media type may have pages.
+/// True if a body of this media type may have pagination links.
 pub fn is_json(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || essence.ends_with("+json")
 }
 
-/// What a request is counted by: the SHA-256 of each credential that it has. An origin looks at one of them, so that a
-/// request which had another one each time would never be counted by that alone.
+/// The keys of the rate limit: the SHA-256 of each credential in the request. The origin reads only one of them, so all
+/// are counted; otherwise a new credential beside it would avoid the limit.
 pub fn rate_keys(authorization: Option<&str>, cookies: Option<&str>) -> Vec<String> {
     // However it is spelt: the keyword may be in any case, and spaces do not count.
     let mut words = authorization.unwrap_or_default().split_whitespace();

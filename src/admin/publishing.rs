@@ -1,18 +1,17 @@
-//! Which environments a write through the worker may have changed, as far as its path tells (contract §F).
+//! The environments that a write through the worker may have changed, by its path (contract §F).
 //!
-//! Rather one too many than one too few: an environment that is looked at again without need costs the origin one
-//! request, one that is not is served as it was until its next turn.
+//! One too many costs the origin one request. One too few stays outdated until its next refresh.
 
-/// What has to be published again.
+/// The environments to publish again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affected {
     /// The environment of this client key.
     Environment(String),
     /// All environments of the project of this number.
     Project(u64),
-    /// All environments there are. None has come or gone, and neither has a server key.
+    /// All environments. None was created or deleted, and neither was a server key.
     Documents,
-    /// All there are; and an environment, a project or a server key may have come or gone.
+    /// All environments, and an environment, a project or a server key may have been created or deleted.
     Everything,
 }
 
@@ -33,7 +32,7 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
     let (id, rest) = (segments.next(), segments.next());
     let is_whole = rest.is_none() && method == "DELETE";
     match (root, id) {
-        // Who somebody is, who may do what, what was done and how often.
+        // Accounts, permissions, audit and usage.
         ("analytics" | "audit" | "auth" | "onboarding" | "permissions" | "roles" | "users", _) => None,
         // What SDKs write, by paths of earlier days; traits are in no document.
         ("identities" | "traits", _) => None,

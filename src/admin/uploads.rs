@@ -20,8 +20,8 @@ struct Upload {
 }
 
 impl Uploads {
-    /// Begins to hold one; gives its number. It has ended by `ends_at`, though nobody may say so: the platform does not
-    /// go on with what it has cancelled, not even to take it down.
+    /// Registers a body; returns its number. It counts until `ends_at` at most, since the platform may cancel a request
+    /// without a further call.
     pub fn begin(&mut self, now: u64, ends_at: u64) -> u64 {
         self.held.retain(|upload| upload.ends_at > now);
         self.last += 1;
@@ -29,7 +29,7 @@ impl Uploads {
         self.last
     }
 
-    /// Whether there is room for one to be so long now.
+    /// True if the body may grow to this length.
     pub fn grow(&mut self, number: u64, length: usize) -> bool {
         let others = self.held.iter().filter(|upload| upload.number != number);
         let has_room = others.map(|upload| upload.length).sum::<usize>().saturating_add(length) <= MAX_LENGTH;

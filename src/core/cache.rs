@@ -1,26 +1,25 @@
-//! What an isolate remembers of the stores: values with their age, bounded in bytes.
+//! The values of the stores in an isolate's memory, with their age, bounded in bytes.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-/// What may be remembered together, in bytes of memory; an isolate has 128 MiB for everything.
+/// The limit on all cached values in bytes of memory; an isolate has 128 MiB for everything.
 const MAX_BYTES: usize = 48 * 1024 * 1024;
-/// What any entry counts for besides its bytes. Bounds the number of entries that are next to nothing, such as
-/// keys that nobody has.
+/// The size of an entry beyond its value. It bounds the number of tiny entries, such as unknown keys.
 const ENTRY_BYTES: usize = 4 * 1024;
 
-/// How far along in life a remembered value is.
+/// The freshness of a cached value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// To be served as it is.
     Fresh,
-    /// To be served, and looked up again meanwhile.
+    /// Served as it is, and revalidated in the background.
     Stale,
-    /// To be looked up again first.
+    /// Revalidated before it is served.
     Expired,
 }
 
-/// When values come of age.
+/// The lifetime of cached values.
 #[derive(Clone, Copy, Debug)]
 pub struct Ttl {
     /// Until then young, in milliseconds.
@@ -30,8 +29,8 @@ pub struct Ttl {
 }
 
 impl Ttl {
-    /// Of what is never served older than `hard`, in milliseconds, unless it cannot be looked up. Where there is traffic it
-    /// is looked up again behind an answer before that, so that none waits.
+    /// For values that are never served older than `hard` milliseconds, unless revalidating fails. Under traffic they
+    /// are revalidated in the background before, so that no request waits.
     pub fn never_older_than(hard: u64) -> Ttl {
         Ttl { soft: hard / 4 * 3, hard }
     }
@@ -48,7 +47,7 @@ struct CacheSlot<T> {
     size: usize,
     checked_at: u64,
     used_at: u64,
-    /// When somebody began to look it up again in the background.
+    /// The start of a revalidation in the background.
     revalidated_at: Option<u64>,
 }
 
@@ -56,11 +55,11 @@ struct CacheSlot<T> {
 pub struct Hit<T> {
     /// The value.
     pub value: T,
-    /// What to do with it.
+    /// Its freshness, which decides how it may be used.
     pub freshness: Freshness,
 }
 
-/// A background look-up that has not ended by then never will: its request was cancelled.
+/// The maximum duration of a revalidation in the background. A longer one was cancelled with its request.
 const REVALIDATION_TIMEOUT: u64 = 10_000;
 
 impl<T> Default for TtlCache<T> {
@@ -70,7 +69,7 @@ impl<T> Default for TtlCache<T> {
 }
 
 impl<T: Clone> TtlCache<T> {
-    /// What is known by this name.
+    /// Returns the cached value of this name.
     pub fn get(&mut self, name: &str, now: u64, ages: Ttl) -> Option<Hit<T>> {
         let entry = self.entries.get_mut(name)?;
         entry.used_at = now;
@@ -88,7 +87,7 @@ impl<T: Clone> TtlCache<T> {
         self.entries.values().map(|entry| &entry.value)
     }
 
-    /// Whether the caller is the one to look a middle-aged value up again.
+    /// True if the caller is the one to revalidate a stale value.
     pub fn begin_revalidation(&mut self, name: &str, now: u64) -> bool {
         let Some(entry) = self.entries.get_mut(name) else { return true };
         let busy = entry.revalidated_at.is_some_and(|since| now.saturating_sub(since) < REVALIDATION_TIMEOUT);
@@ -98,16 +97,16 @@ impl<T: Clone> TtlCache<T> {
         !busy
     }
 
-    /// Takes what is known for confirmed until it grows old again, though it is not: the look-up failed, and has ended.
+    /// Extends an entry's lifetime after a failed revalidation.
     pub fn touch(&mut self, name: &str, value: T, now: u64) {
         if let Some(entry) = self.entries.get_mut(name) {
             (entry.value, entry.checked_at, entry.revalidated_at) = (value, now, None);
         }
     }
 
-    /// Remembers what was read from `now` on; `size` in bytes of memory. Forgets something else where it gets too much.
+    /// Caches a value that was read from `now` on; `size` is in bytes of memory. Evicts others beyond the limit.
     ///
-    /// What another read found that began later is newer, and stays.
+    /// A value whose read began later is newer and stays.
     pub fn put(&mut self, name: &str, value: T, size: usize, now: u64) {
         if self.entries.get(name).is_some_and(|entry| entry.checked_at > now) {
             return;
@@ -123,8 +122,8 @@ impl<T: Clone> TtlCache<T> {
         }
     }
 
-    /// Makes room, so that it need not be made again soon: first what is next to nothing, which whoever makes up
-    /// keys can fill the memory with, then what was used longest ago, but not `kept`.
+    /// Evicts until there is room for some time: tiny entries first, which made-up keys can create, then the least
+    /// recently used, but never `kept`.
     fn evict(&mut self, kept: &str) {
         let others = self.entries.iter().filter(|(name, _)| *name != kept);
         let order = |(name, entry): (&String, &CacheSlot<T>)| {
@@ -190,11 +189,11 @@ mod tests {
         memory.put("a", 1, 0, 0);
         assert!(memory.begin_revalidation("a", 20));
         assert!(!memory.begin_revalidation("a", 21));
-        // The one who began has been cancelled.
+        // The revalidation was cancelled with its request.
         assert!(memory.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
         memory.put("a", 2, 0, 40_000);
         assert!(memory.begin_revalidation("a", 40_001));
-        // And who began then has failed.
+        // The second revalidation has failed.
         memory.touch("a", 2, 41_000);
         assert!(memory.begin_revalidation("a", 41_010));
     }

@@ -1,7 +1,6 @@
-//! The only IO: everything that touches the Workers platform. wasm32 only.
+//! The only IO: every use of the Workers platform. wasm32 only.
 //!
-//! It loads what the core asks for and sends what the core answers; it decides nothing that could be decided
-//! without IO.
+//! It loads what the core needs and sends what the core answers. It makes no decision that needs no IO.
 
 mod access;
 mod cache;
@@ -64,7 +63,7 @@ pub fn answer(
     })
 }
 
-/// The handler of the cron trigger: has everything that publishes look after itself, whatever went wrong before.
+/// The handler of the cron trigger: starts the routine checks of everything that publishes, whatever failed before.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if platform::config::Config::of(&env).publishes()

@@ -1,21 +1,21 @@
-//! When an origin is asked next: soon after somebody told of a change, else once in a while, and more rarely while it
+//! The schedule of requests to an origin: soon after a notification, regularly otherwise, and more rarely while it
 //! fails.
 
 use serde::{Deserialize, Serialize};
 
-/// How long after a notice the origin is asked a second time: some process a write only after they have answered it.
+/// The delay of the second fetch after a notification: some origins process a write only after their answer.
 const SECOND_FETCH_AFTER_MS: u64 = 5_000;
 /// The wait after a first fault; it doubles with each further one.
 const FIRST_RETRY_MS: u64 = 1_000;
 /// The longest wait between two attempts, in periods.
 const MAX_PERIODS: u64 = 5;
 
-/// How often the origin is asked, in milliseconds.
+/// The interval of requests to the origin, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshInterval {
     /// From one success to the next attempt, give or take a tenth.
     pub interval_ms: u64,
-    /// At least from one beginning to the next, however often somebody tells of changes.
+    /// The minimum time between two starts, however many notifications come.
     pub min_gap_ms: u64,
 }
 
@@ -24,11 +24,11 @@ pub struct RefreshInterval {
 pub struct Schedule {
     due_at: Option<u64>,
     again_at: Option<u64>,
-    /// When the latest attempt began; 0 for never.
+    /// The start of the latest attempt; 0 for never.
     pub began_at: u64,
-    /// When the latest success ended.
+    /// The end of the latest success.
     pub succeeded_at: Option<u64>,
-    /// Why the latest attempts failed and how many did, if they did.
+    /// The latest failures, if the latest attempt failed.
     pub fault: Option<FailureStreak>,
     /// The same of those before the latest success.
     pub past_fault: Option<FailureStreak>,
@@ -37,21 +37,21 @@ pub struct Schedule {
 /// A row of failed attempts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureStreak {
-    /// When the latest ended.
+    /// The end of the latest discovery.
     pub at: u64,
-    /// What went wrong in it.
+    /// Its cause.
     pub cause: String,
-    /// How many there were since the latest success.
+    /// The number of failures since the latest success.
     pub count: u32,
 }
 
 impl Schedule {
-    /// Somebody wants to know what there is. Many who do at once make one attempt.
+    /// Requests a fetch. Many requests at once lead to one attempt.
     pub fn request_fetch(&mut self, now: u64, interval: RefreshInterval) {
         self.bring_forward(now.max(self.began_at + interval.min_gap_ms));
     }
 
-    /// Somebody says that there is something new. Many who say so at once make one attempt, and one more later.
+    /// Takes a notification of a change. Many notifications at once lead to one attempt, and one more later.
     pub fn notify(&mut self, now: u64, interval: RefreshInterval) {
         self.request_fetch(now, interval);
         // To the second, so that a burst changes it, and what is stored of it, once a second.
@@ -65,12 +65,12 @@ impl Schedule {
         }
     }
 
-    /// No attempts any more, until somebody tells of something new.
+    /// Cancels all attempts until the next notification.
     pub fn stop(&mut self) {
         (self.due_at, self.again_at) = (None, None);
     }
 
-    /// When the next attempt is due.
+    /// The time of the next attempt.
     pub fn next(&self) -> Option<u64> {
         match (self.due_at, self.again_at) {
             (Some(due), Some(again)) => Some(due.min(again)),
@@ -78,7 +78,7 @@ impl Schedule {
         }
     }
 
-    /// An attempt begins. What is told from now on is for the next.
+    /// Starts an attempt. Later notifications are for the next one.
     pub fn began(&mut self, now: u64) {
         self.began_at = now;
         self.due_at = None;

@@ -1,4 +1,4 @@
-//! What `GET /edge/status` says of environments and of discoveries.
+//! The report of `GET /edge/status` about environments and discoveries.
 
 use serde_json::{Map, Value, json};
 
@@ -8,13 +8,13 @@ use crate::publish::publisher::state::{DocumentCredential, Publisher};
 use crate::publish::publisher::version::Version;
 use crate::publish::schedule::{FailureStreak, Schedule};
 
-/// How many environments are summary of those that are in KV only.
+/// The maximum number of listed environments that are in KV only.
 const MAX_STORED: usize = 100;
-/// How many server keys are looked up that a list does not tell.
+/// The maximum number of server keys that are read because the list lacks their metadata.
 const MAX_LOOKUPS: usize = 50;
 
 impl Publisher {
-    /// The state in words, for people who look after it.
+    /// The state, for people who operate the worker.
     pub fn status(&self, client_key: &str, now: u64) -> Value {
         let published = self.published.as_ref();
         let succeeded_at = self.schedule.succeeded_at;
@@ -44,7 +44,7 @@ impl Publisher {
 }
 
 impl Registry {
-    /// Which environments there are, each with its server keys, and how discoveries went.
+    /// The environments with their server keys, and the state of discoveries.
     pub fn status(&self, discoveries: &Schedule, now: u64) -> Value {
         let keys = |key: &String| (key.clone(), count(&mut self.server_keys.values(), key, now));
         json!({
@@ -57,7 +57,7 @@ impl Registry {
     }
 }
 
-/// How many of these server keys open an environment at present, and when the first of them no longer does.
+/// The number of these server keys that are valid now, and the first time at which one expires.
 fn count(server_keys: &mut dyn Iterator<Item = &ServerKey>, client_key: &str, now: u64) -> Value {
     let now = Timestamp::from_milliseconds(now);
     let valid = |key: &&ServerKey| key.environment == client_key && now.is_some_and(|now| key.is_valid(now));
@@ -66,8 +66,8 @@ fn count(server_keys: &mut dyn Iterator<Item = &ServerKey>, client_key: &str, no
     json!({"count": keys.len(), "soonest_expiry": expiries.min().map(Timestamp::iso)})
 }
 
-/// What a page of KV's list says of server keys: those whose metadata is what is stored of them, and the names of the
-/// others, which have to be looked up. `None` where that is too many, or not all.
+/// The server keys on a page of KV's list: the entries from metadata, and the names of the others, which must be read.
+/// `None` if these are too many or the page is not the only one.
 pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
     let page: Value = serde_json::from_str(page).ok()?;
     let (mut known, mut others) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What a request to one of the edge-identities routes asks for (contract §D).
+//! The action that a request to one of the edge-identities routes asks for (contract §D).
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::document::{Environment, FeatureKey, FeatureState};
 use crate::identity::directory::{PageKey, Query};
 use crate::identity::{Command, TraitValue};
 
-/// What is to be looked at or done.
+/// An action: a read of the directory, or a command on an identity.
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// A page of the directory.
@@ -26,7 +26,7 @@ pub enum Action {
     Nothing,
 }
 
-/// How a request names an identity.
+/// The identity that a request names, by UUID or by identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// By its name in the Admin API.
@@ -35,7 +35,7 @@ pub enum Target {
     Identifier(String),
 }
 
-/// What is answered once the command was carried out.
+/// The form of the answer after the command was executed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// The identity; as a new one if so.
@@ -159,7 +159,7 @@ pub fn page_query(query: &str) -> Result<Query, Error> {
     Ok(page)
 }
 
-/// The number of the feature that a query asks for.
+/// The feature's number in the query.
 fn feature_id(query: &str) -> Result<Option<i64>, Error> {
     let text = query::last(query, "feature").filter(|text| !text.is_empty());
     let id = text.map(|text| text.trim().parse());

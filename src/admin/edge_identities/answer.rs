@@ -1,4 +1,4 @@
-//! What is answered on the edge-identities routes (contract §D).
+//! Answers of the edge-identities routes (contract §D).
 
 use serde_json::{Value, json};
 
@@ -29,17 +29,17 @@ pub fn overrides(environment: &Environment, mut overrides: Vec<Override>) -> Res
     ok(&json!({"results": results}))
 }
 
-/// Says that there is no such identity, or no such override.
+/// The answer for an unknown identity or override.
 pub fn missing() -> Response<'static> {
     Response::error(&Error::NotFound)
 }
 
-/// Nothing to say.
+/// The empty answer, 204.
 pub fn nothing() -> Response<'static> {
     Response::empty(204)
 }
 
-/// What was refused.
+/// The answer to a command that was refused.
 pub fn refused(refusal: CommandError, target: &Target, reply: &Reply) -> Response<'static> {
     let body = match refusal {
         CommandError::Missing if *reply == Reply::Nothing(true) => return nothing(),
@@ -59,7 +59,7 @@ pub fn refused(refusal: CommandError, target: &Target, reply: &Reply) -> Respons
     Response::error(&Error::Invalid(body))
 }
 
-/// What is said of too much; nothing of other refusals.
+/// The text for a size limit that was exceeded; `None` for other errors.
 pub fn bound(refusal: CommandError) -> Option<String> {
     let (what, length) = match refusal {
         CommandError::TooLarge => ("traits of an identity", MAX_TRAITS_LENGTH),
@@ -72,7 +72,7 @@ pub fn bound(refusal: CommandError) -> Option<String> {
     Some(format!("The {what} must not be more than {length} bytes."))
 }
 
-/// What is answered when a command was carried out.
+/// The answer after a command was executed.
 pub fn reply(
     environment: &Environment,
     identifier: &str,
@@ -161,7 +161,7 @@ fn all_feature_states(environment: &Environment, identifier: &str, state: &Ident
     let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let results = evaluation.decisions.iter().enumerate().map(|(feature, decision)| {
-        // Of the flag's own text, so that both say the same.
+        // Read from the rendered flag, so that both have the same text.
         let flag = stored.outcome(decision.state, decision.variant());
         let flag = flag.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
         let flag: Value = json::read(flag).unwrap_or_default();

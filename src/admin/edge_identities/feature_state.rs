@@ -40,7 +40,7 @@ pub fn read(
     (state, keep)
 }
 
-/// How a request names a feature: by its number or by its name.
+/// Reads a reference to a feature: its number or its name.
 pub fn feature_key(json: Option<Json<'_>>) -> Result<FeatureKey, Value> {
     let json = json.ok_or_else(|| json!([REQUIRED]))?;
     match json.kind() {

@@ -1,7 +1,7 @@
-//! The edge-identities Admin API, less what it takes to look things up (contract §D).
+//! The edge-identities Admin API without its IO (contract §D).
 //!
-//! Every request goes the same way: its [`Address`], the permission that its [`Route`] takes, its environment,
-//! [`read`]; then what the [`Action`] names is done, and `answer` says what came of it.
+//! Every request takes the same path: [`Address`], the permission of its [`Route`], its environment, [`read`]. Then the
+//! [`Action`] is executed and `answer` renders the result.
 
 mod action;
 pub mod answer;

@@ -1,4 +1,4 @@
-//! Which of the edge-identities routes a path names, and what it takes to use it (contract §D).
+//! Parses the paths of the edge-identities routes and their permissions (contract §D).
 
 use crate::admin::access_decision::AccessDecision;
 use crate::admin::authorization::Permission;
@@ -35,7 +35,7 @@ pub enum Route {
 pub struct Address {
     /// The environment's client key.
     pub environment: String,
-    /// What is asked of it.
+    /// The route below the environment.
     pub route: Route,
 }
 
@@ -69,7 +69,7 @@ impl Address {
         Some(Address { environment: environment.to_owned(), route })
     }
 
-    /// Whether this can be an environment's key: it goes into the paths of probes as it is.
+    /// True if this can be an environment's key. It becomes part of probe paths as it is.
     pub fn has_valid_key(&self) -> bool {
         is_client_key(&self.environment)
     }
@@ -89,7 +89,7 @@ impl Route {
         }
     }
 
-    /// Whether the route has this method.
+    /// Checks that the route has this method.
     pub fn check_method(&self, method: &str) -> Result<(), Response<'static>> {
         if self.allow().split(", ").any(|allowed| allowed == method) {
             return Ok(());
@@ -97,7 +97,7 @@ impl Route {
         Err(Response::error(&Error::MethodNotAllowed(method.to_owned())).with("allow", self.allow()))
     }
 
-    /// What a method takes on this route. One that the route does not have takes what looking at it does.
+    /// The permission for a method of this route. A method that the route lacks needs the permission to read.
     pub fn permission(&self, method: &str) -> Permission {
         let reads = !matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
         match self {
@@ -115,7 +115,7 @@ impl Route {
         }
     }
 
-    /// What is said of an environment that there is not: of feature states nothing but that one may not.
+    /// The answer for an unknown environment. The feature-state routes only answer that the caller lacks permission.
     pub fn no_environment(&self) -> AccessDecision {
         match self {
             Route::Identities | Route::Identity(_) | Route::ListTraits(_) | Route::UpdateTraits(_) => {

@@ -41,7 +41,7 @@ pub fn read(body: Json<'_>) -> Result<(Box<str>, Option<TraitValue>), Error> {
     Err(Error::Invalid(Value::Object(errors)))
 }
 
-/// A trait's value; texts that look like numbers become numbers, as in Flagsmith's own store.
+/// Reads a trait's value. Numeric texts become numbers, as in Flagsmith's own store.
 fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
     let number = |text: &str| -> Option<TraitValue> {
         let whole = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -75,7 +75,7 @@ fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
     }))
 }
 
-/// What each of the types that a value may have says of a text that is too long.
+/// The message for each type that a value may have, where a text is too long.
 fn too_long() -> Value {
     json!({
         "bool": ["Input should be a valid boolean"],

@@ -10,14 +10,14 @@ use crate::api::fields::INVALID_INTEGER;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateOption};
 
-/// The environment's features, once one was looked up: to define them takes reading the whole document.
+/// The environment's features, read once they are needed: defining them takes a pass over the whole document.
 pub struct Definitions<'e> {
     environment: &'e Environment,
     known: OnceCell<Vec<FeatureDefinition>>,
 }
 
 impl<'e> Definitions<'e> {
-    /// Nothing looked up yet.
+    /// Definitions that are read when they are needed.
     pub fn of(environment: &'e Environment) -> Definitions<'e> {
         Definitions { environment, known: OnceCell::new() }
     }

@@ -167,7 +167,7 @@ fn options_keep_their_meaning() {
         let values = state.multivariate_feature_state_values.iter();
         values.map(|value| value.multivariate_feature_option.id.unwrap()).collect::<Vec<_>>()
     };
-    // Of the same origin, and of another whose numbers are other options' here; what is nobody's stays.
+    // From the same origin, and from another one whose numbers belong to other options here. An unknown number stays.
     assert_eq!(ids(7, &[option(3, "red"), option(2, "blue")]), [3, 2]);
     assert_eq!(ids(70, &[option(1, "blue"), option(2, "red"), option(9, "green")]), [2, 1, 9]);
 }

@@ -11,12 +11,12 @@ use super::response::Response;
 use crate::document::Environment;
 use crate::document::json::{Json, Kind};
 
-/// How often something was evaluated, as the origin wants to hear it.
+/// Evaluations and their counts, in the form of the origin's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evaluations {
-    /// Which of the two endpoints they came to.
+    /// The endpoint that received them.
     pub version: Version,
-    /// What was evaluated, and how often: with v1 a feature's name, with v2 an object less its `count`, both as JSON.
+    /// Each evaluation as JSON, with its count: in v1 a feature's name, in v2 an object without its `count`.
     pub counts: BTreeMap<String, u32>,
 }
 
@@ -97,5 +97,5 @@ fn features(environment: &Environment) -> HashSet<&str> {
     environment.ruleset.features.iter().map(|feature| &*feature.name).collect()
 }
 
-/// What Flagsmith's feature names are limited to.
+/// The maximum length of Flagsmith's feature names.
 const MAX_FEATURE_NAME_LENGTH: usize = 2000;

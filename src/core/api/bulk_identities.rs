@@ -20,7 +20,7 @@ const MAX_IDENTITIES: usize = 100;
 
 const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
 
-/// What is left of an identity's traits: the last value for each key, null to delete it.
+/// The changes to an identity's traits: the last value for each key, null to delete it.
 type Changes = BTreeMap<Box<str>, Option<TraitValue>>;
 
 /// An upload that waits for its identities: for each item, which of the commands is its own.
@@ -47,7 +47,7 @@ pub fn read(
     let sent = fields.read("data", |_| all(items, read_item));
     fields.finish(()).map_err(Error::Invalid)?;
     traits::check_client(environment, key)?;
-    // Few enough to look through.
+    // Few enough for a linear search.
     let mut by_identity: Vec<(String, Changes)> = Vec::new();
     let mut commands = Vec::with_capacity(sent.len());
     for (identifier, traits) in sent {

@@ -6,7 +6,7 @@ use super::response::Response;
 use super::route::Route;
 use crate::document::{Environment, KeyKind};
 
-/// Which of them.
+/// The kind of answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CachedResponse {
     /// All flags.
@@ -20,7 +20,7 @@ pub enum CachedResponse {
 }
 
 impl CachedResponse {
-    /// How many there are, numbered from 0 on.
+    /// The number of kinds, which are numbered from 0.
     pub const COUNT: usize = 4;
 
     /// The whole answer.

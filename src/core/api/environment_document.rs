@@ -15,7 +15,7 @@ use crate::document::json::{Json, Members};
 use crate::document::{Environment, FeatureState, KeyKind, Timestamp};
 use crate::identity::directory::Override;
 
-/// What a client keeps already, if it does.
+/// The conditions of a request for the document (RFC 9110 §13).
 #[derive(Debug, PartialEq)]
 pub struct DocumentConditions {
     /// The tags of what it keeps.
@@ -25,8 +25,8 @@ pub struct DocumentConditions {
 }
 
 impl DocumentConditions {
-    /// The document, or 304 to whoever keeps it. `version` counts the changes to overrides that were made here;
-    /// `document` gives the text where it is needed.
+    /// The document, or 304 if the client has it. `version` counts the changes to overrides made here; `document`
+    /// returns the text when it is needed.
     pub fn answer<'e>(
         &self,
         environment: &'e Environment,
@@ -82,7 +82,7 @@ fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
     updated_at.seconds_later(version)
 }
 
-/// What an identity has in a document, besides its identifier and overrides: at most.
+/// The maximum length of an identity in a document, without its identifier and overrides.
 const IDENTITY_LENGTH: usize = 400;
 
 /// The document with overrides that were made here; they are grouped by identifier.

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-/// Why a request is not answered as asked.
+/// The reasons for an answer other than the requested one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
-    /// No environment key, or one of a kind that may not ask.
+    /// No environment key, or one of the wrong kind.
     KeyMissing,
-    /// A key that nobody has, or no longer.
+    /// An unknown, inactive or expired key.
     KeyUnknown,
     /// The organisation is stopped.
     ServingStopped,
@@ -41,7 +41,7 @@ pub enum Error {
     Unavailable(Dependency),
     /// The credential has sent too many requests.
     Throttled,
-    /// The body is longer than this many bytes, and nobody told how long.
+    /// The body is longer than this many bytes and has no `Content-Length`.
     LengthRequired(usize),
     /// The body takes too long to come.
     BodyTimeout,
@@ -59,18 +59,18 @@ pub enum Error {
     OriginTimeout,
 }
 
-/// What can be unavailable.
+/// A part that can be unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
     /// The environment document.
     Environment,
     /// The identity's stored state.
     Identity,
-    /// What keeps evaluations for the origin.
+    /// The object that keeps evaluations for the origin.
     Analytics,
-    /// What is known of all identities.
+    /// The directory of identities.
     Directory,
-    /// What the caller may do.
+    /// The origin's answer about permissions.
     Permissions,
     /// Room for one more body of unknown length.
     Uploads,
@@ -78,14 +78,14 @@ pub enum Dependency {
     Answers,
 }
 
-/// How long a client should wait before it asks again for what is unavailable.
+/// The `Retry-After` of an unavailable answer.
 pub const RETRY_AFTER_SECONDS: &str = "1";
 
 /// How long a client should wait for what somebody has to mend: as long as a document is kept unread at most.
 pub const UNREADABLE_SECONDS: &str = "60";
 
-/// How long a credential waits that has sent too many requests: the platform counts by the minute, and does not tell
-/// what is left of it.
+/// The `Retry-After` of a rate-limited answer. The platform counts by the minute and does not report the rest of the
+/// current one.
 pub const THROTTLED_SECONDS: &str = "60";
 
 impl Error {

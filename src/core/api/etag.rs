@@ -51,7 +51,7 @@ pub fn of_identity(
     format!("\"{}{}i{:016x}\"", environment.version, kind(key), hasher.finish())
 }
 
-/// Whether an `If-None-Match` names the tag. Compared weakly: what compresses an answer on its way weakens its tag.
+/// True if an `If-None-Match` header names the tag. The comparison is weak, since compression on the way weakens a tag.
 pub fn matches(if_none_match: &str, tag: &str) -> bool {
     let listed = |listed: &str| listed.trim().trim_start_matches("W/") == tag;
     is_any(if_none_match) || if_none_match.split(',').any(listed)

@@ -17,9 +17,9 @@ pub const MAX_ITEMS: usize = 32_000;
 /// The longest text that a trait may have, in characters.
 pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
 
-/// What is said of a field that must be there.
+/// The message for a missing field.
 pub const REQUIRED: &str = "This field is required.";
-/// What is said of a null where none may be.
+/// The message for a null that is not allowed.
 pub const NOT_NULL: &str = "This field may not be null.";
 /// What is said of a text that is empty.
 pub const NOT_BLANK: &str = "This field may not be blank.";
@@ -61,7 +61,7 @@ impl<'a> Fields<'a> {
         Fields::of(json).map_err(Error::Invalid)
     }
 
-    /// Whether a field is given at all.
+    /// True if the field is present.
     pub fn has(&self, name: &str) -> bool {
         self.members.has(name)
     }
@@ -146,7 +146,7 @@ impl<'a> Fields<'a> {
         self.keep(name, value)
     }
 
-    /// What was read, if nothing was wrong.
+    /// The result, if there was no error.
     pub fn finish<T>(self, value: T) -> Result<T, Value> {
         if self.errors.is_empty() { Ok(value) } else { Err(Value::Object(self.errors)) }
     }
@@ -232,9 +232,9 @@ pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
     if problems.is_empty() { Ok(()) } else { Err(Value::Array(problems)) }
 }
 
-/// What is said of a text with a NUL in it.
+/// The message for a text with a NUL character.
 pub const NULL_CHARACTERS: &str = "Null characters are not allowed.";
-/// What is said of what is no whole number.
+/// The message for a value that is no integer.
 pub const INVALID_INTEGER: &str = "A valid integer is required.";
 
 fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {

@@ -1,6 +1,6 @@
-//! GET /api/v1/flags/: the environment's defaults, for nobody in particular (contract §A.1).
+//! GET /api/v1/flags/: the environment's defaults, without an identity (contract §A.1).
 //!
-//! The list without reasons is none of this: it is made once (see [`super::CachedResponse`]).
+//! The list without reasons is made once, as a [`super::CachedResponse`].
 
 use super::cached_response::CachedResponse;
 use super::error::Error;
@@ -32,7 +32,7 @@ pub fn list(environment: &Environment, key: KeyKind, if_none_match: Option<Strin
     if not_modified { CachedResponse::FlagsUnmodified } else { CachedResponse::Flags }
 }
 
-/// All flags, or the one of this name, and why each is so; 304 to whoever keeps that.
+/// All flags, or the one of this name, with the reason of each; 304 if the client has them.
 pub fn answer_with_reasons<'e>(
     environment: &'e Environment,
     key: KeyKind,

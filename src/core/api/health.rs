@@ -1,4 +1,4 @@
-//! Whether the worker is well, and which one it is (contract §A.8).
+//! The worker's health and version (contract §A.8).
 
 use serde_json::json;
 
@@ -11,11 +11,12 @@ pub fn liveness() -> Response<'static> {
     Response::json(json!({"status": "ok"}).to_string().into_bytes())
 }
 
-/// Whether the store of environments can be read. `last_update`: when one was last confirmed where this is answered.
+/// The readiness answer: true if the store of environments can be read. `last_update` is the time of this isolate's
+/// latest confirmation.
 pub fn readiness(route: Route, environments: bool, last_update: Option<Timestamp>) -> Response<'static> {
     let status = if environments { "ok" } else { "error" };
     let body = match route {
-        // As Flagsmith's Edge Proxy says it.
+        // In the form of Flagsmith's Edge Proxy.
         Route::ProxyReadiness => json!({
             "status": status,
             "reason": (!environments).then_some("environment document(s) not updated."),

@@ -14,10 +14,10 @@ use crate::document::{Environment, KeyKind, StoredOverrides};
 use crate::evaluate::{Decision, IdentityContext, evaluate};
 use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier, uuid_hex};
 
-/// What is asked for one identity, once its stored state is known.
+/// A request for one identity, ready to be answered once the stored state is known.
 #[derive(Debug, PartialEq)]
 pub struct IdentityQuery {
-    /// The identity; made up for somebody who gave none.
+    /// The identifier; a generated one for an anonymous request.
     pub identifier: String,
     /// Traits of this request alone. Null ones show in the answer and are unset for conditions.
     transient: Vec<(Box<str>, Option<TraitValue>)>,
@@ -25,7 +25,7 @@ pub struct IdentityQuery {
     overridden: bool,
     /// Only this feature.
     feature: Option<String>,
-    /// Whether each flag says why it is so.
+    /// True if each flag has its reason.
     reasons: bool,
     /// The tags of what the client keeps; `None` in a POST, whose answers have no tag.
     if_none_match: Option<String>,
@@ -68,9 +68,9 @@ pub fn read_get(
     Ok((question, command))
 }
 
-/// Reads a POST: the question, and what to do to the stored identity; nothing for an anonymous one.
+/// Reads a POST: the query, and the command for the stored identity; `None` for an anonymous request.
 ///
-/// `random` gives the identifier of somebody without identifier and traits.
+/// `random` makes the identifier of an anonymous request without traits.
 pub fn read_post(
     environment: &Environment,
     key: KeyKind,
@@ -280,7 +280,7 @@ fn write_trait(body: &mut Vec<u8>, key: &str, value: Option<&TraitValue>, transi
     body.extend_from_slice(if transient { br#","transient":true},"# } else { b"}," });
 }
 
-/// Nearly every text is written as it is, and a look at its bytes costs less than a serializer.
+/// Nearly every text is written unchanged, and scanning its bytes costs less than a serializer.
 fn write_text(body: &mut Vec<u8>, text: &str) {
     if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
         return write_json(body, text);

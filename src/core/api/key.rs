@@ -1,4 +1,4 @@
-//! Environment keys: who asks, for which environment (contract §A.0).
+//! Environment keys, which name the environment of a request (contract §A.0).
 
 use super::error::Error;
 use crate::document::{KeyKind, ServerKeyHash, hash_of_server_key, is_client_key, is_server_key};
@@ -8,7 +8,7 @@ use crate::document::{KeyKind, ServerKeyHash, hash_of_server_key, is_client_key,
 pub enum EnvironmentKey {
     /// A client key names its environment.
     Client(String),
-    /// A server key is looked up by its SHA-256; in clear it goes nowhere.
+    /// A server key, known by its SHA-256 only.
     Server(ServerKeyHash),
 }
 
@@ -26,7 +26,7 @@ impl EnvironmentKey {
         }
     }
 
-    /// Which kind of key it is.
+    /// The kind of key.
     pub fn kind(&self) -> KeyKind {
         match self {
             EnvironmentKey::Client(_) => KeyKind::Client,

@@ -36,10 +36,10 @@ pub use preflight::answer as preflight;
 pub use response::Response;
 pub use route::Route;
 
-/// The longest body that is read, in bytes, where a route does not say otherwise.
+/// The maximum length of a body in bytes, where a route has no limit of its own.
 pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
 
-/// A request to an endpoint, as far as the endpoints look at it.
+/// The parts of a request that endpoints read.
 pub struct Request<'a> {
     /// In upper case.
     pub method: &'a str,
@@ -53,19 +53,19 @@ pub struct Request<'a> {
     pub random: &'a dyn Fn() -> [u8; 16],
 }
 
-/// What a request is, before anything is loaded for it.
+/// The match of a request, before anything is loaded for it.
 pub enum RouteMatch {
     /// It is answered.
     Answered(Response<'static>),
-    /// It asks whether the worker is ready.
+    /// A readiness check.
     Readiness(Route),
-    /// It asks for something of an environment.
+    /// A request that needs an environment.
     NeedsEnvironment(Route, EnvironmentKey),
     /// It is not the SDK API's. Its path has no dot segments.
     NotSdkRoute,
 }
 
-/// Looks at where a request goes and who sends it.
+/// Matches a request by its path, method and key.
 pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -> RouteMatch {
     let answered = |response: Response<'static>, route| RouteMatch::Answered(response.finish(route, method));
     let failed = |error, route| answered(Response::error(&error), route);
@@ -80,7 +80,7 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
     if route.is_keyed() {
         return match EnvironmentKey::parse(header("x-environment-key")) {
             Err(error) => failed(error, Some(route)),
-            // Refused before anybody looks it up, and before the method is looked at.
+            // Refused before the key is looked up and before the method is checked.
             Ok(EnvironmentKey::Client(_)) if route.needs_server_key() => {
                 failed(Error::KeyMissing, Some(route))
             }
@@ -96,10 +96,10 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
     }
 }
 
-/// What there is to do for a request.
+/// The plan for a request.
 #[derive(Debug)]
 pub enum Plan<'e> {
-    /// It is answered as everyone is who has a key of this kind.
+    /// The same answer for every key of this kind.
     CachedResponse(CachedResponse),
     /// It is answered.
     Answered(Response<'e>),
@@ -116,9 +116,9 @@ pub enum Plan<'e> {
 pub enum Continuation {
     /// The flags of one identity.
     Flags(identities::IdentityQuery),
-    /// What was set.
+    /// The traits that were set.
     Echo(Value),
-    /// What was uploaded.
+    /// An upload of many identities.
     Upload(bulk_identities::BulkUpload),
     /// A trait's new value.
     Increment(traits::Increment),
@@ -131,12 +131,12 @@ impl Continuation {
     }
 }
 
-/// Whether the environment answers this method on this route at all; asked before the body is read.
+/// Checks that the environment is served and that the route has the method, before the body is read.
 pub fn check(environment: &Environment, route: Route, method: &str) -> Result<(), Error> {
     if environment.stop_serving_flags { Err(Error::ServingStopped) } else { route.check_method(method) }
 }
 
-/// Answers a request that passed [`check`], or says what it needs.
+/// Answers a request that passed [`check`], or returns what the answer needs.
 pub fn plan<'e>(
     environment: &'e Environment,
     route: Route,
@@ -226,7 +226,7 @@ impl Continuation {
             Continuation::Flags(question) => identities::answer(environment, key, question, identity),
             Continuation::Echo(echo) => Response::json(echo.to_string().into_bytes()),
             Continuation::Increment(increment) => increment.answer(identity),
-            // Answered above: an upload tells which of its identities were refused.
+            // Answered above: an upload reports each identity that was refused.
             Continuation::Upload(_) => Response::empty(202),
         })
     }

@@ -1,4 +1,4 @@
-//! OPTIONS: what a browser asks before it sends a request to another origin (contract §A.0).
+//! OPTIONS: the preflight of a request to another origin (contract §A.0).
 
 use super::response::Response;
 

@@ -20,7 +20,7 @@ pub fn last_of<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<
     values
 }
 
-/// Whether such a value says yes: all do but the empty one, `0` and `false`.
+/// True for every value but the empty one, `0` and `false`.
 pub fn is_yes(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value.to_lowercase().as_str(), "" | "0" | "false"))
 }

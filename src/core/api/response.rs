@@ -1,4 +1,4 @@
-//! What is answered: status, headers, body.
+//! An answer: status, headers, body.
 
 use std::borrow::Cow;
 
@@ -27,11 +27,10 @@ const JSON: &str = "application/json";
 /// As many of its own as any answer has.
 const MAX_HEADERS: usize = 6;
 
-/// What the text of a head seldom exceeds, in bytes.
+/// The usual maximum length of a head's text, in bytes.
 const HEAD_LENGTH: usize = 256;
 
-/// What a browser's script may read of an answer. `Flagsmith-Version` is of what an origin answers: contract §A.0 names it,
-/// though nothing that is answered here has it.
+/// The headers that a browser's script may read. `Flagsmith-Version` comes from an origin only; contract §A.0 names it.
 const EXPOSED_HEADERS: &str =
     "etag, x-flagsmith-document-updated-at, retry-after, flagsmith-version, x-edge-stale-seconds";
 
@@ -82,7 +81,7 @@ impl<'e> Response<'e> {
         self
     }
 
-    /// Says when the environment was last changed.
+    /// Adds the time of the environment's last change.
     #[must_use]
     pub fn updated_at(mut self, environment: &'e Environment) -> Response<'e> {
         if let Some(updated_at) = &environment.updated_at {
@@ -105,21 +104,21 @@ impl<'e> Response<'e> {
         self
     }
 
-    /// Says for how long the environment could not be confirmed, if it could not.
+    /// Adds the time since the environment was last confirmed, if confirming it failed.
     #[must_use]
     pub fn stale(mut self, seconds: Option<u64>) -> Response<'e> {
         if let Some(seconds) = seconds {
-            // Of two stores that failed the second is told.
+            // Where two stores failed, the second is reported.
             self.headers.retain(|(name, _)| *name != STALE_SECONDS);
             self.headers.push((STALE_SECONDS, seconds.to_string().into()));
         }
         self
     }
 
-    /// Adds what every answer has: who may read it, and how it may be kept.
+    /// Adds the headers of every answer: CORS and caching.
     #[must_use]
     pub fn finish(mut self, route: Option<Route>, method: &str) -> Response<'e> {
-        // What a GET answers may be kept by who asked, and is asked about each time; nothing else may be kept.
+        // A client may keep the answer to a GET and must revalidate it each time; no other answer may be kept.
         let keep =
             self.status < 400 && matches!(method, "GET" | "HEAD") && route.is_some_and(Route::is_keyed);
         self.common = Some(Common { route, keep });
@@ -132,7 +131,7 @@ impl<'e> Response<'e> {
         own.chain(self.common.iter().flat_map(Common::headers))
     }
 
-    /// What status and headers follow from, as a text: the same for the same head and for no other.
+    /// A text for the status and headers: equal for equal heads only.
     pub fn head_text(&self) -> String {
         let mut text = String::with_capacity(HEAD_LENGTH);
         let route = self.common.and_then(|common| common.route).map_or('-', |route| char::from(route as u8));
@@ -159,7 +158,7 @@ impl Common {
             Some(("access-control-allow-origin", "*")),
             Some(("access-control-expose-headers", EXPOSED_HEADERS)),
             Some(("cache-control", if self.keep { "private, no-cache" } else { "no-store" })),
-            // As Flagsmith's framework does: an answer holds texts that anybody may have sent.
+            // As in Flagsmith's framework: an answer contains texts that any client may have sent.
             Some(("x-content-type-options", "nosniff")),
             self.route.map(|route| ("allow", route.allow())),
             keyed.map(|_| ("vary", "X-Environment-Key")),

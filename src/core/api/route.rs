@@ -1,4 +1,4 @@
-//! Which endpoint a path names, and what may be done there.
+//! Parses the SDK API's paths and methods.
 
 use super::error::Error;
 use super::{MAX_BODY_LENGTH, bulk_identities};
@@ -25,10 +25,10 @@ pub enum Route {
 }
 
 impl Route {
-    /// The endpoint of a request path as it was sent; `None` where there is none.
+    /// The endpoint of a request path; `None` for an unknown path.
     ///
-    /// A dot segment is an error, however it is spelt: whoever sends one means another path than the one it spells.
-    /// To the platform a backslash is a slash, and what stands before an origin may take `%2f` for one.
+    /// A dot segment is an error in every spelling, since it means another path than the one it spells. The platform
+    /// takes a backslash for a slash, and a server before an origin may take `%2f` for one.
     pub fn parse(path: &str) -> Result<Option<Route>, Error> {
         if has_dot_segment(path) {
             return Err(Error::DotSegment);
@@ -53,7 +53,7 @@ impl Route {
         }))
     }
 
-    /// What metrics and logs call it.
+    /// Its name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Route::Flags => "flags",
@@ -93,13 +93,13 @@ impl Route {
         }
     }
 
-    /// Whether the endpoint has this method.
+    /// Checks that the endpoint has this method.
     pub fn check_method(self, method: &str) -> Result<(), Error> {
         let allowed = self.allow().split(", ").any(|allowed| allowed == method);
         allowed.then_some(()).ok_or_else(|| Error::MethodNotAllowed(method.to_owned()))
     }
 
-    /// Whether a request of this method has a body to read.
+    /// True if a request of this method has a body to read.
     pub fn takes_body(self, method: &str) -> bool {
         self.is_keyed() && matches!(method, "POST" | "PUT")
     }
@@ -109,7 +109,7 @@ impl Route {
         if self == Route::BulkIdentities { bulk_identities::MAX_BODY_LENGTH } else { MAX_BODY_LENGTH }
     }
 
-    /// Whether a request needs an environment key.
+    /// True if a request needs an environment key.
     pub fn is_keyed(self) -> bool {
         !matches!(
             self,
@@ -122,13 +122,13 @@ impl Route {
         )
     }
 
-    /// Whether only server keys may ask.
+    /// True if a client key is refused.
     pub fn needs_server_key(self) -> bool {
         self == Route::EnvironmentDocument
     }
 }
 
-/// Whether any segment is `.` or `..`, each character plain or encoded.
+/// True if a segment is `.` or `..`, with each character plain or encoded.
 fn has_dot_segment(path: &str) -> bool {
     let any = |path: &str| path.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
     any(path) || path.contains('%') && any(&decoded(path))

@@ -9,7 +9,7 @@ use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
 use crate::identity::{Command, CommandError, Identity, MAX_TRAITS_LENGTH, TraitValue};
 
-/// What is to be done to which identity.
+/// Commands, each with its identity.
 pub type Commands = Vec<(String, Command)>;
 
 const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
@@ -42,12 +42,12 @@ impl IdentityTrait {
     }
 }
 
-/// Whether the organisation stores traits; asked before anything is read.
+/// Checks that the organisation stores traits, before anything is read.
 pub fn check_persistence(environment: &Environment) -> Result<(), Error> {
     environment.persist_trait_data.then_some(()).ok_or(Error::TraitsNotStored)
 }
 
-/// Whether this key may set traits; asked when everything else is right.
+/// Checks that this key may set traits, after all other checks.
 pub(super) fn check_client(environment: &Environment, key: KeyKind) -> Result<(), Error> {
     if key == KeyKind::Client && !environment.allow_client_traits {
         let problem = "Setting traits not allowed with client key.";
@@ -81,7 +81,7 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
     let sent = all(items, |item| IdentityTrait::read(item, true)).map_err(Error::Invalid)?;
     check_client(environment, key)?;
     let echo = sent.iter().filter(|sent| sent.value.is_some()).map(IdentityTrait::echo).collect();
-    // Few enough to look through.
+    // Few enough for a linear search.
     let mut by_identity: Vec<(String, Vec<_>)> = Vec::new();
     for IdentityTrait { identifier, key, value } in sent {
         let set = (key.into(), value);
@@ -130,7 +130,7 @@ impl Increment {
     }
 }
 
-/// Why a command was refused.
+/// The error for a command that was refused.
 pub fn refusal(refusal: CommandError) -> Error {
     Error::Invalid(match refusal {
         CommandError::Unavailable => return Error::Unavailable(Dependency::Identity),
@@ -139,7 +139,7 @@ pub fn refusal(refusal: CommandError) -> Error {
             json!({"traits": [format!("The traits of an identity must not be more than {MAX_TRAITS_LENGTH} bytes.")]})
         }
         CommandError::OutOfRange => json!({"increment_by": ["A valid integer is required."]}),
-        // These commands are refused to nobody for other reasons.
+        // These commands have no other reasons to be refused.
         CommandError::TooManyOverrides
         | CommandError::EnvironmentFull
         | CommandError::Missing

@@ -111,7 +111,7 @@ impl Builder {
         self.ruleset.segments.push(segment);
     }
 
-    /// Whether some condition needs [`Ruleset::context`].
+    /// True if a condition needs [`Ruleset::context`].
     pub fn needs_context(&self) -> bool {
         let queries = |property: &Property| matches!(property, Property::Path(_, Target::Query(_)));
         self.ruleset.properties.iter().any(queries)
@@ -179,7 +179,7 @@ impl Builder {
     }
 }
 
-/// What makes two conditions the same: operator, property and value, and for a split the segment too.
+/// The identity of a condition: operator, property and value, and for a percentage split also the segment.
 fn identity(condition: &schema::Condition<'_>, segment_key: &str) -> String {
     let property = condition.property();
     let mut identity = format!("{}\0{}\0{property}", condition.operator, property.len());

@@ -1,7 +1,7 @@
 //! Conditions with their operands cast and their sets, patterns and versions built, once.
 //!
-//! Which cast applies depends on the type of the value met at evaluation (contract §C.2), so an operand holds
-//! every form that it can take.
+//! The cast depends on the type of the value at evaluation (contract §C.2), so an operand holds every form that it can
+//! take.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -15,9 +15,9 @@ use super::ruleset::PropertyId;
 /// One condition of a segment's rule.
 #[derive(Debug)]
 pub struct Condition {
-    /// What it looks at.
+    /// The property that it reads.
     pub property: PropertyId,
-    /// What it asks.
+    /// The test that it applies.
     pub predicate: Predicate,
 }
 
@@ -44,7 +44,7 @@ pub enum Predicate {
     IsNotSet,
     /// PERCENTAGE_SPLIT: the segment's key and the inclusive upper bound.
     PercentageSplit(Box<str>, Option<f64>),
-    /// An operator that nobody knows.
+    /// An unknown operator, which never holds.
     Never,
 }
 
@@ -75,7 +75,7 @@ pub struct Operand {
     pub version: Option<Option<semver::Version>>,
 }
 
-/// A pattern, compiled when it is first asked for: many environments hold many, few requests ask for all.
+/// A pattern that is compiled at its first use: environments have many patterns and requests need few of them.
 #[derive(Debug)]
 pub struct LazyPattern {
     source: Box<str>,
@@ -100,7 +100,7 @@ pub enum Value<'a> {
     Null,
     /// The form that every operator takes.
     Text(&'a str),
-    /// What IN takes as well.
+    /// A list, which IN takes as well.
     List(&'a [String]),
 }
 

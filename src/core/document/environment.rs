@@ -28,17 +28,17 @@ pub struct Environment {
     pub flags: Flags,
     /// Differs between any two documents, and between engines that evaluate one.
     pub version: Box<str>,
-    /// When the origin last changed it.
+    /// The time of the origin's last change.
     pub updated_at: Option<UpdatedAt>,
     /// Fields that cannot be read, and decide nothing: the environment is as if they were absent.
     pub left_out: Vec<Fault>,
-    /// Whether client keys may send traits.
+    /// True if client keys may send traits.
     pub allow_client_traits: bool,
-    /// Whether stored traits are left out of answers.
+    /// True if answers leave out stored traits.
     pub hide_sensitive_data: bool,
-    /// Whether the organisation may not be served.
+    /// True if the organisation must not be served.
     pub stop_serving_flags: bool,
-    /// Whether the organisation stores traits.
+    /// True if the organisation stores traits.
     pub persist_trait_data: bool,
     use_identity_composite_key_for_hashing: bool,
     /// By feature: its number in the origin's database.
@@ -47,7 +47,7 @@ pub struct Environment {
     document: Box<[u8]>,
 }
 
-/// When an environment was changed, and how headers say so.
+/// The time of an environment's last change, in the form of each header.
 #[derive(Debug)]
 pub struct UpdatedAt {
     /// The moment.
@@ -158,7 +158,7 @@ impl Environment {
         &self.ruleset.environment_key
     }
 
-    /// What the document sets for the identity of exactly this identifier.
+    /// The document's overrides for the identity of exactly this identifier.
     pub fn identity_overrides(&self, identifier: &str) -> Option<&IdentityOverrides> {
         self.identity_overrides.get(identifier)
     }
@@ -192,7 +192,7 @@ impl Environment {
     /// About how many bytes of memory this takes, on the safe side: `make bench` measures 2.2 to 2.5 times the document,
     /// and with a JSONPath query about 10 times was seen in workerd.
     pub fn memory_length(&self) -> usize {
-        // Besides the document itself its compiled form, and its values once more where a query looks through them.
+        // The document, its compiled form, and its values once more where a query needs them.
         let factor = if self.ruleset.context.is_some() { 10 } else { 4 };
         self.document.len() * factor
     }
@@ -254,7 +254,7 @@ fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>)
     })
 }
 
-/// What a state's buckets are hashed from; a state without either name has its feature's id, which is stable.
+/// The key that a state's buckets are hashed from. A state without either name uses its feature's id, which is stable.
 fn state_key(state: &schema::FeatureState<'_>) -> String {
     match (state.django_id, &state.featurestate_uuid) {
         (Some(id), _) => id.to_string(),

@@ -1,15 +1,15 @@
-//! What is wrong with a document, and where.
+//! The fault of a document, and its place.
 
 use std::fmt;
 
 use serde_json::Error;
 
-/// Why a document is not one.
+/// The reason that a text is no environment document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where: `project.segments[0].rules[1].type`; `.` is the document as a whole.
+    /// The place: `project.segments[0].rules[1].type`; `.` is the whole document.
     pub field: String,
-    /// What is wrong, without any of the document's own text.
+    /// The problem, without any text of the document.
     pub problem: String,
 }
 
@@ -20,12 +20,12 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// What is wrong with a field.
+    /// The problem of a field.
     pub fn of(field: &str, problem: &str) -> Fault {
         Fault { field: field.to_owned(), problem: problem.to_owned() }
     }
 
-    /// What the parser found. It tells the place as line and column; the names on the way there are read from the text.
+    /// The parser's error. It has the place as line and column; the names on the way there are read from the text.
     pub fn found(document: &str, error: &Error) -> Fault {
         let text = error.to_string();
         // Of the parser's messages only this one holds none of the document's own text. It names the object.
@@ -60,7 +60,7 @@ enum PathStep<'a> {
     Item(usize),
 }
 
-/// Where an error is, in bytes.
+/// The offset of an error in bytes.
 fn offset(document: &str, error: &Error) -> usize {
     let lines = document.split_inclusive('\n').take(error.line().saturating_sub(1));
     lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)

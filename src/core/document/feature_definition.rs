@@ -13,11 +13,11 @@ use super::{json, schema};
 pub struct FeatureDefinition {
     /// Number, name and type.
     pub feature: FeatureName,
-    /// What its multivariate values choose from; none for a standard feature.
+    /// Its options for multivariate values; empty for a standard feature.
     pub options: Vec<MultivariateOption>,
 }
 
-/// How a request names a feature.
+/// A reference to a feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeatureKey {
     /// Its number in the origin's database.

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::schema::or_default;
 
-/// What a feature is set to for one identity.
+/// A feature's state for one identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureState {
     /// The feature that this sets.
     pub feature: FeatureName,
-    /// Whether the flag is on.
+    /// True if the flag is on.
     #[serde(default)]
     pub enabled: bool,
     /// Text, number, boolean or null; for a multivariate feature the control value.
@@ -52,7 +52,7 @@ pub struct MultivariateValue {
     pub mv_fs_value_uuid: Box<str>,
     /// 0 to 100.
     pub percentage_allocation: f64,
-    /// What it gives.
+    /// Its value.
     pub multivariate_feature_option: MultivariateOption,
 }
 
@@ -93,7 +93,7 @@ impl FeatureState {
         self == other && serde_json::to_string(self).ok() == serde_json::to_string(other).ok()
     }
 
-    /// How many bytes it takes as JSON, which is how it is stored.
+    /// The length as JSON in bytes, which is the stored form.
     pub fn length(&self) -> usize {
         serde_json::to_string(self).map_or(0, |text| text.len())
     }

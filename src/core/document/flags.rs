@@ -5,7 +5,7 @@
 use super::ruleset::{FeatureId, Ruleset, Span, State, StateId};
 use super::schema;
 
-/// Who asks: features that only server keys may see stay hidden from client keys.
+/// The kind of key of a request. Features for server keys only stay hidden from client keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// A client-side environment key; public.
@@ -89,7 +89,7 @@ impl Flags {
         flags
     }
 
-    /// Whether flags of this feature are shown to this kind of key, enabled or not as given.
+    /// True if flags of this feature are shown to this kind of key, given that they are enabled or not.
     #[inline(always)]
     pub fn shows(&self, feature: FeatureId, enabled: bool, key: KeyKind) -> bool {
         let hidden = self.server_key_only.get(feature).copied().unwrap_or(true);
@@ -116,7 +116,7 @@ impl Flags {
         self.slice(self.outcomes.get(first.saturating_add(variant.map_or(0, |variant| variant + 1))))
     }
 
-    /// What every flag of a feature begins with, up to whether it is enabled; and whether it is multivariate.
+    /// The start of every flag of a feature, up to its `enabled`; true if the feature is multivariate.
     pub fn head(&self, feature: FeatureId) -> (&[u8], bool) {
         let (length, multivariate) = self.heads.get(feature).copied().unwrap_or_default();
         (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)

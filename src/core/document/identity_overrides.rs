@@ -13,7 +13,7 @@ use super::json::{Json, Members};
 use super::ruleset::{Ruleset, StateId};
 use super::schema;
 
-/// What the document sets for one identity.
+/// The document's overrides for one identity.
 #[derive(Debug, Default)]
 pub struct IdentityOverrides {
     /// States that replace those of their features, at most one for a feature.

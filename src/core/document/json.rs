@@ -1,7 +1,7 @@
-//! JSON read as Python's `json` reads it: whole numbers and floats told apart by their text, the last of
-//! duplicate keys wins, members keep their order.
+//! JSON as Python's `json` reads it: integers and floats differ by their text, the last of duplicate keys wins, members
+//! keep their order.
 //!
-//! A value stays a slice of the text that it came from until somebody asks for its content.
+//! A value stays a slice of its source text until its content is needed.
 
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The name of the Python type that `json.loads` makes of it, as Flagsmith's messages say it.
+    /// The name of its type in Python, as Flagsmith's messages have it.
     pub fn python_name(self) -> &'static str {
         match self {
             Kind::Null => "NoneType",
@@ -56,7 +56,7 @@ pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
 }
 
 impl<'a> Json<'a> {
-    /// Checks that `bytes` is one JSON value of bounded depth; the error says what is wrong and where.
+    /// Checks that `bytes` is one JSON value of bounded depth; the error has the problem and its place.
     pub fn parse(bytes: &'a [u8]) -> Result<Json<'a>, String> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to()))?;
@@ -81,7 +81,7 @@ impl<'a> Json<'a> {
         self.0
     }
 
-    /// Whether this is `true`.
+    /// True if this is `true`.
     pub fn is_true(self) -> bool {
         self.0 == "true"
     }

@@ -1,7 +1,7 @@
-//! What a condition looks at: a trait by name, or a JSONPath (RFC 9535) into the evaluation context.
+//! The property that a condition reads: a trait by name, or a JSONPath (RFC 9535) into the evaluation context.
 //!
-//! A property that begins `$.` is both: a trait of that very name wins, then the path counts; one that is no valid
-//! path is only a trait's name (contract §C.2).
+//! A property that begins with `$.` is both: the trait of exactly that name wins over the path. An invalid path is only
+//! a trait's name (contract §C.2).
 
 use super::json_path::{Query, split_name};
 
@@ -10,13 +10,13 @@ use super::json_path::{Query, split_name};
 pub enum Property {
     /// The value of the trait of this name.
     Trait(Box<str>),
-    /// The identity's key: what PERCENTAGE_SPLIT looks at when its property is blank.
+    /// The identity's key, which PERCENTAGE_SPLIT reads when its property is blank.
     IdentityKey,
     /// A trait of this name if it is set, else what the path leads to.
     Path(Box<str>, Target),
 }
 
-/// Where a path leads.
+/// The target of a path.
 #[derive(Debug)]
 pub enum Target {
     /// `$.identity.identifier`

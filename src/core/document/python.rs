@@ -13,9 +13,9 @@ pub use repr::{json_text, short_json_text};
 /// A whole number of any size, as Python's `int`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Integer {
-    /// What fits in 128 bits.
+    /// An integer of at most 128 bits.
     Small(i128),
-    /// What does not: canonical digits, no leading zero.
+    /// A longer integer: canonical digits, no leading zero.
     Large {
         /// Below zero.
         negative: bool,
@@ -116,8 +116,8 @@ pub fn parse_float(text: &str) -> Option<f64> {
     number_text(text)?.parse().ok()
 }
 
-/// What both casts do first: strip (unlike `str.strip()` they leave the ASCII separators), turn every decimal digit
-/// into its ASCII form, drop the underscores that stand between digits. `None` for a misplaced underscore.
+/// The first steps of both casts: strip (unlike `str.strip()` they leave the ASCII separators), turn every decimal
+/// digit into its ASCII form, drop the underscores between digits. `None` for a misplaced underscore.
 fn number_text(text: &str) -> Option<String> {
     let mut number = String::with_capacity(text.len());
     let mut after_digit = false;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::condition::Condition;
 use super::property::Property;
 
-/// Which release of Flagsmith's evaluation engine to agree with.
+/// The release of Flagsmith's evaluation engine to agree with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// flag-engine 10, what Flagsmith 2.265 runs and the default.
@@ -75,7 +75,7 @@ pub struct Feature {
     pub name: Box<str>,
     /// The environment default.
     pub default: StateId,
-    /// Whether some segment overrides it.
+    /// True if a segment overrides it.
     pub targeted: bool,
 }
 
@@ -84,9 +84,9 @@ pub struct Feature {
 pub struct State {
     /// The feature that this sets.
     pub feature: FeatureId,
-    /// What buckets of multivariate values are hashed from, with the identity's key.
+    /// The key that buckets of multivariate values are hashed from, together with the identity's key.
     pub key: Box<str>,
-    /// Whether the flag is on.
+    /// True if the flag is on.
     pub enabled: bool,
     /// The JSON text of the value; for a multivariate feature, of the control value.
     pub value: Span,
@@ -136,15 +136,15 @@ pub struct Override {
 /// A rule of a segment: both its conditions and its sub-rules must satisfy the quantifier.
 #[derive(Debug)]
 pub struct Rule {
-    /// How many of them must hold.
+    /// The quantifier of its parts.
     pub quantifier: Quantifier,
-    /// What it asks of the context.
+    /// The property that it reads.
     pub conditions: Box<[ConditionId]>,
     /// Nested rules.
     pub rules: Box<[Rule]>,
 }
 
-/// How many of a rule's parts must hold.
+/// The quantifier of a rule's parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Quantifier {

@@ -18,7 +18,7 @@ use super::ruleset::Quantifier;
 pub struct Document<'a> {
     #[serde(borrow)]
     pub api_key: Option<Cow<'a, str>>,
-    /// What Dynamo documents call `api_key`.
+    /// The name of `api_key` in documents of DynamoDB.
     #[serde(borrow, default)]
     pub environment_api_key: Label<'a>,
     #[serde(borrow, default)]

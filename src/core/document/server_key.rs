@@ -21,12 +21,12 @@ pub fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// What is known of a server key.
+/// A server key's entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerKey {
     /// The client key of its environment.
     pub environment: String,
-    /// Whether it is switched on.
+    /// True if it is switched on.
     pub active: bool,
     /// A date, as [`Timestamp::from_iso`] reads it; until when it is good, for ever if null.
     #[serde(default, deserialize_with = "date")]
@@ -57,7 +57,7 @@ impl ServerKey {
         members(self) == members(other)
     }
 
-    /// Whether it may be used at this moment. A date that cannot be read has passed.
+    /// True if it may be used now. An unreadable date counts as past.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         let expired = |date: &String| Timestamp::from_iso(date).is_none_or(|end| end <= now);
         self.active && !self.expires_at.as_ref().is_some_and(expired)

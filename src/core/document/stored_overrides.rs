@@ -78,7 +78,7 @@ impl StoredOverrides {
         self.states.push(state);
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.states.is_empty()
     }
@@ -103,7 +103,7 @@ impl StoredOverrides {
         if state < self.first { ruleset.json(span) } else { json(&self.values, span) }
     }
 
-    /// What one of these states gives, as [`super::Flags::outcome`]; `None` for other states.
+    /// The rendered outcome of one of these states, as [`super::Flags::outcome`]; `None` for other states.
     #[inline(always)]
     pub fn outcome(&self, state: StateId, variant: Option<usize>) -> Option<&[u8]> {
         let outcomes = self.outcomes.get(state.checked_sub(self.first)?)?;

@@ -49,7 +49,7 @@ fn reads_whole_value(test: &Predicate) -> bool {
     }
 }
 
-/// The percentage that a value falls into, where a condition asks for it.
+/// The percentage of a value, where the condition needs it.
 pub fn split_percentage(test: &Predicate, value: &Value<'_>) -> Option<f64> {
     match test {
         Predicate::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),

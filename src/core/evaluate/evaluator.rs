@@ -62,8 +62,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Whether the context is in a segment. False too where that could only be told by cutting a circle of flag
-    /// dependencies.
+    /// True if the context is in a segment; false if that depends on cutting a circle of flag dependencies.
     pub fn is_in_segment(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
         let cuts = self.dependencies.cycle_cuts;
         let matches = !segment.rules.is_empty() && segment.rules.iter().all(|rule| self.rule_holds(rule));
@@ -73,7 +72,7 @@ impl<'a> Evaluator<'a> {
         matches && self.dependencies.cycle_cuts == cuts
     }
 
-    /// What a feature came to when a condition read its flag.
+    /// The decision about a feature whose flag a condition has read.
     #[inline(always)]
     pub fn resolved(&self, feature: FeatureId) -> Option<Decision> {
         let resolved = &self.dependencies.resolved;
@@ -85,7 +84,7 @@ impl<'a> Evaluator<'a> {
         self.dependencies.cyclic.iter().copied().collect()
     }
 
-    /// A rule asks its conditions and its sub-rules separately; an empty side is satisfied.
+    /// True if a rule's conditions hold and its sub-rules hold; an empty side holds.
     pub fn rule_holds(&mut self, rule: &'a Rule) -> bool {
         let conditions = &rule.conditions;
         // What a circle of flags rests on is judged over and over.
@@ -197,7 +196,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Asks parts until the answer is certain.
+/// Judges parts until the result is certain.
 #[inline(always)]
 fn quantify<'r, T>(quantifier: Quantifier, parts: &'r [T], mut holds: impl FnMut(&'r T) -> bool) -> bool {
     let decisive = !matches!(quantifier, Quantifier::All);

@@ -10,22 +10,22 @@ use crate::document::ruleset::{ConditionId, Rule, Ruleset};
 
 /// An evaluation that can be asked about its conditions.
 pub struct Explanation<'a> {
-    /// What it came to. A segment that could only be judged by cutting a circle of flags is not matched, whatever its
-    /// rules come to here.
+    /// The evaluation. A segment that depends on cutting a circle of flags does not match, whatever its rules give
+    /// here.
     pub evaluation: Evaluation,
     evaluator: Evaluator<'a>,
 }
 
-/// What a condition came to.
+/// The judgement of a condition.
 #[derive(Debug, PartialEq)]
 pub struct Judgement {
-    /// Whether it holds.
+    /// True if it holds.
     pub holds: bool,
     /// True for one that counts as one that does not hold because the budget was spent.
     pub exhausted: bool,
     /// The value that it met, as Python writes it; `None` for an unset one.
     pub value: Option<String>,
-    /// The percentage that the value falls into; only PERCENTAGE_SPLIT asks for it.
+    /// The percentage of the value; only for PERCENTAGE_SPLIT.
     pub percentage: Option<f64>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Explanation<'a> {
         Explanation { evaluation, evaluator }
     }
 
-    /// What a condition comes to.
+    /// Judges a condition.
     pub fn judge(&mut self, id: ConditionId) -> Judgement {
         let holds = self.evaluator.condition_holds(id);
         let value = self.evaluator.value_met(id);
@@ -49,7 +49,7 @@ impl<'a> Explanation<'a> {
         Judgement { holds, exhausted, value: value.map(|value| value.python_text().into_owned()), percentage }
     }
 
-    /// Whether a rule holds.
+    /// True if a rule holds.
     pub fn holds(&mut self, rule: &'a Rule) -> bool {
         self.evaluator.rule_holds(rule)
     }

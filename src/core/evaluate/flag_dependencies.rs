@@ -1,8 +1,8 @@
 //! Conditions that read other flags: `$.flags.<feature>.<field>` (flag-engine 11).
 //!
 //! A flag is resolved when a condition first reads it, from the segments that override its feature and no others.
-//! Features that depend on each other in a circle cannot be resolved: they keep the value of the ordinary pass and
-//! get a reason that says so, and a segment that could only be judged by cutting the circle does not match.
+//! Features that depend on each other in a circle cannot be resolved. They keep the value of the ordinary pass with a
+//! reason that names the circle. A segment that depends on cutting the circle does not match.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,11 +15,11 @@ use crate::document::ruleset::{FeatureId, Override, Ruleset, Segment, SegmentId}
 /// The deepest chain of dependencies that is followed; a longer one counts as a circle.
 const MAX_CHAIN: usize = 100;
 
-/// How many cuts are made before circles are no longer entered anew. flag-engine itself knows no bound: ten features
-/// that all read each other have it walk every one of millions of paths.
+/// The limit on cuts, beyond which circles are not entered again. flag-engine itself has no limit: ten features that
+/// all read each other make it walk millions of paths.
 const MAX_CYCLE_CUTS: usize = 1_000;
 
-/// What one evaluation has found out about flags that conditions read.
+/// The flags that conditions have read in one evaluation.
 #[derive(Default)]
 pub struct FlagDependencies<'a> {
     /// Made when the first flag is read.
@@ -28,7 +28,7 @@ pub struct FlagDependencies<'a> {
     pub resolved: HashMap<FeatureId, Decision>,
     /// Features in a circle.
     pub cyclic: HashSet<FeatureId>,
-    /// How often a circle was cut; whatever was judged meanwhile rests on nothing.
+    /// The number of cuts; a judgement made between two cuts is not reliable.
     pub cycle_cuts: usize,
     /// AccessDecisions on segments that were asked for an override and rest on no cut.
     segments: HashMap<SegmentId, bool>,
@@ -128,8 +128,7 @@ impl<'a> Evaluator<'a> {
         Some(decision)
     }
 
-    /// Whether a segment's overrides count, judged once: of a circle those features are members from which it is
-    /// entered first.
+    /// Judges a segment's overrides once. Members of a circle are the features from which it is entered first.
     fn overrides(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
         if let Some(&known) = self.dependencies.segments.get(&id) {
             return known;

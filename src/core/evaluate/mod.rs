@@ -26,19 +26,19 @@ pub use result::evaluate_context;
 pub struct IdentityContext<'a> {
     /// `$.identity.identifier`
     pub identifier: &'a str,
-    /// What buckets are hashed from.
+    /// The key that buckets are hashed from.
     pub key: &'a str,
-    /// What conditions read.
+    /// The traits that conditions read.
     pub traits: &'a Traits,
-    /// States that replace those of their features whatever the segments say.
+    /// States that replace those of their features, whatever the segments give.
     pub overrides: &'a [StateId],
     /// Overrides that are kept with the identity; they win over those.
     pub stored: &'a StoredOverrides,
 }
 
 impl<'a> IdentityContext<'a> {
-    /// An identity of an environment, with the overrides that its document has for it. `key` is
-    /// [`Environment::identity_key`], which somebody has to own.
+    /// An identity of an environment, with the document's overrides for it. `key` is [`Environment::identity_key`],
+    /// owned by the caller.
     pub fn new(
         environment: &'a Environment,
         identifier: &'a str,
@@ -52,18 +52,18 @@ impl<'a> IdentityContext<'a> {
     }
 }
 
-/// What a feature has come to.
+/// The decision about a feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
     /// The state that won.
     pub state: StateId,
-    /// Why that one.
+    /// The cause.
     pub source: Source,
-    /// Which of the state's values.
+    /// The value among the state's values.
     pub outcome: Outcome,
 }
 
-/// Where a winning state comes from.
+/// The source of a winning state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The environment.
@@ -74,7 +74,7 @@ pub enum Source {
     Identity,
 }
 
-/// Which of a state's values an identity gets.
+/// The value that an identity gets among a state's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The state is not multivariate, or there is no identity to hash.
@@ -112,7 +112,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Why a feature is what it has come to, as flag-engine words it (contract §C.1, §C.4).
+    /// The reason of a decision in flag-engine's words (contract §C.1, §C.4).
     pub fn reason(
         &self,
         ruleset: &Ruleset,
@@ -212,20 +212,20 @@ fn state_of<'a>(
     }
 }
 
-/// Which of a state's values the identity's bucket gives.
+/// The state's value for the identity's bucket.
 #[inline(always)]
 fn outcome(state: Option<&State>, identity: Option<IdentityContext<'_>>) -> Outcome {
     let (Some(state), Some(identity)) = (state, identity) else { return Outcome::Plain };
     outcome_for(state, identity.key)
 }
 
-/// Which of a state's values the bucket of an identity's key gives.
+/// The state's value for the bucket of an identity's key.
 #[inline(always)]
 pub fn outcome_for(state: &State, identity_key: &str) -> Outcome {
     if state.variants.is_empty() { Outcome::Plain } else { split(state, identity_key) }
 }
 
-/// Which of a multivariate state's values.
+/// The value among a multivariate state's values.
 fn split(state: &State, identity_key: &str) -> Outcome {
     let percentage = hash::percentage(&state.key, identity_key);
     let hit =
@@ -238,7 +238,7 @@ pub fn bucket(state: &State, identity_key: &str) -> Option<f64> {
     (!state.variants.is_empty()).then(|| hash::percentage(&state.key, identity_key))
 }
 
-/// The reason for a feature's default where no segment is asked, as for nobody in particular.
+/// The reason of a feature's default in an evaluation without segments.
 pub fn default_reason(engine: Engine) -> &'static str {
     match engine {
         Engine::V10 => "DEFAULT",

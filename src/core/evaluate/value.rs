@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::document::python::{self, Integer};
 use crate::identity::TraitValue;
 
-/// A value of the evaluation context, after the coercion that every rule starts with: a text that looks like a
-/// number is that number (contract §C.2). An unset value is no `Value`.
+/// A value of the evaluation context, after the coercion that every rule starts with: a numeric text is that number
+/// (contract §C.2). An unset value is no `Value`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// A boolean.
@@ -15,7 +15,7 @@ pub enum Value<'a> {
     Integer(Integer),
     /// Any other number.
     Float(f64),
-    /// A text that does not look like a number.
+    /// A text that is not numeric.
     Text(Cow<'a, str>),
 }
 

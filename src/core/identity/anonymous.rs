@@ -1,4 +1,4 @@
-//! The identifier of somebody who gave none.
+//! The identifier of an anonymous identity.
 
 use sha2::{Digest, Sha256};
 

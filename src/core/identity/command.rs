@@ -1,4 +1,4 @@
-//! What can be done to an identity, and what that changes.
+//! The commands on an identity, and the changes that they make.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::document::{FeatureState, Timestamp};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// Looks, and creates nothing.
+    /// Reads, and creates nothing.
     Read,
     /// Creates the identity where it is missing.
     Create,
@@ -42,7 +42,7 @@ pub enum Command {
     Import(Box<Import>),
     /// Adds what the identity lacks of what another spelling of its identifier had elsewhere.
     ImportMissing(Box<Import>),
-    /// Has the directory told again.
+    /// Sends the directory entry and the overrides again.
     #[serde(rename = "tell")]
     Resync,
     /// Ends the identity.
@@ -51,7 +51,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it may change what the identity's overrides are, or what is known of them.
+    /// True if it may change the identity's overrides, or the directory's copy of them.
     pub fn concerns_overrides(&self) -> bool {
         self.adds_overrides()
             || matches!(
@@ -66,7 +66,7 @@ impl Command {
             )
     }
 
-    /// Whether it brings overrides.
+    /// True if it adds overrides.
     pub fn adds_overrides(&self) -> bool {
         match self {
             Command::CreateOverride(_) | Command::UpdateOverride(..) | Command::PutOverride(..) => true,
@@ -77,7 +77,7 @@ impl Command {
     }
 }
 
-/// What a command changed, in terms of rows.
+/// The rows that a command changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The identity is new.
@@ -88,33 +88,33 @@ pub struct Change {
     pub django_id: bool,
     /// Keys of traits with a new value.
     pub set: Vec<Box<str>>,
-    /// Keys of traits that are gone.
+    /// Keys of deleted traits.
     pub deleted: Vec<Box<str>>,
-    /// Features whose overrides are gone; before any is set.
+    /// Features whose overrides are deleted, before any is set.
     pub overrides_deleted: Vec<i64>,
     /// Features whose overrides are new or others.
     pub overrides_set: Vec<i64>,
     /// The identity is no more.
     pub erased: bool,
-    /// The directory has to be told again, although nothing is new.
+    /// The directory's copy must be sent again, although nothing changed.
     pub resync: bool,
     /// What other spellings of the identifier brought is another now.
     pub inherited: bool,
 }
 
 impl Change {
-    /// Whether the directory's entry is another now.
+    /// True if the directory's entry changes.
     pub fn concerns_entry(&self) -> bool {
         self.created || self.details || self.django_id || self.erased || self.resync
     }
 
-    /// Whether the directory's overrides are others now.
+    /// True if the directory's overrides change.
     pub fn concerns_overrides(&self) -> bool {
         !self.overrides_set.is_empty() || !self.overrides_deleted.is_empty() || self.resync
     }
 }
 
-/// Why a command was not carried out; then nothing changed.
+/// The reason that a command was refused; then nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandError {
@@ -134,11 +134,11 @@ pub enum CommandError {
     Exists,
     /// The feature has an override already.
     OverrideExists,
-    /// Nobody could be asked.
+    /// The object did not answer.
     Unavailable,
 }
 
-/// When and with which chances a command is carried out.
+/// The time and the randomness of a command's execution.
 #[derive(Clone, Copy)]
 pub struct ExecutionContext<'a> {
     /// In milliseconds since 1970.

@@ -1,8 +1,7 @@
-//! The directory of an environment's identities: what list, search and look-up by UUID need (contract §D).
+//! The directory of an environment's identities, for lists, searches and look-ups by UUID (contract §D).
 //!
-//! It is kept in a fixed number of shards, by the identifier's hash, so that no one object has to bear every
-//! identity that is created. A page asks all of them and merges what they give, so it costs the same however many
-//! identities there are.
+//! It is kept in a fixed number of shards, by the identifier's hash, so that the load of new identities is spread. A
+//! page asks all shards and merges their answers, so it costs the same however many identities there are.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,7 +12,7 @@ mod query;
 
 pub use query::{Column, PageKey, Query};
 
-/// How many shards an environment has. Another number would look for identities where they are not.
+/// The number of shards of an environment. With another number, stored entries would not be found.
 pub const SHARDS: u8 = 8;
 
 /// The shard that knows an identifier.
@@ -21,7 +20,7 @@ pub fn shard_of(identifier: &str) -> u8 {
     Sha256::digest(identifier).first().copied().unwrap_or(0) % SHARDS
 }
 
-/// A UUID that tells by its last digit which shard knows it. Those that come from elsewhere do not.
+/// A UUID whose last digit contains the number of its shard. UUIDs made elsewhere do not contain it.
 pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
     let digit = uuid.pop().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8;
     let signed = digit - digit % SHARDS + shard_of(identifier);
@@ -29,13 +28,13 @@ pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
     uuid
 }
 
-/// The shards to ask for a UUID: first the one that it tells.
+/// The shards to ask for a UUID, the one in its last digit first.
 pub fn shards_for(uuid: &str) -> impl Iterator<Item = u8> {
     let told = uuid.chars().next_back().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8 % SHARDS;
     std::iter::once(told).chain((0..SHARDS).filter(move |shard| *shard != told))
 }
 
-/// What the directory knows of an identity.
+/// The directory's entry of an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Unique within the environment.
@@ -56,17 +55,17 @@ pub struct Override {
     pub identifier: Box<str>,
     /// The same by its name in the Admin API.
     pub uuid: Box<str>,
-    /// When the identity was created, ISO 8601.
+    /// The creation time of the identity, ISO 8601.
     pub created_date: Box<str>,
     /// The identity's number in a Flagsmith's database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
-    /// What it sets.
+    /// The state that it sets.
     pub state: FeatureState,
 }
 
-/// What an identity's object tells the directory. Of several that concern one identity only the latest counts, in
-/// whatever order they come.
+/// An update from an identity's object to the directory. Of several updates about one identity only the latest counts,
+/// in whatever order they arrive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DirectoryUpdate {
@@ -74,7 +73,7 @@ pub enum DirectoryUpdate {
     Entry {
         /// Whose entry.
         identifier: Box<str>,
-        /// How late.
+        /// The sequence number of the change.
         sequence: u64,
         /// The entry.
         entry: Option<Entry>,
@@ -83,11 +82,11 @@ pub enum DirectoryUpdate {
     Overrides {
         /// Whose overrides.
         identifier: Box<str>,
-        /// How late.
+        /// The sequence number of the change.
         sequence: u64,
         /// The identity's name in the Admin API.
         uuid: Box<str>,
-        /// When the identity was created, ISO 8601.
+        /// The creation time of the identity, ISO 8601.
         created_date: Box<str>,
         /// The identity's number in a Flagsmith's database.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +120,7 @@ pub enum Request {
 /// A question for a page of an environment's overrides: what one call between objects takes is bounded (32 MiB).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverridesQuery {
-    /// Of one feature, else of all.
+    /// The feature; `None` for all features.
     pub feature: Option<i64>,
     /// The version that is known already.
     pub known: Option<u64>,
@@ -132,7 +131,7 @@ pub struct OverridesQuery {
 /// The overrides of an environment, or a page of them. All of an identity's are on one page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overrides {
-    /// How often they have changed.
+    /// The number of changes so far.
     pub version: u64,
     /// Those that were asked for, by identifier; none if they have not changed.
     pub overrides: Option<Vec<Override>>,
@@ -141,8 +140,8 @@ pub struct Overrides {
     pub next: Option<Box<str>>,
 }
 
-/// How many bytes the overrides of an environment may come to before no more are taken. An isolate has 128 MiB for all
-/// that it does, and puts them into the document as a whole: that takes some four times as much for a context.
+/// The limit on all overrides of an environment in bytes; beyond it new ones are refused. An isolate has 128 MiB and
+/// makes the document in one piece, which takes some four times as much for a moment.
 pub const MAX_ENVIRONMENT_OVERRIDES_LENGTH: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]

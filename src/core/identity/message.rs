@@ -1,6 +1,6 @@
-//! What crosses between the worker and the object of an identity, as JSON.
+//! The messages between the worker and the object of an identity, as JSON.
 //!
-//! Written and read here, so that it is compiled as what computes is.
+//! They are written and read in the core, which is compiled for speed.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,10 @@ pub struct CommandRequest {
     /// The identity that is meant, where another may have taken its identifier meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Box<str>>,
-    /// What to do.
+    /// The command.
     pub command: Command,
-    /// Traits that come with the command need not come back. Who does not ask for that gets them: a deployment does not
-    /// reach workers and objects at the same context.
+    /// True if the answer may leave out the traits that came with the command. An older worker does not set it: a
+    /// deployment does not reach workers and objects at the same moment.
     #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
     pub omit_sent_traits: bool,
     /// The longest answer, in bytes. In place of a longer one comes its length ([`CommandResponse::withheld`]), so that the memory
@@ -30,7 +30,7 @@ pub struct CommandRequest {
 }
 
 impl CommandRequest {
-    /// For whoever has this identifier, answered in full.
+    /// A request for the identity of this identifier, with a full answer.
     pub fn new(environment: &str, identifier: &str, command: Command) -> CommandRequest {
         CommandRequest {
             environment: environment.into(),
@@ -53,7 +53,7 @@ impl CommandRequest {
     }
 }
 
-/// What an object answers to a command.
+/// The answer of an object to a command.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CommandResponse<I = Identity> {
     /// The identity as the command left it.
@@ -224,7 +224,7 @@ mod tests {
             (json!([["a", 1], ["b", 1]]), json!([["a", 1], ["a", 1]]), false),
             (json!([["a", 1]]), json!([["a", 1], ["b", 1]]), false),
             (json!([["a", 1]]), json!([["a", 1], ["a", 2]]), false),
-            // Not looked at.
+            // Too many traits to compare.
             (json!(many), json!(many), false),
         ] {
             let set = |traits: &serde_json::Value| {

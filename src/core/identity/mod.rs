@@ -1,7 +1,7 @@
-//! Identities: what is stored of them, and the commands that change it.
+//! Identities: the stored state and the commands that change it.
 //!
-//! Pure: a command is applied to a state in memory and says which rows it changed. Whoever keeps the state writes
-//! those rows and no others.
+//! Pure: a command is applied to a state in memory and returns the rows that it changed. The storage writes those rows
+//! and no others.
 
 mod anonymous;
 mod command;
@@ -37,22 +37,22 @@ pub type Traits = BTreeMap<Box<str>, TraitValue>;
 /// The stored state of one identity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Whether there is such an identity; one without traits exists too.
+    /// True if the identity exists; one without traits exists, too.
     pub exists: bool,
-    /// What is known of it.
+    /// The stored state of an identity.
     pub traits: Traits,
     /// Overrides that were made here, one for a feature, in the order in which they were made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<FeatureState>,
-    /// What the Admin API tells of it; left out for whom it does not concern.
+    /// The details for the Admin API; left out in answers to SDK requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
     /// The number that the identity has in the database of the Flagsmith that it was imported from. Environments that do
     /// not hash composite keys hash it (contract §C.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
-    /// Grows with each change that others have to follow, also past the identity's own end, so that of two tidings
-    /// the later is known.
+    /// A number that grows with each change that the directory must know, also past the identity's deletion, so that
+    /// the later of two updates is known.
     #[serde(skip)]
     pub sequence: u64,
     /// What imports brought for other spellings of its identifier.
@@ -60,14 +60,14 @@ pub struct Identity {
     pub inherited: Inherited,
 }
 
-/// What the Admin API tells of an identity.
+/// The details of an identity for the Admin API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// Names the identity in the Admin API.
     pub uuid: Box<str>,
-    /// When it was created, ISO 8601.
+    /// The creation time, ISO 8601.
     pub created_date: Box<str>,
-    /// In lower case; none if the Admin API was never told one.
+    /// In lower case; `None` if no alias was set.
     pub dashboard_alias: Option<Box<str>>,
 }
 

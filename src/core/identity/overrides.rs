@@ -1,4 +1,4 @@
-//! What commands do to an identity's overrides: at most one for a feature (contract §D).
+//! The effect of commands on an identity's overrides: at most one for a feature (contract §D).
 
 use super::{Change, CommandError, Identity};
 use crate::document::FeatureState;

@@ -1,4 +1,4 @@
-//! What commands do to an identity's traits.
+//! The effect of commands on an identity's traits.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
 const FEW: usize = 32;
 
 impl Identity {
-    /// Whether a command brings all traits of the identity, as they are already, to the byte: what an SDK sends each
-    /// time. It changes none then. Of many it is not found out.
+    /// True if a command brings all traits of the identity exactly as they are stored, which is the usual request of an
+    /// SDK. It changes nothing then. With many traits the comparison is left out.
     pub fn is_as_sent(&self, command: &Command) -> bool {
         let Command::SetTraits(sent) = command else { return false };
         sent.len() <= FEW

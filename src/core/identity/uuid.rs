@@ -1,4 +1,4 @@
-//! UUIDs of version 4, from random bytes that somebody else provides.
+//! UUIDs of version 4, from random bytes that the caller provides.
 
 /// The text of a UUID made of these bytes.
 pub fn uuid(random: [u8; 16]) -> String {

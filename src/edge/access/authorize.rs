@@ -21,7 +21,7 @@ use crate::edge::platform::failure::{Failure, Source};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any answer to a probe has; a user's permissions are some hundred bytes.
 const MAX_ANSWER_LENGTH: usize = 64 * 1024;
-/// AccessDecisions tell by themselves until when they hold.
+/// Decisions carry their own time of expiry.
 const AGES: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
 thread_local! {
@@ -29,9 +29,9 @@ thread_local! {
     static DECISIONS: RefCell<TtlCache<AccessDecisions>> = RefCell::default();
 }
 
-/// Whether the caller has a permission in an environment; 503 if that cannot be found out.
+/// Decides if the caller has a permission in an environment; 503 if that cannot be decided.
 ///
-/// The holder of the local key has all, and without an origin nobody else has any.
+/// The worker's own admin key has all permissions, and without an origin no other credential has any.
 pub async fn authorize(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
@@ -97,7 +97,7 @@ async fn ask(
             Ok(Progress::Ask(next)) => probe = next,
             Err(unclear) => {
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
-                // Of whatever was asked about: nobody knows yet whether it is a client key.
+                // Logged without an environment: the text in the path may be no client key.
                 Failure::new(Source::Origin, cause).log(None);
                 return Err(unavailable);
             }

@@ -12,7 +12,7 @@ use crate::edge::cache::environments::{Environments, LoadedEnvironment};
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::platform::config::Config;
 
-/// The environment, or what is said to those who do not get it. `allow` is the route's header of that name.
+/// The environment, or the answer to a caller that does not get it. `allow` is the route's `Allow` header.
 pub async fn open(
     incoming: &IncomingRequest,
     env: &Env,

@@ -19,7 +19,7 @@ extern "C" {
     fn limit(this: &RateLimiter, options: &Object) -> Result<Promise, JsValue>;
 }
 
-/// Whether there is room for one more request of `key`. There is where no limiter is bound, and where it fails.
+/// True if `key` may send one more request. Without a limiter, and when the limiter fails, every request is allowed.
 pub async fn has_room(env: &Env, key: &str) -> bool {
     match ask(env, key).await {
         Ok(has_room) => has_room,

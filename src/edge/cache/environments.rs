@@ -1,7 +1,7 @@
-//! Environments and server keys: from the isolate's memory, else from where they are stored (README, *How it fails*).
+//! Environments and server keys: from the isolate's memory, else from the stores (`docs/reliability.md`).
 //!
-//! Where there is an origin, an environment's object says which version is the latest, and KV has it, or that object.
-//! Where there is none, KV is all there is.
+//! With an origin, an environment's object has the number of the latest version, and KV or that object has the version.
+//! Without an origin, KV is the only store.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -33,9 +33,9 @@ pub struct LoadedEnvironment {
     pub environment: Rc<CachedEnvironment>,
     /// For how long it could not be confirmed, if the store failed.
     pub stale_seconds: Option<u64>,
-    /// Where its document was read for this.
+    /// The source of its document for this request.
     pub place: ReadSource,
-    /// How long ago its document was confirmed, in milliseconds.
+    /// The time since its document was confirmed, in milliseconds.
     pub age: u64,
 }
 
@@ -73,9 +73,9 @@ impl CachedEnvironment {
 /// The way to environments for one request.
 #[derive(Clone)]
 pub struct Environments {
-    /// Where the stores are.
+    /// The bindings.
     pub env: Env,
-    /// What the deployment sets.
+    /// The deployment's settings.
     pub config: &'static Config,
 }
 
@@ -107,13 +107,13 @@ impl Environments {
         }
     }
 
-    /// Whether KV answers.
+    /// True if KV answers.
     pub async fn are_readable(&self) -> bool {
         let read = kv::get(&self.env, kv::DOCUMENT, kv::TIMEOUT).await;
         read.inspect_err(|failure| failure.log(None)).is_ok()
     }
 
-    /// When this isolate last had an environment document confirmed, if it has any.
+    /// The time of this isolate's latest confirmation of a document.
     pub fn last_update(&self) -> Option<Timestamp> {
         let confirmed_at = Rc::<CachedEnvironment>::memory()
             .with_borrow(|memory| memory.values().filter_map(CacheEntry::confirmed_at).max());
@@ -143,7 +143,7 @@ impl Environments {
             Ok(Some(document)) => document,
             Ok(None) => {
                 self.may_discover()?;
-                // Not straight from the object of this name: whoever makes up keys would make as many objects.
+                // The registry is asked first: an object of this name would come into being for every made-up key.
                 return match publishing::is_known(&self.env, name).await? {
                     true => self.read_from_object(name, None).await,
                     false => Ok(ReadOutcome::Missing),
@@ -213,7 +213,7 @@ impl Environments {
         Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
     }
 
-    /// A failure if this isolate may not ask for one more unknown key at this moment: nobody can tell what it is.
+    /// Limits the unknown keys that this isolate looks up; a failure beyond the limit.
     fn may_discover(&self) -> Result<(), Failure> {
         thread_local! {
             /// The second, and the lookups in it.
@@ -233,7 +233,7 @@ impl Environments {
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Short, since the object has the document as well, and an answer may wait for it.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
-/// Unknown keys that an isolate asks the registry for, so that whoever makes up keys does not keep that busy.
+/// The limit on unknown keys that an isolate asks the registry for, so that made-up keys do not keep it busy.
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
 impl CachedValue for Rc<CachedEnvironment> {

@@ -1,7 +1,8 @@
-//! The overrides of an environment that were made here, for its document: as this isolate last saw them in the directory.
+//! The overrides of an environment that were made here, for its document, as this isolate last read them from the
+//! directory.
 //!
-//! They have the age of an environment that is published: young ones are served as they are, older ones are asked about
-//! behind an answer, or before it where there is little traffic. Whoever changes them here sees the change at once.
+//! They have the lifetime of a published environment: fresh ones are served as they are, stale ones are revalidated in
+//! the background, or before the answer where there is little traffic. The isolate of a change sees it at once.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,12 +23,12 @@ use crate::identity::directory::Override;
 
 /// The overrides in one version.
 pub struct OverridesSnapshot {
-    /// How often they have changed.
+    /// The number of changes so far.
     pub version: u64,
     overrides: Vec<Override>,
-    /// When the directory last had this version, in milliseconds.
+    /// The time of the directory's latest confirmation, in milliseconds.
     confirmed_at: Cell<u64>,
-    /// When it was asked last, and whether it did not say so then.
+    /// The time of the latest request to the directory; true if that failed.
     asked_at: Cell<u64>,
     unconfirmed: Cell<bool>,
     /// The document that they were last put into, by its version.
@@ -37,17 +38,17 @@ pub struct OverridesSnapshot {
 thread_local! {
     /// By client key.
     static KNOWN: RefCell<TtlCache<Rc<OverridesSnapshot>>> = RefCell::default();
-    /// When this isolate last had a command carried out that may have changed them, by client key.
+    /// The time of this isolate's latest command that may have changed them, by client key.
     static WRITTEN: RefCell<TtlCache<u64>> = RefCell::default();
 }
 
-/// How long the directory may take; and where there is something to serve instead.
+/// The time limit for the directory, and the limit where there are overrides to serve instead.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 /// For how long no answer waits for a directory that did not answer, in milliseconds: it is asked behind them.
 const REST: u64 = 10_000;
 
-/// What is looked up by name and has no age.
+/// For values without an age.
 const AGELESS: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
 /// Notes that the environment's overrides may be others from now on.
@@ -86,7 +87,7 @@ pub async fn of(
     Ok((known, stale_seconds))
 }
 
-/// Asks the directory, and remembers what it says. What is known already it does not say again.
+/// Reads the overrides from the directory and caches them. The directory does not send a known version again.
 async fn ask(
     env: &Env,
     name: &str,
@@ -102,7 +103,7 @@ async fn ask(
         Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(name));
-            // Looked at only now: another request may have seen later ones meanwhile.
+            // Read only now: another request may have read later ones meanwhile.
             let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, AGELESS));
             let latest = latest.map(|latest| latest.value).or(known);
             let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
@@ -138,8 +139,8 @@ async fn ask(
 }
 
 impl OverridesSnapshot {
-    /// Whether an answer waits until the directory has been asked: after a change that was made here, and when they are
-    /// old; unless it has just been asked since, and did not answer.
+    /// True if an answer waits for the directory: after a change made here, and when the overrides are expired. It does
+    /// not wait right after a failed request.
     fn waits(&self, age: Freshness, written_at: Option<u64>, now: u64) -> bool {
         let asked_at = self.asked_at.get();
         let rests = self.unconfirmed.get() && now.saturating_sub(asked_at) < REST;

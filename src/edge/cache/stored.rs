@@ -1,8 +1,7 @@
-//! What an isolate knows of stored values, and how it looks them up again.
+//! The cached values of the stores, and their revalidation.
 //!
-//! A value is served as long as it is young, looked up again behind the answer when it is not, and before it when it is
-//! old. What cannot be looked up, or not be read, leaves the last good value in place; and no earlier version ever takes
-//! the place of a later one.
+//! A fresh value is served as it is, a stale one is revalidated in the background, an expired one before the answer. A
+//! failed read leaves the last good value in place. No earlier version replaces a later one.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,41 +22,41 @@ use crate::edge::platform::kv;
 use crate::edge::platform::timeout::with_timeout;
 use crate::publish::Version;
 
-/// How long a look-up may take, wherever it leads; SDKs give up after 10 s.
+/// The time limit of a read from any store; SDKs give up after 10 s.
 const TIMEOUT: Duration = Duration::from_secs(8);
 /// The same where an answer waits for it, and there is a value to serve instead.
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 /// A family of stored values, all with one prefix and one type.
 pub trait CachedValue: Clone + 'static {
-    /// What their keys in KV begin with.
+    /// The prefix of their keys in KV.
     const PREFIX: &'static str;
 
-    /// When they come of age.
+    /// Their lifetime.
     fn ages(config: &Config) -> Ttl;
 
-    /// Looks up what is stored under `name`, given the version that is known.
+    /// Reads the value of `name`, given the known version.
     async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
 
-    /// What is stored under `name`.
+    /// Decodes the stored value of `name`.
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
 
     /// About how many bytes of memory it takes.
     fn memory_length(&self) -> usize;
 
-    /// What this isolate knows of them.
+    /// This isolate's cache of them.
     fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>>;
 }
 
-/// A value that was looked up.
+/// The result of a look-up.
 pub struct LookupResult<T> {
     /// The value.
     pub value: T,
-    /// Where it was read for this.
+    /// The source of the value for this request.
     pub place: ReadSource,
-    /// How long ago it was confirmed, in milliseconds.
+    /// The time since it was confirmed, in milliseconds.
     pub age: u64,
-    /// Whether it could not be confirmed when that was tried last.
+    /// True if the latest attempt to confirm it failed.
     is_stale: bool,
 }
 
@@ -68,7 +67,7 @@ impl<T> LookupResult<T> {
     }
 }
 
-/// Where a value is read.
+/// The source of a value.
 #[derive(Clone, Copy)]
 pub enum ReadSource {
     /// This isolate knew it.
@@ -80,7 +79,7 @@ pub enum ReadSource {
 }
 
 impl ReadSource {
-    /// What metrics and logs call it.
+    /// Its name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             ReadSource::TtlCache => "memory",
@@ -90,13 +89,13 @@ impl ReadSource {
     }
 }
 
-/// What a look-up comes to. `unconfirmed_since`: when the origin confirmed it last, if it does not at present.
+/// The outcome of a read. `unconfirmed_since` is the time of the origin's latest confirmation, while the origin fails.
 pub enum ReadOutcome {
     /// There is nothing.
     Missing,
-    /// What is known is still the latest.
+    /// The known value is still the latest.
     Confirmed {
-        /// When it did, in milliseconds.
+        /// That time, in milliseconds.
         unconfirmed_since: Option<u64>,
     },
     /// This is stored; as which version, if it has one.
@@ -111,22 +110,22 @@ impl From<Option<Vec<u8>>> for ReadOutcome {
     }
 }
 
-/// What is known of one stored value.
+/// The cache entry of one stored value.
 #[derive(Clone)]
 pub struct CacheEntry<T> {
     /// The last value that could be read, and when it was confirmed last, in milliseconds.
     good: Option<(T, u64)>,
-    /// Whether there is something newer that cannot be read.
+    /// True if there is a newer value that cannot be read.
     faulty: bool,
-    /// Whether it could not be confirmed when that was tried last.
+    /// True if the latest attempt to confirm it failed.
     unconfirmed: bool,
-    /// Of what is stored; `None` if there is nothing.
+    /// The fingerprint of the stored bytes; `None` without a stored value.
     fingerprint: Option<Fingerprint>,
-    /// Of what is stored, if it has one.
+    /// The version of the stored value, if it has one.
     version: Option<Version>,
 }
 
-/// Tells whether what is stored has changed.
+/// A hash that shows a change of the stored bytes.
 type Fingerprint = u64;
 
 impl<T> CacheEntry<T> {
@@ -146,7 +145,7 @@ impl<T> CacheEntry<T> {
         }
     }
 
-    /// When its value was confirmed last, in milliseconds; `None` if there is none.
+    /// The time of its latest confirmation, in milliseconds; `None` without a value.
     pub fn confirmed_at(&self) -> Option<u64> {
         self.good.as_ref().map(|(_, at)| *at)
     }
@@ -206,7 +205,7 @@ impl Environments {
         record.found(place, now_ms())
     }
 
-    /// Looks a value up and remembers it; also gives where it was read. What has not changed is not decoded again.
+    /// Reads a value and caches it; returns also its source. An unchanged value is not decoded again.
     async fn revalidate<T: CachedValue>(
         &self,
         name: &str,
@@ -218,9 +217,9 @@ impl Environments {
             || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
         let reading = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
         let now = now_ms();
-        // Looked at only now: another request may have read it meanwhile.
+        // Read only now: another request may have read it meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
-        // Else it is only what somebody sent as a client key: that may be anything, a secret too.
+        // Otherwise the text is only a key that a client sent, which may be a secret.
         let is_client_key = last.good.is_some() || matches!(reading, Ok(ReadOutcome::Stored { .. }));
         let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
         let (record, place) = match reading {

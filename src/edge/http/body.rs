@@ -56,7 +56,7 @@ pub async fn read(incoming: &IncomingRequest, limit: usize) -> Result<Vec<u8>, E
     }
 }
 
-/// The length that a `Content-Length` tells, perhaps more than this target's addresses can count.
+/// The value of a `Content-Length`, which may exceed this target's addresses.
 pub fn content_length(content_length: Option<String>) -> Option<u64> {
     content_length?.parse().ok()
 }
@@ -103,7 +103,7 @@ thread_local! {
     static UPLOADS: RefCell<Uploads> = RefCell::default();
 }
 
-/// A body whose length nobody told. It counts among those that are held as long as this lives.
+/// A body without a `Content-Length`. It counts among the buffered ones as long as this lives.
 pub struct ChunkedUpload(Hold);
 
 impl ChunkedUpload {
@@ -112,7 +112,7 @@ impl ChunkedUpload {
         ChunkedUpload(Hold::begin(&UPLOADS, lifetime))
     }
 
-    /// Whether there is room for it to be so long now.
+    /// True if it may grow to this length.
     pub fn grow(&self, length: usize) -> bool {
         self.0.grow(length)
     }

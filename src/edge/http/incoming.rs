@@ -4,8 +4,8 @@ use worker::web_sys;
 
 use crate::edge::http::telemetry::Trace;
 
-/// A request, with what the entry module has read of it: a text crosses into WebAssembly for less than the call that
-/// would ask for it.
+/// A request, with the headers that the entry module has read: passing a text into WebAssembly costs less than a call
+/// back for it.
 pub struct IncomingRequest {
     /// In the platform's form.
     pub request: web_sys::Request,
@@ -15,22 +15,22 @@ pub struct IncomingRequest {
     pub path: String,
     /// Without the question mark.
     pub query: String,
-    /// What has been learnt of it.
+    /// The facts about it for metrics and logs.
     pub trace: Trace,
     preread_headers: PrereadHeaders,
 }
 
 /// Headers as the entry module has read them: one more call where they are asked for costs more.
 pub struct PrereadHeaders {
-    /// Of any request.
+    /// In any request.
     pub environment_key: Option<String>,
-    /// Of a GET.
+    /// In a GET.
     pub if_none_match: Option<String>,
-    /// Of any but a GET.
+    /// In any method but GET.
     pub content_type: Option<String>,
-    /// Of any but a GET.
+    /// In any method but GET.
     pub content_length: Option<String>,
-    /// Of any but a GET.
+    /// In any method but GET.
     pub content_encoding: Option<String>,
 }
 

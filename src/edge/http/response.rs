@@ -10,9 +10,10 @@ use worker::web_sys::{Headers, Response as WebResponse, ResponseInit};
 use crate::api::Response;
 use crate::edge::http::hold::Hold;
 
-/// How many prepared ones are kept; an environment has a handful.
+/// The maximum number of prepared heads; an environment has a handful.
 const MAX_HEADS: usize = 1000;
-/// How long the text of one may be. What a client can make long, as a preflight's list of headers, is not kept.
+/// The maximum length of a prepared head's text. Heads that a client can make long, as a preflight's list of headers,
+/// are not kept.
 const MAX_HEAD_LENGTH: usize = 1024;
 
 thread_local! {

@@ -1,6 +1,7 @@
-//! What is told of each request: a data point where `METRICS` is bound, and of some a line of the log (`LOG_REQUESTS`).
+//! The record of each request: a data point where `METRICS` is bound, and for a sample a line of the log
+//! (`LOG_REQUESTS`).
 //!
-//! Where neither is wanted a request pays for some fields on the stack.
+//! Without both, a request pays for some fields on the stack.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use crate::edge::platform::log::{Line, Request};
 
 #[wasm_bindgen]
 extern "C" {
-    /// Where data points go: `Metrics` of `metrics.js`.
+    /// The data set: `Metrics` of `metrics.js`.
     pub type Metrics;
 
     #[wasm_bindgen(method, catch)]
@@ -31,7 +32,7 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// What has been learnt of a request on its way. Whoever learns something of it only borrows it.
+/// The facts about a request, collected on its way through shared references.
 #[derive(Default)]
 pub struct Trace {
     route: Cell<&'static str>,
@@ -66,7 +67,7 @@ impl Trace {
     }
 }
 
-/// What is to be told of one request when it is answered.
+/// The record of one request, written when it is answered.
 pub struct Telemetry {
     metrics: Option<Metrics>,
     is_logged: bool,
@@ -74,14 +75,14 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Of a request that begins now. One in `log_requests` is logged, none if that is 0.
+    /// Starts the record of a request. One in `log_requests` is logged; none if that is 0.
     pub fn begin(metrics: Option<Metrics>, log_requests: u64) -> Telemetry {
         let is_logged = log_requests > 0 && Math::random() * (log_requests as f64) < 1.0;
         let began_at = if metrics.is_some() || is_logged { now_ms() } else { 0 };
         Telemetry { metrics, is_logged, began_at }
     }
 
-    /// Tells of the request, if anybody wants to know. `status` is only asked for then.
+    /// Writes the record, where it is wanted; `status` is read only then.
     pub fn end(&self, trace: &Trace, status: impl FnOnce() -> u16) {
         if self.metrics.is_none() && !self.is_logged {
             return;

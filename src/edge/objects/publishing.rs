@@ -57,9 +57,9 @@ extern "C" {
     fn environments(this: &RegistryStub) -> Result<Promise, JsValue>;
 }
 
-/// How long an object may take that only looks at what it has.
+/// The time limit of a call that an object answers from its state.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an object may take that may have to wait for the origin.
+/// The time limit of a call for which an object may ask the origin.
 const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which version an environment's object says is the latest, and what it says of server keys.
@@ -96,7 +96,7 @@ pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure>
     call(env, client_key, TIMEOUT, &EnvironmentStub::stop_publishing).await.map(drop)
 }
 
-/// Runs an notification to an environment's object. Whether that publishes the environment at all, where it is told of a change.
+/// Sends a notification to an environment's object. Returns true if the environment is published there.
 pub async fn run(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
     let answer = match notification {
         Notification::Changed { again, notice } => {
@@ -114,15 +114,15 @@ pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
     answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
 }
 
-/// Whether a client key or the hash of a server key is known; looks for it at the origin, within bounds. A failure where
-/// that cannot be told.
+/// True if a client key or the hash of a server key is known; an unknown one is looked up at the origin, within limits.
+/// A failure if that cannot be decided.
 pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
     let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(name)).await?;
     answer.as_bool().ok_or_else(undecided)
 }
 
-/// A server key's entry by its hash; looks for it at the origin, within bounds. A failure where it cannot be told whether
-/// there is one.
+/// A server key's entry by its hash; an unknown one is looked up at the origin, within limits. A failure if that cannot
+/// be decided.
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
     let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
     if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
@@ -138,12 +138,12 @@ pub async fn discover(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop)
 }
 
-/// Has the registry look whether everything is as it should be.
+/// Starts the routine checks of the registry and of all environments' objects.
 pub async fn reconcile_all(env: &Env) -> Result<(), Failure> {
     call_registry(env, LONG_TIMEOUT, &RegistryStub::reconcile_all).await.map(drop)
 }
 
-/// What the registry knows, as JSON.
+/// The registry's state, as JSON.
 pub async fn registered(env: &Env) -> Result<String, Failure> {
     let answer = call_registry(env, TIMEOUT, &RegistryStub::environments).await?;
     answer.as_string().ok_or_else(|| unreadable(Source::Registry))
@@ -171,7 +171,7 @@ pub async fn notify_affected(
         {
             Ok(())
         }
-        // One that nobody publishes yet may be new.
+        // An environment that is not published yet may be new.
         Affected::Environment(_) => discover(env).await,
         Affected::Everything => {
             discover(env).await?;

@@ -1,4 +1,4 @@
-//! Sends requests to the origin, each with a time that it may take, and tells what can go wrong apart.
+//! Requests to the origin, each with a time limit, and the kinds of their failures.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::edge::http::body::read_at_most;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
 
-/// Why there is no answer of the origin's.
+/// The reason that the origin did not answer.
 #[derive(Debug)]
 pub enum Fault {
-    /// It refused the connection or broke off, or its answer is longer than it may be; what the platform says of it.
+    /// The connection was refused or broke off, or the answer is too long; the platform's own text.
     Broken(String),
     /// It took longer than this.
     Late(Duration),
@@ -37,13 +37,13 @@ pub struct Call<'a> {
     pub headers: &'a [(&'a str, &'a str)],
     /// Not with GET or HEAD.
     pub body: Option<&'a [u8]>,
-    /// How long it may take, its answer's body included.
+    /// The time limit, the answer's body included.
     pub timeout: Duration,
-    /// How long its answer's body may be, in bytes.
+    /// The maximum length of the answer's body in bytes.
     pub max_length: usize,
 }
 
-/// What the origin answered to a [`Call`], whatever its status.
+/// The origin's answer to a [`Call`], with any status.
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
@@ -65,7 +65,7 @@ impl Answer {
 /// The platform keeps connections, and notices only with the next request that an answer left bytes behind on one, or that
 /// the origin has closed it. A GET that is lost so is sent once more, which changes nothing at the origin.
 pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
-    // What the platform says of it may name what is sent.
+    // The platform's text may contain a part of the request.
     let exchange = begin(origin, call).map_err(|_| Fault::Broken("the request cannot be made".to_owned()))?;
     exchange
         .within(call.timeout, async {
@@ -171,7 +171,7 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// Logs it, and says it to the client.
+    /// Logs the failure and returns the client's error.
     pub fn report(self) -> Error {
         let cause = self.to_string();
         let error = match self {

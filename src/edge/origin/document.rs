@@ -34,11 +34,11 @@ impl<T: Into<String>> From<T> for Fault {
     }
 }
 
-/// The document of an environment, checked; an error says why there is none. With a server key the environment is that
-/// key's, whatever `client_key` says.
+/// The document of an environment, checked; an error has the reason if there is none. With a server key it is that
+/// key's environment, whatever `client_key` is.
 ///
-/// Always the whole of it: an origin says that nothing has changed for up to a minute after something has (contract
-/// §A.5).
+/// The document is always fetched whole: for up to a minute after a change, an origin may answer that nothing has
+/// changed (contract §A.5).
 pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str) -> Result<Candidate, Fault> {
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;

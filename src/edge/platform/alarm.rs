@@ -1,7 +1,7 @@
-//! An object's alarm: the one thing that does its work, so that no two do it at a time.
+//! An object's alarm, which does all of its work, so that no two tasks run at a time.
 //!
-//! The platform rings again where the object is lost meanwhile, after a restart too. Whoever changes what there is to do
-//! sets it; while the alarm is being answered it is left to the answer's end, which looks at what there is to do anyway.
+//! The platform repeats an alarm whose object was lost, also after a restart. Code that adds work sets it. While the
+//! alarm runs it stays unset: its end looks for the remaining work anyway.
 
 use std::cell::Cell;
 
@@ -12,10 +12,10 @@ use worker::{Response, Result, ScheduledTime, Storage};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
 
-/// How long after an error it rings again, in milliseconds.
+/// The delay after an error, in milliseconds.
 const REST: u64 = 5_000;
 
-/// When an object is to be woken.
+/// The time at which an object is woken.
 #[derive(Default)]
 pub struct Alarm {
     rings_at: Cell<Option<u64>>,
@@ -23,14 +23,14 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// It rings. Nobody sets it until [`Alarm::finish`].
+    /// Starts the alarm's work. It is not set again before [`Alarm::finish`].
     pub fn start(&self) {
         self.rings.set(true);
         self.rings_at.set(None);
     }
 
-    /// It has been answered, with the time when it should ring next; after an error that is soon. Left to the platform an
-    /// error would have it ring six times more, and then never again.
+    /// Ends the alarm's work and sets the next time; after an error that is soon. The platform itself would repeat a
+    /// failed alarm six times and then never again.
     pub async fn finish(
         &self,
         storage: &Storage,
@@ -46,7 +46,7 @@ impl Alarm {
         Response::empty()
     }
 
-    /// Has it ring at this time, in milliseconds; not at all without one.
+    /// Sets the alarm for this time, in milliseconds; deletes it without one.
     pub async fn set(&self, storage: &Storage, at: Option<u64>) -> Result<()> {
         if self.rings.get() || (at.is_some() && self.rings_at.get() == at) {
             return Ok(());

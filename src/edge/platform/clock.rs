@@ -7,7 +7,7 @@ use worker::js_sys::Date;
 
 use crate::edge::platform::timeout::with_timeout;
 
-/// How often a condition is looked at that somebody else brings about.
+/// The interval at which a condition is checked.
 const STEP: Duration = Duration::from_millis(20);
 
 /// The time, without an object made for it.

@@ -21,9 +21,9 @@ struct Id(u64);
 struct Task {
     /// Taken out while it is polled.
     work: Option<Work>,
-    /// Whether somebody woke it meanwhile.
+    /// True if it was woken meanwhile.
     woken: bool,
-    /// Where its outcome goes, once it has a promise.
+    /// The receiver of its outcome, once there is a promise.
     resolve: Option<Function>,
 }
 
@@ -33,7 +33,7 @@ thread_local! {
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What the work comes to, or a promise of it.
+/// The outcome of the work, or a promise of it.
 pub fn run(work: impl Future<Output = JsValue> + 'static) -> JsValue {
     let id = Id(LAST.get() + 1);
     LAST.set(id.0);
@@ -92,7 +92,7 @@ impl Wake for Id {
         if let Poll::Ready(outcome) = self.poll(work)
             && let Some(resolve) = self.end().and_then(|task| task.resolve)
         {
-            // Resolving calls nobody's code that could fail.
+            // Resolving a promise calls no code that could fail.
             let _ = resolve.call1(&JsValue::UNDEFINED, &outcome);
         }
     }

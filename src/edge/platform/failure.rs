@@ -1,10 +1,10 @@
-//! What went wrong on the platform's side: said once in the log, and to the client only as 503.
+//! A failure of the platform: logged once, and answered to the client only as 503.
 
 use std::fmt;
 
 use crate::edge::platform::log::Line;
 
-/// Where a failure comes from.
+/// The source of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Workers KV.
@@ -29,7 +29,7 @@ pub enum Source {
     Metrics,
     /// The worker's settings.
     Settings,
-    /// What is stored is not what it should be.
+    /// The stored data is invalid.
     Stored,
     /// An environment's conditions.
     Evaluation,
@@ -38,9 +38,9 @@ pub enum Source {
 /// A failure and its cause; the cause names no key, identifier or value of a client's.
 #[derive(Debug)]
 pub struct Failure {
-    /// Where it comes from.
+    /// Its source.
     pub source: Source,
-    /// What the platform says of it.
+    /// The platform's own text.
     pub cause: String,
 }
 

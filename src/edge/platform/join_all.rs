@@ -5,11 +5,11 @@ use std::task::Poll;
 
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
-/// What these come to, in their order.
+/// The outputs of these futures, in their order.
 ///
-/// All that are not done are asked again whenever one of them may be: they are a hundred at most. `futures_util` asks only
-/// that one, which was 48 kB of code more. In boxes, since what they do would otherwise be in the WebAssembly once more
-/// for each place where it is waited for.
+/// All pending futures are polled whenever one of them may be ready; there are a hundred at most. `futures_util` polls
+/// only that one, which took 48 kB of code more. They are boxed, since their code would otherwise be in the WebAssembly
+/// once more for each place that waits for them.
 pub async fn join_all<'a, F: Future + 'a>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<LocalBoxFuture<'a, F::Output>> =
         futures.into_iter().map(FutureExt::boxed_local).collect();

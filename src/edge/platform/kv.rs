@@ -15,15 +15,15 @@ use crate::publish::Version;
 
 /// The binding's name.
 const BINDING: &str = "ENVIRONMENTS";
-/// What the keys of documents begin with; the rest is a client key.
+/// The prefix of the keys of documents; a client key follows.
 pub const DOCUMENT: &str = "document:";
-/// What the keys of server keys begin with; the rest is a hash.
+/// The prefix of the keys of server keys; a hash follows.
 pub const SERVER_KEY: &str = "server-key:";
-/// A store that takes longer counts as failed. A server key has two look-ups, and SDKs give up after 10 s.
+/// The time limit of a read. A server key has two look-ups, and SDKs give up after 10 s.
 pub const TIMEOUT: Duration = Duration::from_secs(4);
-/// A write may be of a large document, and nobody waits for it.
+/// The time limit of a write, which may have a large document; no answer waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a version is kept for the isolates that are told of it, in seconds. The latest document is kept besides.
+/// The lifetime of a version for isolates that were told of it, in seconds. The latest document stays besides.
 pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
 
 #[wasm_bindgen]
@@ -45,7 +45,7 @@ pub fn version_key(client_key: &str, version: Version) -> String {
     format!("{DOCUMENT}{client_key}:{version}")
 }
 
-/// What is stored, if anything is.
+/// The stored value, if there is one.
 pub async fn get(env: &Env, key: &str, timeout: Duration) -> Result<Option<Vec<u8>>, Failure> {
     execute(timeout, store(env)?.get(key).bytes()).await
 }
@@ -62,7 +62,7 @@ pub async fn delete(env: &Env, key: &str) -> Result<(), Failure> {
     execute(WRITE_TIMEOUT, store(env)?.delete(key)).await
 }
 
-/// The first page of the keys that begin with `prefix`, 1,000 at most, as the JSON of what the platform says of it.
+/// The first page of the keys with this prefix, at most 1,000, as the platform's own JSON.
 pub async fn list(env: &Env, prefix: &str) -> Result<String, Failure> {
     execute(TIMEOUT, async { Ok(first_page(env, prefix).await?) }).await
 }

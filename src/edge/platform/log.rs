@@ -1,6 +1,6 @@
-//! The log: JSON, a line each. What a line may say is [`Line`], and nothing else is written.
+//! The log: one JSON object a line. [`Line`] has all kinds of lines, and no other code writes any.
 //!
-//! No field of it has room for a path, a server key, an identifier, a trait or a body.
+//! No field has room for a path, a server key, an identifier, a trait or a body.
 
 use std::panic::{self, PanicHookInfo};
 
@@ -13,9 +13,9 @@ use worker::{console_error, console_log};
 pub enum Line<'a> {
     /// Something failed.
     Failure {
-        /// What.
+        /// The source of the failure.
         failure: &'static str,
-        /// What is said of it; that names no key of the server kind, identifier or value of a client's.
+        /// The cause, without server keys, identifiers and other values of a client.
         cause: &'a str,
         /// A client key, which is public.
         environment: Option<&'a str>,
@@ -42,13 +42,14 @@ pub struct Request<'a> {
     pub status: u16,
     /// The client key of the environment that answered.
     pub environment: Option<&'a str>,
-    /// Where that environment's document came from.
+    /// The source of that environment's document.
     pub source: Option<&'static str>,
-    /// How long ago the document was confirmed, in milliseconds.
+    /// The time since the document was confirmed, in milliseconds.
     pub document_age_ms: u64,
-    /// How many objects an SDK's request asked: those of identities, and the one for evaluations.
+    /// The number of objects called for an SDK's request: those of identities, and the one for evaluations.
     pub objects: u32,
-    /// How long the answer waited for stores, objects and the origin, in milliseconds: the clock stands still else.
+    /// The time that the answer waited for stores, objects and the origin, in milliseconds; the clock stands still
+    /// otherwise.
     pub duration_ms: u64,
 }
 

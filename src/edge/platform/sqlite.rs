@@ -43,13 +43,13 @@ impl Database {
         Database { sql: storage.sql(), storage: raw, rows: Cell::default() }
     }
 
-    /// Whether `table` has been made; reading an object that was never written makes none.
+    /// True if `table` exists; reading an object that was never written creates no table.
     pub fn has(&self, table: &str) -> Result<bool> {
         let query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
         Ok(!self.rows(query, vec![table.into()])?.is_empty())
     }
 
-    /// What a query gives.
+    /// The rows of a query.
     pub fn rows(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>> {
         let cursor = self.sql.exec(query, parameters)?;
         let rows = cursor.raw().collect();
@@ -57,7 +57,7 @@ impl Database {
         rows
     }
 
-    /// What a query gives whose rows are one JSON text each.
+    /// The rows of a query whose rows are one JSON text each.
     pub fn read<T: DeserializeOwned>(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<T>> {
         let mut values = Vec::new();
         self.for_each_json(query, parameters, |json| {
@@ -104,8 +104,8 @@ impl Database {
         Ok(self.storage.transaction_sync(&mut work)?)
     }
 
-    /// Has the platform call the object's alarm at this time, in milliseconds since 1970. Durable together with what
-    /// this turn writes; the promise says nothing more.
+    /// Sets the object's alarm, in milliseconds since 1970. It is durable together with the writes of this turn; the
+    /// promise means nothing more.
     pub fn set_alarm(&self, milliseconds: u64) -> Result<()> {
         let _ = self.storage.set_alarm(milliseconds as f64)?;
         Ok(())
@@ -123,7 +123,7 @@ impl Database {
         Ok(())
     }
 
-    /// How many rows were read and written since this was asked last.
+    /// The number of rows read and written since the last call.
     pub fn take_rows(&self) -> [u64; 2] {
         self.rows.take()
     }

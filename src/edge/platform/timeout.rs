@@ -9,9 +9,9 @@ use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::WorkerGlobalScope;
 
-/// What `work` comes to, or `None` if it takes longer.
+/// The output of `work`, or `None` if it takes longer.
 ///
-/// `worker::Delay` would not do: it keeps the first waker it meets, and what waits may be woken by another.
+/// `worker::Delay` does not work here: it keeps its first waker, and the waiting task may be woken by another one.
 pub async fn with_timeout<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);

@@ -18,7 +18,7 @@ const BINDING: &str = "ASSETS";
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the static files are asked of. That of `worker` answers in a form of its own.
+    /// The binding of the static files. The type in `worker` answers in a form of its own.
     type Assets;
 
     #[wasm_bindgen(method, catch)]
@@ -53,7 +53,7 @@ async fn file(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> Result<O
         headers.set("if-none-match", &tags)?;
     }
     init.set_headers(&headers);
-    // Of the URL only the path is looked at.
+    // Only the path of the URL counts.
     let url = format!("https://assets{}", page.file(Config::of(env).origin.is_some()));
     let promise = assets.unchecked_into::<Assets>().fetch(&url, &init)?;
     let found: WebResponse = JsFuture::from(promise).await?.unchecked_into();

@@ -1,4 +1,4 @@
-//! The edge-identities Admin API: authorizes, looks things up, has commands carried out, and answers.
+//! The edge-identities Admin API: authorizes, reads the directory, executes commands, and answers.
 
 use worker::{Context, Env};
 

@@ -1,4 +1,4 @@
-//! Looks at an environment's identities (see [`crate::admin::identity_insight`]); changes nothing.
+//! Answers about an environment's identities (see [`crate::admin::identity_insight`]); changes nothing.
 
 use serde_json::json;
 use worker::{Context, Env};

@@ -128,10 +128,10 @@ async fn export(
     Ok(page.finish(&query, &entries, next.as_ref(), as_lines))
 }
 
-/// Has the directory told again of each of these identities, and removes those that there are not.
+/// Has these identities send their directory entries again, and removes entries without an identity.
 async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
     let identifiers = import_export::read_repair(body).map_err(Error::Invalid)?;
-    // Taken before anybody is asked: an identity that comes to be meanwhile is later.
+    // Read before any object is asked: an identity that is created meanwhile is later.
     let asked_at = now_ms();
     let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
     let mut outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;

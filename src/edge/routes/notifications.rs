@@ -41,7 +41,7 @@ pub async fn answer(endpoint: Endpoint, incoming: &IncomingRequest, env: &Env) -
     respond(response.finish(None, method))
 }
 
-/// What an origin tells a realtime server: a document has changed, and which.
+/// The body of the origin's notification to a realtime server: the document of an environment has changed.
 async fn take_queue_change(
     client_key: String,
     incoming: &IncomingRequest,
@@ -63,7 +63,7 @@ async fn take_queue_change(
 async fn take_webhook(id: &str, incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, Error> {
     let secret = Config::of(env).webhook_secret.as_ref().ok_or(Error::NotFound)?;
     let body = body::read(incoming, MAX_NOTIFICATION_LENGTH).await?;
-    // First of all: to who does not know the secret every id is the same.
+    // Checked first: without the secret, all ids are answered alike.
     if !verify_signature(&body, &incoming.header("x-flagsmith-signature").unwrap_or_default(), secret) {
         return Ok(refused("Invalid signature."));
     }

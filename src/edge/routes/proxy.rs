@@ -77,7 +77,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
     }
 }
 
-/// Whether the credentials may send one more request.
+/// Checks that the credentials may send one more request.
 pub async fn admit(incoming: &IncomingRequest, env: &Env) -> Result<(), Error> {
     let (authorization, cookies) = (incoming.header("authorization"), incoming.header("cookie"));
     for key in proxy_headers::rate_keys(authorization.as_deref(), cookies.as_deref()) {
@@ -100,7 +100,7 @@ async fn forward(
     let url = incoming.request.url();
     let (here, target) = split(&url);
     let via = proxy_headers::via(incoming.header("via")).ok_or(Error::Loop)?;
-    // What the platform says of it may name what was sent.
+    // The platform's text may contain a part of the request.
     let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
@@ -181,12 +181,12 @@ fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(),
 #[derive(Default)]
 struct Outgoing {
     body: Option<JsValue>,
-    /// How much of it is still to come.
+    /// The number of bytes still to come.
     length: u64,
     upload: Option<ChunkedUpload>,
 }
 
-/// A body as it came. One whose length nobody told is read first, since the origin must be told.
+/// The body as it came. A body without a `Content-Length` is buffered first, since the origin needs one.
 async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, Error> {
     // The platform sends no body with these.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
@@ -201,7 +201,7 @@ async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Ou
     let upload = ChunkedUpload::begin(timeout.saturating_add(config.origin_timeout.saturating_mul(2)));
     let read = read_while(body, |length| length <= limit && upload.grow(length));
     match with_timeout(timeout, read).await {
-        // It is here already, so nobody has to wait for it.
+        // The body is in memory already, so the origin's time limit does not depend on the client.
         Some(Ok(Ok(body))) => {
             let body = Some(Uint8Array::from(body.as_slice()).into());
             Ok(Outgoing { body, length: 0, upload: Some(upload) })
@@ -250,7 +250,7 @@ async fn proxy_response(
     if !may_have_pages {
         return web_sys::Response::new_with_opt_readable_stream_and_init(Some(&body), &init);
     }
-    // It may be another now, and the platform tells it.
+    // The length may change, and the platform sets it.
     headers.delete("content-length")?;
     match read_at_most(body, proxy_headers::MAX_PAGE_LENGTH).await? {
         Ok(body) => {

@@ -21,10 +21,10 @@ use crate::edge::routes::proxy;
 use crate::page::Page;
 use crate::publish::Endpoint;
 
-/// Answers a request, whatever comes.
+/// Answers any request.
 ///
-/// What few requests need is in boxes: unboxed it would be in this function, which V8 compiles before the first answer, and
-/// in its state, which each request copies.
+/// The futures of rare requests are boxed. Unboxed, their code would be in this function, which V8 compiles before the
+/// first answer, and in its state, which each request copies.
 pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
     let method = &*incoming.method;
     let environments = Environments::new(env.clone(), Config::of(env));

@@ -1,8 +1,7 @@
-//! GET /edge/status: which environments are published, and how that goes.
+//! GET /edge/status: the published environments and their state.
 //!
-//! Where nothing is published from an origin, they are those that KV has documents of. The holder of the local admin key
-//! sees all of it, above all while the origin is down; everybody else the environments whose administrator the origin says
-//! they are.
+//! Without an origin, these are the environments with documents in KV. The worker's own admin key sees all of them,
+//! above all while the origin is down. Other callers see the environments that they administer, by the origin's answer.
 
 use serde_json::{Map, Value, json};
 use worker::Env;
@@ -23,9 +22,9 @@ use crate::edge::platform::join_all::join_all;
 use crate::edge::platform::kv;
 use crate::publish::{stored, stored_keys, webhook_id};
 
-/// How many objects are asked for their status at a time.
+/// The number of objects that are asked for their status at a time.
 const ASKED_AT_ONCE: usize = 50;
-/// How many environments the origin is asked about at a time; it takes some 0.3 s for each.
+/// The number of environments that the origin is asked about at a time; it takes some 0.3 s for each.
 const PROBED_AT_ONCE: usize = 5;
 
 /// Answers the request.
@@ -61,7 +60,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
             Err(decision) => return refusal(&decision),
         },
     };
-    // What is about all of them, such as which request of a discovery failed, only for who administers all.
+    // Facts about all environments, such as the failed request of a discovery, are for callers that administer all.
     let sees_all = environments.len() == all.len();
     let base = base_url(incoming);
     let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_url(&base, key, secret));
@@ -118,12 +117,12 @@ async fn in_kv(env: &Env, published: &Map<String, Value>) -> Result<(Map<String,
     Ok(stored(&page, kv::DOCUMENT, published, server_keys.as_deref(), now_ms()))
 }
 
-/// The server keys in KV, where not too many have to be looked up.
+/// The server keys in KV, unless too many must be read.
 async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
     let Some((mut known, others)) = stored_keys(&kv::list(env, kv::SERVER_KEY).await?) else {
         return Ok(None);
     };
-    // One after the other, which is less code: only what was written without metadata is looked up.
+    // One after the other, which takes less code: only keys without metadata are read.
     for name in others {
         // What is no server key opens nothing.
         known.extend(kv::get(env, &name, kv::TIMEOUT).await?.and_then(|entry| json::read(&entry)));
@@ -151,7 +150,7 @@ async fn permitted(
     Ok(if permitted.is_empty() { Err(AccessDecision::Forbidden) } else { Ok(permitted) })
 }
 
-/// What the registry says of its discoveries, and the environments that it knows, with their server keys.
+/// The registry's report about discoveries, and its environments with their server keys.
 pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
     let registered = publishing::registered(env).await.map_err(unavailable)?;
     let mut discovery: Value = serde_json::from_str(&registered).unwrap_or_default();

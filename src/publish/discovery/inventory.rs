@@ -1,7 +1,7 @@
-//! Which environments and server keys an origin has: projects, then their environments, then their keys (contract §F).
+//! The environments and server keys of an origin: projects, then their environments, then their keys (contract §F).
 //!
-//! It asks one thing after the other, since an origin takes some 0.3 s to check a master key. What it found counts
-//! only when it has come to its end: whatever goes wrong on the way, nothing is taken for gone.
+//! It sends one request after the other, since an origin takes some 0.3 s to check a master API key. The result counts
+//! only when it is complete: after a failure on the way, nothing counts as deleted.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -15,9 +15,9 @@ use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, is_client_key};
 use crate::publish::discovery::pagination::same_origin_path;
 use crate::publish::publisher::server_keys::read_server_key;
 
-/// What a discovery may request at most.
+/// The maximum number of requests of a discovery.
 const MAX_REQUESTS: usize = 5_000;
-/// What it may find at most, of environments and of keys.
+/// The maximum number of environments, and of keys, in a discovery.
 const MAX_FOUND: usize = 10_000;
 
 /// A question to the origin.
@@ -35,7 +35,7 @@ enum Resource {
     ServerKeys { environment: String },
 }
 
-/// What an origin has.
+/// The environments and server keys of an origin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
     /// Environments by client key.
@@ -71,7 +71,7 @@ impl Discovery<'_> {
         Discovery { origin, requests: [first].into(), asked: 0, inventory: Inventory::default(), left_out: 0 }
     }
 
-    /// What to request next; nothing when all has been found.
+    /// The next request; `None` when the inventory is complete.
     pub fn next_request(&mut self) -> Result<Option<OriginRequest>, String> {
         self.asked += 1;
         if self.asked > MAX_REQUESTS
@@ -121,7 +121,7 @@ impl Discovery<'_> {
         Ok(())
     }
 
-    /// What was found, once there is nothing more to request.
+    /// The inventory, complete once there are no more requests.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
     }
@@ -152,7 +152,7 @@ impl Discovery<'_> {
 }
 
 impl OriginRequest {
-    /// What it asks for, for messages.
+    /// The name of its resource, for messages.
     pub fn what(&self) -> &'static str {
         match self.resource {
             Resource::Projects => "projects",
@@ -171,7 +171,7 @@ mod tests {
 
     const SECOND: &str = "/api/v1/environments/?page=2&project=1";
 
-    /// Asks until there is nothing more to request.
+    /// Sends requests until there are no more.
     fn discover(answers: &[(&str, &str)]) -> Result<(Inventory, Vec<String>), String> {
         let origin = Origin::parse(ORIGIN).unwrap();
         let (mut discovery, mut asked) = (Discovery::new(&origin), Vec::new());

@@ -1,6 +1,6 @@
-//! Where the next page of an answer is: at the origin that gave this one, or nowhere.
+//! The address of an answer's next page, at the origin of this answer only.
 //!
-//! A page that another host would give is not asked for: the credential would go there with the question.
+//! A page of another host is not fetched, since the credential would go there, too.
 
 use crate::admin::Origin;
 

@@ -1,4 +1,4 @@
-//! Which environments and server keys are served, and what a discovery changes in that.
+//! The served environments and server keys, and the changes by a discovery.
 
 use indexmap::IndexMap;
 
@@ -7,7 +7,7 @@ use crate::publish::discovery::inventory::{EnvironmentSummary, Inventory};
 use crate::publish::publisher::state::DocumentCredential;
 use crate::publish::schedule::Schedule;
 
-/// What is served. Each entry stands for something that has been carried out.
+/// The served environments and keys. Each entry stands for a change that was applied.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
     /// Environments whose objects publish them, by client key.
@@ -30,7 +30,7 @@ pub enum RegistryChange {
 }
 
 impl Registry {
-    /// What is to be carried out so that what was inventory is served, and nothing else.
+    /// The changes after which exactly the inventory is served.
     pub fn changes(&self, inventory: &Inventory) -> Vec<RegistryChange> {
         let start = |(key, summary): (&String, &EnvironmentSummary)| {
             let known = self.environments.get(key);
@@ -54,13 +54,13 @@ impl Registry {
         changes
     }
 
-    /// What is to be carried out so that only these server keys are served.
+    /// The changes after which only these server keys are served.
     pub fn without_other_keys(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other = |hash: &&String| !server_keys.contains(hash);
         self.server_keys.keys().filter(other).cloned().map(RegistryChange::DeleteKey).collect()
     }
 
-    /// What is to be carried out so that only environments of these server keys are served, once all of these are known.
+    /// The changes after which only environments of these server keys are served, once all of these are known.
     pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other =
             |(_, (_, credential)): &(&String, &(EnvironmentSummary, DocumentCredential))| match credential {
@@ -109,7 +109,7 @@ impl Registry {
         decided(self.server_keys.contains_key(hash), discoveries)
     }
 
-    /// Whether an environment is published with the server key of this hash.
+    /// True if an environment is published with the server key of this hash.
     pub fn publishes_with(&self, hash: &str) -> bool {
         self.environments
             .values()

@@ -10,10 +10,10 @@ use crate::document::ServerKeyHash;
 use crate::publish::discovery::inventory::{Discovery, OriginRequest};
 use crate::publish::discovery::registry::{Registry, RegistryChange};
 
-/// How many requests there may be between two rests; each may take 20 s.
+/// The number of requests between two pauses; each may take 20 s.
 const REQUESTS: usize = 40;
 
-/// What to do next.
+/// The next task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
     /// OriginRequest the origin; then [`DiscoveryRun::answered`].
@@ -27,7 +27,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// How many requests it may need.
+    /// The number of requests that it may need.
     fn requests(&self) -> usize {
         match self {
             Task::Request(_) | Task::Apply(_) => 1,
@@ -42,7 +42,7 @@ impl Task {
 pub struct DiscoveryRun<'o> {
     source: DiscoverySource<'o>,
     tasks: VecDeque<Task>,
-    /// Whether all has been found, so that what is no more can go.
+    /// True if the inventory is complete, so that missing entries can be deleted.
     has_found_all: bool,
     /// Changes that failed, and whether this is their second time. A whole discovery is much for one of them.
     failed: Vec<RegistryChange>,
@@ -51,7 +51,7 @@ pub struct DiscoveryRun<'o> {
     requests: usize,
 }
 
-/// How it is found out what there is.
+/// The way to the inventory.
 enum DiscoverySource<'o> {
     /// With a token, which sees it all.
     Token(Discovery<'o>),
@@ -77,7 +77,7 @@ impl DiscoveryRun<'_> {
         DiscoveryRun { source, tasks, has_found_all: false, failed, is_second: false, outcome, requests: 0 }
     }
 
-    /// What to do next; nothing when all is done.
+    /// The next task; `None` when all is done.
     pub fn next_task(&mut self, registry: &Registry) -> Option<Task> {
         if self.tasks.is_empty() && !self.has_found_all {
             self.look_further(registry);
@@ -127,12 +127,12 @@ impl DiscoveryRun<'_> {
         }
     }
 
-    /// Whether all that was to be done could be; if not, what went wrong last.
+    /// The outcome: `Ok` if every task succeeded, else the latest error.
     pub fn outcome(self) -> Result<(), String> {
         self.outcome
     }
 
-    /// Asks further, or decides what has changed, once there is nothing more to request.
+    /// Sends the next request, or decides the changes once there are no more requests.
     fn look_further(&mut self, registry: &Registry) {
         let changes = match &mut self.source {
             DiscoverySource::Token(discovery) => match discovery.next_request() {
@@ -140,7 +140,7 @@ impl DiscoveryRun<'_> {
                 Ok(Some(request)) => return self.tasks.push_back(Task::Request(request)),
                 Ok(None) => registry.changes(discovery.inventory()),
             },
-            // Only now: the key of an environment may have been replaced by one that nobody could request about yet.
+            // Only now: the key of an environment may have been replaced by one that was not probed yet.
             DiscoverySource::ServerKeys(_) if self.outcome.is_err() => Vec::new(),
             DiscoverySource::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
         };
@@ -159,7 +159,7 @@ mod tests {
     use crate::document::ServerKey;
     use crate::publish::{DocumentCredential, EnvironmentSummary};
 
-    /// What an origin answers that has one project with so many environments, each with a server key.
+    /// The answers of an origin with one project and this many environments, each with a server key.
     fn answer(path: &str, environments: usize) -> String {
         let summary = |number| format!(r#"{{"api_key":"e{number}","name":"n"}}"#);
         match path.split('/').nth(4) {

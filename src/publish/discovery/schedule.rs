@@ -1,8 +1,7 @@
-//! When an origin is asked which environments and server keys there are, and when a key that nobody knows may lead to
-//! that.
+//! The schedule of discoveries, and of those that an unknown key may start.
 //!
-//! A discovery has a request for each project and each environment, and an origin takes some 0.3 s to check a master key:
-//! how long the latest took says how long it should have rest.
+//! A discovery has a request for each project and each environment, and an origin takes some 0.3 s to check a master
+//! API key. So the pause after a discovery depends on its duration.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use crate::publish::schedule::{RefreshInterval, Schedule};
 const MIN_GAP_MS: u64 = 10_000;
 /// ... and how many times as long as the latest took the origin has rest after it, but no longer than a period.
 const REST_FACTOR: u64 = 4;
-/// How long after a discovery at least an unknown key leads to another one, in milliseconds...
+/// The minimum time between a discovery and the next one that an unknown key starts, in milliseconds...
 const UNKNOWN_KEY_GAP_MS: u64 = 30_000;
 /// ... and how many times as long as that one took: unknown keys never keep an origin busy.
 const UNKNOWN_KEY_FACTOR: u64 = 10;
@@ -20,22 +19,22 @@ const UNKNOWN_KEY_FACTOR: u64 = 10;
 /// The discoveries made and to be made. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiscoverySchedule {
-    /// How they went, and when they would be if an origin needed no rest.
+    /// The outcomes so far, and the next time without regard to the pause.
     pub schedule: Schedule,
-    /// When the latest ended.
+    /// The end of the latest discovery.
     pub ended_at: u64,
-    /// How long it took.
+    /// Its duration.
     #[serde(default)]
     took: u64,
 }
 
 impl DiscoverySchedule {
-    /// How often there is one, where there is one every `period` milliseconds.
+    /// The interval of discoveries, for one every `period` milliseconds.
     pub fn refresh_interval(period: u64) -> RefreshInterval {
         RefreshInterval { interval_ms: period, min_gap_ms: MIN_GAP_MS.min(period) }
     }
 
-    /// When the next one is due.
+    /// The time of the next discovery.
     pub fn next(&self, interval: RefreshInterval) -> Option<u64> {
         let rest = self.took.saturating_mul(REST_FACTOR).min(interval.interval_ms);
         self.schedule.next().map(|next| next.max(self.ended_at + rest))
@@ -51,7 +50,7 @@ impl DiscoverySchedule {
         }
     }
 
-    /// Whether an unknown key may lead to one.
+    /// True if an unknown key may start a discovery.
     pub fn may_discover(&self, now: u64) -> bool {
         now >= self.schedule.began_at.max(self.ended_at)
             + UNKNOWN_KEY_GAP_MS.max(self.took * UNKNOWN_KEY_FACTOR)

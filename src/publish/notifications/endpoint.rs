@@ -5,7 +5,7 @@ use crate::document::is_client_key;
 /// An endpoint that no Flagsmith has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `/sse/environments/{client key}/queue-change`: what an origin tells a realtime server (contract §G).
+    /// `/sse/environments/{client key}/queue-change`: the origin's notification to a realtime server (contract §G).
     QueueChange(String),
     /// `/edge/webhooks/{id}`: an origin's webhooks.
     Webhook(String),
@@ -27,7 +27,7 @@ impl Endpoint {
         is_client_key(key).then(|| Endpoint::QueueChange(key.to_owned()))
     }
 
-    /// What metrics and logs call it.
+    /// Its name in metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Endpoint::QueueChange(_) => "queue-change",
@@ -44,7 +44,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it has this method.
+    /// True if it has this method.
     pub fn has_method(&self, method: &str) -> bool {
         self.allow().split(", ").any(|allowed| allowed == method)
     }

@@ -1,21 +1,21 @@
-//! What environments' objects are still to be told, as much at a time as one invocation may.
+//! Notifications to environments' objects, sent in batches that fit into one invocation.
 //!
-//! The platform's smallest plan has an invocation make 50 requests; what is left is for the next.
+//! On the platform's smallest plan an invocation may make 50 requests; the rest waits for the next one.
 
 use indexmap::IndexSet;
 
 use crate::publish::notifications::webhook::NotificationKind;
 
-/// How many objects are called at a time. An alarm goes on with a discovery besides, by one task.
+/// The number of objects that are called at a time. An alarm also continues a discovery, by one task.
 const CALLS: usize = 40;
 
-/// Something to tell an environment's object.
+/// A notification to an environment's object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Notification {
-    /// That its document may have changed; and whether it should look a second time, in case the origin processes the
-    /// change only after it has told of it.
+    /// The document may have changed.
     Changed {
-        /// Whether it should.
+        /// True if the object should fetch a second time later, since an origin may process a change after its
+        /// notification.
         again: bool,
         /// The kind of the origin's notice that says so, if one does.
         notice: Option<NotificationKind>,
@@ -24,8 +24,7 @@ pub enum Notification {
     Reconcile,
 }
 
-/// The notifications that have still to be run, the first come first; but what has changed before what only looks after itself,
-/// which may be all there is.
+/// The notifications that are not sent yet, in order. Changed environments first; routine checks may cover all of them.
 #[derive(Debug, Default)]
 pub struct NotificationQueue {
     changed: IndexSet<(String, Notification)>,
@@ -33,19 +32,19 @@ pub struct NotificationQueue {
 }
 
 impl NotificationQueue {
-    /// Documents of these environments may have changed. Where there are many, they look once: nobody says which of them
-    /// it is, and each look is a request to the origin.
+    /// Adds a notification for each of these environments. Where there are many, each fetches only once: the write
+    /// concerns few of them, and each fetch is a request to the origin.
     pub fn notify(&mut self, environments: Vec<String>, notice: Option<NotificationKind>) {
         let again = environments.len() <= CALLS;
         self.changed.extend(all(environments, Notification::Changed { again, notice }));
     }
 
-    /// These environments are to look after themselves.
+    /// Adds a routine check for each of these environments.
     pub fn reconcile(&mut self, environments: Vec<String>) {
         self.routine.extend(all(environments, Notification::Reconcile));
     }
 
-    /// Whether all have been run.
+    /// True if all are sent.
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.routine.is_empty()
     }
@@ -76,7 +75,7 @@ mod tests {
         (0..count).map(|number| format!("e{number}")).collect()
     }
 
-    /// How many are run each time, until there are none left.
+    /// The sizes of the batches, until none is left.
     fn portions(notifications: &mut NotificationQueue) -> Vec<usize> {
         let portion = |notifications: &mut NotificationQueue| {
             Some(notifications.next_batch().len()).filter(|count| *count > 0)
@@ -98,7 +97,7 @@ mod tests {
         let mut notifications = NotificationQueue::default();
         notifications.notify(environments(100), None);
         assert_eq!(notifications.next_batch().len(), CALLS);
-        // Those that have been told are told again, the others are told only now.
+        // Sent ones are queued again; waiting ones stay queued once.
         notifications.notify(environments(100), None);
         notifications.reconcile(environments(3));
         assert_eq!(portions(&mut notifications).iter().sum::<usize>(), 103);

@@ -1,6 +1,6 @@
-//! Notices of changes that an origin sends: webhooks, and what it tells a realtime server (contract §G).
+//! Notifications from an origin: webhooks, and the message to its realtime server (contract §G).
 //!
-//! Whoever may send one makes the origin be asked, and nothing more: what is published is what the origin then says.
+//! A notification only makes the worker ask the origin; the origin's answer decides what is published.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::document::json::Json;
 /// The longest notice that is read, in bytes. Flagsmith's have some thousands.
 pub const MAX_NOTIFICATION_LENGTH: usize = 256 * 1024;
 
-/// How many characters of the digest name a webhook.
+/// The number of characters of the digest in a webhook's id.
 const ID_LENGTH: usize = 32;
 
 /// The kinds of notices. Each has to be set up at the origin by itself (README, *Publishing*).
@@ -65,13 +65,13 @@ impl ReceivedNotification {
     }
 }
 
-/// Whether `X-Flagsmith-Signature` is the one of this body, as it was sent. It takes as long for any two signatures.
+/// True if `X-Flagsmith-Signature` is the signature of this body. The comparison takes constant time.
 pub fn verify_signature(body: &[u8], signature: &str, secret: &str) -> bool {
     let code = from_hex(signature.trim()).zip(code_of(body, secret));
     code.is_some_and(|(signature, code)| code.verify_slice(&signature).is_ok())
 }
 
-/// The last part of a webhook's path: of one environment, or of all. Nobody without the secret can tell which.
+/// The id in a webhook's path: of one environment, or of all. It reveals nothing without the secret.
 pub fn webhook_id(client_key: Option<&str>, secret: &str) -> String {
     let subject = client_key.map_or_else(|| "all".to_owned(), |key| format!("environment:{key}"));
     let code = code_of(subject.as_bytes(), secret);
@@ -89,14 +89,14 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// Whether two secrets are the same, without telling by the time that it takes how much of them is.
+/// True if two secrets are equal. The time of the comparison does not depend on them.
 pub fn constant_time_eq(given: &str, expected: &str) -> bool {
-    // Of what is secret only digests are compared, and nobody can choose those.
+    // Only digests of secrets are compared, and a client cannot choose those.
     let digest = |text: &str| <Sha256 as sha2::Digest>::digest(text);
     digest(given) == digest(expected)
 }
 
-/// Whether this is the body that Flagsmith sends to `queue-change`.
+/// True if this is the body of Flagsmith's `queue-change` request.
 pub fn is_queue_change(body: &[u8]) -> bool {
     let members = Json::parse(body).ok().and_then(Json::object);
     let updated_at = members.and_then(|members| members.get("updated_at")?.text());
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn webhooks_are_told_apart() {
         let id = webhook_id(Some("abc"), "s3cret");
-        // As `printf environment:abc | openssl dgst -sha256 -hmac s3cret` says.
+        // The expected id is the output of `printf environment:abc | openssl dgst -sha256 -hmac s3cret`.
         assert_eq!(id, "de9c36b57038deac3f7d88d983f11787");
         let others =
             [webhook_id(Some("abd"), "s3cret"), webhook_id(None, "s3cret"), webhook_id(Some("abc"), "other")];

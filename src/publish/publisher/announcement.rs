@@ -1,4 +1,4 @@
-//! What an environment's object tells isolates of its document.
+//! The announcement of an environment's object to isolates: the latest version of its document.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,9 +14,9 @@ pub enum Announcement {
     Gone,
     /// This version is the latest.
     Latest {
-        /// Which.
+        /// The version.
         version: Version,
-        /// When the origin confirmed it last, in milliseconds, if the latest attempt to ask it failed.
+        /// The time of the origin's latest confirmation in milliseconds, if the latest attempt failed.
         unconfirmed_since: Option<u64>,
     },
 }

@@ -1,4 +1,4 @@
-//! A document that an origin gave, checked before anybody may be served from it.
+//! A document of the origin, checked before it can be served.
 
 use crate::document::json::Json;
 use crate::document::ruleset::Engine;
@@ -19,11 +19,11 @@ pub struct Candidate {
     pub name: String,
     /// The number of the environment's project.
     pub project: Option<i64>,
-    /// What it says, as a digest.
+    /// A digest of its content.
     pub content: String,
-    /// When the origin last changed it.
+    /// The time of the origin's last change.
     pub updated_at: Option<Timestamp>,
-    /// Whether the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
+    /// True if the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
     pub leaves_overrides_out: bool,
     /// Whether the environment hashes buckets from the numbers of identities in the origin's database.
     pub hashes_django_ids: bool,
@@ -32,8 +32,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Checks a document; an error says what is wrong, without any of its text. A document that does not compile is
-    /// none, since nothing could be served from it.
+    /// Checks a document; an error has the problem, without any of its text. A document that does not compile is
+    /// refused, since it could not be served.
     pub fn check(document: Vec<u8>, engine: Engine) -> Result<Candidate, String> {
         if document.len() > MAX_DOCUMENT_LENGTH {
             return Err("document: is too large".to_owned());

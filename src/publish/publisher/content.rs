@@ -1,7 +1,7 @@
-//! Whether two documents say the same.
+//! The comparison of two documents by content.
 //!
-//! An origin renders a document anew each time: overrides get another `identity_uuid`, and lists come in the order in
-//! which a database gave them (contract §B). Neither is a change, and what has not changed is not published again.
+//! An origin renders a document anew each time: overrides get another `identity_uuid`, and lists come in the database's
+//! order (contract §B). Neither is a change, and an unchanged document is not published again.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::document::hex;
 
-/// Random at each rendering, and read by nobody.
+/// Random at each rendering, and not used by any reader.
 const RANDOM: &str = "identity_uuid";
 /// Lists whose order means nothing. That of segments, conditions and variants decides.
 const UNORDERED: [&str; 4] =
     ["feature_states", "identity_features", "identity_overrides", "server_key_only_feature_ids"];
 
-/// A digest of what a document says; `None` for what is not JSON.
+/// A digest of a document's content; `None` for a text that is not JSON.
 pub fn content(document: &[u8]) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_str(str::from_utf8(document).ok()?);
     let digest = ContentPart { unordered: false }.deserialize(&mut deserializer).ok()?;

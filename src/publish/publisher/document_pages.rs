@@ -6,7 +6,7 @@ use crate::document::json::Json;
 
 /// The most pages that a document may have.
 const MAX_PAGES: usize = 1_000;
-/// How long a page may take...
+/// The time limit of a page...
 const PAGE_TIMEOUT: u64 = 20_000;
 /// ... and all of them together, in milliseconds: an alarm may fetch 20 times, and last 15 minutes.
 const TIMEOUT: u64 = 40_000;
@@ -27,14 +27,14 @@ impl DocumentPages {
         DocumentPages { began_at: now, first: Vec::new(), more: String::new(), count: 0 }
     }
 
-    /// How long the next one may take; an error says that it would come too late.
+    /// The time limit of the next page; an error if it would come too late.
     pub fn timeout(&self, now: u64) -> Result<Duration, String> {
         let rest = TIMEOUT.saturating_sub(now.saturating_sub(self.began_at));
         let late = || format!("document: its pages take longer than {} s", TIMEOUT / 1000);
         (rest > 0).then(|| Duration::from_millis(rest.min(PAGE_TIMEOUT))).ok_or_else(late)
     }
 
-    /// Adds a page; an error says what is wrong with it.
+    /// Adds a page; an error has the problem.
     pub fn add(&mut self, page: Vec<u8>, max_length: usize) -> Result<(), String> {
         self.count += 1;
         if self.count > MAX_PAGES || self.first.len() + self.more.len() + page.len() > max_length {

@@ -1,8 +1,8 @@
-//! The state of one environment's publication: what is published, what KV has of it, and what is to be done next.
+//! The state of one environment's publication: the published version, KV's copy of it, and the next action.
 //!
-//! An environment has one publisher, so what it decides in one turn needs no lock. A document is replaced only by another
-//! one that can be served, that says something else, and that the origin did not change earlier; or that it has changed
-//! earlier but stays with, as one does whose database was restored.
+//! An environment has one publisher, so its decisions need no lock. A document replaces the published one if it can be
+//! served, has other content, and is not older. An older one is taken if the origin stays with it, as after a restored
+//! backup.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,16 +17,16 @@ use crate::publish::schedule::{RefreshInterval, Schedule};
 /// KV takes one write a second for each key.
 const STORE_GAP_MS: u64 = 1_000;
 const MAX_STORE_WAIT_MS: u64 = 60_000;
-/// How long an origin has to say the same earlier document before that is taken. Longer than it may serve one from a
-/// cache, a minute (contract §A.5).
+/// The time of identical answers after which an older document is published. It exceeds the minute that an origin may
+/// cache a document (contract §A.5).
 const ROLLBACK_CONFIRMATION_MS: u64 = 120_000;
-/// How far ahead an origin's clock may be. What it dates later than that counts as changed now, so that one wrong date
-/// does not make all that comes after it earlier.
+/// The tolerance for an origin's clock. A later date counts as now, so that one wrong date does not make all following
+/// documents older.
 const MAX_CLOCK_AHEAD_MS: u64 = 60_000;
-/// How many changes are remembered.
+/// The length of the changelog.
 const CHANGELOG_LENGTH: usize = 20;
 
-/// How an origin is asked for the document.
+/// The credential for an environment's document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentCredential {
@@ -39,13 +39,13 @@ pub enum DocumentCredential {
 /// A published document, less its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Published {
-    /// Which one it is.
+    /// Its version.
     pub version: Version,
     /// The environment's name.
     pub name: String,
-    /// When the origin changed it; not in the future.
+    /// The time of the origin's change; not in the future.
     pub updated_at: Option<Timestamp>,
-    /// Whether the origin keeps identity overrides out of it.
+    /// True if the origin keeps identity overrides out of it.
     pub leaves_overrides_out: bool,
     /// True if the environment hashes buckets from the numbers of identities in the origin's database. Not known of what an
     /// earlier version of the worker published, until the origin is asked again.
@@ -54,20 +54,20 @@ pub struct Published {
     content: String,
 }
 
-/// What the origin says although it has said something later.
+/// A document of the origin that is older than the published one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct RollbackCandidate {
     content: String,
-    /// Since when it has said this and nothing else, in milliseconds.
+    /// The start of identical answers, in milliseconds.
     since: u64,
 }
 
 /// A change that was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangelogEntry {
-    /// What it led to.
+    /// The version that it made.
     pub version: Version,
-    /// When it was published, in milliseconds.
+    /// The time of its publication, in milliseconds.
     pub at: u64,
     /// The document's length in bytes.
     pub length: usize,
@@ -76,24 +76,24 @@ pub struct ChangelogEntry {
 /// The publication of one environment. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Publisher {
-    /// How the origin is asked; not at all without.
+    /// The credential; without one the origin is not asked.
     pub credential: Option<DocumentCredential>,
-    /// When it is asked, and how that went.
+    /// The schedule of fetches, and their outcomes.
     pub schedule: Schedule,
-    /// What is published.
+    /// The published version.
     pub published: Option<Published>,
-    /// What the origin says instead.
+    /// The origin's older document.
     #[serde(rename = "earlier")]
     rollback: Option<RollbackCandidate>,
     /// The latest changes, the newest first.
     pub changelog: Vec<ChangelogEntry>,
-    /// Why KV did not take the latest write, if it did not.
+    /// The reason that the latest write to KV failed, if it failed.
     pub store_fault: Option<String>,
-    /// What KV has, as far as it is known.
+    /// KV's version, as far as it is known.
     stored: Option<Version>,
     store_at: u64,
     store_faults: u32,
-    /// Whether the environment is no more, and what of it is still in KV.
+    /// True if the environment was deleted; and true if its document is still in KV.
     gone: bool,
     #[serde(rename = "leftover")]
     delete_pending: bool,
@@ -105,7 +105,7 @@ pub struct Publisher {
     pub origin_keys: OriginKeys,
 }
 
-/// What to do next.
+/// The next task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PublisherAction {
     /// OriginRequest the origin; then [`Publisher::fetched`].
@@ -116,12 +116,12 @@ pub enum PublisherAction {
     Store(Version),
     /// Delete the latest document from KV; then [`Publisher::removed`].
     Remove,
-    /// Nothing before this time, or before somebody tells of something.
+    /// Nothing before this time, or before a notification.
     Wait(Option<u64>),
 }
 
 impl Publisher {
-    /// Publishes the environment from now on. Said again, it changes nothing; another credential is tried at once.
+    /// Publishes the environment from now on. A repeated call changes nothing; another credential is tried at once.
     pub fn start_publishing(&mut self, credential: DocumentCredential, now: u64) {
         (self.gone, self.delete_pending) = (false, false);
         let credential = Some(credential);
@@ -177,12 +177,12 @@ impl Publisher {
         }
     }
 
-    /// What KV has of it is not what it should have.
+    /// Marks KV's copy as missing or wrong.
     pub fn mark_missing_in_kv(&mut self) {
         self.stored = None;
     }
 
-    /// Whether the origin keeps identity overrides out of what is published.
+    /// True if the origin keeps identity overrides out of the published document.
     pub fn leaves_overrides_out(&self) -> bool {
         self.published.as_ref().is_some_and(|published| published.leaves_overrides_out)
     }
@@ -192,7 +192,7 @@ impl Publisher {
         self.published.as_ref().is_some_and(|published| published.hashes_django_ids)
     }
 
-    /// What isolates are told.
+    /// The announcement to isolates.
     pub fn announcement(&self) -> Announcement {
         match &self.published {
             None if self.gone => Announcement::Gone,
@@ -204,7 +204,7 @@ impl Publisher {
         }
     }
 
-    /// What to do at this time, besides a write to KV that is under way.
+    /// The next action at this time, besides a running write to KV.
     pub fn next(&self, now: u64, is_storing: bool) -> PublisherAction {
         let version = self.published.as_ref().map(|published| published.version);
         let unstored = version.filter(|version| self.stored != Some(*version));
@@ -221,8 +221,8 @@ impl Publisher {
         }
     }
 
-    /// What became of a fetch. Gives the version that was published with it, if one was; its document is to be kept
-    /// together with this state.
+    /// Takes the outcome of a fetch. Returns the version that was published with it, if one was; its document must be
+    /// stored together with this state.
     pub fn fetched(
         &mut self,
         outcome: Result<&Candidate, String>,
@@ -231,7 +231,7 @@ impl Publisher {
         interval: RefreshInterval,
         random: u32,
     ) -> Option<Version> {
-        // It may be that the environment has gone while the origin was asked.
+        // The environment may have been deleted during the fetch.
         self.credential.as_ref()?;
         let earlier = self.rollback.take();
         match outcome.and_then(|candidate| {
@@ -251,8 +251,8 @@ impl Publisher {
         }
     }
 
-    /// Whether a candidate says something new; why it may not be published, if it may not. `earlier` is what the origin
-    /// said last time, if that was earlier than what is published.
+    /// Checks a candidate: true if it has new content, an error if it must not be published. `earlier` is the origin's
+    /// previous older document.
     fn check_candidate(
         &mut self,
         candidate: &Candidate,
@@ -264,7 +264,7 @@ impl Publisher {
             return Err("document: api_key: is another environment's".to_owned());
         }
         let Some(published) = &self.published else { return Ok(true) };
-        // One without a date cannot be told from an older one.
+        // Without a date, a newer document cannot be distinguished from an older one.
         if candidate.updated_at >= published.updated_at {
             return Ok(candidate.content != published.content);
         }
@@ -297,13 +297,13 @@ impl Publisher {
         version
     }
 
-    /// What became of a write to KV.
+    /// Takes the outcome of a write to KV.
     pub fn stored(&mut self, version: Version, outcome: Result<(), String>, now: u64) {
         let is_done = self.note_write(outcome, now);
         self.stored = is_done.then_some(version).or(self.stored);
     }
 
-    /// What became of a deletion from KV.
+    /// Takes the outcome of a deletion from KV.
     pub fn removed(&mut self, outcome: Result<(), String>, now: u64) {
         self.delete_pending = !self.note_write(outcome, now) && self.gone;
     }

@@ -1,4 +1,4 @@
-//! Which of an environment's published documents one is.
+//! The version of a published document.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A published document's version: later ones have a higher sequence, and the digest tells whether bytes are it.
+/// A published document's version: later ones have a higher sequence, and the digest identifies the bytes.
 ///
-/// Its text, `{sequence}-{digest}`, is a part of a KV key; in byte order later versions come later.
+/// Its text, `{sequence}-{digest}`, is a part of a KV key; later versions are later in byte order, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Version {
@@ -26,7 +26,7 @@ impl Version {
         Version { sequence, digest: digest(document) }
     }
 
-    /// Whether these bytes are the document of this version.
+    /// True if these bytes are the document of this version.
     pub fn is_of(self, document: &[u8]) -> bool {
         self.digest == digest(document)
     }

@@ -1,4 +1,4 @@
-//! What lists and objects are made of. Their text is JSON already, so that looking for quotes and brackets finds it.
+//! The parts of lists and objects. Their text is valid JSON, so finding quotes and brackets is enough.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -38,12 +38,12 @@ impl<'a> Members<'a> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// Whether there is a member of a name.
+    /// True if there is a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Whether there is none.
+    /// True if there is no member.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -54,9 +54,9 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Of each key the index of its last, in the order of the first ones.
+/// The index of each key's last member, in the order of the first ones.
 ///
-/// Sorted, not hashed: a client chooses the keys, and knows what std hashes with on wasm32.
+/// Sorted and not hashed: a client chooses the keys and knows the seed of std's hasher on wasm32.
 fn last_of_each<'k>(keys: impl Iterator<Item = &'k str>) -> Vec<usize> {
     let mut places = BTreeMap::new();
     let mut last = Vec::new();
@@ -82,7 +82,7 @@ impl<'a> Parts<'a> {
         Parts { text: json.0, at: 1 }
     }
 
-    /// The value itself, for who goes through all that is in it.
+    /// The value itself, for a caller that goes through all of its content.
     pub fn whole(json: Json<'a>) -> Parts<'a> {
         Parts { text: json.0, at: 0 }
     }

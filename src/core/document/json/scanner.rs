@@ -1,6 +1,5 @@
-//! What is JSON, as Python's `json` has it: clients see what it says of a text that is not, word for word (contract
-//! §A.0). Refused besides is what a reader would stumble over: too deep nesting, halves of surrogate pairs, floats
-//! beyond the range of floats.
+//! A check that a text is JSON as Python's `json` takes it. Clients see its messages word for word (contract §A.0). It
+//! also refuses nesting that is too deep, unpaired surrogates, and floats beyond the range of floats.
 
 use super::MAX_DEPTH;
 
@@ -143,7 +142,7 @@ impl Scanner<'_> {
         unit.ok_or_else(|| self.fault("Invalid \\uXXXX escape", at + 1))
     }
 
-    /// As much as is a number; what follows it is somebody else's fault.
+    /// The longest prefix that is a number; the caller reports what follows.
     fn number(&mut self) -> Result<(), String> {
         let begin = self.at;
         self.take(b'-');
@@ -229,7 +228,7 @@ impl Scanner<'_> {
 mod tests {
     use super::*;
 
-    /// As Python 3.12 says it.
+    /// In the words of Python 3.12.
     #[test]
     fn says_what_python_says() {
         for (text, expected) in [
@@ -257,7 +256,7 @@ mod tests {
         }
     }
 
-    /// As Flagsmith's framework says it, which has Python's reader refuse them.
+    /// In the words of Flagsmith's framework, which makes Python's reader refuse them.
     #[test]
     fn refuses_what_is_only_pythons() {
         for (text, word) in

@@ -1,7 +1,6 @@
-//! Which characters a letter, class or set of a pattern stands for.
+//! The characters that a letter, class or set of a pattern stands for.
 //!
-//! The standard library knows Unicode's letters and case pairs; the tables here hold only what
-//! Python sees differently.
+//! The standard library knows Unicode's letters and case pairs; the tables here hold only Python's differences.
 
 use crate::document::python;
 
@@ -31,7 +30,7 @@ impl CharMatcher {
         }
     }
 
-    /// How many steps a test is worth, so that long sets cannot stretch the step limit.
+    /// The number of steps of one test, so that long sets cannot stretch the step limit.
     pub(super) fn cost(&self) -> usize {
         match self {
             CharMatcher::Set(set) => 1 + set.members.len() / 8,
@@ -40,7 +39,7 @@ impl CharMatcher {
     }
 }
 
-/// How a pattern ignores case.
+/// The way a pattern ignores case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fold {
     None,
@@ -49,7 +48,7 @@ pub(super) enum Fold {
 }
 
 impl Fold {
-    /// Whether a back-reference takes `a` for `b`.
+    /// True if a back-reference takes `a` for `b`.
     pub(super) fn same(self, a: char, b: char) -> bool {
         match self {
             Fold::None => a == b,
@@ -136,7 +135,7 @@ impl Class {
     }
 }
 
-/// Whether `\w` matches `c`.
+/// True if `\w` matches `c`.
 pub(super) fn is_word(c: char, ascii: bool) -> bool {
     if c.is_ascii() || ascii {
         return c.is_ascii_alphanumeric() || c == '_';
@@ -148,7 +147,7 @@ fn lower(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// The characters equal to `c` when case is ignored, where case mapping alone does not tell.
+/// The characters equal to `c` when case is ignored, beyond those that case mapping gives.
 fn family(c: char) -> Option<&'static str> {
     let lower = lower(c);
     let index = FAMILIES.binary_search_by_key(&Some(lower), |family| family.chars().next());
@@ -161,8 +160,8 @@ fn within(ranges: &[(u32, u32)], c: char) -> bool {
     ranges.get(index).is_some_and(|(low, _)| *low <= code)
 }
 
-/// Where `char::is_alphanumeric` says yes and `str.isalnum` no: combining vowel signs and circled
-/// letters. A range runs across characters neither of them counts.
+/// Characters that `char::is_alphanumeric` accepts and `str.isalnum` rejects: combining vowel signs and circled
+/// letters. A range runs across characters that both reject.
 #[rustfmt::skip]
 const NOT_WORD: [(u32, u32); 161] = [
     (0x345, 0x36F), (0x5B0, 0x5C7), (0x610, 0x61A), (0x64B, 0x65F), (0x670, 0x670),

@@ -9,7 +9,7 @@ const MAX_BACKTRACK_STACK: usize = 1_000_000;
 /// The content of a cell that has not been set.
 const UNSET: usize = usize::MAX;
 
-/// What to do when the current attempt fails, latest first.
+/// The alternatives to try when the current attempt fails, latest first.
 enum Backtrack {
     /// Go on there.
     Branch { pc: usize, at: usize },
@@ -66,7 +66,7 @@ impl<'a> Machine<'a> {
         Some((false, self.steps))
     }
 
-    /// Whether the attempt may go on.
+    /// True if the attempt may go on.
     fn step(&mut self, op: &Op) -> bool {
         match *op {
             Op::CharMatcher(ref one) => return self.one(one),
@@ -276,7 +276,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a group has matched; nothing while it is only half set.
+    /// The text that a group has matched; nothing while it is only half set.
     fn group(&self, slot: usize) -> Option<&'a [char]> {
         self.text.get(self.get(slot)..self.get(slot + 1))
     }

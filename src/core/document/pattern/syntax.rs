@@ -12,7 +12,7 @@ use super::tree::{Assertion, Look, Mode, Node, Repeat, Sequence, Width};
 const MAX_SOURCE: usize = 10_000;
 /// Deepest nesting of groups; reading one and making a program of it are recursive.
 const MAX_DEPTH: usize = 100;
-/// What Python takes for "no upper bound", and refuses as a bound.
+/// Python's value for "no upper bound", which it refuses as a bound.
 const MAX_REPEAT: u64 = u32::MAX as u64;
 
 const IGNORE_CASE: u8 = 1;
@@ -146,7 +146,7 @@ impl Parser {
         Some(seq)
     }
 
-    /// Whether `token` is white space or opens a comment of verbose mode, which is then skipped.
+    /// True if `token` is white space or opens a comment of verbose mode, which is then skipped.
     fn skip_layout(&mut self, token: Token) -> bool {
         match token.c {
             _ if token.escaped => false,

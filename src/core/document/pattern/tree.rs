@@ -47,7 +47,7 @@ pub(super) enum Mode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub negated: bool,
-    /// How far back the body starts; 0 looks ahead.
+    /// The distance that the body starts behind the position; 0 looks ahead.
     pub back: usize,
 }
 

@@ -45,7 +45,7 @@ impl Bounded {
         self.text = None;
     }
 
-    /// Where so much more can be written.
+    /// True if this many more bytes can be written.
     fn room(&mut self, length: usize) -> Option<&mut String> {
         if self.text.as_ref()?.len().saturating_add(length) > self.limit {
             self.give_up();
@@ -60,9 +60,9 @@ impl Bounded {
     }
 }
 
-/// `repr(json.loads(text))` of what comes next; `None` where a name cannot be read.
+/// `repr(json.loads(text))` of the next value; `None` where a name cannot be read.
 ///
-/// Goes through the text once, however deep it is, and through what will not be printed without a look.
+/// Goes through the text once, however deep it is, and skips the part that will not be printed.
 fn write_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
     if out.is_given_up() {
         parts.next()?;
@@ -85,7 +85,7 @@ fn write_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
     Some(())
 }
 
-/// What is in an object: of several members of one key the last value, in the place of the first.
+/// The members of an object: of several with one key the last value, in the place of the first.
 fn write_object_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
     let mut places = BTreeMap::new();
     let mut members: Vec<(Cow<'_, str>, Bounded)> = Vec::new();

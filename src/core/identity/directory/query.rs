@@ -1,4 +1,4 @@
-//! What is looked for in the directory, page by page.
+//! Queries of the directory, page by page.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Entry;
 use crate::document::json;
 
-/// What is looked through.
+/// The column of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
@@ -19,7 +19,7 @@ pub enum Column {
 /// A question for a page of entries, in byte order of the column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
-    /// What is looked through.
+    /// The column of a query.
     pub column: Column,
     /// The first text that is wanted.
     pub from: Box<str>,
@@ -27,14 +27,14 @@ pub struct Query {
     pub until: Option<Box<str>>,
     /// The entry after which the page begins.
     pub after: Option<PageKey>,
-    /// How many entries.
+    /// The number of entries.
     pub limit: usize,
 }
 
 /// The last entry of a page: where the next one begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageKey {
-    /// Where the page was ordered by it.
+    /// The alias, where the page was ordered by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Box<str>>,
     /// Orders entries of one alias.
@@ -42,7 +42,7 @@ pub struct PageKey {
 }
 
 impl PageKey {
-    /// Where the entry is in the column that the page is ordered by.
+    /// The entry's position in the column that the page is ordered by.
     pub fn text(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.identifier)
     }
@@ -62,8 +62,8 @@ impl PageKey {
 }
 
 impl Query {
-    /// The query that a search text means: `dashboard_alias:` looks through aliases, quotes mean the whole text and
-    /// anything else its beginning (contract §D). An empty text finds everything.
+    /// The query of a search text: `dashboard_alias:` searches aliases, quotes mean the whole text, and any other text
+    /// a prefix (contract §D). An empty text finds everything.
     pub fn search(text: &str, limit: usize) -> Query {
         let (column, text) = match text.strip_prefix("dashboard_alias:") {
             Some(alias) => (Column::Alias, alias.to_lowercase()),
@@ -84,8 +84,8 @@ impl Query {
         PageKey { alias, identifier: entry.identifier.clone() }
     }
 
-    /// Merges the pages of all shards into one; and says where the next begins, if there is more. Each shard has to
-    /// be asked for one entry more than a page has.
+    /// Merges the pages of all shards; returns also the key of the next page, if there is one. Each shard must be asked
+    /// for one entry more than a page has.
     pub fn merge(&self, pages: Vec<Vec<Entry>>) -> (Vec<Entry>, Option<PageKey>) {
         let mut entries: Vec<Entry> = pages.into_iter().flatten().collect();
         let key = |entry: &Entry| self.key_after(entry);
@@ -99,7 +99,7 @@ impl Query {
         (entries, next)
     }
 
-    /// Whether an entry is on the page, but for its length.
+    /// True if an entry is on the page, except for the page's length.
     pub fn finds(&self, entry: &Entry) -> bool {
         let text = match self.column {
             Column::Identifier => Some(&*entry.identifier),

@@ -29,18 +29,18 @@ pub struct AnalyticsObject {
     env: Env,
     rows: AnalyticsRows,
     config: &'static Config,
-    /// When the alarm rings, as far as this instance knows.
+    /// The time of the alarm, as far as this instance knows.
     rings_at: Cell<Option<u64>>,
 }
 
-/// How many batches one alarm sends of each version: the platform lets it last 15 minutes, and make 50 requests on its
-/// smallest plan.
+/// The number of batches of each version that one alarm sends. The platform lets an alarm last 15 minutes, and make 50
+/// requests on its smallest plan.
 const BATCHES_AN_ALARM: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_LENGTH: usize = 1024 * 1024;
-/// How long the environment's object may take to say whether the environment is still there.
+/// The time limit for the environment's object to report that the environment exists.
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long after an error the alarm rings again, in milliseconds.
+/// The delay of the alarm after an error, in milliseconds.
 const REST: u64 = 5_000;
 
 impl DurableObject for AnalyticsObject {
@@ -50,7 +50,7 @@ impl DurableObject for AnalyticsObject {
         AnalyticsObject { env, rows, config, rings_at: Cell::default() }
     }
 
-    /// Nobody's way in: evaluations come by [`AnalyticsObject::record`].
+    /// Refuses requests: evaluations come by [`AnalyticsObject::record`].
     async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
@@ -91,7 +91,7 @@ impl AnalyticsObject {
     /// Sends what waits. Gives the time of the next turn, if there is to be one.
     async fn work(&self) -> Result<Option<u64>> {
         let Some(origin) = &self.config.origin else {
-            // Nobody wants them any more.
+            // They have no receiver any more.
             self.rows.forget_all()?;
             return Ok(None);
         };
@@ -166,8 +166,7 @@ impl AnalyticsObject {
         delivery_result(status)
     }
 
-    /// Whether the origin is known to have the environment no longer: a whole discovery did not find it. That its key is
-    /// refused may be mended.
+    /// True if a whole discovery did not find the environment at the origin. A refused key alone may be mended.
     async fn is_gone(&self, environment: &str) -> bool {
         self.config.publishes()
             && matches!(
@@ -183,7 +182,7 @@ impl AnalyticsObject {
         Ok(())
     }
 
-    /// Has the alarm ring at this time, if not before.
+    /// Sets the alarm for this time, unless it is set for an earlier one.
     fn ring(&self, at: u64) -> Result<()> {
         if self.rings_at.get().is_none_or(|rings_at| rings_at > at) {
             self.rows.set_alarm(at)?;
@@ -193,7 +192,7 @@ impl AnalyticsObject {
     }
 }
 
-/// How far a delivery came.
+/// The progress of a delivery.
 enum Delivery {
     /// Nothing waits any more.
     Done,

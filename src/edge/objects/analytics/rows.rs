@@ -1,4 +1,4 @@
-//! What an analytics object keeps: evaluations that wait, when they are to be sent, and how many were dropped.
+//! The rows of an analytics object: waiting evaluations, the times of their delivery, and the number of dropped ones.
 
 use std::cell::Cell;
 
@@ -22,12 +22,12 @@ const TURN: &str = "SELECT faults, not_before FROM turn WHERE version = ?";
 const SET_TURN: &str = "INSERT OR REPLACE INTO turn (version, faults, not_before) VALUES (?, ?, ?)";
 const END_TURN: &str = "DELETE FROM turn WHERE version = ?";
 const COUNT: &str = "SELECT count(*) FROM evaluation WHERE version = ?";
-/// Takes the version, a JSON list of pairs, and the most that a count may be. An upsert, because an update from a list
-/// looks through all of it for each row.
+/// Takes the version, a JSON list of pairs, and the maximum of a count. An upsert, because an update from a list scans
+/// the list for each row.
 const ADD: &str = "
     INSERT INTO evaluation (version, item, count) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
     ON CONFLICT (version, item) DO UPDATE SET count = min(?3, evaluation.count + excluded.count)";
-/// Of pairs as in [`ADD`], those whose items wait already.
+/// The pairs, as in [`ADD`], whose items wait already.
 const KNOWN: &str = "
     SELECT value ->> 0, value ->> 1 FROM json_each(?2)
     WHERE EXISTS (SELECT 1 FROM evaluation WHERE version = ?1 AND item = value ->> 0)";
@@ -40,11 +40,11 @@ const SUM: &str = "SELECT sum(count) FROM evaluation";
 const FORGET_ALL: &str = "DELETE FROM evaluation";
 const DROP: &str = "UPDATE environment SET dropped = dropped + ? RETURNING dropped";
 
-/// What may wait of each version, in rows. Of v1 there is a row for each feature at most.
+/// The maximum number of waiting rows of each version. Version 1 has at most one row for each feature.
 const MAX_ROWS: usize = 20_000;
 /// A text bound to a statement may have 2 MB.
 const ROWS_A_STATEMENT: usize = 100;
-/// What is read for one batch, in rows.
+/// The maximum number of rows read for one batch.
 const ROWS_A_BATCH: i64 = 500;
 
 /// The rows of one environment's evaluations.
@@ -168,7 +168,7 @@ impl AnalyticsRows {
         self.number(DROP, vec![dropped.into()])
     }
 
-    /// When a version's evaluations are sent.
+    /// The time of a version's next delivery.
     pub fn turn(&self, version: Version) -> Result<RetryState> {
         let rows = self.database.rows(TURN, vec![number(version).into()])?;
         Ok(match rows.concat().as_slice() {
@@ -190,7 +190,7 @@ impl AnalyticsRows {
         self.database.execute(SET_TURN, vec![id, faults.into(), not_before.into()])
     }
 
-    /// Has the object's alarm ring at this time. What is written in the same turn takes effect together with it.
+    /// Sets the object's alarm for this time. It takes effect together with the writes of the same turn.
     pub fn set_alarm(&self, at: u64) -> Result<()> {
         self.database.set_alarm(at)
     }

@@ -1,4 +1,4 @@
-//! Asks the objects of an environment's directory (see [`crate::identity::directory`]).
+//! The client of the objects of an environment's directory (see [`crate::identity::directory`]).
 
 use std::fmt::Display;
 
@@ -33,7 +33,7 @@ pub struct Directory {
     environment_key: String,
 }
 
-/// What an object answers, and the rows that it read and wrote for it.
+/// An object's answer, and the rows that it read and wrote for it.
 #[derive(Deserialize)]
 struct Answered<T> {
     answer: T,
@@ -55,7 +55,7 @@ impl Directory {
         Directory { env: env.clone(), environment_key: environment_key.to_owned() }
     }
 
-    /// Tells whom it concerns.
+    /// Sends an update to the object that it concerns.
     pub async fn send(&self, update: DirectoryUpdate) -> Result<(), Failure> {
         let part = match &update {
             DirectoryUpdate::Entry { identifier, .. } => DirectoryPart::Shard(shard_of(identifier)),
@@ -70,7 +70,7 @@ impl Directory {
         Ok(query.merge(self.ask_all(0..SHARDS, &request).await?))
     }
 
-    /// The entry of this UUID. One that was made here tells which shard knows it; for any other all are asked.
+    /// The entry of this UUID. A UUID made here contains the number of its shard; for any other all shards are asked.
     pub async fn resolve(&self, uuid: &str) -> Result<Option<Entry>, Failure> {
         let request = Request::Resolve(vec![uuid.into()]);
         let mut shards = shards_for(uuid);
@@ -91,7 +91,7 @@ impl Directory {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// How many identities there are. Each shard goes through all of its entries.
+    /// The number of identities. Each shard goes through all of its entries.
     pub async fn count(&self) -> Result<u64, Failure> {
         let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::Count).await?;
         Ok(counts.into_iter().sum())
@@ -103,10 +103,10 @@ impl Directory {
         Ok(counts.into_iter().sum())
     }
 
-    /// The environment's overrides, of one feature or of all; none if they are those of a version that is known.
+    /// The environment's overrides, of one feature or of all; `None` if the known version is still the latest.
     ///
-    /// They come in pages. What changes between two of them is later than the version that is told, which is the first
-    /// page's: whoever asks with that again gets it.
+    /// They come in pages. The version is that of the first page. A change between two pages has a later version, so
+    /// the next request returns it.
     pub async fn overrides(&self, feature: Option<i64>, known: Option<u64>) -> Result<Overrides, Failure> {
         let mut query = OverridesQuery { feature, known, after: None };
         let mut all = self.page(&query).await?;
@@ -121,8 +121,8 @@ impl Directory {
         Ok(all)
     }
 
-    /// Whether the environment takes more overrides. If nobody can tell it does: that an identity can be written does
-    /// not hang on the directory.
+    /// True if the environment takes more overrides, and also if the directory does not answer: writing an identity
+    /// does not depend on the directory.
     pub async fn takes_overrides(&self) -> bool {
         let length = self.ask(DirectoryPart::Overrides, &Request::OverridesLength).await;
         let length = length.and_then(|answer| self.read::<u64>(&answer));
@@ -143,7 +143,7 @@ impl Directory {
         answers.into_iter().map(|answer| self.read(&answer?)).collect()
     }
 
-    /// What a part answers, as text whatever is asked: each type of answer would be all of this once more.
+    /// The answer of a part as text: generic code for each type of answer would cost as much again.
     async fn ask(&self, part: DirectoryPart, request: &Request) -> Result<String, Failure> {
         let name = match part {
             DirectoryPart::Shard(number) => format!("{}_{number}", self.environment_key),
@@ -171,7 +171,7 @@ fn failure(cause: &dyn Display) -> Failure {
     Failure::new(Source::DirectoryObject, cause)
 }
 
-/// What the platform says of an error of its own.
+/// The platform's own error text.
 fn text(error: &JsValue) -> String {
     worker::Error::from(error.clone()).to_string()
 }

@@ -1,8 +1,7 @@
 //! An object of an environment's directory: a shard of its entries, or all of its overrides.
 //!
-//! It is told by identities' objects and knows nothing else. What it is told twice, or too late, changes nothing. Of
-//! an identity that is no more it keeps a hash for an hour, so that tidings that were on their way do not bring it
-//! back.
+//! It knows only the updates from identities' objects. A repeated or late update changes nothing. It keeps a hash of a
+//! deleted identity for an hour, so that no late update brings it back.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
@@ -21,9 +20,9 @@ use crate::identity::directory::{DirectoryUpdate, Overrides, Request};
 #[durable_object(alarm)]
 pub struct DirectoryObject {
     sql: Database,
-    /// Whether its tables are known to be there.
+    /// True if its tables are known to exist.
     ready: Cell<bool>,
-    /// Whether the alarm is set, as far as this life of the object knows.
+    /// True if the alarm is set, as far as this instance knows.
     alarmed: Cell<bool>,
 }
 
@@ -36,12 +35,12 @@ impl DurableObject for DirectoryObject {
         }
     }
 
-    /// Nobody's way in: requests come by [`DirectoryObject::answer`].
+    /// Refuses requests: they come by [`DirectoryObject::answer`].
     async fn fetch(&self, _request: WebRequest) -> Result<Response> {
         Response::error("Not found.", 404)
     }
 
-    /// Forgets who has been gone for long, also where nobody tells it anything.
+    /// Deletes expired tombstones, also where no more updates come.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
         directory_rows::delete_tombstones(&self.sql, now_ms().saturating_sub(TOMBSTONE_TTL_MS))?;
@@ -52,7 +51,7 @@ impl DurableObject for DirectoryObject {
 
 #[wasm_bindgen]
 impl DirectoryObject {
-    /// Takes a [`Request`] and gives what it says, and the rows that were read and written, both as JSON.
+    /// Takes a [`Request`] and returns its answer and the rows that were read and written, both as JSON.
     pub fn answer(&self, request: &str) -> std::result::Result<String, JsValue> {
         let answer = self.respond(request).map_err(JsValue::from)?;
         let [read, written] = self.sql.take_rows();
@@ -62,14 +61,14 @@ impl DirectoryObject {
 
 const TABLES: &str = "SELECT json_quote(name) FROM sqlite_master WHERE type = 'table' AND name = 'entry'";
 
-/// For how long it is remembered that somebody is gone, in milliseconds.
+/// The lifetime of a tombstone in milliseconds.
 const TOMBSTONE_TTL_MS: u64 = 3_600_000;
 
 impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
         let request: Request = serde_json::from_str(request)?;
         if !self.ready.get() {
-            // What was never told anything has no tables, and asking it makes none.
+            // An object without any update has no tables, and a read makes none.
             let asked = !matches!(request, Request::Update(_));
             if asked && self.sql.read::<String>(TABLES, vec![])?.is_empty() {
                 return nothing(&request);
@@ -94,7 +93,7 @@ impl DirectoryObject {
         Ok(answer)
     }
 
-    /// Sets the alarm for the one who has been gone for longest, if there is one and it is not set.
+    /// Sets the alarm for the oldest tombstone, if there is one and the alarm is not set.
     fn set_alarm(&self) -> Result<()> {
         if self.alarmed.get() {
             return Ok(());
@@ -128,7 +127,7 @@ impl DirectoryObject {
     }
 }
 
-/// What an object answers that was never told anything.
+/// The answer of an object without any update.
 fn nothing(request: &Request) -> Result<String> {
     Ok(match request {
         Request::Update(_) => "null".to_owned(),

@@ -1,4 +1,4 @@
-//! How an environment's overrides lie in their object's database.
+//! The tables of an environment's overrides.
 
 use worker::{Result, SqlStorageValue};
 
@@ -15,7 +15,7 @@ pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS total AS SELECT coalesce(sum(length(CAST(identifier || state AS BLOB)) + 100), 0) AS length FROM override";
 
-/// What a row counts for besides its two texts, as in the schema.
+/// The size of a row beyond its two texts, as in the schema.
 const ROW_LENGTH: usize = 100;
 /// A page ends with the identity with which it gets longer than this, in bytes.
 const PAGE_LENGTH: usize = 2 * 1024 * 1024;
@@ -71,7 +71,7 @@ pub fn set(
     sql.execute(COUNT, vec![])
 }
 
-/// How many bytes all overrides come to.
+/// The size of all overrides in bytes.
 pub fn length(sql: &Database) -> Result<u64> {
     Ok(sql.read("SELECT json_quote(length) FROM total", vec![])?.first().copied().unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! How a shard's entries lie in its object's database, and what an object remembers of whom it has heard of.
+//! The tables of a shard's entries, and of the latest sequence number applied for each identity.
 
 use sha2::{Digest, Sha256};
 use worker::{Result, SqlStorageValue};
@@ -7,7 +7,7 @@ use crate::document::hex;
 use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{Column, Entry, Query};
 
-/// Identifiers compare as bytes, which is their order as UTF-8. Whoever has an alias is found by it in the same way.
+/// Identifiers compare as bytes, which is their order as UTF-8. Aliases are found in the same way.
 pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL, alias TEXT,
         sequence INTEGER NOT NULL) WITHOUT ROWID;
@@ -64,7 +64,7 @@ pub fn resolve(sql: &Database, uuids: &[Box<str>]) -> Result<Vec<Entry>> {
     sql.read(&query, vec![serde_json::to_string(uuids)?.into()])
 }
 
-/// How many entries there are. It goes through all of them.
+/// The number of entries. It goes through all of them.
 pub fn count(sql: &Database) -> Result<u64> {
     let count = sql.read("SELECT json_quote(count(*)) FROM entry", vec![])?;
     Ok(count.first().copied().unwrap_or(0))
@@ -80,7 +80,7 @@ pub fn count_without_django_id(sql: &Database) -> Result<u64> {
 pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
     let (mut statement, column, order) = match query.column {
         Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
-        // Said although it follows: the index has no others.
+        // Written although it follows: it selects the partial index.
         Column::Alias => {
             let statement = format!("SELECT {ENTRY} FROM entry WHERE alias IS NOT NULL AND ");
             (statement, "alias", "alias, identifier")
@@ -110,13 +110,13 @@ pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
     sql.read(&statement, values)
 }
 
-/// Whether something as late was heard of an identity.
+/// True if an update as late was applied for an identity.
 pub fn is_stale_update(sql: &Database, identifier: &str, sequence: u64) -> Result<bool> {
     let known = sql.read::<u64>(READ_SEQUENCE, vec![hash(identifier).into()])?;
     Ok(known.first().is_some_and(|known| *known >= sequence))
 }
 
-/// Remembers how late the last was that was heard; for a while only, if there is nothing left to know.
+/// Stores the sequence number of the latest update; for a limited time, if the identity was deleted.
 pub fn record_sequence(
     sql: &Database,
     identifier: &str,
@@ -129,13 +129,13 @@ pub fn record_sequence(
     )
 }
 
-/// Since when somebody has been gone whom it remembers.
+/// The time of the oldest tombstone.
 pub fn oldest_tombstone(sql: &Database) -> Result<Option<u64>> {
     let query = "SELECT json_quote(gone_at) FROM heard WHERE gone_at IS NOT NULL ORDER BY gone_at LIMIT 1";
     Ok(sql.read(query, vec![])?.pop())
 }
 
-/// Forgets who was gone by then.
+/// Deletes the tombstones up to this time.
 pub fn delete_tombstones(sql: &Database, deleted_by: u64) -> Result<()> {
     sql.execute(DELETE_TOMBSTONES, vec![number(deleted_by)])
 }
@@ -145,7 +145,7 @@ pub fn number(number: u64) -> SqlStorageValue {
     SqlStorageValue::from(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-/// Hex SHA-256: names somebody without saying who it is.
+/// Hexadecimal SHA-256: identifies an identity without its identifier.
 fn hash(identifier: &str) -> String {
     hex(&Sha256::digest(identifier))
 }

@@ -1,7 +1,7 @@
 //! The object that publishes one environment: named by the client key, the only writer of its document.
 //!
-//! It keeps the document itself, so that isolates have it where KV does not show it yet. All its work is done by its
-//! alarm; whoever tells it of a change only makes that ring.
+//! It keeps the document itself for isolates whose KV does not show it yet. All of its work is done by its alarm; a
+//! notification only sets the alarm.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
@@ -29,16 +29,16 @@ use crate::publish::{
     Candidate, DocumentCredential, NotificationKind, PublisherAction, RefreshInterval, Version,
 };
 
-/// How long a reader waits for the first document.
+/// The time that a reader waits for the first document.
 const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How soon a change is followed while a write to KV is under way.
+/// The delay of a change that comes during a write to KV.
 const WRITE_STEP: Duration = Duration::from_millis(20);
-/// How many requests one alarm makes, more or less: while changes do not end there is always something to do, and the
-/// platform lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
+/// The number of requests that one alarm makes, roughly. Under constant changes there is always work, and the platform
+/// lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
 const REQUESTS: usize = 20;
 /// How long the directory may take to count identities for the log.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often at least the origin is not asked, however many changes somebody tells of, in milliseconds.
+/// The minimum time between two requests to the origin, however many notifications come, in milliseconds.
 const FETCH_GAP: u64 = 250;
 /// One environment.
 #[durable_object(alarm)]
@@ -57,7 +57,7 @@ impl DurableObject for EnvironmentObject {
         EnvironmentObject { env, state, rows, alarm: Alarm::default(), environment: RefCell::default() }
     }
 
-    /// Nobody's way in: it is called by the methods below.
+    /// Refuses requests: callers use the methods below.
     async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
@@ -66,7 +66,7 @@ impl DurableObject for EnvironmentObject {
         self.alarm.start();
         let outcome = self.work().await;
         if outcome.is_err() {
-            // What is in memory is ahead of what is stored, and that says what is still to be done.
+            // The state in memory is ahead of the stored one, which has the work that remains.
             self.environment.take();
         }
         self.alarm.finish(&self.state.storage(), outcome, Source::EnvironmentObject).await
@@ -87,7 +87,7 @@ impl EnvironmentObject {
         }
     }
 
-    /// The published version and its document, or null. Who asks first waits until the origin has been asked.
+    /// The published version and its document, or null. The first caller waits for the origin's answer.
     pub async fn document(&self) -> std::result::Result<JsValue, JsValue> {
         poll_until(FIRST_DOCUMENT_TIMEOUT, || {
             let environment = self.read().unwrap_or_default();
@@ -140,7 +140,7 @@ impl EnvironmentObject {
         Ok(self.wake().await?)
     }
 
-    /// Looks whether KV has what it should have, and whether the next fetch is due some time.
+    /// Checks that KV has the published version, and that a next fetch is scheduled.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         let environment = self.read()?;
         if let Some(published) = environment.publisher.published {
@@ -157,7 +157,7 @@ impl EnvironmentObject {
         Ok(self.wake().await?)
     }
 
-    /// What `GET /edge/status` says of it, as JSON.
+    /// Its part of `GET /edge/status`, as JSON.
     pub fn status(&self) -> std::result::Result<String, JsValue> {
         let Environment { client_key, publisher } = self.read()?;
         Ok(publisher.status(&client_key, now_ms()).to_string())
@@ -248,7 +248,7 @@ impl EnvironmentObject {
                 return Ok(());
             }
         };
-        // It may be that the environment has gone while the origin was asked.
+        // The environment may have been deleted during the fetch.
         let is_new = self.in_memory(|environment| {
             let publisher = &mut environment.publisher;
             publisher.credential == Some(DocumentCredential::Token)
@@ -330,7 +330,7 @@ impl EnvironmentObject {
         RefreshInterval { interval_ms: Config::of(&self.env).refresh_seconds * 1000, min_gap_ms: FETCH_GAP }
     }
 
-    /// Has the alarm ring when there is something to do.
+    /// Sets the alarm for the next task.
     async fn wake(&self) -> Result<()> {
         let at = match self.read()?.publisher.next(now_ms(), false) {
             PublisherAction::Wait(at) => at,

@@ -1,4 +1,4 @@
-//! What an environment's object keeps: its state, and the published document in chunks.
+//! The rows of an environment's object: its state, and the published document in chunks.
 
 use worker::{Result, SqlStorageValue, Storage};
 
@@ -17,12 +17,12 @@ const READ_CHUNKS: &str = "SELECT bytes FROM chunk ORDER BY number";
 const DELETE_CHUNKS: &str = "DELETE FROM chunk";
 const WRITE_CHUNK: &str = "INSERT INTO chunk (number, bytes) VALUES (?, ?)";
 
-/// What is known of the environment.
+/// The stored state of the environment.
 #[derive(Clone, Default, PartialEq)]
 pub struct Environment {
-    /// Empty until somebody wants it published.
+    /// Empty until the environment is published here.
     pub client_key: String,
-    /// What is published, and what is to be done.
+    /// The published version, and the tasks that remain.
     pub publisher: Publisher,
 }
 

@@ -221,7 +221,7 @@ async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> 
     })
 }
 
-/// Where the objects are: the same for all requests of an isolate.
+/// The namespace of the objects, the same for all requests of an isolate.
 fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error> {
     thread_local! {
         static NAMESPACE: OnceCell<ObjectNamespace> = const { OnceCell::new() };
@@ -244,7 +244,7 @@ fn failure(cause: &dyn Display) -> Failure {
     Failure::new(Source::IdentityObject, cause)
 }
 
-/// What the platform says of an error of its own.
+/// The platform's own error text.
 fn said(error: &JsValue) -> String {
     worker::Error::from(error.clone()).to_string()
 }

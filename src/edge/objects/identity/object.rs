@@ -38,9 +38,9 @@ pub struct IdentityObject {
     /// The last order that had nothing to do, and its answer: good until another is applied, since nothing else changes
     /// what an order is answered.
     last_noop: RefCell<Option<(String, String)>>,
-    /// How often the directory could not be told.
+    /// The number of failed deliveries to the directory in a row.
     failures: Cell<u32>,
-    /// Whether the alarm is set, as far as this life of the object knows.
+    /// True if the alarm is set, as far as this instance knows.
     alarmed: Cell<bool>,
 }
 
@@ -57,12 +57,12 @@ impl DurableObject for IdentityObject {
         }
     }
 
-    /// Nobody's way in: commands come by [`IdentityObject::execute`].
+    /// Refuses requests: commands come by [`IdentityObject::execute`].
     async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
 
-    /// Tells the directory what it has not been told.
+    /// Sends the pending updates to the directory.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
         if let Err(error) = self.send_updates().await {
@@ -76,10 +76,11 @@ impl DurableObject for IdentityObject {
 
 #[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
 impl IdentityObject {
-    /// Takes an [`CommandRequest`], gives an [`crate::identity::CommandResponse`] with what SDK requests need, both as JSON.
+    /// Takes a [`CommandRequest`] and returns a [`crate::identity::CommandResponse`] with the part that SDK requests
+    /// need, both as JSON.
     ///
-    /// A method that the platform calls by name, and that answers without a promise: a request and a response, each
-    /// with its body to be waited for, cost more than the work. The directory is told by the alarm.
+    /// The platform calls this method by name, and it answers without a promise: a request and a response, each with a
+    /// body to wait for, would cost more than the work. The alarm updates the directory.
     #[wasm_bindgen(js_name = carryOut)]
     pub fn execute(&self, order: &str) -> std::result::Result<String, JsValue> {
         if let Some((last_noop, answer)) = &*self.last_noop.borrow()
@@ -101,8 +102,8 @@ impl IdentityObject {
         Ok(Uint8Array::from(answer.as_bytes()))
     }
 
-    /// The same with all that is known of the identity, answered when the directory knows it too; or does not answer
-    /// now: then the alarm will tell it.
+    /// The same with all details of the identity, answered after the directory is updated. If the directory does not
+    /// answer now, the alarm retries.
     #[wasm_bindgen(js_name = carryOutAndTell)]
     pub async fn execute_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
         let (answer, _) = self.apply(here(&order)?, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
@@ -111,9 +112,9 @@ impl IdentityObject {
     }
 }
 
-/// How long the alarm leaves to who tells the directory by itself, in milliseconds.
+/// The delay of the alarm while a call updates the directory itself, in milliseconds.
 pub(super) const RETRY_AFTER_MS: u64 = 5_000;
-/// The longest time between two attempts to tell the directory, in milliseconds.
+/// The maximum delay between two attempts to update the directory, in milliseconds.
 const MAX_BACKOFF: u64 = 300_000;
 /// The longest order and answer that are remembered, in bytes.
 const MAX_NOOP_LENGTH: usize = 4096;
@@ -164,7 +165,7 @@ impl IdentityObject {
         Ok((answer, idle))
     }
 
-    /// Tells the directory what it has not been told, until there is nothing left or it does not answer.
+    /// Sends pending updates to the directory until none is left or the directory does not answer.
     pub(super) async fn send_updates(&self) -> Result<()> {
         while let Some((owner, updates, pending)) = self.pending_updates()? {
             let directory = Directory::new(&self.env, &owner.environment);
@@ -180,7 +181,7 @@ impl IdentityObject {
         Ok(())
     }
 
-    /// What there is to tell, if there is anything.
+    /// The pending updates, if there are any.
     fn pending_updates(&self) -> Result<Option<(IdentityRef, Vec<DirectoryUpdate>, PendingUpdates)>> {
         self.with_record(|record| {
             let Record { identity, owner: Some(owner), pending } = record else { return None };
@@ -188,8 +189,8 @@ impl IdentityObject {
         })
     }
 
-    /// What was told is due no longer, unless it has changed meanwhile. Of an identity that is no more, nothing is
-    /// left then.
+    /// Marks updates as sent, unless a later change is pending. After the last update of a deleted identity nothing
+    /// stays stored.
     fn mark_sent(&self, owner: &IdentityRef, sent: PendingUpdates) -> Result<()> {
         self.failures.set(0);
         let mut slot = self.record.borrow_mut();
@@ -234,7 +235,7 @@ impl IdentityObject {
         Ok(look(self.record.borrow().as_ref().unwrap_or(&Record::default())))
     }
 
-    /// What is stored. If the directory has to be told something and an error left that without an alarm, it gets one.
+    /// The stored state. If an update is pending and an error left it without an alarm, the alarm is set.
     fn read(&self) -> Result<Record> {
         let record = identity_rows::read(&self.sql)?;
         if !record.pending.is_empty() && !self.alarmed.get() {
@@ -243,7 +244,7 @@ impl IdentityObject {
         Ok(record)
     }
 
-    /// Has the alarm tell the directory, later each time.
+    /// Sets the alarm for another attempt, later each time.
     fn retry_later(&self) -> Result<()> {
         let failures = self.failures.get() + 1;
         self.failures.set(failures);
@@ -268,7 +269,7 @@ fn here(order: &str) -> Result<CommandRequest> {
     Ok(order)
 }
 
-/// What the directory is told of an identity.
+/// The pending updates about an identity.
 fn updates(owner: &IdentityRef, identity: &Identity, pending: PendingUpdates) -> Vec<DirectoryUpdate> {
     let identifier = || owner.identifier.clone();
     let details = identity.details.as_ref();

@@ -12,18 +12,18 @@ use worker::{Result, SqlStorageValue};
 use crate::edge::platform::sqlite::Database;
 use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, TraitValue, Traits};
 
-/// What an object knows.
+/// The state of an object.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// The identity.
     pub identity: Identity,
     /// Whose it is; none until something is written.
     pub owner: Option<IdentityRef>,
-    /// What the directory has still to be told.
+    /// The updates that the directory does not have yet.
     pub pending: PendingUpdates,
 }
 
-/// Whose identity it is. The object cannot tell by its own name.
+/// The identity of an object. The object cannot read it from its own name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityRef {
     /// The client key of its environment.
@@ -34,7 +34,7 @@ pub struct IdentityRef {
     pub uuid: Box<str>,
 }
 
-/// What the directory has still to be told: that, and since which change.
+/// The updates that the directory does not have yet, each by the sequence number of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PendingUpdates {
     /// Its entry.
@@ -44,7 +44,7 @@ pub struct PendingUpdates {
 }
 
 impl PendingUpdates {
-    /// Whether there is nothing to tell.
+    /// True if no update is pending.
     pub fn is_empty(self) -> bool {
         self == PendingUpdates::default()
     }
@@ -90,8 +90,8 @@ const SET_DETAILS: &str = "
         overrides_due = excluded.overrides_due";
 const SET_PENDING: &str = "UPDATE details SET entry_due = ?, overrides_due = ?";
 
-/// How many traits are written at once. A text bound to a statement may have 2 MB; a trait of 2,000 characters has
-/// some 24 kB in the worst spelling of its worst characters.
+/// The number of traits in one statement. A text bound to a statement may have 2 MB; a trait of 2,000 characters has up
+/// to some 24 kB.
 const ROWS_A_STATEMENT: usize = 64;
 /// Takes a JSON list of pairs.
 const SET_TRAITS: &str = "
@@ -298,14 +298,14 @@ pub fn end_move(sql: &Database) -> Result<()> {
     sql.execute("DROP TABLE IF EXISTS moving", vec![])
 }
 
-/// Writes what is still to be told.
+/// Writes the pending updates.
 pub fn write_pending(sql: &Database, pending: PendingUpdates) -> Result<()> {
     let number = |number: u64| SqlStorageValue::from(number as i64);
     sql.execute(SET_PENDING, vec![pending.entry.map(number).into(), pending.overrides.map(number).into()])
 }
 
 impl Record {
-    /// Follows a change that was made to the identity: whose it is, and what there is to tell.
+    /// Records a change: the identity's names, and the updates that are pending now.
     pub fn record_change(&mut self, order: IdentityRef, change: &Change) {
         let uuid = self.identity.uuid().map(Box::from);
         let uuid = uuid.or_else(|| self.owner.as_ref().map(|owner| owner.uuid.clone())).unwrap_or_default();
@@ -323,7 +323,7 @@ impl Record {
 }
 
 impl IdentityRef {
-    /// Whether an order is for this identity.
+    /// True if a request is for this identity.
     pub fn is_of(&self, order: &CommandRequest) -> bool {
         self.environment == order.environment && self.identifier == order.identifier
     }

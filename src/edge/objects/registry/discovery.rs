@@ -1,5 +1,5 @@
-//! A discovery's IO: asks the origin, one thing after the other, and carries out what that changes. An environment's
-//! object is told to publish it or to leave it, KV gets a server key or loses it.
+//! The IO of a discovery: asks the origin one question after the other, and applies the changes. Environments' objects
+//! start or stop publishing; KV gets or loses server keys.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::publish::{
     Announcement, DiscoveryRun, DocumentCredential, EnvironmentSummary, OriginRequest, RegistryChange, Task,
 };
 
-/// How long one answer may take.
+/// The time limit of one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
-/// How long an environment's object may take to say how it is.
+/// The time limit for an environment's object to report its state.
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What came of a task, or of all of them; an error says why nothing did.
+/// The outcome of a task or of all tasks; an error has the reason for a failure.
 type Outcome = std::result::Result<(), String>;
 
 impl RegistryObject {
@@ -35,8 +35,8 @@ impl RegistryObject {
         }
     }
 
-    /// Goes on with a discovery up to its next rest, or by one task only; what came of it, if it has ended. It rests as soon
-    /// as there are notifications: whoever tells of a change does not wait for a discovery.
+    /// Continues a discovery up to its next pause, or by one task only; returns its outcome once it has ended. It
+    /// pauses as soon as there are notifications, so that these do not wait for it.
     pub(in crate::edge::objects::registry) async fn go_on(
         &self,
         mut run: DiscoveryRun<'static>,

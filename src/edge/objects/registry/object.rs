@@ -22,7 +22,7 @@ use crate::publish::{
     Registry, Schedule,
 };
 
-/// How long whoever has an unknown key waits for a discovery.
+/// The time that a request with an unknown key waits for a discovery.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The registry.
@@ -35,7 +35,7 @@ pub struct RegistryObject {
     alarm: Alarm,
     /// A discovery that rests.
     pub(in crate::edge::objects::registry) run: RefCell<Option<DiscoveryRun<'static>>>,
-    /// Whether one is going on.
+    /// True if a discovery is running.
     discovers: Cell<bool>,
     /// Once it has been read.
     memory: RefCell<Option<(Registry, DiscoverySchedule)>>,
@@ -59,7 +59,7 @@ impl DurableObject for RegistryObject {
         }
     }
 
-    /// Nobody's way in: it is called by the methods below.
+    /// Refuses requests: callers use the methods below.
     async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
@@ -68,7 +68,7 @@ impl DurableObject for RegistryObject {
         self.alarm.start();
         let outcome = self.work().await;
         if outcome.is_err() {
-            // What is in memory is ahead of what is stored, and that says what is still to be done.
+            // The state in memory is ahead of the stored one, which has the work that remains.
             self.memory.take();
         }
         self.alarm.finish(&self.state.storage(), outcome, Source::Registry).await
@@ -102,7 +102,7 @@ impl RegistryObject {
         Ok(self.wake().await?)
     }
 
-    /// An environment or a server key may have come or gone.
+    /// Takes a notification that an environment or a server key may have been created or deleted.
     pub async fn discover(&self) -> std::result::Result<(), JsValue> {
         let now = now_ms();
         self.change(|discoveries| discoveries.schedule.notify(now, self.refresh_interval()))?;
@@ -124,7 +124,7 @@ impl RegistryObject {
         Ok(self.run_first().await?)
     }
 
-    /// Looks whether the next discovery is due some time, and has the environments' objects look after themselves.
+    /// Checks that a next discovery is scheduled, and starts the routine checks of the environments' objects.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         self.schedule()?;
         let environments = self.with(|registry, _| registry.environments_of(None))?;
@@ -132,7 +132,7 @@ impl RegistryObject {
         Ok(self.run_first().await?)
     }
 
-    /// Which environments there are, and how the latest discoveries went, as JSON.
+    /// The environments and the outcome of the latest discoveries, as JSON.
     pub fn environments(&self) -> std::result::Result<String, JsValue> {
         let now = now_ms();
         let status = self.with(|registry, discoveries| registry.status(&discoveries.schedule, now))?;
@@ -226,7 +226,7 @@ impl RegistryObject {
         self.next()
     }
 
-    /// Whether there is a discovery, at rest or not.
+    /// True if there is a discovery, running or paused.
     fn is_under_way(&self) -> bool {
         self.discovers.get() || self.run.borrow().is_some()
     }
@@ -235,7 +235,7 @@ impl RegistryObject {
         DiscoverySchedule::refresh_interval(self.config.discovery_seconds * 1000)
     }
 
-    /// When there is something to do.
+    /// The time of the next task.
     fn next(&self) -> Result<Option<u64>> {
         let is_at_work = self.run.borrow().is_some() || !self.notifications.borrow().is_empty();
         match self.config.publishes() {
@@ -257,11 +257,11 @@ impl RegistryObject {
             (*discoveries != before).then(|| discoveries.clone())
         })?;
         let Some(discoveries) = changed else { return Ok(()) };
-        // What could not be stored is not known either, so that the same change said again is not taken for one that is.
+        // A change that could not be stored is not remembered either, so that it is applied when it comes again.
         self.rows.write(&discoveries).inspect_err(|_| drop(self.memory.take()))
     }
 
-    /// Looks at what is remembered, or changes it.
+    /// Reads or changes the state in memory.
     pub(in crate::edge::objects::registry) fn with<T>(
         &self,
         act: impl FnOnce(&mut Registry, &mut DiscoverySchedule) -> T,

@@ -1,4 +1,4 @@
-//! What the registry keeps: environments, server keys by their hash, and when discoveries were and are to be.
+//! The rows of the registry: environments, server keys by their hash, and the schedule of discoveries.
 
 use serde::de::DeserializeOwned;
 use worker::{Result, SqlStorageValue, Storage};

@@ -1,4 +1,4 @@
-//! What is published of what an origin says, and what of it KV has.
+//! Publication by the origin's answers, and KV's copy.
 
 use super::*;
 use crate::document::ruleset::Engine;
@@ -20,7 +20,7 @@ fn following_with(credential: DocumentCredential) -> Publisher {
     publisher
 }
 
-/// Asks the origin as the publisher wants it to be asked, and gives it this answer.
+/// Fetches when the publisher schedules it, with this answer.
 fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<Version> {
     publisher.schedule.began(now);
     publisher.origin_keys.began(now, INTERVAL);
@@ -45,7 +45,7 @@ fn a_document_goes_from_the_origin_to_kv() {
     // The same again.
     assert_eq!(fetch(&mut publisher, 61_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))), None);
     assert_eq!(publisher.next(61_000, false), PublisherAction::Wait(Some(121_000)));
-    // Another content, though the date says nothing of it.
+    // Other content with the same date.
     let second = fetch(&mut publisher, 121_000, Ok(&candidate("1970-01-01T00:00:01Z", "b"))).unwrap();
     assert!(second.sequence > first.sequence);
     assert_eq!(publisher.changelog.len(), 2);
@@ -199,7 +199,7 @@ fn one_that_lost_its_turn_gets_another() {
     assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
 }
 
-/// Tells the publisher, every ten seconds up to a time, that the origin says this; whether it is published by then.
+/// Gives the publisher this answer of the origin every ten seconds up to a time; true if it is published by then.
 fn say(publisher: &mut Publisher, from: u64, to: u64, candidate: &Candidate) -> bool {
     let times = (from..=to).step_by(10_000);
     times.filter(|now| fetch(publisher, *now, Ok(candidate)).is_some()).count() > 0
@@ -212,7 +212,7 @@ fn an_origin_that_stays_with_an_earlier_document_is_believed() {
     let restored = candidate("1970-01-01T00:00:01Z", "restored");
     let undated = Candidate { updated_at: None, ..candidate("1970-01-01T00:00:01Z", "undated") };
     fetch(&mut publisher, 10_000, Ok(&latest)).unwrap();
-    // Each of these is something else that it says in between.
+    // Each of these is another answer in between.
     for between in [Ok(&latest), Ok(&undated), Err("502")] {
         assert!(!say(&mut publisher, 20_000, 130_000, &restored));
         fetch(&mut publisher, 135_000, between);
@@ -236,7 +236,7 @@ fn a_date_in_the_future_does_not_make_later_changes_earlier() {
     assert!(fetch(&mut publisher, 20_000, Ok(&wrong)).is_none());
     assert!(fetch(&mut publisher, 30_000, Ok(&candidate("1970-01-01T00:00:09Z", "older"))).is_none());
     assert!(fetch(&mut publisher, 40_000, Ok(&candidate("1970-01-01T00:00:39Z", "b"))).is_some());
-    // A clock that is a little ahead still tells which document is the later one.
+    // With a clock that is slightly ahead, the later document is still recognized.
     assert!(fetch(&mut publisher, 50_000, Ok(&candidate("1970-01-01T00:01:40Z", "c"))).is_some());
     assert!(fetch(&mut publisher, 60_000, Ok(&candidate("1970-01-01T00:01:30Z", "b"))).is_none());
 }

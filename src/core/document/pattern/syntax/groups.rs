@@ -3,7 +3,7 @@
 use super::*;
 
 impl Parser {
-    /// What follows a `(`; `Some(None)` for a comment and for flags that stand alone.
+    /// Parses the text after a `(`; `Some(None)` for a comment and for flags that stand alone.
     pub(super) fn group(&mut self, flags: &mut u8, leading: bool) -> Option<Option<(Node, Width)>> {
         if !self.eat('?') {
             return self.capture(None, *flags).map(Some);
