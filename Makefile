@@ -45,29 +45,29 @@ REMOTE ?=
 .PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
 dev: build
-	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node .make/dev.mjs
+	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node scripts/dev.mjs
 
 # Puts the worker into an account (README, *Going live*); with DRY_RUN=1 looks only at what would be uploaded.
 DRY_RUN ?=
 deploy: require-node build
-	@DRY_RUN='$(DRY_RUN)' node .make/deploy.mjs
+	@DRY_RUN='$(DRY_RUN)' node scripts/deploy.mjs
 
 # Checks a document as the worker does, and writes it into KV.
 publish: require-node build
-	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node .make/publish.mjs
+	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node scripts/publish.mjs
 
 # Identities in, out and looked at again; AUTHORIZATION is an admin's credential, as its header has it (README, *Moving*).
 EDGE_URL ?= http://127.0.0.1:$(PORT)
 export EDGE_URL ENVIRONMENT FILE SOURCE RATE BATCH AUTHORIZATION ORIGIN_URL ORIGIN_AUTHORIZATION
 
 import-identities: require-node
-	@node .make/import-identities.mjs
+	@node scripts/import-identities.mjs
 
 export-identities: require-node
-	@node .make/export-identities.mjs
+	@node scripts/export-identities.mjs
 
 repair-directory: require-node
-	@node .make/repair-directory.mjs
+	@node scripts/repair-directory.mjs
 
 build: require-rust require-node build/index.js build/assets.stamp
 
@@ -95,7 +95,7 @@ native: require-rust require-python
 	cargo test
 	@for folder in '$(ENGINE_TEST_DATA)' '$(RECORDINGS)'; do \
 		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which is not there"; done
-	N=500 .make/differential.sh
+	N=500 scripts/differential.sh
 
 # Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS; first evaluation on wasm32, made as
 # worker-build makes the worker.
@@ -111,7 +111,7 @@ bench: require-wasm require-node $(WASM_BINDGEN) $(NODE_MODULES)
 
 # Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED.
 differential: require-rust require-python
-	.make/differential.sh
+	scripts/differential.sh
 
 wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/wasm-bindgen-test-runner
 wasm: require-wasm require-node $(WASM_BINDGEN)
@@ -120,15 +120,15 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 # Growth is a decision: the budget is what the worker takes now, and a little.
 WASM_BUDGET_KIB := 595
 size: build
-	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
+	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
 # What it costs (README, *Limits and costs*), counted anew.
 cost: build
-	@node .make/cost.mjs
+	@node scripts/cost.mjs
 
 # What `make deploy` would upload.
 bundle: build
-	@DRY_RUN=1 node .make/deploy.mjs
+	@DRY_RUN=1 node scripts/deploy.mjs
 
 # Two files at a time: each starts its own runtime, and waits more than it computes.
 e2e: build require-python require-chromium
@@ -154,9 +154,9 @@ build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | req
 	@touch $@
 
 # The static files: pages, and what they take from npm. Nothing of it is in the WebAssembly.
-build/assets.stamp: build/index.js .make/figures.mjs $(PAGES) $(EXCHANGES) Cargo.toml .make/assets.mjs .make/openapi.mjs $(NODE_MODULES) | require-node
-	node .make/assets.mjs build/assets
-	node .make/figures.mjs build/index_bg.wasm $(WASM_BUDGET_KIB) build/assets/edge/build.json
+build/assets.stamp: build/index.js scripts/figures.mjs $(PAGES) $(EXCHANGES) Cargo.toml scripts/assets.mjs scripts/openapi.mjs $(NODE_MODULES) | require-node
+	node scripts/assets.mjs build/assets
+	node scripts/figures.mjs build/index_bg.wasm $(WASM_BUDGET_KIB) build/assets/edge/build.json
 	@touch $@
 
 # The files named by version are stamps. cargo finds a tool of the right version already in place and leaves it.
@@ -174,16 +174,16 @@ $(NODE_MODULES): package.json package-lock.json .npmrc | require-node
 	@touch $@
 
 require-rust:
-	@.make/require rust
+	@scripts/require rust
 
 require-node:
-	@.make/require node
+	@scripts/require node
 
 require-python:
-	@.make/require python
+	@scripts/require python
 
 require-chromium:
-	@.make/require chromium
+	@scripts/require chromium
 
 require-wasm: require-rust
-	@.make/require wasm
+	@scripts/require wasm

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
 
-import { documentEntry } from "../../.make/environments.mjs";
+import { documentEntry } from "../../scripts/environments.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, declaredObjects, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";

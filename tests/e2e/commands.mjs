@@ -21,7 +21,7 @@ export async function run(t, command, admin, settings = {}, folder = mkdtempSync
   const unset = Object.fromEntries(EXPORTED.map((name) => [name, ""]));
   const given = { EDGE_URL: admin.edge.address, ENVIRONMENT: admin.key, AUTHORIZATION: "Api-Key local.key", RATE: "10000", ...settings };
   const env = { PATH, ...unset, ...given };
-  const child = spawn(process.execPath, [join(ROOT, `.make/${command}.mjs`)], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(ROOT, `scripts/${command}.mjs`)], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const printed = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (printed[name] += text));
   const [code] = await once(child, "close");

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { costTable, countTable, operationsOf } from "../../.make/bill.mjs";
-import { describe } from "../../.make/openapi.mjs";
+import { costTable, countTable, operationsOf } from "../../scripts/bill.mjs";
+import { describe } from "../../scripts/openapi.mjs";
 import { count } from "./counts.mjs";
 import { ROOT } from "./harness.mjs";
 import { ADMIN, PUBLIC, WITH_ORIGIN } from "./operations.mjs";

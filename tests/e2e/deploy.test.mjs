@@ -12,11 +12,11 @@ import { test } from "node:test";
 
 import { unstable_readConfig as readConfig } from "wrangler";
 
-import { bindings, documentedBindings, documentedSettings, inspect } from "../../.make/bundle.mjs";
-import { documentEntry } from "../../.make/environments.mjs";
-import { collect, missing, withSecretsFile } from "../../.make/secrets.mjs";
-import { conflictsOf, faultsOf, SECRETS, VARIABLES } from "../../.make/settings.mjs";
-import { faultsOfFiles, staticFiles } from "../../.make/static_files.mjs";
+import { bindings, documentedBindings, documentedSettings, inspect } from "../../scripts/bundle.mjs";
+import { documentEntry } from "../../scripts/environments.mjs";
+import { collect, missing, withSecretsFile } from "../../scripts/secrets.mjs";
+import { conflictsOf, faultsOf, SECRETS, VARIABLES } from "../../scripts/settings.mjs";
+import { faultsOfFiles, staticFiles } from "../../scripts/static_files.mjs";
 import { startAccount } from "./account.mjs";
 import { ROOT } from "./harness.mjs";
 
@@ -26,7 +26,7 @@ const CLASSES = ["AnalyticsObject", "DirectoryObject", "EnvironmentObject", "Ide
 test("an empty account has the whole worker after one command, and a second one changes nothing else", async (t) => {
   const account = await startAccount();
   t.after(() => account.close());
-  const first = await run(".make/deploy.mjs", account, { ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN });
+  const first = await run("scripts/deploy.mjs", account, { ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN });
   assert.equal(first.status, 0, first.output);
   const [{ metadata, modules }] = account.uploads;
   assert.deepEqual(modules.map((name) => name.split(".").at(-1)).sort(), ["js", "wasm"]);
@@ -44,7 +44,7 @@ test("an empty account has the whole worker after one command, and a second one 
   assert.match(first.output, /https:\/\/flagsmith-edge-worker\.stand-in\.workers\.dev/);
 
   // As make runs it, to which a variable that is not set is an empty one.
-  const second = await run(".make/deploy.mjs", account, { FRESHNESS_SECONDS: "5", ORIGIN_URL: "", WEBHOOK_SECRET: "given later" });
+  const second = await run("scripts/deploy.mjs", account, { FRESHNESS_SECONDS: "5", ORIGIN_URL: "", WEBHOOK_SECRET: "given later" });
   assert.equal(second.status, 0, second.output);
   assert.equal(account.uploads.length, 2);
   assert.equal(account.namespaces.size, 1);
@@ -55,14 +55,14 @@ test("an empty account has the whole worker after one command, and a second one 
 
   // That there is an origin is known although nobody says so; and a secret that is given anew replaces the one that is set.
   account.remove("ORIGIN_API_TOKEN");
-  const third = await run(".make/deploy.mjs", account, { ORIGIN_URL: "", WEBHOOK_SECRET: "given anew" });
+  const third = await run("scripts/deploy.mjs", account, { ORIGIN_URL: "", WEBHOOK_SECRET: "given anew" });
   assert.equal(third.status, 0, third.output);
   assert.match(third.output, /Not set.*: ORIGIN_API_TOKEN, SERVER_KEYS$/m);
   assert.equal(account.setting("WEBHOOK_SECRET"), "given anew");
 
   // What has no origin is published into the namespace that was made.
   const DOC = "fixtures/environments/production.json";
-  const published = await run(".make/publish.mjs", account, { DOC, REMOTE: "1" });
+  const published = await run("scripts/publish.mjs", account, { DOC, REMOTE: "1" });
   assert.equal(published.status, 0, published.output);
   const [{ entries }] = account.namespaces.values();
   const document = readFileSync(join(ROOT, DOC));
@@ -157,12 +157,12 @@ test("what cannot work is refused before anything is asked or sent, and not show
   }
   const together = conflictsOf({ ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN, SERVER_KEYS: "ser.a" });
   assert.deepEqual(together, ["SERVER_KEYS is not used beside ORIGIN_API_TOKEN, which publishes all that it may see."]);
-  const alone = await run(".make/deploy.mjs", account, { ORIGIN_API_TOKEN: TOKEN });
+  const alone = await run("scripts/deploy.mjs", account, { ORIGIN_API_TOKEN: TOKEN });
   assert.equal(alone.status, 1, alone.output);
   assert.match(alone.output, /^ORIGIN_API_TOKEN is of no use without ORIGIN_URL\.$/m);
   assert.equal(account.uploads.length, 0);
   const asked = account.requests;
-  const { status, output } = await run(".make/deploy.mjs", account, { ADMIN_KEY_SHA256: "a key", ORIGIN_URL: "http://localhost:8000" });
+  const { status, output } = await run("scripts/deploy.mjs", account, { ADMIN_KEY_SHA256: "a key", ORIGIN_URL: "http://localhost:8000" });
   assert.equal(status, 1);
   assert.match(output, /^ADMIN_KEY_SHA256 must be the key's SHA-256/m);
   assert.match(output, /^ORIGIN_URL is on this machine/m);

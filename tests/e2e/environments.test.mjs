@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { documentEntry, serverKeyEntry } from "../../.make/environments.mjs";
+import { documentEntry, serverKeyEntry } from "../../scripts/environments.mjs";
 import { becomes, eventually, startEdge } from "./harness.mjs";
 
 const MISSING = { detail: "Invalid or missing Environment Key" };

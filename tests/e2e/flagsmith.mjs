@@ -3,7 +3,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 
-import { readEnvironments } from "../../.make/environments.mjs";
+import { readEnvironments } from "../../scripts/environments.mjs";
 import { startOrigin } from "./origin.mjs";
 import { recordedBody } from "./shapes.mjs";
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import workerd from "workerd";
 
-import { readEnvironments } from "../../.make/environments.mjs";
+import { readEnvironments } from "../../scripts/environments.mjs";
 import { configuration, MARKER, socketNames } from "./config.mjs";
 import { DEADLINE_MS, eventually } from "./deadline.mjs";
 import { request } from "./http.mjs";

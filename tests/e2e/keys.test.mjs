@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { readEnvironments } from "../../.make/environments.mjs";
-import { checkDocument } from "../../.make/rules.mjs";
+import { readEnvironments } from "../../scripts/environments.mjs";
+import { checkDocument } from "../../scripts/rules.mjs";
 import { startAdmin } from "./admin.mjs";
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, startEdge } from "./harness.mjs";

@@ -104,7 +104,7 @@ test("every answer is one that the description has", async (t) => {
   const edge = await startEdge({ variables });
   t.after(() => edge.close());
   const [{ key, serverKeys }] = edge.environments;
-  const output = await run(".make/schemathesis.sh", [DESCRIPTION, "--url", edge.address], {
+  const output = await run("scripts/schemathesis.sh", [DESCRIPTION, "--url", edge.address], {
     ENVIRONMENT_KEY: key,
     SERVER_KEY: serverKeys[0].key,
     ADMIN_CREDENTIAL: `Api-Key ${ADMIN_KEY}`,

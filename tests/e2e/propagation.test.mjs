@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { documentEntry } from "../../.make/environments.mjs";
+import { documentEntry } from "../../scripts/environments.mjs";
 import { set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";

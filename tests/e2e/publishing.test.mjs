@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { documentEntry, serverKeyEntry } from "../../.make/environments.mjs";
+import { documentEntry, serverKeyEntry } from "../../scripts/environments.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, overrideIn, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";

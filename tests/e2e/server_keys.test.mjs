@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { serverKeyEntry } from "../../.make/environments.mjs";
+import { serverKeyEntry } from "../../scripts/environments.mjs";
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";

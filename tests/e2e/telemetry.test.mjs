@@ -9,7 +9,7 @@ import { startOrigin } from "./origin.mjs";
 import { leaks, learnRequest } from "./secrets.mjs";
 
 /** The worker with a data set that logs what is written to it. */
-const METERED = { entry: "tests/e2e/metered.js" };
+const METERED = { entry: "tests/e2e/row_metering.js" };
 const ADMIN_KEY = "telemetry.key";
 const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
 const SERVER_KEY = "ser.bRnD8QEc9hVGyxfLqGiKuJ";

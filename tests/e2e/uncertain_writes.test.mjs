@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 
-import { documentEntry } from "../../.make/environments.mjs";
+import { documentEntry } from "../../scripts/environments.mjs";
 import { set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 

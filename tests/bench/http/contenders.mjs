@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { ROOT, startEdge } from "../../e2e/harness.mjs";
 import { requestsOf } from "./rows.mjs";
-import { Truth } from "./truth.mjs";
+import { Truth } from "./expected.mjs";
 
 const DOCUMENTS = resolve(ROOT, process.env.BENCH_DOCUMENTS ?? "../shared/bench");
 

@@ -9,7 +9,7 @@ mkdir -p build
 
 for engine in 10 11; do
     case $engine in 10) venv=.venv ;; 11) venv=.venv-11 ;; esac
-    .make/venv.sh "$venv" "tests/differential/requirements-$engine.txt"
+    scripts/venv.sh "$venv" "tests/differential/requirements-$engine.txt"
     "$venv/bin/python" tests/differential/generate.py "$engine" "$N" "$SEED" >"build/differential-$engine.jsonl"
 done
 

@@ -16,7 +16,7 @@ const SWAGGER_UI = ["swagger-ui-bundle.js", "swagger-ui.css"];
 const [target] = process.argv.slice(2);
 rmSync(target, { recursive: true, force: true });
 for (const page of readdirSync("src/pages")) {
-  if (!(page in PATHS)) throw new Error(`src/pages/${page} has no path in .make/assets.mjs`);
+  if (!(page in PATHS)) throw new Error(`src/pages/${page} has no path in scripts/assets.mjs`);
   const folder = join(target, PATHS[page]);
   mkdirSync(folder, { recursive: true });
   cpSync(join("src/pages", page), folder, { recursive: true });

@@ -73,7 +73,7 @@ function call(calls) {
 function configuration() {
   const date = /^compatibility_date = (".*")$/m.exec(readFileSync("wrangler.toml", "utf8"))[1];
   const module = (name, kind) => `(name = "${name}", ${kind} = embed ${JSON.stringify(resolve(name))})`;
-  const modules = [module(".make/rules.js", "esModule"), module("build/index.js", "esModule"), module("build/index_bg.wasm", "wasm")];
+  const modules = [module("scripts/rules.js", "esModule"), module("build/index.js", "esModule"), module("build/index_bg.wasm", "wasm")];
   return `using Workerd = import "/workerd/workerd.capnp";
 const rules :Workerd.Worker = (
   modules = [${modules.join(", ")}],

@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 
 import { startEdge } from "./harness.mjs";
 
-const edge = await startEdge({ entry: "tests/e2e/ending.js" });
+const edge = await startEdge({ entry: "tests/e2e/panic_recovery.js" });
 after(() => edge.close());
 const headers = { "X-Environment-Key": edge.environments[0].key, "Content-Type": "application/json" };
 
