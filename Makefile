@@ -4,7 +4,8 @@
 PORT ?= 8787
 ENVIRONMENTS ?= fixtures/environments
 STATE ?= .wrangler/state
-# Exchanges recorded from a running Flagsmith and the engines' common cases live outside; tests say so where they are absent.
+# Folders outside the project: exchanges recorded from a running Flagsmith, and the engines' common cases. Tests report
+# absent ones.
 RECORDINGS ?= ../shared/recordings
 ENGINE_TEST_DATA ?= ../shared/engine-test-data
 # Documents to measure with; absolute, since the benchmarks run in a folder of their own.
@@ -16,7 +17,7 @@ WORKER_BUILD_VERSION := 0.8.7
 # The command and the crate must be of exactly one version, so the lock file decides for both.
 WASM_BINDGEN_VERSION := $(shell awk '/^name = "wasm-bindgen"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' Cargo.lock)
 
-# worker-build downloads what these do not name; the downloads would be neither pinned by a lock file nor possible offline.
+# Without these, worker-build would download the tools, neither pinned by a lock file nor possible offline.
 export WASM_BINDGEN_BIN := $(CURDIR)/.tools/bin/wasm-bindgen
 export WASM_OPT_BIN := $(CURDIR)/node_modules/.bin/wasm-opt
 export ESBUILD_BIN := $(CURDIR)/node_modules/.bin/esbuild
@@ -31,7 +32,7 @@ WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)
 NODE_MODULES := node_modules/.package-lock.json
 PAGES := $(shell find src/pages src/openapi -type f)
-# What the API's description takes its examples from.
+# The sources of the examples in the API's description.
 EXCHANGES := $(wildcard fixtures/exchanges/*.jsonl fixtures/admin/*.jsonl)
 SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f))
 BASELINES := constant object parsing
@@ -47,7 +48,7 @@ REMOTE ?=
 dev: build
 	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node scripts/dev.mjs
 
-# Puts the worker into an account (README, *Going live*); with DRY_RUN=1 looks only at what would be uploaded.
+# Deploys the worker into an account (docs/deployment.md); with DRY_RUN=1 it only checks what would be uploaded.
 DRY_RUN ?=
 deploy: require-node build
 	@DRY_RUN='$(DRY_RUN)' node scripts/deploy.mjs
@@ -56,7 +57,7 @@ deploy: require-node build
 publish: require-node build
 	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node scripts/publish.mjs
 
-# Identities in, out and looked at again; AUTHORIZATION is an admin's credential, as its header has it (README, *Moving*).
+# Import, export and repair of identities; AUTHORIZATION is an admin's `Authorization` header (docs/identities.md).
 EDGE_URL ?= http://127.0.0.1:$(PORT)
 export EDGE_URL ENVIRONMENT FILE SOURCE RATE BATCH AUTHORIZATION ORIGIN_URL ORIGIN_AUTHORIZATION
 
@@ -78,7 +79,7 @@ format: require-rust
 	cd tests/bench && cargo fmt --check
 	cd tests/fuzz && cargo fmt --check
 
-# What is not run here has to compile, too: the fuzz targets without libFuzzer, which is C++ and only has to be linked.
+# Code that is not run here must compile, too: the fuzz targets without libFuzzer, which is C++ and only linked.
 clippy: require-wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target $(WASM) --lib -- -D warnings
@@ -117,16 +118,16 @@ wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/
 wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --target $(WASM) --test wasm
 
-# Growth is a decision: the budget is what the worker takes now, and a little.
+# The budget is the present size and a little; raising it is a decision.
 WASM_BUDGET_KIB := 595
 size: build
 	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
-# What it costs (README, *Limits and costs*), counted anew.
+# The tables of docs/costs.md, counted anew.
 cost: build
 	@node scripts/cost.mjs
 
-# What `make deploy` would upload.
+# The upload of `make deploy`, without an account.
 bundle: build
 	@DRY_RUN=1 node scripts/deploy.mjs
 
@@ -138,7 +139,7 @@ e2e: build require-python require-chromium
 bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)
 	@node tests/bench/http/main.mjs
 
-# What admins do at 1,000, 10,000 and COUNT identities (100,000), each request SAMPLES times (200).
+# Admin requests at 1,000, 10,000 and COUNT identities (100,000), each request SAMPLES times (200).
 bench-identities: build
 	@node tests/bench/identities.mjs
 
@@ -146,14 +147,14 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
 	@touch $@
 
-# Where a panic happened is told by its path; what comes before a crate's name is this machine's.
+# A panic is reported by its path; the part before a crate's name belongs to this machine.
 build/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
 	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
 	@touch $@
 
-# The static files: pages, and what they take from npm. Nothing of it is in the WebAssembly.
+# The static files: pages, and their parts from npm. None of them is in the WebAssembly.
 build/assets.stamp: build/index.js scripts/figures.mjs $(PAGES) $(EXCHANGES) Cargo.toml scripts/assets.mjs scripts/openapi.mjs $(NODE_MODULES) | require-node
 	node scripts/assets.mjs build/assets
 	node scripts/figures.mjs build/index_bg.wasm $(WASM_BUDGET_KIB) build/assets/edge/build.json

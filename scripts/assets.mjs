@@ -1,5 +1,5 @@
-// Gathers the static files in the folder that is given: the pages of src/pages at the paths where they are served, what
-// they take from npm, and the API's description.
+// Collects the static files in the given folder: the pages of src/pages at their paths, their parts from npm, and the API's
+// description.
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { stringify } from "yaml";
 
 import { describe } from "./openapi.mjs";
 
-// Where each folder of src/pages is served.
+// The path of each folder of src/pages.
 const PATHS = { docs: "api/v1/docs", edge: "edge", home: "" };
-// What the explorer is made of.
+// The parts of the explorer.
 const SWAGGER_UI = ["swagger-ui-bundle.js", "swagger-ui.css"];
 
 const [target] = process.argv.slice(2);

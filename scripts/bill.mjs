@@ -1,8 +1,8 @@
-// What the platform bills, made of what is counted (tests/e2e/counts.mjs) and of its prices: those of the Workers Paid plan
-// for what is more than included, in dollars, as developers.cloudflare.com had them in November 2026 (workers, kv,
-// durable-objects, analytics-engine: each its page on pricing).
+// The platform's bill, from counted operations (tests/e2e/counts.mjs) and prices: those of the Workers Paid plan beyond the
+// included amounts, in dollars, as of November 2026 (developers.cloudflare.com, the pricing pages of workers, kv,
+// durable-objects and analytics-engine).
 
-/** what → [included in a month, dollars for a million more]. KV's lists have the price of its writes. */
+/** unit → [included in a month, dollars for a million more]. KV's lists have the price of its writes. */
 const PRICES = {
   requests: [10e6, 0.3],
   cpuMilliseconds: [30e6, 0.02],
@@ -13,11 +13,11 @@ const PRICES = {
   rowsRead: [25e9, 0.001],
   rowsWritten: [50e6, 1],
 };
-/** Announced, but not billed yet, so it is told apart. */
+/** Announced, but not billed yet, so it has a row of its own. */
 const POINTS = [10e6, 0.25];
 const SUBSCRIPTION = 5;
 
-/** What is looked at here, as `named` gives it. */
+/** The columns that are counted here, as `named` gives them. */
 export const NAMES = {
   flags: "getFlags, 304 included",
   anonymous: "postIdentity, without an identifier",
@@ -31,8 +31,8 @@ export const NAMES = {
   refresh: "the origin is asked for a document that has not changed",
 };
 
-// What no test can count: the platform's processors and its storage are not here.
-/** Processor time of a request in milliseconds: what `make cost` measures, rounded up. A document asks as an identity does. */
+// Values that no test can count: the platform's processors and storage are not here.
+/** Processor time of a request in milliseconds: measured by `make cost`, rounded up. A document counts like an identity. */
 export const CPU_MS = {
   [NAMES.flags]: 0.2,
   [NAMES.anonymous]: 0.4,
@@ -42,7 +42,7 @@ export const CPU_MS = {
   [NAMES.document]: 0.6,
   [NAMES.evaluations]: 1.5,
 };
-/** How long a call keeps an object in memory, in milliseconds; rows that are written are confirmed in other places. */
+/** The time that a call keeps an object in memory, in milliseconds; written rows are confirmed in other places. */
 const OBJECT_MS = { read: 5, write: 30 };
 const OBJECT_GIGABYTES = 0.128;
 /** Isolates that are always busy, in all locations together, and the environments that each of them serves. */
@@ -53,7 +53,7 @@ const [FRESHNESS_SECONDS, REFRESH_SECONDS, DOCUMENT_SOFT_AGE_SECONDS] = [2, 60, 
 const SECONDS_A_MONTH = 30 * 24 * 60 * 60;
 const VOLUMES = { "1 M": 1e6, "100 M": 100e6, "10 B": 10e9 };
 
-/** Who sends what: the share of each. */
+/** The mix of requests: the share of each. */
 const MIXED = { [NAMES.flags]: 0.5, [NAMES.unchanged]: 0.4, [NAMES.changed]: 0.08, [NAMES.created]: 0.01, [NAMES.document]: 0.01 };
 const PROFILES = {
   "only `GET /flags/`": { [NAMES.flags]: 1 },
@@ -64,7 +64,7 @@ const PROFILES = {
   "the same, and a report of evaluations to every ten": { ...scaled(MIXED, 10 / 11), [NAMES.evaluations]: 1 / 11 },
 };
 
-/** The columns of what is counted. */
+/** The columns of counted units. */
 const COLUMNS = {
   kvReads: "KV reads",
   kvWrites: "KV writes or lists",
@@ -76,7 +76,7 @@ const ADMINISTRATORS = "administrators, in an environment of 64 identities";
 const OTHERS = "SDKs, notices, pages";
 const BESIDES = "besides";
 
-/** What was counted, as a table in Markdown. What is the same but for the rows that are read is in one row. */
+/** The counts as a Markdown table. Operations that differ in rows read only share a row. */
 export function countTable(counted, description) {
   const operations = operationsOf(description);
   const rows = [OTHERS, ADMINISTRATORS, BESIDES].flatMap((section) => {
@@ -104,7 +104,7 @@ export function costTable(counted) {
   return table(["requests a month", ...Object.keys(VOLUMES)], [...rows, ["a data point for each, once they are billed", ...points]]);
 }
 
-/** What distinguishes something that was counted. */
+/** The unit that distinguishes two counts. */
 export function named({ operation, circumstances }) {
   return [operation, circumstances].filter(Boolean).join(", ");
 }
@@ -126,7 +126,7 @@ function sectionOf(operation) {
   return operation.isAdministrators ? ADMINISTRATORS : OTHERS;
 }
 
-/** What is the same in every path of its kind is left out. */
+/** Leaves out the part that all paths of a kind share. */
 function shortened(path) {
   return path
     .replace(/^\/api\/v1\/(environments\/)?environments\/\{environment_key\}\//, "…/")
@@ -135,7 +135,7 @@ function shortened(path) {
     .replace("{featurestate_uuid}", "{uuid}");
 }
 
-/** What a group has, by circumstances: each path once, with its methods. */
+/** The operations of a group, by circumstances: each path once, with its methods. */
 function labels(group, operations) {
   const all = new Map();
   for (const { operation, circumstances } of group.filter(({ operation }) => operation !== null)) {
@@ -155,7 +155,7 @@ function range(numbers) {
   return least === most ? String(least) : `${least} to ${most}`;
 }
 
-/** Dollars for so many of each: the subscription, and of everything what is more than included at its price. */
+/** Dollars for these amounts: the subscription, and the price of all units beyond the included ones. */
 function cost(counts, times) {
   const used = Object.fromEntries(Object.keys(PRICES).map((kind) => [kind, 0]));
   for (const [name, number] of Object.entries(times)) {
@@ -168,7 +168,7 @@ function cost(counts, times) {
   return Object.entries(used).reduce((sum, [what, amount]) => sum + price(amount, PRICES[what]), SUBSCRIPTION);
 }
 
-/** What being up to date takes: an isolate looks at most as often as it is asked for something, here by `keyed` with a server key. */
+/** The cost of freshness: an isolate checks at most as often as it gets requests, of which `keyed` have a server key. */
 function upToDate(requests, keyed) {
   const looks = (seconds) => (ISOLATES * ENVIRONMENTS * SECONDS_A_MONTH) / seconds;
   return {

@@ -1,4 +1,4 @@
-// What is wrong with what wrangler would upload.
+// The faults of an upload by wrangler.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 
 import { faultsOfFiles, staticFiles } from "./static_files.mjs";
 
-/** What a worker may have on the free plan, compressed, in KiB. */
+/** The limit of the free plan, compressed, in KiB. */
 const MAX_KIB = 3 * 1024;
 
 /**
@@ -16,7 +16,7 @@ const MAX_KIB = 3 * 1024;
  */
 export function inspect(folder, settings) {
   const faults = [];
-  // wrangler also writes a note, and a source map that it does not upload unless it is told to.
+  // wrangler also writes a note and a source map, which it does not upload by default.
   const modules = readdirSync(folder).filter((file) => /\.(js|wasm)$/.test(file)).sort();
   const scripts = modules.filter((file) => file.endsWith(".js"));
   const programs = modules.filter((file) => file.endsWith(".wasm"));
@@ -62,7 +62,10 @@ export function bindings(settings) {
   ].sort();
 }
 
-/** The rows of the README's table of settings: {name, kind, isOptional}. An optional binding's row says what is without it. */
+/**
+ * The rows of the table of settings in docs/configuration.md: {name, kind, isOptional}. An optional binding's row has its
+ * effect "without it".
+ */
 export function documentedSettings() {
   const [table] = /\n## Configuration\n[^]*?\n\n([^]*?)\n\n/.exec(readFileSync("README.md", "utf8"))?.slice(1) ?? [""];
   const rows = table.matchAll(/^\| `([A-Z0-9_]+)` \| ([^|,]+)(.*)$/gm);

@@ -1,5 +1,5 @@
-// `make cost`: prints the README's tables of what is billed, counted anew; and, where there are wrk and /proc, the
-// processor time that bill.mjs takes for granted, measured anew.
+// `make cost`: prints the tables of docs/costs.md, counted anew; with wrk and /proc also the processor time that bill.mjs
+// assumes, measured anew.
 
 import { load, requireWrk } from "../tests/bench/http/load.mjs";
 import { count } from "../tests/e2e/counts.mjs";
@@ -35,7 +35,7 @@ try {
   await flagsmith.close();
 }
 
-/** What is sent in turn to measure each. */
+/** The requests that are sent in turn for each measurement. */
 function requests(caller) {
   const post = (number, plan) => {
     const traits = [{ trait_key: "plan", trait_value: plan }, { trait_key: "country", trait_value: "BE" }];

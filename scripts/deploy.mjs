@@ -1,6 +1,6 @@
-// `make deploy`: looks at what is set and at what would be uploaded, asks for the secrets that are not there, and has
-// wrangler put the worker, its namespaces, its cron trigger and the secrets in place. With DRY_RUN it only looks at what
-// would be uploaded, which needs no account and no network.
+// `make deploy`: checks the settings and the upload, asks for missing secrets, and lets wrangler deploy the worker, its
+// namespaces, its cron trigger and the secrets. With DRY_RUN it only checks the upload, which needs no account and no
+// network.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -81,15 +81,15 @@ function requireLogin() {
 function secretsThere() {
   const { status, stdout, stderr } = wrangler(["secret", "list", "--format", "json"], "pipe");
   if (status === 0) return JSON.parse(stdout.slice(stdout.indexOf("["))).map(({ name }) => name);
-  // What wrangler says of a worker that the account does not have.
+  // wrangler's message for a worker that the account does not have.
   if (/Worker "[^"]*" not found/.test(`${stdout}${stderr}`)) return null;
   throw new Error(`${stdout}${stderr}`);
 }
 
-/** What the worker has for a variable now, if anything. */
+/** The worker's present value of a variable, if it has one. */
 function deployedVariable(name) {
   const deployment = wrangler(["deployments", "status", "--json"], "pipe");
-  // What wrangler says of a worker that only has secrets.
+  // wrangler's message for a worker that only has secrets.
   if (/has no deployments/.test(`${deployment.stdout}${deployment.stderr}`)) return undefined;
   const [{ version_id: id }] = answerOf(deployment).versions;
   const { resources } = answerOf(wrangler(["versions", "view", id, "--json"], "pipe"));
@@ -102,7 +102,7 @@ function answerOf({ status, stdout, stderr }) {
   return JSON.parse(stdout.slice(stdout.indexOf("{")));
 }
 
-/** Where wrangler says that the worker is. */
+/** The addresses in wrangler's output. */
 function addresses(output) {
   const entries = output.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   return entries.flatMap(({ targets }) => targets ?? []).filter((target) => /^https:\/\/\S+$/.test(target));

@@ -1,11 +1,11 @@
-// What the commands that move identities have in common: requests to a worker, and how far they have come.
+// The shared parts of the commands for identities: requests to a worker, and checkpoints.
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 const ATTEMPTS = 6;
 
-/** A setting that there must be; `hint` is what one looks like. */
+/** A required setting; `hint` is an example. */
 export function required(name, hint = "") {
   return setting(name, null) ?? fail(`${name} is missing${hint}`);
 }
@@ -15,7 +15,7 @@ export function setting(name, otherwise) {
   return process.env[name] || otherwise;
 }
 
-/** Says what is wrong and ends. */
+/** Prints the problem and exits. */
 export function fail(message) {
   console.error(message);
   process.exit(1);
@@ -37,14 +37,14 @@ export function client(base, authorization) {
       if (status >= 200 && status < 300) return text;
       const again = status === 0 || status === 429 || status >= 500;
       if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${status} ${text.slice(0, 2000)}`);
-      // Seconds; from what is before an origin it may be a date, which is none here.
+      // Seconds; a server before an origin may send a date, which is ignored.
       const told = Number(response.headers?.get("retry-after") ?? 0) || 0;
       await delay(Math.max(500 * 2 ** attempt, 1000 * told));
     }
   };
 }
 
-/** Remembers in a file how far something has come, so that it goes on from there; `what` names it, and is no other's. */
+/** Keeps progress in a file, to resume from there; `what` names the task that it belongs to. */
 export function checkpoint(file, what, start) {
   let state = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { ...what, ...start };
   const other = Object.keys(what).filter((name) => state[name] !== what[name]);

@@ -1,4 +1,4 @@
-// What KV holds for a folder of environment documents. The local server and the end-to-end tests seed from the same code.
+// The entries of KV for a folder of environment documents. The local server and the end-to-end tests use the same code.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -52,7 +52,7 @@ export function documentEntry(clientKey) {
   return `document:${clientKey}`;
 }
 
-/** What KV keeps beside a document, for `/edge/status`, which reads no documents. */
+/** The metadata of a document in KV, for `/edge/status`, which reads no documents. */
 export function documentMetadata({ name }, version) {
   return { name: typeof name === "string" ? [...name].slice(0, MAX_NAME_LENGTH).join("") : null, version };
 }
@@ -62,7 +62,7 @@ function versionOf(bytes, now) {
   return `${now}-${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;
 }
 
-/** What is stored of a server key, and again as its metadata: `/edge/status` counts server keys by their list. */
+/** The stored value of a server key, which is also its metadata: `/edge/status` counts server keys by KV's list. */
 export function serverKeyValue(environment, { active, expires_at }) {
   return { environment, active, expires_at };
 }

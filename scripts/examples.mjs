@@ -1,6 +1,6 @@
 // Requests to paste into a shell, made of the keys that were seeded.
 
-/** Curl lines for one environment, each under a line that says what it asks for. */
+/** Curl lines for one environment, each below a line that explains it. */
 export function examples(address, environment) {
   const requests = [
     ["Its flags:", get(address, "/api/v1/flags/", environment.key)],

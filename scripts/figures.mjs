@@ -1,5 +1,5 @@
-// Writes what the operator's page says of the worker, and the WebAssembly cannot: how large it is, as it is sent to an
-// account, and its budget in KiB.
+// Writes the facts that the operator's page shows and the WebAssembly cannot contain: its uploaded size, and its budget in
+// KiB.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";

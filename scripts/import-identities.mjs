@@ -49,7 +49,7 @@ async function importFile(file) {
   const show = progress(size);
   // A checkpoint of an earlier version has no `passed_over`.
   let { bytes, identities, passed_over = 0 } = reached.get();
-  // Of all that was brought: what comes after it may be another than it was, since that may have been mended.
+  // The hash of the imported part only: the rest of the file may have been corrected since.
   const hash = await hashOf(file, bytes);
   if (bytes > 0 && hash.copy().digest("hex") !== reached.get().sha256) {
     fail(`${file}.imported is of an import of other identities; remove it to begin anew`);
@@ -87,7 +87,7 @@ async function hashOf(file, length) {
   return hash;
 }
 
-/** The lines of a file from a byte on, as bytes, with what ends them. */
+/** The lines of a file from a byte on, as bytes, each with its line end. */
 async function* linesOf(file, start) {
   let rest = Buffer.alloc(0);
   for await (const piece of createReadStream(file, { start })) {
@@ -103,7 +103,7 @@ async function* linesOf(file, start) {
 /**
  * Walks a self-hosted Flagsmith's own identities; their overrides are in the environment's document.
  *
- * What is remembered is how many identities have been brought, not which page: pages may have another size when it goes on.
+ * The checkpoint is a number of identities and not of pages, whose size may differ when the import resumes.
  */
 async function importFromOrigin() {
   const from = required("ORIGIN_URL");

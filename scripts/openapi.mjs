@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { parse } from "yaml";
 
 const SOURCES = "src/openapi";
-// Tests replay these against the worker, so an example is what it answers.
+// Tests replay these against the worker, so an example is a real answer.
 const EXCHANGES = ["fixtures/exchanges", "fixtures/admin"];
-/** What exchanges have in place of what differs each time. `version` is the API's own. */
+/** Placeholders of exchanges, and their values in examples. `version` is the API's own. */
 const placeholders = (version) => [
   [/<<uuid-(\d)>>/g, "8a3c52f0-6d1b-4e97-b0d4-2f6f5ac1e70$1"],
   [/<<page-\d>>/g, "eyJpZGVudGlmaWVyIjogImFkYSJ9"],
@@ -51,7 +51,7 @@ function readExchanges(file, version) {
   return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }
 
-/** Adds an exchange to what it is an example of. */
+/** Adds an exchange to the operation that it is an example of. */
 function illustrate(operation, components, method, path, { name, request, response }) {
   const fail = (problem) => {
     throw new Error(`${method} ${path}: the exchange "${name}" ${problem}`);
@@ -67,7 +67,7 @@ function illustrate(operation, components, method, path, { name, request, respon
     add(parameter, new URLSearchParams(query).get(parameter.name));
   }
   if (operation.parameters.length === 0) delete operation.parameters;
-  // A body that is refused is no example of what to send.
+  // A refused body is no example of a request.
   if (request.body !== null && request.headers["Content-Type"] === "application/json" && response.status !== 400) {
     operation.requestBody = structuredClone(operation.requestBody);
     add(operation.requestBody.content["application/json"], JSON.parse(request.body));

@@ -1,4 +1,4 @@
-// Writes an environment document into KV, local or remote, for those who have no origin that the worker could ask.
+// Writes an environment document into KV, local or remote, for a worker without an origin.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

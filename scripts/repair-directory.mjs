@@ -1,7 +1,6 @@
-// `make repair-directory`: has every identity tell the directory again, and removes entries of those that there are not.
+// `make repair-directory`: has every identity send its directory entry again, and removes entries without an identity.
 //
-// It walks the directory itself; with FILE it walks the identifiers of an export, which also brings back what the
-// directory has lost.
+// It walks the directory itself; with FILE it walks the identifiers of an export, which also restores lost entries.
 
 import { readFileSync } from "node:fs";
 

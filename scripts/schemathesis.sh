@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tries a description on the worker that listens at `--url`, as tests/openapi/schemathesis.toml says.
+# Tests a description on the worker at `--url`, by tests/openapi/schemathesis.toml.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/venv.sh .venv-schemathesis tests/openapi/requirements.txt

@@ -1,5 +1,5 @@
-// Asks a person for the secrets that a deployment lacks. What is typed is shown nowhere, and written nowhere but into a
-// file for wrangler that only this user can read, for as long as wrangler runs.
+// Asks a person for the secrets that a deployment lacks. Typed text is not shown. It is written only into a file for
+// wrangler that this user alone can read, while wrangler runs.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,8 +10,8 @@ import { Writable } from "node:stream";
 import { faultsOf, SECRETS } from "./settings.mjs";
 
 /**
- * The secrets to ask for: at the first deployment, and at the first with an origin, all that have come to be of use; later
- * only what the worker cannot publish without. `there`: the names of those that are set; null before the first deployment.
+ * The secrets to ask for: at the first deployment, and at the first with an origin, all of use; later only those that
+ * publishing lacks. `there`: the names of the secrets that are set; null before the first deployment.
  */
 export function missing(there, hasOrigin, hadOrigin) {
   const set = new Set(there ?? []);
@@ -28,7 +28,7 @@ export function givenAnew(environment = process.env) {
   return SECRETS.filter(({ name }) => environment[name]);
 }
 
-/** Those of `secrets` that the environment has, else those that the person at `input` gives: name → what is stored. */
+/** The secrets that the environment has, else those that the person at `input` types: name → stored value. */
 export async function collect(secrets, { environment = process.env, input = process.stdin, output = process.stdout } = {}) {
   const given = new Map();
   for (const secret of secrets) {
@@ -54,7 +54,7 @@ export function withSecretsFile(secrets, use) {
   }
 }
 
-/** What is stored of what the person says, who is asked again where that cannot work. */
+/** The stored value of the person's answer; an answer that cannot work is asked for again. */
 async function answer({ name, purpose, typed }, input, output) {
   for (;;) {
     const said = await ask(name, purpose, input, output);

@@ -44,7 +44,7 @@ function bulk(verb, state, content) {
 }
 
 function hashOf(entries) {
-  // What is written of them: a seed of another form is written again.
+  // The form of the entries: a seed of another form is written again.
   const hash = createHash("sha256").update("with metadata\n");
   for (const [key, value] of entries) hash.update(`${key} ${value.length}\n`).update(value);
   return hash.digest("hex");

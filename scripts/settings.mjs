@@ -1,4 +1,4 @@
-// What a deployment can set (README, *Configuration*).
+// The settings of a deployment (docs/configuration.md).
 
 import { createHash } from "node:crypto";
 

@@ -1,9 +1,9 @@
-// What is wrong with the static files that wrangler would upload: each that a page needs has to be there, and nothing else.
+// The faults of the static files that wrangler would upload: every needed file must be there, and no other.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 
-/** What wrangler takes for settings of its own; ours are in wrangler.toml and in the worker. */
+/** Files that wrangler takes for settings of its own; ours are in wrangler.toml and in the worker. */
 const SETTINGS = new Set(["/.assetsignore", "/_headers", "/_redirects"]);
 /** A file that another one names: from the root, or beside it. */
 const REFERENCE = /["'](\/[^"'\s?#]*\.\w+|\.\/[^"'\s?#]+)["']/g;
@@ -20,7 +20,7 @@ export function faultsOfFiles(files) {
   const faults = [];
   const { roots, others } = servedByName();
   const needed = new Set(roots);
-  // What is added meanwhile has its turn, too.
+  // Files that are added meanwhile are checked, too.
   for (const path of needed) {
     const content = files.get(path);
     if (content === undefined) {
@@ -40,7 +40,7 @@ export function faultsOfFiles(files) {
   return faults;
 }
 
-/** What src/page.rs names: files that are asked for by nothing else, and paths that look like files and are none. */
+/** The names in src/page.rs: files without a reference from another file, and paths that look like files and are none. */
 function servedByName() {
   const source = readFileSync("src/page.rs", "utf8");
   const folders = /const FOLDERS: .* = \[(.*)\];/.exec(source)?.[1].match(/[^", ]+/g) ?? [];

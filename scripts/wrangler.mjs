@@ -1,4 +1,4 @@
-// How wrangler is called: directly, silent about itself, and without a word to the network.
+// The call of wrangler: direct, without reports about itself, and without network access.
 
 export const WRANGLER = "node_modules/wrangler/bin/wrangler.js";
 
@@ -6,9 +6,9 @@ export const WRANGLER_ENVIRONMENT = {
   ...process.env,
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_SEND_ERROR_REPORTS: "false",
-  // The banner is what looks for updates.
+  // The banner looks for updates.
   WRANGLER_HIDE_BANNER: "true",
-  // Request.cf is not read; without this the local server asks a remote one for a sample at each start.
+  // Request.cf is not used; without this setting the local server fetches a sample from a remote one at each start.
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
 // The build that wrangler runs is a make of its own, not a part of the one that started this.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 mod support;
 
-/// How many differences are shown; the others are counted.
+/// The number of differences that are shown; the others are counted.
 const SHOWN: usize = 10;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The environment document in every form that Flagsmith has given it (contract §B), and what is said of bad ones.
+//! The environment document in every form that Flagsmith has published (contract §B), and the messages about bad ones.
 
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};

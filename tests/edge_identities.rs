@@ -11,7 +11,7 @@ use support::admin::Admin;
 use support::exchange::{Answer, Exchange, read};
 use support::{fixtures, outside};
 
-/// What the placeholders of a recording stand for, once they have been seen.
+/// The values of a recording's placeholders, once they have been seen.
 type Bindings = HashMap<String, String>;
 
 #[test]
@@ -47,11 +47,11 @@ fn edge_identities_of_flagsmith() {
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Sends requests in order and reports together what is answered otherwise.
+/// Sends requests in order and reports all differing answers together.
 fn replay(admin: &mut Admin, exchanges: Vec<Exchange>, bindings: &mut Bindings) {
     let mut failures = Vec::new();
     for mut exchange in exchanges {
-        // Preflights are answered before anything is looked at.
+        // Preflights are answered before anything is loaded.
         if exchange.request["method"] == "OPTIONS" {
             continue;
         }
@@ -71,7 +71,7 @@ fn replay(admin: &mut Admin, exchanges: Vec<Exchange>, bindings: &mut Bindings) 
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// What is answered where Flagsmith answers otherwise.
+/// The answers that differ from Flagsmith's.
 fn ours(name: &str) -> (u16, Value) {
     let identity = |uuid: &str, identifier: &str, alias: Option<&str>| json!({"identity_uuid": format!("<<{uuid}>>"), "identifier": identifier, "dashboard_alias": alias});
     let aliased = json!({
@@ -128,8 +128,7 @@ fn send(admin: &mut Admin, exchange: &Exchange, bindings: &Bindings) -> Answer {
     answer
 }
 
-/// Puts what placeholders stand for in their place. What is seen here for the first time stands for what was
-/// answered.
+/// Replaces placeholders by their values. A placeholder that is seen for the first time gets the answered value.
 fn bind(expected: &mut Value, got: &Value, bindings: &mut Bindings) {
     match expected {
         Value::String(text) if text.starts_with("<<") => {

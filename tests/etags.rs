@@ -1,4 +1,4 @@
-//! What may be kept, by whom, and how it is asked for again: ETag, Cache-Control, Vary.
+//! Caching: the answers that may be kept, by which caches, and their revalidation. ETag, Cache-Control, Vary.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! An identity's evaluation, explained: it says what SDKs are answered, and everything that led there.
+//! An identity's evaluation, explained: the SDKs' answer, and everything that led to it.
 
 mod support;
 
@@ -75,7 +75,7 @@ fn each_condition_says_what_it_met() {
         json!({"id": 301, "name": "loyalty_members", "matches": false, "exhausted": false, "rules": [{
             "type": "ALL", "holds": false, "conditions": [], "rules": [{
                 "type": "ALL", "holds": false, "rules": [], "conditions": [{
-                    // A text that looks like a number is one.
+                    // A numeric text is a number.
                     "property": "loyalty_points", "operator": "GREATER_THAN_INCLUSIVE", "value": "1000",
                     "met": "999", "percentage": null, "holds": false, "exhausted": false,
                 }],
@@ -108,7 +108,7 @@ fn what_a_condition_met_is_cut_off_where_it_is_long() {
     }
 }
 
-/// Contract §C.3 gives what `["10", "env_user"]` and `["1", "2"]` are hashed to.
+/// Contract §C.3 has the hashes of `["10", "env_user"]` and `["1", "2"]`.
 #[test]
 fn buckets_are_those_of_the_contract() {
     let condition = |value: &str| json!({"operator": "PERCENTAGE_SPLIT", "value": value, "property_": null});
@@ -177,7 +177,7 @@ fn overrides_of_both_kinds_are_told_apart() {
     assert_eq!(banner["variant"], "winter_sale");
 }
 
-/// Whoever is explained, and by whichever engine: exactly one candidate wins, and it applies.
+/// For any identity and either engine: exactly one candidate wins, and it applies.
 #[test]
 fn exactly_one_candidate_wins() {
     let document = std::fs::read(fixtures("environments/production.json")).unwrap();

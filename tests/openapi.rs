@@ -1,7 +1,7 @@
-//! The API's description has every route, and nothing else: paths and methods of `src/openapi` against the parsers. What
-//! it gives as examples of errors is what the worker says.
+//! The API's description has every route, and nothing else: paths and methods of `src/openapi` against the parsers. Its
+//! examples of errors are the worker's own texts.
 //!
-//! Each table of routes below is also a match over them, so that a new route does not compile until it is in it.
+//! Each table of routes below is also a match over them, so that a new route does not compile without an entry.
 
 mod support;
 
@@ -194,7 +194,7 @@ fn sources() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openapi")
 }
 
-/// What the YAML describes, told by its indentation: a path by two spaces, a method by four.
+/// The operations of the YAML, by its indentation: a path by two spaces, a method by four.
 fn described() -> BTreeSet<Operation> {
     let mut operations = BTreeSet::new();
     for file in std::fs::read_dir(sources()).unwrap() {

@@ -1,4 +1,4 @@
-//! Overrides that are made here, beside those of the document: what SDKs are answered, and what they evaluate locally.
+//! Overrides made here, beside those of the document: the SDKs' answers, and their local evaluation.
 
 mod support;
 
@@ -122,7 +122,7 @@ fn the_document_carries_both_and_evaluates_to_the_same() {
     assert_eq!(features(of(GRACE)), [9001, 9003]);
     assert_eq!(of(GRACE)["dashboard_alias"], "grace (press)");
     assert_eq!(features(of("new")), [9002]);
-    // What Rust's SDK cannot do without.
+    // The members that Rust's SDK requires.
     for field in ["environment_api_key", "created_date", "identity_uuid"] {
         assert!(of("new")[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
     }
@@ -130,7 +130,7 @@ fn the_document_carries_both_and_evaluates_to_the_same() {
     others.0["identity_overrides"] = Value::Null;
     others.1["identity_overrides"] = Value::Null;
     assert_eq!(others.0, others.1);
-    // Whoever evaluates the document comes to what is answered here.
+    // Local evaluation of the document agrees with the answers here.
     let mut local = Worker::with_document(&answer.body).unwrap();
     for identifier in [GRACE, "new", "joan@example.com", "nobody"] {
         let target = format!("/api/v1/identities/?identifier={identifier}");
@@ -289,7 +289,7 @@ fn a_change_made_here_does_not_hide_behind_what_is_kept() {
     assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 200);
 }
 
-/// With flag-engine 11 conditions read other flags, and so what is overridden.
+/// With flag-engine 11 conditions read other flags, and so their overrides.
 #[test]
 fn conditions_read_what_is_overridden_here() {
     let reads = |value: &str| json!({"property": "$.flags.basis.value", "operator": "EQUAL", "value": value});
@@ -363,7 +363,7 @@ fn uploads_replace_or_merge() {
     assert_eq!(traits(&mut worker, "a"), json!({"w": 1.5}));
     // Overrides survive.
     assert_eq!(flags(&mut worker, "a")["support_chat"]["feature_state_value"], "vip");
-    // Of several items for one identity the later stand, as if they had come one after the other.
+    // Of several items for one identity the later ones win, as if they had come one after the other.
     let twice = json!({"data": [item("c", &[("x", json!(1)), ("y", json!(1))]), item("c", &[("x", Value::Null), ("z", json!(2))])]});
     assert_eq!(upload(&mut worker, "PUT", KEY, &twice).0, 202);
     assert_eq!(traits(&mut worker, "c"), json!({"y": 1, "z": 2}));
@@ -396,7 +396,7 @@ fn uploads_are_right_as_a_whole_or_nothing_is_written() {
     ] {
         assert_eq!(upload(&mut worker, "POST", KEY, &body), (400, expected), "{body}");
     }
-    // What is refused is reported for its identity; the others are written.
+    // A refusal is reported for its identity; the others are written.
     let long: Vec<_> = (0..1100).map(|number| (format!("key-{number}"), json!("x".repeat(2000)))).collect();
     let long: Vec<_> = long.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     let data = json!({"data": [item("b", &[("x", json!(1))]), item("large", &long)]});

@@ -319,8 +319,8 @@ proptest! {
         prop_assert_eq!(ten, eleven);
     }
 
-    /// Of every flag an explanation names one candidate that wins, which applies and is what the flag is; and of every
-    /// segment rules that come to whether the identity is in it.
+    /// An explanation names one winning candidate for every flag, which applies and is the flag's value; and for every
+    /// segment rules that decide membership.
     #[test]
     fn explanations_account_for_every_flag(document in document(), body in identity_body()) {
         let text = document.to_string();
@@ -343,7 +343,7 @@ proptest! {
             for segment in explained["segments"].as_array().unwrap() {
                 let rules = segment["rules"].as_array().unwrap();
                 let holds = !rules.is_empty() && rules.iter().all(|rule| rule["holds"] == true);
-                // What cuts a circle of flags is not matched, although its rules hold.
+                // A segment that cuts a circle of flags does not match, although its rules hold.
                 prop_assert!(segment["matches"] == holds || engine == Engine::V11 && holds, "{}", segment);
             }
         }
@@ -400,7 +400,7 @@ fn sent() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Whatever is sent is an action or an error; and what is an action leaves an identity that can be answered.
+    /// Any request is an action or an error; and an action leaves an identity that can be answered.
     #[test]
     fn admin_requests_are_read_or_refused(
         body in sent(),
@@ -431,7 +431,7 @@ proptest! {
     }
 }
 
-/// Percentage allocations are what share of identities get each value.
+/// The share of identities with each value is its percentage allocation.
 #[test]
 fn splits_are_proportional() {
     let variant = |id: u32, weight: u32| json!({"id": id, "percentage_allocation": weight, "multivariate_feature_option": {"value": id}});

@@ -121,7 +121,7 @@ fn engine_11_knows_more_reasons() {
             "dependent": "TARGETING_MATCH; segment=whoever has plain",
         })
     );
-    // Nobody in particular is evaluated without segments, so that none could have changed anything.
+    // Without an identity, evaluation has no segments, so none could have changed a flag.
     let all = reasons(&get(&mut worker, "/api/v1/flags/?reasons=true"));
     assert!(all.as_object().unwrap().values().all(|reason| reason == "STATIC"), "{all}");
 }

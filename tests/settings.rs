@@ -1,4 +1,5 @@
-//! What an environment's and its organisation's settings change in answers, and what a document's states are decided by.
+//! The effect of an environment's and its organisation's settings on answers, and the precedence of a document's
+//! states.
 
 mod support;
 
@@ -51,7 +52,7 @@ fn a_stopped_organisation_is_not_served() {
         ("POST", "/api/v1/identities/"),
         ("POST", "/api/v1/traits/"),
         ("POST", "/api/v1/analytics/flags/"),
-        // Before the method is looked at.
+        // Before the method is checked.
         ("DELETE", "/api/v1/flags/"),
     ] {
         let refused = (403, json!({"detail": "Organisation is disabled from serving flags."}));
@@ -158,7 +159,7 @@ fn the_lowest_priority_wins_and_none_is_the_highest() {
         ([Some(json!(1)), Some(json!(0)), Some(json!(2))], "segment 1"),
         ([None, Some(json!(5)), None], "segment 1"),
         ([Some(json!(null)), None, Some(json!(7))], "segment 2"),
-        // Of equals the first.
+        // The first of equals.
         ([Some(json!(3)), Some(json!(3)), None], "segment 0"),
         ([None, None, None], "segment 0"),
     ] {
@@ -182,7 +183,7 @@ fn an_override_is_for_exactly_its_identifier() {
     for (identifier, expected) in [("007", "licensed"), ("7", "default"), ("07", "default")] {
         assert_eq!(value(&mut worker, &json!({"identifier": identifier})), expected, "{identifier}");
     }
-    // Nobody in particular has no overrides, nor has a transient look.
+    // Anonymous identities have no overrides, and neither has a transient GET.
     let (_, answer) =
         ask(&mut worker, "GET", "/api/v1/identities/?identifier=007&transient=true", &json!({}));
     assert_eq!(answer["flags"][0]["feature_state_value"], "default");

@@ -6,7 +6,7 @@ import worker, * as rust from "../../build/index.js";
 import { Metrics } from "./metrics.js";
 
 const { answer, scheduled, start } = worker.prototype;
-/** Where a data point for each request goes, if anywhere; the same for all requests of an isolate. */
+/** The data set for a data point of each request, if one is bound; the same for all requests of an isolate. */
 let metrics;
 
 /**
@@ -27,7 +27,7 @@ export default {
     const length = method === "GET" ? null : headers.get("content-length");
     const encoding = method === "GET" ? null : headers.get("content-encoding");
     const response = answer(request, method, url, key, tags, type, length, encoding, env, ctx, metrics);
-    // What a client no longer waits for would be stopped wherever it waits, and kept in memory as long as the isolate lives.
+    // Without this, work would stop when its client leaves, and stay in memory as long as the isolate lives.
     if (response instanceof Promise) ctx.waitUntil(response);
     return response;
   },

@@ -10,7 +10,7 @@ export class Metrics {
 
   write(route, status, environment, source, documentAge, objects, duration) {
     this.#dataset.writeDataPoint({
-      // What is sampled by: with many requests each environment keeps points of its own. No longer one is taken.
+      // The index for sampling: under many requests each environment keeps points of its own. It has a maximum length.
       indexes: [environment.slice(0, 96)],
       blobs: [route, `${Math.trunc(status / 100)}xx`, environment, source],
       doubles: [status, documentAge, objects, duration],

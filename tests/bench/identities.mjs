@@ -1,5 +1,5 @@
-// `make bench-identities`: loads identities into a worker on bare workerd, and measures what admins do at 1,000, 10,000 and
-// COUNT of them: latency of each request alone, one after the other, and the bytes that are stored.
+// `make bench-identities`: loads identities into a worker on bare workerd, and measures admin requests at 1,000, 10,000 and
+// COUNT of them: latency of each request alone, one after the other, and the stored bytes.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
@@ -87,13 +87,13 @@ async function measure(size) {
   return result;
 }
 
-/** What the busiest of identities does most: nothing new. */
+/** The most frequent request of an identity: nothing new. */
 function post() {
   const body = JSON.stringify({ identifier: name(1), traits: [{ trait_key: "plan", trait_value: "premium" }] });
   return send(200, "POST", "/api/v1/identities/", body, { "X-Environment-Key": key });
 }
 
-/** How often that goes in a second, asked by 16 at a time. */
+/** The rate of that request with 16 clients. */
 async function hot() {
   const end = Date.now() + 3_000;
   let count = 0;
@@ -131,7 +131,7 @@ function name(number) {
   return `user-${String(Math.floor(number)).padStart(7, "0")}`;
 }
 
-/** As if it came from elsewhere: it tells no shard. */
+/** As made elsewhere: without the number of its shard. */
 function uuid(number) {
   return `ffffffff-0000-4000-8000-${String(number).padStart(12, "0")}`;
 }

@@ -131,7 +131,7 @@ PATHS = [
     "$.identity.traits[?@ == value($.environment.name)]", "$.features[?length(value(@.variants[?@.weight == 0])) == 3].key",
     # Unions, more than once.
     "$[*,*][*,*]", "$.features['f1','f2']['value','key']", "$..['weight','key']", "$.segments.*.rules[*,0,1:]['type','x']",
-    # Functions that are not well typed, and what is no path at all.
+    # Ill-typed functions, and texts that are no path at all.
     "$.identity.traits[?length(@.*) > 2]", "$.identity.traits[?length(@)]", "$.identity.traits[?count(1) > 2]",
     "$.identity.traits[?unknown(@) > 2]",
     "$.identity.traits[?@.* == 1]", "$.identity.traits[?1]", "$.identity.traits[?'a']", "$.identity.traits[?@ = 1]",
@@ -287,7 +287,7 @@ class Generator:
         return rule
 
     def condition(self, segment_key, simple=False):
-        # In nested rules what counts is that verdicts are mixed.
+        # Nested rules need mixed verdicts.
         operator = "SOUNDS_LIKE" if self.chance(0.01) else self.random.choice(OPERATORS[:6] if simple else OPERATORS)
         name, value = self.property()
         if operator == "PERCENTAGE_SPLIT" and self.chance(0.5):
@@ -391,7 +391,7 @@ def main():
     engine, count, seed = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     for number in range(count):
         context = Generator(random.Random(f"{engine}/{seed}/{number}"), engine).context()
-        # What the reference does to a context must not reach the file.
+        # The reference changes its context, which must not reach the file.
         text = json.dumps(context)
         print(f'{{"context": {text}, "result": {json.dumps(reference.evaluate(context))}}}')
     raised = ", ".join(f"{operator} {error} {times}" for (operator, error), times in sorted(reference.raised.items()))

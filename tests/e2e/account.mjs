@@ -1,5 +1,5 @@
-// A stand-in for a Cloudflare account: what of the platform's API wrangler calls to deploy the worker. It keeps what it
-// is told, and answers as the platform does as far as wrangler looks at that.
+// A stand-in for a Cloudflare account: the part of the platform's API that wrangler calls to deploy the worker. It keeps
+// what it receives, and answers as the platform does, as far as wrangler reads the answer.
 
 import { createServer } from "node:http";
 
@@ -13,12 +13,12 @@ export async function startAccount() {
 }
 
 class Account {
-  /** What was uploaded for the worker, in order: {metadata, modules: names}. */
+  /** The uploads of the worker, in order: {metadata, modules: names}. */
   uploads = [];
   /** KV namespaces: id → {title, entries: key → base64}. */
   namespaces = new Map();
   schedules = [];
-  /** How many requests there were. */
+  /** The number of requests. */
   requests = 0;
   /** Names of secrets. */
   secrets = new Set();
@@ -29,7 +29,7 @@ class Account {
     this.server = createServer((request, response) => this.#take(request, response));
   }
 
-  /** What wrangler has to be told to come here. */
+  /** The settings that lead wrangler here. */
   get environment() {
     const CLOUDFLARE_API_BASE_URL = `http://127.0.0.1:${this.server.address().port}`;
     return { CLOUDFLARE_API_BASE_URL, CLOUDFLARE_API_TOKEN: "account-token", CLOUDFLARE_ACCOUNT_ID: "account" };
@@ -60,7 +60,7 @@ class Account {
         return { result: this.#upload(body.toString("latin1")) };
       case "POST workers/scripts/*/deployments":
         return { result: { id: "deployment" } };
-      // The files that it does not have: none, since it looks at none of them.
+      // The files that it lacks: none, since it reads none of them.
       case "POST workers/scripts/*/assets-upload-session":
         return { result: { jwt: "completed", buckets: [] } };
       case "PATCH workers/scripts/*/script-settings":

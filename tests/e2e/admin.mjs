@@ -1,4 +1,4 @@
-// What tests of the Admin API's identities have in common: a worker with a local admin key, and requests to it.
+// The shared parts of tests of the Admin API's identities: a worker with a local admin key, and requests to it.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -26,7 +26,7 @@ class Admin {
     this.path = `/api/v1/environments/${key}/edge-identities/`;
   }
 
-  /** Sends an admin request; `path` is what follows `edge-identities/`, or a whole path. */
+  /** Sends an admin request; `path` is the part after `edge-identities/`, or a whole path. */
   send(method, path, body = undefined, port = this.edge.port) {
     const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
     const headers = { Authorization: AUTHORIZATION, ...(text === undefined ? {} : { "Content-Type": "application/json" }) };

@@ -24,7 +24,7 @@ const CALLS = {
   "delete an identity": ["DELETE", /^\/api\/v1\/environments\/\w{22}\/identities\/\d+\/$/],
 };
 
-// Served here, from what is published here.
+// Served here, from documents that are published here.
 const SDK = /^\/api\/v1\/(flags|identities|environment-document)\/(\?|$)/;
 
 if (RECORDINGS === null) {

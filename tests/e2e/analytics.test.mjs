@@ -83,7 +83,7 @@ for (const way of ["fail", "cut"]) {
     await report(edge, key, { free_shipping_threshold: 3 });
     await eventually(() => origin.requests.length > 1, "the origin is asked again");
     assert.deepEqual(JSON.parse(origin.requests.at(-1).body), { free_shipping_threshold: 5 });
-    // What comes next is all there is: nothing was kept of what was delivered.
+    // The next batch has only new evaluations: no delivered one was kept.
     await report(edge, key, { checkout_redesign: 1 });
     await eventually(() => origin.requests.at(-1).body.toString() === '{"checkout_redesign":1}', "the next count arrives");
   });
@@ -116,7 +116,7 @@ analyticsTest("a restart loses nothing that was acknowledged", SOON, async (edge
   await edge.kill();
   await origin.up();
   await edge.start();
-  // Nobody asks for anything: the alarm alone is enough.
+  // No request follows: the alarm alone is enough.
   await eventually(() => origin.requests.length > 0, "the counts arrive");
   assert.deepEqual(JSON.parse(origin.requests[0].body), { free_shipping_threshold: 5 });
 });
@@ -219,7 +219,7 @@ analyticsTest("what waits is bounded, and what is too much is counted", NEVER, a
     await report(edge, key, { evaluations: Array.from({ length: 5000 }, (_, index) => item(batch * 5000 + index)) }, V2);
   }
   await becomes(() => edge.log, /5000 evaluations are dropped, 5000 so far: too many wait for the origin/);
-  // What waits already takes no room.
+  // An evaluation that waits already takes no further room.
   await report(edge, key, { evaluations: [item(0), item(30_000), item(19_999)] }, V2);
   await becomes(() => edge.log, /1 evaluations are dropped, 5001 so far: too many wait for the origin/);
   await edge.flush();

@@ -1,4 +1,4 @@
-// Who may use the admin routes that are served here: only the Flagsmith behind the worker knows.
+// Authorization on the admin routes that are served here, by the Flagsmith behind the worker.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -41,7 +41,7 @@ test("a master key may do what the origin's own identity routes let it do", asyn
   assert.equal((await list({ Authorization: "Api-Key may.view" })).status, 200);
   assert.equal((await create({ Authorization: "Api-Key may.view" }, "ada")).status, 403);
   assert.equal((await create({ Authorization: "Api-Key may.manage" }, "ada")).status, 201);
-  // What could write was never asked: an identity without an identifier is none.
+  // No probe could write: an identity without an identifier is refused.
   for (const { method, body } of origin.requests) assert.equal(body.toString(), method === "POST" ? "{}" : "");
   assert.deepEqual(origin.requests.map(({ target }) => target.replace(key, "")), [
     "/api/v1/environments//identities/?page_size=1",
@@ -61,7 +61,7 @@ test("what the origin says to whom it does not know is passed on", async (t) => 
   assert.equal(response.status, 401);
   assert.equal(response.headers["www-authenticate"], 'Cookie realm="api"');
   assert.deepEqual(response.json(), { detail: "User inactive or deleted." });
-  // Who brings nothing is not worth a question; an environment's key is nothing here.
+  // A request without a credential causes no probe; an environment's key is no credential here.
   for (const headers of [{}, { "X-Environment-Key": key }]) {
     const response = await list(headers);
     assert.equal(response.status, 401);
@@ -106,7 +106,7 @@ test("without an origin there is one local key, or none", async (t) => {
     assert.equal(response.status, 401);
     assert.deepEqual(response.json(), { detail });
   }
-  // Where there is an origin the key is not shown to it.
+  // The key does not reach the origin.
   const beside = await start(t, { variables: { ADMIN_KEY_SHA256: hash } });
   assert.equal((await beside.list({ Authorization: "Api-Key local.key" })).status, 200);
   assert.equal(beside.origin.requests.length, 0);

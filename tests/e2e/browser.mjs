@@ -1,4 +1,4 @@
-// A real browser, as a visitor of the pages has one; what goes wrong in it, or leaves the host, is noted.
+// A real browser, as a visitor of the pages has one; its errors, and requests to other hosts, are recorded.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -16,18 +16,18 @@ const SCREENSHOTS = process.env.SCREENSHOTS ?? null;
 
 /** Starts Chromium. */
 export function startBrowser() {
-  // Its own sandbox takes what containers do not give; it only ever sees this worker.
+  // Its own sandbox needs rights that containers lack; it only visits this worker.
   return chromium.launch({ executablePath: command(), args: ["--no-sandbox"], timeout: DEADLINE_MS });
 }
 
-/** Where Chromium is. */
+/** The path of Chromium. */
 function command() {
   return process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
 }
 
 /**
- * Opens a page as somebody new. `options` are those of a browser context: the size of the window, the colours. With
- * `refusals` it is no fault that a request is refused.
+ * Opens a page as a new visitor. `options` are those of a browser context: the size of the window, the colours. With
+ * `refusals`, a refused request is no error.
  */
 export async function visit(browser, url, { refusals = false, ...options } = {}) {
   const context = await browser.newContext(options);

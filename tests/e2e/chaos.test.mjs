@@ -1,4 +1,4 @@
-// What clients get while something behind the worker fails: the last good version, never a wrong one, never defaults.
+// Answers to clients while a part behind the worker fails: the last good version, never a wrong one, never defaults.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -9,12 +9,12 @@ import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from
 import { becomes, declaredObjects, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 
-// Every answer is asked for anew, so that nothing hides behind what an isolate remembers for a while.
+// Every answer is revalidated, so that no cached value hides a fault.
 const SETTINGS = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 0, REFRESH_SECONDS: 1, DISCOVERY_SECONDS: 1 };
 const rows = [];
 after(() => console.table(rows));
 
-// What the origin does instead of what it should, and what is then said to be wrong.
+// The faults of the origin, and the message of each.
 const ORIGIN_FAULTS = {
   "is down": { begin: ({ origin }) => origin.down(), end: ({ origin }) => origin.up(), cause: /./ },
   "answers 500": { begin: ({ origin }) => origin.behave("fail"), end: ({ origin }) => origin.behave("serve"), cause: /500/ },
@@ -35,7 +35,7 @@ for (const [what, fault] of Object.entries(ORIGIN_FAULTS)) {
     const { edge, flagsmith, key } = context;
     const watch = watched(context);
     await fault.begin(flagsmith);
-    // What it publishes meanwhile is not to be had, and what there was goes on.
+    // Documents published meanwhile are not available; the previous ones stay.
     set(flagsmith, key, 60);
     await eventually(async () => (await status(edge, key)).last_fault?.attempts >= 2, "it has failed twice");
     assert.match((await status(edge, key)).last_fault.cause, fault.cause);
@@ -128,7 +128,7 @@ edgeTest("KV shows new keys late", { workers: 2 }, async (context) => {
   await watch.end("KV shows new keys late", [50, 60]);
 });
 
-// A script in front of the environments' objects, which fails when it is told to.
+// A script in front of the environments' objects, which fails on demand.
 const faultyObjects = (port) => `
   import { DurableObject } from "cloudflare:workers";
   export class FaultyEnvironment extends DurableObject {
@@ -177,7 +177,7 @@ for (const way of ["fail", "stall"]) {
     }
     await watch.reads(20);
     await watch.end(`environments' objects answer with ${way}`, [50, 60]);
-    // What an isolate that knows nothing yet has from KV counts.
+    // For an isolate without a known version, KV's document counts.
     await edge.kill();
     await edge.start();
     for (const port of edge.ports) assert.ok([50, 60].includes(valueIn(await served(port, key))));
@@ -206,7 +206,7 @@ test("the registry fails", async (t) => {
     objects: [...objects, { binding: "REGISTRY", className: "Broken", service: "broken" }],
   });
   t.after(() => edge.close());
-  // What KV has goes on; of what it has not nobody can tell.
+  // Known entries of KV stay; unknown ones cannot be decided.
   const [{ key, serverKeys }] = edge.environments;
   for (const name of [key, serverKeys[0].key]) assert.equal(valueIn(await flags(edge.port, name)), 50);
   for (const name of ["unknown", "ser.unknown"]) {
@@ -233,7 +233,7 @@ async function started(t, { variables = {}, ...options }, fresh = true) {
   return { edge, flagsmith, key };
 }
 
-/** Reads on every isolate until it is ended, and then judges what was read. */
+/** Reads on every isolate until it is ended, and then checks the results. */
 function watched({ edge, key }) {
   let reads = true;
   const began = Date.now();
@@ -264,7 +264,7 @@ function watched({ edge, key }) {
   };
 }
 
-/** What a spoilt document is made of, and what is said to be wrong with it. */
+/** The parts of a spoilt document, and the message of each. */
 function lying(spoil, cause) {
   return { begin: (flagsmith) => (flagsmith.spoil = spoil), end: (flagsmith) => (flagsmith.spoil = (document) => document), cause };
 }

@@ -98,8 +98,8 @@ test("flagsmith-nodejs, remote: traits are set, changed, deleted and transient",
   assert.deepEqual(await storedTraits("node-ghost"), {});
 });
 
-// Where the evaluation of the client differs from Flagsmith's own, that is the client's; so it is compared with itself,
-// fed with the document from disk.
+// Where the client's evaluation differs from Flagsmith's, that is the client's own matter; so it is compared with itself,
+// given the document from disk.
 test("flagsmith-nodejs, local: the worker's document gives what the published one gives", async (t) => {
   const fromWorker = local();
   const document = JSON.parse(readFileSync(join(truth.documents, environment.file), "utf8"));
@@ -184,8 +184,8 @@ async function storedTraits(identifier) {
 }
 
 /**
- * What Flagsmith has answered: an identity's flags follow from its identifier and all of its traits, both of which the
- * recorded answer names. So any answer is a case, wherever in a sequence it was given.
+ * Flagsmith's recorded answers: an identity's flags follow from its identifier and all of its traits, which the recorded
+ * answer contains. So any answer is a case, wherever in a sequence it was given.
  */
 function readTruth() {
   const folder = RECORDINGS ?? join(ROOT, "fixtures");

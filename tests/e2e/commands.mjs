@@ -8,12 +8,12 @@ import { join } from "node:path";
 
 import { ROOT } from "./harness.mjs";
 
-/** What make exports to these commands, set or not. */
+/** The variables that make exports to these commands, set or not. */
 const EXPORTED = /^export (EDGE_URL .*)$/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"))[1].split(" ");
 
 /**
- * Runs a command against the worker, in a folder of its own and with the settings that make gives it, where those that
- * are not set are empty texts; resolves to what it prints, and rejects with what it complains of.
+ * Runs a command against the worker, in a folder of its own and with make's settings, where unset ones are empty texts.
+ * Resolves to its output, and rejects with its error output.
  */
 export async function run(t, command, admin, settings = {}, folder = mkdtempSync(join(tmpdir(), "transfer-"))) {
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-// Whether an answer is the recorded one: status, the headers that are listed, and the whole body as JSON.
+// True if an answer is the recorded one: status, the headers that are listed, and the whole body as JSON.
 
 import { readFileSync } from "node:fs";
 
@@ -9,7 +9,7 @@ const PLACEHOLDERS = [
   [/^<starts: ([^]*)>$/, ([, start]) => (actual) => typeof actual === "string" && actual.startsWith(start)],
 ];
 
-/** What differs between `response` and `expected`, one line each. `document` is the file of the key's environment. */
+/** The differences between `response` and `expected`, one line each. `document` is the file of the key's environment. */
 export function differences(expected, response, document) {
   const found = [];
   if (response.status !== expected.status) found.push(`status: ${response.status} instead of ${expected.status}`);

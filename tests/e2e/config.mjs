@@ -46,7 +46,7 @@ export function configuration({
     `(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`,
     `(name = "state", disk = (path = ${quote(stateFolder)}, writable = true))`,
     ...(assets === null ? [] : [`(name = "assets", disk = (path = ${quote(assets)}))`]),
-    // Of this name it is where every worker's fetch goes.
+    // The service of every worker's fetch.
     `(name = "internet", network = (allow = ["local"]))`,
     ...scripts.map(({ name, source, classes = [], objects = [] }) => {
       const module = `modules = [(name = "index.js", esModule = ${quote(source)})]`;
@@ -81,7 +81,7 @@ export function configuration({
   ].join("\n");
 }
 
-/** What makes a worker the owner of these classes of objects, SQLite-backed and on disk. */
+/** Makes a worker the owner of these classes of objects, SQLite-backed and on disk. */
 function namespaces(classes) {
   if (classes.length === 0) return [];
   const each = classes.map((name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);

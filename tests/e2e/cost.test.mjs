@@ -1,4 +1,4 @@
-// What the README says that it costs.
+// The cost tables of docs/costs.md.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// What an account is billed for, counted on a worker that works: of each operation of the API's description, and of what
-// goes on without any request.
+// The billed units, counted on a running worker: of each operation of the API's description, and of the work without any
+// request.
 
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, startEdge } from "./harness.mjs";
@@ -7,15 +7,15 @@ import { ADMIN, Caller, PUBLIC, VARIABLES, WITH_ORIGIN } from "./operations.mjs"
 import { recordedBody } from "./shapes.mjs";
 
 const COUNTED = { entry: "tests/e2e/counted.js" };
-/** Longer than a count takes, so that nothing is looked up again meanwhile. */
+/** Longer than a count takes, so that nothing is revalidated meanwhile. */
 const AGES = { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600, DISCOVERY_SECONDS: 3600 };
 const PUBLISHED = { ORIGIN_API_TOKEN: TOKEN, REFRESH_SECONDS: 3600, ANALYTICS_INTERVAL_SECONDS: 5 };
-/** What an alarm that is due later does is not counted. */
+/** The work of later alarms is not counted. */
 const SOON_MS = 60_000;
 
 /**
- * [{operation, circumstances, counts}], of which `operation` is null for what is none of the description, and `counts` is
- * {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten}. KV's lists are among its writes: they have their price.
+ * [{operation, circumstances, counts}]. `operation` is null for work that is no operation of the description. `counts` is
+ * {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten}. KV's lists are among its writes, whose price they have.
  */
 export async function count() {
   const all = [withoutOrigin(PUBLIC), withoutOrigin(ADMIN), withOrigin(), lookUps(), refreshes()];
@@ -89,7 +89,7 @@ async function isServed(caller) {
   await rest(caller.edge);
 }
 
-/** Of an isolate that looks whether there is a new document, and whether a server key still holds. */
+/** An isolate that checks for a new document, and the validity of a server key. */
 async function lookUps() {
   const flagsmith = await startFlagsmith(FIXTURES);
   const alone = await startEdge({ ...COUNTED, variables: { ...AGES, DOCUMENT_HARD_AGE_SECONDS: 0, DOCUMENT_SOFT_AGE_SECONDS: 0 } });
@@ -114,7 +114,7 @@ async function lookUps() {
   }
 }
 
-/** Of an environment's object that asks the origin and hears nothing new. */
+/** An environment's object whose fetch finds no change. */
 async function refreshes() {
   const flagsmith = await startFlagsmith(FIXTURES);
   const variables = { ...AGES, ...PUBLISHED, FRESHNESS_SECONDS: 3600, REFRESH_SECONDS: 1 };
@@ -140,12 +140,12 @@ function without(counts, others) {
   return Object.fromEntries(Object.entries(counts).map(([what, count]) => [what, count - others[what]]));
 }
 
-/** What `work` is billed for, and what it sets going. */
+/** The units of `work`, and of the work that it starts. */
 async function counts(edge, work) {
   const [from, { ...before }] = [edge.log.length, edge.kv.operations];
   const answered = answers(edge);
   await work();
-  // What a request has done is in the log before that it was answered.
+  // The effects of a request are in the log before its answer.
   await eventually(() => answers(edge) > answered, "the answer is in the log");
   await rest(edge, from);
   const made = ended(edge.log.slice(from));

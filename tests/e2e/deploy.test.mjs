@@ -53,14 +53,14 @@ test("an empty account has the whole worker after one command, and a second one 
   assert.equal(account.uploads[1].metadata.migrations, undefined);
   assert.doesNotMatch(second.output, /Not set/);
 
-  // That there is an origin is known although nobody says so; and a secret that is given anew replaces the one that is set.
+  // The origin is known from the deployed worker; and a secret that is given again replaces the present one.
   account.remove("ORIGIN_API_TOKEN");
   const third = await run("scripts/deploy.mjs", account, { ORIGIN_URL: "", WEBHOOK_SECRET: "given anew" });
   assert.equal(third.status, 0, third.output);
   assert.match(third.output, /Not set.*: ORIGIN_API_TOKEN, SERVER_KEYS$/m);
   assert.equal(account.setting("WEBHOOK_SECRET"), "given anew");
 
-  // What has no origin is published into the namespace that was made.
+  // Documents without an origin are published into the namespace that was made.
   const DOC = "fixtures/environments/production.json";
   const published = await run("scripts/publish.mjs", account, { DOC, REMOTE: "1" });
   assert.equal(published.status, 0, published.output);
@@ -177,7 +177,7 @@ test("what can be set is what the README names and the worker reads", () => {
   assert.deepEqual(documented("secret"), SECRETS.map(({ name }) => name).sort());
   const read = Array.from(config.matchAll(/(?:text|secret|number|word)\(\s*"([A-Z0-9_]+)"/g), ([, name]) => name);
   assert.deepEqual([...new Set(read)].sort(), [...VARIABLES, ...SECRETS.map(({ name }) => name)].sort());
-  // Here all of them; whoever deploys may take out what is optional.
+  // All of them here; a deployment may leave out optional ones.
   const bound = bindings(readConfig({ config: join(ROOT, "wrangler.toml") }));
   assert.deepEqual(documentedBindings().map(({ name }) => name).sort(), bound);
 });

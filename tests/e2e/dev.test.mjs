@@ -1,4 +1,4 @@
-// `make dev` as a new user meets it: what it prints can be pasted, and answers.
+// `make dev` as a new user meets it: its printed requests can be pasted, and are answered.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -44,7 +44,7 @@ test("make dev prints requests that answer, and starts again on its state", asyn
   await second.end();
 });
 
-/** What only the platform's own service of static files shows: a page is sent again only when it has changed. */
+/** Only the platform's own service of static files shows it: a page is sent again only after a change. */
 async function requirePages(port) {
   for (const path of ["/api/v1/docs/", "/api/v1/docs", "/api/v1/docs/explorer.css"]) {
     const page = await request(port, { path });

@@ -1,4 +1,4 @@
-// The directory of identities: what it finds, that it follows the identities whatever fails between, and what it costs.
+// The directory of identities: searches, consistency with the identities through faults, and cost.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -61,7 +61,7 @@ test("the directory comes to what there is when the runtime is killed, 8 times",
       }
       acknowledged.add(name);
       count += 1;
-      // Others are under way, and the directory has been told of some.
+      // Other requests are under way, and the directory has some of their updates.
       if (count === 5 + round * 3) killed = admin.edge.kill();
     };
     await Promise.all(numbers(40).map(create));
@@ -73,7 +73,7 @@ test("the directory comes to what there is when the runtime is killed, 8 times",
     return [...acknowledged].filter((name) => !listed.has(name));
   };
   await eventually(async () => (await missing()).length === 0, "all that exist are listed");
-  // And nobody else is: each that is listed exists.
+  // And no other identity is listed: each listed one exists.
   for (const { identity_uuid } of await admin.list()) await admin.expect(200, "GET", `${identity_uuid}/`);
 });
 
@@ -154,7 +154,7 @@ test("documents do not wait again and again for a directory that hangs after a w
   assert.deepEqual(await read(5), Array(5).fill([200, true]));
   await admin.edge.flush();
   assert.equal(asked(), 2, "only the first read after the write waits");
-  // Who writes again reads what has come of it.
+  // A repeated write reads the result of the first.
   await admin.override("ada", "support_chat", { enabled: false });
   assert.deepEqual(await read(2), Array(2).fill([200, false]));
   await admin.edge.flush();
@@ -175,7 +175,7 @@ test("what is erased is nowhere left", async (t) => {
   await admin.edge.stop();
   assert.deepEqual(filesWith(admin.edge, "IdentityObject", secret), []);
   await admin.edge.start();
-  // Who comes again is somebody new.
+  // An identity after a deletion is a new one.
   assert.deepEqual((await admin.identify(secret)).traits, []);
   const [again] = await becomes(() => admin.list(), (list) => list.length === 1);
   assert.notEqual(again.identity_uuid, identity_uuid);

@@ -1,6 +1,5 @@
-// The edge-identities Admin API over HTTP, authorized by a stand-in for the Flagsmith behind the worker. What a running
-// Flagsmith was recorded to answer is replayed whole; the native tests replay the same files. So is what is the worker's
-// own for those who operate it.
+// The edge-identities Admin API over HTTP, authorized by a stand-in for the Flagsmith behind the worker. Recorded answers
+// of a running Flagsmith are replayed whole, as in the native tests, and so are those of the worker's own routes.
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -34,7 +33,8 @@ for (const name of readdirSync(FIXTURES)) {
   });
 }
 
-// What Flagsmith's documentation shows of identities, with a user's token, an SDK's key and the feature of our own shop.
+// The examples of Flagsmith's documentation about identities, with a user's token, an SDK's key and the feature of our own
+// shop.
 test("the documented calls for identities run as they stand", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
@@ -73,7 +73,7 @@ const NOT_FOUND = { status: 404, body: { detail: "Not found." } };
 const NO_FEATURE = { status: 400, body: { feature: ["There is no such feature in this environment."] } };
 const NO_PAGE = { status: 400, body: { last_evaluated_key: ["This is no key of a page of this list."] } };
 
-/** What is answered where Flagsmith answers otherwise. */
+/** The answers that differ from Flagsmith's. */
 function ours(name) {
   const state = (feature, uuid, value) => ({
     feature_state_value: value,
@@ -128,7 +128,7 @@ async function replay(edge, file, count, bindings, expectedOf) {
   if (failures.length > 0) assert.fail(`${failures.length} of ${exchanges.length} differ\n\n${failures.join("\n\n")}`);
 }
 
-/** What is seen here for the first time stands from now on for what was answered. */
+/** A value that is seen here for the first time stands for its placeholder from then on. */
 function bind(expected, actual, bindings) {
   if (typeof expected === "string" && /^<<.*>>$/.test(expected)) {
     if (!bindings.has(expected) && typeof actual === "string") bindings.set(expected, actual);

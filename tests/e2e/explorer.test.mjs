@@ -1,4 +1,4 @@
-// The API explorer in a real browser: what a visitor who has never seen the project does with it.
+// The API explorer in a real browser: the first visit of a new user.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -13,8 +13,8 @@ const OPTIONS = [
   ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
 ];
 
-// Swagger UI's own: it has a second main part in the page's, its title is followed by headings of the third level, and
-// what opens an operation holds a link to it.
+// Swagger UI's own faults: it has a second main part in the page's, its title is followed by headings of the third level,
+// and the button of an operation holds a link.
 const EXCUSED = {
   "landmark-main-is-top-level": "#operations",
   "landmark-no-duplicate-main": "main",
@@ -55,7 +55,7 @@ for (const [name, options] of OPTIONS) {
     assert.equal(dark, options.colorScheme === "dark");
     // There is one description.
     await page.locator("#chooser").waitFor({ state: "hidden" });
-    // What is unfolded there is seen too.
+    // The unfolded part is checked, too.
     await page.locator('[id$="-listIdentities"] .opblock-summary-control').click();
     await page.locator('[id$="-listIdentities"] .opblock-body').waitFor();
     await page.locator("section.models button").first().click();
@@ -76,7 +76,7 @@ test("a key that is taken away is sent no longer, and a refusal is shown", async
   await page.locator("#operations-Flags_and_identities-getFlags .live-responses-table .response-col_status", { hasText: "403" }).waitFor();
   const text = await page.locator("#operations-Flags_and_identities-getFlags .live-responses-table").innerText();
   assert.match(text, /Invalid or missing Environment key/);
-  // The browser itself says that an answer was 403.
+  // The browser itself reports the 403.
   assert.deepEqual(faults.filter((fault) => !fault.includes("403")), []);
 });
 
@@ -130,7 +130,7 @@ test("an origin that shows its description to its own only", async (t) => {
   await page.getByRole("alert").waitFor({ state: "hidden" });
 });
 
-/** Opens an operation and executes it; resolves to what the page shows of the request and its answer. */
+/** Opens an operation and executes it; resolves to the request and its answer as the page shows them. */
 async function execute(page, operation) {
   const block = page.locator(`[id$="-${operation}"]`);
   await block.locator(".opblock-summary-control").click();

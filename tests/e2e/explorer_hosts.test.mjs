@@ -95,7 +95,7 @@ for (const [form, description, operations] of [
   });
 }
 
-/** Opens an operation and executes it; resolves to what the page shows of the request and its answer. */
+/** Opens an operation and executes it; resolves to the request and its answer as the page shows them. */
 async function execute(page, operation) {
   const block = page.locator(`[id$="-${operation}"]`);
   await block.locator(".opblock-summary-control").click();

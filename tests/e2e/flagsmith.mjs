@@ -8,7 +8,7 @@ import { startOrigin } from "./origin.mjs";
 import { recordedBody } from "./shapes.mjs";
 
 export const TOKEN = "Stand-in.master-api-key";
-/** A key for the worker's own admin endpoints, and what the worker is told of it. */
+/** A key for the worker's own admin endpoints, and its hash for the worker. */
 export const ADMIN_KEY = "Stand-in.local-admin-key";
 export const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
 
@@ -41,7 +41,7 @@ class Flagsmith {
     list(/^\/api\/v1\/environments\/\?/, ({ query }) => this.#page(new URLSearchParams(query)));
     list(/^\/api\/v1\/environments\/[^/]+\/api-keys\/$/, ({ path }) => this.#of(path, ({ serverKeys }) => ({ body: serverKeys.map(serverKey) })));
     list(/^\/api\/v1\/environments\/[^/]+\/document\/$/, ({ path }) => this.#of(path, (_, key) => this.#document(key)));
-    // What tells what a master key may do.
+    // The answers that prove a master API key's permissions.
     list(/^\/api\/v1\/environments\/[^/]+\/identities\/\?/, () => ({ body: { count: 0, next: null, previous: null, results: [] } }));
     origin.on("POST", /^\/api\/v1\/environments\/[^/]+\/identities\/$/, (request) =>
       authorized(request) ?? { status: 400, body: { identifier: ["This field is required."] } },
@@ -74,7 +74,7 @@ class Flagsmith {
     document.updated_at = new Date(Math.max(Date.now(), Date.parse(document.updated_at) + 1)).toISOString();
   }
 
-  /** How often an environment's document was asked for. */
+  /** The number of requests for an environment's document. */
   fetches(key) {
     return this.origin.requestsFor("GET", `/api/v1/environments/${key}/document/`).length;
   }

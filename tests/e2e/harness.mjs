@@ -110,7 +110,7 @@ class Edge {
     symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
     symlinkSync(join(ROOT, "tests"), join(this.folder, "tests"));
     const modules = [
-      // What is built starts from a module of its own; any other worker is all in its folder.
+      // The built worker starts from a module of its own; any other worker is all in its folder.
       ...(entry === null ? [] : [{ name: "src/edge/test.js", kind: "esModule", file: entry }]),
       ...(build === BUILD ? ENTRY.map((file) => ({ name: file, kind: "esModule", file })) : []),
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
@@ -122,13 +122,13 @@ class Edge {
     this.configure({});
   }
 
-  /** Changes what the runtime is configured with from its next start on. */
+  /** Changes the runtime's configuration from its next start on. */
   configure(changes) {
     this.#settings = { ...this.#settings, ...changes };
     writeFileSync(join(this.folder, "edge.capnp"), configuration(this.#settings));
   }
 
-  /** Where the objects' databases are: a folder for each class. */
+  /** The folder of the objects' databases, with a folder for each class. */
   get stateFolder() {
     return this.#settings.stateFolder;
   }
@@ -161,7 +161,7 @@ class Edge {
     await eventually(() => this.log.split(`${mark}\n`).length === 3, "the log is here");
   }
 
-  /** Lets the runtime finish what it is doing, and ends it. */
+  /** Lets the runtime finish its work, and ends it. */
   stop() {
     return this.#end("SIGTERM");
   }
@@ -181,7 +181,7 @@ class Edge {
     if (leaked.length > 0) throw new Error(`the log has what must not be in it:\n${leaked.join("\n")}`);
   }
 
-  /** What `close` does, as far as it can be done without waiting. */
+  /** `close` without waiting. */
   abandon() {
     this.#child?.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });

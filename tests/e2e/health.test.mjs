@@ -1,4 +1,4 @@
-// What those who watch the worker ask: its own paths, and those of Flagsmith's Edge Proxy.
+// Health checks: the worker's own paths, and those of Flagsmith's Edge Proxy.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -39,7 +39,7 @@ test("concurrent sets and deletes leave the state of some serial order", async (
   assert.equal(left, right);
   assert.ok(left === undefined || left % 3 !== 0, `${left} was never set`);
   assert.deepEqual(own, Object.fromEntries(numbers(120).map((number) => [`own-${number}`, number])));
-  // Whoever comes after an answer comes after the write.
+  // A request after an answer comes after its write.
   assert.equal((await setTraits("mixed", { left: "last" })).left, "last");
   assert.equal((await traitsOf("mixed")).left, "last");
 });
@@ -138,8 +138,8 @@ test("no acknowledged write is lost when the runtime is killed, 20 times", async
 });
 
 /**
- * Has eight writers write to four identities, each writer counting up a trait of its own, and kills the runtime when
- * `count` writes are acknowledged and others are under way. Says what was acknowledged: identifier → traits.
+ * Eight writers write to four identities, each counting up a trait of its own. The runtime is killed when `count` writes
+ * are acknowledged and others are under way. Returns the acknowledged writes: identifier → traits.
  */
 async function writeUntilKilled(round, count) {
   const acknowledged = new Map();

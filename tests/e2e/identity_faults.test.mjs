@@ -1,4 +1,4 @@
-// What clients get while objects of identities or of the directory fail, each in its own way.
+// Answers to clients while objects of identities or of the directory fail, each in its own way.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -40,7 +40,7 @@ test("an overloaded object is 503 with a time to wait, and is not asked again", 
   assert.deepEqual([created.status, created.headers["retry-after"]], [503, "1"]);
   await eventually(() => asked(admin.edge) > requests.length, "the object was asked");
   assert.equal(asked(admin.edge), requests.length + 1);
-  // Whoever needs no identity notices nothing.
+  // A request without an identity is not affected.
   assert.equal((await admin.edge.request({ path: "/api/v1/flags/", headers: key })).status, 200);
 });
 
@@ -86,7 +86,7 @@ test("while one shard of the directory fails the rest goes on, and it catches up
     const response = await admin.send("GET", path);
     assert.deepEqual([response.status, response.headers["retry-after"]], [503, "1"], path);
   }
-  // One that was made here tells where it is known.
+  // A UUID made here contains the number of its shard.
   for (const { identity_uuid } of known) await admin.expect(200, "GET", `${identity_uuid}/`);
   for (const { identity_uuid } of unknown) await admin.expect(503, "GET", `${identity_uuid}/`);
   await admin.override(onFailing[0], "support_chat", { enabled: true, feature_state_value: "vip" });

@@ -1,4 +1,4 @@
-// Counting identities, explaining one, and listing what KV has: who may, what it shows, and that it changes nothing.
+// Counting identities, explaining one, and listing KV's environments: permissions, content, and no side effects.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -96,12 +96,12 @@ test("without an origin the status lists the environments in KV", async (t) => {
   assert.ok(age_seconds >= least - 1 && age_seconds <= most + 1, `${age_seconds} s of ${least} to ${most}`);
   const nothing = { name: null, version: null, published_at: null, age_seconds: null };
   assert.deepEqual(unknown, { environment: second.key, ...nothing, server_keys: good[second.key], source: "KV" });
-  // What the document says is told with the number of identities.
+  // The document's facts come with the number of identities.
   const { updated_at } = JSON.parse(kv.entries.get(`document:${second.key}`));
   const counted = await admin.expect(200, "GET", `${routes(second.key)}/count/`);
   assert.deepEqual({ ...counted, updated_at: Date.parse(counted.updated_at) }, { identities: 0, without_django_id: null, name: second.name, updated_at: Date.parse(updated_at) });
 
-  // As keys are that were written without metadata: they are looked up, as long as they are not too many.
+  // Keys that were written without metadata are read, as long as they are few.
   const keys = async () => Object.fromEntries((await admin.expect(200, "GET", "/edge/status")).environments.map(({ environment, server_keys }) => [environment, server_keys]));
   const entries = [...kv.entries.keys()].filter((name) => name.startsWith("server-key:"));
   entries.forEach((name) => kv.metadata.delete(name));
@@ -136,7 +136,7 @@ test("what is in KV beside an origin is listed to who administers it there", asy
   assert.deepEqual(response.json().environments.map(({ environment, source }) => [environment, source]), [[key, "KV"]]);
 });
 
-/** How many server keys of an environment are good, and when the first of them expires. */
+/** The number of an environment's valid server keys, and the first expiry. */
 function goodKeys({ serverKeys }) {
   const good = serverKeys.filter(({ active, expires_at }) => active && (expires_at === null || Date.parse(expires_at) > Date.now()));
   const expiries = good.flatMap(({ expires_at }) => expires_at ?? []).sort();

@@ -18,7 +18,7 @@ test("what is brought in from a file is written out the same", async (t) => {
   const [file, copy] = [join(folder, "in.jsonl"), join(folder, "out.jsonl")];
   const identities = Array.from({ length: 130 }, (_, number) => identity(admin.key, number));
   writeFileSync(file, identities.map((identity) => `${JSON.stringify(identity)}\n`).join(""));
-  // As README says it: with what is not set left to the commands.
+  // As in docs/identities.md: unset values are left to the commands.
   await run(t, "import-identities", admin, { FILE: file, RATE: "" });
   await run(t, "export-identities", admin, { FILE: copy, RATE: "" });
   const written = readFileSync(copy, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
@@ -45,7 +45,7 @@ test("two identities never share a UUID, and what is wrong with one is said of i
   }
   assert.deepEqual(await admin.identifiers(), [first.identifier]);
   assert.equal((await bring(first, second)).status, 200);
-  // As long as values may be, with what takes two bytes where it is stored; and longer.
+  // Values of the maximum length, with characters of two bytes in the store; and longer ones.
   const quoted = (length) => ({ ...first, identity_features: [{ ...first.identity_features[0], feature_state_value: '"'.repeat(length) }] });
   assert.equal((await bring(quoted(20_000))).status, 200);
   const long = await bring(second, quoted(1_900_000));
@@ -67,7 +67,7 @@ test("an import that broke off goes on from where it was", async (t) => {
   assert.equal(reached.identities, 20);
   await assert.rejects(run(t, "import-identities", admin, { FILE: file, EDGE_URL: "http://127.0.0.1:1" }), /another edge/);
   assert.equal(reached.bytes, Buffer.byteLength(lines.slice(0, 20).join("")));
-  // A file of the same name with other identities in it is not gone on with.
+  // A file of the same name with other identities is not resumed.
   writeFileSync(file, [...lines].reverse().join(""));
   await assert.rejects(run(t, "import-identities", admin, { FILE: file, BATCH: "10" }), /of other identities/);
   assert.equal((await admin.list()).length, 20);

@@ -1,4 +1,4 @@
-// Workers KV as the runtime sees it: an HTTP service. The test decides what it holds and how it fails.
+// Workers KV as the runtime sees it: an HTTP service. The test controls its content and its faults.
 
 import { createServer } from "node:http";
 
@@ -10,21 +10,23 @@ export async function startKv(entries = new Map(), metadata = new Map()) {
 }
 
 class Kv {
-  /** What is stored: key → Buffer. A test changes it as it likes. */
+  /** The stored values: key → Buffer. A test changes them as it likes. */
   entries;
-  /** What is stored beside a value, for lists: key → object. */
+  /** The metadata of values, for lists: key → object. */
   metadata;
-  /** How many keys a page of a list has at most; the real KV's have 1,000. */
+  /** The maximum number of keys on a page of a list; the real KV has 1,000. */
   pageLength = 1000;
-  /** The keys that were asked for, in order. A list asks for what has no name. */
+  /** The requested keys, in order. A list has an empty name. */
   requests = [];
   /** The keys that were written, in order. */
   writes = [];
-  /** How many requests of each kind there were, as they are billed. */
+  /** The number of requests of each kind, as they are billed. */
   operations = { read: 0, list: 0, write: 0, delete: 0 };
-  /** What a reader is shown of a key; the real KV shows a change late. */
+  /** A reader's view of a key; the real KV shows a change late. */
   view = (key) => this.entries.get(key);
-  /** How a key is answered: "serve", "fail" (500), "garbage" (200 with bytes that mean nothing, to a reader) or "stall" (no answer). */
+  /**
+   * The answer to a key: "serve", "fail" (500), "garbage" (200 with meaningless bytes, to a reader) or "stall" (no answer).
+   */
   behaviour = (_key) => "serve";
 
   constructor(entries, metadata) {
@@ -42,7 +44,7 @@ class Kv {
     this.behaviour = () => way;
   }
 
-  /** How often `key` was asked for. */
+  /** The number of requests for `key`. */
   count(key) {
     return this.requests.filter((requested) => requested === key).length;
   }

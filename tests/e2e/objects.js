@@ -1,4 +1,4 @@
-// The worker, with a way into its objects: what they have stored, their alarms, and the time that they believe it is.
+// The worker, with access to its objects: their storage, their alarms, and their clock.
 
 import entry, * as worker from "./entry.js";
 
@@ -45,10 +45,10 @@ export const EnvironmentObject = opened(worker.EnvironmentObject);
 export const RegistryObject = opened(worker.RegistryObject);
 export const AnalyticsObject = opened(worker.AnalyticsObject);
 
-/** What fails an answer that is held. */
+/** The failure of an answer that is held. */
 let release = null;
 
-/** The directory, which fails when it is told to. */
+/** The directory, which fails on demand. */
 export class DirectoryObject extends opened(worker.DirectoryObject) {
   holding = false;
 

@@ -1,4 +1,4 @@
-// What objects have stored, and what becomes of it: seen from within.
+// The storage of objects and its fate, seen from within.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -46,7 +46,7 @@ test("what the directory was not told is told when the object was evicted, and w
   await eventually(async () => (await made()).includes("overridden-user"), "the override is in the document");
   assert.equal(await ask("IDENTITIES", `${admin.key}_lost-user`, "ringsAt"), null);
   assert.deepEqual(await admin.identifiers(), ["evicted-user", "overridden-user"]);
-  // Whoever comes next sets it.
+  // The next request sets it.
   await admin.identify("lost-user");
   await eventually(async () => (await admin.list()).length === 3, "it is listed");
 });
@@ -59,7 +59,7 @@ test("an alarm that fails sets the next one", async (t) => {
   await admin.edge.stop();
   await admin.edge.start();
   const [{ uuid }] = await ask("IDENTITIES", name, "rows", "SELECT uuid FROM details");
-  // Nobody can read that.
+  // No version can read that.
   await ask("IDENTITIES", name, "rows", "UPDATE details SET uuid = x'00', entry_due = sequence");
   for (const round of [1, 2]) {
     await ask("IDENTITIES", name, "loseAlarm");
@@ -120,7 +120,7 @@ test("a discovery is made again after its storage failed, and one that was told 
   await ask("REGISTRY", "registry", "failStatements", true);
   await assert.rejects(ask("REGISTRY", "registry", "discover"), /out of order/);
   await ask("REGISTRY", "registry", "failStatements", false);
-  // Whoever told of it says so again.
+  // A repeated notification.
   await ask("REGISTRY", "registry", "discover");
   assert.notEqual(await again(), null);
 });

@@ -1,4 +1,4 @@
-// The API's description: it is served as it was built, and what it says is so.
+// The API's description: it is served as it was built, and it is true.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -43,7 +43,7 @@ test("every answer in JSON has an example, and every example is what the descrip
     if (examples === undefined) found.push(`${pointer}: there is no example`);
     for (const [name, example] of Object.entries(examples ?? {})) {
       count += 1;
-      // What is elsewhere is served here, as another test sees.
+      // Paths on other hosts are served here, as another test checks.
       if (example.externalValue !== undefined) continue;
       const validate = ajv.compile({ $ref: `description#${pointer}/schema` });
       if (!validate(example.value)) found.push(`${pointer}/examples/${name}: ${ajv.errorsText(validate.errors)}`);
@@ -71,7 +71,7 @@ test("Postman imports it, and what it makes of it works", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   const input = { type: "string", data: readFileSync(join(ROOT, DESCRIPTION), "utf8") };
-  // As the README says to set them.
+  // As in docs/operations.md.
   const settings = { folderStrategy: "Tags", enableOptionalParameters: false };
   const { result, reason, output } = await promisify(converter.convertV2.bind(converter))(input, settings);
   assert.ok(result, reason);
@@ -118,7 +118,7 @@ test("every answer is one that the description has", async (t) => {
   assert.doesNotMatch(log, /failure|panic|Uncaught|outside the JavaScript/, "what the worker has logged");
 });
 
-/** How many operations a description has. */
+/** The number of operations of a description. */
 function operationsOf({ paths }) {
   return Object.values(paths).flatMap((item) => Object.keys(item).filter((name) => name !== "parameters")).length;
 }
@@ -128,7 +128,7 @@ function flatten(item) {
   return item.item === undefined ? [item] : item.item.flatMap(flatten);
 }
 
-/** Runs a command to its end; what it has printed, if it was content. */
+/** Runs a command to its end; its output, if it succeeded. */
 async function run(command, parameters, variables) {
   const child = spawn(command, parameters, { cwd: ROOT, env: { ...process.env, ...variables } });
   let output = "";

@@ -1,24 +1,24 @@
-// A request for each operation of the API's description, for counts.mjs to count what it takes; several where that hangs
-// on circumstances. Each is [operation, circumstances, (caller) → request], and makes what it needs before.
+// A request for each operation of the API's description, for counts.mjs; several where the cost depends on circumstances.
+// Each is [operation, circumstances, (caller) → request], and prepares its state.
 
 import { createHash, createHmac } from "node:crypto";
 
 import { set, stateOf, TOKEN } from "./flagsmith.mjs";
 
-/** How many identities the environment has: so many that every shard of the directory has some. */
+/** The number of identities in the environment: enough for every shard of the directory. */
 const IDENTITIES = 64;
 const [ADMIN_KEY, REALTIME_TOKEN, WEBHOOK_SECRET] = ["local.key", "realtime", "webhook secret"];
 const OVERRIDE = { feature: 9007, enabled: true, feature_state_value: "vip" };
 const ALL = "";
 
-/** What the worker has to be told for them. */
+/** The worker's settings for them. */
 export const VARIABLES = {
   ADMIN_KEY_SHA256: createHash("sha256").update(ADMIN_KEY).digest("hex"),
   SSE_AUTHENTICATION_TOKEN: REALTIME_TOKEN,
   WEBHOOK_SECRET,
 };
 
-/** Without an origin: of SDKs, of who looks whether the worker runs, and of pages. */
+/** Without an origin: SDKs, health checks, and pages. */
 export const PUBLIC = [
   ["getFlags", "304 included", (caller) => caller.sdk("GET", "flags/")],
   ["getFlags", "304 included", (caller) => caller.unmodified()],
@@ -88,7 +88,7 @@ export const ADMIN = [
   ["status", "without an origin", (caller) => caller.own("/edge/status")],
 ];
 
-/** With an origin that publishes. What is passed on to it is no operation of the description. */
+/** With an origin that publishes. Forwarded requests are no operations of the description. */
 export const WITH_ORIGIN = [
   ["countEvaluations", "with an origin, the first in `ANALYTICS_INTERVAL_SECONDS`", (caller) => caller.counts()],
   ["countEvaluationsOfIdentities", "with an origin, the first in `ANALYTICS_INTERVAL_SECONDS`", (caller) => caller.evaluations()],
@@ -100,7 +100,7 @@ export const WITH_ORIGIN = [
   [null, "one that changes an environment, which is published", (caller) => caller.write()],
 ];
 
-/** Makes requests to a worker, and what they are about. `flagsmith`: the small one behind it, if there is one. */
+/** Makes requests to a worker, and their state. `flagsmith`: the small one behind it, if there is one. */
 export class Caller {
   #number = 0;
 
@@ -168,7 +168,7 @@ export class Caller {
     return { ...identity, identity_uuid };
   }
 
-  /** A new identity with an override, as the answer to that tells it. */
+  /** A new identity with an override, from the answer that created it. */
   async overridden() {
     const { identifier } = await this.identity();
     return this.send(this.admin("PUT", "edge-identities-featurestates", { ...OVERRIDE, identifier }));
@@ -214,7 +214,7 @@ export class Caller {
     return request("PATCH", path, authorization(TOKEN), { feature_state_value: (this.#number += 1) });
   }
 
-  /** The origin's notices that the environment has changed: as it tells a realtime server, and by a webhook. */
+  /** The origin's notifications of a change: to a realtime server, and by a webhook. */
   queueChange() {
     set(this.flagsmith, this.key, (this.#number += 1));
     const headers = { Authorization: `Token ${REALTIME_TOKEN}` };

@@ -1,4 +1,4 @@
-// The operator's page in a real browser: signing in, what it shows, what it says when something is wrong.
+// The operator's page in a real browser: signing in, the views, and the messages about problems.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -101,7 +101,7 @@ pageTest("an identity is found, and its flags say why they are so", {}, async ({
   await becomes(() => segment.locator("tbody").textContent(), /countryINNL,BE,LUBEyes/);
   await requireAccessible(page, "an explanation");
   await picture(page, "explanation");
-  // Nobody has seen this one.
+  // This identity does not exist yet.
   await searchFor(page, key, "grace@example.com");
   await page.locator("#results button", { hasText: "What would" }).click();
   await page.waitForSelector("text=has never been seen");
@@ -154,7 +154,7 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"], tag_based_permissions: [] } }));
   await signIn(page, "a-viewer", "Token");
   await becomes(problem, /^This credential may not do that: /);
-  // It may still look at identities, of an environment that it can name.
+  // It may still view identities of an environment that the visitor names.
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"], tag_based_permissions: [] } }));
   await picture(page, "refused");
   await page.click("#sign-out");
@@ -168,7 +168,7 @@ pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [
   await flagsmith.origin.down();
   await signIn(page, "somebody", "Token");
   await becomes(problem, /Try again in \d+ seconds?\.$/);
-  // The worker's own key works on, and shows what fails.
+  // The worker's own key works on, and shows the failure.
   await signIn(page);
   await refreshUntil(page, () => page.locator("#environments .badge.bad").count(), (count) => count > 0);
   const failing = page.locator("#environments > li", { has: page.locator(".badge.bad") }).first();
@@ -204,7 +204,7 @@ test("without a Flagsmith behind the worker identities are found by client key",
   assert.deepEqual(Object.keys(seen), ["Version", "Changed", "Server keys", "Identities"]);
   assert.match(seen.Version, new RegExp(`^${version}, published .+ ago`));
   assert.equal(seen["Server keys"], "1, none expires");
-  // Of what was written without metadata the document tells what it can.
+  // For entries without metadata, the document fills the gaps.
   const unnamed = cards.filter({ hasText: other.key });
   await becomes(() => unnamed.locator("h3").textContent(), other.name);
   const found = await becomes(() => definitions(unnamed), (found) => found.Identities === "0", "identities are counted");
@@ -276,7 +276,7 @@ pageTest("the keyboard is enough", {}, async ({ edge, keys: [key], open }) => {
   await becomes(() => focused(page), "explanation-title");
 });
 
-/** A test of the page of a worker that publishes what a Flagsmith has; at its end nothing may have gone wrong in it. */
+/** A test of the page of a worker that publishes from a Flagsmith; at its end the page must have no error. */
 function pageTest(name, { prepare = () => {}, variables: more = {} }, body) {
   test(name, async (t) => {
     const flagsmith = await startFlagsmith(FIXTURES);
@@ -341,7 +341,7 @@ function focused(page) {
   return page.evaluate(() => document.activeElement.id);
 }
 
-/** What a card says, by its terms. */
+/** The content of a card, by its terms. */
 async function definitions(card) {
   const pairs = await card.locator("dl > div").evaluateAll((rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent]));
   return Object.fromEntries(pairs);

@@ -9,9 +9,9 @@ import { join } from "node:path";
 
 import { requireRecorded } from "./shapes.mjs";
 
-// Where the recorded Flagsmith was.
+// The address of the recorded Flagsmith.
 const RECORDED_HOST = "127.0.0.1:8001";
-// What of a request's body is kept to look at; its length is always counted.
+// The limit on the kept part of a request's body; its length is always counted.
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 const NOT_FOUND = { status: 404, headers: { "content-type": "application/json" }, body: '{"detail":"Not found."}' };
 
@@ -40,9 +40,9 @@ class Origin {
   /** How many requests began to come, those that never ended included. */
   begun = 0;
   /**
-   * How a request is answered: "serve"; "stall" (no answer); "cut" (the connection is closed instead); "cut-body" (half
-   * of the answer's body, then closed); "fail" (500); "garbage" (200 with bytes that mean nothing); "empty" (200 without
-   * a body); a number (served that many milliseconds later).
+   * The behaviour for a request: "serve"; "stall" (no answer); "cut" (the connection is closed instead); "cut-body" (half
+   * of the answer's body, then closed); "fail" (500); "garbage" (200 with meaningless bytes); "empty" (200 without a body);
+   * a number (served that many milliseconds later).
    */
   behaviour = (_request) => "serve";
   port = 0;
@@ -143,7 +143,7 @@ class Origin {
   }
 }
 
-/** What a running Flagsmith answered, by what it was asked. */
+/** The recorded answers of a running Flagsmith, by request. */
 class Recorded {
   #exact = new Map();
   #loose = new Map();
@@ -212,7 +212,7 @@ function cutBody(response, answer) {
   response.write(body.subarray(0, body.length / 2), () => response.destroy());
 }
 
-/** The answer as it is sent; what has no type of its own is JSON, and the length is told. */
+/** The answer as it is sent; a body without a type is JSON, and the length is set. */
 function whole({ status = 200, headers = {}, body = "" }) {
   const isRaw = typeof body === "string" || body instanceof Uint8Array;
   const bytes = Buffer.from(isRaw ? body : JSON.stringify(body));

@@ -48,7 +48,7 @@ test("who sends the same again and again sees what was done in between", async (
     return response.json();
   };
   const [, value] = await read(admin.identify("ada", sent));
-  /** Sends it, and looks at what is stored, several times. */
+  /** Sends it, and reads the stored state, several times. */
   const check = async (...expected) => {
     for (const _ of [1, 2, 3]) {
       for (const _ of [1, 2, 3]) assert.deepEqual(await read(admin.identify("ada", sent)), expected);
@@ -82,7 +82,7 @@ test("a change of overrides does not hide behind what a client keeps, in no loca
     const kept = [];
     for (const value of [`${round}-first`, `${round}-second`]) {
       await set(value);
-      // Whoever writes reads the change.
+      // The isolate of a write reads the change.
       for (const header of kept) assert.equal((await admin.document(header, here)).status, 200, JSON.stringify(header));
       const document = await admin.document({}, here);
       assert.equal(valueIn(document), value);
@@ -119,7 +119,7 @@ test("documents are answered without asking for overrides each time", async (t) 
   }
   await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "vip" });
   const written = await calls();
-  // Only who wrote asks again.
+  // Only the isolate of the write asks again.
   await read(here);
   await read(elsewhere);
   assert.equal(await calls(), written + 1);
@@ -163,7 +163,7 @@ test("an environment's overrides are bounded, and its document has all of them",
   }
   const { results } = await admin.expect(200, "GET", `/api/v1/environments/${admin.key}/edge-identity-overrides?feature=${features[0].id}`);
   assert.equal(results.length, count);
-  // What makes room is taken, and then there is some.
+  // A deletion is accepted, and then there is room.
   for (let number = 0; number < 17; number += 1) {
     const identifier = `user-${String(number).padStart(3, "0")}`;
     for (const { id } of features) await admin.expect(204, "DELETE", path, { identifier, feature: id });
@@ -196,7 +196,7 @@ test("traits are uploaded in bulk, with and without a slash", async (t) => {
   // Larger than any other body may be.
   const large = Array.from({ length: 100 }, (_, number) => item(`user-${number}`, Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`key-${index}`, "x".repeat(1900)]))));
   assert.equal((await upload("PUT", "/api/v1/bulk-identities/", large)).status, 202);
-  // Told, and not sent: it is refused unread.
+  // Announced and not sent: it is refused unread.
   const tooLarge = await upload("PUT", "/api/v1/bulk-identities/", [], { "Content-Length": 8 * 1024 * 1024 + 1 });
   assert.equal(tooLarge.status, 413);
   const many = await upload("PUT", "/api/v1/bulk-identities/", [...hundred, item("one-more", {})]);

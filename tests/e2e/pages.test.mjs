@@ -1,4 +1,4 @@
-// The pages and their files: what they are served with, and what is none.
+// The pages and their files: their headers, and paths that are no files.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

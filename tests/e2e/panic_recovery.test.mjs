@@ -1,4 +1,4 @@
-// What comes after a panic.
+// Requests after a panic.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

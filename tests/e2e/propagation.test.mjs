@@ -1,4 +1,4 @@
-// How soon a change is seen by every isolate, in which order, and what a flood of changes costs.
+// The time until every isolate serves a change, the order of changes, and the cost of a flood of changes.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -86,7 +86,7 @@ async function started(t) {
   return { edge, flagsmith, key, watch: watched(edge, key) };
 }
 
-/** Reads on every isolate, again and again; `until` gives what each read, {value, at}, once all have read `last`. */
+/** Repeated reads on every isolate; `until` resolves to the reads of each, {value, at}, once all have read `last`. */
 function watched(edge, key) {
   let reads = true;
   const seen = edge.ports.map(() => []);

@@ -1,4 +1,4 @@
-// The Admin API through the worker: what arrives at the Flagsmith behind it, and what comes back.
+// The Admin API through the worker: the request at the Flagsmith behind it, and the answer at the client.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -211,7 +211,7 @@ proxyTest("pages lead here, and all else stays to the byte", async (edge, origin
   assert.equal((await edge.request(here)).text, page(origin.url));
   origin.on("GET", PLACE, { headers: { "content-type": types.json }, body: page("https://elsewhere.example.com") });
   assert.equal((await edge.request(here)).text, page("https://elsewhere.example.com"));
-  // What claims to be JSON and is none.
+  // A body that claims to be JSON and is none.
   origin.on("GET", PLACE, { headers: { "content-type": types.json }, body: page(origin.url).slice(0, -1) });
   assert.equal((await edge.request(here)).text, page(origin.url).slice(0, -1));
 });
@@ -257,7 +257,7 @@ test("a loop is found", async (t) => {
   t.after(() => origin.close());
   const edge = await startEdge({ origin });
   t.after(() => edge.close());
-  // The origin that leads back: it asks the worker what it was asked itself.
+  // The origin that leads back: it sends the worker its own request.
   origin.on("GET", PLACE, async ({ target, headers: { connection: _, host: __, ...headers } }) => {
     const { status, body } = await edge.request({ path: target, headers });
     return { status, headers: { "content-type": "application/json" }, body };

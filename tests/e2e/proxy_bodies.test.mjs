@@ -1,4 +1,4 @@
-// Bodies through the worker: their length is told, however long they are, and nothing of them is kept.
+// Bodies through the worker: their length is set, however long they are, and none of them is kept.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -16,7 +16,7 @@ import { startOrigin } from "./origin.mjs";
 const PLACE = "/api/v1/environments/key/import/";
 const MIB = 1024 * 1024;
 const LARGE = 200 * MIB;
-// What an isolate's memory may grow by while a body goes through it, and what the runtime around it may hold.
+// The growth of an isolate's memory while a body goes through it, and the runtime's own share.
 const MAX_GROWTH = 96 * MIB;
 
 const run = promisify(execFile);
@@ -56,7 +56,7 @@ bodyTest("bodies that nobody told the length of are held up to a bound, as long 
   const refused = await send(7);
   assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "1"]);
   assert.match(refused.json().detail, /Content-Length/);
-  // What is small, or has a length, goes on.
+  // A short body, or one with a length, is passed on.
   const others = [send(1), send(9, false)];
   await eventually(() => answers.length === 4, "the origin has the others");
   answers.forEach((answer) => answer());
@@ -127,7 +127,7 @@ bodyTest("200 MB go up in constant memory", async (edge, origin) => {
 for (const [what, headers] of [
   ["with a length", { "content-type": "application/octet-stream", "content-length": LARGE }],
   ["in chunks", { "content-type": "application/octet-stream" }],
-  // Its beginning is read to look for pages.
+  // Its start is searched for pagination links.
   ["as JSON in chunks", { "content-type": "application/json" }],
   ["as JSON with a length", { "content-type": "application/json", "content-length": LARGE }],
 ]) {
@@ -195,7 +195,7 @@ function upload(port, length) {
   });
 }
 
-/** Watches the most memory that a process has held; gives by how much that is more than what it holds now. */
+/** Watches the peak memory of a process; returns the difference to its present memory. */
 function memoryGrowth(pid) {
   // Begins to count the peak anew.
   writeFileSync(`/proc/${pid}/clear_refs`, "5");

@@ -1,5 +1,5 @@
-// What a client of the Admin API gets when the Flagsmith behind the worker is slow, broken or gone; and that reads of
-// flags do not suffer.
+// Answers to clients of the Admin API while the Flagsmith behind the worker is slow, broken or gone; reads of flags are not
+// affected.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -139,7 +139,7 @@ edgeTest("a webhook makes the origin be asked, if it is signed", {}, async ({ ed
   set(flagsmith, key, 70);
   assert.equal((await send(id("all"), body)).status, 202);
   await eventually(async () => (await threshold(edge.port, key)) === 70, "the change is served");
-  // What may tell of another environment leads to a discovery.
+  // A notification that may concern another environment leads to a discovery.
   const { name, document } = flagsmith.environments.get(key);
   flagsmith.environments.set("newEnvironment", { name, document: { ...document, api_key: "newEnvironment" }, serverKeys: [] });
   const audited = '{"data": {"related_object_type": "ENVIRONMENT"}, "event_type": "AUDIT_LOG_CREATED"}';
@@ -204,7 +204,7 @@ edgeTest("an origin with more environments than one alarm can look at is served"
 
 edgeTest("a write that may concern many environments has each of them fetched once", { variables: { REFRESH_SECONDS: 3600 } }, async ({ edge, flagsmith, keys: [key] }) => {
   const { document, name } = flagsmith.environments.get(key);
-  // More than the request and an alarm tell.
+  // More than the request and an alarm would send.
   const others = Array.from({ length: 83 }, (_, number) => `environment${number}`);
   for (const key of others) flagsmith.environments.set(key, { name, document: { ...document, api_key: key }, serverKeys: [] });
   await flags(edge.port, key);
@@ -248,7 +248,7 @@ edgeTest("an unknown key makes the origin be asked once in a while, whoever asks
   for (let number = 0; number < 50; number += 1) {
     responses.push(await flags(edge.port, number % 2 ? `ser.unknown${number}` : `unknown${number}`));
   }
-  // The registry is asked for a few a second only, and nobody knows of the others what they are.
+  // The registry is asked for a few keys a second only; the others cannot be decided.
   const refused = responses.filter(({ status }) => status === 403);
   assert.ok(refused.length >= 5, `${refused.length}`);
   for (const response of refused) assert.deepEqual(response.json(), MISSING);
@@ -266,7 +266,7 @@ edgeTest("a key is not refused before a discovery has come to its end", {}, asyn
   const becomes = (name, status) => eventually(async () => (await flags(edge.port, name)).status === status, `${status} it is`);
   for (const name of valid) await becomes(name, 200);
   for (const name of ["unknown", "ser.unknown"]) await becomes(name, 403);
-  // Now what is new since then may be unknown.
+  // Now later keys may be unknown.
   flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   const path = `/api/v1/environments/${key}/api-keys/`;
   flagsmith.origin.on("POST", path, { status: 201, body: API_KEY });
@@ -314,7 +314,7 @@ test("of two server keys of one environment the first publishes it, and the seco
   t.after(() => edge.close());
   edge.kv.entries.clear();
   for (const name of [key, "ser.first", "ser.second"]) await eventually(async () => (await flags(edge.port, name)).status === 200, "it is served");
-  // Discoveries go on, and do not ask with the second one again.
+  // Discoveries continue, and do not use the second key again.
   const status = async () => (await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } })).json();
   const { last_success } = (await status()).discovery;
   const before = asked().length;
@@ -439,7 +439,7 @@ edgeTest("the status shows an administrator of the origin's no more than what is
   const response = await status("Token of-a-user");
   assert.equal(response.status, 200, response.text);
   assert.deepEqual(response.json().environments.map(({ environment }) => environment), [key]);
-  // What is about all environments is for who administers all.
+  // Facts about all environments are for administrators of all.
   assert.deepEqual([response.json().webhook, response.json().discovery], [null, null]);
   assert.equal((await status(`Api-Key ${ADMIN_KEY}`)).json().discovery.last_fault, null);
   const refused = await status("Token of-nobody");
@@ -498,7 +498,7 @@ async function threshold(port, key) {
   return stateOf(response.json()).feature_state_value;
 }
 
-/** A notice of a change, as to a realtime server. */
+/** A notification of a change, as to a realtime server. */
 async function send(edge, key) {
   const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
   const body = JSON.stringify({ updated_at: new Date().toISOString() });

@@ -1,4 +1,4 @@
-// How many requests one credential may send to the Admin API.
+// The number of requests that one credential may send to the Admin API.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -10,7 +10,7 @@ import { startOrigin } from "./origin.mjs";
 const PLACE = "/api/v1/projects/1/features/";
 const THROTTLED = { detail: "Request was throttled. Expected available in 60 seconds." };
 
-// Counts as the platform's does, but with a limit of 3, and says what it was asked.
+// Counts like the platform's limiter, but with a limit of 3, and records its calls.
 const LIMITER = `
   import { WorkerEntrypoint } from "cloudflare:workers";
   const counts = new Map();

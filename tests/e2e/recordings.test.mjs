@@ -34,7 +34,7 @@ if (RECORDINGS === null) {
   }
 }
 
-/** Replays the exchanges of a file, fails with all differences together, and says how many exchanges there were. */
+/** Replays the exchanges of a file, fails with all differences together, and reports the number of exchanges. */
 async function replay(edge, file, documents) {
   const exchanges = readFileSync(file, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
   const failures = [];

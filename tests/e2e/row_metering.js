@@ -1,4 +1,4 @@
-// The worker, with a data set that logs the points that are written to it, and whatever a test wants to be logged.
+// The worker, with a data set that logs the points written to it, and further lines of a test.
 
 import entry from "./entry.js";
 

@@ -1,9 +1,10 @@
-// What must be in no log: learnt from everything that a test's workers are told, and looked for in what they write.
+// Confidential values that must be in no log: collected from everything that a test's workers receive, and searched in
+// their output.
 
-/** Where a body has an identifier or the value of a trait. `traits` of an upload are an object of values. */
+/** The members of a body with an identifier or the value of a trait. `traits` of an upload are an object of values. */
 const CONFIDENTIAL = new Set(["identifier", "identifiers", "trait_value", "traits", "dashboard_alias", "q"]);
 const SECRET_VARIABLES = ["ADMIN_KEY_SHA256", "ORIGIN_API_TOKEN", "SERVER_KEYS", "SSE_AUTHENTICATION_TOKEN", "WEBHOOK_SECRET"];
-/** What is shorter is in many a text by chance; so is a number that is not long. */
+/** Shorter values are in many texts by chance, and so are short numbers. */
 const MIN_LENGTH = 3;
 const MIN_DIGITS = 8;
 
@@ -34,7 +35,7 @@ export function learnJson(text) {
   try {
     walk(JSON.parse(text), false);
   } catch {
-    // Whatever it is, it is not quoted by what reads it.
+    // The worker's parsers quote no such text.
   }
 }
 
@@ -48,7 +49,7 @@ export function learn(text) {
   if (trimmed.length >= (/^[-+.\d]*$/.test(trimmed) ? MIN_DIGITS : MIN_LENGTH)) learnt.add(trimmed);
 }
 
-/** The lines of a log that have something in them that was learnt, each with what. */
+/** The lines of a log with a confidential value, each with the value. */
 export function leaks(log) {
   const found = [];
   for (const secret of learnt) {
@@ -80,13 +81,13 @@ function credentials(name, text) {
 function walk(value, isConfidential) {
   if (Array.isArray(value)) value.forEach((item) => walk(item, isConfidential));
   else if (typeof value === "object" && value !== null) {
-    // Of a list of traits only the values are; of an upload's, which are one object, all.
+    // Of a list of traits only the values count; of an upload's, which are one object, all.
     const isTrait = "trait_key" in value;
     for (const [key, item] of Object.entries(value)) walk(item, CONFIDENTIAL.has(key) || (isConfidential && !isTrait));
   } else if (isConfidential && (typeof value === "string" || typeof value === "number")) learn(String(value));
 }
 
-/** Whether `text` is somewhere in `line` and not just a part of a longer word. An object's name has it behind a client key. */
+/** True if `text` is in `line` and not just a part of a longer word. An object's name has it after a client key. */
 function hasWord(line, text) {
   for (let at = line.indexOf(text); at >= 0; at = line.indexOf(text, at + 1)) {
     const before = line.slice(0, at);

@@ -1,4 +1,4 @@
-// What is told of requests: data points, lines of the log, and what must be in neither.
+// The record of requests: data points, lines of the log, and values that must be in neither.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -8,7 +8,7 @@ import { eventually, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 import { leaks, learnRequest } from "./secrets.mjs";
 
-/** The worker with a data set that logs what is written to it. */
+/** The worker with a data set that logs its points. */
 const METERED = { entry: "tests/e2e/row_metering.js" };
 const ADMIN_KEY = "telemetry.key";
 const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");

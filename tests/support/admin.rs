@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::exchange::{Answer, Exchange, read};
 use super::worker::to_answer;
 
-/// Of `local.key`.
+/// The SHA-256 of `local.key`.
 const LOCAL_KEY_SHA256: &str = "7732b7d187f7f03abca39e40e5c160b46e525b2ca16e1fae671d4c2997cf2ebd";
 
 /// The Admin API with its stores.
@@ -27,13 +27,13 @@ pub struct Admin {
     environments: HashMap<String, Environment>,
     /// By environment and identifier.
     identities: BTreeMap<(String, String), Identity>,
-    /// What the origin answered to each probe of each credential; without one there is a local key.
+    /// The origin's answer to each probe of each credential; without an origin there is a local key.
     origin: Option<HashMap<(String, String, String), Value>>,
     random: std::cell::Cell<u128>,
 }
 
 impl Admin {
-    /// Serves the documents of a folder, to who has the key `local.key`.
+    /// Serves the documents of a folder, to the key `local.key`.
     pub fn with_documents(folder: &Path, names: &[&str]) -> Admin {
         let mut environments = HashMap::new();
         for name in names {
@@ -44,7 +44,7 @@ impl Admin {
         Admin { environments, identities: BTreeMap::new(), origin: None, random: 0.into() }
     }
 
-    /// Serves the documents of a folder with recordings, to whom its `admin.jsonl` lets.
+    /// Serves the documents of a folder with recordings, to the credentials in its `admin.jsonl`.
     pub fn with_recordings(folder: &Path) -> Admin {
         let admin = Admin::with_documents(&folder.join("documents"), &["A", "B", "C", "EDGE", "EDGE2"]);
         let mut origin = HashMap::new();
@@ -95,7 +95,7 @@ impl Admin {
         })
     }
 
-    /// Asks the recorded origin. What it was never asked it does not know.
+    /// Asks the recorded origin. It knows only recorded requests.
     fn authorize(
         &self,
         header: &dyn Fn(&str) -> Option<String>,

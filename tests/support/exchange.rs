@@ -15,7 +15,7 @@ pub struct Exchange {
     pub response: Value,
 }
 
-/// What was answered.
+/// An answer.
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -47,7 +47,7 @@ impl Exchange {
         }
     }
 
-    /// What is wrong with an answer. `documents` is the folder of the environments' documents.
+    /// The differences of an answer. `documents` is the folder of the environments' documents.
     pub fn differences(&self, answer: &Answer, documents: &Path) -> Vec<String> {
         let mut differences = Vec::new();
         let mut expect = |what: &str, right: bool, got: String| {

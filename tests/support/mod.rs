@@ -1,4 +1,5 @@
-//! What the tests over files share: our fixtures, the recordings of a real Flagsmith, comparing answers with them.
+//! The shared parts of the tests over files: fixtures, the recordings of a real Flagsmith, and the comparison of
+//! answers.
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
@@ -19,7 +20,7 @@ pub fn fixtures(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder)
 }
 
-/// A folder that is not part of the project: `$variable`, else `default`. Says so where it is not there.
+/// A folder outside the project: `$variable`, else `default`. Reports an absent folder.
 pub fn outside(variable: &str, default: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(variable).map_or(default.into(), PathBuf::from);
     if !folder.is_dir() {
@@ -29,7 +30,7 @@ pub fn outside(variable: &str, default: &str) -> Option<PathBuf> {
     Some(folder)
 }
 
-/// What we make of a case's context, if that is not the case's result.
+/// The result for a case's context, if it is not the case's own.
 pub fn difference(case: &Value, engine: Engine) -> Option<Value> {
     let context = Context::parse(case["context"].to_string().as_bytes(), engine).unwrap();
     let result = evaluate_context(&context);
@@ -39,7 +40,7 @@ pub fn difference(case: &Value, engine: Engine) -> Option<Value> {
 /// Equal, with numbers compared by value.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // Whole numbers to the last digit, beyond what floats can tell apart.
+        // Integers to the last digit, beyond the precision of floats.
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => a == b,
             _ => a.as_f64() == b.as_f64(),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};
 
-/// When commands are carried out.
+/// The time of commands.
 const NOW: u64 = 1_795_362_721_900;
 
 /// A worker with its stores.
@@ -24,7 +24,7 @@ pub struct Worker {
     environments: HashMap<String, Environment>,
     server_keys: HashMap<String, ServerKey>,
     identities: HashMap<(String, String), Identity>,
-    /// How often overrides were changed by [`Worker::order`].
+    /// The number of changes to overrides by [`Worker::order`].
     overrides_version: u64,
 }
 

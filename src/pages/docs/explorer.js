@@ -1,6 +1,6 @@
-// The API explorer: shows a description with Swagger UI, and gives it the keys that the visitor has entered.
+// The API explorer: shows a description with Swagger UI, and gives it the visitor's keys.
 //
-// Every request goes to this host, whatever a description says of servers: the origin's own goes through the worker.
+// Every request goes to this host, whatever servers a description names: the origin's go through the worker.
 
 import { here, onHost } from "./hosts.js";
 import { mend } from "./mending.js";
@@ -13,12 +13,12 @@ const said = document.querySelector("#keys-said");
 const chooser = document.querySelector("#chooser");
 const descriptions = chooser.querySelector("select");
 const problem = document.querySelector("#problem");
-/** What is shown: Swagger UI, the description's security schemes by name, and which of them were given something. */
+/** The present view: Swagger UI, the description's security schemes by name, and the schemes with a credential. */
 let shown = null;
 
 mend(document.querySelector("#explorer"));
 keys.addEventListener("input", () => authorize(shown));
-// An origin may show its description to nobody but its own.
+// An origin may restrict its description to its own accounts.
 keys.addEventListener("change", () => problem.hidden || show(descriptions.value));
 keys.addEventListener("submit", (event) => event.preventDefault());
 descriptions.addEventListener("change", () => show(descriptions.value));
@@ -77,12 +77,12 @@ function detail(text) {
   }
 }
 
-/** What the visitor has entered. */
+/** The visitor's credentials. */
 function entered() {
   return Object.fromEntries(Array.from(new FormData(keys), ([name, value]) => [name, value.trim()]));
 }
 
-/** Gives each security scheme what its header takes, or takes it away. */
+/** Gives each security scheme its credential, or takes it away. */
 function authorize(shown) {
   const { environment, administrator } = entered();
   const values = { "x-environment-key": environment, authorization: administrator };

@@ -1,13 +1,13 @@
-// What Swagger UI leaves out for those who do not see the page, or have no mouse: names of fields, and a way to scroll.
+// Corrections of Swagger UI for visitors without sight or mouse: names of fields, and a way to scroll.
 
-/** Mends what is shown in `place`, now and later. */
+/** Corrects the content of `place`, now and later. */
 export function mend(place) {
   new MutationObserver(() => mendAll(place)).observe(place, { childList: true, subtree: true });
 }
 
 function mendAll(place) {
   for (const field of place.querySelectorAll(":is(select, textarea):not([aria-label])")) field.ariaLabel = nameOf(field);
-  // A keyboard scrolls only what it can reach.
+  // A keyboard scrolls only elements that it can reach.
   for (const text of place.querySelectorAll("pre.microlight:not([tabindex])")) text.tabIndex = 0;
   // As a region it would be read without its rows.
   for (const table of place.querySelectorAll("table[role=region]")) table.setAttribute("role", "table");

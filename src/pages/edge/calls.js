@@ -7,7 +7,7 @@ export function signIn(credential) {
   authorization = credential;
 }
 
-/** Why a call was not answered as asked, in words for people. */
+/** The reason that a call failed, in words for people. */
 export class Refusal extends Error {
   constructor(status, text) {
     super(text);

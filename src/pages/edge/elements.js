@@ -15,7 +15,7 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** A list of terms and what each is: [[term, ...description], …]; those without a description are left out. */
+/** A list of terms: [[term, ...description], …]; terms without a description are left out. */
 export function definitions(pairs) {
   const rows = pairs
     .filter(([, ...description]) => description.some((part) => part !== null && part !== undefined))
@@ -24,8 +24,8 @@ export function definitions(pairs) {
 }
 
 /**
- * A table that says what it is of, and scrolls by itself where it is wider than the page. On a phone its rows are lists,
- * which browsers no longer take for a table; so every role is told.
+ * A table with a caption that scrolls by itself where it is wider than the page. On a phone its rows are lists, which
+ * browsers no longer take for a table; so every role is set.
  */
 export function table(caption, heads, rows) {
   const cell = (content, index) =>
@@ -41,11 +41,11 @@ export function table(caption, heads, rows) {
     element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...titles)),
     element("tbody", { role: "rowgroup" }, ...rows.map(line)),
   );
-  // A keyboard scrolls only what it can reach.
+  // A keyboard scrolls only elements that it can reach.
   return element("div", { className: "scrolls", tabIndex: 0, role: "group", aria: { label: caption } }, made);
 }
 
-/** Something to unfold; what is in it is made when it is unfolded first. */
+/** A part to unfold; its content is made when it is unfolded first. */
 export function unfolding(summary, make, properties = {}) {
   const made = element("details", properties, element("summary", {}, ...[summary].flat()));
   const fill = () => {

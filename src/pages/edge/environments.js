@@ -15,9 +15,9 @@ export function environmentCards({ environments, discovery, more }) {
   return [element("li", { className: "empty" }, text)];
 }
 
-/** How looking for environments goes, in a sentence. */
+/** The progress of the search for environments, in a sentence. */
 export function describeDiscovery({ discovery, webhook }) {
-  // Only who administers all environments is told of it.
+  // Only administrators of all environments get it.
   const { last_success: success, last_fault: fault } = discovery ?? {};
   const parts = [];
   if (success) parts.push("The Flagsmith behind this worker was last asked which environments there are ", moment(success), ". ");
@@ -27,8 +27,8 @@ export function describeDiscovery({ discovery, webhook }) {
 }
 
 /**
- * Asks for the number of identities, of one environment after the other, and shows it; and with it what only the document
- * says, of those whose status does not say it. `named` is told of names.
+ * Reads the number of identities, of one environment after the other, and shows it; and with it the document's facts, where
+ * the status lacks them. `named` gets names.
  */
 export async function countIdentities(environments, signal, named) {
   for (const { environment, name } of environments) {
@@ -91,12 +91,12 @@ function lastNotification({ last_notification: notice, source }) {
   return [moment(notice.at), `, ${NOTICES[notice.kind] ?? notice.kind}`];
 }
 
-/** Whether all that is known of it is that KV has it. */
+/** True if the environment is known only from KV. */
 function isStored({ source }) {
   return source === "KV";
 }
 
-/** How it is, in a word. */
+/** Its state, in a word. */
 function state(status) {
   if (isStored(status)) return badge("good", "in KV");
   if (status.unavailable) return badge("bad", "no answer");

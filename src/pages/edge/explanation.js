@@ -3,7 +3,7 @@
 
 import { badge, definitions, element, moment, table, unfolding, value } from "./elements.js";
 
-/** What the worker explains of an identity. */
+/** The worker's explanation of an identity. */
 export function explanation(explained) {
   const { identifier, identity_uuid: uuid, flags, segments } = explained;
   const title = element("h3", { id: "explanation-title", tabIndex: -1 }, element("code", {}, identifier));
@@ -80,7 +80,7 @@ function onOff(enabled) {
   return enabled ? badge("good", "on") : badge("plain", "off");
 }
 
-/** Why a flag is so, in a few words. */
+/** The cause of a flag, in a few words. */
 function briefly({ reason, candidates, split }) {
   if (reason.startsWith("ERROR")) return "its segments depend on each other in a circle";
   const winner = candidates.find(({ wins }) => wins);
@@ -124,7 +124,7 @@ function flagDetails(flag) {
   ];
 }
 
-/** What a candidate gives, if none of its multivariate values does. */
+/** The value of a candidate, if none of its multivariate values applies. */
 function valueOf({ feature_state_value: json, multivariate }) {
   return multivariate ? element("span", {}, value(json), element("span", { className: "quiet" }, " as control value")) : value(json);
 }
@@ -149,7 +149,7 @@ function percent(number) {
   return `${Number(number.toFixed(4))} %`;
 }
 
-/** A picture of what the table says. */
+/** A picture of the table. */
 function bar(percentage, variants) {
   const svg = (name, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);

@@ -8,7 +8,7 @@ import { read } from "./numbers.js";
 const PAGE_SIZE = 20;
 let asking = null;
 
-/** Offers these environments, or a field where there are none. What is chosen stays chosen. */
+/** Offers these environments, or a field where there are none. A choice stays. */
 export function showEnvironments(environments) {
   byId("listed").hidden = environments.length === 0;
   byId("unlisted").hidden = environments.length > 0;
@@ -31,7 +31,7 @@ function label(environment, name) {
   return name ? `${name} (${environment})` : environment;
 }
 
-/** Shows the identities that the form asks for; one that is the only one is explained at once. */
+/** Shows the identities that the form finds; a single one is explained at once. */
 export async function search(fail) {
   const { environment, clientKey, query } = byId("search").elements;
   const asked = { environment: environment.value || clientKey.value.trim(), text: query.value, fail };
@@ -76,7 +76,7 @@ function more(asked, page, list) {
   return [button];
 }
 
-/** Whom nobody has seen yet would get flags, too. */
+/** An unknown identity would get flags, too. */
 function unknown(asked, found) {
   const text = asked.text.trim();
   if (text === "" || /^"|^dashboard_alias:/.test(text)) return [];

@@ -1,4 +1,4 @@
-// The operator's page: signing in, and what is shown then.
+// The operator's page: signing in, and the view after it.
 
 import { Refusal, call, signIn } from "./calls.js";
 import { byId, renewMoments } from "./elements.js";
@@ -39,7 +39,7 @@ byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
   search(fail);
 });
-// Otherwise going back would bring back what was shown, and the credential.
+// Otherwise the browser's back button would restore the view and the credential.
 addEventListener("pagehide", leave);
 
 /** Loads the status and shows it; whether that went well. */
@@ -67,14 +67,14 @@ async function load() {
   }
 }
 
-/** Who administers no environment may still be permitted to look at identities. */
+/** A caller without administered environments may still have the permission to view identities. */
 function nothingPermitted(error) {
   if (error.status !== 403) throw error;
   fail(error);
   return { environments: [], discovery: null, webhook: null };
 }
 
-/** Says what went wrong; a credential that is good no longer ends the session. */
+/** Shows the problem; a refused credential ends the session. */
 function fail(error) {
   byId("notice").textContent = "";
   if (error instanceof Refusal && error.status === 401 && !byId("signed-in").hidden) leave();
@@ -98,7 +98,7 @@ function show(signedIn) {
   byId("sign-out").hidden = !signedIn;
 }
 
-/** Which worker this is, and how much of its budget it takes. Both are public. */
+/** The worker's version, and its share of the size budget. Both are public. */
 async function showWorker() {
   const [version, build] = await Promise.all([call("/version/"), call("/edge/build.json")].map((answer) => answer.catch(() => null)));
   const parts = [];

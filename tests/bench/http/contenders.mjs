@@ -21,7 +21,7 @@ const BASELINES = {
 };
 const IDLE = { build: baseline("idle-js") };
 const PARSING = { build: baseline("parsing/build"), objectClass: null };
-/** What the way to the client adds by itself. */
+/** The share of the connection to the client. */
 const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection", "date"]);
 
 /**

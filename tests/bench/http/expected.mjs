@@ -1,4 +1,4 @@
-// What our answers have to say, by Flagsmith's own client: it evaluates the same document locally.
+// The expected content of answers, by Flagsmith's own client, which evaluates the same document locally.
 
 import assert from "node:assert/strict";
 

@@ -20,10 +20,10 @@ export function requireWrk() {
 }
 
 /**
- * Sends `requests` in turn to `edge` for so many seconds, on 16 connections.
+ * Sends `requests` in turn to `edge` for some seconds, on 16 connections.
  *
- * Gives `perSecond`, `p50` and `p99` in milliseconds, and `cpu`: the runtime's processor time for each request, in
- * microseconds, where /proc tells it. Throws if any request failed.
+ * Returns `perSecond`, `p50` and `p99` in milliseconds, and `cpu`: the runtime's processor time for each request, in
+ * microseconds, where there is /proc. Throws if any request failed.
  */
 export async function load(edge, requests, seconds) {
   const file = join(edge.folder, "requests");

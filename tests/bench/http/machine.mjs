@@ -1,4 +1,4 @@
-// Where a figure comes from.
+// The origin of a figure.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ export function machine() {
   return `${availableParallelism()} cores, ${processor()}, workerd ${version}, node ${process.version}; load average ${busy}`;
 }
 
-/** What was measured: the commit, `-dirty` if there are changes; null outside of a clone. */
+/** The measured commit, `-dirty` if there are changes; null outside of a clone. */
 export function commit() {
   const { status, stdout } = spawnSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" });
   return status === 0 ? stdout.trim() : null;

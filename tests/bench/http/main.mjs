@@ -12,7 +12,7 @@ import { table } from "./table.mjs";
 
 const SECONDS = Number(process.env.SECONDS || 3);
 const ROUNDS = Number(process.env.ROUNDS || 5);
-// The runtime compiles what is hot again, better; that is not what is measured.
+// The runtime compiles hot code again, better; that is not part of the measurement.
 const WARM_UP_SECONDS = Math.ceil(SECONDS / 2);
 
 try {
@@ -45,7 +45,7 @@ async function measure(row) {
     for (const contender of contenders) await loadOf(contender, WARM_UP_SECONDS);
     const measured = Object.fromEntries(contenders.map(({ name }) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
-      // Back and forth, so that a machine that grows slower favours nobody.
+      // Back and forth, so that a machine that slows down favours no contender.
       const order = round % 2 === 0 ? contenders : [...contenders].reverse();
       for (const contender of order) measured[contender.name].push(await loadOf(contender, SECONDS));
     }

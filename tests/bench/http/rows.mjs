@@ -1,14 +1,14 @@
-// What is measured: routes, their baselines and targets.
+// The measured routes, their baselines and targets.
 
-/** How many identities take turns. */
+/** The number of identities that take turns. */
 const IDENTITIES = 64;
-/** How often a trait changes before its values repeat. */
+/** The number of changes of a trait before its values repeat. */
 const VALUES = 16;
 
 /**
- * A row is one route on one profile; `baselines` says how many times a baseline's requests per second are the target, or
- * null where it is there for comparison only. `kind`: "flags", "unmodified" (304), "anonymous" (transient and without an
- * identifier, so that nothing can be stored), "transient" (with one: what is stored counts), "unchanged" or "changed".
+ * A row is one route on one profile. `baselines` has the target as a multiple of a baseline's requests per second, or null
+ * for comparison only. `kind`: "flags", "unmodified" (304), "anonymous" (transient and without an identifier, so that
+ * nothing can be stored), "transient" (with an identifier, so that stored traits count), "unchanged" or "changed".
  */
 export const ROWS = [
   row("flags-small", "GET /flags/, small", { B1: 1.25, J1: 0.85 }),

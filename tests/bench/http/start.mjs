@@ -1,4 +1,4 @@
-// What it takes to start: from the runtime's first instruction to the first answer, less what the runtime takes itself.
+// The cost of a start: from the runtime's first instruction to the first answer, less the runtime's own share.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,9 +7,9 @@ import { startIdle, startOurs, startParsing } from "./contenders.mjs";
 import { median } from "./table.mjs";
 
 /**
- * Milliseconds of CPU of the thread that runs the worker, medians: `compile`, until it listens, and `first`, for the first
- * request of `row`; `parse`, for the first request of a worker that only parses the document. All less what the runtime takes
- * with a worker that does nothing, of our configuration. Null where there is no /proc.
+ * Milliseconds of CPU of the worker's thread, medians: `compile`, until it listens, `first`, for the first request of
+ * `row`, and `parse`, for the first request of a worker that only parses the document. All less the runtime's share with an
+ * idle worker of our configuration. Null without /proc.
  */
 export async function measureStart(row, rounds) {
   const { edge, requests } = await startOurs(row);
@@ -37,7 +37,7 @@ async function startAlone(edge, request) {
   return { listening, first: answered - listening, text };
 }
 
-/** What a process's first thread has computed, in milliseconds. */
+/** The CPU time of a process's first thread, in milliseconds. */
 function threadTime(pid) {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;

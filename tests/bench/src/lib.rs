@@ -1,4 +1,4 @@
-//! What is measured, natively and on wasm32: from an identity to the finished body of the answer.
+//! The measured path, natively and on wasm32: from an identity to the finished body of the answer.
 
 use std::hint::black_box;
 
@@ -13,13 +13,13 @@ mod wasm;
 pub const PROFILES: [(&str, &str); 3] =
     [("small.json", "small"), ("heavy-50x15x750.json", "heavy"), ("large-1000x500.json", "large")];
 
-/// How many different identities take turns.
+/// The number of identities that take turns.
 pub const IDENTITIES: usize = 16;
 
 /// A question about an identity, and its state.
 pub type Asked = (Continuation, [Result<Identity, CommandError>; 1]);
 
-/// What is asked for an identity, and its state with all of its traits.
+/// A query for an identity, and its state with all of its traits.
 pub fn asked(environment: &Environment, number: usize) -> Asked {
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
     let body = format!(r#"{{"identifier":"{}"}}"#, identifier(number)).into_bytes();

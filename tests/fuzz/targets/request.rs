@@ -1,5 +1,5 @@
-//! Any request to an environment that has something of everything: answered, with JSON, and never with a 5xx. Its body
-//! is JSON to us if it is to serde_json, and says the same.
+//! Any request to an environment with a part of every kind: answered, with JSON, and never with a 5xx. A body is JSON
+//! for the scanner if it is for serde_json, with the same content.
 
 #![no_main]
 

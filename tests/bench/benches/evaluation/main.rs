@@ -1,7 +1,7 @@
 //! Evaluation and compilation against their peers, each figure against its target: `make bench`.
 //!
-//! The peer is the crate `flagsmith-flag-engine`, through its public API and without any rendering; ours goes from an
-//! identity to the finished body of the answer. What is compared is measured in one run.
+//! The peer is the crate `flagsmith-flag-engine`, through its public API and without any rendering; this worker goes
+//! from an identity to the finished body. Compared figures are measured in one run.
 
 mod memory;
 mod targets;
@@ -120,7 +120,7 @@ fn peer_traits(number: usize) -> Vec<Trait> {
     traits(number).into_iter().map(one).collect()
 }
 
-/// Where criterion leaves its estimates, and `wasm.mjs` its figures.
+/// The folders of criterion's estimates and of `wasm.mjs`'s figures.
 fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from)
 }

@@ -23,7 +23,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What `make` makes, and how many bytes it holds.
+/// The value that `make` makes, and the bytes that it holds.
 pub fn held_by<T>(make: impl FnOnce() -> T) -> (T, usize) {
     let before = ALLOCATED.load(Ordering::Relaxed);
     let made = make();

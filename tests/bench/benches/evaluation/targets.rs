@@ -1,4 +1,4 @@
-//! What the figures are held against, a line each.
+//! The targets of the figures, a line each.
 
 use std::path::Path;
 
@@ -12,15 +12,15 @@ use super::memory;
 /// Percentages of the large document.
 pub const SWEEP: [usize; 3] = [25, 50, 100];
 
-/// How many times faster than the peer each profile has to be.
+/// The factor by which each profile must be faster than the peer.
 const EVALUATION: [(&str, f64); 3] = [("small", 50.0), ("heavy", 100.0), ("large", 100.0)];
-/// How much longer than natively an evaluation may take on wasm32.
+/// The factor by which an evaluation may be slower on wasm32 than natively.
 const WASM: f64 = 3.0;
-/// How much longer than a plain parse compiling may take.
+/// The factor by which compiling may be slower than a plain parse.
 const COMPILATION: f64 = 3.0;
-/// How many bytes of memory a byte of the document may become.
+/// The bytes of memory that a byte of the document may become.
 const MEMORY: f64 = 4.0;
-/// What doubling the document may multiply the time by.
+/// The factor of time that doubling the document may cost.
 const DOUBLING: f64 = 2.5;
 
 /// Prints every figure with its target.

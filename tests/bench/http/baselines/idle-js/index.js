@@ -1,4 +1,4 @@
-// What the runtime takes itself: our classes of objects, and nothing in them.
+// The runtime's own share: the worker's classes of objects, with nothing in them.
 
 import { DurableObject } from "cloudflare:workers";
 

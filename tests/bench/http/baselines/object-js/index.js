@@ -1,4 +1,4 @@
-// J2: a worker that asks an object, which reads a row, and then gives the prepared answer.
+// J2: a worker that calls an object, which reads a row, and then returns the prepared answer.
 
 import { DurableObject } from "cloudflare:workers";
 

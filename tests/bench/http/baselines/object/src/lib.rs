@@ -1,5 +1,5 @@
-//! B2 and B2w: a worker that asks an object and then gives the prepared answer. The configuration says whether the
-//! object is one that reads a row or one that writes a row.
+//! B2 and B2w: a worker that calls an object and then returns the prepared answer. The configuration chooses an object
+//! that reads a row or one that writes a row.
 
 use serde::Deserialize;
 use worker::{
@@ -16,7 +16,7 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
     prepared::answer(&env)
 }
 
-/// B2: gives what is in its row, as long as an identity's traits.
+/// B2: returns its row, as long as an identity's traits.
 #[durable_object(fetch)]
 pub struct Reader {
     sql: SqlStorage,
