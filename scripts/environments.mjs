@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SERVER_KEYS = "server-keys.json";
-// The forms that the worker knows (src/document/environment_key.rs): it refuses any other key, whatever is stored for it.
+// The forms that the worker knows (src/core/document/environment_key.rs): it refuses any other key, whatever is stored for it.
 const CLIENT_KEY = /^(?!\.|ser\.)[A-Za-z0-9_.-]{1,128}$/;
 const SERVER_KEY = /^ser\.[A-Za-z0-9_.-]{1,124}$/;
 // KV takes 1,024 bytes of metadata: a name of so many characters fits, however its JSON has to be written.

@@ -73,7 +73,7 @@ fn a_document_whose_date_says_nothing_is_sent_again_whatever_date_is_kept() {
 }
 
 #[test]
-fn what_is_kept_is_not_sent_again_until_it_changes() {
+fn a_cached_answer_is_sent_again_only_after_a_change() {
     for (target, key) in TARGETS {
         let mut worker = worker("before");
         let first = get(&mut worker, target, key, "");

@@ -31,7 +31,7 @@ fn named<'v>(list: &'v Value, at: &str, name: &str) -> &'v Value {
 }
 
 #[test]
-fn flags_are_those_that_sdks_get_and_say_what_else_there_was() {
+fn explained_flags_equal_the_sdks_and_list_all_candidates() {
     let environment = shop();
     let ada = identity(json!({"loyalty_points": 1200, "country": "BE"}), json!([]));
     let explained = explain(&environment, "ada@example.com", &ada);
@@ -65,7 +65,7 @@ fn flags_are_those_that_sdks_get_and_say_what_else_there_was() {
 }
 
 #[test]
-fn each_condition_says_what_it_met() {
+fn each_condition_shows_the_value_it_met() {
     let environment = shop();
     let ada = identity(json!({"loyalty_points": "0999", "app_version": "3.1.9"}), json!([]));
     let explained = explain(&environment, "ada@meadow.example", &ada);
@@ -96,7 +96,7 @@ fn each_condition_says_what_it_met() {
 }
 
 #[test]
-fn what_a_condition_met_is_cut_off_where_it_is_long() {
+fn long_met_values_are_shortened() {
     let environment = shop();
     for (version, met) in [("ü".repeat(200), "ü".repeat(200)), ("ü".repeat(201), "ü".repeat(200) + "…")]
     {
@@ -152,7 +152,7 @@ fn buckets_are_those_of_the_contract() {
 }
 
 #[test]
-fn overrides_of_both_kinds_are_told_apart() {
+fn both_kinds_of_overrides_are_distinguished() {
     let environment = shop();
     let made_here = json!([{
         "feature": {"id": 9001, "name": "checkout_redesign"}, "enabled": false, "feature_state_value": "here",

@@ -68,7 +68,7 @@ fn document(worker: &mut Worker) -> (Value, Answer) {
 }
 
 #[test]
-fn what_is_made_here_wins_and_uncovers_the_documents_when_it_goes() {
+fn an_override_made_here_wins_until_it_is_deleted() {
     let mut worker = shop();
     let before = flags(&mut worker, GRACE);
     assert_eq!(before["hero_banner"]["variant"], "winter_sale");
@@ -262,7 +262,7 @@ fn published_overrides_without_numbers_are_served_with_them() {
 }
 
 #[test]
-fn a_change_made_here_does_not_hide_behind_what_is_kept() {
+fn a_change_made_here_invalidates_cached_documents() {
     let mut worker = shop();
     let mut seen = Vec::new();
     for enabled in [true, false, true] {
@@ -291,7 +291,7 @@ fn a_change_made_here_does_not_hide_behind_what_is_kept() {
 
 /// With flag-engine 11 conditions read other flags, and so their overrides.
 #[test]
-fn conditions_read_what_is_overridden_here() {
+fn conditions_read_overrides_made_here() {
     let reads = |value: &str| json!({"property": "$.flags.basis.value", "operator": "EQUAL", "value": value});
     let document = json!({
         "api_key": "k", "feature_states": [

@@ -77,7 +77,7 @@ fn environment(engine: Engine) -> Worker {
 const PAYING: &str = r#"{"identifier": "ada", "traits": [{"trait_key": "plan", "trait_value": "paid"}]}"#;
 
 #[test]
-fn each_flag_says_why_it_is_so() {
+fn each_flag_has_its_reason() {
     let mut worker = environment(Engine::V10);
     let split = get(&mut worker, "/api/v1/identities/?identifier=bob&reasons=true");
     let default = "DEFAULT";

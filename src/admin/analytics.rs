@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_never_be_delivered_is_dropped() {
+    fn only_undeliverable_batches_are_dropped() {
         for (status, expected) in [
             (Some(200), DeliveryResult::Delivered),
             (Some(204), DeliveryResult::Delivered),

@@ -246,7 +246,7 @@ mod tests {
     const NO_IDENTIFIER: (u16, &str) = (400, r#"{"identifier": ["This field is required."]}"#);
 
     #[test]
-    fn a_user_has_what_my_permissions_says() {
+    fn a_user_has_the_permissions_of_my_permissions() {
         let some = |_| (200, r#"{"permissions": ["VIEW_IDENTITIES", "OTHER"], "admin": false}"#);
         for permission in PERMISSIONS {
             let expected = match permission {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_key_has_what_the_identity_routes_let_it_do() {
+    fn a_master_key_has_the_permissions_that_identity_routes_prove() {
         let answers = |view, manage| {
             move |probe| match probe {
                 Probe::MyPermissions => NOT_FOR_KEYS,
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_no_permission() {
+    fn an_unclear_answer_is_no_permission() {
         for (authorization, permission, answer) in [
             (USER, Permission::Admin, (200, "<html>")),
             (USER, Permission::Admin, (200, r#"{"permissions": []}"#)),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_what_the_origin_says_to_whom_it_does_not_know() {
+    fn passes_on_the_origins_answer_to_an_unknown_credential() {
         let body = r#"{"detail": "Invalid token."}"#;
         let (decision, _) = ask(USER, Permission::Admin, |_| (401, body));
         let Ok(AccessDecision::Unauthenticated(challenge)) = decision else { panic!("{decision:?}") };

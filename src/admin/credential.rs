@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_tell_credentials_and_environments_apart() {
+    fn fingerprints_differ_by_credential_and_environment() {
         let of = |authorization, cookie, environment| {
             read(authorization, cookie).unwrap().fingerprint(environment)
         };

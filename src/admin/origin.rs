@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_names_a_server_and_nothing_else() {
+    fn parses_addresses_of_servers_only() {
         for (url, target) in [
             ("https://api.example.com", "https://api.example.com/api/v1/"),
             ("HTTPS://API.example.com:443/", "https://api.example.com/api/v1/"),

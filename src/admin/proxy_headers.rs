@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_told_by_its_type() {
+    fn json_is_recognized_by_its_media_type() {
         for (media_type, expected) in [
             ("application/json", true),
             ("Application/JSON; charset=utf-8", true),

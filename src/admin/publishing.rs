@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_tells_what_a_write_may_have_changed() {
+    fn a_path_names_the_environments_of_a_write() {
         let environment = || Some(Affected::Environment("Abc2".to_owned()));
         let (everything, documents) = (|| Some(Affected::Everything), || Some(Affected::Documents));
         for (method, path, expected) in [

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn one_whose_end_nobody_told_takes_no_room_for_ever() {
+    fn an_abandoned_upload_expires() {
         let mut uploads = Uploads::default();
         let lost = uploads.begin(0, 10);
         assert!(uploads.grow(lost, MAX_LENGTH));

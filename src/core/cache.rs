@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_fresh_is_never_served_older() {
+    fn values_with_a_hard_age_are_never_served_older() {
         let mut memory = TtlCache::default();
         memory.put("a", 1, 0, 10_000);
         let mut age = |now| memory.get("a", now, Ttl::never_older_than(2_000)).map(|known| known.freshness);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_looks_a_value_up_again() {
+    fn one_caller_at_a_time_revalidates() {
         let mut memory = TtlCache::default();
         memory.put("a", 1, 0, 0);
         assert!(memory.begin_revalidation("a", 20));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_longest_ago_is_forgotten_first() {
+    fn the_least_recently_used_is_evicted_first() {
         let mut memory = TtlCache::default();
         let third = MAX_BYTES / 3;
         for (time, name) in ["a", "b"].into_iter().enumerate() {

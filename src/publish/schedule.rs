@@ -118,7 +118,7 @@ mod tests {
     const INTERVAL: RefreshInterval = RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 };
 
     #[test]
-    fn a_notice_is_followed_at_once_and_again_later() {
+    fn a_notification_causes_a_fetch_at_once_and_one_later() {
         let mut schedule = Schedule::default();
         assert_eq!(schedule.next(), None);
         schedule.notify(1_000_000, INTERVAL);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_during_an_attempt_is_for_the_next() {
+    fn notifications_during_an_attempt_are_for_the_next() {
         let mut schedule = Schedule::default();
         schedule.notify(1_000_000, INTERVAL);
         schedule.began(1_000_000);

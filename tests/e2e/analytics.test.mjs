@@ -89,7 +89,7 @@ for (const way of ["fail", "cut"]) {
   });
 }
 
-analyticsTest("what comes while a batch is on its way is not lost", AT_ONCE, async (edge, origin) => {
+analyticsTest("evaluations that arrive during a delivery are not lost", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
   const pending = [];
   origin.on("POST", V1, (request) => new Promise((resolve) => pending.push([request, resolve])));
@@ -153,7 +153,7 @@ analyticsTest("an origin that does not take them is left alone, also after a res
   assert.ok(asked[2] - asked[1] >= 3_900, `${asked[2] - asked[1]} ms`);
 });
 
-analyticsTest("what the origin finds wrong in itself is dropped and counted", AT_ONCE, async (edge, origin) => {
+analyticsTest("a batch that the origin finds invalid is dropped and counted", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
   origin.on("POST", V1, { status: 400, body: { non_field_errors: ["Expected a JSON object."] } });
   await report(edge, key, { free_shipping_threshold: 5 });
@@ -164,7 +164,7 @@ analyticsTest("what the origin finds wrong in itself is dropped and counted", AT
 });
 
 for (const status of [401, 403, 404]) {
-  analyticsTest(`what the origin refuses with ${status} waits`, AT_ONCE, async (edge, origin) => {
+  analyticsTest(`a batch that the origin refuses with ${status} waits`, AT_ONCE, async (edge, origin) => {
     const [{ key }] = edge.environments;
     origin.on("POST", V1, { status, body: { detail: "Not now." } });
     await report(edge, key, { free_shipping_threshold: 5 });
@@ -212,7 +212,7 @@ for (const [fails, path, others] of [["v1", V1, V2], ["v2", V2, V1]]) {
   }
 }
 
-analyticsTest("what waits is bounded, and what is too much is counted", NEVER, async (edge) => {
+analyticsTest("waiting evaluations are bounded, and dropped ones are counted", NEVER, async (edge) => {
   const [{ key }] = edge.environments;
   const item = (index) => ({ feature_name: "free_shipping_threshold", identity_identifier: `user-${index}`, enabled_when_evaluated: true, count: 1 });
   for (let batch = 0; batch < 5; batch += 1) {

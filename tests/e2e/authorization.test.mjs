@@ -10,7 +10,7 @@ import { startOrigin } from "./origin.mjs";
 const REFUSED = { status: 403, body: { detail: "You do not have permission to perform this action." } };
 const NO_IDENTIFIER = { status: 400, body: { identifier: ["This field is required."] } };
 
-test("a user may do what my-permissions says, which is asked once a minute", async (t) => {
+test("a user has the permissions of my-permissions, which is asked once a minute", async (t) => {
   const { edge, origin, key, list, create } = await start(t);
   const permissions = { permissions: ["VIEW_IDENTITIES"], admin: false, tag_based_permissions: [] };
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: permissions });
@@ -32,7 +32,7 @@ test("a user may do what my-permissions says, which is asked once a minute", asy
   assert.doesNotMatch(edge.log, /one|two|three/);
 });
 
-test("a master key may do what the origin's own identity routes let it do", async (t) => {
+test("a master API key has the permissions that the origin's identity routes prove", async (t) => {
   const { origin, key, list, create } = await start(t);
   origin.on("GET", `/api/v1/environments/${key}/identities/`, { body: { count: 0, next: null, previous: null, results: [] } });
   origin.on("POST", `/api/v1/environments/${key}/identities/`, ({ headers }) =>
@@ -50,7 +50,7 @@ test("a master key may do what the origin's own identity routes let it do", asyn
   ]);
 });
 
-test("what the origin says to whom it does not know is passed on", async (t) => {
+test("the origin's answer to an unknown credential is passed on", async (t) => {
   const { origin, key, list } = await start(t);
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, {
     status: 401,
@@ -70,7 +70,7 @@ test("what the origin says to whom it does not know is passed on", async (t) => 
   assert.equal(origin.requests.length, 1);
 });
 
-test("an origin that cannot tell permits nothing", async (t) => {
+test("an origin with an unclear answer permits nothing", async (t) => {
   const { origin, key, list, create } = await start(t);
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true, tag_based_permissions: [] } });
   let number = 0;
@@ -80,7 +80,7 @@ test("an origin that cannot tell permits nothing", async (t) => {
     const response = await list(user());
     assert.equal(response.status, 503, way);
     assert.equal(response.headers["retry-after"], "1");
-    assert.deepEqual(response.json(), { detail: "Your permissions cannot be checked at the moment." });
+    assert.deepEqual(response.json(), { detail: "Your permissions cannot be checked at the moment; try again." });
   }
   // Django answers so to a host name that it is not configured for, whatever is asked.
   origin.behave("serve");

@@ -91,7 +91,7 @@ edgeTest("the origin takes two seconds for each answer", { workers: 2 }, async (
   await watch.end("the origin takes two seconds for each answer", [50, 60]);
 });
 
-edgeTest("an environment whose first document cannot be had is unavailable, not unknown", { fresh: false }, async ({ edge, flagsmith, key }) => {
+edgeTest("an environment without its first document is unavailable, not unknown", { fresh: false }, async ({ edge, flagsmith, key }) => {
   flagsmith.spoil = () => "{";
   const response = await flags(edge.port, key);
   assert.equal(response.status, 503, response.text);

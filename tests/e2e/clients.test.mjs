@@ -100,7 +100,7 @@ test("flagsmith-nodejs, remote: traits are set, changed, deleted and transient",
 
 // Where the client's evaluation differs from Flagsmith's, that is the client's own matter; so it is compared with itself,
 // given the document from disk.
-test("flagsmith-nodejs, local: the worker's document gives what the published one gives", async (t) => {
+test("flagsmith-nodejs, local: the worker's document gives the flags of the published one", async (t) => {
   const fromWorker = local();
   const document = JSON.parse(readFileSync(join(truth.documents, environment.file), "utf8"));
   const fromDisk = local({ fetch: async () => Response.json(document) });

@@ -12,7 +12,7 @@ const PLACE = "/api/v1/projects/1/";
 const OTHER = "/api/v1/projects/2/";
 const JSON_TYPE = { "Content-Type": "application/json" };
 const ADMINISTRATOR = recordedBody("GET", "/api/v1/environments/{key}/my-permissions/");
-const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached." };
+const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached; try again later." };
 // As gunicorn does: the body that a GET has, also after a HEAD.
 const WITH_BODY = answer("200 OK", { ...JSON_TYPE, ETag: '"1"', "X-Own": "own" }, '{"id": 1}');
 

@@ -20,7 +20,7 @@ test("every operation of the API's description is counted", () => {
   assert.deepEqual([...new Set(counted)].sort(), [...described.keys()].sort());
 });
 
-test("the README's tables of what is billed are those that are counted", async () => {
+test("the cost tables of the documentation have the counted numbers", async () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const counted = await count();
   for (const table of [countTable(counted, DESCRIPTION), costTable(counted)]) {

@@ -69,7 +69,7 @@ test("an empty account has the whole worker after one command, and a second one 
   assert.equal(entries.get(documentEntry(JSON.parse(document).api_key)), document.toString("base64"));
 });
 
-test("the first deployment asks for what can be of use, a later one for what is needed", () => {
+test("the first deployment asks for all useful secrets, a later one for missing ones", () => {
   const names = (there, hasOrigin, hadOrigin) => missing(there, hasOrigin, hadOrigin).map(({ name }) => name);
   const all = SECRETS.map(({ name }) => name);
   assert.deepEqual(names(null, true, false), all);
@@ -81,7 +81,7 @@ test("the first deployment asks for what can be of use, a later one for what is 
   assert.deepEqual(names(["WEBHOOK_SECRET"], true, false), ["ORIGIN_API_TOKEN", "SERVER_KEYS", "SSE_AUTHENTICATION_TOKEN"]);
 });
 
-test("a person is asked once for each, and what is typed is not shown", async () => {
+test("each secret is asked for once, and typed text is not shown", async () => {
   const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode() {} });
   const output = new PassThrough();
   let shown = "";
@@ -105,7 +105,7 @@ test("a person is asked once for each, and what is typed is not shown", async ()
   assert.equal(shown.match(/^ADMIN_KEY_SHA256 must be one word /gm).length, 2);
 });
 
-test("of the two credentials that publish one is asked for at most, and both are taken", async () => {
+test("at most one of the two publishing credentials is asked for, and both are accepted", async () => {
   const input = { isTTY: true };
   const credentials = SECRETS.filter(({ instead }) => instead !== undefined);
   for (const { name, instead } of credentials) {
@@ -115,7 +115,7 @@ test("of the two credentials that publish one is asked for at most, and both are
   }
 });
 
-test("nobody is asked where there is nobody, and no file is left", async () => {
+test("nothing is asked without a terminal, and no file is left", async () => {
   const given = await collect(missing(null, true, false), { environment: { WEBHOOK_SECRET: "given" }, input: { isTTY: false } });
   assert.deepEqual([...given], [["WEBHOOK_SECRET", "given"]]);
   const file = withSecretsFile(given, (file) => {
@@ -125,7 +125,7 @@ test("nobody is asked where there is nobody, and no file is left", async () => {
   assert.throws(() => readFileSync(file), /ENOENT/);
 });
 
-test("what cannot work is refused before anything is asked or sent, and not shown", async (t) => {
+test("settings that cannot work are refused before any question or request, and not shown", async (t) => {
   const account = await startAccount();
   t.after(() => account.close());
   const wrong = {
@@ -170,7 +170,7 @@ test("what cannot work is refused before anything is asked or sent, and not show
   assert.deepEqual([account.uploads.length, account.requests], [0, asked]);
 });
 
-test("what can be set is what the README names and the worker reads", () => {
+test("the documented settings are those that the worker reads", () => {
   const config = readFileSync(join(ROOT, "src/settings.rs"), "utf8");
   const documented = (kind) => documentedSettings().filter((setting) => setting.kind === kind).map(({ name }) => name).sort();
   assert.deepEqual(documented("variable"), VARIABLES);
@@ -182,7 +182,7 @@ test("what can be set is what the README names and the worker reads", () => {
   assert.deepEqual(documentedBindings().map(({ name }) => name).sort(), bound);
 });
 
-test("what must not be uploaded is found", (t) => {
+test("files that must not be uploaded are found", (t) => {
   const folder = mkdtempSync(join(tmpdir(), "bundle-"));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, "entry.js"), `throw new Error("${ROOT}src"); export { IdentityObject };`);

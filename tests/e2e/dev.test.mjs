@@ -110,7 +110,7 @@ test("make dev with an origin seeds documents that it is given", async (t) => {
   await dev.end();
 });
 
-test("make publish writes what can be served, and nothing else", async (t) => {
+test("make publish writes servable documents, and nothing else", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "publish-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const keys = join(folder, "server-keys.json");
@@ -187,7 +187,7 @@ test("make dev refuses what the worker would not serve, with the reason", async 
   assert.match(await refuses("ORIGIN_URL=http://flags:99999"), /^ORIGIN_URL must be http/m);
 });
 
-test("make dev says that its port is taken", async (t) => {
+test("make dev reports a port that is taken", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   t.after(() => server.close());
   await once(server, "listening");

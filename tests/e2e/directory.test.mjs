@@ -45,7 +45,7 @@ test("an admin's own writes show at once, in every location", async (t) => {
   assert.deepEqual(await admin.list(), []);
 });
 
-test("the directory comes to what there is when the runtime is killed, 8 times", async (t) => {
+test("the directory is complete after the runtime is killed, 8 times", async (t) => {
   const admin = await startAdmin(t);
   const acknowledged = new Set();
   for (const round of numbers(8)) {
@@ -161,7 +161,7 @@ test("documents do not wait again and again for a directory that hangs after a w
   assert.equal(asked(), 3);
 });
 
-test("what is erased is nowhere left", async (t) => {
+test("an erased identity is stored nowhere", async (t) => {
   const admin = await startAdmin(t);
   const secret = "a-secret-that-is-nowhere-else";
   await admin.identify(secret, { colour: `${secret}-trait` });
@@ -222,7 +222,7 @@ test("a page reads no more rows than it has, however many there are and wherever
   }
 });
 
-test("the directory is rebuilt from identifiers, and loses who is not there", async (t) => {
+test("the directory is rebuilt from identifiers, and loses entries without an identity", async (t) => {
   const admin = await startAdmin(t);
   for (const name of ["ada", "grace", "joan"]) await admin.create(name);
   await admin.override("ada", "support_chat", { enabled: true });

@@ -38,7 +38,7 @@ edgeTest("a document that changes is fetched behind the answer", ASK_BEHIND, asy
   await eventually(async () => (await thresholdOf(edge, production)) === 60, "the change is served");
 });
 
-edgeTest("a document in memory is not asked for again", { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 }, async (edge, production) => {
+edgeTest("a cached document is not read again", { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 }, async (edge, production) => {
   for (let count = 0; count < 20; count += 1) assert.equal(await thresholdOf(edge, production), 50);
   assert.equal(edge.kv.count(documentEntry(production.key)), 1);
 });
@@ -73,7 +73,7 @@ edgeTest("a corrupt document that is mended is served again, as fresh", ALWAYS_A
 });
 
 for (const way of ["fail", "garbage"]) {
-  edgeTest(`KV answers with ${way}: what is in memory is served`, ALWAYS_ASK, async (edge, production) => {
+  edgeTest(`KV answers with ${way}: the cached document is served`, ALWAYS_ASK, async (edge, production) => {
     assert.equal((await flags(edge, production.key)).status, 200);
     edge.kv.behave(way);
     assert.equal((await flags(edge, production.key)).status, 200);
@@ -91,7 +91,7 @@ for (const way of ["fail", "garbage"]) {
   });
 }
 
-edgeTest("KV fails: what is served says how old it is, until KV is back", ALWAYS_ASK, async (edge, production) => {
+edgeTest("KV fails: answers carry their age until KV is back", ALWAYS_ASK, async (edge, production) => {
   const age = async (answer) => (await answer(edge, production.key)).headers["x-edge-stale-seconds"];
   assert.equal(await age(flags), undefined);
   edge.kv.behave("fail");
@@ -102,13 +102,13 @@ edgeTest("KV fails: what is served says how old it is, until KV is back", ALWAYS
   await becomes(() => age(flags), undefined);
 });
 
-edgeTest("KV does not answer: what is in memory is served meanwhile", ASK_BEHIND, async (edge, production) => {
+edgeTest("KV does not answer: the cached document is served meanwhile", ASK_BEHIND, async (edge, production) => {
   assert.equal((await flags(edge, production.key)).status, 200);
   edge.kv.behave("stall");
   for (let count = 0; count < 5; count += 1) assert.equal((await flags(edge, production.key)).status, 200);
 });
 
-edgeTest("KV does not answer: what is in memory and too old is served after a while", ALWAYS_ASK, async (edge, production) => {
+edgeTest("KV does not answer: an expired document is served after the time limit", ALWAYS_ASK, async (edge, production) => {
   assert.equal((await flags(edge, production.key)).status, 200);
   edge.kv.behave("stall");
   const response = await flags(edge, production.key);
@@ -121,7 +121,7 @@ edgeTest("KV does not answer: an unknown environment is unavailable within bound
   requireUnavailable(await flags(edge, production.key));
 });
 
-edgeTest("a key without a document is refused, and asked for once in a while only", {}, async (edge) => {
+edgeTest("a key without a document is refused, and looked up rarely", {}, async (edge) => {
   for (let count = 0; count < 20; count += 1) {
     const response = await flags(edge, "noSuchKeyHasEverBeenHere");
     assert.equal(response.status, 403);
@@ -228,7 +228,7 @@ edgeTest("a server key whose entry is corrupt is unavailable", ALWAYS_ASK, async
   assert.ok(!edge.log.includes(key), "the key is in the log");
 });
 
-edgeTest("KV is never asked for a server key itself", {}, async (edge, production) => {
+edgeTest("KV never sees a server key itself", {}, async (edge, production) => {
   for (const { key } of production.serverKeys) await flags(edge, key);
   assert.ok(edge.kv.requests.every((requested) => !requested.includes("ser.")), edge.kv.requests.join(" "));
 });

@@ -7,7 +7,7 @@ import { startEdge } from "./harness.mjs";
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
-test("a worker that is well says so", async (t) => {
+test("a healthy worker answers so", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   for (const path of ["/health/", "/health/readiness", "/health/readiness/"]) {
@@ -18,7 +18,7 @@ test("a worker that is well says so", async (t) => {
   assert.deepEqual([liveness.status, liveness.text], [200, ""]);
 });
 
-test("the Edge Proxy's paths tell when a document was last confirmed", async (t) => {
+test("the Edge Proxy's paths have the time of the latest confirmation", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   const paths = ["/proxy/health", "/proxy/health/", "/proxy/health/readiness", "/proxy/health/readiness/"];
@@ -35,7 +35,7 @@ test("the Edge Proxy's paths tell when a document was last confirmed", async (t)
   }
 });
 
-test("a worker that cannot read its environments says so, and lives", async (t) => {
+test("a worker that cannot read its environments reports it, and is live", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   edge.kv.behave("fail");

@@ -17,7 +17,7 @@ const OVERLOADED = `import { DurableObject } from "cloudflare:workers";
   }
   export default { fetch() { return new Response("none"); } };`;
 
-test("an overloaded object is 503 with a time to wait, and is not asked again", async (t) => {
+test("an overloaded object is 503 with Retry-After, and is not called again", async (t) => {
   const objects = declaredObjects().map((object) => (object.binding === "IDENTITIES" ? { ...object, service: "overloaded" } : object));
   const admin = await startAdmin(t, { objects, scripts: [{ name: "overloaded", source: OVERLOADED, classes: ["IdentityObject"] }] });
   const key = { "X-Environment-Key": admin.key, "Content-Type": "application/json" };

@@ -36,7 +36,7 @@ test("an explanation has the stored traits and overrides, and the flags that SDK
   assert.deepEqual([chat.candidates[0].source, chat.candidates[0].wins, chat.feature_state_value], ["identity", true, "here"]);
 });
 
-test("asking creates nobody", async (t) => {
+test("counting and explaining create no identity", async (t) => {
   const admin = await startAdmin(t);
   const explained = await admin.expect(200, "GET", `${routes(admin.key)}/explain/?identifier=nobody`);
   assert.deepEqual([explained.identity_uuid, explained.traits], [null, []]);
@@ -44,7 +44,7 @@ test("asking creates nobody", async (t) => {
   assert.equal((await admin.expect(200, "GET", `${routes(admin.key)}/count/`)).identities, 0);
 });
 
-test("what cannot be asked is refused", async (t) => {
+test("requests that cannot be answered are refused", async (t) => {
   const admin = await startAdmin(t);
   const explain = `${routes(admin.key)}/explain/`;
   assert.deepEqual(await admin.expect(400, "GET", explain), { detail: "Missing identifier" });
@@ -121,10 +121,10 @@ test("without an origin the status lists the environments in KV", async (t) => {
   assert.equal((await request(admin.edge.port, { path: "/edge/status", headers })).status, 401);
   assert.equal(kv.requests.length, before, "KV is not asked for who is nobody");
   kv.behave("fail");
-  assert.deepEqual(await admin.expect(503, "GET", "/edge/status"), { detail: "The environment is temporarily unavailable." });
+  assert.deepEqual(await admin.expect(503, "GET", "/edge/status"), { detail: "The environment is temporarily unavailable; try again." });
 });
 
-test("what is in KV beside an origin is listed to who administers it there", async (t) => {
+test("environments in KV beside an origin are listed to their administrators", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const edge = await startEdge({ origin: flagsmith.origin });

@@ -11,7 +11,7 @@ import { run } from "./commands.mjs";
 import { startOrigin } from "./origin.mjs";
 import { recordedBody } from "./shapes.mjs";
 
-test("what is brought in from a file is written out the same", async (t) => {
+test("an export equals the imported file", async (t) => {
   const admin = await startAdmin(t);
   const folder = mkdtempSync(join(tmpdir(), "identities-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -31,7 +31,7 @@ test("what is brought in from a file is written out the same", async (t) => {
   assert.ok(existsSync(`${file}.imported`));
 });
 
-test("two identities never share a UUID, and what is wrong with one is said of it", async (t) => {
+test("two identities never share a UUID, and a fault is reported for its identity", async (t) => {
   const admin = await startAdmin(t);
   const bring = (...identities) =>
     admin.send("POST", `/edge/environments/${admin.key}/identities/import/`, identities.map((identity) => JSON.stringify(identity)).join("\n"));
@@ -179,7 +179,7 @@ test("a page of another site cannot bring anything in", async (t) => {
   assert.equal((await send("application/x-ndjson")).status, 200);
 });
 
-test("a command waits as long as it is told to", async (t) => {
+test("a command waits as long as Retry-After says", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
   const path = "/edge/environments/key/identities/export/";

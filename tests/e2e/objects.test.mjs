@@ -11,7 +11,7 @@ import { asker, OPENED } from "./inside.mjs";
 
 const HOUR = 3_600_000;
 
-test("who is gone is forgotten after an hour, also where nobody comes", async (t) => {
+test("a tombstone is deleted after an hour, also without requests", async (t) => {
   const { admin, ask } = await start(t);
   const { identity_uuid } = await admin.create("ada");
   await admin.override("ada", "support_chat", { enabled: true });
@@ -29,7 +29,7 @@ test("who is gone is forgotten after an hour, also where nobody comes", async (t
   }
 });
 
-test("what the directory was not told is told when the object was evicted, and when its alarm is lost", async (t) => {
+test("pending directory updates are sent after an eviction, and after a lost alarm", async (t) => {
   const { admin, ask } = await start(t);
   const names = ["evicted-user", "lost-user", "overridden-user"];
   await ask("DIRECTORY", "any", "fail", true);
@@ -72,7 +72,7 @@ test("an alarm that fails sets the next one", async (t) => {
   assert.deepEqual(await ask("IDENTITIES", name, "rows", "SELECT entry_due FROM details"), [{ entry_due: null }]);
 });
 
-test("an identity that comes again is listed although its alarm could not be set at first", async (t) => {
+test("a recreated identity is listed although its alarm could not be set at first", async (t) => {
   const { admin, ask } = await start(t);
   const { identity_uuid } = await admin.create("ada");
   await admin.expect(204, "DELETE", `${identity_uuid}/`);
@@ -100,7 +100,7 @@ test("an environment is fetched again after its storage failed", async (t) => {
   await eventually(() => /"feature_state_value":60[,}]/.test(edge.kv.entries.get(`document:${key}`)), "the change is published");
 });
 
-test("a discovery is made again after its storage failed, and one that was told of is not lost", async (t) => {
+test("a discovery is repeated after its storage failed, and a requested one is not lost", async (t) => {
   const { flagsmith, key, ask } = await startPublishing(t);
   const { name, document } = flagsmith.environments.get(key);
   flagsmith.environments.set("newEnvironment", { name, document: { ...document, api_key: "newEnvironment" }, serverKeys: [] });
@@ -174,7 +174,7 @@ test("an identity that an earlier version stored is read, written, listed and ex
   assert.deepEqual(traitsOf({ traits: identities[0].identity_traits }), left);
 });
 
-test("overrides that were seen are not forgotten because the directory fails whoever asked before", async (t) => {
+test("cached overrides stay when the directory fails a concurrent request", async (t) => {
   const { admin, ask } = await start(t, { workers: 2, variables: { FRESHNESS_SECONDS: 0 } });
   const [, elsewhere] = admin.edge.ports;
   const name = `${admin.key}_overrides`;

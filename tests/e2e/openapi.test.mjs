@@ -33,7 +33,7 @@ test("the description is served as JSON and as YAML", async (t) => {
   assert.deepEqual(parse(yaml.text), description);
 });
 
-test("every answer in JSON has an example, and every example is what the description says", () => {
+test("every JSON answer has an example, and every example fits its schema", () => {
   const description = JSON.parse(readFileSync(join(ROOT, DESCRIPTION), "utf8"));
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema(description, "description");
@@ -67,7 +67,7 @@ test("every answer in JSON has an example, and every example is what the descrip
   assert.ok(count > 100, `only ${count} examples`);
 });
 
-test("Postman imports it, and what it makes of it works", async (t) => {
+test("Postman imports the description, and its requests work", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   const input = { type: "string", data: readFileSync(join(ROOT, DESCRIPTION), "utf8") };

@@ -74,7 +74,7 @@ pageTest("the credential is in memory only", {}, async ({ open }) => {
   await becomes(() => page.textContent("#explanation"), "");
 });
 
-pageTest("an identity is found, and its flags say why they are so", {}, async ({ edge, keys: [key], open }) => {
+pageTest("an identity is found, and its flags show their causes", {}, async ({ edge, keys: [key], open }) => {
   await setTraits(edge, key, "ada@example.com", { loyalty_points: 1200, country: "BE" });
   await setTraits(edge, key, "adam@example.com", {});
   const { page } = await open();
@@ -142,7 +142,7 @@ pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, k
   await picture(page, "hostile");
 });
 
-pageTest("what is wrong is said in words", {}, async ({ edge, flagsmith, keys: [key], open }) => {
+pageTest("problems are shown in words", {}, async ({ edge, flagsmith, keys: [key], open }) => {
   const { page } = await open();
   const problem = () => page.textContent("#problem");
   await signIn(page, "two wörds");

@@ -35,7 +35,7 @@ test("an SDK that evaluates locally sees an override made here, and its end", as
   await eventually(async () => (await value()) === before, "it has it no longer");
 });
 
-test("who sends the same again and again sees what was done in between", async (t) => {
+test("repeated identical requests see changes in between", async (t) => {
   const admin = await startAdmin(t);
   const sent = { color: "red", size: 2.5, new: true };
   const read = async (response) => {
@@ -71,7 +71,7 @@ test("who sends the same again and again sees what was done in between", async (
   await eventually(async () => (await admin.list()).length === 1, "it is there again");
 });
 
-test("a change of overrides does not hide behind what a client keeps, in no location", async (t) => {
+test("a change of overrides invalidates every client's cached document, in every location", async (t) => {
   const admin = await startAdmin(t, { workers: 2, variables: { FRESHNESS_SECONDS: 1 } });
   const [here, elsewhere] = admin.edge.ports;
   const set = (value) => admin.override("ada", "support_chat", { enabled: true, feature_state_value: value });
@@ -205,7 +205,7 @@ test("traits are uploaded in bulk, with and without a slash", async (t) => {
   assert.equal((await admin.edge.request({ path: "/api/v1/bulk-identities/", headers: { "X-Environment-Key": admin.key } })).status, 405);
 });
 
-test("of an upload that fails in part it is told which identities it was", async (t) => {
+test("an upload that fails in part reports the failed identities", async (t) => {
   const source = `import { DurableObject } from "cloudflare:workers";
     export class IdentityObject extends DurableObject {
       carryOut(order) {
@@ -224,7 +224,7 @@ test("of an upload that fails in part it is told which identities it was", async
   });
   assert.equal(response.status, 503);
   assert.equal(response.headers["retry-after"], "1");
-  assert.deepEqual(response.json(), { data: [{}, { detail: "The identity is temporarily unavailable." }, {}] });
+  assert.deepEqual(response.json(), { data: [{}, { detail: "The identity is temporarily unavailable; try again." }, {}] });
 });
 
 function traitsOf({ traits }) {

@@ -65,13 +65,13 @@ test("there is nothing else, and nothing else can be done", async (t) => {
   assert.equal((await edge.request({ path: "/api/v1/docs/", method: "OPTIONS" })).status, 200);
 });
 
-test("without the binding that is said, and all else is served", async (t) => {
+test("without the binding the page reports it, and everything else is served", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   await edge.stop();
   edge.configure({ assets: null });
   await edge.start();
-  const detail = "The static files of this API cannot be had: its binding ASSETS is missing or does not answer.";
+  const detail = "The static files are not available: check the binding ASSETS.";
   const response = await edge.request({ path: "/api/v1/docs/" });
   assert.deepEqual([response.status, response.json()], [503, { detail }]);
   const flags = await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": edge.environments[0].key } });

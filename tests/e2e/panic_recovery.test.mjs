@@ -9,7 +9,7 @@ const edge = await startEdge({ entry: "tests/e2e/panic_recovery.js" });
 after(() => edge.close());
 const headers = { "X-Environment-Key": edge.environments[0].key, "Content-Type": "application/json" };
 
-test("the requests after a panic are answered, and what identities have is still there", async () => {
+test("requests after a panic are answered, and stored traits are still there", async () => {
   const before = await setTrait("first", 1);
   assert.deepEqual(traitsOf(before), { first: 1 });
   for (const name of ["second", "third"]) {
@@ -24,7 +24,7 @@ test("the requests after a panic are answered, and what identities have is still
   }
 });
 
-test("an object is the first to be asked after a panic", async () => {
+test("an object can be the first to be called after a panic", async () => {
   await end();
   const answers = await Promise.all(["fourth", "fifth", "sixth"].map((name) => setTrait(name, 2)));
   assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200], edge.log);

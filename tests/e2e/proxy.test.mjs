@@ -75,12 +75,12 @@ proxyTest("paths arrive as they were sent", async (edge, origin) => {
 proxyTest("a dot segment goes nowhere", async (edge, origin) => {
   for (const dots of ["%2e%2e", "%2E%2e", ".%2e", "%2e", "..%2f", "%2f..", "%5c..%5c", "\\..\\"]) {
     const response = await edge.request({ path: `/api/v1/projects/${dots}/organisations/` });
-    assert.deepEqual([response.status, response.json()], [400, { detail: "The path must not have dot segments." }], dots);
+    assert.deepEqual([response.status, response.json()], [400, { detail: "The path has dot segments; send it without them." }], dots);
   }
   assert.deepEqual(origin.requests, []);
 });
 
-proxyTest("what is not below /api/ stays here", async (edge, origin) => {
+proxyTest("paths outside /api/ are not forwarded", async (edge, origin) => {
   for (const path of ["/", "/admin/", "/static/app.js", "/api", "//api/v1/projects/", "/API/v1/projects/"]) {
     const response = await edge.request({ path });
     assert.deepEqual([response.status, response.json()], [404, { detail: "Not found." }], path);
@@ -126,7 +126,7 @@ proxyTest("headers that are the platform's, the next hop's or ours do not arrive
   });
 });
 
-proxyTest("the answer comes back as it was given", async (edge, origin) => {
+proxyTest("the answer is returned unchanged", async (edge, origin) => {
   origin.on("GET", PLACE, {
     status: 418,
     headers: {
@@ -167,7 +167,7 @@ proxyTest("the answer comes back as it was given", async (edge, origin) => {
   });
 });
 
-proxyTest("every status comes back, with a body where it may have one", async (edge, origin) => {
+proxyTest("every status is returned, with a body where it may have one", async (edge, origin) => {
   for (const status of [200, 201, 202, 204, 205, 304, 400, 401, 403, 404, 405, 409, 410, 422, 429, 451, 500, 502, 503, 599]) {
     const bodiless = [204, 205, 304].includes(status);
     origin.on("POST", PLACE, { status, headers: { etag: '"1"' }, body: bodiless ? "" : { status } });
@@ -278,7 +278,7 @@ test("an origin may be below a path", async (t) => {
   assert.deepEqual(response.json(), { next: `${edge.address}${PLACE}?page=2` });
 });
 
-test("without an origin the Admin API says what is missing", async (t) => {
+test("without an origin the Admin API names the missing setting", async (t) => {
   for (const variables of [{}, { ORIGIN_URL: "" }, { ORIGIN_URL: "flagsmith.example.com" }]) {
     const edge = await startEdge({ variables });
     t.after(() => edge.close());

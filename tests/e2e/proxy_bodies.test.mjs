@@ -39,7 +39,7 @@ bodyTest("a request without a body reaches the origin without one", async (edge,
   }
 });
 
-bodyTest("a long body that nobody told the length of is refused, and not read to its end", async (edge, origin) => {
+bodyTest("a long chunked body is refused, and not read to its end", async (edge, origin) => {
   const body = Buffer.alloc(10 * MIB + 70_000);
   const response = await edge.request({ method: "POST", path: PLACE, body, chunked: true, unfinished: true });
   assert.equal(response.status, 411);
@@ -47,7 +47,7 @@ bodyTest("a long body that nobody told the length of is refused, and not read to
   assert.deepEqual(origin.requests, []);
 });
 
-bodyTest("bodies that nobody told the length of are held up to a bound, as long as it takes", async (edge, origin) => {
+bodyTest("chunked bodies are buffered up to a limit, as long as it takes", async (edge, origin) => {
   const send = (mib, chunked = true) => edge.request({ method: "POST", path: PLACE, body: Buffer.alloc(mib * MIB), chunked });
   const answers = [];
   origin.on("POST", PLACE, (_, response) => void answers.push(() => response.end("{}")));

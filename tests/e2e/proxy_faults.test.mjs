@@ -10,8 +10,8 @@ import { eventually, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const PLACE = "/api/v1/projects/1/features/";
-const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached." };
-const LATE = { detail: "The Flagsmith behind this API did not answer in time." };
+const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached; try again later." };
+const LATE = { detail: "The Flagsmith behind this API did not answer in time; try again later." };
 
 faultTest("one that refuses connections is 502, and used again when it is back", async (edge, origin) => {
   await origin.down();
@@ -33,13 +33,13 @@ faultTest("one that answers with something else than HTTP is 502", async (edge, 
   await requireFault(edge, 502, UNREACHABLE);
 });
 
-faultTest("one that breaks off within what is looked at is 502", async (edge, origin) => {
+faultTest("an answer that breaks off in its buffered part is 502", async (edge, origin) => {
   origin.on("POST", PLACE, { body: { next: null, results: ["x".repeat(1000)] } });
   origin.behave("cut-body");
   await requireFault(edge, 502, UNREACHABLE);
 });
 
-faultTest("one that breaks off within what is passed on breaks it off here, too", async (edge, origin) => {
+faultTest("an answer that breaks off in its streamed part breaks off here, too", async (edge, origin) => {
   origin.on("GET", PLACE, { headers: { "content-type": "text/csv" }, body: "x".repeat(100_000) });
   origin.behave("cut-body");
   const response = await fetch(`${edge.address}${PLACE}`);
@@ -47,7 +47,7 @@ faultTest("one that breaks off within what is passed on breaks it off here, too"
   await assert.rejects(response.text());
 });
 
-faultTest("one that sends less than it said is 502, or broken off", async (edge, origin) => {
+faultTest("an answer shorter than its Content-Length is 502, or broken off", async (edge, origin) => {
   const answer = (type) => (_, response) => {
     response.socket.end(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: 1000\r\n\r\n{"next"`);
   };
@@ -57,7 +57,7 @@ faultTest("one that sends less than it said is 502, or broken off", async (edge,
   await assert.rejects(fetch(`${edge.address}${PLACE}`, { method: "POST" }).then((response) => response.text()));
 });
 
-faultTest("one that sends more than it said is cut at what it said", async (edge, origin) => {
+faultTest("an answer longer than its Content-Length is cut there", async (edge, origin) => {
   origin.on("POST", PLACE, (_, response) => {
     response.socket.end('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}{"evil": 1}');
   });
@@ -71,7 +71,7 @@ faultTest("one that fails itself is passed on as it is", async (edge, origin) =>
   assert.equal(response.headers["content-type"], "text/html");
 });
 
-faultTest("one that sends what means nothing is passed on as it is", async (edge, origin) => {
+faultTest("a meaningless answer is passed on unchanged", async (edge, origin) => {
   origin.behave("garbage");
   assert.deepEqual([...(await post(edge)).body], [0xff, 0x00, 0x7b, 0xc3, 0x28]);
 });
@@ -91,7 +91,7 @@ faultTest("a write that the origin took is not sent again when its answer is los
   assert.equal(count, 1);
 });
 
-faultTest("a client that gives up in the middle of an answer lets the origin know", async (edge, origin) => {
+faultTest("the origin notices a client that leaves in the middle of an answer", async (edge, origin) => {
   let gone = false;
   origin.on("POST", PLACE, (_, response) => {
     response.writeHead(200, { "content-type": "text/csv" });

@@ -21,7 +21,7 @@ const API_KEY = recordedBody("POST", "/api/v1/environments/{key}/api-keys/", 201
 const MISSING = { detail: "Invalid or missing Environment Key" };
 const SECRETS = { SSE_AUTHENTICATION_TOKEN: "sse-token", WEBHOOK_SECRET: "webhook-secret" };
 
-edgeTest("an empty worker serves what the origin has, from the first request on", {}, async ({ edge, flagsmith, keys }) => {
+edgeTest("an empty worker serves the origin's documents, from the first request on", {}, async ({ edge, flagsmith, keys }) => {
   for (const key of keys) {
     const response = await served(edge.port, key);
     assert.equal(response.status, 200, response.text);
@@ -107,7 +107,7 @@ edgeTest("a write that fails is followed by nothing", OPENED, async ({ edge, fla
   assert.equal(flagsmith.fetches(key), before + 1);
 });
 
-edgeTest("a notice to the realtime server makes the origin be asked, and only from who may send one", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a notification to the realtime server causes a fetch, and only with the token", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   set(flagsmith, key, 60);
   const send = (authorization, body = '{"updated_at": "2026-01-01T00:00:00+00:00"}', path = `/sse/environments/${key}/queue-change`) =>
@@ -121,7 +121,7 @@ edgeTest("a notice to the realtime server makes the origin be asked, and only fr
   await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
 });
 
-edgeTest("a webhook makes the origin be asked, if it is signed", {}, async ({ edge, flagsmith, keys: [key, other] }) => {
+edgeTest("a signed webhook causes a fetch", {}, async ({ edge, flagsmith, keys: [key, other] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   const id = (subject) => createHmac("sha256", "webhook-secret").update(subject).digest("hex").slice(0, 32);
   const send = (id, body, secret = "webhook-secret") => {
@@ -147,14 +147,14 @@ edgeTest("a webhook makes the origin be asked, if it is signed", {}, async ({ ed
   await eventually(async () => (await flags(edge.port, "newEnvironment")).status === 200, "the new environment is served");
 });
 
-edgeTest("a change that nobody tells of is found", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a change without a notification is found", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   // Without another date, as some changes come.
   stateOf(flagsmith.environments.get(key).document).feature_state_value = 60;
   await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
 });
 
-edgeTest("what has not changed is not published again", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("an unchanged document is not published again", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
   await served(edge.port, key);
   const writes = () => edge.kv.writes.filter((written) => written.startsWith(documentEntry(key))).length;
   await eventually(() => writes() === 2, "KV has the document");
@@ -189,7 +189,7 @@ edgeTest("environments and keys come and go with the origin's", { variables: { D
   assert.equal((await served(edge.port, key)).status, 200);
 });
 
-edgeTest("an origin with more environments than one alarm can look at is served", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("an origin with more environments than one alarm can fetch is served", {}, async ({ edge, flagsmith, keys: [key] }) => {
   const { document, name } = flagsmith.environments.get(key);
   const all = Array.from({ length: 25 }, (_, number) => ({ key: `environment${number}`, serverKey: `ser.${number}` }));
   for (const { key, serverKey } of all) {
@@ -240,7 +240,7 @@ edgeTest("a document of several megabytes survives a restart, without KV and wit
   assert.match(stateOf(identity.json().flags).feature_state_value, /^x{1000}2499$/);
 });
 
-edgeTest("an unknown key makes the origin be asked once in a while, whoever asks", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("unknown keys cause few discoveries, however many requests come", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal((await served(edge.port, key)).status, 200);
   const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
   const before = asked();
@@ -354,7 +354,7 @@ test("a server key that is replaced while the origin is away takes nothing from 
   assert.equal(await threshold(edge.port, key), 50);
 });
 
-edgeTest("the status lists each environment, and flags one whose overrides are left out", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("the status lists each environment, and marks one whose overrides are left out", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key] }) => {
   flagsmith.change(key, (document) => {
     document.use_identity_overrides_in_local_eval = false;
     document.identity_overrides = [];
@@ -428,7 +428,7 @@ edgeTest("the status lists what somebody put into KV beside an origin, to who ad
   assert.deepEqual(await listed(`Api-Key ${ADMIN_KEY}`), [published, true], "while KV is down there may be more");
 });
 
-edgeTest("the status shows an administrator of the origin's no more than what is theirs", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+edgeTest("the status shows an administrator only the administered environments", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
   assert.equal((await served(edge.port, key)).status, 200);
   const permissions = { [key]: { admin: true, permissions: [], tag_based_permissions: [] }, [other]: { admin: false, permissions: ["VIEW_ENVIRONMENT"], tag_based_permissions: [] } };
   flagsmith.origin.on("GET", /\/my-permissions\/$/, ({ path, headers }) => {

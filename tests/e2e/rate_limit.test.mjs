@@ -62,7 +62,7 @@ limitTest("one credential has no more room with others beside it", "Limiter", as
   }
 });
 
-limitTest("the status of what is published is counted, too", "Limiter", async (edge) => {
+limitTest("the status of published environments is rate limited, too", "Limiter", async (edge) => {
   const headers = { Authorization: "Token s" };
   for (let count = 0; count < 3; count += 1) await edge.request({ path: "/edge/status", headers });
   assert.equal((await edge.request({ path: "/edge/status", headers })).status, 429);
@@ -98,7 +98,7 @@ limitTest("the SDK API has no limit", "Limiter", async (edge) => {
   assert.doesNotMatch(edge.log, /limited by/);
 });
 
-limitTest("a limiter that fails limits nobody, and is reported", "Broken", async (edge) => {
+limitTest("a failing limiter limits no request, and is reported", "Broken", async (edge) => {
   const headers = { Authorization: "Token t" };
   for (let count = 0; count < 5; count += 1) assert.equal((await edge.request({ path: PLACE, headers })).status, 200);
   await becomes(() => edge.log, /"failure":"rate limiter"/);

@@ -10,7 +10,7 @@ after(() => edge.close());
 const headers = { "X-Environment-Key": edge.environments[0].key };
 const get = (path, more = {}) => edge.request({ path, headers: { ...headers, ...more } });
 
-test("flags are prepared without reasons, whoever asks first", async () => {
+test("flags are prepared without reasons, whichever request is first", async () => {
   const explained = await get("/api/v1/flags/?reasons=true");
   const plain = await get("/api/v1/flags/");
   assert.deepEqual([explained.status, plain.status], [200, 200]);
@@ -23,7 +23,7 @@ test("flags are prepared without reasons, whoever asks first", async () => {
   assert.equal(explained.headers["x-flagsmith-document-updated-at"], plain.headers["x-flagsmith-document-updated-at"]);
 });
 
-test("each of both answers is asked for again by its own tag", async () => {
+test("answers with and without reasons have tags of their own", async () => {
   for (const [path, separator] of [["/api/v1/flags/", "?"], ["/api/v1/identities/?identifier=kept", "&"]]) {
     const explained = `${path}${separator}reasons=true`;
     const tags = await Promise.all([path, explained].map(async (path) => (await get(path)).headers.etag));
@@ -38,7 +38,7 @@ test("each of both answers is asked for again by its own tag", async () => {
   }
 });
 
-test("an identity is told why, in a GET and in a POST", async () => {
+test("an identity gets reasons, by GET and by POST", async () => {
   const traits = [{ trait_key: "country", trait_value: "BE" }];
   const posted = await edge.request({
     method: "POST",

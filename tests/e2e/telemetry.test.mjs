@@ -65,7 +65,7 @@ test("each request is one point: route, status, environment, where the document 
   }
 });
 
-test("a point says how old a document is that cannot be confirmed", async (t) => {
+test("a data point has the age of an unconfirmed document", async (t) => {
   const variables = { DOCUMENT_SOFT_AGE_SECONDS: 0, DOCUMENT_HARD_AGE_SECONDS: 0 };
   const edge = await start(t, { variables, ...METERED });
   const headers = { "X-Environment-Key": edge.environments[0].key };
@@ -96,7 +96,7 @@ test("a request's line has these fields and no other", async (t) => {
   assert.deepEqual([typeof document_age_ms, typeof duration_ms], ["number", "number"]);
 });
 
-test("what is sent in the place of a client key is in no line until it is one", async (t) => {
+test("an unknown client key is in no log line", async (t) => {
   // As somebody has it who copied too little. What was copied with quotation marks has not even the form of a key.
   const misplaced = SERVER_KEY.slice("ser.".length);
   const edge = await start(t, {});
@@ -131,7 +131,7 @@ test("one in so many requests is logged, and by default none", async (t) => {
   assert.equal(lines(none).length, 0);
 });
 
-test("a log that quotes what it must not is found out", async (t) => {
+test("a log line with a confidential value is found", async (t) => {
   const path = "/api/v1/identities/?identifier=grace%40example.com";
   const traits = [{ trait_key: "shoe_size", trait_value: "forty-one" }];
   const body = JSON.stringify({ identifier: 'said "ha"', traits, data: [{ identifier: "joan", traits: { town: "Ghent" } }] });

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_that_look_like_numbers_become_numbers() {
+    fn numeric_texts_become_numbers() {
         for (json, expected) in [
             (r#""007""#, TraitValue::Integer(7)),
             (r#""-1.50""#, TraitValue::Float(-1.5)),

@@ -19,7 +19,7 @@ fn imported(lines: &[Option<Line>], index: usize) -> &Import {
 }
 
 #[test]
-fn what_goes_out_comes_in_again() {
+fn an_export_imports_unchanged() {
     let line = json!({
         "composite_key": "k_ada", "environment_api_key": "k", "identifier": "ada",
         "identity_uuid": "00000000-0000-4000-8000-000000000001", "created_date": "2020-01-01T00:00:00+00:00",

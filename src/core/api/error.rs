@@ -141,46 +141,46 @@ impl fmt::Display for Error {
             Error::IdentifierMissing => f.write_str("Missing identifier"),
             Error::FeatureNotFound => f.write_str("Given feature not found"),
             Error::NotFound => f.write_str("Not found."),
-            Error::DotSegment => f.write_str("The path must not have dot segments."),
+            Error::DotSegment => f.write_str("The path has dot segments; send it without them."),
             Error::Unreadable => f.write_str(
                 "What is stored for this environment key cannot be read. Publish it again: the log says what is wrong.",
             ),
             Error::Unavailable(Dependency::Environment) => {
-                f.write_str("The environment is temporarily unavailable.")
+                f.write_str("The environment is temporarily unavailable; try again.")
             }
-            Error::Unavailable(Dependency::Identity) => f.write_str("The identity is temporarily unavailable."),
+            Error::Unavailable(Dependency::Identity) => f.write_str("The identity is temporarily unavailable; try again."),
             Error::Throttled => {
                 write!(f, "Request was throttled. Expected available in {THROTTLED_SECONDS} seconds.")
             }
             Error::LengthRequired(limit) => {
-                write!(f, "A request body of more than {limit} bytes must come with its Content-Length.")
+                write!(f, "A request body of more than {limit} bytes needs a Content-Length header.")
             }
-            Error::BodyTimeout => f.write_str("The request body did not come in time."),
+            Error::BodyTimeout => f.write_str("The request body did not arrive in time; send it faster or with a Content-Length."),
             Error::Unavailable(Dependency::Uploads) => {
-                f.write_str("Too many request bodies without a Content-Length are on their way.")
+                f.write_str("Too many request bodies without a Content-Length are in transit; try again, or send a Content-Length.")
             }
             Error::Unavailable(Dependency::Answers) => {
                 f.write_str("Too many answers of large identities are on their way; send the request again.")
             }
-            Error::Loop => f.write_str("The setting ORIGIN_URL of this API leads back to it."),
-            Error::Unavailable(Dependency::Analytics) => f.write_str("Analytics are temporarily unavailable."),
+            Error::Loop => f.write_str("ORIGIN_URL leads back to this API; set it to the address of a Flagsmith."),
+            Error::Unavailable(Dependency::Analytics) => f.write_str("Analytics are temporarily unavailable; report the evaluations again."),
             Error::Unavailable(Dependency::Directory) => {
-                f.write_str("The identities' directory is temporarily unavailable.")
+                f.write_str("The directory of identities is temporarily unavailable; try again.")
             }
             Error::Unavailable(Dependency::Permissions) => {
-                f.write_str("Your permissions cannot be checked at the moment.")
+                f.write_str("Your permissions cannot be checked at the moment; try again.")
             }
             Error::AdminKeyMissing => f.write_str(
-                "Nobody can be known here: neither of the settings ORIGIN_URL and ADMIN_KEY_SHA256 is there.",
+                "Authentication is not configured: set ORIGIN_URL or ADMIN_KEY_SHA256.",
             ),
             Error::OriginMissing => f.write_str(
-                "There is no Flagsmith behind this API: its setting ORIGIN_URL is missing or cannot be read.",
+                "The Admin API needs a Flagsmith behind this API: set ORIGIN_URL to its address.",
             ),
             Error::AssetsMissing => f.write_str(
-                "The static files of this API cannot be had: its binding ASSETS is missing or does not answer.",
+                "The static files are not available: check the binding ASSETS.",
             ),
-            Error::OriginUnreachable => f.write_str("The Flagsmith behind this API cannot be reached."),
-            Error::OriginTimeout => f.write_str("The Flagsmith behind this API did not answer in time."),
+            Error::OriginUnreachable => f.write_str("The Flagsmith behind this API cannot be reached; try again later."),
+            Error::OriginTimeout => f.write_str("The Flagsmith behind this API did not answer in time; try again later."),
         }
     }
 }

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_kinds_apart_and_keeps_no_server_key() {
+    fn distinguishes_kinds_and_keeps_no_server_key() {
         let key =
             EnvironmentKey::parse(Some(" ser.abc ".to_owned())).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(key.kind(), KeyKind::Server);

@@ -145,7 +145,7 @@ pub fn refusal(refusal: CommandError) -> Error {
         | CommandError::Missing
         | CommandError::Exists
         | CommandError::OverrideExists => {
-            json!({"detail": "The identity is another now."})
+            json!({"detail": "The identity changed during the request; send it again."})
         }
     })
 }

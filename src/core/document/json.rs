@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_kinds_apart() {
+    fn distinguishes_kinds() {
         for (text, kind) in [
             ("null", Kind::Null),
             (" true ", Kind::Bool),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_json() {
+    fn refuses_invalid_json() {
         for text in ["", "{", "NaN", "\u{feff}{}", "{} x", "01"] {
             assert!(Json::parse(text.as_bytes()).is_err(), "{text}");
         }

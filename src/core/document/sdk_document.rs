@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_sdks_get_already_stays_as_it_is() {
+    fn documents_without_stored_only_members_stay_unchanged() {
         let published = br#"{"id": 1, "api_key": "k", "name" : "x"}"#;
         assert!(matches!(sdk_document(published, "k", false), Cow::Borrowed(same) if same == published));
     }

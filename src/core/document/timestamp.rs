@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_moment() {
+    fn refuses_texts_that_are_no_dates() {
         for text in ["", "garbage", "2026-13-01T00:00:00Z", "10000-01-01", "0000-12-31", "1e30", "inf"] {
             assert_eq!(Timestamp::from_iso(text), None, "{text}");
         }

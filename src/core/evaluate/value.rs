@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coerces_texts_that_look_like_numbers() {
+    fn coerces_numeric_texts() {
         for (text, expected) in [
             ("12", Value::Integer(Integer::Small(12))),
             ("-007", Value::Integer(Integer::Small(-7))),

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uuids_tell_their_shard() {
+    fn uuids_contain_their_shard() {
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..100_u8 {
             let identifier = format!("user-{number}");

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_ask_for_less_gets_all() {
+    fn an_older_worker_gets_a_full_answer() {
         let order = CommandRequest::new("k", "ada", Command::Create);
         let brief_request = CommandRequest { omit_sent_traits: true, ..order.clone() };
         let earlier = r#"{"environment":"k","identifier":"ada","command":"create"}"#;

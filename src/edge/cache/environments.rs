@@ -260,7 +260,7 @@ impl CachedValue for Rc<CachedEnvironment> {
             }
             Announcement::Gone => Ok(ReadOutcome::Missing),
             Announcement::Nothing => {
-                Err(Failure::new(Source::EnvironmentObject, "it has lost the document that it announced"))
+                Err(Failure::new(Source::EnvironmentObject, "its announced document is lost"))
             }
         }
     }

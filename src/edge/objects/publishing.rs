@@ -224,7 +224,7 @@ async fn answer(promise: Result<Promise, JsValue>, timeout: Duration) -> Result<
 }
 
 fn undecided() -> Failure {
-    Failure::new(Source::Registry, "no discovery tells whether there is such a key")
+    Failure::new(Source::Registry, "no discovery has ended that would know the key")
 }
 
 fn unreadable(source: Source) -> Failure {

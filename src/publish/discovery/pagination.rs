@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pages_of_the_origins_own_are_asked_for() {
+    fn only_pages_of_the_same_origin_are_fetched() {
         let origin = Origin::parse("https://flags.example.com").unwrap();
         for next in [
             "https://flags.example.com/api/v1/environments/?page=2&project=1",

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_is_served_and_what_is_not_is_not() {
+    fn exactly_the_inventory_is_served() {
         let mut registry = Registry::default();
         let mut inventory = Inventory::default();
         for (key, project) in [("a", 1), ("b", 1), ("c", 2)] {

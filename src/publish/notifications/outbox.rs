@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_to_be_told_is_told_once() {
+    fn a_waiting_notification_is_sent_once() {
         let mut notifications = NotificationQueue::default();
         notifications.notify(environments(100), None);
         assert_eq!(notifications.next_batch().len(), CALLS);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_is_told_before_others_look_after_themselves() {
+    fn changes_come_before_routine_checks() {
         let mut notifications = NotificationQueue::default();
         notifications.reconcile(environments(10_000));
         notifications.notify(environments(3), None);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_none_looks_twice() {
+    fn a_large_batch_has_no_second_fetches() {
         for (count, again) in [(1, true), (40, true), (41, false), (500, false)] {
             let mut notifications = NotificationQueue::default();
             notifications.notify(environments(count), None);

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_are_told_apart() {
+    fn webhook_ids_differ_by_environment_and_secret() {
         let id = webhook_id(Some("abc"), "s3cret");
         // The expected id is the output of `printf environment:abc | openssl dgst -sha256 -hmac s3cret`.
         assert_eq!(id, "de9c36b57038deac3f7d88d983f11787");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_tell_of_documents_or_of_more() {
+    fn webhooks_concern_documents_or_more() {
         let audited = |subject: &str| format!(r#"{{"data": {subject}, "event_type": "AUDIT_LOG_CREATED"}}"#);
         for (body, expected) in [
             (r#"{"data": {}, "event_type": "FLAG_UPDATED"}"#.to_owned(), true),

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_text_says_it_all() {
+    fn text_and_value_round_trip() {
         let version = Version::after(None, b"a", 7);
         for announcement in [
             Announcement::Nothing,

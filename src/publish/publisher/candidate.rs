@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_served_is_no_candidate() {
+    fn unservable_documents_are_no_candidates() {
         let document =
             r#"{"api_key":"k","name":"n","project":{"id":7},"use_identity_overrides_in_local_eval":false}"#;
         let candidate = Candidate::check(document.into(), Engine::V10).unwrap();

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_each_rendering_makes_anew_is_no_change() {
+    fn random_members_are_no_change() {
         let document = br#"{"api_key":"k","feature_states":[{"feature":{"id":1}},{"feature":{"id":2}}],
             "identity_overrides":[{"identifier":"a","identity_uuid":"1","identity_features":[1,2]},
                 {"identifier":"b","identity_uuid":"2"}]}"#;

@@ -92,7 +92,7 @@ fn matches_as_python_does() {
 }
 
 #[test]
-fn rejects_what_python_rejects() {
+fn rejects_the_patterns_that_python_rejects() {
     let cases = [
         "\\",
         "{2}",
@@ -206,7 +206,7 @@ fn takes_the_escapes_that_python_takes() {
 }
 
 #[test]
-fn rejects_what_is_out_of_bounds() {
+fn rejects_patterns_beyond_the_limits() {
     let deep = |open: &str, depth| format!("{}a{}", open.repeat(depth), ")".repeat(depth));
     assert!(Pattern::new(&deep("(", 90)).is_some());
     for open in ["(", "(?:", "(?=", "(?>", "(?(1)", "(?i:"] {

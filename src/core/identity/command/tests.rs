@@ -59,7 +59,7 @@ fn deletions_come_first_and_the_last_set_wins() {
 }
 
 #[test]
-fn what_is_unchanged_is_not_written() {
+fn unchanged_rows_are_not_written() {
     let mut identity = Identity::default();
     apply(&mut identity, set(&[("n", Some(TraitValue::Integer(1)))])).unwrap();
     assert_eq!(apply(&mut identity, set(&[("n", Some(TraitValue::Integer(1)))])), Ok(Change::default()));
@@ -165,7 +165,7 @@ fn overrides_keep_their_name_and_their_place() {
 }
 
 #[test]
-fn an_end_and_a_new_beginning_are_told_apart() {
+fn a_recreated_identity_is_another_one() {
     let mut identity = Identity::default();
     let before = apply(&mut identity, Command::CreateNew(Some("alias".into())));
     assert!(before.unwrap().created);
@@ -185,7 +185,7 @@ fn an_end_and_a_new_beginning_are_told_apart() {
 }
 
 #[test]
-fn an_import_is_what_it_was_elsewhere() {
+fn an_import_equals_its_source() {
     let mut identity = Identity::default();
     apply(&mut identity, set(&[("old", text("x"))])).unwrap();
     let import = Import {

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn page_keys_that_are_none_are_told() {
+    fn invalid_page_keys_are_errors() {
         for text in ["garbage", "eyJ4IjoxfQ==", "eyJ4IjoxfQ", "", "ü"] {
             assert_eq!(PageKey::decode(text, Column::Identifier), None, "{text}");
         }

@@ -105,7 +105,7 @@ fn isolates_know_at_once_and_kv_once_a_second() {
 }
 
 #[test]
-fn what_should_not_be_served_is_not_published() {
+fn invalid_documents_are_not_published() {
     let mut publisher = following();
     let good = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:02Z", "a"))).unwrap();
     publisher.stored(good, Ok(()), 1_000);
@@ -173,7 +173,7 @@ fn an_environment_that_goes_is_removed_and_may_come_back() {
 }
 
 #[test]
-fn a_notice_is_followed_a_second_time_if_it_says_so() {
+fn a_notification_causes_a_second_fetch_on_request() {
     for (again, next) in [(true, 15_000), (false, 70_000)] {
         let mut publisher = following_with(DocumentCredential::ServerKey("hash".to_owned()));
         let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
