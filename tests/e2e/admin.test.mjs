@@ -45,7 +45,8 @@ if (RECORDINGS === null) {
       const found = differences(here, response);
       const arrived = origin.requests.at(-1);
       if (arrived.target !== path) found.push(`arrived as ${arrived.target}`);
-      if (arrived.method !== method) found.push(`arrived as ${arrived.method}`);
+      // A body behind the answer to a HEAD would break the connection, so a GET is sent in its place.
+      if (arrived.method !== (method === "HEAD" ? "GET" : method)) found.push(`arrived as ${arrived.method}`);
       if (found.length > 0) failures.push([`${name}: ${method} ${path}`, ...found.slice(0, 6)].join("\n    "));
     }
     if (failures.length > 0) assert.fail(`${failures.length} of ${replayed.length} differ\n\n${failures.join("\n\n")}`);
