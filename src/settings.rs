@@ -46,7 +46,7 @@ pub struct Config {
     pub log_rows: bool,
     /// `LOG_REQUESTS`: one request in as many is logged; 0, none.
     pub log_requests: u64,
-    /// What is wrong with the settings.
+    /// The faults in the settings.
     pub faults: Vec<SettingFault>,
 }
 
@@ -131,7 +131,7 @@ impl Config {
         config
     }
 
-    /// True if documents are published here: there is an origin, and something to ask it with.
+    /// True if documents are published here: there are an origin and a credential for it.
     pub fn publishes(&self) -> bool {
         self.origin.is_some() && (self.origin_api_token.is_some() || !self.server_keys.is_empty())
     }

@@ -1,7 +1,7 @@
-//! The worker's own admin key, which is recognized in every spelling and never leaves for the origin.
+//! The worker's own admin key. It is recognized in every spelling and is never sent to the origin.
 //!
-//! Only `Authorization: Api-Key <key>` grants anything. Under another keyword, or in a cookie, the key would be passed on
-//! as a credential of the origin's; so every header is looked through before it goes there.
+//! Only `Authorization: Api-Key <key>` grants anything. Under another keyword, or in a cookie, the key would be
+//! forwarded as a credential of the origin. So every header is searched for it before a request is forwarded.
 
 use std::borrow::Cow;
 

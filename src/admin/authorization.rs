@@ -55,7 +55,7 @@ impl Permission {
 pub enum Probe {
     /// A user's permissions, all of them.
     MyPermissions,
-    /// Asks for the environment, which proves that the caller may view it.
+    /// Fetches the environment, which proves that the caller may view it.
     Environment,
     /// Lists identities, which proves that the caller may view them.
     ViewIdentities,
@@ -141,7 +141,7 @@ impl Authorization {
                 let permissions = serde_json::from_slice::<MyPermissions>(answer.body);
                 return permissions.map(MyPermissions::step).map_err(|_| UnexpectedAnswer(200));
             }
-            // With this answer the origin says that the credential is a master API key, or as good as one.
+            // The origin answers so to a master API key, or to a credential of the same rank.
             (Probe::MyPermissions, 400) if has_member(answer.body, "detail") => {
                 return Ok(self.ask(master_key_probe(self.permission)));
             }

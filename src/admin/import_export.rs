@@ -194,10 +194,11 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
     check_text(&text, MAX_TRAIT_KEY_LENGTH).map(|()| text.into())
 }
 
-/// Refuses identities whose UUID is another's, whom the directory knows or who comes before: by it an identity is found.
+/// Refuses identities whose UUID belongs to another one: to one in the directory, or to an earlier line. A UUID has to
+/// identify one identity.
 ///
-/// A line that only adds to an identity goes without its UUID instead: an earlier version stored another identity under
-/// what the line spells, and that may still have it.
+/// A line that only adds to an identity loses its UUID instead. An earlier version stored another identity under the
+/// line's spelling, and that one may still have the UUID.
 pub fn check_uuids(lines: &mut [Option<Line>], known: &[Entry]) -> Result<(), Value> {
     let mut owners: HashMap<Box<str>, Box<str>> =
         known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();
@@ -254,7 +255,7 @@ pub fn render(environment_key: &str, identifier: &str, identity: &Identity) -> V
     document
 }
 
-/// Reads which identities are to be looked at again: by the names that they are stored under, normalized or not.
+/// Reads the identifiers of a repair request: the names under which identities are stored, normalized or not.
 pub fn read_repair(body: &[u8]) -> Result<Vec<String>, Value> {
     let json = Json::parse(body).map_err(|problem| json!({"detail": problem}))?;
     let mut fields = Fields::of(json)?;

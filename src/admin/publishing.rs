@@ -15,13 +15,14 @@ pub enum Affected {
     Everything,
 }
 
-/// True if a request that was sent to the origin may have been carried out there. `status` is that of the answer; without
-/// one, because it was late or broke off, nobody knows. Only a refusal changes nothing.
+/// True if the origin may have applied a request. `status` is that of its answer, or `None` if the answer was late or
+/// broke off. Only a refusal changes nothing.
 pub fn may_have_changed(status: Option<u16>) -> bool {
     !status.is_some_and(|status| (400..500).contains(&status))
 }
 
-/// What a request may have changed, if the origin carried it out; `None` where no document can be another now.
+/// Returns the documents that a request may have changed, if the origin applied it; `None` if it cannot have changed
+/// any.
 pub fn after_write(method: &str, path: &str) -> Option<Affected> {
     if matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") {
         return None;

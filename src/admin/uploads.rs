@@ -1,5 +1,5 @@
-//! Bodies that are held, because nobody told their length or because their client reads slowly: how much of them there
-//! may be in one isolate.
+//! Limits the memory that one isolate uses for bodies. A body is held if it has no `Content-Length`, or while its
+//! client reads slowly.
 
 /// The most of all of them, in bytes. While it is read a body may take twice its length, then once more to be sent; and
 /// an isolate has 128 MiB for everything.

@@ -1,4 +1,4 @@
-//! Checks of documents and server keys before somebody writes them into KV, by what the worker will make of them.
+//! Checks of documents and server keys before they are written into KV. They apply the worker's own rules.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub fn check_document(document: Vec<u8>, now: u64) -> Value {
     }
 }
 
-/// Why a server key would be refused for ever, if it would be. `entry` is what KV is to hold of it.
+/// The reason why a server key would be refused forever, if there is one. `entry` is the value for KV.
 pub fn check_server_key(entry: &str) -> Option<String> {
     let Some(entry) = json::read::<ServerKey>(entry.as_bytes()) else {
         return Some("cannot be read: active must be true or false".to_owned());

@@ -14,7 +14,7 @@ const MAX_STORED: usize = 100;
 const MAX_LOOKUPS: usize = 50;
 
 impl Publisher {
-    /// The state, for people who operate the worker.
+    /// The state, for operators.
     pub fn status(&self, client_key: &str, now: u64) -> Value {
         let published = self.published.as_ref();
         let succeeded_at = self.schedule.succeeded_at;
@@ -82,11 +82,11 @@ pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
     all.then_some((known, others))
 }
 
-/// What a page of KV's list says of environments whose documents are in KV: for each client key what is known, and
-/// whether there are more of them than that. Those that an origin has published are left out. `server_keys`: all that
-/// there are, where they are known.
+/// Describes the environments on a page of KV's list, by client key. The boolean is true if there are more of them.
 ///
-/// Documents are not read for it: they may be of megabytes. Whoever writes one may give its name and version as metadata.
+/// Environments that an origin publishes are left out. `server_keys`: all server keys, if known.
+///
+/// Documents are not read, since they may be megabytes long. Their writers may give name and version as metadata.
 pub fn stored(
     page: &str,
     prefix: &str,

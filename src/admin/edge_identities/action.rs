@@ -1,4 +1,4 @@
-//! The action that a request to one of the edge-identities routes asks for (contract §D).
+//! The action of a request to one of the edge-identities routes (contract §D).
 
 use serde_json::{Value, json};
 

@@ -70,10 +70,13 @@ pub fn answer<'e>(
     response
 }
 
-/// When the document was changed. A second for each change to the overrides that were made here is added to the
-/// document's own time, so that every change of either makes it later: of two changes in one second, or of a time that
-/// somebody else's clock gave, the second would go unnoticed. A date before 1970 is none: it is what a program writes that
-/// knows none (`0001-01-01`), and every document would have been changed then.
+/// Returns the time of the document's latest change.
+///
+/// Each change to the overrides made here adds a second to the document's own time. So every change of either makes
+/// the result later. Otherwise two changes in one second, or a document time from a clock that is ahead, would hide a
+/// change.
+///
+/// A date before 1970 counts as none: programs without a date write `0001-01-01`.
 fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
     let updated_at = environment.updated_at.as_ref()?.timestamp;
     if updated_at.seconds() < 0 || version == 0 {
@@ -96,8 +99,8 @@ pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
             made_here.entry(&known.identifier).or_default().push(known);
         }
     }
-    // Duplicates in the published document are gone already, so each identity is found once.
-    // As long as it gets, since it may be as much as an isolate bears.
+    // The published document has no duplicates any more, so each identity is found once. The text gets its final
+    // capacity at once, since it may be as large as an isolate can hold.
     let added =
         overrides.iter().map(|known| known.state.length() + 2 * known.identifier.len() + IDENTITY_LENGTH);
     let mut text = String::with_capacity(document.len() + added.sum::<usize>());

@@ -35,7 +35,7 @@ pub enum Error {
     NotFound,
     /// The path has a dot segment.
     DotSegment,
-    /// What is stored for the key cannot be read, and waiting does not mend it.
+    /// The value stored for the key cannot be read. A retry does not help.
     Unreadable,
     /// Something needed for the answer cannot be had now.
     Unavailable(Dependency),
@@ -81,7 +81,8 @@ pub enum Dependency {
 /// The `Retry-After` of an unavailable answer.
 pub const RETRY_AFTER_SECONDS: &str = "1";
 
-/// How long a client should wait for what somebody has to mend: as long as a document is kept unread at most.
+/// The `Retry-After` of an answer about a stored value that cannot be read. An isolate reads such a value again after
+/// this time at the latest.
 pub const UNREADABLE_SECONDS: &str = "60";
 
 /// The `Retry-After` of a rate-limited answer. The platform counts by the minute and does not report the rest of the

@@ -33,7 +33,8 @@ pub fn with_reasons(mut tag: String) -> String {
     tag
 }
 
-/// The tag of an answer about an identity: `asked` is all that the request says of it. Both are in it as a hash only.
+/// The entity tag of an answer about an identity. `asked` holds every part of the request that the answer depends on.
+/// The tag contains the identity and `asked` as hashes only.
 pub fn of_identity(
     environment: &Environment,
     key: KeyKind,

@@ -21,7 +21,7 @@ pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
 pub const REQUIRED: &str = "This field is required.";
 /// The message for a null that is not allowed.
 pub const NOT_NULL: &str = "This field may not be null.";
-/// What is said of a text that is empty.
+/// The error for an empty text.
 pub const NOT_BLANK: &str = "This field may not be blank.";
 
 /// The fields of one object, and what was wrong with those that were read.

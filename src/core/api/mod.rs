@@ -80,7 +80,7 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
     if route.is_keyed() {
         return match EnvironmentKey::parse(header("x-environment-key")) {
             Err(error) => failed(error, Some(route)),
-            // Refused before the key is looked up and before the method is checked.
+            // Refused before the key lookup and before the method check.
             Ok(EnvironmentKey::Client(_)) if route.needs_server_key() => {
                 failed(Error::KeyMissing, Some(route))
             }

@@ -1,8 +1,10 @@
 //! The form of environment keys.
 //!
-//! Flagsmith makes client keys of 22 letters and digits, and server keys of the same behind `ser.`; whoever creates an
-//! environment may choose its client key. Keys become parts of paths, of keys in KV and of objects' names, so what has
-//! other characters is no key anywhere: neither in a request nor in a document.
+//! Flagsmith's client keys have 22 letters and digits, and its server keys have the same behind `ser.`. A request that
+//! creates an environment may choose the client key.
+//!
+//! Keys become parts of paths, KV keys and object names. So a text with other characters is not a key, neither in a
+//! request nor in a document.
 
 /// The start of every server key.
 const SERVER_PREFIX: &str = "ser.";

@@ -6,8 +6,8 @@ use super::identity_overrides::normalized;
 use super::json::{Json, Members};
 use super::schema::STORED_ONLY;
 
-/// The document for SDKs (contract §B). What is in that form already, as every document of an origin's SDK API is,
-/// comes back as it is, unless `normalizes` says that its identity overrides do not.
+/// The document for SDKs (contract §B). A document that is already in that form is returned unchanged, as all
+/// documents of an origin's SDK API are. If `normalizes` is true, its identity overrides change.
 pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str, normalizes: bool) -> Cow<'a, [u8]> {
     let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
     let complete = members.has("api_key") && members.has("id");

@@ -31,7 +31,8 @@ pub struct ServerKey {
     /// A date, as [`Timestamp::from_iso`] reads it; until when it is good, for ever if null.
     #[serde(default, deserialize_with = "date")]
     pub expires_at: Option<String>,
-    /// When the origin was asked that said so, in milliseconds; what was put into KV by hand has none.
+    /// The time of the request that the origin answered with this entry, in milliseconds. `None` for an entry that was
+    /// put into KV by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_at: Option<u64>,
 }
@@ -51,7 +52,7 @@ impl ServerKey {
         ServerKey { environment, active: true, expires_at: None, known_at: None }
     }
 
-    /// Returns true if the other says the same, whenever it was known.
+    /// Returns true if both have the same contents, whatever their `known_at`.
     pub fn says_the_same(&self, other: &ServerKey) -> bool {
         let members = |key: &ServerKey| (key.environment.clone(), key.active, key.expires_at.clone());
         members(self) == members(other)
@@ -63,7 +64,7 @@ impl ServerKey {
         self.active && !self.expires_at.as_ref().is_some_and(expired)
     }
 
-    /// Why it is refused for ever, if it is.
+    /// The fault for which the key is refused forever, if there is one.
     pub fn fault(&self) -> Option<Fault> {
         let expiry = self.expires_at.as_deref()?;
         Timestamp::from_iso(expiry).is_none().then(|| Fault::of("expires_at", "is no date"))

@@ -1,4 +1,5 @@
-//! One evaluation's tables: each property is looked up, and each condition judged, at most once, within one budget.
+//! The tables of one evaluation. Each property is resolved, and each condition evaluated, at most once and within one
+//! budget.
 
 use std::borrow::Cow;
 
@@ -19,14 +20,14 @@ pub struct Evaluator<'a> {
     /// By property.
     values: Vec<LookedUp<'a>>,
     /// By condition.
-    verdicts: Vec<AccessDecision>,
+    verdicts: Vec<ConditionState>,
     pub(super) budget: Budget,
     /// The segment that the budget was spent on.
     pub(super) exhausted: Option<SegmentId>,
     pub(super) dependencies: FlagDependencies<'a>,
 }
 
-/// What is known of a property.
+/// The state of a property's lookup.
 #[derive(Clone)]
 enum LookedUp<'a> {
     NotYet,
@@ -36,9 +37,9 @@ enum LookedUp<'a> {
     Exhausted,
 }
 
-/// What is known of a condition.
+/// The state of a condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum AccessDecision {
+pub enum ConditionState {
     /// It has not been judged yet.
     Open,
     /// It holds.
@@ -55,7 +56,7 @@ impl<'a> Evaluator<'a> {
             ruleset,
             identity,
             values: vec![LookedUp::NotYet; ruleset.properties.len()],
-            verdicts: vec![AccessDecision::Open; ruleset.conditions.len()],
+            verdicts: vec![ConditionState::Open; ruleset.conditions.len()],
             budget: Budget::default(),
             exhausted: None,
             dependencies: FlagDependencies::default(),
@@ -105,8 +106,8 @@ impl<'a> Evaluator<'a> {
     #[inline(always)]
     pub fn condition_holds(&mut self, id: ConditionId) -> bool {
         match self.verdicts.get(id) {
-            None | Some(AccessDecision::Open) => self.judge(id),
-            Some(verdict) => *verdict == AccessDecision::Holds,
+            None | Some(ConditionState::Open) => self.judge(id),
+            Some(verdict) => *verdict == ConditionState::Holds,
         }
     }
 
@@ -118,21 +119,21 @@ impl<'a> Evaluator<'a> {
             _ => None,
         };
         let verdict = match passed {
-            Some(true) => AccessDecision::Holds,
-            Some(false) => AccessDecision::Fails,
-            None => AccessDecision::Exhausted,
+            Some(true) => ConditionState::Holds,
+            Some(false) => ConditionState::Fails,
+            None => ConditionState::Exhausted,
         };
         // What a flag is may still be being found out, so nothing that reads flags is kept.
         let stays = passed.is_none() || !self.reads_flag(condition.property);
         if let Some(slot) = self.verdicts.get_mut(id).filter(|_| stays) {
             *slot = verdict;
         }
-        verdict == AccessDecision::Holds
+        verdict == ConditionState::Holds
     }
 
     /// True for a condition that counts as one that does not hold because the budget was spent.
     pub fn is_exhausted(&self, id: ConditionId) -> bool {
-        self.verdicts.get(id) == Some(&AccessDecision::Exhausted)
+        self.verdicts.get(id) == Some(&ConditionState::Exhausted)
     }
 
     /// The value that a condition met when it was judged; `None` for an unset one.

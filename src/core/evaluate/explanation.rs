@@ -1,6 +1,7 @@
-//! An evaluation with what it rests on: each condition and each rule by itself, for people who ask why.
+//! An evaluation with its reasons, for people: the result of each condition and of each rule.
 //!
-//! Goes on where [`super::evaluate`] stops since the rest decides nothing; so answers to SDKs pay nothing for it.
+//! It continues where [`super::evaluate`] stops because the rest decides nothing. So answers to SDKs cost nothing
+//! extra.
 
 use super::condition::split_percentage;
 use super::evaluator::Evaluator;
@@ -30,8 +31,8 @@ pub struct Judgement {
 }
 
 impl<'a> Explanation<'a> {
-    /// Evaluates, and is ready to say why. Conditions that the evaluation did not judge have a budget of their own, so
-    /// that those that it did judge keep their verdicts.
+    /// Evaluates, and prepares the explanation. Conditions that the evaluation skipped have a budget of their own, so
+    /// the others keep their results.
     pub fn new(ruleset: &'a Ruleset, identity: Option<IdentityContext<'a>>) -> Explanation<'a> {
         let mut evaluator = Evaluator::new(ruleset, identity);
         let evaluation = evaluate_with(&mut evaluator);

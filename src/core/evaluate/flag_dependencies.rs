@@ -30,7 +30,7 @@ pub struct FlagDependencies<'a> {
     pub cyclic: HashSet<FeatureId>,
     /// The number of cuts; a judgement made between two cuts is not reliable.
     pub cycle_cuts: usize,
-    /// AccessDecisions on segments that were asked for an override and rest on no cut.
+    /// Verdicts on segments that were asked for an override and rest on no cut.
     segments: HashMap<SegmentId, bool>,
     /// The features being resolved, outermost first.
     resolving: Vec<FeatureId>,

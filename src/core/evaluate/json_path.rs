@@ -38,7 +38,7 @@ struct Walk<'a, 'b> {
     depth: usize,
 }
 
-/// Why a walk ends before it has been everywhere.
+/// The reason why a walk ends early.
 enum Stop {
     /// Enough nodes are found.
     Found,

@@ -61,7 +61,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How much there is to read of it, in bytes.
+    /// The length of the value in bytes, as a measure for the cost of reading it.
     #[inline]
     pub fn length(&self) -> usize {
         match self {

@@ -98,7 +98,7 @@ pub struct Change {
     pub erased: bool,
     /// The directory's copy must be sent again, although nothing changed.
     pub resync: bool,
-    /// What other spellings of the identifier brought is another now.
+    /// True if the state inherited from other spellings of the identifier changed.
     pub inherited: bool,
 }
 

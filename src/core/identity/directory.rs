@@ -1,7 +1,8 @@
-//! The directory of an environment's identities, for lists, searches and look-ups by UUID (contract §D).
+//! The directory of an environment's identities, for lists, searches and lookups by UUID (contract §D).
 //!
-//! It is kept in a fixed number of shards, by the identifier's hash, so that the load of new identities is spread. A
-//! page asks all shards and merges their answers, so it costs the same however many identities there are.
+//! It has a fixed number of shards. The hash of the identifier selects the shard, which spreads the load of new
+//! identities. A page queries all shards and merges their answers, so its cost does not grow with the number of
+//! identities.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
     uuid
 }
 
-/// The shards to ask for a UUID, the one in its last digit first.
+/// The shards to query for a UUID. The shard in its last digit comes first.
 pub fn shards_for(uuid: &str) -> impl Iterator<Item = u8> {
     let told = uuid.chars().next_back().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8 % SHARDS;
     std::iter::once(told).chain((0..SHARDS).filter(move |shard| *shard != told))
@@ -43,7 +44,7 @@ pub struct Entry {
     pub uuid: Box<str>,
     /// In lower case.
     pub alias: Option<Box<str>>,
-    /// True if the identity has a number in a Flagsmith's database. Told, and not given back with a page.
+    /// True if the identity has a number in a Flagsmith's database. It is sent with updates, and left out of pages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_django_id: bool,
 }

@@ -1,4 +1,4 @@
-//! What crosses between two objects when an identity is moved from one to the other, as JSON.
+//! The state that moves from one object to another with an identity, as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Handover {
     pub sequence: u64,
     /// Its name in the Admin API, also when it is no more.
     pub uuid: Box<str>,
-    /// The sequence numbers that the directory has still to be told: of its entry and of its overrides.
+    /// The sequence numbers of the updates that the directory still lacks: of the entry and of the overrides.
     pub due: [Option<u64>; 2],
 }
 

@@ -73,7 +73,8 @@ impl Identity {
         Ok(change)
     }
 
-    /// Adds the traits and overrides that the identity lacks; one that does not exist becomes what the import says.
+    /// Adds the traits and overrides that the identity lacks. An identity that does not exist becomes the imported
+    /// one.
     pub(super) fn import_missing(
         &mut self,
         identifier: &str,
@@ -164,7 +165,7 @@ impl Inherited {
     }
 }
 
-/// What given traits come to: the last value of each key; nulls are none.
+/// Returns the last value of each key. Nulls are left out.
 fn last_of_each(traits: GivenTraits) -> Traits {
     traits.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }

@@ -23,8 +23,8 @@ pub struct CommandRequest {
     /// deployment does not reach workers and objects at the same moment.
     #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
     pub omit_sent_traits: bool,
-    /// The longest answer, in bytes. In place of a longer one comes its length ([`CommandResponse::withheld`]), so that the memory
-    /// of the worker is bounded; 0 for who needs no more than that the command was carried out.
+    /// The longest answer in bytes, which bounds the memory of the worker. In place of a longer answer, the object
+    /// sends its length ([`CommandResponse::withheld`]). 0 means that success is all that the caller needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
 }
@@ -73,7 +73,8 @@ pub struct CommandResponse<I = Identity> {
 }
 
 impl CommandResponse {
-    /// True if an answer says that the object is occupied: that is its last member, if it is there. Traits come before.
+    /// True if the answer says that the object is occupied. In such an answer that is the last member, behind all
+    /// traits.
     pub fn is_occupied(text: &str) -> bool {
         text.ends_with(r#","occupied":true}"#)
     }
@@ -92,7 +93,7 @@ impl CommandResponse {
 }
 
 impl CommandResponse {
-    /// What an order comes to that was not carried out.
+    /// The response to a command that was not executed.
     pub fn refused(refusal: CommandError) -> CommandResponse {
         CommandResponse {
             result: Err(refusal),
@@ -131,7 +132,8 @@ impl CommandResponse<&Identity> {
         serde_json::to_string(&CommandResponse { result, rows, unchanged, occupied, withheld })
     }
 
-    /// What `show` makes of it, or if that is longer than `max_length` the length of it, with the trait `kept`.
+    /// Returns the text that `show` makes. If it is longer than `max_length`, returns its length and only the trait
+    /// `kept`.
     pub fn to_json_within(
         &self,
         max_length: Option<usize>,

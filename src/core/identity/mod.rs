@@ -55,7 +55,7 @@ pub struct Identity {
     /// the later of two updates is known.
     #[serde(skip)]
     pub sequence: u64,
-    /// What imports brought for other spellings of its identifier.
+    /// The traits and overrides that imports brought for other spellings of its identifier.
     #[serde(skip)]
     pub inherited: Inherited,
 }

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn no_two_identities_have_one_name() {
-        // Every way to cut these texts in two, and identifiers that look like names.
+        // Every way to cut these texts in two, and identifiers in the form of names.
         let mut identities = HashSet::new();
         for text in ["acme_eu_bob", "_a__b_", "____", "a_a_a_a", "a_b/c_d"] {
             for (at, _) in text.char_indices().skip(1) {

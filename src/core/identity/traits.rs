@@ -21,7 +21,7 @@ impl Identity {
             && self.traits.keys().all(|key| sent.iter().any(|(sent, _)| sent == key))
     }
 
-    /// What the traits come to, in bytes of keys and texts.
+    /// The length of all traits together, in bytes of keys and texts.
     pub fn traits_length(&self) -> usize {
         self.traits.iter().map(|(key, value)| length(key, value)).sum()
     }

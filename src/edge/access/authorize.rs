@@ -46,7 +46,7 @@ pub async fn authorize(
     let Some(credential) = Credential::read(header) else {
         return Ok(AccessDecision::Unauthenticated(Challenge::missing()));
     };
-    // Looked at first: it must not leave the worker, however it is spelt.
+    // Checked first: in no spelling may the key leave the worker.
     match hash.and_then(|hash| credential.admin_key(hash)) {
         Some(Spelling::ApiKey) => return Ok(AccessDecision::Allowed),
         Some(Spelling::Other) => return Ok(AccessDecision::Unauthenticated(Challenge::misspelt_admin_key())),

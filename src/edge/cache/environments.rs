@@ -91,7 +91,7 @@ impl Environments {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
                 let key = self.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
-                // An entry is as it was written, by whoever may write KV.
+                // An entry is untrusted, since it may have been written into KV by hand.
                 if !is_client_key(&key.environment) {
                     return Err(Error::KeyUnknown);
                 }
@@ -130,7 +130,7 @@ impl Environments {
         Ok(LoadedEnvironment { environment: found.value, stale_seconds, place: found.place, age: found.age })
     }
 
-    /// What an environment's object announces of its document. What it says of server keys is remembered.
+    /// Fetches the announcement of an environment's object. The states of server keys in it are remembered.
     async fn announced(&self, name: &str) -> Result<Announcement, Failure> {
         let (announcement, keys) = publishing::announced(&self.env, name, OBJECT_TIMEOUT).await?;
         key_states::remember(name, keys);
@@ -165,7 +165,7 @@ impl Environments {
                 self.read_version(name, version, unconfirmed_since).await
             }
             Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
-            // Not the object's: somebody wrote it, or the origin was never asked.
+            // No object publishes it: it was written by hand, or no discovery has run yet.
             Ok(Announcement::Nothing) => {
                 first_discovery::need();
                 Ok(ReadOutcome::from(Some(document)))
@@ -213,7 +213,7 @@ impl Environments {
         Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
     }
 
-    /// Limits the unknown keys that this isolate looks up; a failure beyond the limit.
+    /// Limits the lookups of unknown keys in this isolate. Beyond the limit it is a failure.
     fn may_discover(&self) -> Result<(), Failure> {
         thread_local! {
             /// The second, and the lookups in it.
@@ -233,7 +233,8 @@ impl Environments {
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Short, since the object has the document as well, and an answer may wait for it.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
-/// The limit on unknown keys that an isolate asks the registry for, so that made-up keys do not keep it busy.
+/// The maximum number of lookups of unknown keys in the registry, per isolate and second. It protects the registry
+/// from made-up keys.
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
 impl CachedValue for Rc<CachedEnvironment> {

@@ -1,7 +1,7 @@
-//! The first discovery: begins with the first read of a document that no object publishes (README, *Publishing*).
+//! The first discovery, which the first read of an unpublished document starts (`docs/publishing.md`).
 //!
-//! Such a document is in KV before the origin was ever asked. An isolate that reads one asks the registry to begin, once,
-//! and behind its answer. Where documents are published no isolate asks, however many there are.
+//! Such a document was put into KV before any discovery, so no object publishes it. An isolate that reads one asks the
+//! registry to start, once and in the background. While every document has its object, isolates send no such request.
 
 use std::cell::Cell;
 
@@ -30,7 +30,7 @@ pub fn need() {
     }
 }
 
-/// Returns true if the caller is to call [`request`]. It says so to one caller only.
+/// Returns true if the caller has to call [`request`]. Only one caller gets true.
 pub fn is_to_be_requested() -> bool {
     let is_needed = STATE.get() == State::Needed;
     if is_needed {
@@ -39,7 +39,7 @@ pub fn is_to_be_requested() -> bool {
     is_needed
 }
 
-/// Asks the registry to begin, unless it has. After a failure the next such read asks again.
+/// Has the registry start, unless it runs already. After a failure, the next read of such a document tries again.
 pub async fn request(env: Env) {
     if let Err(failure) = publishing::begin(&env).await {
         failure.log(None);

@@ -1,5 +1,5 @@
-//! What this isolate has heard of environments' server keys, with the versions of their documents (see
-//! `publish::server_keys`).
+//! The states of server keys that environments' objects announced to this isolate. They arrive with the versions of
+//! documents (see `publish::publisher::server_keys`).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::publish::KeyStates;
 
 thread_local! {
-    /// By client key. Only of environments that an origin publishes, so that nobody can make it grow.
+    /// By client key. Only environments that an origin publishes have an entry, so made-up keys cannot make it grow.
     static STATES: RefCell<HashMap<String, KeyStates>> = RefCell::default();
 }
 

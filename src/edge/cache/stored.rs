@@ -48,7 +48,7 @@ pub trait CachedValue: Clone + 'static {
     fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>>;
 }
 
-/// The result of a look-up.
+/// The result of a lookup.
 pub struct LookupResult<T> {
     /// The value.
     pub value: T,

@@ -36,7 +36,7 @@ thread_local! {
     static ANSWERS: RefCell<Uploads> = RefCell::default();
 }
 
-/// How long a client may take for an answer that is held.
+/// The time limit for a client to read a held answer.
 const MAX_SENDING: Duration = Duration::from_secs(120);
 
 /// A part of the memory that bodies of one kind may take together. It is given back when this is dropped.

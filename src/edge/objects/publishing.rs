@@ -59,10 +59,10 @@ extern "C" {
 
 /// The time limit of a call that an object answers from its state.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// The time limit of a call for which an object may ask the origin.
+/// The time limit of a call in which an object may send a request to the origin.
 const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which version an environment's object says is the latest, and what it says of server keys.
+/// Fetches the latest version of a document and the states of server keys from the environment's object.
 pub async fn announced(
     env: &Env,
     client_key: &str,
@@ -114,15 +114,15 @@ pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
     answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
 }
 
-/// True if a client key or the hash of a server key is known; an unknown one is looked up at the origin, within limits.
-/// A failure if that cannot be decided.
+/// True if a client key or the hash of a server key is known. An unknown one is looked up at the origin, within
+/// limits. A failure if the lookup is undecided.
 pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
     let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(name)).await?;
     answer.as_bool().ok_or_else(undecided)
 }
 
-/// A server key's entry by its hash; an unknown one is looked up at the origin, within limits. A failure if that cannot
-/// be decided.
+/// The entry of a server key, by its hash. An unknown one is looked up at the origin, within limits. A failure if the
+/// lookup is undecided.
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
     let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
     if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
@@ -133,7 +133,7 @@ pub async fn begin(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
 }
 
-/// Has the registry ask what there is: an environment or a server key may have come or gone.
+/// Has the registry run a discovery: an environment or a server key may have been created or deleted.
 pub async fn discover(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop)
 }
@@ -156,7 +156,8 @@ pub async fn refresh(env: Env, affected: Affected) {
     }
 }
 
-/// Has what may have changed published again. `notice`: the kind of the origin's notice that says so, if one does.
+/// Has the documents that may have changed published again. `notice`: the kind of the origin's notification, if one
+/// arrived.
 pub async fn notify_affected(
     env: &Env,
     affected: &Affected,

@@ -142,12 +142,12 @@ impl Exchange {
         self.abort();
     }
 
-    /// Breaks it off, so that nobody works on it any more.
+    /// Aborts the exchange, so that neither side continues to work on it.
     pub fn abort(&self) {
         self.controller.abort();
     }
 
-    /// What `work` on this exchange comes to. One that fails, or takes longer, is broken off.
+    /// Awaits `work` on this exchange. If it fails or takes too long, the exchange is aborted.
     pub async fn within<T>(
         &self,
         timeout: Duration,

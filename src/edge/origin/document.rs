@@ -14,17 +14,17 @@ use crate::publish::{
     same_origin_path,
 };
 
-/// How long the list of server keys may take.
+/// The time limit for the list of server keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_KEYS_LENGTH: usize = 1024 * 1024;
-/// What Flagsmith says of a server key that it does not have.
+/// Flagsmith's answer to a server key that it does not have.
 const KEY_REFUSED: &str = "Invalid or missing Environment Key";
 
-/// Why there is no document.
+/// The reason why a document was not fetched.
 pub struct Fault {
     /// The cause, for logs.
     pub cause: String,
-    /// True if the origin says that it does not know the server key.
+    /// True if the origin answered that it does not have the server key.
     pub is_refusal: bool,
 }
 
@@ -81,7 +81,7 @@ pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str)
     }
 }
 
-/// The server keys of an environment, as a token sees them; an error says why it could not be asked for them.
+/// Fetches the server keys of an environment with a token. An error names the cause.
 pub async fn fetch_server_keys(
     env: &Env,
     client_key: &str,

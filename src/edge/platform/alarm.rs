@@ -1,7 +1,7 @@
-//! An object's alarm, which does all of its work, so that no two tasks run at a time.
+//! An object's alarm. All of the object's work happens in it, so no two tasks run at the same time.
 //!
-//! The platform repeats an alarm whose object was lost, also after a restart. Code that adds work sets it. While the
-//! alarm runs it stays unset: its end looks for the remaining work anyway.
+//! The platform repeats an alarm whose object was evicted, also after a restart. Code that adds work sets the alarm.
+//! During a run it stays unset, because the run ends with a check for remaining work.
 
 use std::cell::Cell;
 

@@ -19,11 +19,12 @@ const BINDING: &str = "ENVIRONMENTS";
 pub const DOCUMENT: &str = "document:";
 /// The prefix of the keys of server keys; a hash follows.
 pub const SERVER_KEY: &str = "server-key:";
-/// The time limit of a read. A server key has two look-ups, and SDKs give up after 10 s.
+/// The time limit of a read. A server key takes two lookups, and SDKs give up after 10 s.
 pub const TIMEOUT: Duration = Duration::from_secs(4);
 /// The time limit of a write, which may have a large document; no answer waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The lifetime of a version for isolates that were told of it, in seconds. The latest document stays besides.
+/// The lifetime of a version for isolates that know its number, in seconds. The latest document has an entry of its
+/// own.
 pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
 
 #[wasm_bindgen]

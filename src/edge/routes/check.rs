@@ -21,7 +21,7 @@ pub fn check_server_key(entry: &str) -> Option<String> {
     publish::check_server_key(entry)
 }
 
-/// What is wrong with settings: JSON, names and texts; gives `[{"name", "text", "is_conflict"}]`.
+/// Returns the faults of settings as `[{"name", "text", "is_conflict"}]`. `settings`: JSON of names and texts.
 #[wasm_bindgen]
 pub fn setting_faults(settings: &str) -> String {
     let settings: Map<String, Value> = json::read(settings.as_bytes()).unwrap_or_default();

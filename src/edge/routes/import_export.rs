@@ -168,7 +168,8 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     Ok(ok(&json!({"repaired": outcomes.len() - removed, "removed": removed})))
 }
 
-/// What was not done, by its place; `None` where there was nothing to do. What is sent again as it was does no harm.
+/// Reports the failed lines by their positions. An outcome of `None` had nothing to do. Lines may be sent again
+/// without harm.
 fn report<'o>(
     outcomes: impl Iterator<Item = Option<&'o Result<Identity, CommandError>>>,
 ) -> Response<'static> {

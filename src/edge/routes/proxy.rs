@@ -23,7 +23,7 @@ use crate::edge::routes::edge_identities;
 use crate::edge::routes::identity_insight;
 use crate::edge::routes::import_export;
 
-/// How long a write may take to end after its client was told that it is late; the platform gives it 30 s.
+/// The time limit for a write to end after its client got a timeout; the platform allows 30 s.
 const MAX_LATE: Duration = Duration::from_secs(25);
 
 /// Answers a request that is not the SDK API's.
@@ -88,8 +88,8 @@ pub async fn admit(incoming: &IncomingRequest, env: &Env) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends a request to the origin. Every outcome but an error of before that, and a refusal of the origin's, may have
-/// changed something there, which the publishers are told.
+/// Forwards a request to the origin. The publishers are notified of every outcome that may have changed something
+/// there. An error before the request is sent, or a refusal, changes nothing.
 async fn forward(
     incoming: &IncomingRequest,
     origin: &Origin,

@@ -60,7 +60,7 @@ pub struct Discovery<'o> {
     requests: VecDeque<OriginRequest>,
     asked: usize,
     inventory: Inventory,
-    /// How many environments have a key that is no client key.
+    /// The number of environments whose key does not have the form of a client key.
     left_out: usize,
 }
 

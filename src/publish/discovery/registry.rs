@@ -98,8 +98,8 @@ impl Registry {
             .collect()
     }
 
-    /// True if a client key is known; `None` where that cannot be told, since the latest discovery failed or there was
-    /// none yet.
+    /// True if a client key is known; `None` if that cannot be decided, since the latest discovery failed or none has
+    /// run yet.
     pub fn knows(&self, client_key: &str, discoveries: &Schedule) -> Option<bool> {
         decided(self.environments.contains_key(client_key), discoveries)
     }
@@ -129,7 +129,7 @@ impl Registry {
     }
 }
 
-/// What is not known is unknown only after a discovery that has inventory all.
+/// A name counts as unknown only after a discovery that listed everything.
 fn decided(is_known: bool, discoveries: &Schedule) -> Option<bool> {
     let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
     (is_known || has_found_all).then_some(is_known)

@@ -17,7 +17,7 @@ pub enum Notification {
         /// True if the object should fetch a second time later, since an origin may process a change after its
         /// notification.
         again: bool,
-        /// The kind of the origin's notice that says so, if one does.
+        /// The kind of the origin's notification, if one arrived.
         notice: Option<NotificationKind>,
     },
     /// To see whether everything is as it should be.

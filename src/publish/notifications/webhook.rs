@@ -1,6 +1,6 @@
-//! Notifications from an origin: webhooks, and the message to its realtime server (contract §G).
+//! Notifications from an origin: webhooks, and messages to its realtime server (contract §G).
 //!
-//! A notification only makes the worker ask the origin; the origin's answer decides what is published.
+//! A notification only triggers a fetch. The origin's answer decides which documents are published.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub enum NotificationKind {
 pub struct ReceivedNotification {
     /// Its kind.
     pub kind: NotificationKind,
-    /// When it came, in milliseconds, to the second: a burst changes it, and what is stored of it, once a second.
+    /// The time of arrival in milliseconds, cut to the second. So a burst changes the stored value only once a second.
     pub at: u64,
 }
 
@@ -103,10 +103,11 @@ pub fn is_queue_change(body: &[u8]) -> bool {
     updated_at.is_some_and(|text| !text.is_empty())
 }
 
-/// Returns true if this is the body of a webhook about what is in documents, so that no environment has come or gone.
+/// Returns true if this is the body of a webhook about the contents of documents, so that no environment was created
+/// or deleted.
 ///
 /// An organisation's webhook has a row of the audit log. Flagsmith writes one for features and their states, segments,
-/// environments and change requests; none for server keys, projects, and the values of multivariate options.
+/// environments and change requests. It writes none for server keys, projects, and the values of multivariate options.
 pub fn is_of_documents(body: &[u8]) -> bool {
     let Some(members) = Json::parse(body).ok().and_then(Json::object) else { return false };
     let event = members.get("event_type").and_then(|event| event.text());

@@ -25,7 +25,7 @@ pub struct Candidate {
     pub updated_at: Option<Timestamp>,
     /// True if the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
     pub leaves_overrides_out: bool,
-    /// Whether the environment hashes buckets from the numbers of identities in the origin's database.
+    /// True if the environment hashes buckets from the numbers of identities in the origin's database.
     pub hashes_django_ids: bool,
     /// Fields that cannot be read and decide nothing.
     pub left_out: Vec<Fault>,

@@ -22,19 +22,19 @@ use crate::publish::schedule::RefreshInterval;
 
 /// Beyond so many, keys are not announced: isolates learn of them from KV.
 const MAX_ANNOUNCED: usize = 100;
-/// How many hex digits of a hash tell keys of one environment apart.
+/// The number of hex digits of a hash that distinguish the keys of one environment.
 const DIGITS: usize = 16;
 /// From one question to the next, in tenths of a period: together with that for the document as soon as the first have
 /// passed, by itself after the second.
 const TENTHS: (u64, u64) = (9, 11);
 
-/// What the origin says of an environment's server keys. Times are in milliseconds.
+/// The origin's answers about an environment's server keys. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OriginKeys {
     /// From when on the origin is asked together with the document, and when by itself.
     eligible_at: u64,
     due_at: u64,
-    /// When it was asked for the latest list; never, if it cannot be asked for lists.
+    /// The time of the request for the latest list. `None` if the origin provides no lists.
     listed_at: Option<u64>,
     /// The active keys of that list, and until when they are good.
     active: Vec<(ServerKeyHash, Option<String>)>,
@@ -42,7 +42,7 @@ pub struct OriginKeys {
     refused: Vec<(ServerKeyHash, u64)>,
 }
 
-/// What an environment's object announces of server keys.
+/// The states of server keys, as an environment's object announces them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyStates {
     listed_at: Option<u64>,
@@ -51,12 +51,13 @@ pub struct KeyStates {
 }
 
 impl OriginKeys {
-    /// When the origin is to be asked for the list, if nothing else is asked before.
+    /// The time at which the list is fetched, unless it is fetched before together with a document.
     pub fn due_at(&self) -> u64 {
         self.due_at
     }
 
-    /// How long to wait with it while the origin is asked for the document, in milliseconds: not at all from some time on.
+    /// The delay before the list is fetched while a fetch of the document is running, in milliseconds. 0 once both may
+    /// run together.
     pub fn wait(&self, now: u64) -> u64 {
         if self.eligible_at <= now { 0 } else { self.due_at.saturating_sub(now) }
     }
@@ -93,7 +94,7 @@ impl OriginKeys {
         self.refused.retain(|(refused, _)| refused != hash);
     }
 
-    /// What to announce at this time; nothing where nothing is known.
+    /// The states to announce at this time; `None` if none are known.
     pub fn states(&self, now: u64) -> Option<KeyStates> {
         let is_listed = self.listed_at.is_some() && self.active.len() <= MAX_ANNOUNCED;
         if !is_listed && self.refused.is_empty() {
@@ -125,7 +126,7 @@ impl KeyStates {
     }
 }
 
-/// What tells a key from others of its environment.
+/// The first digits of a hash as a number, which distinguishes a key from others of its environment.
 fn number(hash: &str) -> Option<u64> {
     u64::from_str_radix(hash.get(..DIGITS)?, 16).ok()
 }
@@ -181,7 +182,7 @@ pub fn read_server_key(
     Some((hash_of_server_key(&text("key")?), server_key))
 }
 
-/// All of an origin's list, which is a list or its only page. An error says what is wrong with it.
+/// Reads a complete list of an origin: an array, or an only page. An error names the problem.
 pub fn read_server_keys(
     answer: &[u8],
     environment: &str,
@@ -222,7 +223,7 @@ mod tests {
     const GOOD: Option<bool> = Some(true);
     const REFUSED: Option<bool> = Some(false);
 
-    /// Whether each of these keys is accepted, if the registry's entry is of `known_at`.
+    /// The answer for each of these keys, if the registry's entry is of `known_at`.
     fn accepted(keys: &OriginKeys, now: u64, known_at: u64) -> [Option<bool>; 3] {
         let states = keys.states(now).unwrap();
         assert_eq!(states.to_string().parse(), Ok(states.clone()));

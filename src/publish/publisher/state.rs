@@ -100,7 +100,7 @@ pub struct Publisher {
     /// The latest notice of the origin's, if one ever came.
     #[serde(default)]
     pub last_notification: Option<ReceivedNotification>,
-    /// What the origin says of the environment's server keys.
+    /// The origin's answers about the environment's server keys.
     #[serde(default)]
     pub origin_keys: OriginKeys,
 }
@@ -126,7 +126,7 @@ impl Publisher {
         (self.gone, self.delete_pending) = (false, false);
         let credential = Some(credential);
         if self.credential != credential {
-            // What one way to ask told may be another's to tell no longer.
+            // Answers to one kind of credential may be out of the other kind's reach.
             if self.credential == Some(DocumentCredential::Token)
                 || credential == Some(DocumentCredential::Token)
             {
@@ -149,8 +149,8 @@ impl Publisher {
         }
     }
 
-    /// Somebody says that the document has changed; `again`: and that it should be looked at a second time later.
-    /// `notice`: the kind of the origin's notice that says so, if one does.
+    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `notice`:
+    /// the kind of the origin's notification, if one arrived.
     pub fn notify(
         &mut self,
         again: bool,

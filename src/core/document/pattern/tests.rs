@@ -191,7 +191,7 @@ fn rejects_names_of_characters_and_the_template_flag() {
     }
 }
 
-/// Of all escapes of letters and digits; those of other characters are the characters.
+/// Tries the escapes of all letters and digits. The escape of any other character is that character.
 #[test]
 fn takes_the_escapes_that_python_takes() {
     let taken = |make: fn(char) -> String| {

@@ -47,7 +47,7 @@ pub(super) enum Mode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub negated: bool,
-    /// The distance that the body starts behind the position; 0 looks ahead.
+    /// The distance from the start of the body to the position; 0 for a lookahead.
     pub back: usize,
 }
 

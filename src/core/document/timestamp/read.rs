@@ -30,8 +30,10 @@ pub fn number(text: &str) -> Option<i64> {
     (BEGIN..END).contains(&microseconds).then_some(microseconds)
 }
 
-/// How many bytes of a text are its date. The basic form of a week may have a weekday, and any digit may be what separates
-/// date and time: whether a time follows is told by how many digits there are.
+/// Returns the length of the date at the start of a text, in bytes.
+///
+/// In the basic form, a week may have a weekday, and any digit may separate date and time. So the number of digits
+/// decides if a time follows.
 fn date_length(text: &[u8]) -> Option<usize> {
     let has_digit_at = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     match (text.get(4)?, text.get(5)?) {
@@ -148,7 +150,7 @@ fn clock(text: &str) -> Option<[i64; 4]> {
     None
 }
 
-/// What is left to read.
+/// The rest of the text.
 struct Digits<'a>(&'a [u8]);
 
 impl Digits<'_> {

@@ -7,7 +7,7 @@ use crate::document::json_path::{Comparable, Filter, Literal, Operator};
 /// One side of a comparison.
 #[derive(Clone, Copy)]
 enum Side<'a> {
-    /// What a query or a function that leads nowhere comes to.
+    /// The result of a query or of a function that finds nothing.
     Nothing,
     Node(Node<'a>),
     Scalar(Scalar<'a>),

@@ -203,7 +203,7 @@ fn an_import_equals_its_source() {
     assert_eq!(apply(&mut identity, Command::Import(Box::new(import))), Ok(Change::default()));
 }
 
-/// What a line of an import brings.
+/// The import that a line describes.
 fn line(traits: &[(&str, &str)], overrides: &[(i64, &str)]) -> Box<Import> {
     Box::new(Import {
         uuid: None,

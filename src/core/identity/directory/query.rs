@@ -78,7 +78,7 @@ impl Query {
         Query { column, from: from.into(), until: until.map(Into::into), after: None, limit }
     }
 
-    /// Where a page begins that follows this entry.
+    /// The key at which the page after this entry begins.
     pub fn key_after(&self, entry: &Entry) -> PageKey {
         let alias = entry.alias.clone().filter(|_| self.column == Column::Alias);
         PageKey { alias, identifier: entry.identifier.clone() }

@@ -25,8 +25,8 @@ const ENTRY_SEQUENCE: &str = "SELECT json_quote(sequence) FROM entry WHERE ident
 const SET_ENTRY: &str = "
     INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
         alias = excluded.alias, sequence = excluded.sequence";
-/// Made with the first of such identities: an earlier version of the worker writes rows of `entry` with four values. The
-/// UUID tells an identity from an earlier one of the same identifier.
+/// Created with the first such identity. It is a table of its own because an earlier version of the worker writes rows
+/// of `entry` with four values. The UUID distinguishes an identity from an earlier one with the same identifier.
 const DJANGO_ID_SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS with_django_id (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID";
 const SET_WITH_DJANGO_ID: &str = "INSERT OR REPLACE INTO with_django_id VALUES (?, ?)";

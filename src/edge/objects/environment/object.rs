@@ -36,7 +36,7 @@ const WRITE_STEP: Duration = Duration::from_millis(20);
 /// The number of requests that one alarm makes, roughly. Under constant changes there is always work, and the platform
 /// lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
 const REQUESTS: usize = 20;
-/// How long the directory may take to count identities for the log.
+/// The time limit for the directory to count identities for the log.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The minimum time between two requests to the origin, however many notifications come, in milliseconds.
 const FETCH_GAP: u64 = 250;
@@ -76,8 +76,10 @@ impl DurableObject for EnvironmentObject {
 // worker-build and cargo alone find these crates by different names.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl EnvironmentObject {
-    /// An [`crate::publish::Announcement`] as text. Isolates ask for it every couple of seconds. `with_keys`: on a second
-    /// line the [`crate::publish::KeyStates`], where they are known; isolates of an earlier version ask without.
+    /// Returns an [`crate::publish::Announcement`] as text, which isolates fetch every few seconds.
+    ///
+    /// If `with_keys` is true, a second line has the [`crate::publish::KeyStates`], where known. Isolates of an
+    /// earlier version do not set it.
     pub fn announcement(&self, with_keys: Option<bool>) -> std::result::Result<String, JsValue> {
         let publisher = self.read()?.publisher;
         let announcement = publisher.announcement().to_string();
@@ -102,8 +104,9 @@ impl EnvironmentObject {
         Ok(Array::of2(&published.version.to_string().into(), &document).into())
     }
 
-    /// Somebody says that the document has changed, and whether to look a second time; `notice`: the name of the kind of
-    /// the origin's notice that says so, if one does. Says whether it is published here at all.
+    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `notice`:
+    /// the name of the kind of the origin's notification, if one arrived. Returns true if the document is published
+    /// here.
     #[wasm_bindgen(js_name = told)]
     pub async fn notify(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
         let now = now_ms();
@@ -205,7 +208,8 @@ impl EnvironmentObject {
         }
     }
 
-    /// Asks for the document, and beside it for the server keys as soon as it is time for them, however long it takes.
+    /// Fetches the document. The server keys are fetched at the same time once they are due, even if the document
+    /// takes long.
     async fn ask_origin(&self, credential: &DocumentCredential) -> Result<()> {
         if *credential != DocumentCredential::Token {
             return self.fetch_document(credential).await;
@@ -232,10 +236,10 @@ impl EnvironmentObject {
         }
     }
 
-    /// Asks for the server keys. Isolates hear of a change from here; the registry, which writes KV, makes a discovery of it.
+    /// Fetches the server keys. Isolates receive a change from this object. For KV, the registry runs a discovery.
     ///
-    /// What has not changed is kept in memory only, and stored with the next document: if the object is lost meanwhile, the
-    /// origin is asked again.
+    /// A list without changes stays in memory, and is stored with the next document. If the object is evicted before
+    /// that, the list is fetched again.
     async fn list_keys(&self) -> Result<()> {
         let (asked_at, client_key) = (now_ms(), self.read()?.client_key);
         self.in_memory(|environment| {

@@ -167,10 +167,10 @@ pub async fn execute_and_sync(
     outcome.map(|outcome| outcome.result).map_err(|failure| unavailable(failure, &environment_key))
 }
 
-/// What an object answers to an order.
+/// The kind of answer that an object gives to a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
-    /// What SDK requests need.
+    /// The parts that SDK requests need.
     Brief,
     /// The same of a large identity.
     Large,

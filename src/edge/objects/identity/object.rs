@@ -1,9 +1,9 @@
-//! The object that keeps one identity, named as [`crate::identity::object_name`] says: one SQLite database each.
+//! The object that keeps one identity in an SQLite database of its own. Its name is [`crate::identity::object_name`].
 //!
-//! A command is applied in one synchronous turn: nothing is awaited between reading the state and writing it, so
-//! commands take effect one after the other. The platform holds the answer back until the rows are durable.
+//! A command is applied in one synchronous step: nothing is awaited between reading the state and writing it. So
+//! commands run one after another. The platform withholds the answer until the rows are durable.
 //!
-//! What the directory has to know is written down with the change itself, and told afterwards, as often as it takes.
+//! Directory updates go into an outbox in the same transaction and are retried until they are delivered.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
@@ -31,7 +31,7 @@ use crate::identity::{
 pub struct IdentityObject {
     pub(super) sql: Database,
     pub(super) env: Env,
-    /// Of a renamed identity: true if it is known to be here and nowhere else.
+    /// True if a renamed identity is known to be stored here, and in no other object.
     pub(super) moved: Cell<bool>,
     /// The state, once it has been read.
     record: RefCell<Option<Record>>,
@@ -226,7 +226,7 @@ impl IdentityObject {
         self.last_noop.take();
     }
 
-    /// Looks at the state, which is read if it has not been.
+    /// Calls `look` with the state, which is read from storage first if necessary.
     pub(super) fn with_record<T>(&self, look: impl FnOnce(&Record) -> T) -> Result<T> {
         if self.record.borrow().is_none() {
             let record = self.read()?;
@@ -259,8 +259,8 @@ impl IdentityObject {
     }
 }
 
-/// Reads an order that came to the object of a name that was never another. A renamed identity is not looked for here: its
-/// object is another one, also for workers of an earlier version.
+/// Parses a command for an identity that was never renamed. A renamed one is refused, since its object has another
+/// name. Workers of an earlier version may still send commands for it.
 fn here(order: &str) -> Result<CommandRequest> {
     let order = CommandRequest::from_json(order)?;
     if is_renamed(&order.environment) {

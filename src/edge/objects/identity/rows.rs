@@ -1,10 +1,10 @@
-//! How an identity lies in its object's database.
+//! The rows of an identity in its object's database.
 //!
-//! What earlier versions wrote stays readable: they had only the tables `identity` and `trait`. The traits' values and
-//! the overrides are JSON texts: SQL's numbers would lose whole numbers beyond 2^53.
+//! Rows of earlier versions stay readable: those had only the tables `identity` and `trait`. Values of traits and
+//! overrides are JSON texts, because SQL's numbers would lose whole numbers beyond 2^53.
 //!
-//! The number in a Flagsmith's database has a table of its own, made when there is one: an earlier version of the worker
-//! writes rows of as many values as its own tables have columns.
+//! The number in a Flagsmith's database has a table of its own, created with the first number. Earlier versions of the
+//! worker insert rows with a fixed number of values, so the other tables cannot get a column.
 
 use serde::Deserialize;
 use worker::{Result, SqlStorageValue};

@@ -1,5 +1,5 @@
-//! The IO of a discovery: asks the origin one question after the other, and applies the changes. Environments' objects
-//! start or stop publishing; KV gets or loses server keys.
+//! The IO of a discovery: sends one request after another to the origin, and applies the changes. Environments'
+//! objects start or stop publishing. KV gets or loses server keys.
 
 use std::time::Duration;
 
@@ -117,7 +117,8 @@ impl RegistryObject {
         Ok(self.execute(&start).await?.and(outcome))
     }
 
-    /// Whether the origin gave an environment's document when it was asked last, and whether it has refused a server key.
+    /// Returns two booleans. The first is true if the origin returned the environment's document to the last request;
+    /// the second is true if it refused the server key.
     async fn is_confirmed(&self, client_key: &str, hash: &str) -> (bool, bool) {
         let Ok((announcement, keys)) = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await
         else {

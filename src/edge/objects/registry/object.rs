@@ -78,15 +78,15 @@ impl DurableObject for RegistryObject {
 // worker-build and cargo alone find these crates by different names.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl RegistryObject {
-    /// Whether a client key is known; undefined where that cannot be told at the moment. If it is not known, the origin is
-    /// asked what there is, unless it was asked a short while ago.
+    /// True if a client key is known; undefined if that cannot be decided now. For an unknown key a discovery runs
+    /// first, unless one ran a short while ago.
     #[wasm_bindgen(js_name = look)]
     pub async fn lookup(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
         Ok(self.find(&client_key, Registry::knows).await?)
     }
 
-    /// A server key's entry, as KV has it, by the key's hash, looked for as a client key is: null for one that is not known,
-    /// undefined where that cannot be told.
+    /// The entry of a server key, as KV has it, by the key's hash. It is looked up like a client key: null if it is
+    /// unknown, undefined if that cannot be decided.
     #[wasm_bindgen(js_name = serverKey)]
     pub async fn server_key(&self, hash: String) -> std::result::Result<JsValue, JsValue> {
         if self.find(&hash, Registry::knows_server_key).await?.is_none() {
@@ -109,8 +109,8 @@ impl RegistryObject {
         Ok(self.wake().await?)
     }
 
-    /// Documents have changed: of a project, or any; `notice`: the name of the kind of the origin's notice that says so, if
-    /// one does.
+    /// Handles a change of documents: of one project's, or of any. `notice`: the name of the kind of the origin's
+    /// notification, if one arrived.
     #[wasm_bindgen(js_name = told)]
     pub async fn notify(
         &self,
@@ -141,7 +141,8 @@ impl RegistryObject {
 }
 
 impl RegistryObject {
-    /// Looks for what `knows` knows by a name: first here, then at the origin, unless that was asked a short while ago.
+    /// Decides with `knows` if a name is known. For an unknown name a discovery runs first, unless one ran a short
+    /// while ago.
     async fn find(
         &self,
         name: &str,

@@ -324,7 +324,7 @@ fn only_a_token_can_ask_for_server_keys() {
     let mut publisher = following_with(DocumentCredential::ServerKey("hash".to_owned()));
     publisher.schedule.began(1_000);
     assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
-    // What a key was refused for says nothing once a token asks.
+    // A refusal of a key means nothing once a token is used.
     publisher.origin_keys.refuse("0123456789abcdef", 1_000);
     publisher.start_publishing(DocumentCredential::ServerKey("other".to_owned()), 2_000);
     assert!(publisher.origin_keys.states(2_000).is_some());
