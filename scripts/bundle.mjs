@@ -44,9 +44,9 @@ export function inspect(folder, settings) {
     if (!new RegExp(`export \\{[^}]*\\b${name}\\b`).test(script)) faults.push(`${name} is not exported`);
   }
   const [bound, documented] = [bindings(settings), documentedBindings()];
-  for (const name of bound) if (!documented.some((setting) => setting.name === name)) faults.push(`the README does not name the binding ${name}`);
+  for (const name of bound) if (!documented.some((setting) => setting.name === name)) faults.push(`docs/configuration.md does not name the binding ${name}`);
   for (const { name, isOptional } of documented) {
-    if (!isOptional && !bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of the README`);
+    if (!isOptional && !bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of docs/configuration.md`);
   }
   return { faults, modules, kib, files: files.size };
 }
@@ -67,7 +67,7 @@ export function bindings(settings) {
  * effect "without it".
  */
 export function documentedSettings() {
-  const [table] = /\n## Configuration\n[^]*?\n\n([^]*?)\n\n/.exec(readFileSync("README.md", "utf8"))?.slice(1) ?? [""];
+  const [table] = /\n## Configuration\n[^]*?\n\n([^]*?)\n\n/.exec(readFileSync("docs/configuration.md", "utf8"))?.slice(1) ?? [""];
   const rows = table.matchAll(/^\| `([A-Z0-9_]+)` \| ([^|,]+)(.*)$/gm);
   return Array.from(rows, ([, name, kind, rest]) => ({ name, kind: kind.trim(), isOptional: /\bwithout it\b/.test(rest) }));
 }

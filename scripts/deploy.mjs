@@ -66,7 +66,7 @@ async function deploy() {
   const { status } = given.size === 0 ? run() : withSecretsFile(given, (file) => run("--secrets-file", file));
   if (status !== 0) throw new Error("wrangler did not deploy the worker.");
   if (lacking.length > 0) console.log(`Not set, and to be set with npx wrangler secret put <name>: ${lacking.join(", ")}`);
-  for (const address of addresses(readFileSync(output, "utf8"))) console.log(`It is at ${address}/api/v1/. See the README, *Going live*.`);
+  for (const address of addresses(readFileSync(output, "utf8"))) console.log(`It is at ${address}/api/v1/. Next steps: docs/deployment.md.`);
 }
 
 function requireLogin() {

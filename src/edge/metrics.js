@@ -1,4 +1,4 @@
-// Data points for Workers Analytics Engine, which knows their fields by their places only (README, *Metrics*).
+// Data points for Workers Analytics Engine, which knows their fields by their places only (docs/operations.md).
 
 /** A data set to write to; the worker calls `write` once for each request. */
 export class Metrics {

@@ -199,8 +199,8 @@ test("files that must not be uploaded are found", (t) => {
     /^entry.js has a path of this machine/,
     /^DirectoryObject has no migration$/,
     /^RegistryObject is not exported$/,
-    /^the README does not name the binding MORE$/,
-    /^wrangler.toml lacks the binding ENVIRONMENTS of the README$/,
+    /^docs\/configuration.md does not name the binding MORE$/,
+    /^wrangler.toml lacks the binding ENVIRONMENTS of docs\/configuration.md$/,
   ];
   for (const fault of expected) assert.ok(faults.some((found) => fault.test(found)), `${fault} is not among:\n${faults.join("\n")}`);
   assert.ok(!faults.some((fault) => /IdentityObject|ADMIN_RATE_LIMIT/.test(fault)));

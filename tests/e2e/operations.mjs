@@ -42,7 +42,7 @@ export const PUBLIC = [
   ["proxyReadiness", ALL, () => get("/proxy/health/readiness/")],
   ["proxyLiveness", ALL, () => get("/proxy/health/liveness/")],
   ["version", ALL, () => get("/version/")],
-  ["homePage", ALL, () => get("/")],
+  ["homePage", ALL, () => get("/", { Accept: "text/html" })],
   ["operatorsPage", ALL, () => get("/edge/")],
   ["operatorsFile", ALL, () => get("/edge/operator.js")],
   ["explorer", ALL, () => get("/api/v1/docs/")],
@@ -234,8 +234,8 @@ export class Caller {
   }
 }
 
-function get(path) {
-  return request("GET", path, {});
+function get(path, headers = {}) {
+  return request("GET", path, headers);
 }
 
 function request(method, path, headers, body) {
