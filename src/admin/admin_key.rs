@@ -11,27 +11,27 @@ use sha2::{Digest, Sha256};
 use crate::api::query;
 use crate::document::hex;
 
-/// The form in which a request has the admin key.
+/// The spelling of the admin key in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// `Authorization: Api-Key <key>`.
     ApiKey,
-    /// Any other; it grants nothing.
+    /// Any other spelling; it grants nothing.
     Other,
 }
 
-/// True if `secret` is the key of which `sha256` is the hash in hex; takes as long for any two hashes.
+/// True if `sha256` is the hash of `secret`, in hex. The comparison takes the same time for any two hashes.
 pub fn is_admin_key(secret: &str, sha256: &str) -> bool {
     let (hash, expected) = (hex(&Sha256::digest(secret)), sha256.trim().to_ascii_lowercase());
     let pairs = hash.bytes().zip(expected.bytes());
-    // An empty secret is no key, whatever is set.
+    // An empty secret is never a key.
     !secret.is_empty()
         && hash.len() == expected.len()
         && pairs.fold(0, |all, (one, other)| all | (one ^ other)) == 0
 }
 
-/// True if a header's value has the admin key in it: as the whole, behind a keyword, as a parameter, as a cookie, or as
-/// the user or the password of `Basic`.
+/// True if a header's value contains the admin key: as the whole value, behind a keyword, as a parameter, as a cookie,
+/// or as the user or password of `Basic`.
 pub fn has_admin_key(value: &str, sha256: &str) -> bool {
     let decoded = query::last(&format!("value={value}"), "value").map(Cow::into_owned);
     let basic = value.trim().split_once(char::is_whitespace).and_then(|(keyword, rest)| {
@@ -43,7 +43,7 @@ pub fn has_admin_key(value: &str, sha256: &str) -> bool {
     texts.into_iter().flatten().flat_map(candidates).any(|secret| is_admin_key(secret, sha256))
 }
 
-/// The parts of a text that may be a key. Their lengths together are a small multiple of the text's.
+/// Returns the parts of a text that may be a key. Their total length is a small multiple of the text's.
 fn candidates(text: &str) -> impl Iterator<Item = &str> {
     let text = text.trim();
     let behind_keyword = text.split_once(char::is_whitespace).map(|(_, rest)| rest);
@@ -58,7 +58,7 @@ fn candidates(text: &str) -> impl Iterator<Item = &str> {
     all.map(|secret| secret.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')))
 }
 
-/// A header's value without the admin key; `None` where nothing of it may go to the origin. The name is in lower case.
+/// Returns a header's value without the admin key; `None` if no part of it may be forwarded. The name is in lower case.
 pub fn without_admin_key(name: &str, value: String, sha256: &str) -> Option<String> {
     if !has_admin_key(&value, sha256) {
         return Some(value);

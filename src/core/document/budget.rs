@@ -1,13 +1,14 @@
-//! The work that the conditions of one evaluation may take together.
+//! The limit on the work of all conditions of one evaluation.
 
-/// The steps of one evaluation. A step takes some nanoseconds: one operation of a pattern, one node of a JSONPath query,
-/// 16 bytes of a text.
+/// The maximum number of steps in one evaluation. A step takes some nanoseconds: one operation of a pattern, one node
+/// of a JSONPath query, or 16 bytes of a text.
 pub const MAX_STEPS: usize = 1_000_000;
 
-/// The bytes of a text that count for one step. Shorter texts are free: their number follows from the document's length.
+/// The number of bytes of a text that count as one step. Shorter texts are free: the document's length limits how many
+/// there are.
 const TEXT_STEP: usize = 16;
 
-/// The steps that are left. Counted and never timed, so that every machine comes to the same answers.
+/// The remaining steps. They are counted and not timed, so that every machine gives the same answers.
 #[derive(Debug)]
 pub struct Budget {
     left: usize,
@@ -21,7 +22,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes so many steps; `None` if fewer are left, and from then on always.
+    /// Takes this many steps; `None` if fewer are left. From then on it always returns `None`.
     #[inline]
     pub fn take(&mut self, steps: usize) -> Option<()> {
         match self.left.checked_sub(steps) {
@@ -33,29 +34,29 @@ impl Budget {
         }
     }
 
-    /// Takes the steps for reading a text once.
+    /// Takes the steps for one pass over a text.
     #[inline]
     pub fn take_text(&mut self, length: usize) -> Option<()> {
         self.take(length / TEXT_STEP)
     }
 
-    /// Takes whatever is left.
+    /// Takes all remaining steps and marks the budget as spent.
     pub fn give_up(&mut self) -> Option<()> {
         (self.left, self.spent) = (0, true);
         None
     }
 
-    /// The steps that are left.
+    /// The number of remaining steps.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// The steps that were taken.
+    /// The number of steps taken.
     pub fn taken(&self) -> usize {
         MAX_STEPS - self.left
     }
 
-    /// True if more steps were asked for than were left.
+    /// True if more steps were requested than were left.
     #[inline]
     pub fn is_spent(&self) -> bool {
         self.spent

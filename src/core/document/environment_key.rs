@@ -9,10 +9,10 @@
 /// The start of every server key.
 const SERVER_PREFIX: &str = "ser.";
 
-/// The most characters of a key.
+/// The maximum length of a key in characters.
 const MAX_LENGTH: usize = 128;
 
-/// The form of a client key, for people.
+/// A description of the form of a client key, for error texts.
 pub const CLIENT_KEY_FORM: &str = "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor as a server key does";
 
 /// True if a text has the form of a client key.

@@ -1,12 +1,12 @@
-//! Identifiers: one spelling of each.
+//! The normal form of identifiers.
 
 use super::python;
 
-/// The identifier that a request or a line names: without white space at its ends, as Flagsmith's serializers read it
-/// (contract §A.3). Empty for a blank one.
+/// Returns the normal form of an identifier: without white space at its ends, as in Flagsmith's serializers (contract
+/// §A.3). A blank identifier becomes empty.
 ///
-/// Earlier versions also stored identities under names that a GET gave with such white space. Those are reached by their
-/// UUIDs, and by their stored names in an export and a repair.
+/// Earlier versions also stored identities under names with such white space, if a GET had it. Those identities are
+/// found by UUID. Export and repair find them by their stored names, too.
 pub fn normalize(identifier: &str) -> &str {
     python::strip(identifier)
 }

@@ -1,9 +1,11 @@
-//! The identity overrides of a document: one entry for each identity, one state for each feature.
+//! The identity overrides of a document: one entry for each identity, and one state for each feature.
 //!
-//! An origin can list an identity or a feature twice. The first counts, as in Flagsmith's SDKs. Those SDKs group
-//! identities by their overrides, so a document with duplicates is not served to them as it is: they would not all come
-//! to the first. Overrides that Flagsmith's own Edge API made have multivariate values without numbers, which not every
-//! SDK reads; those get some.
+//! An origin's list can contain an identity or a feature twice. The first one counts, as in Flagsmith's SDKs. Those
+//! SDKs group identities by their overrides, so duplicates would mislead them. A document with duplicates is therefore
+//! normalized before it is served to SDKs.
+//!
+//! Overrides that Flagsmith's own Edge API made have multivariate values without numbers. Some SDKs cannot read those,
+//! so numbers are added.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -16,25 +18,25 @@ use super::schema;
 /// The document's overrides for one identity.
 #[derive(Debug, Default)]
 pub struct IdentityOverrides {
-    /// States that replace those of their features, at most one for a feature.
+    /// States that replace those of their features; at most one for each feature.
     pub states: Vec<StateId>,
     /// The identity's number in the origin's database.
     pub django_id: Option<i64>,
 }
 
 impl IdentityOverrides {
-    /// Leaves the first state of each feature; returns true if there were others.
+    /// Keeps only the first state of each feature. Returns true if there were others.
     pub(super) fn keep_first_states(&mut self, ruleset: &Ruleset) -> bool {
         let feature = |id: &StateId| ruleset.states.get(*id).map(|state| state.feature);
         let count = self.states.len();
-        // Stable, so the first of several stays the first.
+        // The sort is stable, so the first of several states stays first.
         self.states.sort_by_key(feature);
         self.states.dedup_by_key(|id| feature(id));
         self.states.len() < count
     }
 }
 
-/// An entry that takes in later entries of its identifier.
+/// An entry into which later entries of its identifier are merged.
 struct Merged<'a> {
     fields: Members<'a>,
     features: HashSet<String>,
@@ -52,8 +54,8 @@ pub(super) fn is_irregular(identities: &[schema::IdentityOverride<'_>]) -> bool 
     })
 }
 
-/// The list of identity overrides as JSON text: later entries of an identifier merged into the first, of the states of
-/// one feature only the first, and each multivariate value with a number. SDKs know features by name.
+/// Returns the list of identity overrides as normalized JSON. Later entries of an identifier are merged into the first.
+/// Each feature keeps its first state, and each multivariate value gets a number. SDKs identify features by name.
 pub fn normalized(identities: &[Json<'_>]) -> String {
     let mut entries: Vec<Merged<'_>> = Vec::with_capacity(identities.len());
     let mut places: HashMap<String, usize> = HashMap::with_capacity(identities.len());
@@ -78,7 +80,7 @@ pub fn normalized(identities: &[Json<'_>]) -> String {
     format!("[{}]", entries.join(","))
 }
 
-/// The JSON text of a state with a number for each multivariate value and option.
+/// Returns the JSON of a state with a number for each multivariate value and option.
 fn numbered(state: Json<'_>) -> Cow<'_, str> {
     let read = serde_json::from_str::<FeatureState>(state.source()).ok();
     let lacks =
@@ -91,13 +93,13 @@ fn numbered(state: Json<'_>) -> Cow<'_, str> {
     with_member(&members, "multivariate_feature_state_values", &values).into()
 }
 
-/// The JSON text of an entry with other states.
+/// Returns the JSON of an entry with other states.
 pub fn with_states<S: AsRef<str>>(fields: &Members<'_>, states: &[S]) -> String {
     let states: Vec<&str> = states.iter().map(AsRef::as_ref).collect();
     with_member(fields, "identity_features", &format!("[{}]", states.join(",")))
 }
 
-/// The JSON text of an object with another value for a member, which comes last.
+/// Returns the JSON of an object with another value for one member, which comes last.
 fn with_member(members: &Members<'_>, changed: &str, json: &str) -> String {
     let mut object = String::from("{");
     for (name, value) in members.iter().filter(|(name, _)| *name != changed) {

@@ -1,14 +1,15 @@
-//! JSONPath queries (RFC 9535), compiled. [`crate::evaluate`] walks them, since it counts the nodes that they visit.
+//! JSONPath queries (RFC 9535), compiled. [`crate::evaluate`] runs them, because it counts the nodes that they visit.
 //!
-//! Flagsmith's library differs from the RFC in its syntax, and so does this: unquoted names may have hyphens and no
-//! character beyond U+FFFF, and no name has a control character. The functions are `length()`, `count()` and `value()`.
+//! The syntax is that of Flagsmith's library, which differs from the RFC. Unquoted names may have hyphens, but no
+//! character beyond U+FFFF. No name may have a control character. The functions are `length()`, `count()` and
+//! `value()`.
 
 mod filter;
 mod syntax;
 
 pub(super) use syntax::split_name;
 
-/// A query: the nodes that its segments lead to, one after the other.
+/// A query. It selects the nodes that its segments lead to, one after the other.
 #[derive(Debug, PartialEq)]
 pub struct Query {
     /// True for a query that begins at the root (`$`), false for one that begins at the node of a filter (`@`).
@@ -31,33 +32,33 @@ pub struct Segment {
 pub enum Selector {
     /// The member of this name.
     Name(Box<str>),
-    /// The element at this place, from the end if it is negative.
+    /// The element at this position; a negative one counts from the end.
     Index(i64),
-    /// Elements from `start` to `end`, exclusive, every `step`th.
+    /// Every `step`th element from `start` to `end`, exclusive.
     Slice {
-        /// `None` for the first, or for the last where `step` is negative.
+        /// `None` for the first element, or for the last if `step` is negative.
         start: Option<i64>,
-        /// `None` for all that there are.
+        /// `None` for no limit.
         end: Option<i64>,
         /// 0 selects nothing.
         step: i64,
     },
     /// All children.
     Wildcard,
-    /// The children that a filter holds for.
+    /// The children for which a filter is true.
     Filter(Filter),
 }
 
 /// A filter's expression.
 #[derive(Debug, PartialEq)]
 pub enum Filter {
-    /// At least one holds.
+    /// True if at least one filter is true.
     Any(Vec<Filter>),
-    /// All hold.
+    /// True if all filters are true.
     All(Vec<Filter>),
-    /// It does not hold.
+    /// True if the filter is false.
     Not(Box<Filter>),
-    /// The query leads to a node.
+    /// True if the query selects a node.
     Exists(Query),
     /// A comparison of two values.
     Compare(Comparable, Operator, Comparable),
@@ -80,13 +81,13 @@ pub enum Operator {
 pub enum Comparable {
     /// A value that stands in the query.
     Literal(Literal),
-    /// The node of a query that has one at most.
+    /// The node of a query that selects at most one.
     Query(Query),
     /// `length()`
     Length(Box<Comparable>),
     /// `count()`
     Count(Query),
-    /// `value()`: the node of a query that leads to exactly one.
+    /// `value()`: the node of a query that selects exactly one.
     Value(Query),
 }
 
@@ -96,20 +97,19 @@ pub enum Comparable {
 pub enum Literal {
     Null,
     Bool(bool),
-    /// Flagsmith reads whole numbers through floats.
+    /// A whole number. Flagsmith reads it through a float.
     Integer(i128),
     Float(f64),
     Text(Box<str>),
 }
 
 impl Query {
-    /// Compiles a query that begins with `$`; `None` for an invalid one, and for one that nests deeper than any that is
-    /// meant seriously.
+    /// Compiles a query that begins with `$`; `None` if it is invalid, or nested more deeply than the limit.
     pub fn new(source: &str) -> Option<Query> {
         syntax::parse(source)
     }
 
-    /// True if it leads to one node at most.
+    /// True if the query selects at most one node.
     fn is_singular(&self) -> bool {
         let single = |selector: &Selector| matches!(selector, Selector::Name(_) | Selector::Index(_));
         self.segments

@@ -1,4 +1,4 @@
-//! Points in time, in the forms that documents and headers have them.
+//! Points in time, in the forms of documents and headers.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use super::json::{Json, Kind};
 
 mod read;
 
-/// Microseconds since 1970 in UTC, negative before; a moment of the years 1 to 9999, by the clock that wrote it.
+/// A point in time: microseconds since 1970 in UTC, negative before. Its year was 1 to 9999 by the clock that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp {
@@ -17,20 +17,21 @@ pub struct Timestamp {
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
-/// The years 1 to 9999 in UTC. HTTP dates and ISO 8601 have four digits for a year.
+/// The start and end of the years 1 to 9999 in UTC. HTTP dates and ISO 8601 have four digits for a year.
 const BEGIN: i64 = -719_162 * DAY;
 const END: i64 = 2_932_897 * DAY;
 
 impl Timestamp {
-    /// Reads what `datetime.fromisoformat` of Python 3.11 and pydantic 2 take for a moment: ISO 8601 in its extended and
-    /// its basic form, a date alone, seconds or milliseconds since 1970. Without an offset it is UTC; digits beyond
-    /// microseconds are cut off.
+    /// Parses a time that `datetime.fromisoformat` of Python 3.11 or pydantic 2 accepts. That is ISO 8601 in its
+    /// extended or basic form, a date alone, or seconds or milliseconds since 1970.
+    ///
+    /// A time without an offset is in UTC. Digits beyond microseconds are cut off.
     pub fn from_iso(text: &str) -> Option<Timestamp> {
         let microseconds = read::iso(text).or_else(|| read::number(text))?;
         Some(Timestamp { microseconds })
     }
 
-    /// Reads the same from JSON: a text or a number.
+    /// Parses the same from JSON: a text or a number.
     pub fn from_json(json: Json<'_>) -> Option<Timestamp> {
         match json.kind() {
             Kind::String => Timestamp::from_iso(&json.text()?),
@@ -41,14 +42,14 @@ impl Timestamp {
         }
     }
 
-    /// From an HTTP date (RFC 9110 §5.6.7).
+    /// Parses an HTTP date (RFC 9110 §5.6.7).
     pub fn from_http_date(text: &str) -> Option<Timestamp> {
         let time = httpdate::parse_http_date(text).ok()?;
         let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         Timestamp::from_microseconds(i64::try_from(since.as_micros()).ok()?)
     }
 
-    /// From the count that JavaScript's `Date.now()` gives.
+    /// Converts the count of JavaScript's `Date.now()`.
     pub fn from_milliseconds(milliseconds: u64) -> Option<Timestamp> {
         Timestamp::from_microseconds(i64::try_from(milliseconds).ok()?.checked_mul(1000)?)
     }
@@ -62,7 +63,7 @@ impl Timestamp {
         self.microseconds.div_euclid(SECOND)
     }
 
-    /// The whole second that comes so many seconds later.
+    /// Returns the whole second that is this many seconds later.
     pub fn seconds_later(self, seconds: u64) -> Option<Timestamp> {
         let later = self.seconds().checked_add(i64::try_from(seconds).ok()?)?;
         Timestamp::from_microseconds(later.checked_mul(SECOND)?)
@@ -73,12 +74,12 @@ impl Timestamp {
         let (sign, magnitude) =
             (if self.microseconds < 0 { "-" } else { "" }, self.microseconds.unsigned_abs());
         let (whole, fraction) = (magnitude / SECOND as u64, magnitude % SECOND as u64);
-        // Read from its text it is the nearest float, as Python's division makes it.
+        // Parsing the text gives the nearest float, as Python's division does.
         let seconds: f64 = format!("{sign}{whole}.{fraction:06}").parse().unwrap_or_default();
         super::python::float_text(seconds)
     }
 
-    /// In ISO 8601, in UTC. What that has no four digits for is the nearest moment that it has.
+    /// Returns the time in ISO 8601, in UTC. A time outside the years 1 to 9999 becomes the nearest one inside.
     pub fn iso(self) -> String {
         let microseconds = self.microseconds.clamp(BEGIN, END - 1);
         let (year, month, day) = read::date_of(microseconds.div_euclid(DAY));
@@ -89,7 +90,7 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
     }
 
-    /// The HTTP date of a moment in the years 1970 to 9999, to the second.
+    /// Returns the HTTP date, to the second; `None` outside the years 1970 to 9999.
     pub fn http_date(self) -> Option<String> {
         let since = Duration::from_micros(u64::try_from(self.microseconds).ok()?);
         (self.microseconds < END).then(|| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since))

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Identity;
 
-/// All that an object of an earlier version keeps of an identity: no import has brought it anything yet.
+/// The complete state of an identity in an object of an earlier version. No import has added inherited state to it yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Handover {
-    /// The identity, which may be erased already.
+    /// The identity, which may be deleted already.
     pub identity: Identity,
     /// Its sequence number, which its own JSON leaves out.
     pub sequence: u64,
-    /// Its name in the Admin API, also when it is no more.
+    /// Its UUID in the Admin API, also if the identity is deleted.
     pub uuid: Box<str>,
     /// The sequence numbers of the updates that the directory still lacks: of the entry and of the overrides.
     pub due: [Option<u64>; 2],
@@ -25,7 +25,7 @@ impl Handover {
         Ok(handover)
     }
 
-    /// For the other object.
+    /// Returns the JSON for the other object.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
@@ -54,7 +54,7 @@ mod tests {
         let given = Handover { identity, sequence, uuid, due: [Some(sequence), None] };
         let taken = Handover::from_json(&given.to_json().unwrap()).unwrap();
         assert_eq!(taken, given);
-        // Also where `-0.0` and `0.0` are equal.
+        // `==` alone would not distinguish `-0.0` from `0.0`.
         assert_eq!(format!("{taken:?}"), format!("{given:?}"));
     }
 }

@@ -1,8 +1,8 @@
-//! Identities that come from elsewhere, line by line (contract §D).
+//! Imports of identities, line by line (contract §D).
 //!
-//! An earlier version stored `ada ` beside `ada`. Both lines of its export are for `ada` here: the line of exactly that
-//! identifier replaces what is stored, and the other only adds what `ada` lacks. What the other brought is also kept by
-//! itself, so that the order in which both come makes no difference.
+//! An earlier version stored `ada ` beside `ada`. Both lines of its export now belong to `ada`. The line of exactly
+//! that identifier replaces the stored state; the other one only adds what `ada` lacks. The contents of the other line
+//! are also stored separately, so the order of both lines makes no difference.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::document::FeatureState;
 
-/// Traits as a command gives them; null deletes.
+/// Traits as a command provides them; null deletes one.
 type GivenTraits = Vec<(Box<str>, Option<TraitValue>)>;
 
-/// An identity that comes from elsewhere.
+/// An identity to import.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Import {
-    /// Its name and date there; made anew where there are none.
+    /// Its UUID and creation date at the source; new ones are made if they are absent.
     pub uuid: Option<Box<str>>,
     /// ISO 8601.
     pub created_date: Option<Box<str>>,
@@ -31,14 +31,14 @@ pub struct Import {
     pub traits: GivenTraits,
     /// All of its overrides.
     pub overrides: Vec<FeatureState>,
-    /// Its number in a Flagsmith's database; without one the identity keeps what it has.
+    /// Its number in a Flagsmith's database. Without one, the identity keeps its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
 }
 
 /// Traits and overrides that imports brought for other spellings of the identifier.
 ///
-/// They are part of the identity as far as it lacked them. Only a later import reads them again.
+/// Those that the identity lacked have become part of it. Only a later import reads this copy again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inherited {
     /// By key.
@@ -48,7 +48,8 @@ pub struct Inherited {
 }
 
 impl Identity {
-    /// Makes the identity what it was elsewhere, with what it inherited and lacked there.
+    /// Replaces the identity's contents with the imported ones. Inherited traits and overrides that the import lacks
+    /// are added.
     pub(super) fn import(
         &mut self,
         identifier: &str,
@@ -60,7 +61,7 @@ impl Identity {
         let missing = self.inherited.missing_traits(&given);
         let mut overrides = std::mem::take(&mut import.overrides);
         overrides.extend(self.inherited.missing_overrides(&overrides));
-        // Applied to a copy: either may be refused when the other is done.
+        // Applied to a copy: one of both may be refused after the other has succeeded.
         let mut imported = self.clone();
         imported.replace_traits(given.into_iter().map(present).chain(missing).collect(), &mut change)?;
         imported.replace_overrides(overrides, &mut change)?;
@@ -101,7 +102,7 @@ impl Identity {
         Ok(change)
     }
 
-    /// Drops what was deleted from what was inherited, so that it does not return.
+    /// Removes deleted traits and overrides from the inherited ones, so that an import cannot bring them back.
     pub(super) fn disinherit(&mut self, change: &mut Change) {
         let Inherited { traits, overrides } = &mut self.inherited;
         let before = traits.len() + overrides.len();
@@ -125,7 +126,7 @@ impl Identity {
 }
 
 impl Inherited {
-    /// Keeps what a line brought. Of several lines for one trait the first counts; of several states of one feature, too.
+    /// Adds the contents of a line. Of several lines the first counts, for each trait and for each feature.
     fn add(&mut self, traits: GivenTraits, overrides: Vec<FeatureState>) {
         for (key, value) in last_of_each(traits) {
             self.traits.entry(key).or_insert(value);
@@ -137,7 +138,8 @@ impl Inherited {
         }
     }
 
-    /// The traits that others lack, by key, as long as all together are within the bound.
+    /// Returns the inherited traits that `others` lacks, by key. Traits that would exceed the limit on the total length
+    /// are left out.
     fn missing_traits(&self, others: &Traits) -> GivenTraits {
         let mut total: usize = others.iter().map(|(key, value)| length(key, value)).sum();
         let missing = self.traits.iter().filter(|(key, _)| !others.contains_key(*key));
@@ -150,7 +152,8 @@ impl Inherited {
         fitting.map(|(key, value)| present((key.clone(), value.clone()))).collect()
     }
 
-    /// The overrides of features that others lack, as long as all together are within the bound.
+    /// Returns the inherited overrides of features that `others` lacks. Overrides that would exceed the limit on the
+    /// total length are left out.
     fn missing_overrides(&self, others: &[FeatureState]) -> Vec<FeatureState> {
         let mut total: usize = others.iter().map(FeatureState::length).sum();
         let features: BTreeSet<i64> = others.iter().map(|state| state.feature.id).collect();

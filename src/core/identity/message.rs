@@ -1,6 +1,6 @@
-//! The messages between the worker and the object of an identity, as JSON.
+//! The JSON messages between the worker and the object of an identity.
 //!
-//! They are written and read in the core, which is compiled for speed.
+//! The core reads and writes them, because it is compiled for speed.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,13 @@ pub struct CommandRequest {
     pub environment: Box<str>,
     /// Its identifier.
     pub identifier: Box<str>,
-    /// The identity that is meant, where another may have taken its identifier meanwhile.
+    /// The UUID of the identity to act on, if another one may have taken its identifier meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Box<str>>,
     /// The command.
     pub command: Command,
     /// True if the answer may leave out the traits that came with the command. An older worker does not set it: a
-    /// deployment does not reach workers and objects at the same moment.
+    /// deployment does not update workers and objects at the same time.
     #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
     pub omit_sent_traits: bool,
     /// The longest answer in bytes, which bounds the memory of the worker. In place of a longer answer, the object
@@ -30,7 +30,7 @@ pub struct CommandRequest {
 }
 
 impl CommandRequest {
-    /// A request for the identity of this identifier, with a full answer.
+    /// Creates a request for the identity with this identifier, with a full answer.
     pub fn new(environment: &str, identifier: &str, command: Command) -> CommandRequest {
         CommandRequest {
             environment: environment.into(),
@@ -42,12 +42,12 @@ impl CommandRequest {
         }
     }
 
-    /// Reads what [`CommandRequest::to_json`] wrote.
+    /// Parses the JSON of [`CommandRequest::to_json`].
     pub fn from_json(text: &str) -> serde_json::Result<CommandRequest> {
         serde_json::from_str(text)
     }
 
-    /// For the object.
+    /// Returns the JSON for the object.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
@@ -58,16 +58,17 @@ impl CommandRequest {
 pub struct CommandResponse<I = Identity> {
     /// The identity as the command left it.
     pub result: Result<I, CommandError>,
-    /// Rows of the object's storage that were read and written.
+    /// The numbers of rows that were read and written in the object's storage.
     pub rows: [u64; 2],
-    /// The command brought all of the identity's traits, which do not come back then ([`Identity::is_as_sent`]).
+    /// True if the command contained all of the identity's traits. The answer then leaves them out
+    /// ([`Identity::is_as_sent`]).
     #[serde(default, rename = "as_sent", skip_serializing_if = "std::ops::Not::not")]
     pub unchanged: bool,
-    /// Another identity is stored in the object, which has to move out first. Until then there is no result.
+    /// True if the object stores another identity, which has to move out first. Until then there is no result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub occupied: bool,
-    /// About the length of an answer that the order does not allow, in bytes. Then the identity comes without traits and
-    /// overrides, but for the trait of an increment.
+    /// The approximate length in bytes of an answer that is longer than the request allows. The identity then comes
+    /// without traits and overrides, except for the trait of an increment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<usize>,
 }
@@ -79,7 +80,7 @@ impl CommandResponse {
         text.ends_with(r#","occupied":true}"#)
     }
 
-    /// Reads what an object wrote about a command.
+    /// Parses an object's response to a command.
     pub fn from_json(text: &str, command: Command) -> serde_json::Result<CommandResponse> {
         let mut outcome: CommandResponse = serde_json::from_str(text)?;
         if outcome.unchanged
@@ -106,12 +107,12 @@ impl CommandResponse {
 }
 
 impl CommandResponse<&Identity> {
-    /// With all that is known of the identity.
+    /// Returns the JSON with the complete identity.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
-    /// With what SDK requests need of it.
+    /// Returns the JSON with the parts that SDK requests need.
     pub fn to_json_without_details(&self) -> serde_json::Result<String> {
         #[derive(Serialize)]
         struct Seen<'a> {
@@ -141,7 +142,7 @@ impl CommandResponse<&Identity> {
         show: fn(&Self) -> serde_json::Result<String>,
     ) -> serde_json::Result<String> {
         let (Some(max_length), Ok(identity)) = (max_length, self.result) else { return show(self) };
-        // Large traits need not be written to see that they are; without escapes they are about as long.
+        // Large traits are recognized without serializing them. Apart from escapes, their JSON is about as long.
         let mut length = identity.traits_length();
         if max_length > 0 && length <= max_length {
             let answer = show(self)?;
@@ -178,7 +179,7 @@ mod tests {
             withheld: None,
         };
         let whole = outcome.to_json_without_details().unwrap();
-        // Of the text alone it is known without writing it that it is too long.
+        // The length of the text alone exceeds the limit, so it is not serialized.
         let traits = identity.traits_length();
         assert!(traits > 100 && traits < whole.len());
         for (max_length, withheld) in [
@@ -219,10 +220,10 @@ mod tests {
             (json!([["a", 1], ["b", 1.0]]), json!([["a", 1], ["b", 1.0], ["c", null]]), true),
             (json!([["a", "1.0"]]), json!([["a", "1.0"], ["a", "1.0"]]), true),
             (json!([]), json!([["a", null]]), true),
-            // Another type; equal, and printed otherwise.
+            // Another type, or equal numbers with different texts.
             (json!([["a", 1]]), json!([["a", 1.0]]), false),
             (json!([["a", 0.0]]), json!([["a", -0.0]]), false),
-            // Too few, however many; too many; one of two.
+            // Too few different keys, too many traits, and a key that came twice.
             (json!([["a", 1], ["b", 1]]), json!([["a", 1], ["a", 1]]), false),
             (json!([["a", 1]]), json!([["a", 1], ["b", 1]]), false),
             (json!([["a", 1]]), json!([["a", 1], ["a", 2]]), false),
@@ -248,7 +249,7 @@ mod tests {
             let json = outcome.to_json_without_details().unwrap();
             assert_eq!(json.contains(r#""traits":{}"#), unchanged, "{json}");
             let read = CommandResponse::from_json(&json, set(&sent)).unwrap().result.unwrap();
-            // Also where `0.0` and `-0.0` are equal.
+            // `==` alone would not distinguish `0.0` from `-0.0`.
             assert_eq!(format!("{:?}", read.traits), format!("{:?}", identity.traits));
             assert!(read.exists);
         }
@@ -283,7 +284,7 @@ mod tests {
                 }
             }
         }
-        // Read by a version that does not know it, it is a failure that may be tried again.
+        // A version that does not know this member reads a failure that may be retried.
         let text = occupied.to_json().unwrap();
         assert!(text.starts_with(r#"{"result":{"Err":"unavailable"}"#), "{text}");
     }
@@ -302,7 +303,7 @@ mod tests {
             .to_json_without_details()
             .unwrap()
         };
-        // As an earlier version sent it, and sends it on.
+        // The JSON of an earlier version, which this version still sends without a number.
         let earlier = r#"{"result":{"Ok":{"exists":true,"traits":{}}},"rows":[0,0]}"#;
         assert_eq!(json(&identity), earlier);
         identity.django_id = Some(12);

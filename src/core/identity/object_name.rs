@@ -1,12 +1,12 @@
-//! The names of identities' objects: no two identities have one name.
+//! The names of identities' objects. No two identities have the same name.
 //!
-//! An identity's name is its client key, an underscore and its identifier. Only a key without an underscore ends where the
-//! first underscore is, so that is the name of no other identity with such a key. Keys with an underscore would run into
-//! it: `acme_eu` and `bob` into `acme` and `eu_bob`. Their identities are named by a hash instead, in which there is no
-//! underscore. Flagsmith makes no such keys.
+//! A name is the client key, an underscore and the identifier. If the key has no underscore, it ends at the first one,
+//! so the name is unique. Keys with an underscore would be ambiguous: `acme_eu` and `bob` have the same text as `acme`
+//! and `eu_bob`. Identities of such keys are named by a hash instead, which has no underscore. Flagsmith itself makes
+//! no such keys.
 //!
-//! Earlier versions named all identities in the first way. What they stored under [`former`] is moved when it is needed
-//! (`edge::identity_move`).
+//! Earlier versions named all identities in the first way. State that they stored under [`former`] is moved on first
+//! use (`edge::objects::identity::moving`).
 
 use sha2::{Digest, Sha256};
 
@@ -15,7 +15,7 @@ use crate::document::hex;
 /// The name of an identity's object.
 pub fn object_name(client_key: &str, identifier: &str) -> String {
     if is_renamed(client_key) {
-        // No key has a slash, so no two identities have one text.
+        // Keys have no slashes, so each identity has a different text.
         hex(&Sha256::digest([client_key, "/", identifier].concat()))
     } else {
         former(client_key, identifier)
@@ -27,7 +27,7 @@ pub fn former(client_key: &str, identifier: &str) -> String {
     [client_key, "_", identifier].concat()
 }
 
-/// True if the identities of this client key were named otherwise by earlier versions.
+/// True if earlier versions used other names for the identities of this client key.
 pub fn is_renamed(client_key: &str) -> bool {
     client_key.contains('_')
 }

@@ -11,11 +11,11 @@ use crate::edge::objects::publishing;
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// Every document that was read is published by an object.
+    /// Every document read so far is published by an object.
     Unneeded,
-    /// One is not, and the registry has still to be asked.
+    /// A document is not, and the registry has not been asked yet.
     Needed,
-    /// The registry was asked.
+    /// The registry has been asked.
     Requested,
 }
 
@@ -23,7 +23,7 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::Unneeded) };
 }
 
-/// Notes that a document was read that no object publishes.
+/// Records that a document without an object was read.
 pub fn need() {
     if STATE.get() == State::Unneeded {
         STATE.set(State::Needed);

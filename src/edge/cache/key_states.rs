@@ -11,7 +11,7 @@ thread_local! {
     static STATES: RefCell<HashMap<String, KeyStates>> = RefCell::default();
 }
 
-/// Remembers what an environment's object announced.
+/// Stores the announcement of an environment's object.
 pub fn remember(client_key: &str, states: Option<KeyStates>) {
     STATES.with_borrow_mut(|known| match states {
         Some(states) => drop(known.insert(client_key.to_owned(), states)),
@@ -19,8 +19,8 @@ pub fn remember(client_key: &str, states: Option<KeyStates>) {
     });
 }
 
-/// True if the origin accepts a server key of an environment, false if it refuses it; `None` if that is not known, or if
-/// the entry of the key, of `known_at`, is newer.
+/// True if the origin accepts a server key, false if it refuses it. `None` if that is not known, or if the key's
+/// registry entry (`known_at`) is newer.
 pub fn accept(client_key: &str, hash: &str, known_at: Option<u64>) -> Option<bool> {
     STATES.with_borrow(|known| known.get(client_key)?.accept(hash, known_at.unwrap_or_default()))
 }

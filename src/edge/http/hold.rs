@@ -1,4 +1,4 @@
-//! Memory that is held for a body on its way in or out: it counts as long as it is held, however a request ends.
+//! Accounts for the memory of bodies on their way in or out. It counts until it is released, however the request ends.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -16,7 +16,7 @@ use crate::edge::platform::timeout::with_timeout;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The platform's own pipe of a known length, which becomes the `Content-Length` of an answer.
+    /// The platform's stream of a known length, which becomes the `Content-Length` of a response.
     type FixedLengthStream;
 
     #[wasm_bindgen(constructor, catch)]
@@ -32,40 +32,40 @@ extern "C" {
 type Holds = &'static LocalKey<RefCell<Uploads>>;
 
 thread_local! {
-    /// Answers that are made of large identities.
+    /// Responses with large identities.
     static ANSWERS: RefCell<Uploads> = RefCell::default();
 }
 
 /// The time limit for a client to read a held answer.
 const MAX_SENDING: Duration = Duration::from_secs(120);
 
-/// A part of the memory that bodies of one kind may take together. It is given back when this is dropped.
+/// A share of the memory for all bodies of one kind. It is released when this is dropped.
 pub struct Hold {
     holds: Holds,
     number: u64,
 }
 
 impl Hold {
-    /// Holds nothing yet. It has ended after `lifetime`, whatever becomes of it.
+    /// Starts with no memory. It expires after `lifetime`, even if it is never dropped.
     pub fn begin(holds: Holds, lifetime: Duration) -> Hold {
         let now = now_ms();
         let ends_at = now + lifetime.as_millis() as u64;
         Hold { holds, number: holds.with_borrow_mut(|holds| holds.begin(now, ends_at)) }
     }
 
-    /// The memory for the answer of a large identity; `None` if there is no room for it.
+    /// Reserves memory for the answer of a large identity; `None` if there is no room for it.
     pub fn for_answer(length: usize) -> Option<Hold> {
-        // TooLong than the answer is asked for and sent.
+        // Longer than it takes to fetch and send the answer.
         let hold = Hold::begin(&ANSWERS, MAX_SENDING * 2);
         hold.grow(length).then_some(hold)
     }
 
-    /// True if there is room for the body to be so long now.
+    /// Reserves memory for a body of this length. Returns true if there is room for it.
     pub fn grow(&self, length: usize) -> bool {
         self.holds.with_borrow_mut(|holds| holds.grow(self.number, length))
     }
 
-    /// A body that is held until its client has read it, or has taken too long to.
+    /// Turns the body into a stream. The memory is released when the client has read it, or at the time limit.
     pub fn into_stream(self, body: Uint8Array, context: &Context) -> Result<ReadableStream, JsValue> {
         let pipe = FixedLengthStream::new(body.length().into())?;
         let writer = pipe.writable().get_writer()?;

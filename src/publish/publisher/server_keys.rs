@@ -1,15 +1,17 @@
-//! The server keys of one environment: which ones the origin accepts at present, and how isolates learn of it.
+//! The server keys of one environment that the origin accepts at present, and how isolates learn of them.
 //!
-//! A key that was switched off, deleted or has expired is refused within 90 s, at one request more a minute and environment:
+//! A key that was switched off or deleted, or has expired, is refused within 90 s. This costs one more request per
+//! minute and environment:
 //!
 //! | step | at most |
 //! |---|---|
-//! | from the origin's change to the next question: `REFRESH_SECONDS` and a tenth of it | 66 s |
+//! | from the origin's change to the next request for the list: `REFRESH_SECONDS` and a tenth of it | 66 s |
 //! | the origin's answer | 20 s |
-//! | an isolate's next question for the version: `FRESHNESS_SECONDS`, and the answer, behind which it goes on | 3 s |
+//! | an isolate's next request for the version: `FRESHNESS_SECONDS`, and the answer in the background | 3 s |
 //!
-//! KV is not on this way, since it may show a change only after a minute. So an isolate can know two things of a key: the
-//! registry's entry, as KV or the registry has it, and what the environment's object announces. The later one counts.
+//! KV is not on this way, since it may show a change only after a minute. So an isolate can have two sources about a
+//! key. One is the registry's entry, from KV or the registry; the other is the announcement of the environment's
+//! object. The later one counts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,25 +22,25 @@ use crate::document::json::{Json, Kind, Members};
 use crate::document::{ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
 use crate::publish::schedule::RefreshInterval;
 
-/// Beyond so many, keys are not announced: isolates learn of them from KV.
+/// The maximum number of announced keys. If there are more, isolates learn of them from KV.
 const MAX_ANNOUNCED: usize = 100;
 /// The number of hex digits of a hash that distinguish the keys of one environment.
 const DIGITS: usize = 16;
-/// From one question to the next, in tenths of a period: together with that for the document as soon as the first have
-/// passed, by itself after the second.
+/// The interval between two requests for the list, in tenths of a refresh interval. After the first number the list is
+/// fetched together with the document, after the second by itself.
 const TENTHS: (u64, u64) = (9, 11);
 
 /// The origin's answers about an environment's server keys. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OriginKeys {
-    /// From when on the origin is asked together with the document, and when by itself.
+    /// The times from which the list is fetched together with the document, and by itself.
     eligible_at: u64,
     due_at: u64,
     /// The time of the request for the latest list. `None` if the origin provides no lists.
     listed_at: Option<u64>,
-    /// The active keys of that list, and until when they are good.
+    /// The active keys of that list, and their expiry dates.
     active: Vec<(ServerKeyHash, Option<String>)>,
-    /// Keys that it has refused, and when it was asked with them, the latest last.
+    /// Refused keys, and the times of the requests with them; the latest is last.
     refused: Vec<(ServerKeyHash, u64)>,
 }
 
@@ -62,13 +64,13 @@ impl OriginKeys {
         if self.eligible_at <= now { 0 } else { self.due_at.saturating_sub(now) }
     }
 
-    /// The origin is asked for the list.
+    /// Records that the list is being fetched.
     pub fn began(&mut self, now: u64, interval: RefreshInterval) {
         self.eligible_at = now + interval.interval_ms * TENTHS.0 / 10;
         self.due_at = now + interval.interval_ms * TENTHS.1 / 10;
     }
 
-    /// Takes a list that the origin was asked for at `asked_at`. Returns true if it is another one than before.
+    /// Stores a list that was requested at `asked_at`. Returns true if it differs from the list before.
     pub fn summary(&mut self, keys: Vec<(ServerKeyHash, ServerKey)>, asked_at: u64) -> bool {
         let mut active: Vec<_> = keys
             .into_iter()
@@ -81,7 +83,7 @@ impl OriginKeys {
         is_new
     }
 
-    /// The origin has refused a key that it was asked with at `asked_at`.
+    /// Records that the origin refused a key in a request sent at `asked_at`.
     pub fn refuse(&mut self, hash: &str, asked_at: u64) {
         self.admit(hash);
         self.refused.push((hash.to_owned(), asked_at));
@@ -89,7 +91,7 @@ impl OriginKeys {
         self.refused.drain(..surplus);
     }
 
-    /// The origin has accepted a key that it was asked with.
+    /// Records that the origin accepted a key.
     pub fn admit(&mut self, hash: &str) {
         self.refused.retain(|(refused, _)| refused != hash);
     }
@@ -115,8 +117,8 @@ impl OriginKeys {
 }
 
 impl KeyStates {
-    /// True if the origin accepts a server key, false if it refuses it; `None` if that is not known, or if the registry's entry
-    /// of the key, of `known_at`, is newer.
+    /// True if the origin accepts a server key, false if it refuses it. `None` if that is not known, or if the key's
+    /// registry entry (`known_at`) is newer.
     pub fn accept(&self, hash: &str, known_at: u64) -> Option<bool> {
         let key = number(hash)?;
         if self.refused.iter().any(|(refused, at)| *refused == key && *at > known_at) {
@@ -131,7 +133,7 @@ fn number(hash: &str) -> Option<u64> {
     u64::from_str_radix(hash.get(..DIGITS)?, 16).ok()
 }
 
-/// The time of the list, or `-`; then the active keys, and refused ones with a `!` and when.
+/// Writes the time of the list, or `-`; then the active keys, and each refused key with `!` and its time.
 impl fmt::Display for KeyStates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.listed_at {
@@ -164,14 +166,14 @@ impl FromStr for KeyStates {
     }
 }
 
-/// The server key of an item of an origin's list, with its hash (contract §F).
+/// Reads a server key and its hash from an item of an origin's list (contract §F).
 pub fn read_server_key(
     item: &Members<'_>,
     environment: &str,
     asked_at: u64,
 ) -> Option<(ServerKeyHash, ServerKey)> {
     let text = |name: &str| item.get(name).and_then(|value| value.text());
-    // What is no text may be a number, or no date: that decides, too.
+    // A value of another type may still be a number, or an invalid date. Both decide, too.
     let expires_at = item.get("expires_at").filter(|date| date.kind() != Kind::Null);
     let server_key = ServerKey {
         environment: environment.to_owned(),

@@ -4,7 +4,7 @@ use super::syntax::Parser;
 use super::{Comparable, Filter, Literal, Operator, Query};
 
 impl Parser<'_> {
-    /// Alternatives, each of which may be several expressions.
+    /// Parses alternatives (`||`), each of which may be several expressions (`&&`).
     pub(super) fn filter(&mut self) -> Option<Filter> {
         self.list("||", |parser| parser.list("&&", Parser::expression, Filter::All), Filter::Any)
     }
@@ -27,7 +27,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A part in parentheses, a comparison, or a query that is to lead anywhere.
+    /// Parses an expression: one in parentheses, a comparison, or a query as an existence test.
     fn expression(&mut self) -> Option<Filter> {
         if self.take("!") {
             self.skip_space();
@@ -72,7 +72,7 @@ impl Parser<'_> {
         self.query(absolute)
     }
 
-    /// The operator that comes next, which stays.
+    /// Returns the next operator without consuming it.
     fn operator(&self) -> Option<Operator> {
         let operators = [
             ("==", Operator::Equal),
@@ -145,7 +145,7 @@ impl Parser<'_> {
         }
         let length = source.len() - self.rest.len();
         let value: f64 = source.get(..length)?.parse().ok()?;
-        // More than 128 bits are no context's number.
+        // No number of a context has more than 128 bits.
         let integer = whole && value.abs() < i128::MAX as f64;
         value.is_finite().then_some(if integer {
             Literal::Integer(value as i128)

@@ -2,7 +2,7 @@
 
 use super::{Query, Segment, Selector};
 
-/// The deepest nesting of brackets and parentheses: reading them is recursive, and so is walking them.
+/// The maximum nesting of brackets and parentheses, because parsing and evaluation are recursive.
 const MAX_NESTING: usize = 6;
 /// The largest index that the RFC allows (I-JSON).
 const MAX_INDEX: i64 = (1 << 53) - 1;
@@ -20,7 +20,7 @@ pub(super) struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    /// Whatever follows `$` or `@`.
+    /// Parses the segments after `$` or `@`.
     pub(super) fn query(&mut self, absolute: bool) -> Option<Query> {
         let mut segments = Vec::new();
         loop {
@@ -92,7 +92,7 @@ impl<'s> Parser<'s> {
         Some(Selector::Slice { start, end, step: step.unwrap_or(1) })
     }
 
-    /// A whole number, if there is one.
+    /// Parses a whole number, if there is one.
     fn index(&mut self) -> Option<Option<i64>> {
         let digits = self.take_number();
         if digits.is_empty() {
@@ -104,14 +104,14 @@ impl<'s> Parser<'s> {
         (canonical && index.abs() <= MAX_INDEX).then_some(Some(index))
     }
 
-    /// A minus sign and digits, maybe neither.
+    /// Consumes a minus sign and digits; both may be absent.
     pub(super) fn take_number(&mut self) -> &'s str {
         let sign = usize::from(self.rest.starts_with('-'));
         let digits = self.rest.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
         self.split(sign + digits)
     }
 
-    /// A text in quotes.
+    /// Parses a quoted text.
     pub(super) fn text(&mut self) -> Option<String> {
         let quote = self.next()?;
         let mut text = String::new();
@@ -184,7 +184,7 @@ impl<'s> Parser<'s> {
         Some(c)
     }
 
-    /// Takes so many bytes, which are whole characters.
+    /// Consumes this many bytes, which must be whole characters.
     pub(super) fn split(&mut self, length: usize) -> &'s str {
         let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
         self.rest = rest;
@@ -192,7 +192,7 @@ impl<'s> Parser<'s> {
     }
 }
 
-/// Splits after a member name that needs no quotes; it is empty where there is none.
+/// Splits after a member name that needs no quotes. The name is empty if there is none.
 pub fn split_name(text: &str) -> (&str, &str) {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{80}'..='\u{ffff}');
     let name = match text.chars().next() {

@@ -1,8 +1,8 @@
-//! Reads moments as Python does: `datetime.fromisoformat` of 3.11, and the numbers and signs that pydantic takes besides.
+//! Parses times as Python does: `datetime.fromisoformat` of 3.11, and the numbers with signs that pydantic accepts too.
 
 use super::{BEGIN, DAY, END, SECOND};
 
-/// A date, or a date and a time of day with any character between, in microseconds since 1970.
+/// Parses a date, or a date and a time of day with any character between them. Returns microseconds since 1970.
 pub fn iso(text: &str) -> Option<i64> {
     let (date, rest) = text.split_at_checked(date_length(text.as_bytes())?)?;
     let days = days_since_1970(date)?;
@@ -14,7 +14,7 @@ pub fn iso(text: &str) -> Option<i64> {
     Some(days * DAY + of_day)
 }
 
-/// Seconds since 1970, or milliseconds where they would be more than 20,000,000,000.
+/// Parses seconds since 1970. A number beyond 20,000,000,000 is milliseconds.
 pub fn number(text: &str) -> Option<i64> {
     const MOST_SECONDS: u64 = 20_000_000_000;
     let microseconds = if let Ok(whole) = text.parse::<i64>() {
@@ -48,7 +48,7 @@ fn date_length(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// `2026-01-02`, `20260102`, `2026-W01`, `2026W01`, `2026-W01-1` or `2026W011`, in days.
+/// Parses `2026-01-02`, `20260102`, `2026-W01`, `2026W01`, `2026-W01-1` or `2026W011` into days since 1970.
 fn days_since_1970(date: &str) -> Option<i64> {
     let mut digits = Digits(date.as_bytes());
     let year = digits.number(4).filter(|year| *year > 0)?;
@@ -72,25 +72,26 @@ fn days_since_1970(date: &str) -> Option<i64> {
     }
     let day = digits.number(2)?;
     let days = days_of(year, month, day);
-    // A day that the month does not have is one of another month.
+    // A day beyond the end of the month would become a date in another month.
     (digits.is_empty() && date_of(days) == (year, month, day)).then_some(days)
 }
 
-/// The Monday of the week that has the year's first Thursday.
+/// Returns the Monday of the week with the year's first Thursday.
 fn monday_of_week_1(year: i64) -> i64 {
     let fourth = days_of(year, 1, 4);
     // 1970 began on a Thursday.
     fourth - (fourth + 3).rem_euclid(7)
 }
 
-/// Days since 1970 of a date in the Gregorian calendar. Years begin in March, so that a leap day is the last of them.
+/// Returns the days since 1970 of a date in the Gregorian calendar. Years begin in March here, so that a leap day is
+/// their last day.
 fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468
 }
 
-/// Year, month and day of a count of days since 1970.
+/// Returns year, month and day of a number of days since 1970.
 pub fn date_of(days: i64) -> (i64, i64, i64) {
     const DAYS_IN_400_YEARS: i64 = 146_097;
     let since = days + 719_468;
@@ -103,7 +104,7 @@ pub fn date_of(days: i64) -> (i64, i64, i64) {
     (era * 400 + of_era_year + i64::from(month <= 2), month, day)
 }
 
-/// A time of day less its offset, in microseconds; maybe a space is between.
+/// Parses a time of day and subtracts its offset, in microseconds. A space may stand between them.
 fn time_in_utc(text: &str) -> Option<i64> {
     const SIGNS: [char; 5] = ['+', '-', '\u{2212}', 'Z', 'z'];
     let (time, offset) = text.split_at(text.find(SIGNS).unwrap_or(text.len()));
@@ -125,8 +126,8 @@ fn time_in_utc(text: &str) -> Option<i64> {
     (offset < DAY).then_some(of_day - sign * offset)
 }
 
-/// Hours, minutes, seconds and microseconds: two digits each, with colons between or without. A fraction may follow any of
-/// them and is always one of a second.
+/// Parses hours, minutes, seconds and microseconds. Each has two digits, with or without colons between them. A
+/// fraction may follow any of them and is always a fraction of a second.
 fn clock(text: &str) -> Option<[i64; 4]> {
     let mut digits = Digits(text.as_bytes());
     let mut clock = [0; 4];
@@ -158,7 +159,7 @@ impl Digits<'_> {
         self.0.is_empty()
     }
 
-    /// A number of exactly so many digits.
+    /// Parses a number of exactly this many digits.
     fn number(&mut self, count: usize) -> Option<i64> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -166,14 +167,14 @@ impl Digits<'_> {
         digits.iter().try_fold(0, add)
     }
 
-    /// True if this byte came next; then it is read.
+    /// Consumes this byte if it is next. Returns true if it was.
     fn skip(&mut self, byte: u8) -> bool {
         let rest = self.0.strip_prefix(&[byte]);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
     }
 
-    /// All digits that are left, as a fraction, in millionths.
+    /// Parses all remaining digits as a fraction, in millionths.
     fn fraction(&mut self) -> Option<i64> {
         if self.is_empty() || !self.0.iter().all(u8::is_ascii_digit) {
             return None;

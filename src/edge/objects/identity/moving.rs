@@ -1,20 +1,22 @@
-//! The move of an identity from the object of its former name to its own (see [`crate::identity::object_name`]).
+//! The move of an identity from the object of its former name to its own object (see [`crate::identity::object_name`]).
 //!
-//! It is made when the identity is needed first, or when another one needs the former object:
+//! The move starts when the identity is first needed, or when another one needs the former object:
 //!
-//! 1. `handOver`: the former object gives all that it keeps of the identity, and keeps it.
-//! 2. The own object writes that, and a mark that the move is not over, in one transaction.
-//! 3. `forget`: the former object removes what it keeps.
-//! 4. The own object removes the mark. Only from now on it carries out commands.
+//! 1. `handOver`: the former object returns its state of the identity, and keeps it.
+//! 2. The own object writes that state, and a mark for an unfinished move, in one transaction.
+//! 3. `forget`: the former object deletes its state.
+//! 4. The own object deletes the mark. Only from now on it executes commands.
 //!
-//! No write is lost, whenever an object ends, and however many requests make the move at a time. The former object
-//! carries out no command on a renamed identity, so what it keeps does not change before step 3. The own object carries out
-//! none before step 4, so what it keeps until then is the same. A move that broke off therefore begins anew: step 2 writes
-//! the same again, or step 1 gives nothing, since step 3 is done and step 2 is durable. A request that comes to step 2
-//! after another's step 4 finds that out and writes nothing.
+//! No write is lost, even if an object is evicted or several requests start the move at the same time. The former
+//! object executes no command for a renamed identity, so its state does not change before step 3. The own object
+//! executes none before step 4, so its state does not change before then either.
 //!
-//! The objects of an earlier version have none of these methods, and their workers call none. While both are there, requests
-//! to renamed identities fail, and nothing is written in two places.
+//! An interrupted move therefore starts again. Either step 2 writes the same state again, or step 1 returns nothing
+//! because step 3 is done; then step 2 is durable. A request that reaches step 2 after another's step 4 detects that
+//! and writes nothing.
+//!
+//! Objects of an earlier version lack these methods, and their workers do not call them. While both versions run,
+//! requests for renamed identities fail, so nothing is written in two places.
 
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
@@ -29,7 +31,7 @@ use crate::identity::{Command, CommandRequest, Handover};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A stub of an [`IdentityObject`] in another place.
+    /// A stub of another [`IdentityObject`].
     type MovingStub;
 
     #[wasm_bindgen(method, catch, js_name = handOver)]
@@ -63,7 +65,7 @@ impl IdentityObject {
         Ok(answer)
     }
 
-    /// Has the identity moved here, if that is not done.
+    /// Moves the identity here, unless that is done.
     #[wasm_bindgen(js_name = takeOver)]
     pub async fn take_over(
         &self,
@@ -77,7 +79,7 @@ impl IdentityObject {
 /// The methods of the former object.
 #[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
 impl IdentityObject {
-    /// Gives all that is kept of an identity, as a [`Handover`] in JSON; nothing if there is nothing of it.
+    /// Returns the state of an identity as [`Handover`] JSON; `None` if there is none.
     #[wasm_bindgen(js_name = handOver)]
     pub fn hand_over(
         &self,
@@ -85,7 +87,7 @@ impl IdentityObject {
         identifier: &str,
     ) -> std::result::Result<Option<String>, JsValue> {
         let order = CommandRequest::new(environment, identifier, Command::Create);
-        // The first versions did not write down which identity it is: here as there, it is that of the first command.
+        // The first versions did not store which identity it is. The first command decides that.
         if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
             self.apply(order.clone(), 0, |outcome| outcome.to_json())?;
         }
@@ -98,7 +100,7 @@ impl IdentityObject {
         Ok(handover.transpose().map_err(Error::from)?)
     }
 
-    /// Removes what is kept of an identity.
+    /// Deletes the state of an identity.
     pub fn forget(&self, environment: &str, identifier: &str) -> std::result::Result<(), JsValue> {
         let order = CommandRequest::new(environment, identifier, Command::Read);
         if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&order)))? {
@@ -107,9 +109,9 @@ impl IdentityObject {
         Ok(())
     }
 
-    /// Has the identity that is kept here moved to its own object.
+    /// Moves the stored identity to its own object.
     pub async fn vacate(&self) -> std::result::Result<(), JsValue> {
-        // If that is at home here, another request has had the other one moved.
+        // If the stored identity belongs here, another request has already moved the other one out.
         let owner = self.with_record(|record| record.owner.clone())?;
         let Some(IdentityRef { environment, identifier, .. }) =
             owner.filter(|owner| is_renamed(&owner.environment))
@@ -118,13 +120,14 @@ impl IdentityObject {
         };
         let own = self.object(&object_name(&environment, &identifier))?;
         received(own.take_over(&environment, &identifier)).await?;
-        // It is there now, whatever is here yet: an earlier version may have been deployed again meanwhile.
+        // The move is complete, so any state here is left over: an earlier version may have been deployed again
+        // meanwhile.
         self.forget(&environment, &identifier)
     }
 }
 
 impl IdentityObject {
-    /// Makes the move, unless it is over.
+    /// Executes the move, unless it is complete.
     async fn move_here(&self, environment: &str, identifier: &str) -> Result<()> {
         if self.moved.get() {
             return Ok(());
@@ -133,7 +136,7 @@ impl IdentityObject {
         if !is_here || identity_rows::is_moving(&self.sql)? {
             let former = self.object(&former(environment, identifier))?;
             let given = received(former.hand_over(environment, identifier)).await?;
-            // Another request may have made it meanwhile.
+            // Another request may have completed the move meanwhile.
             if self.moved.get() {
                 return Ok(());
             }
@@ -147,12 +150,12 @@ impl IdentityObject {
         Ok(())
     }
 
-    /// Writes what was handed over.
+    /// Writes the state that was handed over.
     fn take(&self, environment: &str, identifier: &str, given: Handover) -> Result<()> {
         let Handover { identity, uuid, due: [entry, overrides], .. } = given;
         let owner = IdentityRef { environment: environment.into(), identifier: identifier.into(), uuid };
         let record = Record { identity, owner: Some(owner), pending: PendingUpdates { entry, overrides } };
-        // What is in memory is dropped first: if this fails, what was really stored is read.
+        // The copy in memory is dropped first. If the write fails, the next read gets the stored state.
         self.forget_memory();
         identity_rows::replace(&self.sql, &record)?;
         if !record.pending.is_empty() {
