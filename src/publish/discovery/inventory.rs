@@ -44,7 +44,7 @@ pub struct Inventory {
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
-/// An environment as it is summary.
+/// An environment as the origin lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentSummary {
     /// Its project's number.

@@ -16,7 +16,7 @@ const REQUESTS: usize = 40;
 /// The next task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
-    /// OriginRequest the origin; then [`DiscoveryRun::answered`].
+    /// Send a request to the origin; then [`DiscoveryRun::answered`].
     Request(OriginRequest),
     /// Find out what a server key opens; then [`DiscoveryRun::done`].
     ProbeServerKey(ServerKeyHash),

@@ -108,9 +108,9 @@ pub struct Publisher {
 /// The next task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PublisherAction {
-    /// OriginRequest the origin; then [`Publisher::fetched`].
+    /// Fetch the document from the origin; then [`Publisher::fetched`].
     Fetch(DocumentCredential),
-    /// OriginRequest the origin for the environment's server keys; then [`OriginKeys::summary`].
+    /// Fetch the environment's server keys from the origin; then [`OriginKeys::summary`].
     ListKeys,
     /// Write the document to KV, as the latest and as this version; then [`Publisher::stored`].
     Store(Version),

@@ -4,7 +4,7 @@
 
 use crate::document::python;
 
-/// CharMatcher position of the text that a pattern consumes.
+/// A matcher for one character of the text.
 #[derive(Debug)]
 pub(super) enum CharMatcher {
     Any,

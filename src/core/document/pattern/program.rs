@@ -6,12 +6,12 @@
 use super::chars::{CharMatcher, Fold};
 use super::tree::{Assertion, Look, Mode, Node, Repeat, Sequence};
 
-/// CharMatcher operation. `exit` is the operation to go on with after what an operation opens, `slot` the
-/// first of the machine's cells that an operation uses.
+/// One operation. `exit` is the operation after the part that this operation opens. `slot` is the first of the machine's
+/// cells that the operation uses.
 #[derive(Debug)]
 pub(super) enum Op {
     CharMatcher(CharMatcher),
-    /// CharMatcher character repeated.
+    /// A repeated character.
     Many(CharMatcher, Repeat),
     Assert(Assertion),
     /// Remembers the position.

@@ -167,7 +167,7 @@ impl Parser {
         self.plain((kept | added) & !removed).map(Some)
     }
 
-    /// Assertion least one flag, then the `:` of the group.
+    /// At least one flag, then the `:` of the group.
     fn removed_flags(&mut self) -> Option<u8> {
         let mut removed = flag(self.next_plain()?)?;
         loop {
