@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_files_and_nothing_else() {
+    fn static_file_paths_are_parsed() {
         for (path, file, media_type) in [
             ("/api/v1/docs/", "/api/v1/docs/index.html", "text/html; charset=utf-8"),
             ("/api/v1/docs", "/api/v1/docs/index.html", "text/html; charset=utf-8"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_home_page_is_for_browsers() {
+    fn only_browsers_get_the_home_page() {
         let browser = || Some("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8".to_owned());
         let home = Page::find("GET", "/", browser).unwrap();
         assert_eq!((home.file(true).as_str(), home.media_type), (HOME, "text/html; charset=utf-8"));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_is_among_the_descriptions_where_there_is_one() {
+    fn the_origins_description_is_listed_if_an_origin_is_set() {
         let page = Page::parse(DESCRIPTIONS).unwrap();
         assert_eq!(
             (page.file(false).as_str(), page.file(true).as_str()),

@@ -14,12 +14,12 @@ use support::budget::{check_cases, context, verdict};
 use support::{fixtures, outside};
 
 #[test]
-fn conditions_that_need_more_than_the_budget_do_not_hold() {
+fn conditions_beyond_the_budget_do_not_match() {
     check_cases();
 }
 
 #[test]
-fn every_operator_that_reads_a_whole_text_takes_steps_for_it() {
+fn operators_over_whole_texts_cost_steps() {
     let text = "x".repeat(160);
     for (property, operator, operand, steps) in [
         ("long", "CONTAINS", "y", 10),
@@ -43,7 +43,7 @@ fn every_operator_that_reads_a_whole_text_takes_steps_for_it() {
 }
 
 #[test]
-fn circles_of_flags_share_the_budget() {
+fn circular_flags_share_the_budget() {
     let names: Vec<_> = (0..60).map(|number| format!("f{number}")).collect();
     let feature = |name: &String| json!({"key": name, "name": name, "enabled": true, "value": 1});
     let read = |name: &String| json!({"property": format!("$.flags.{name}.value"), "operator": "EQUAL", "value": "2"});
@@ -115,7 +115,7 @@ fn engine_cases_take_a_small_part_of_the_budget() {
 }
 
 #[test]
-fn an_explanation_says_what_spent_the_budget_and_what_that_cut_off() {
+fn an_explanation_names_the_condition_that_spent_the_budget() {
     let condition = |property: &str, operator: &str, value: &str| json!({"property_": property, "operator": operator, "value": value});
     let segment = |id: u64, conditions: Value| json!({"id": id, "name": format!("s{id}"), "rules": [{"type": "ALL", "conditions": [], "rules": [{"type": "ANY", "conditions": conditions, "rules": []}]}], "feature_states": []});
     let document = json!({

@@ -19,7 +19,7 @@ fn faults(settings: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_not_set_takes_its_default_without_a_word() {
+fn unset_variables_take_their_defaults_without_a_fault() {
     let names = [
         "ADMIN_KEY_SHA256",
         "ANALYTICS_INTERVAL_SECONDS",
@@ -58,7 +58,7 @@ fn what_is_not_set_takes_its_default_without_a_word() {
 }
 
 #[test]
-fn what_can_be_used_is_used_without_a_word() {
+fn valid_values_are_used_without_a_fault() {
     let config = read(&[
         ORIGIN,
         ("ORIGIN_API_TOKEN", " prefix.secret\n"),
@@ -86,7 +86,7 @@ fn what_can_be_used_is_used_without_a_word() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said_with_what_is_used_instead() {
+fn invalid_values_are_faults_that_name_the_replacement() {
     let numbers = [
         ("ANALYTICS_INTERVAL_SECONDS", "from 0 to 1000000; otherwise 10"),
         ("DISCOVERY_SECONDS", "from 1 to 1000000; otherwise 300"),
@@ -145,7 +145,7 @@ fn what_cannot_be_used_is_said_with_what_is_used_instead() {
 }
 
 #[test]
-fn settings_that_others_make_useless_are_said() {
+fn settings_without_effect_are_faults() {
     for (name, value) in [
         ("ORIGIN_API_TOKEN", "a.b"),
         ("SERVER_KEYS", "ser.a"),
@@ -165,7 +165,7 @@ fn settings_that_others_make_useless_are_said() {
 }
 
 #[test]
-fn bindings_that_are_needed_and_missing_are_said() {
+fn missing_required_bindings_are_faults() {
     let missing = |is_bound: &dyn Fn(&str) -> bool| -> Vec<String> {
         Config::missing_bindings(is_bound).iter().map(ToString::to_string).collect()
     };
@@ -178,7 +178,7 @@ fn bindings_that_are_needed_and_missing_are_said() {
 }
 
 #[test]
-fn nothing_that_is_said_quotes_a_value() {
+fn faults_never_quote_a_value() {
     let names = read(&[]);
     assert_eq!(names.faults, []);
     for name in [

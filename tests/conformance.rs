@@ -12,19 +12,19 @@ use serde_json::Value;
 use support::{fixtures, outside};
 
 #[test]
-fn our_cases() {
+fn our_cases_give_their_results() {
     let folder = fixtures("engine");
     assert!(run(&folder, Engine::V10) > 0, "no case in {}", folder.display());
 }
 
 #[test]
-fn our_cases_of_engine_11() {
+fn our_engine_11_cases_give_their_results() {
     let folder = fixtures("engine-11");
     assert!(run(&folder, Engine::V11) > 0, "no case in {}", folder.display());
 }
 
 #[test]
-fn engine_test_data() {
+fn flagsmiths_engine_test_data_gives_its_results() {
     let Some(folder) = outside("ENGINE_TEST_DATA", "../shared/engine-test-data") else { return };
     let count = run(&folder, Engine::V10);
     println!("{count} cases of {}", folder.display());

@@ -12,12 +12,12 @@ mod support;
 const SHOWN: usize = 10;
 
 #[test]
-fn flag_engine_10() {
+fn results_equal_those_of_flag_engine_10() {
     run("DIFFERENTIAL_CASES", Engine::V10);
 }
 
 #[test]
-fn flag_engine_11() {
+fn results_equal_those_of_flag_engine_11() {
     run("DIFFERENTIAL_CASES_11", Engine::V11);
 }
 

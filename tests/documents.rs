@@ -28,7 +28,7 @@ fn a_minimal_document_takes_the_defaults() {
 }
 
 #[test]
-fn null_is_as_good_as_absent() {
+fn null_fields_count_as_absent() {
     let environment = parse(&json!({
         "api_key": "k", "name": null, "updated_at": null, "allow_client_traits": null, "hide_sensitive_data": null,
         "hide_disabled_flags": null, "identity_overrides": null, "use_identity_composite_key_for_hashing": null,
@@ -65,7 +65,7 @@ fn the_stored_form_is_read_and_served_in_the_form_for_sdks() {
 }
 
 #[test]
-fn hiding_disabled_flags_is_the_environments_choice_then_the_projects() {
+fn hide_disabled_flags_of_the_environment_overrides_the_projects() {
     for (environment, project, hidden) in [
         (json!(null), json!(true), true),
         (json!(null), json!(false), false),
@@ -94,7 +94,7 @@ fn features_for_server_keys_stay_hidden_from_client_keys() {
 }
 
 #[test]
-fn times_are_read_with_offset_zulu_or_neither() {
+fn times_are_read_with_an_offset_a_z_or_neither() {
     for (text, seconds) in [
         ("2026-11-22T15:52:01.900399+00:00", "1795362721.900399"),
         ("2026-11-22T15:52:01Z", "1795362721.0"),
@@ -115,7 +115,7 @@ fn times_are_read_with_offset_zulu_or_neither() {
 }
 
 #[test]
-fn a_field_that_decides_nothing_does_not_make_a_document_unreadable() {
+fn invalid_unused_fields_are_ignored() {
     let document = |change: &dyn Fn(&mut Value)| {
         let mut document = json!({
             "api_key": "k", "name": "n", "updated_at": "2026-11-22T15:52:01Z", "feature_states": [state(1, true)],
@@ -179,7 +179,7 @@ fn a_field_that_decides_nothing_does_not_make_a_document_unreadable() {
 }
 
 #[test]
-fn a_field_that_decides_makes_a_document_unreadable() {
+fn invalid_used_fields_are_refused() {
     for field in [
         "allow_client_traits",
         "hide_disabled_flags",
@@ -248,7 +248,7 @@ fn a_fault_names_its_field_and_quotes_nothing() {
 }
 
 #[test]
-fn a_compressed_document_is_the_same_as_a_plain_one() {
+fn a_compressed_document_equals_its_plain_form() {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;

@@ -148,7 +148,7 @@ fn a_document_without_duplicates_is_served_byte_for_byte() {
 }
 
 #[test]
-fn an_override_made_here_wins_over_every_duplicate_in_the_document() {
+fn a_stored_override_wins_over_every_duplicate_in_the_document() {
     // A leftover of a deleted feature of the same name, whose number is another.
     let overrides = [
         entry("ada", &[state(9, "f", "leftover"), state(1, "f", "published")]),
@@ -198,7 +198,7 @@ fn the_later_of_two_defaults_of_a_feature_is_answered() {
 }
 
 #[test]
-fn the_later_of_two_segments_of_one_number_stands_in_the_place_of_the_earlier() {
+fn the_later_of_two_segments_with_one_id_replaces_the_earlier() {
     let of = |id: Value, name: &str, value: &str| segment(&id, name, &[in_segment(1, value, 1)]);
     for (segments, names, expected) in [
         (vec![of(json!(1), "a", "a"), of(json!(2), "b", "b"), of(json!(1), "c", "c")], vec!["c", "b"], "c"),
@@ -216,7 +216,7 @@ fn the_later_of_two_segments_of_one_number_stands_in_the_place_of_the_earlier() 
 }
 
 #[test]
-fn of_two_overrides_of_a_feature_in_a_segment_the_lower_priority_wins_then_the_first() {
+fn duplicate_segment_overrides_are_decided_by_priority_then_order() {
     for (priorities, expected) in [([1, 1, 2], "0"), ([2, 1, 1], "1"), ([3, 2, 1], "2")] {
         let mut states = Vec::new();
         for (index, priority) in priorities.into_iter().enumerate() {
@@ -228,7 +228,7 @@ fn of_two_overrides_of_a_feature_in_a_segment_the_lower_priority_wins_then_the_f
 }
 
 #[test]
-fn of_two_multivariate_values_of_one_number_the_first_is_walked_first() {
+fn the_first_of_two_multivariate_values_with_one_id_is_tried_first() {
     let mut document = document(&[], &[]);
     let option = |value: &str| json!({"id": 3, "percentage_allocation": 100, "multivariate_feature_option": {"value": value}});
     document["feature_states"][0]["multivariate_feature_state_values"] = json!([option("x"), option("y")]);

@@ -15,7 +15,7 @@ use support::{fixtures, outside};
 type Bindings = HashMap<String, String>;
 
 #[test]
-fn our_edge_identities() {
+fn our_edge_identities_exchanges_are_answered_as_written() {
     let mut admin = Admin::with_documents(&fixtures("environments"), &["production", "staging"]);
     let exchanges = read(&fixtures("admin/edge_identities.jsonl"));
     assert!(!exchanges.is_empty());
@@ -23,7 +23,7 @@ fn our_edge_identities() {
 }
 
 #[test]
-fn edge_identities_of_flagsmith() {
+fn flagsmiths_edge_identities_are_answered_as_recorded() {
     let Some(folder) = outside("RECORDINGS", "../shared/recordings") else { return };
     let mut admin = Admin::with_recordings(&folder);
     let mut bindings = Bindings::new();

@@ -43,7 +43,7 @@ const TARGETS: [(&str, &str); 7] = [
 ];
 
 #[test]
-fn a_document_whose_date_says_nothing_is_sent_again_whatever_date_is_kept() {
+fn if_modified_since_is_ignored_for_a_document_without_a_usable_date() {
     let zero = ("0001-01-01T00:00:00Z", Some("-62135596800.0"));
     let old = ("1969-12-31T23:59:59.5Z", Some("-0.5"));
     for (updated_at, seconds) in
@@ -73,7 +73,7 @@ fn a_document_whose_date_says_nothing_is_sent_again_whatever_date_is_kept() {
 }
 
 #[test]
-fn a_cached_answer_is_sent_again_only_after_a_change() {
+fn a_cached_answer_is_304_until_it_changes() {
     for (target, key) in TARGETS {
         let mut worker = worker("before");
         let first = get(&mut worker, target, key, "");
@@ -93,7 +93,7 @@ fn a_cached_answer_is_sent_again_only_after_a_change() {
 }
 
 #[test]
-fn with_and_without_reasons_are_two_answers() {
+fn etags_differ_with_and_without_reasons() {
     let mut worker = worker("x");
     for (target, with) in [
         ("/api/v1/flags/", "?reasons=true"),
@@ -109,7 +109,7 @@ fn with_and_without_reasons_are_two_answers() {
 }
 
 #[test]
-fn a_condition_hides_no_missing_feature() {
+fn a_missing_feature_is_404_with_any_condition() {
     let mut worker = worker("x");
     let key = Worker::SERVER_KEY;
     let identity = "/api/v1/identities/?identifier=a";
@@ -137,7 +137,7 @@ fn a_condition_hides_no_missing_feature() {
 }
 
 #[test]
-fn a_hidden_feature_is_missing_whatever_is_kept() {
+fn a_hidden_feature_is_404_with_any_condition() {
     let document = |enabled: bool| {
         let document = json!({
             "api_key": CLIENT_KEY, "project": {"hide_disabled_flags": true},
@@ -155,7 +155,7 @@ fn a_hidden_feature_is_missing_whatever_is_kept() {
 }
 
 #[test]
-fn an_asterisk_matches_whatever_there_is() {
+fn an_asterisk_matches_every_answer() {
     for (target, key) in TARGETS {
         for method in ["GET", "HEAD"] {
             let headers = [("x-environment-key", key), ("if-none-match", " * ")];
@@ -168,7 +168,7 @@ fn an_asterisk_matches_whatever_there_is() {
 }
 
 #[test]
-fn a_tag_names_what_was_asked() {
+fn etags_differ_by_request() {
     let document = json!({
         "api_key": CLIENT_KEY, "project": {},
         "feature_states": [
@@ -212,7 +212,7 @@ fn a_tag_names_what_was_asked() {
 }
 
 #[test]
-fn a_changed_identity_is_sent_again() {
+fn the_etag_changes_with_the_identity() {
     let mut worker = worker("x");
     let target = "/api/v1/identities/?identifier=a";
     let tag = header(&get(&mut worker, target, CLIENT_KEY, ""), "etag").unwrap().to_owned();
@@ -232,7 +232,7 @@ fn a_changed_identity_is_sent_again() {
 }
 
 #[test]
-fn no_cache_can_give_one_keys_answer_to_another() {
+fn answers_vary_by_environment_key() {
     let mut worker = worker("x");
     for target in ["/api/v1/flags/", "/api/v1/identities/?identifier=a"] {
         let tags = [CLIENT_KEY, Worker::SERVER_KEY]
@@ -257,7 +257,7 @@ fn no_cache_can_give_one_keys_answer_to_another() {
 }
 
 #[test]
-fn a_date_counts_only_without_tags() {
+fn if_modified_since_is_used_only_without_if_none_match() {
     let mut worker = worker("x");
     let since = ("if-modified-since", "Sun, 22 Nov 2026 15:52:01 GMT");
     let key = ("x-environment-key", Worker::SERVER_KEY);

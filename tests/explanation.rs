@@ -65,7 +65,7 @@ fn explained_flags_equal_the_sdks_and_list_all_candidates() {
 }
 
 #[test]
-fn each_condition_shows_the_value_it_met() {
+fn each_condition_shows_its_actual_value() {
     let environment = shop();
     let ada = identity(json!({"loyalty_points": "0999", "app_version": "3.1.9"}), json!([]));
     let explained = explain(&environment, "ada@meadow.example", &ada);
@@ -96,7 +96,7 @@ fn each_condition_shows_the_value_it_met() {
 }
 
 #[test]
-fn long_met_values_are_shortened() {
+fn long_actual_values_are_shortened() {
     let environment = shop();
     for (version, met) in [("ü".repeat(200), "ü".repeat(200)), ("ü".repeat(201), "ü".repeat(200) + "…")]
     {
@@ -110,7 +110,7 @@ fn long_met_values_are_shortened() {
 
 /// Contract §C.3 has the hashes of `["10", "env_user"]` and `["1", "2"]`.
 #[test]
-fn buckets_are_those_of_the_contract() {
+fn buckets_equal_those_of_the_reference() {
     let condition = |value: &str| json!({"operator": "PERCENTAGE_SPLIT", "value": value, "property_": null});
     let segment = |limit: &str| {
         json!({

@@ -91,7 +91,7 @@ fn an_imported_number_is_hashed_where_the_setting_is_off() {
 }
 
 #[test]
-fn a_stored_number_wins_over_the_documents() {
+fn a_stored_number_wins_over_the_one_in_the_document() {
     let entry =
         |django_id: Value| json!([{"identifier": "bob", "django_id": django_id, "identity_features": []}]);
     let share = OF_ONE_AND_TWO + 0.01;
@@ -151,7 +151,7 @@ fn overridden(document: &Value, django_id: Option<i64>) -> Identity {
 }
 
 #[test]
-fn administrators_see_the_value_that_the_identity_gets() {
+fn the_admin_api_shows_the_value_served_to_the_identity() {
     let document = document(false, OF_ONE_AND_TWO + 0.01, &json!([]));
     let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
     for (django_id, expected) in [(Some(2), "hit"), (None, "control")] {
@@ -176,7 +176,7 @@ fn administrators_see_the_value_that_the_identity_gets() {
 }
 
 #[test]
-fn an_explanation_has_the_bucket_of_the_number() {
+fn an_explanation_shows_the_bucket_of_the_number() {
     let document = document(false, OF_ONE_AND_TWO + 0.01, &json!([]));
     let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
     let explained = explain(&environment, "bob", &overridden(&document, Some(2)));

@@ -69,7 +69,7 @@ fn a_get_and_a_post_trim_the_same_identifier() {
 }
 
 #[test]
-fn every_way_in_reaches_the_same_identity() {
+fn every_route_reaches_the_same_identity() {
     let item = |key: &str, identifier: &str| json!({"identity": {"identifier": identifier}, "trait_key": key, "trait_value": 1});
     for spelling in SPELLINGS {
         let mut worker = worker(&[]);
@@ -98,7 +98,7 @@ fn every_way_in_reaches_the_same_identity() {
 }
 
 #[test]
-fn admins_and_imports_name_the_same_identity() {
+fn admin_requests_and_imports_reach_the_same_identity() {
     let environment = Environment::parse(document(&[]).to_string().as_bytes(), Engine::V10).unwrap();
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
     let named = |method: &'static str, path: &str, body: Value| {
@@ -142,7 +142,7 @@ fn a_blank_identifier_is_answered_and_not_stored() {
 }
 
 #[test]
-fn an_override_of_another_spelling_counts_where_there_is_no_other() {
+fn an_override_of_another_spelling_applies_if_there_is_no_exact_one() {
     for (overridden, expected) in [
         (&[("ada ", "untrimmed")][..], "untrimmed"),
         (&[("ada ", "untrimmed"), ("ada", "trimmed")][..], "trimmed"),
@@ -158,7 +158,7 @@ fn an_override_of_another_spelling_counts_where_there_is_no_other() {
 }
 
 #[test]
-fn lines_with_blank_identifiers_are_passed_over() {
+fn lines_with_blank_identifiers_are_skipped() {
     let path = fixtures("environments/production.json");
     let environment = Environment::parse(&std::fs::read(path).unwrap(), Engine::V10).unwrap();
     let read = |lines: &[Value]| {

@@ -74,7 +74,7 @@ fn import_trait(value: &str) -> Option<Command> {
 }
 
 #[test]
-fn a_trait_that_an_sdk_may_send_may_be_imported_and_no_other() {
+fn imports_accept_exactly_the_traits_that_sdks_may_send() {
     let headers = HashMap::from([
         ("x-environment-key".to_owned(), KEY.to_owned()),
         ("content-type".to_owned(), "application/json".to_owned()),
@@ -98,7 +98,7 @@ fn a_trait_that_an_sdk_may_send_may_be_imported_and_no_other() {
 }
 
 #[test]
-fn a_zero_with_another_sign_is_another_value() {
+fn zeros_with_different_signs_are_different_values() {
     for (before, after) in [("0.0", "-0.0"), ("-0.0", "0.0")] {
         let line = exported(vec![import_trait(before).unwrap(), import_trait(after).unwrap()]);
         assert!(line.contains(&format!(r#""trait_value":{after}}}"#)), "{line}");
@@ -116,7 +116,7 @@ fn import_override(value: &str) -> Option<Command> {
 }
 
 #[test]
-fn an_override_that_an_admin_may_make_may_be_imported() {
+fn imports_accept_the_overrides_that_admins_may_make() {
     let environment = environment();
     for value in [
         "0",

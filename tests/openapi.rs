@@ -31,7 +31,7 @@ macro_rules! table {
 type Operation = (String, String);
 
 #[test]
-fn every_route_is_described_and_nothing_else() {
+fn the_description_has_exactly_the_routes() {
     let mut served = BTreeSet::new();
     let (paths, of) = table!(Route,
         Route::Flags => ["/api/v1/flags/"],
@@ -138,7 +138,7 @@ fn every_route_is_described_and_nothing_else() {
 }
 
 #[test]
-fn the_answers_that_operations_share_have_examples_that_the_worker_gives() {
+fn examples_of_shared_answers_equal_the_workers_answers() {
     let refused = |verdict: AccessDecision| serde_json::from_slice(&verdict.refusal().unwrap().body).unwrap();
     let unavailable = |part| Error::Unavailable(part).body();
     let unready = |route| serde_json::from_slice(&readiness(route, false, None).body).unwrap();

@@ -68,7 +68,7 @@ fn document(worker: &mut Worker) -> (Value, Answer) {
 }
 
 #[test]
-fn an_override_made_here_wins_until_it_is_deleted() {
+fn a_stored_override_wins_until_it_is_deleted() {
     let mut worker = shop();
     let before = flags(&mut worker, GRACE);
     assert_eq!(before["hero_banner"]["variant"], "winter_sale");
@@ -89,7 +89,7 @@ fn an_override_made_here_wins_until_it_is_deleted() {
 }
 
 #[test]
-fn one_feature_is_answered_as_among_all() {
+fn one_feature_has_the_same_answer_as_in_the_list() {
     let mut worker = shop();
     let threshold = state(9002, "free_shipping_threshold", true, json!(7));
     worker.order(KEY, "ada", Command::PutOverride(threshold, false)).unwrap();
@@ -104,7 +104,7 @@ fn one_feature_is_answered_as_among_all() {
 }
 
 #[test]
-fn the_document_carries_both_and_evaluates_to_the_same() {
+fn the_document_has_both_kinds_of_overrides_and_evaluates_equally() {
     let mut worker = shop();
     let (published, _) = document(&mut worker);
     worker.order(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
@@ -166,7 +166,7 @@ fn served_values(worker: &mut Worker, identifier: &str) -> Vec<Value> {
 /// .NET's SDK reads 32 bits with a sign and no null, Rust's 32 bits without one, Ruby's wants the member to be there;
 /// and Flagsmith's database counts from 1.
 #[test]
-fn multivariate_values_made_here_are_served_with_numbers() {
+fn stored_multivariate_values_are_served_with_ids() {
     let uuids = [
         "ffffffff-ffff-4fff-bfff-ffffffffffff",
         "ffffffff-ffff-4fff-bfff-fffffffffffe",
@@ -196,7 +196,7 @@ fn multivariate_values_made_here_are_served_with_numbers() {
 }
 
 #[test]
-fn numbers_of_an_origin_are_served_as_they_are() {
+fn ids_of_the_origin_are_served_unchanged() {
     let uuids = ["7b9c2dfe-4d2a-4b3c-9c26-6d1b7c2f0a11", "00000000-0000-4000-8000-000000000001"];
     let mut state = split(&uuids);
     state.multivariate_feature_state_values[0].id = Some(12);
@@ -209,7 +209,7 @@ fn numbers_of_an_origin_are_served_as_they_are() {
 }
 
 #[test]
-fn who_evaluates_the_numbers_comes_to_the_variants_that_are_answered() {
+fn local_evaluation_by_id_gives_the_answered_variants() {
     let uuids = [
         "c0000000-0000-4000-8000-000000000001",
         "40000000-0000-4000-8000-000000000001",
@@ -234,7 +234,7 @@ fn who_evaluates_the_numbers_comes_to_the_variants_that_are_answered() {
 
 /// Documents of Flagsmith's own Edge API have overrides that were made there.
 #[test]
-fn published_overrides_without_numbers_are_served_with_them() {
+fn published_overrides_without_ids_are_served_with_ids() {
     let published = json!({
         "id": 1, "api_key": "k", "project": {}, "feature_states": [{"feature": {"id": 1, "name": "f"}, "enabled": true}],
         "identity_overrides": [
@@ -262,7 +262,7 @@ fn published_overrides_without_numbers_are_served_with_them() {
 }
 
 #[test]
-fn a_change_made_here_invalidates_cached_documents() {
+fn a_stored_override_invalidates_cached_documents() {
     let mut worker = shop();
     let mut seen = Vec::new();
     for enabled in [true, false, true] {
@@ -291,7 +291,7 @@ fn a_change_made_here_invalidates_cached_documents() {
 
 /// With flag-engine 11 conditions read other flags, and so their overrides.
 #[test]
-fn conditions_read_overrides_made_here() {
+fn conditions_read_stored_overrides() {
     let reads = |value: &str| json!({"property": "$.flags.basis.value", "operator": "EQUAL", "value": value});
     let document = json!({
         "api_key": "k", "feature_states": [
@@ -372,7 +372,7 @@ fn uploads_replace_or_merge() {
 }
 
 #[test]
-fn uploads_are_right_as_a_whole_or_nothing_is_written() {
+fn an_invalid_upload_writes_nothing() {
     let mut worker = shop();
     let data =
         json!({"data": [item("a", &[("x", json!(1))]), {"traits": [{"trait_key": "", "trait_value": 1}]}]});
@@ -407,7 +407,7 @@ fn uploads_are_right_as_a_whole_or_nothing_is_written() {
 }
 
 #[test]
-fn uploads_take_the_keys_that_traits_take() {
+fn uploads_accept_the_same_keys_as_traits() {
     let document = |client_traits: bool, persist: bool| {
         json!({
             "api_key": "k", "allow_client_traits": client_traits, "feature_states": [],

@@ -225,7 +225,7 @@ proptest! {
     /// Whatever parses can be asked for any identity, gives JSON, gives it again, and holds nothing that the key
     /// may not see.
     #[test]
-    fn answers_are_total_repeatable_and_discreet(document in document(), body in identity_body()) {
+    fn every_request_has_a_repeatable_answer_without_secrets(document in document(), body in identity_body()) {
         let mut worker = Worker::with_document(document.to_string().as_bytes()).unwrap();
         let (status, answer) = post(&mut worker, "k", &body);
         prop_assert!(status == 200 || status == 400, "{status} {answer}");
@@ -248,7 +248,7 @@ proptest! {
 
     /// The order of an object's members means nothing.
     #[test]
-    fn member_order_means_nothing(document in document(), body in identity_body()) {
+    fn member_order_does_not_change_answers(document in document(), body in identity_body()) {
         let mut worker = Worker::with_document(document.to_string().as_bytes()).unwrap();
         let mut other = Worker::with_document(reversed(&document).to_string().as_bytes()).unwrap();
         // Without any identifier or trait, one is drawn by lot; here always the same.
@@ -258,7 +258,7 @@ proptest! {
     /// The document that SDKs get is the one that was published, where that has each override once and a number for each
     /// multivariate value of one, and evaluates to the same for every identity.
     #[test]
-    fn a_served_document_evaluates_to_the_same(document in document()) {
+    fn a_served_document_evaluates_equally(document in document()) {
         let text = document.to_string();
         let environment = Environment::parse(text.as_bytes(), Engine::V10).unwrap();
         let served = environment.document();
@@ -290,7 +290,7 @@ proptest! {
 
     /// Any bytes are refused or read; nothing panics.
     #[test]
-    fn any_bytes_will_do(bytes in vec(any::<u8>(), 0..200), text in ".{0,200}", path in "/[a-z0-9/.%]{0,30}") {
+    fn any_bytes_are_answered(bytes in vec(any::<u8>(), 0..200), text in ".{0,200}", path in "/[a-z0-9/.%]{0,30}") {
         for input in [bytes.as_slice(), text.as_bytes()] {
             let _ = Json::parse(input);
             let _ = Environment::parse(input, Engine::V11);
@@ -304,7 +304,7 @@ proptest! {
     /// A context is evaluated to the same result under either engine wherever no condition reads a flag, but for
     /// the reason of defaults.
     #[test]
-    fn engines_agree_but_for_reasons(document in document(), body in identity_body()) {
+    fn engines_agree_except_for_reasons(document in document(), body in identity_body()) {
         let context = context_of(&document, &body).to_string();
         let result = |engine| evaluate_context(&Context::parse(context.as_bytes(), engine).unwrap());
         let (mut ten, mut eleven) = (result(Engine::V10), result(Engine::V11));
@@ -322,7 +322,7 @@ proptest! {
     /// An explanation names one winning candidate for every flag, which applies and is the flag's value; and for every
     /// segment rules that decide membership.
     #[test]
-    fn explanations_account_for_every_flag(document in document(), body in identity_body()) {
+    fn explanations_agree_with_the_answers(document in document(), body in identity_body()) {
         let text = document.to_string();
         let traits = body["traits"].as_array().unwrap().iter().filter_map(|sent| {
             let value: TraitValue = serde_json::from_value(sent["trait_value"].clone()).ok()?;

@@ -109,7 +109,7 @@ fn each_flag_has_its_reason() {
 }
 
 #[test]
-fn engine_11_knows_more_reasons() {
+fn engine_11_has_more_reasons() {
     let mut worker = environment(Engine::V11);
     let flags = get(&mut worker, "/api/v1/identities/?identifier=bob&reasons=true");
     let circular = "ERROR; code=CIRCULAR_DEPENDENCY";
@@ -127,7 +127,7 @@ fn engine_11_knows_more_reasons() {
 }
 
 #[test]
-fn overrides_made_here_have_the_reasons_of_the_documents() {
+fn stored_overrides_have_the_same_reasons_as_the_documents() {
     let mut worker = environment(Engine::V10);
     let mut put = |state: Value| {
         let mut state: FeatureState = serde_json::from_value(state).unwrap();
@@ -142,7 +142,7 @@ fn overrides_made_here_have_the_reasons_of_the_documents() {
 }
 
 #[test]
-fn one_flag_is_as_among_all() {
+fn one_flag_has_the_same_reason_as_in_the_list() {
     let mut worker = environment(Engine::V11);
     for (target, flags) in [("/api/v1/flags/", ""), ("/api/v1/identities/?identifier=ada", "/flags")] {
         let with =
@@ -161,7 +161,7 @@ fn one_flag_is_as_among_all() {
 /// Every exchange of ours once more with reasons: apart from these it is answered as before, and without them to the
 /// byte.
 #[test]
-fn nothing_else_changes() {
+fn reasons_change_nothing_else_in_the_answer() {
     let mut compared = 0;
     let exchanges = read(&fixtures("exchanges/shop.jsonl"));
     let (mut plain, mut explained) = (shop(), shop());

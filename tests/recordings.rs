@@ -10,14 +10,14 @@ use support::worker::Worker;
 use support::{fixtures, outside};
 
 #[test]
-fn our_exchanges() {
+fn our_exchanges_are_answered_as_written() {
     let mut worker = Worker::with_documents(&fixtures("environments"));
     let count = replay(&mut worker, &fixtures("exchanges/shop.jsonl"), &fixtures("environments"));
     assert!(count > 0);
 }
 
 #[test]
-fn recordings_of_flagsmith() {
+fn flagsmiths_recordings_are_answered_as_recorded() {
     let Some(folder) = outside("RECORDINGS", "../shared/recordings") else { return };
     let mut worker = Worker::with_documents(&folder.join("documents"));
     let documents = folder.join("documents");

@@ -61,7 +61,7 @@ fn a_stopped_organisation_is_not_served() {
 }
 
 #[test]
-fn an_organisation_may_not_store_traits() {
+fn traits_are_not_stored_if_the_organisation_forbids_it() {
     let mut worker =
         worker(|document| document["project"]["organisation"]["persist_trait_data"] = json!(false));
     let traits = json!([{"trait_key": "a", "trait_value": 1}, {"trait_key": "gone", "trait_value": null}]);
@@ -127,7 +127,7 @@ fn multivariate_values_are_walked_by_id_or_by_uuid() {
 }
 
 #[test]
-fn states_are_hashed_by_number_else_by_uuid() {
+fn feature_states_are_hashed_by_id_else_by_uuid() {
     let values = |number: Value, uuid: &str| -> Vec<Value> {
         let mut worker = worker(|document| {
             let mut state = state("control");
@@ -174,7 +174,7 @@ fn the_lowest_priority_wins_and_none_is_the_highest() {
 }
 
 #[test]
-fn an_override_is_for_exactly_its_identifier() {
+fn an_override_applies_to_exactly_its_identifier() {
     let mut worker = worker(|document| {
         document["feature_states"] = json!([state("default")]);
         document["identity_overrides"] =
@@ -190,7 +190,7 @@ fn an_override_is_for_exactly_its_identifier() {
 }
 
 #[test]
-fn an_environment_without_a_name_has_it_unset() {
+fn an_environment_without_a_name_leaves_it_unset() {
     let is_set = |name: Value| {
         let mut worker = worker(|document| {
             document["name"] = name;
@@ -206,7 +206,7 @@ fn an_environment_without_a_name_has_it_unset() {
 }
 
 #[test]
-fn requests_that_would_cost_too_much_are_refused() {
+fn requests_beyond_the_limits_are_refused() {
     let mut worker = worker(|_| {});
     let many = vec![json!(1); 32_001];
     let report = json!({"non_field_errors": ["Ensure this field has no more than 32000 elements."]});

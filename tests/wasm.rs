@@ -15,17 +15,17 @@ static ENGINE_10: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/engine");
 static ENGINE_11: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/engine-11");
 
 #[wasm_bindgen_test]
-fn our_cases() {
+fn our_cases_give_their_results() {
     assert!(run(&ENGINE_10, Engine::V10) > 50);
 }
 
 #[wasm_bindgen_test]
-fn our_cases_of_engine_11() {
+fn our_engine_11_cases_give_their_results() {
     assert!(run(&ENGINE_11, Engine::V11) > 10);
 }
 
 #[wasm_bindgen_test]
-fn budgets_come_to_the_same_verdicts() {
+fn budgets_have_the_same_results_on_wasm() {
     support::budget::check_cases();
 }
 

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verdicts_hold_for_a_minute() {
+    fn decisions_are_cached_for_a_minute() {
         let mut decisions = AccessDecisions::default();
         decisions.record(vec![(Permission::Admin, AccessDecision::Allowed)], 1000);
         assert_eq!(decisions.get(Permission::Admin, 60_999), Some(&AccessDecision::Allowed));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn challenges_count_towards_the_memory_length() {
+    fn cached_challenges_count_towards_the_size() {
         let mut decisions = AccessDecisions::default();
         let empty = decisions.memory_length();
         let challenge = Challenge { body: [b' '; 1000].into(), www_authenticate: "x".repeat(200).into() };

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_admin_key_is_known_by_its_hash() {
+    fn the_admin_key_is_recognized_by_its_hash() {
         for sha256 in [sha256(), sha256().to_uppercase(), format!(" {} ", sha256())] {
             assert!(is_admin_key(KEY, &sha256), "{sha256}");
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_admin_key_is_found_in_every_spelling() {
+    fn the_admin_key_is_recognized_in_every_spelling_of_the_header() {
         for value in [
             "local.key=",
             " local.key= ",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_goes_on_without_the_admin_key() {
+    fn the_admin_key_is_removed_from_a_forwarded_header() {
         for (name, value, expected) in [
             ("authorization", "Token x", Some("Token x")),
             ("authorization", "Token local.key=", None),

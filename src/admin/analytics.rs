@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_waited_out_ever_longer() {
+    fn failures_lengthen_the_retry_interval() {
         let seconds = |interval, faults| pause(Duration::from_secs(interval), faults).as_secs();
         assert_eq!([0, 1, 2, 3].map(|faults| seconds(10, faults)), [10, 20, 40, 80]);
         assert_eq!([0, 1, 2].map(|faults| seconds(0, faults)), [0, 2, 4]);

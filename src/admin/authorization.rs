@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_key_has_the_permissions_that_identity_routes_prove() {
+    fn a_master_keys_permissions_follow_from_the_identity_routes() {
         let answers = |view, manage| {
             move |probe| match probe {
                 Probe::MyPermissions => NOT_FOR_KEYS,
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unclear_answer_is_no_permission() {
+    fn an_unexpected_answer_grants_no_permission() {
         for (authorization, permission, answer) in [
             (USER, Permission::Admin, (200, "<html>")),
             (USER, Permission::Admin, (200, r#"{"permissions": []}"#)),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_the_origins_answer_to_an_unknown_credential() {
+    fn the_origins_answer_to_an_unknown_credential_is_returned() {
         let body = r#"{"detail": "Invalid token."}"#;
         let (decision, _) = ask(USER, Permission::Admin, |_| (401, body));
         let Ok(AccessDecision::Unauthenticated(challenge)) = decision else { panic!("{decision:?}") };
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_cannot_write() {
+    fn probes_are_read_only() {
         for probe in
             [Probe::MyPermissions, Probe::Environment, Probe::ViewIdentities, Probe::ManageIdentities]
         {

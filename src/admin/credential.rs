@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_origin_the_credential_and_nothing_else() {
+    fn only_the_credentials_headers_are_sent_to_the_origin() {
         assert_eq!(shown("Token x", "a=1; b=2"), [("authorization", "Token x".to_owned())]);
         assert_eq!(shown("", "a=1; jwt=x.y; b=2"), [("cookie", "jwt=x.y".to_owned())]);
         assert_eq!(shown("Bearer x", "jwt=y").len(), 2);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_master_keys() {
+    fn master_keys_are_recognized() {
         for (authorization, cookie, expected) in [
             ("Api-Key a.b", "", true),
             ("api-key  a.b", "", true),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_api_key_is_how_the_admin_key_is_sent() {
+    fn the_admin_key_is_accepted_as_an_api_key_only() {
         // SHA-256 of `abc`.
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for (authorization, cookie, expected) in [

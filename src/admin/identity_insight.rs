@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_two_routes_of_an_environment() {
+    fn count_and_explain_paths_are_parsed() {
         for (path, expected) in [
             ("/edge/environments/k/identities/count/", Some(IdentityInsight::Count)),
             ("/edge/environments/k/identities/explain", Some(IdentityInsight::Explain)),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_needed() {
+    fn explain_requires_an_identifier() {
         assert_eq!(read_identifier("identifier=%20a%20b%2F%C2%A0"), Ok("a b/".to_owned()));
         for query in ["", "identifier=", "identifier=%20", "identifier=a%00b"] {
             assert!(read_identifier(query).is_err(), "{query}");

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_has_all_of_api_and_nothing_else() {
+    fn only_paths_below_api_are_forwarded() {
         let origin = Origin::parse("https://flagsmith.example.com");
         for (path, expected) in [
             ("/api/v1/projects/1/", None),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_origin_the_admin_api_is_missing_and_the_rest_is_unknown() {
+    fn without_an_origin_the_admin_api_reports_it_and_other_paths_are_not_found() {
         for (path, expected) in [
             ("/api/v1/projects/1/", 503),
             ("/api/v1/environments", 503),

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_addresses_of_servers_only() {
+    fn only_urls_of_servers_are_parsed() {
         for (url, target) in [
             ("https://api.example.com", "https://api.example.com/api/v1/"),
             ("HTTPS://API.example.com:443/", "https://api.example.com/api/v1/"),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_its_own_urls() {
+    fn urls_of_the_origin_are_recognized() {
         let origin = Origin::parse("https://api.example.com").unwrap();
         for (url, target) in [
             ("https://api.example.com/api/v1/x/?page=2", Some("/api/v1/x/?page=2")),

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_one_hop_and_of_the_platform_stay() {
+    fn hop_by_hop_and_platform_headers_are_not_forwarded() {
         for (name, goes, comes) in [
             ("authorization", true, true),
             ("cookie", true, true),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_origins_description_is_where_ours_is_not() {
+    fn the_origins_description_is_read_from_its_own_paths() {
         for (path, expected) in [
             ("/api/v1/docs/origin.json", "/api/v1/swagger.json"),
             ("/api/v1/docs/origin.json?a=b", "/api/v1/swagger.json?a=b"),
@@ -211,21 +211,21 @@ mod tests {
     }
 
     #[test]
-    fn a_head_reaches_the_origin_as_a_get() {
+    fn a_head_is_sent_to_the_origin_as_a_get() {
         for (sent, arrives) in [("HEAD", "GET"), ("GET", "GET"), ("POST", "POST"), ("head", "head")] {
             assert_eq!(method(sent), arrives);
         }
     }
 
     #[test]
-    fn a_request_passes_once() {
+    fn a_looping_request_is_detected_by_its_via_header() {
         assert_eq!(via(None).as_deref(), Some("1.1 flagsmith-edge-worker"));
         assert_eq!(via(Some("2 cache".into())).as_deref(), Some("2 cache, 1.1 flagsmith-edge-worker"));
         assert_eq!(via(via(Some("2 cache".into()))), None);
     }
 
     #[test]
-    fn pages_lead_here_and_all_else_stays() {
+    fn pagination_links_are_rewritten_and_the_rest_is_unchanged() {
         for (body, expected) in [
             (
                 r#"{"count": 3, "next": "http://flagsmith.internal:8000/x/?page=2", "previous": null, "results": [1.0]}"#,
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_location_at_the_origin_leads_here() {
+    fn a_location_at_the_origin_is_rewritten() {
         let below = Origin::parse("https://flagsmith.internal:8000/flagsmith").unwrap();
         for (origin, value, expected) in [
             (&origin(), "https://flagsmith.internal:8000/a?b", Some("https://edge.example.com/a?b")),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_counted_apart_and_by_their_hash() {
+    fn each_credential_is_rate_limited_by_its_hash() {
         let authorization = |value: &str| rate_keys(Some(value), None);
         let cookie = |value: &str| rate_keys(None, Some(value));
         assert_eq!(authorization("Token a"), authorization(" TOKEN   a "));
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_body_has_longer() {
+    fn a_long_body_extends_the_timeout() {
         let allowed = Duration::from_secs(30);
         assert_eq!(timeout(allowed, 0), allowed);
         assert_eq!(timeout(allowed, 200 * 1024 * 1024), Duration::from_secs(30 + 3200));

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_refusal_changes_nothing() {
+    fn only_a_4xx_answer_means_no_change() {
         for status in [200, 201, 204, 301, 302, 500, 502, 503, 504, 599] {
             assert!(may_have_changed(Some(status)), "{status}");
         }

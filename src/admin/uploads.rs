@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_of_them_together_are_bounded() {
+    fn the_total_of_all_uploads_is_bounded() {
         let mut uploads = Uploads::default();
         let (one, other) = (uploads.begin(0, 10), uploads.begin(0, 10));
         assert!(uploads.grow(one, MAX_LENGTH / 2) && uploads.grow(one, MAX_LENGTH - 1));

@@ -145,7 +145,7 @@ mod tests {
     const AGES: Ttl = Ttl { soft: 10, hard: 100 };
 
     #[test]
-    fn values_grow_older() {
+    fn values_become_stale_and_then_expire() {
         let mut memory = TtlCache::default();
         memory.put("a", 1, 0, 1000);
         for (now, age) in [
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn values_with_a_hard_age_are_never_served_older() {
+    fn values_expire_at_their_hard_age() {
         let mut memory = TtlCache::default();
         memory.put("a", 1, 0, 10_000);
         let mut age = |now| memory.get("a", now, Ttl::never_older_than(2_000)).map(|known| known.freshness);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_no_size_are_bounded_too() {
+    fn entries_of_size_zero_are_bounded_too() {
         let mut memory = TtlCache::default();
         memory.put("document", (), MAX_BYTES / 2, 0);
         for number in 1..20_000_u64 {

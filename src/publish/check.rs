@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_checked_as_it_will_be_read() {
+    fn a_document_is_checked_by_the_workers_own_reader() {
         let check = |document: &str| check_document(document.into(), 1_795_362_721_000);
         let checked = check(r#"{"api_key":"k","name":7,"updated_at":"some day","project":{}}"#);
         assert_eq!(checked["environment"], "k");
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_key_is_checked_as_it_will_be_read() {
+    fn a_server_key_is_checked_by_the_workers_own_reader() {
         let entry = |active: &str, date: &str| {
             format!(r#"{{"environment":"k","active":{active},"expires_at":{date}}}"#)
         };

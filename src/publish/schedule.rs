@@ -118,7 +118,7 @@ mod tests {
     const INTERVAL: RefreshInterval = RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 };
 
     #[test]
-    fn a_notification_causes_a_fetch_at_once_and_one_later() {
+    fn a_notification_causes_an_immediate_and_a_later_fetch() {
         let mut schedule = Schedule::default();
         assert_eq!(schedule.next(), None);
         schedule.notify(1_000_000, INTERVAL);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_followed_once_a_gap_and_never_left_out() {
+    fn a_burst_causes_one_fetch_per_gap_and_a_last_one() {
         let (mut schedule, mut attempts, mut told_last) = (Schedule::default(), Vec::new(), 0);
         // A thousand notices in ten seconds; each attempt takes 100 ms.
         let mut busy_until = None;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn notifications_during_an_attempt_are_for_the_next() {
+    fn notifications_during_a_fetch_cause_another_one() {
         let mut schedule = Schedule::default();
         schedule.notify(1_000_000, INTERVAL);
         schedule.began(1_000_000);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_make_attempts_rarer_up_to_a_bound_and_a_success_makes_them_regular_again() {
+    fn failures_back_off_up_to_a_bound_and_a_success_resets_the_interval() {
         let (mut schedule, mut now, mut waits) = (Schedule::default(), 1_000_000, Vec::new());
         schedule.start(now);
         for _ in 0..40 {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_spread_out() {
+    fn attempts_are_jittered() {
         let next = |random| {
             let mut schedule = Schedule::default();
             schedule.succeeded(0, INTERVAL, random);

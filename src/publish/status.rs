@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn server_keys_are_counted_as_long_as_they_are_good() {
+    fn only_valid_server_keys_are_counted() {
         let mut registry = Registry::default();
         for key in ["a", "b"] {
             let summary = EnvironmentSummary { project: Some(1), name: String::new() };

@@ -32,7 +32,7 @@ if (RECORDINGS === null) {
 } else {
   const exchanges = exchangesIn(join(RECORDINGS, "admin.jsonl"));
 
-  test("everything that was recorded of the Admin API", async (t) => {
+  test("the recorded exchanges of the Admin API are forwarded and answered", async (t) => {
     const { edge, origin } = await start(t);
     const replayed = exchanges.filter(({ request }) => !SDK.test(request.path));
     const failures = [];

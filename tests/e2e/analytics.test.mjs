@@ -30,7 +30,7 @@ const BROKEN = `
 `;
 
 // The time for which they are collected passes when the test says so: however long its requests take, they are summed.
-analyticsTest("counts of several requests arrive summed, in the name of the environment", NEVER, async (edge, origin) => {
+analyticsTest("counts of several requests are summed and sent with the environment's key", NEVER, async (edge, origin) => {
   const [{ key, serverKeys }] = edge.environments;
   const feature = "free_shipping_threshold";
   await report(edge, key, { [feature]: 3, nothing_of_ours: 7 });
@@ -47,7 +47,7 @@ analyticsTest("counts of several requests arrive summed, in the name of the envi
   assert.equal(origin.requests.length, 1);
 });
 
-analyticsTest("evaluations of identities arrive, summed where they are the same", SOON, async (edge, origin) => {
+analyticsTest("equal evaluations of identities are summed", SOON, async (edge, origin) => {
   const [{ key }] = edge.environments;
   const feature_name = "free_shipping_threshold";
   const evaluations = [
@@ -74,7 +74,7 @@ analyticsTest("an SDK does not wait for the origin", AT_ONCE, async (edge, origi
 });
 
 for (const way of ["fail", "cut"]) {
-  analyticsTest(`an origin that does not take them (${way}) gets them later, and once`, AT_ONCE, async (edge, origin) => {
+  analyticsTest(`evaluations that the origin does not accept (${way}) are delivered later, once`, AT_ONCE, async (edge, origin) => {
     origin.behave(way);
     const [{ key }] = edge.environments;
     await report(edge, key, { free_shipping_threshold: 2 });
@@ -108,7 +108,7 @@ analyticsTest("evaluations that arrive during a delivery are not lost", AT_ONCE,
   assert.equal(delivered, 200);
 });
 
-analyticsTest("a restart loses nothing that was acknowledged", SOON, async (edge, origin) => {
+analyticsTest("acknowledged evaluations survive a restart", SOON, async (edge, origin) => {
   const [{ key }] = edge.environments;
   // Whether it is asked before the end or not.
   await origin.down();
@@ -121,7 +121,7 @@ analyticsTest("a restart loses nothing that was acknowledged", SOON, async (edge
   assert.deepEqual(JSON.parse(origin.requests[0].body), { free_shipping_threshold: 5 });
 });
 
-analyticsTest("a restart in the middle of a delivery loses nothing", AT_ONCE, async (edge, origin) => {
+analyticsTest("evaluations survive a restart during a delivery", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
   origin.behave("stall");
   await report(edge, key, { free_shipping_threshold: 5 });
@@ -133,7 +133,7 @@ analyticsTest("a restart in the middle of a delivery loses nothing", AT_ONCE, as
   assert.deepEqual(JSON.parse(origin.requests[1].body), { free_shipping_threshold: 5 });
 });
 
-analyticsTest("an origin that does not take them is left alone, also after a restart", AT_ONCE, async (edge, origin) => {
+analyticsTest("a failing origin is called at growing intervals, also after a restart", AT_ONCE, async (edge, origin) => {
   const [{ key }] = edge.environments;
   const asked = [];
   let before = "";
@@ -164,7 +164,7 @@ analyticsTest("a batch that the origin finds invalid is dropped and counted", AT
 });
 
 for (const status of [401, 403, 404]) {
-  analyticsTest(`a batch that the origin refuses with ${status} waits`, AT_ONCE, async (edge, origin) => {
+  analyticsTest(`a batch that the origin refuses with ${status} is kept`, AT_ONCE, async (edge, origin) => {
     const [{ key }] = edge.environments;
     origin.on("POST", V1, { status, body: { detail: "Not now." } });
     await report(edge, key, { free_shipping_threshold: 5 });
@@ -177,7 +177,7 @@ for (const status of [401, 403, 404]) {
   });
 }
 
-test("of an environment that is no more nothing waits for ever", async (t) => {
+test("evaluations of a deleted environment are dropped", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN, DISCOVERY_SECONDS: 1, ...AT_ONCE } });
@@ -197,7 +197,7 @@ test("of an environment that is no more nothing waits for ever", async (t) => {
 
 for (const [fails, path, others] of [["v1", V1, V2], ["v2", V2, V1]]) {
   for (const way of ["fail", "stall"]) {
-    analyticsTest(`${fails} that the origin does not take (${way}) keeps the other waiting for nothing`, AT_ONCE, async (edge, origin) => {
+    analyticsTest(`${fails} evaluations that the origin does not accept (${way}) do not delay the others`, AT_ONCE, async (edge, origin) => {
       const [{ key }] = edge.environments;
       const bodies = {
         [V1]: { free_shipping_threshold: 1 },
@@ -212,7 +212,7 @@ for (const [fails, path, others] of [["v1", V1, V2], ["v2", V2, V1]]) {
   }
 }
 
-analyticsTest("waiting evaluations are bounded, and dropped ones are counted", NEVER, async (edge) => {
+analyticsTest("queued evaluations are bounded, and dropped ones are counted", NEVER, async (edge) => {
   const [{ key }] = edge.environments;
   const item = (index) => ({ feature_name: "free_shipping_threshold", identity_identifier: `user-${index}`, enabled_when_evaluated: true, count: 1 });
   for (let batch = 0; batch < 5; batch += 1) {
@@ -226,7 +226,7 @@ analyticsTest("waiting evaluations are bounded, and dropped ones are counted", N
   assert.doesNotMatch(edge.log, /user-/);
 });
 
-analyticsTest("many of them go in several batches", SOON, async (edge, origin) => {
+analyticsTest("many evaluations are sent in several batches", SOON, async (edge, origin) => {
   const [{ key }] = edge.environments;
   const evaluations = Array.from({ length: 2000 }, (_, index) => ({
     feature_name: "free_shipping_threshold",
@@ -241,7 +241,7 @@ analyticsTest("many of them go in several batches", SOON, async (edge, origin) =
   assert.equal(arrived().length, 2000);
 });
 
-analyticsTest("more than one alarm may send goes with the next ones", SOON, async (edge, origin) => {
+analyticsTest("evaluations beyond one alarm's limit are sent by the next alarms", SOON, async (edge, origin) => {
   const [{ key }] = edge.environments;
   const item = (number) => ({ feature_name: "free_shipping_threshold", identity_identifier: `${number}`, enabled_when_evaluated: true, count: 1 });
   for (let start = 0; start < 15_000; start += 5_000) {
@@ -253,7 +253,7 @@ analyticsTest("more than one alarm may send goes with the next ones", SOON, asyn
   assert.equal(arrived().length, 15_000);
 });
 
-test("without an origin they are accepted and not kept", async (t) => {
+test("without an origin evaluations are accepted and not stored", async (t) => {
   const edge = await startEdge({ objects: [] });
   t.after(() => edge.close());
   await report(edge, edge.environments[0].key, { free_shipping_threshold: 1 });
@@ -262,7 +262,7 @@ test("without an origin they are accepted and not kept", async (t) => {
   assert.doesNotMatch(edge.log, /"failure":"(?!settings")/);
 });
 
-test("an object that cannot keep them is 503, so that the SDK may try again", async (t) => {
+test("a failing analytics object is 503, so that the SDK retries", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
   const edge = await startEdge({

@@ -10,7 +10,7 @@ import { startOrigin } from "./origin.mjs";
 const REFUSED = { status: 403, body: { detail: "You do not have permission to perform this action." } };
 const NO_IDENTIFIER = { status: 400, body: { identifier: ["This field is required."] } };
 
-test("a user has the permissions of my-permissions, which is asked once a minute", async (t) => {
+test("a user's permissions are read from my-permissions once a minute", async (t) => {
   const { edge, origin, key, list, create } = await start(t);
   const permissions = { permissions: ["VIEW_IDENTITIES"], admin: false, tag_based_permissions: [] };
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: permissions });
@@ -32,7 +32,7 @@ test("a user has the permissions of my-permissions, which is asked once a minute
   assert.doesNotMatch(edge.log, /one|two|three/);
 });
 
-test("a master API key has the permissions that the origin's identity routes prove", async (t) => {
+test("a master API key's permissions are derived from the origin's identity routes", async (t) => {
   const { origin, key, list, create } = await start(t);
   origin.on("GET", `/api/v1/environments/${key}/identities/`, { body: { count: 0, next: null, previous: null, results: [] } });
   origin.on("POST", `/api/v1/environments/${key}/identities/`, ({ headers }) =>
@@ -50,7 +50,7 @@ test("a master API key has the permissions that the origin's identity routes pro
   ]);
 });
 
-test("the origin's answer to an unknown credential is passed on", async (t) => {
+test("the origin's answer to an unknown credential is returned", async (t) => {
   const { origin, key, list } = await start(t);
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, {
     status: 401,
@@ -70,7 +70,7 @@ test("the origin's answer to an unknown credential is passed on", async (t) => {
   assert.equal(origin.requests.length, 1);
 });
 
-test("an origin with an unclear answer permits nothing", async (t) => {
+test("an unexpected answer of the origin permits nothing", async (t) => {
   const { origin, key, list, create } = await start(t);
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, { body: { permissions: [], admin: true, tag_based_permissions: [] } });
   let number = 0;
@@ -92,7 +92,7 @@ test("an origin with an unclear answer permits nothing", async (t) => {
   assert.equal((await list(user())).status, 200);
 });
 
-test("without an origin there is one local key, or none", async (t) => {
+test("without an origin only the local admin key is accepted", async (t) => {
   const hash = createHash("sha256").update("local.key").digest("hex");
   const { list, create } = await start(t, { origin: null, variables: { ADMIN_KEY_SHA256: hash } });
   assert.equal((await create({ Authorization: "Api-Key local.key" }, "ada")).status, 201);

@@ -23,7 +23,7 @@ const SEGMENTS = [
   segment(9003, { property_: "plan", operator: "EQUAL", value: "pro" }),
 ];
 
-test("an exhausting condition does not hold, and the log names its segment once", async (t) => {
+test("a condition that exceeds the budget does not match, and the log names its segment once", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "edge-documents-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const document = JSON.parse(readFileSync(join(FIXTURES, "production.json"), "utf8"));

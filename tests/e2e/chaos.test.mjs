@@ -68,7 +68,7 @@ edgeTest("the origin is down while the worker starts again", { workers: 2 }, asy
   await eventually(() => edge.kv.entries.has(documentEntry(key)), "KV has the document again");
 });
 
-edgeTest("the origin comes and goes", { workers: 2 }, async (context) => {
+edgeTest("the origin fails and recovers repeatedly", { workers: 2 }, async (context) => {
   const { edge, flagsmith, key } = context;
   const watch = watched(context);
   for (let value = 51; value <= 56; value += 1) {
@@ -186,7 +186,7 @@ for (const way of ["fail", "stall"]) {
   });
 }
 
-test("the registry fails", async (t) => {
+test("documents are served while the registry fails", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const source = `

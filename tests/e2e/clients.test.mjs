@@ -20,7 +20,7 @@ const api = `${edge.address}/api/v1/`;
 const serverKey = environment.serverKeys[0].key;
 const truth = readTruth();
 
-test("the truth has cases", () => {
+test("the expected flags cover 8 identities", () => {
   assert.ok(truth.environmentFlags.length > 0);
   assert.ok(truth.identities.length >= 8, `only ${truth.identities.length} identities`);
 });
@@ -50,7 +50,7 @@ test("@flagsmith/flagsmith: identify, and logout", async () => {
   requireBrowserFlags(client, truth.environmentFlags);
 });
 
-test("@flagsmith/flagsmith: traits are set, changed and deleted, and the next client finds them", async () => {
+test("@flagsmith/flagsmith: traits are set, changed and deleted, and visible to the next client", async () => {
   const client = await browser({ identity: "browser-user" });
   await client.setTrait("plan", "free");
   await client.setTraits({ plan: "gold", visits: 3, ratio: 0.5, beta: true });
@@ -59,7 +59,7 @@ test("@flagsmith/flagsmith: traits are set, changed and deleted, and the next cl
   assert.deepEqual((await browser({ identity: "browser-user" })).getAllTraits(), { plan: "gold", ratio: 0.5, beta: false });
 });
 
-test("@flagsmith/flagsmith: transient traits and identities leave nothing behind", async () => {
+test("@flagsmith/flagsmith: transient traits and identities are not stored", async () => {
   const client = await browser({ identity: "browser-passer-by" });
   await client.setTraits({ seen: { value: "once", transient: true }, kept: "yes" });
   assert.equal(client.getTrait("seen"), "once");
@@ -112,7 +112,7 @@ test("flagsmith-nodejs, local: the worker's document gives the flags of the publ
   }
 });
 
-test("multivariate flags: stable for each user, the same remotely and locally, and split as they should be", async (t) => {
+test("multivariate flags are stable for each user, equal remotely and locally, and split by weight", async (t) => {
   const [name, allocations] = truth.multivariate;
   const [remoteClient, localClient] = [remote(), local()];
   t.after(() => localClient.close());

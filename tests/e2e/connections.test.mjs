@@ -29,7 +29,7 @@ connectionTest("a HEAD breaks no later request on its connection", async (edge, 
   }
 });
 
-connectionTest("a HEAD is answered at once, however long the body is that the origin has for it", async (edge, origin) => {
+connectionTest("a HEAD is answered before the origin has sent the body of the GET", async (edge, origin) => {
   // One that has only begun to arrive, and one that takes seconds to read.
   const begins = (socket) => socket.write(answer("200 OK", { "Content-Length": 1000 }, "x"));
   for (const method of ["HEAD", "GET"]) {
@@ -43,7 +43,7 @@ connectionTest("a HEAD is answered at once, however long the body is that the or
   }
 });
 
-connectionTest("a HEAD has the status and the headers of the GET, whatever they are", async (edge, origin) => {
+connectionTest("a HEAD has the status and the headers of the GET", async (edge, origin) => {
   for (const [status, headers, body] of [
     ["404 Not Found", JSON_TYPE, '{"detail":"Not found."}'],
     ["405 Method Not Allowed", { ...JSON_TYPE, Allow: "POST" }, "{}"],
@@ -68,7 +68,7 @@ for (const [what, bytes] of [
   ["an answer that goes on behind its length", answer("200 OK", {}, "ok") + "hello"],
   ["an answer that goes on behind its last chunk", answer("200 OK", { "Transfer-Encoding": "chunked" }, "2\r\nok\r\n0\r\n\r\n") + "hello"],
 ]) {
-  connectionTest(`${what}: the worker's own next GET is sent again, and no write is`, async (edge, origin) => {
+  connectionTest(`${what}: the worker repeats its own next GET, and no write`, async (edge, origin) => {
     const [{ key }] = edge.environments;
     origin.on("POST", PLACE, bytes);
     origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", JSON_TYPE, JSON.stringify(ADMINISTRATOR)));
@@ -88,7 +88,7 @@ for (const [what, bytes] of [
   });
 }
 
-connectionTest("an origin that refuses to answer a GET of the worker's own is asked twice and no more", async (edge, origin) => {
+connectionTest("the worker sends its own GET at most twice", async (edge, origin) => {
   const [{ key }] = edge.environments;
   const path = `/api/v1/environments/${key}/my-permissions/`;
   origin.on("GET", path, (socket) => socket.destroy());
@@ -97,7 +97,7 @@ connectionTest("an origin that refuses to answer a GET of the worker's own is as
   assert.equal(origin.requestsFor("GET", path).length, 2);
 });
 
-connectionTest("an answer of an earlier status than 200 is no answer, and leaves nothing behind", async (edge, origin) => {
+connectionTest("an informational answer (1xx) is 502 and does not affect later requests", async (edge, origin) => {
   for (const status of ["100 Continue", "103 Early Hints"]) {
     const before = `HTTP/1.1 ${status}\r\n\r\n`;
     origin.on("POST", PLACE, before + answer("200 OK", {}, "ok"));
@@ -115,7 +115,7 @@ connectionTest("a 205 with a body breaks no later request", async (edge, origin)
   }
 });
 
-connectionTest("a connection that the origin has closed meanwhile is not used", async (edge, origin) => {
+connectionTest("a connection that the origin has closed is not reused", async (edge, origin) => {
   let closed = 0;
   origin.on("POST", PLACE, (socket) => socket.end(answer("200 OK", {}, "ok"), () => (closed += 1)));
   for (let count = 1; count <= 5; count += 1) {

@@ -23,7 +23,7 @@ import { ROOT } from "./harness.mjs";
 const TOKEN = "Stand-in.master-api-key";
 const CLASSES = ["AnalyticsObject", "DirectoryObject", "EnvironmentObject", "IdentityObject", "RegistryObject"];
 
-test("an empty account has the whole worker after one command, and a second one changes nothing else", async (t) => {
+test("one command deploys the whole worker into an empty account, and a second one only updates it", async (t) => {
   const account = await startAccount();
   t.after(() => account.close());
   const first = await run("scripts/deploy.mjs", account, { ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN });
@@ -69,7 +69,7 @@ test("an empty account has the whole worker after one command, and a second one 
   assert.equal(entries.get(documentEntry(JSON.parse(document).api_key)), document.toString("base64"));
 });
 
-test("the first deployment asks for all useful secrets, a later one for missing ones", () => {
+test("the first deployment asks for all useful secrets, a later one for missing secrets", () => {
   const names = (there, hasOrigin, hadOrigin) => missing(there, hasOrigin, hadOrigin).map(({ name }) => name);
   const all = SECRETS.map(({ name }) => name);
   assert.deepEqual(names(null, true, false), all);
@@ -115,7 +115,7 @@ test("at most one of the two publishing credentials is asked for, and both are a
   }
 });
 
-test("nothing is asked without a terminal, and no file is left", async () => {
+test("without a terminal no question is asked, and no file is left", async () => {
   const given = await collect(missing(null, true, false), { environment: { WEBHOOK_SECRET: "given" }, input: { isTTY: false } });
   assert.deepEqual([...given], [["WEBHOOK_SECRET", "given"]]);
   const file = withSecretsFile(given, (file) => {
@@ -125,7 +125,7 @@ test("nothing is asked without a terminal, and no file is left", async () => {
   assert.throws(() => readFileSync(file), /ENOENT/);
 });
 
-test("settings that cannot work are refused before any question or request, and not shown", async (t) => {
+test("invalid settings are refused before any question or request, without their values", async (t) => {
   const account = await startAccount();
   t.after(() => account.close());
   const wrong = {
@@ -170,7 +170,7 @@ test("settings that cannot work are refused before any question or request, and 
   assert.deepEqual([account.uploads.length, account.requests], [0, asked]);
 });
 
-test("the documented settings are those that the worker reads", () => {
+test("the documentation lists exactly the settings that the worker reads", () => {
   const config = readFileSync(join(ROOT, "src/settings.rs"), "utf8");
   const documented = (kind) => documentedSettings().filter((setting) => setting.kind === kind).map(({ name }) => name).sort();
   assert.deepEqual(documented("variable"), VARIABLES);
@@ -206,7 +206,7 @@ test("files that must not be uploaded are found", (t) => {
   assert.ok(!faults.some((fault) => /IdentityObject|ADMIN_RATE_LIMIT/.test(fault)));
 });
 
-test("every static file is needed, and nothing else is uploaded", (t) => {
+test("the upload contains exactly the static files that are needed", (t) => {
   const files = staticFiles(join(ROOT, "build/assets"));
   assert.ok(files.size > 15);
   assert.deepEqual(faultsOfFiles(files), []);

@@ -16,7 +16,7 @@ import { request } from "./http.mjs";
 
 const run = promisify(execFile);
 
-test("make dev prints requests that answer, and starts again on its state", async (t) => {
+test("make dev prints working requests, and restarts on its stored state", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
 
@@ -60,7 +60,7 @@ async function requirePages(port) {
   }
 }
 
-test("make dev with an origin serves what that publishes, and never the sample", async (t) => {
+test("make dev with an origin serves the origin's documents, never the sample", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const flagsmith = await startFlagsmith(FIXTURES);
@@ -99,7 +99,7 @@ test("make dev with an origin serves what that publishes, and never the sample",
   await dev.end();
 });
 
-test("make dev with an origin seeds documents that it is given", async (t) => {
+test("make dev with an origin seeds the documents in ENVIRONMENTS", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const documents = join(state, "documents");
@@ -110,7 +110,7 @@ test("make dev with an origin seeds documents that it is given", async (t) => {
   await dev.end();
 });
 
-test("make publish writes servable documents, and nothing else", async (t) => {
+test("make publish writes servable documents only", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "publish-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const keys = join(folder, "server-keys.json");
@@ -153,7 +153,7 @@ test("make publish writes servable documents, and nothing else", async (t) => {
   assert.match(published.stderr, /updated_at: is no date; it is served without/);
 });
 
-test("make dev refuses what the worker would not serve, with the reason", async (t) => {
+test("make dev refuses documents that the worker would not serve, with the reason", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "environments-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const document = JSON.parse(readFileSync(join(FIXTURES, "production.json"), "utf8"));
@@ -187,7 +187,7 @@ test("make dev refuses what the worker would not serve, with the reason", async 
   assert.match(await refuses("ORIGIN_URL=http://flags:99999"), /^ORIGIN_URL must be http/m);
 });
 
-test("make dev reports a port that is taken", async (t) => {
+test("make dev reports a port that is in use", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   t.after(() => server.close());
   await once(server, "listening");

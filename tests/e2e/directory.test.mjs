@@ -26,7 +26,7 @@ test("identities that SDKs create are listed in byte order, page by page", async
   assert.deepEqual(await admin.identifiers("q=dashboard_alias:%22the%20same%22&page_size=1"), identities.map(({ identifier }) => identifier));
 });
 
-test("an admin's own writes show at once, in every location", async (t) => {
+test("admin writes are listed at once in every location", async (t) => {
   const admin = await startAdmin(t, { workers: 3 });
   const { ports } = admin.edge;
   const created = await Promise.all(numbers(30).map((number) => admin.create(`user-${number}`, ports[number % 3])));
@@ -81,7 +81,7 @@ const FAILING = `import { DurableObject } from "cloudflare:workers";
   export class DirectoryObject extends DurableObject { answer() { throw new Error("down"); } }
   export default { fetch() { return new Response("none"); } };`;
 
-test("identities are written while the directory fails, and listed when it is back", async (t) => {
+test("identities can be written while the directory fails and are listed after it recovers", async (t) => {
   const objects = declaredObjects();
   const failing = objects.map((object) => (object.binding === "DIRECTORY" ? { ...object, service: "failing" } : object));
   const scripts = [{ name: "failing", source: FAILING, classes: ["DirectoryObject"] }];
@@ -106,7 +106,7 @@ test("identities are written while the directory fails, and listed when it is ba
   await admin.expect(200, "GET", `${identity_uuid}/`);
 });
 
-test("a document that an isolate has seen stays while the directory fails", async (t) => {
+test("a cached document is served while the directory fails", async (t) => {
   const source = `import { DurableObject } from "cloudflare:workers";
     let count = 0;
     export class DirectoryObject extends DurableObject {
@@ -125,7 +125,7 @@ test("a document that an isolate has seen stays while the directory fails", asyn
   assert.match(stale.headers["x-edge-stale-seconds"], /^\d+$/);
 });
 
-test("documents do not wait again and again for a directory that hangs after a write", async (t) => {
+test("documents wait only once for a directory that hangs after a write", async (t) => {
   const source = `import { DurableObject } from "cloudflare:workers";
     let count = 0;
     export class DirectoryObject extends DurableObject {
@@ -161,7 +161,7 @@ test("documents do not wait again and again for a directory that hangs after a w
   assert.equal(asked(), 3);
 });
 
-test("an erased identity is stored nowhere", async (t) => {
+test("a deleted identity leaves no stored data", async (t) => {
   const admin = await startAdmin(t);
   const secret = "a-secret-that-is-nowhere-else";
   await admin.identify(secret, { colour: `${secret}-trait` });
@@ -181,7 +181,7 @@ test("an erased identity is stored nowhere", async (t) => {
   assert.notEqual(again.identity_uuid, identity_uuid);
 });
 
-test("an SDK pays for the directory only when an identity is new", async (t) => {
+test("SDK requests write to the directory only for new identities", async (t) => {
   const admin = await startAdmin(t, { variables: { LOG_ROWS: "true" } });
   const lines = () => [...admin.edge.log.matchAll(/^\{"object".*\}$/gm)].map(([line]) => JSON.parse(line));
   await admin.identify("ada", { points: 1 });
@@ -199,7 +199,7 @@ test("an SDK pays for the directory only when an identity is new", async (t) => 
   await eventually(() => lines().slice(before).some(({ object }) => object === "directory"), "an override is told");
 });
 
-test("a page reads no more rows than it has, however many there are and wherever it begins", async (t) => {
+test("a page of the directory reads only its own rows", async (t) => {
   const admin = await startAdmin(t, { variables: { LOG_ROWS: "true" } });
   const names = numbers(400).map((number) => `user-${String(number).padStart(4, "0")}`);
   for (let start = 0; start < 400; start += 50) await Promise.all(names.slice(start, start + 50).map((name) => admin.identify(name)));
@@ -222,7 +222,7 @@ test("a page reads no more rows than it has, however many there are and wherever
   }
 });
 
-test("the directory is rebuilt from identifiers, and loses entries without an identity", async (t) => {
+test("the directory is rebuilt from identifiers, and entries without an identity are removed", async (t) => {
   const admin = await startAdmin(t);
   for (const name of ["ada", "grace", "joan"]) await admin.create(name);
   await admin.override("ada", "support_chat", { enabled: true });

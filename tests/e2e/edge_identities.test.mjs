@@ -15,7 +15,7 @@ const FIXTURES = join(ROOT, "fixtures/admin");
 
 if (RECORDINGS === null) console.log("NOT RUN: the recorded edge identities, whose folder is not there; set RECORDINGS");
 
-test("the recorded edge identities, and those that are answered otherwise", { skip: RECORDINGS === null }, async (t) => {
+test("the recorded edge-identities exchanges are answered, with the known differences", { skip: RECORDINGS === null }, async (t) => {
   const origin = await startOrigin({ recordings: RECORDINGS });
   t.after(() => origin.close());
   const edge = await startEdge({ origin, documents: join(RECORDINGS, "documents") });
@@ -35,7 +35,7 @@ for (const name of readdirSync(FIXTURES)) {
 
 // The examples of Flagsmith's documentation about identities, with a user's token, an SDK's key and the feature of our own
 // shop.
-test("the documented calls for identities run as they stand", async (t) => {
+test("the documented calls for identities work unchanged", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
   const edge = await startEdge({ origin });

@@ -26,13 +26,13 @@ const CORRUPTIONS = {
   },
 };
 
-edgeTest("a document that changes is served at the next request that is not stale", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a changed document is served by the next request after the cached one expires", ALWAYS_ASK, async (edge, production) => {
   assert.equal(await thresholdOf(edge, production), 50);
   replace(edge, production, changed(documentOf(edge, production), (copy) => (copy.feature_states[1].feature_state_value = 60)));
   assert.equal(thresholdIn(await confirmed(() => flags(edge, production.key))), 60);
 });
 
-edgeTest("a document that changes is fetched behind the answer", ASK_BEHIND, async (edge, production) => {
+edgeTest("a changed document is fetched in the background", ASK_BEHIND, async (edge, production) => {
   assert.equal(await thresholdOf(edge, production), 50);
   replace(edge, production, changed(documentOf(edge, production), (copy) => (copy.feature_states[1].feature_state_value = 60)));
   await eventually(async () => (await thresholdOf(edge, production)) === 60, "the change is served");
@@ -63,7 +63,7 @@ for (const [what, { spoil, field }] of Object.entries(CORRUPTIONS)) {
   });
 }
 
-edgeTest("a corrupt document that is mended is served again, as fresh", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a repaired document is served again, as fresh", ALWAYS_ASK, async (edge, production) => {
   const good = documentOf(edge, production);
   replace(edge, production, "garbage");
   requireUnavailable(await flags(edge, production.key));
@@ -102,7 +102,7 @@ edgeTest("KV fails: answers carry their age until KV is back", ALWAYS_ASK, async
   await becomes(() => age(flags), undefined);
 });
 
-edgeTest("KV does not answer: the cached document is served meanwhile", ASK_BEHIND, async (edge, production) => {
+edgeTest("KV does not answer: the cached document is served", ASK_BEHIND, async (edge, production) => {
   assert.equal((await flags(edge, production.key)).status, 200);
   edge.kv.behave("stall");
   for (let count = 0; count < 5; count += 1) assert.equal((await flags(edge, production.key)).status, 200);
@@ -130,7 +130,7 @@ edgeTest("a key without a document is refused, and looked up rarely", {}, async 
   assert.equal(edge.kv.count(documentEntry("noSuchKeyHasEverBeenHere")), 1);
 });
 
-edgeTest("a document that is removed is refused", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a removed document is refused", ALWAYS_ASK, async (edge, production) => {
   assert.equal((await flags(edge, production.key)).status, 200);
   edge.kv.entries.delete(documentEntry(production.key));
   const response = await confirmed(() => flags(edge, production.key));
@@ -138,7 +138,7 @@ edgeTest("a document that is removed is refused", ALWAYS_ASK, async (edge, produ
   assert.deepEqual(response.json(), MISSING);
 });
 
-edgeTest("server keys count while they are active and not expired", ALWAYS_ASK, async (edge, production) => {
+edgeTest("server keys are accepted while they are active and not expired", ALWAYS_ASK, async (edge, production) => {
   const [valid, expired, inactive] = production.serverKeys;
   assert.equal((await flags(edge, valid.key)).status, 200);
   for (const { key } of [expired, inactive]) {
@@ -183,7 +183,7 @@ edgeTest("a server key's expiry may be any date that Python reads", ALWAYS_ASK, 
   assert.ok(!edge.log.includes('"failure"'), edge.log);
 });
 
-edgeTest("a server key whose expiry cannot be read is refused, and the log says so once", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a server key with an unreadable expiry is refused and logged once", ALWAYS_ASK, async (edge, production) => {
   const { key } = production.serverKeys[0];
   const entry = { environment: production.key, active: true, expires_at: "some day" };
   edge.kv.entries.set(serverKeyEntry(key), Buffer.from(JSON.stringify(entry)));
@@ -195,7 +195,7 @@ edgeTest("a server key whose expiry cannot be read is refused, and the log says 
   assert.ok(!edge.log.includes("some day"), "nothing of the entry is quoted");
 });
 
-edgeTest("a document whose date cannot be read is served without one, and the log says so once", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a document with an unreadable date is served without Last-Modified and logged once", ALWAYS_ASK, async (edge, production) => {
   replace(edge, production, { ...documentOf(edge, production), updated_at: "some day" });
   for (let count = 0; count < 5; count += 1) {
     const response = await flags(edge, production.key);
@@ -212,7 +212,7 @@ edgeTest("a document whose date cannot be read is served without one, and the lo
   assert.deepEqual([document.status, document.headers["last-modified"]], [200, undefined]);
 });
 
-edgeTest("a server key that is deactivated is refused", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a deactivated server key is refused", ALWAYS_ASK, async (edge, production) => {
   const { key } = production.serverKeys[0];
   assert.equal((await flags(edge, key)).status, 200);
   const entry = { environment: production.key, active: false, expires_at: null };
@@ -220,7 +220,7 @@ edgeTest("a server key that is deactivated is refused", ALWAYS_ASK, async (edge,
   await eventually(async () => (await flags(edge, key)).status === 403, "the key is refused");
 });
 
-edgeTest("a server key whose entry is corrupt is unavailable", ALWAYS_ASK, async (edge, production) => {
+edgeTest("a server key with a corrupt entry is unavailable", ALWAYS_ASK, async (edge, production) => {
   const { key } = production.serverKeys[0];
   edge.kv.entries.set(serverKeyEntry(key), Buffer.from("{\"environment\":"));
   requireUnreadable(await flags(edge, key));
@@ -228,7 +228,7 @@ edgeTest("a server key whose entry is corrupt is unavailable", ALWAYS_ASK, async
   assert.ok(!edge.log.includes(key), "the key is in the log");
 });
 
-edgeTest("KV never sees a server key itself", {}, async (edge, production) => {
+edgeTest("KV is never given a server key in plain text", {}, async (edge, production) => {
   for (const { key } of production.serverKeys) await flags(edge, key);
   assert.ok(edge.kv.requests.every((requested) => !requested.includes("ser.")), edge.kv.requests.join(" "));
 });

@@ -65,7 +65,7 @@ for (const [name, options] of OPTIONS) {
   });
 }
 
-test("a key that is taken away is sent no longer, and a refusal is shown", async (t) => {
+test("a removed key is no longer sent, and a refused request shows the error", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   const { page, faults } = await visit(browser, `${edge.address}/api/v1/docs/`);
@@ -80,7 +80,7 @@ test("a key that is taken away is sent no longer, and a refusal is shown", async
   assert.deepEqual(faults.filter((fault) => !fault.includes("403")), []);
 });
 
-test("an origin's own description is shown, and tried through the worker", async (t) => {
+test("the origin's own description is shown, and its requests go through the worker", async (t) => {
   const origin = await startOrigin({ anything: true });
   t.after(() => origin.close());
   const description = {
@@ -110,7 +110,7 @@ test("an origin's own description is shown, and tried through the worker", async
   await leave();
 });
 
-test("an origin that shows its description to its own only", async (t) => {
+test("an origin's description that needs a credential is shown after one is entered", async (t) => {
   const origin = await startOrigin({ anything: true });
   t.after(() => origin.close());
   const description = { openapi: "3.0.3", info: { title: "Flagsmith API", version: "v1" }, servers: [{ url: "https://api.example.com" }], paths: {} };

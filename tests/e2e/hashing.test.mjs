@@ -16,7 +16,7 @@ import { FIXTURES, eventually, startEdge } from "./harness.mjs";
 const KEY = "legacyHashingEnvironment";
 const IDENTITIES = 60;
 
-test("imported identities get the buckets of their numbers, after a restart and in the next worker too", async (t) => {
+test("imported identities keep the buckets of their Django ids, also after a restart and in another worker", async (t) => {
   const admin = await startLegacy(t);
   const bring = async (to, lines) => {
     const body = lines.map((line) => JSON.stringify(line)).join("\n");
@@ -80,14 +80,14 @@ test("identities without a number are counted where the setting is off", async (
   assert.deepEqual(await ask(admin.edge, "DIRECTORY", shard, "rows", "SELECT * FROM with_django_id"), []);
 });
 
-test("elsewhere nobody counts them", async (t) => {
+test("identities without a number are not counted where the setting is on", async (t) => {
   const admin = await startAdmin(t);
   await admin.create("ada");
   const { identities, without_django_id } = await admin.expect(200, "GET", `/edge/environments/${admin.key}/identities/count/`);
   assert.deepEqual([identities, without_django_id], [1, null]);
 });
 
-test("what the version before stored is read, and it can go on with what is stored now", async (t) => {
+test("storage of the previous version is readable, and the previous version reads today's", async (t) => {
   const admin = await startLegacy(t, { entry: "tests/e2e/objects.js" });
   const rows = (binding, name, query, ...values) => ask(admin.edge, binding, name, "rows", query, ...values);
   const identifier = "user-1";
@@ -125,7 +125,7 @@ test("what the version before stored is read, and it can go on with what is stor
   }
 });
 
-test("a publisher says that the setting is off, and how many identities have no number", async (t) => {
+test("the status reports that the setting is off and the number of identities without a number", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const [key, other] = flagsmith.environments.keys();

@@ -7,7 +7,7 @@ import { startEdge } from "./harness.mjs";
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
-test("a healthy worker answers so", async (t) => {
+test("a healthy worker reports ok", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   for (const path of ["/health/", "/health/readiness", "/health/readiness/"]) {
@@ -35,7 +35,7 @@ test("the Edge Proxy's paths have the time of the latest confirmation", async (t
   }
 });
 
-test("a worker that cannot read its environments reports it, and is live", async (t) => {
+test("a worker that cannot read its environments is live and not ready", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   edge.kv.behave("fail");

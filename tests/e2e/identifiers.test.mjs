@@ -11,7 +11,7 @@ import { run } from "./commands.mjs";
 
 const STORED = ["ada ", " ada", "grace\u00a0", " "];
 
-test("what is stored under an untrimmed identifier is listed, read and erased", async (t) => {
+test("an identity stored under an untrimmed identifier is listed, read and deleted", async (t) => {
   const { admin, stored } = await startEarlier(t);
   await admin.identify("ada", { plan: "gold" });
   assert.deepEqual(await admin.identifiers(), [...STORED, "ada"].sort(byBytes));
@@ -27,7 +27,7 @@ test("what is stored under an untrimmed identifier is listed, read and erased", 
   assert.deepEqual((await admin.identify("ada")).traits, [{ trait_key: "plan", trait_value: "gold" }]);
 });
 
-test("a request never reaches what is stored under an untrimmed identifier, and makes no more of it", async (t) => {
+test("SDK requests neither reach nor create identities with untrimmed identifiers", async (t) => {
   const { admin } = await startEarlier(t);
   const get = async (identifier) => {
     const path = `/api/v1/identities/?identifier=${encodeURIComponent(identifier)}`;
@@ -42,7 +42,7 @@ test("a request never reaches what is stored under an untrimmed identifier, and 
   assert.deepEqual(await admin.identifiers(), [...STORED, "ada", "new"].sort(byBytes));
 });
 
-test("an export of untrimmed identifiers comes in again, in whatever order", async (t) => {
+test("an export of untrimmed identifiers is imported, in any order", async (t) => {
   const { admin } = await startEarlier(t);
   await admin.identify("ada", { plan: "gold", of: "ada" });
   const folder = mkdtempSync(join(tmpdir(), "identifiers-"));
@@ -71,7 +71,7 @@ test("an export of untrimmed identifiers comes in again, in whatever order", asy
   assert.deepEqual(await admin.identifiers(), [...STORED, "ada", "grace"].sort(byBytes));
 });
 
-test("what another spelling brought stays when the object begins a new life", async (t) => {
+test("data merged from another spelling survives a restart of the object", async (t) => {
   const admin = await startAdmin(t, { entry: "tests/e2e/objects.js" });
   const bring = (line) => admin.expect(200, "POST", `/edge/environments/${admin.key}/identities/import/`, JSON.stringify(line));
   const pair = (trait_key, trait_value) => ({ trait_key, trait_value });

@@ -12,7 +12,7 @@ const edge = await startEdge({ workers: 3 });
 after(() => edge.close());
 const key = edge.environments[0].key;
 
-test("200 concurrent POSTs, each setting another trait of one identity: all are there", async () => {
+test("200 concurrent POSTs that set different traits of one identity are all stored", async () => {
   const names = numbers(200).map((number) => `trait-${number}`);
   const answers = await Promise.all(names.map((name) => setTraits("busy", { [name]: name })));
   // The answer is the state after the request's own turn, so no two may have the same size.
@@ -24,7 +24,7 @@ test("200 concurrent POSTs, each setting another trait of one identity: all are 
 // after a delete neither is there; so these are the only states that an answer may show or that may be left. One value
 // of each, or one trait alone, is only reachable if two requests ran through each other. The third trait belongs to one
 // request alone: no order loses it.
-test("concurrent sets and deletes leave the state of some serial order", async () => {
+test("concurrent sets and deletes are serializable", async () => {
   const writes = numbers(120).map((number) => {
     const own = { [`own-${number}`]: number };
     return number % 3 === 0 ? { left: null, right: null, ...own } : { left: number, right: number, ...own };
@@ -44,14 +44,14 @@ test("concurrent sets and deletes leave the state of some serial order", async (
   assert.equal((await traitsOf("mixed")).left, "last");
 });
 
-test("concurrent writes through several isolates are all seen through each of them", async () => {
+test("concurrent writes through several isolates are visible in each isolate", async () => {
   const names = numbers(60).map((number) => `trait-${number}`);
   await Promise.all(names.map((name, number) => setTraits("roaming", { [name]: number }, edge.ports[number % 3])));
   const expected = Object.fromEntries(names.map((name, number) => [name, number]));
   for (const port of edge.ports) assert.deepEqual(await traitsOf("roaming", port), expected);
 });
 
-test("concurrent increments each count once", async () => {
+test("each concurrent increment counts once", async () => {
   const increment = { identifier: "counted", trait_key: "visits", increment_by: 1 };
   const answers = await Promise.all(numbers(100).map(() => post("/api/v1/traits/increment-value/", increment)));
   const values = answers.map(({ trait_value }) => trait_value).sort((a, b) => a - b);
@@ -60,7 +60,7 @@ test("concurrent increments each count once", async () => {
 });
 
 // Control characters are kept as Python prints them, four characters for one, so this is near the most that fits.
-test("a large write is done as a whole or not at all", async () => {
+test("a large write is atomic", async () => {
   const large = (prefix) => Object.fromEntries(numbers(980).map((number) => [`${prefix}-${number}`, ["\u0085".repeat(490)]]));
   await setTraits("large", { victim: "here" });
   const first = { victim: null, ...large("first") };
@@ -92,7 +92,7 @@ test("an identity may have thousands of traits", async () => {
   assert.equal(Object.keys(await traitsOf("rich-user")).length, 5_000);
 });
 
-test("an identity that is written and read 500 times a second loses nothing", async () => {
+test("an identity that is written and read 500 times a second loses no write", async () => {
   const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
   const send = (number, path, body) =>
     request(edge.ports[number % 3], { path, method: body === undefined ? "GET" : "POST", headers, body: body === undefined ? null : JSON.stringify(body) });
@@ -120,7 +120,7 @@ test("an identity that is written and read 500 times a second loses nothing", as
   assert.deepEqual(await traitsOf(identifier), { visits: count / 5, ...Object.fromEntries(written) });
 });
 
-test("no acknowledged write is lost when the runtime is killed, 20 times", async () => {
+test("acknowledged writes survive 20 kills of the runtime", async () => {
   const written = new Map();
   for (const round of numbers(20)) {
     // Another number each time, so that the kill falls on different moments of the writes under way.

@@ -54,7 +54,7 @@ const faulty = (name) => `import { DurableObject } from "cloudflare:workers";
   }
   export default { fetch() { return new Response("none"); } };`;
 
-test("while one shard of the directory fails the rest goes on, and it catches up", async (t) => {
+test("one failing shard of the directory does not affect the others, and it catches up", async (t) => {
   const declared = declaredObjects();
   const admin = await startAdmin(t, {});
   const names = Array.from({ length: 24 }, (_, number) => `user-${number}`);

@@ -36,7 +36,7 @@ test("an explanation has the stored traits and overrides, and the flags that SDK
   assert.deepEqual([chat.candidates[0].source, chat.candidates[0].wins, chat.feature_state_value], ["identity", true, "here"]);
 });
 
-test("counting and explaining create no identity", async (t) => {
+test("counting and explaining do not create identities", async (t) => {
   const admin = await startAdmin(t);
   const explained = await admin.expect(200, "GET", `${routes(admin.key)}/explain/?identifier=nobody`);
   assert.deepEqual([explained.identity_uuid, explained.traits], [null, []]);
@@ -44,7 +44,7 @@ test("counting and explaining create no identity", async (t) => {
   assert.equal((await admin.expect(200, "GET", `${routes(admin.key)}/count/`)).identities, 0);
 });
 
-test("requests that cannot be answered are refused", async (t) => {
+test("invalid count and explain requests are refused", async (t) => {
   const admin = await startAdmin(t);
   const explain = `${routes(admin.key)}/explain/`;
   assert.deepEqual(await admin.expect(400, "GET", explain), { detail: "Missing identifier" });
@@ -60,7 +60,7 @@ test("requests that cannot be answered are refused", async (t) => {
   assert.equal(key.status, 401, "an environment key is no admin's credential");
 });
 
-test("it takes the origin's VIEW_IDENTITIES", async (t) => {
+test("counting and explaining require the origin's VIEW_IDENTITIES permission", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN } });
@@ -124,7 +124,7 @@ test("without an origin the status lists the environments in KV", async (t) => {
   assert.deepEqual(await admin.expect(503, "GET", "/edge/status"), { detail: "The environment is temporarily unavailable; try again." });
 });
 
-test("environments in KV beside an origin are listed to their administrators", async (t) => {
+test("with an origin the status lists environments in KV to their administrators", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const edge = await startEdge({ origin: flagsmith.origin });

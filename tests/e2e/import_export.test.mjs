@@ -31,7 +31,7 @@ test("an export equals the imported file", async (t) => {
   assert.ok(existsSync(`${file}.imported`));
 });
 
-test("two identities never share a UUID, and a fault is reported for its identity", async (t) => {
+test("two identities never share a UUID, and an error is reported for its identity", async (t) => {
   const admin = await startAdmin(t);
   const bring = (...identities) =>
     admin.send("POST", `/edge/environments/${admin.key}/identities/import/`, identities.map((identity) => JSON.stringify(identity)).join("\n"));
@@ -54,7 +54,7 @@ test("two identities never share a UUID, and a fault is reported for its identit
   assert.match(long.text, /no more than 20000 characters/);
 });
 
-test("an import that broke off goes on from where it was", async (t) => {
+test("an interrupted import resumes at its last position", async (t) => {
   const admin = await startAdmin(t);
   const folder = mkdtempSync(join(tmpdir(), "identities-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -77,7 +77,7 @@ test("an import that broke off goes on from where it was", async (t) => {
   assert.equal((await admin.list()).length, 30);
 });
 
-test("a Flagsmith's own identities are walked with their traits and overrides", async (t) => {
+test("a Flagsmith's own identities are imported with their traits and overrides", async (t) => {
   const admin = await startAdmin(t);
   const walked = await startWalked(t, admin, 50);
   const { origin, all } = walked;
@@ -101,7 +101,7 @@ test("a Flagsmith's own identities are walked with their traits and overrides", 
   for (const { headers } of origin.requests) assert.equal(headers.authorization, "Api-Key origin.key");
 });
 
-test("a Flagsmith's traits keep their types and the text of their numbers, on however many pages they are", async (t) => {
+test("a Flagsmith's traits keep their types and the text of their numbers over several pages", async (t) => {
   const admin = await startAdmin(t);
   const walked = await startWalked(t, admin, 3);
   const text = "ü\u2028 \"quoted\"";
@@ -131,7 +131,7 @@ test("a Flagsmith's traits keep their types and the text of their numbers, on ho
   await assert.rejects(run(t, "import-identities", admin, settings), /unknown type "decimal"/);
 });
 
-test("an identity of a Flagsmith comes with its number there", async (t) => {
+test("an identity imported from a Flagsmith keeps its Django id", async (t) => {
   const { origin } = await startWalked(t, { key: "key" }, 3);
   origin.on("GET", "/api/v1/environments/key/document/", { body: documentOf([]) });
   const worker = await startOrigin();
@@ -144,7 +144,7 @@ test("an identity of a Flagsmith comes with its number there", async (t) => {
   assert.deepEqual(lines.map(({ identifier, django_id }) => [identifier, django_id]), [["user-0", 1], ["user-1", 2], ["user-2", 3]]);
 });
 
-test("a walk goes on with pages of another size, and never into another worker", async (t) => {
+test("an import resumes with pages of another size, and never into another worker", async (t) => {
   const admin = await startAdmin(t);
   const walked = await startWalked(t, admin, 11);
   const { origin, all } = walked;
@@ -164,7 +164,7 @@ test("a walk goes on with pages of another size, and never into another worker",
   assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier).sort());
 });
 
-test("a page of another site cannot bring anything in", async (t) => {
+test("pages of other sites are not imported", async (t) => {
   const admin = await startAdmin(t);
   const path = `/edge/environments/${admin.key}/identities/import/`;
   const send = (type) =>
@@ -179,7 +179,7 @@ test("a page of another site cannot bring anything in", async (t) => {
   assert.equal((await send("application/x-ndjson")).status, 200);
 });
 
-test("a command waits as long as Retry-After says", async (t) => {
+test("a command waits for the duration of Retry-After", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
   const path = "/edge/environments/key/identities/export/";
@@ -195,14 +195,14 @@ test("a command waits as long as Retry-After says", async (t) => {
   assert.ok(asked[1] - asked[0] >= 3_000, `${asked[1] - asked[0]} ms`);
 });
 
-test("an export from a worker that does not know JSON lines is refused", async (t) => {
+test("an export from a worker without JSON lines is refused", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
   origin.fault("GET", "/edge/environments/key/identities/export/", { body: { identities: [{ identifier: "ada" }], last_evaluated_key: null } });
   await assert.rejects(run(t, "export-identities", { key: "key", edge: { address: origin.url } }), /older than this command/);
 });
 
-test("the repair walks the directory", async (t) => {
+test("the repair covers the whole directory", async (t) => {
   const admin = await startAdmin(t);
   for (const name of ["ada", "grace"]) await admin.create(name);
   assert.match(await run(t, "repair-directory", admin), /^2 identities .* 0 entries/m);

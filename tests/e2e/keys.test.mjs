@@ -19,7 +19,7 @@ const NO_CLIENT_KEYS = ["a:b", "a b", "a/b", "a%b", ".a", "..", "sér", "a,b", "
 const SERVER_KEYS = ["ser.k", "ser.a-b_c.d", `ser.${"x".repeat(124)}`];
 const NO_SERVER_KEYS = ["ser.", "ser.a:b", "ser.a b", "ser.é", `ser.${"x".repeat(125)}`];
 
-test("what no key can be is refused before anything is asked", async (t) => {
+test("an impossible key is refused without any lookup", async (t) => {
   const admin = await startAdmin(t);
   const { edge, key } = admin;
   // As publishing writes them: a version of the document, and whatever is there under another name.
@@ -50,7 +50,7 @@ test("what no key can be is refused before anything is asked", async (t) => {
   assert.ok(!edge.log.includes('"failure"'), edge.log);
 });
 
-test("what make writes into KV is what the worker serves", async (t) => {
+test("make dev and make publish accept the keys that the worker serves, and no other", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "keys-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const write = (clientKeys, serverKeys) => {
@@ -76,7 +76,7 @@ test("what make writes into KV is what the worker serves", async (t) => {
   }
 });
 
-test("an origin's environment whose key is none is left out, and nothing else", async (t) => {
+test("only environments with an invalid key are left out of a discovery", async (t) => {
   const { edge, flagsmith, keys } = await startPublishing(t, (environments, first) => {
     environments.set("my shop", { ...first, document: { ...first.document, api_key: "my shop" }, serverKeys: [] });
   });
@@ -87,7 +87,7 @@ test("an origin's environment whose key is none is left out, and nothing else", 
   assert.deepEqual(flagsmith.origin.requests.filter(({ path }) => path.includes("my%20shop") || path.includes("my shop")), []);
 });
 
-test("the hash of a server key opens nothing", async (t) => {
+test("the hash of a server key is not accepted as a key", async (t) => {
   const { edge, flagsmith, keys: [key] } = await startPublishing(t);
   const [{ key: serverKey }] = flagsmith.environments.get(key).serverKeys;
   assert.equal((await flags(edge, serverKey)).status, 200);

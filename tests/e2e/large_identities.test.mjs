@@ -12,7 +12,7 @@ import { learnRequest } from "./secrets.mjs";
 const MAX_HELD = 24 * 1024 * 1024;
 const IDENTIFIERS = ["fat-one", "fat-two", "fat-three"];
 
-test("answers of large identities hold a bounded memory, and the rest are 503", async (t) => {
+test("answers of large identities use bounded memory, and requests beyond it are 503", async (t) => {
   const admin = await startAdmin(t);
   const { edge, key } = admin;
   // As JSON a control character takes six bytes, so each answer is longer than what connections buffer.

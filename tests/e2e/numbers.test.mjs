@@ -37,7 +37,7 @@ const FEATURES = [
   { id: 1, name: "gone", type: "STANDARD" },
 ];
 
-test("an export of 2,000 identities at the extremes comes in and goes out again, byte for byte", async (t) => {
+test("2,000 identities with extreme numbers are imported and exported byte for byte", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "numbers-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const [first, second] = [await startAdmin(t), await startAdmin(t)];
@@ -55,7 +55,7 @@ test("an export of 2,000 identities at the extremes comes in and goes out again,
   assert.deepEqual(integers, INTEGERS.map((integer) => `"trait_value":${integer}}`));
 });
 
-test("JSON is read and written with the text of its numbers", () => {
+test("JSON keeps the text of its numbers", () => {
   for (const text of [...VALUES, "[]", "{}", "null", `{"a":[${VALUES.join(",")}],"1":{"__proto__":1.0,"b":null}}`]) {
     // Members whose names are numbers come first in JavaScript.
     assert.equal(write(read(text)), text.replace(/^\{("a":.*),("1":.*)\}$/s, "{$2,$1}"));

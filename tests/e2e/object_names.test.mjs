@@ -15,7 +15,7 @@ import { request } from "./http.mjs";
 const FEATURE = { id: 9007, name: "support_chat", type: "STANDARD" };
 const STORED = { plan: "gold", points: 5 };
 
-test("identities of client keys that run into each other are kept apart", async (t) => {
+test("identities of client keys with colliding former names are kept apart", async (t) => {
   const { admin } = await start(t, { workers: 2 });
   const identities = [["acme", "eu_bob"], ["acme_eu", "bob"], ["acme", "eu_x_bob"], ["acme_eu", "x_bob"], ["acme_eu_x", "bob"]];
   const mine = ([key, identifier]) => ({ of: `${key} and ${identifier}` });
@@ -46,7 +46,7 @@ test("identities of client keys that run into each other are kept apart", async 
   assert.deepEqual(await traitsOf(admin, "acme", "eu_bob"), mine(identities[0]));
 });
 
-test("what an earlier version stored is moved by whatever needs it first", async (t) => {
+test("data stored by an earlier version is moved by the first request for it", async (t) => {
   const { admin, ask } = await start(t);
   const first = {
     "an SDK's GET": ({ identifier }) => get(admin, "acme_eu", identifier),
@@ -88,7 +88,7 @@ test("what an earlier version stored is moved by whatever needs it first", async
   assert.ok(identities.every(({ created_date }) => created_date === "2025-02-03T04:05:06.789000+00:00"));
 });
 
-test("what was stored before owners were is moved, too, and what was erased stays so", async (t) => {
+test("data stored without an owner is moved, too, and deleted identities stay deleted", async (t) => {
   const { admin, ask } = await start(t);
   await ask("IDENTITIES", "acme_eu_old", "rows", "CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1))");
   await ask("IDENTITIES", "acme_eu_old", "rows", "CREATE TABLE trait (trait_key TEXT PRIMARY KEY, trait_value TEXT NOT NULL) WITHOUT ROWID");
@@ -109,7 +109,7 @@ test("what was stored before owners were is moved, too, and what was erased stay
   assert.deepEqual([await tables(ask, former), await tables(ask, ownName("acme_eu", "erased"))], [[], []]);
 });
 
-test("of many first requests at once, also of the other identity, none is lost", async (t) => {
+test("concurrent first requests, also of the other identity, are all executed", async (t) => {
   const { admin, ask } = await start(t, { workers: 2 });
   for (const identifier of ["one", "two", "three"]) {
     await store(ask, "acme_eu", identifier);
@@ -124,7 +124,7 @@ test("of many first requests at once, also of the other identity, none is lost",
   }
 });
 
-test("a move that breaks off is made again, and nothing is done before it is over", async (t) => {
+test("an interrupted move is repeated, and no command runs before it has finished", async (t) => {
   const { admin, ask } = await start(t, { variables: { LOG_REQUESTS: 0 } });
   const increment = (key, identifier) => sdk(admin, key, "POST", "traits/increment-value/", { identifier, trait_key: "points", increment_by: 1 });
   let number = 0;
@@ -156,7 +156,7 @@ test("a move that breaks off is made again, and nothing is done before it is ove
   }
 });
 
-test("a request that comes to the move when it is over writes nothing again", async (t) => {
+test("a request that arrives after the move repeats no write", async (t) => {
   const { admin, ask } = await start(t);
   const { identifier, former } = await store(ask, "acme_eu", "bob");
   const increment = () => sdk(admin, "acme_eu", "POST", "traits/increment-value/", { identifier, trait_key: "points", increment_by: 1 });
@@ -169,7 +169,7 @@ test("a request that comes to the move when it is over writes nothing again", as
   assert.deepEqual(await traitsOf(admin, "acme_eu", identifier), { ...STORED, points: 7 });
 });
 
-test("an object of the former name does nothing for a renamed identity, whoever asks", async (t) => {
+test("an object of the former name refuses commands for a renamed identity", async (t) => {
   const { ask } = await start(t);
   const { former, identifier } = await store(ask, "acme_eu", "bob");
   for (const method of ["carryOut", "carryOutAndTell"]) {

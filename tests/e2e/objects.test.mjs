@@ -11,7 +11,7 @@ import { asker, OPENED } from "./inside.mjs";
 
 const HOUR = 3_600_000;
 
-test("a tombstone is deleted after an hour, also without requests", async (t) => {
+test("a tombstone is deleted after an hour, even without requests", async (t) => {
   const { admin, ask } = await start(t);
   const { identity_uuid } = await admin.create("ada");
   await admin.override("ada", "support_chat", { enabled: true });
@@ -100,7 +100,7 @@ test("an environment is fetched again after its storage failed", async (t) => {
   await eventually(() => /"feature_state_value":60[,}]/.test(edge.kv.entries.get(`document:${key}`)), "the change is published");
 });
 
-test("a discovery is repeated after its storage failed, and a requested one is not lost", async (t) => {
+test("a discovery is repeated after its storage failed, and a requested discovery is not lost", async (t) => {
   const { flagsmith, key, ask } = await startPublishing(t);
   const { name, document } = flagsmith.environments.get(key);
   flagsmith.environments.set("newEnvironment", { name, document: { ...document, api_key: "newEnvironment" }, serverKeys: [] });
@@ -125,7 +125,7 @@ test("a discovery is repeated after its storage failed, and a requested one is n
   assert.notEqual(await again(), null);
 });
 
-test("evaluations are sent later if the storage fails when they should be", async (t) => {
+test("evaluations are sent later if the storage fails at their delivery", async (t) => {
   const { edge, key, ask } = await startPublishing(t, { ANALYTICS_INTERVAL_SECONDS: 3600 });
   const headers = { "X-Environment-Key": key, "Content-Type": "application/json" };
   const body = JSON.stringify({ free_shipping_threshold: 5 });
@@ -137,7 +137,7 @@ test("evaluations are sent later if the storage fails when they should be", asyn
   assert.ok((await ask("ANALYTICS", key, "ringsAt")) >= before);
 });
 
-test("an object takes orders for its own identity only", async (t) => {
+test("an object refuses commands for another identity", async (t) => {
   const { admin, ask } = await start(t);
   await admin.identify("ada", { points: 1 });
   const order = (environment, identifier) =>
@@ -149,7 +149,7 @@ test("an object takes orders for its own identity only", async (t) => {
   assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
 });
 
-test("an identity that an earlier version stored is read, written, listed and exported", async (t) => {
+test("an identity stored by an earlier version is read, written, listed and exported", async (t) => {
   const { admin, ask } = await start(t);
   const name = `${admin.key}_ada`;
   await ask("IDENTITIES", name, "rows", "CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1))");

@@ -11,7 +11,7 @@ const HTML = `<img src=x onerror="alert(1)"><b>bold</b>"'&amp;`;
 const WINDOW = { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", refusals: true };
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
 
-pageTest("signing in shows how each environment is", {}, async ({ edge, keys, open }) => {
+pageTest("signing in shows the state of each environment", {}, async ({ edge, keys, open }) => {
   const { page } = await open();
   await requireAccessible(page, "signed out");
   await picture(page, "signed-out");
@@ -31,7 +31,7 @@ pageTest("signing in shows how each environment is", {}, async ({ edge, keys, op
   await picture(page, "environments");
 });
 
-pageTest("a card tells of the latest notice, and that a document was put into KV by hand", { variables: { SSE_AUTHENTICATION_TOKEN: "sse-token", WEBHOOK_SECRET: "webhook-secret" } }, async ({ edge, flagsmith, keys: [key, other], open }) => {
+pageTest("a card shows the latest notification and manually published documents", { variables: { SSE_AUTHENTICATION_TOKEN: "sse-token", WEBHOOK_SECRET: "webhook-secret" } }, async ({ edge, flagsmith, keys: [key, other], open }) => {
   const { page } = await open();
   await signIn(page);
   const card = (key) => page.locator("#environments > li").filter({ hasText: key });
@@ -51,7 +51,7 @@ pageTest("a card tells of the latest notice, and that a document was put into KV
   await picture(page, "notices");
 });
 
-pageTest("the credential is in memory only", {}, async ({ open }) => {
+pageTest("the credential is kept in memory only", {}, async ({ open }) => {
   const { page } = await open();
   await signIn(page);
   await page.waitForSelector("#environments > li");
@@ -74,7 +74,7 @@ pageTest("the credential is in memory only", {}, async ({ open }) => {
   await becomes(() => page.textContent("#explanation"), "");
 });
 
-pageTest("an identity is found, and its flags show their causes", {}, async ({ edge, keys: [key], open }) => {
+pageTest("an identity is found, and its flags show their reasons", {}, async ({ edge, keys: [key], open }) => {
   await setTraits(edge, key, "ada@example.com", { loyalty_points: 1200, country: "BE" });
   await setTraits(edge, key, "adam@example.com", {});
   const { page } = await open();
@@ -122,7 +122,7 @@ pageTest("numbers are shown as they were sent", {}, async ({ edge, keys: [key], 
   assert.deepEqual(rows, numbers.map((number, index) => `n${index}${number}number`));
 });
 
-pageTest("names that are HTML are texts", { prepare: hostile }, async ({ edge, keys: [key], open }) => {
+pageTest("names that contain HTML are shown as text", { prepare: hostile }, async ({ edge, keys: [key], open }) => {
   await setTraits(edge, key, HTML, { [HTML]: HTML });
   const { page } = await open();
   await signIn(page);
@@ -184,7 +184,7 @@ pageTest("problems are shown in words", {}, async ({ edge, flagsmith, keys: [key
   await becomes(problem, /^The worker cannot be reached/);
 });
 
-test("without a Flagsmith behind the worker identities are found by client key", async (t) => {
+test("without an origin identities are found by client key", async (t) => {
   const edge = await startEdge({ variables: { ADMIN_KEY_SHA256 } });
   t.after(() => edge.close());
   const [{ key, name }, other] = edge.environments;
@@ -231,7 +231,7 @@ test("without a Flagsmith behind the worker identities are found by client key",
   await leave();
 });
 
-pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) => {
+pageTest("the page works on a phone and in dark mode", {}, async ({ edge, keys: [key], open }) => {
   await setTraits(edge, key, `${"long-identifier-".repeat(12)}@example.com`, { note: "word ".repeat(60), ["k".repeat(190)]: 1 });
   for (const [name, options] of [
     ["phone", PHONE],
@@ -256,7 +256,7 @@ pageTest("on a phone and in the dark", {}, async ({ edge, keys: [key], open }) =
   }
 });
 
-pageTest("the keyboard is enough", {}, async ({ edge, keys: [key], open }) => {
+pageTest("the page works by keyboard alone", {}, async ({ edge, keys: [key], open }) => {
   await setTraits(edge, key, "ada@example.com", {});
   const { page } = await open();
   const press = async (...keys) => {

@@ -9,7 +9,7 @@ import { startAdmin } from "./admin.mjs";
 import { DEADLINE_MS } from "./deadline.mjs";
 import { becomes, declaredObjects, eventually } from "./harness.mjs";
 
-test("an SDK that evaluates locally sees an override made here, and its end", async (t) => {
+test("an SDK that evaluates locally sees an override and its deletion", async (t) => {
   const admin = await startAdmin(t, { workers: 2, variables: { FRESHNESS_SECONDS: 1 } });
   const [, elsewhere] = admin.edge.ports;
   const quiet = Object.fromEntries(["error", "warn", "info", "debug", "trace"].map((level) => [level, () => {}]));
@@ -35,7 +35,7 @@ test("an SDK that evaluates locally sees an override made here, and its end", as
   await eventually(async () => (await value()) === before, "it has it no longer");
 });
 
-test("repeated identical requests see changes in between", async (t) => {
+test("repeated identical requests see intermediate changes", async (t) => {
   const admin = await startAdmin(t);
   const sent = { color: "red", size: 2.5, new: true };
   const read = async (response) => {
@@ -98,7 +98,7 @@ test("a change of overrides invalidates every client's cached document, in every
   }
 });
 
-test("documents are answered without asking for overrides each time", async (t) => {
+test("documents are served without reading overrides for each request", async (t) => {
   const admin = await startAdmin(t, { workers: 2, variables: { LOG_ROWS: "true", FRESHNESS_SECONDS: 3600 } });
   const [here, elsewhere] = admin.edge.ports;
   const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
@@ -126,7 +126,7 @@ test("documents are answered without asking for overrides each time", async (t) 
   assert.ok((await admin.document({}, here)).text.includes('"vip"'));
 });
 
-test("an environment's overrides are bounded, and its document has all of them", async (t) => {
+test("an environment's overrides are bounded, and its document includes all of them", async (t) => {
   const admin = await startAdmin(t);
   const features = (await admin.document()).json().feature_states.map(({ feature: { id, name, type } }) => ({ id, name, type }));
   // One character that is none of Latin-1's, so that each takes two bytes between objects.
@@ -171,7 +171,7 @@ test("an environment's overrides are bounded, and its document has all of them",
   await admin.override("ada", "support_chat", { enabled: true });
 });
 
-test("traits are uploaded in bulk, with and without a slash", async (t) => {
+test("traits are uploaded in bulk, with and without a trailing slash", async (t) => {
   const admin = await startAdmin(t);
   const upload = (method, path, data, headers = {}) =>
     admin.edge.request({
@@ -205,7 +205,7 @@ test("traits are uploaded in bulk, with and without a slash", async (t) => {
   assert.equal((await admin.edge.request({ path: "/api/v1/bulk-identities/", headers: { "X-Environment-Key": admin.key } })).status, 405);
 });
 
-test("an upload that fails in part reports the failed identities", async (t) => {
+test("a partly failed upload reports the failed identities", async (t) => {
   const source = `import { DurableObject } from "cloudflare:workers";
     export class IdentityObject extends DurableObject {
       carryOut(order) {

@@ -14,7 +14,7 @@ const HEADERS = {
   "cache-control": "no-cache",
 };
 
-test("files are served as they are, under strict rules", async (t) => {
+test("static files are served unchanged, with security headers", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   for (const [path, file, type] of [
@@ -50,7 +50,7 @@ test("a browser gets the home page at /, and every other client the 404", async 
   }
 });
 
-test("there is nothing else, and nothing else can be done", async (t) => {
+test("other paths and methods are refused", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   for (const path of ["/api/v1/docs/nothing.js", "/edge/nothing.css", "/edge/nothing", "/api/v1/docs/index.html"]) {
@@ -65,7 +65,7 @@ test("there is nothing else, and nothing else can be done", async (t) => {
   assert.equal((await edge.request({ path: "/api/v1/docs/", method: "OPTIONS" })).status, 200);
 });
 
-test("without the binding the page reports it, and everything else is served", async (t) => {
+test("without the ASSETS binding pages report it, and the APIs still work", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   await edge.stop();

@@ -18,7 +18,7 @@ const ISOLATES = 3;
 const rows = [];
 after(() => console.table(rows));
 
-test("100 changes through the worker are seen by every isolate, in order", async (t) => {
+test("100 changes through the worker are served by every isolate, in order", async (t) => {
   const { edge, flagsmith, key, watch } = await started(t);
   const id = stateOf(flagsmith.environments.get(key).document).django_id;
   const writtenAt = new Map();
@@ -43,7 +43,7 @@ test("100 changes through the worker are seen by every isolate, in order", async
   });
 });
 
-test("1,000 changes in 10 s lead to few writes and to the last state", async (t) => {
+test("1,000 changes in 10 s cause few writes, and the last state is served", async (t) => {
   const { edge, flagsmith, key, watch } = await started(t);
   const writes = () => edge.kv.writes.filter((entry) => entry.startsWith(documentEntry(key)));
   const before = writes().length;

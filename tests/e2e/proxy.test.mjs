@@ -72,7 +72,7 @@ proxyTest("paths arrive as they were sent", async (edge, origin) => {
   assert.deepEqual(origin.requests.map(({ target }) => target), [...paths, "/api/v1/a%5E%60%7B%7D%3C%3E%22/"]);
 });
 
-proxyTest("a dot segment goes nowhere", async (edge, origin) => {
+proxyTest("paths with dot segments are not forwarded", async (edge, origin) => {
   for (const dots of ["%2e%2e", "%2E%2e", ".%2e", "%2e", "..%2f", "%2f..", "%5c..%5c", "\\..\\"]) {
     const response = await edge.request({ path: `/api/v1/projects/${dots}/organisations/` });
     assert.deepEqual([response.status, response.json()], [400, { detail: "The path has dot segments; send it without them." }], dots);
@@ -88,7 +88,7 @@ proxyTest("paths outside /api/ are not forwarded", async (edge, origin) => {
   assert.deepEqual(origin.requests, []);
 });
 
-proxyTest("headers that are the platform's, the next hop's or ours do not arrive", async (edge, origin) => {
+proxyTest("hop-by-hop headers, the platform's and the worker's own are not forwarded", async (edge, origin) => {
   await edge.request({
     path: PLACE,
     headers: {
@@ -184,7 +184,7 @@ proxyTest("HEAD has no body and the length of one", async (edge, origin) => {
   assert.deepEqual([response.status, response.headers["content-length"], response.headers.etag], [200, "1234", '"1"']);
 });
 
-proxyTest("redirects are answers; those to the origin lead here", async (edge, origin) => {
+proxyTest("redirects are returned, and those to the origin point to the worker", async (edge, origin) => {
   const here = { headers: { Host: "edge.example.com" } };
   for (const [location, expected] of [
     ["/api/v1/environments/", "/api/v1/environments/"],
@@ -199,7 +199,7 @@ proxyTest("redirects are answers; those to the origin lead here", async (edge, o
   assert.equal(origin.requests.length, 4, "a redirect was followed");
 });
 
-proxyTest("pages lead here, and all else stays to the byte", async (edge, origin) => {
+proxyTest("pagination links point to the worker, and all other bytes stay unchanged", async (edge, origin) => {
   const page = (host) => `{ "count":3,"next" : "${host}/api/v1/x/?page=3",\n"previous":"${host}/api/v1/x/","results":[1.50, "${origin.url}/y"]}`;
   const here = { path: PLACE, headers: { Host: "edge.example.com" } };
   const types = { json: "application/json", problem: "application/problem+json; charset=utf-8", text: "text/plain" };
@@ -216,7 +216,7 @@ proxyTest("pages lead here, and all else stays to the byte", async (edge, origin
   assert.equal((await edge.request(here)).text, page(origin.url).slice(0, -1));
 });
 
-proxyTest("compressed answers come back compressed, with their pages led here", async (edge, origin) => {
+proxyTest("compressed answers stay compressed, with rewritten pagination links", async (edge, origin) => {
   const page = (host) => JSON.stringify({ next: `${host}/api/v1/x/?page=3`, results: ["x".repeat(10_000)] });
   const here = { path: PLACE, headers: { Host: "edge.example.com", "Accept-Encoding": "gzip" } };
   for (const [type, expected] of [["application/json", page("http://edge.example.com")], ["text/plain", page(origin.url)]]) {
@@ -228,7 +228,7 @@ proxyTest("compressed answers come back compressed, with their pages led here", 
   }
 });
 
-proxyTest("OPTIONS is the origin's, with nothing added, but on paths that are served here", async (edge, origin) => {
+proxyTest("OPTIONS is answered by the origin, except on paths that the worker serves", async (edge, origin) => {
   const preflight = { Origin: "https://dashboard.example.com", "Access-Control-Request-Method": "PATCH" };
   origin.on("OPTIONS", PLACE, { headers: { "access-control-allow-origin": "https://dashboard.example.com" } });
   const response = await edge.request({ method: "OPTIONS", path: PLACE, headers: preflight });
@@ -242,7 +242,7 @@ proxyTest("OPTIONS is the origin's, with nothing added, but on paths that are se
   assert.equal(origin.requests.length, 2);
 });
 
-test("the local admin key does not leave", async (t) => {
+test("the local admin key is not forwarded", async (t) => {
   const origin = await startOrigin({ anything: true });
   t.after(() => origin.close());
   const hash = createHash("sha256").update("local.key").digest("hex");
@@ -252,7 +252,7 @@ test("the local admin key does not leave", async (t) => {
   assert.deepEqual(origin.requests.map(({ headers }) => headers.authorization), [undefined, "Api-Key another.key"]);
 });
 
-test("a loop is found", async (t) => {
+test("a request loop is detected", async (t) => {
   const origin = await startOrigin({ anything: true });
   t.after(() => origin.close());
   const edge = await startEdge({ origin });
@@ -268,7 +268,7 @@ test("a loop is found", async (t) => {
   assert.equal(origin.requests.length, 1);
 });
 
-test("an origin may be below a path", async (t) => {
+test("the origin's URL may have a path", async (t) => {
   const origin = await startOrigin({ anything: true });
   t.after(() => origin.close());
   const edge = await startEdge({ variables: { ORIGIN_URL: `${origin.url}/flagsmith/` } });

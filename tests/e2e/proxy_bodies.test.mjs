@@ -21,7 +21,7 @@ const MAX_GROWTH = 96 * MIB;
 
 const run = promisify(execFile);
 
-bodyTest("a body reaches the origin with its length, whatever it came with", async (edge, origin) => {
+bodyTest("a body is forwarded with its length, also one that came in chunks", async (edge, origin) => {
   for (const [body, chunked] of [["", false], ["{}", false], ["{}", true], ["x".repeat(3 * MIB), false], ["x".repeat(3 * MIB), true]]) {
     const response = await edge.request({ method: "POST", path: PLACE, body, chunked });
     assert.equal(response.status, 200, response.text);
@@ -31,7 +31,7 @@ bodyTest("a body reaches the origin with its length, whatever it came with", asy
   }
 });
 
-bodyTest("a request without a body reaches the origin without one", async (edge, origin) => {
+bodyTest("a request without a body is forwarded without one", async (edge, origin) => {
   for (const method of ["GET", "HEAD", "DELETE", "OPTIONS", "POST"]) {
     await edge.request({ method, path: PLACE });
     const { headers, bodyLength } = origin.requests.at(-1);
@@ -39,7 +39,7 @@ bodyTest("a request without a body reaches the origin without one", async (edge,
   }
 });
 
-bodyTest("a long chunked body is refused, and not read to its end", async (edge, origin) => {
+bodyTest("a chunked body over the limit is refused before its end", async (edge, origin) => {
   const body = Buffer.alloc(10 * MIB + 70_000);
   const response = await edge.request({ method: "POST", path: PLACE, body, chunked: true, unfinished: true });
   assert.equal(response.status, 411);
@@ -47,7 +47,7 @@ bodyTest("a long chunked body is refused, and not read to its end", async (edge,
   assert.deepEqual(origin.requests, []);
 });
 
-bodyTest("chunked bodies are buffered up to a limit, as long as it takes", async (edge, origin) => {
+bodyTest("chunked bodies are buffered up to a limit, also slow ones", async (edge, origin) => {
   const send = (mib, chunked = true) => edge.request({ method: "POST", path: PLACE, body: Buffer.alloc(mib * MIB), chunked });
   const answers = [];
   origin.on("POST", PLACE, (_, response) => void answers.push(() => response.end("{}")));
@@ -75,7 +75,7 @@ bodyTest("chunked bodies are buffered up to a limit, as long as it takes", async
   for (const { status } of await Promise.all([send(9), send(9)])) assert.equal(status, 200);
 });
 
-bodyTest("an answer keeps its length, whatever its type, unless it is JSON that has to be compressed again", async (edge, origin) => {
+bodyTest("an answer keeps its length, except JSON that is compressed again", async (edge, origin) => {
   const types = ["text/html", "text/html; charset=utf-8", "text/csv", "application/yaml", "image/png", "application/octet-stream", "application/json", "application/openapi+json"];
   for (const type of types) {
     for (const body of ["", "<p>hello</p>", "x".repeat(2 * MIB)]) {
@@ -95,7 +95,7 @@ bodyTest("an answer keeps its length, whatever its type, unless it is JSON that 
   }
 });
 
-bodyTest("a compressed body arrives as it is", async (edge, origin) => {
+bodyTest("a compressed body is forwarded unchanged", async (edge, origin) => {
   const body = Buffer.from([0x1f, 0x8b, 1, 2, 3]);
   await edge.request({ method: "POST", path: PLACE, headers: { "Content-Encoding": "gzip" }, body });
   const { headers, body: arrived } = origin.requests[0];
@@ -103,7 +103,7 @@ bodyTest("a compressed body arrives as it is", async (edge, origin) => {
   assert.ok(arrived.equals(body));
 });
 
-bodyTest("curl, which asks first whether a long body is welcome", async (edge, origin, folder) => {
+bodyTest("a curl upload with Expect: 100-continue is forwarded", async (edge, origin, folder) => {
   const file = join(folder, "upload");
   writeFileSync(file, Buffer.alloc(2 * MIB, "x"));
   const { stdout } = await run("curl", [
@@ -114,7 +114,7 @@ bodyTest("curl, which asks first whether a long body is welcome", async (edge, o
   assert.deepEqual([headers["content-length"], headers.expect, bodyLength], [`${2 * MIB}`, undefined, 2 * MIB]);
 });
 
-bodyTest("200 MB go up in constant memory", async (edge, origin) => {
+bodyTest("200 MB are uploaded in constant memory", async (edge, origin) => {
   await edge.request({ method: "POST", path: PLACE, body: "x".repeat(MIB) });
   const growth = memoryGrowth(edge.pid);
   const status = await upload(edge.port, LARGE);
@@ -131,7 +131,7 @@ for (const [what, headers] of [
   ["as JSON in chunks", { "content-type": "application/json" }],
   ["as JSON with a length", { "content-type": "application/json", "content-length": LARGE }],
 ]) {
-  bodyTest(`200 MB come down in constant memory, ${what}`, async (edge, origin) => {
+  bodyTest(`200 MB are downloaded in constant memory, ${what}`, async (edge, origin) => {
     const piece = Buffer.alloc(MIB, '"next": "x", ');
     const hash = createHash("sha256");
     for (let count = 0; count < LARGE / MIB; count += 1) hash.update(piece);
@@ -153,7 +153,7 @@ for (const [what, headers] of [
   });
 }
 
-bodyTest("an answer begins to arrive before it has ended", async (edge, origin) => {
+bodyTest("an answer is streamed before it has ended", async (edge, origin) => {
   let end;
   origin.on("GET", PLACE, (_, response) => {
     response.writeHead(200, { "content-type": "text/csv" });

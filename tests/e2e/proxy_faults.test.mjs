@@ -13,33 +13,33 @@ const PLACE = "/api/v1/projects/1/features/";
 const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached; try again later." };
 const LATE = { detail: "The Flagsmith behind this API did not answer in time; try again later." };
 
-faultTest("one that refuses connections is 502, and used again when it is back", async (edge, origin) => {
+faultTest("an origin that refuses connections is 502, and is used again after it recovers", async (edge, origin) => {
   await origin.down();
   await requireFault(edge, 502, UNREACHABLE);
   await origin.up();
   assert.equal((await post(edge)).status, 200);
 });
 
-faultTest("one that breaks off before its answer is 502, and a write is not sent again", async (edge, origin) => {
+faultTest("a connection that breaks before the answer is 502, and a write is not repeated", async (edge, origin) => {
   origin.behave("cut");
   await requireFault(edge, 502, UNREACHABLE);
   assert.equal(origin.requests.length, 1);
 });
 
-faultTest("one that answers with something else than HTTP is 502", async (edge, origin) => {
+faultTest("an answer that is not HTTP is 502", async (edge, origin) => {
   origin.on("POST", PLACE, (_, response) => {
     response.socket.end("SSH-2.0-OpenSSH_9.6\r\n");
   });
   await requireFault(edge, 502, UNREACHABLE);
 });
 
-faultTest("an answer that breaks off in its buffered part is 502", async (edge, origin) => {
+faultTest("an answer that breaks off while it is buffered is 502", async (edge, origin) => {
   origin.on("POST", PLACE, { body: { next: null, results: ["x".repeat(1000)] } });
   origin.behave("cut-body");
   await requireFault(edge, 502, UNREACHABLE);
 });
 
-faultTest("an answer that breaks off in its streamed part breaks off here, too", async (edge, origin) => {
+faultTest("an answer that breaks off while it is streamed breaks off for the client, too", async (edge, origin) => {
   origin.on("GET", PLACE, { headers: { "content-type": "text/csv" }, body: "x".repeat(100_000) });
   origin.behave("cut-body");
   const response = await fetch(`${edge.address}${PLACE}`);
@@ -47,7 +47,7 @@ faultTest("an answer that breaks off in its streamed part breaks off here, too",
   await assert.rejects(response.text());
 });
 
-faultTest("an answer shorter than its Content-Length is 502, or broken off", async (edge, origin) => {
+faultTest("an answer shorter than its Content-Length is 502 or breaks off", async (edge, origin) => {
   const answer = (type) => (_, response) => {
     response.socket.end(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: 1000\r\n\r\n{"next"`);
   };
@@ -57,31 +57,31 @@ faultTest("an answer shorter than its Content-Length is 502, or broken off", asy
   await assert.rejects(fetch(`${edge.address}${PLACE}`, { method: "POST" }).then((response) => response.text()));
 });
 
-faultTest("an answer longer than its Content-Length is cut there", async (edge, origin) => {
+faultTest("an answer longer than its Content-Length is cut at that length", async (edge, origin) => {
   origin.on("POST", PLACE, (_, response) => {
     response.socket.end('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}{"evil": 1}');
   });
   assert.equal((await post(edge)).text, "{}");
 });
 
-faultTest("one that fails itself is passed on as it is", async (edge, origin) => {
+faultTest("an error of the origin is returned unchanged", async (edge, origin) => {
   origin.behave("fail");
   const response = await post(edge);
   assert.deepEqual([response.status, response.text], [500, "<h1>Server Error (500)</h1>"]);
   assert.equal(response.headers["content-type"], "text/html");
 });
 
-faultTest("a meaningless answer is passed on unchanged", async (edge, origin) => {
+faultTest("an unexpected answer is returned unchanged", async (edge, origin) => {
   origin.behave("garbage");
   assert.deepEqual([...(await post(edge)).body], [0xff, 0x00, 0x7b, 0xc3, 0x28]);
 });
 
-faultTest("one that is slow is waited for", async (edge, origin) => {
+faultTest("a slow answer is awaited", async (edge, origin) => {
   origin.behave(500);
   assert.equal((await post(edge)).status, 200);
 });
 
-faultTest("a write that the origin took is not sent again when its answer is lost", async (edge, origin) => {
+faultTest("a write is not repeated when its answer is lost", async (edge, origin) => {
   let count = 0;
   origin.on("POST", PLACE, (_, response) => {
     count += 1;
@@ -91,7 +91,7 @@ faultTest("a write that the origin took is not sent again when its answer is los
   assert.equal(count, 1);
 });
 
-faultTest("the origin notices a client that leaves in the middle of an answer", async (edge, origin) => {
+faultTest("a client's disconnect during an answer closes the connection to the origin", async (edge, origin) => {
   let gone = false;
   origin.on("POST", PLACE, (_, response) => {
     response.writeHead(200, { "content-type": "text/csv" });
@@ -106,7 +106,7 @@ faultTest("the origin notices a client that leaves in the middle of an answer", 
   await eventually(() => gone, "the origin is told");
 });
 
-test("an origin: one that does not answer is 504, whatever it has begun", async (t) => {
+test("an origin that does not answer is 504, before and after its headers", async (t) => {
   const { edge, origin } = await start(t, { variables: { ORIGIN_TIMEOUT_SECONDS: 1 } });
   let cut = 0;
   origin.on("POST", PLACE, (_, response) => {
@@ -146,7 +146,7 @@ function post(edge) {
 }
 
 function faultTest(name, check) {
-  test(`an origin: ${name}`, async (t) => {
+  test(`origin fault: ${name}`, async (t) => {
     const { edge, origin } = await start(t);
     await check(edge, origin);
   });

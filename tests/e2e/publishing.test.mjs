@@ -34,7 +34,7 @@ edgeTest("an empty worker serves the origin's documents, from the first request 
   await eventually(() => keys.every((key) => edge.kv.entries.has(documentEntry(key))), "KV has the documents");
 });
 
-test("the first read of a document that was in KV before has the origin's published", async (t) => {
+test("the first read of a document that was already in KV publishes the origin's", async (t) => {
   const { edge, flagsmith, keys: [key, other] } = await startSeeded(t);
   set(flagsmith, key, 60);
   assert.equal(await threshold(edge.port, key), 50, "the one in KV is served meanwhile");
@@ -43,7 +43,7 @@ test("the first read of a document that was in KV before has the origin's publis
   assert.equal(flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length, 1, "there was one discovery");
 });
 
-test("an isolate has the registry begin once, whatever else is in KV", async (t) => {
+test("an isolate starts the registry once, even with other documents in KV", async (t) => {
   const { edge, flagsmith, keys: [key] } = await startSeeded(t, { entry: "tests/e2e/counted.js", workers: 3 });
   // No object will ever publish this one.
   const document = { ...flagsmith.environments.get(key).document, api_key: "putHere" };
@@ -60,7 +60,7 @@ test("an isolate has the registry begin once, whatever else is in KV", async (t)
   assert.equal(flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length, 1, "there was one discovery");
 });
 
-edgeTest("a write through the worker is seen by every isolate", { workers: 3 }, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a write through the worker is served by every isolate", { workers: 3 }, async ({ edge, flagsmith, keys: [key] }) => {
   for (const port of edge.ports) assert.equal(await threshold(port, key), 50);
   const { id, write } = writer(edge, flagsmith, key);
   assert.ok(id > 0);
@@ -68,7 +68,7 @@ edgeTest("a write through the worker is seen by every isolate", { workers: 3 }, 
   for (const port of edge.ports) await eventually(async () => (await threshold(port, key)) === 60, "the change is served");
 });
 
-edgeTest("a write that names no environment is seen, too", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a write whose path names no environment is published, too", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   const writes = [["/api/v1/projects/1/segments/5/", 60, SEGMENT], ["/api/v1/features/featurestates/7/", 70, FEATURE_STATE]];
   for (const [path, value, body] of writes) {
@@ -81,7 +81,7 @@ edgeTest("a write that names no environment is seen, too", {}, async ({ edge, fl
   }
 });
 
-edgeTest("a write that the origin processes after its answer is seen", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a write that the origin processes after its answer is published", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   const path = `/api/v1/environments/${key}/`;
   flagsmith.origin.on("PUT", path, () => {
@@ -92,7 +92,7 @@ edgeTest("a write that the origin processes after its answer is seen", {}, async
   await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
 });
 
-edgeTest("a write that fails is followed by nothing", OPENED, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a failed write causes no fetch", OPENED, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
   // What the first request has set going has ended.
   const ask = asker(edge);
@@ -163,7 +163,7 @@ edgeTest("an unchanged document is not published again", { variables: { REFRESH_
   assert.equal(writes(), 2, edge.kv.writes.join(" "));
 });
 
-edgeTest("environments and keys come and go with the origin's", { variables: { DISCOVERY_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+edgeTest("environments and server keys are added and removed as in the origin", { variables: { DISCOVERY_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
   assert.equal((await served(edge.port, other)).status, 200);
   const { document, serverKeys, name } = flagsmith.environments.get(key);
   const added = { ...structuredClone(document), api_key: "newEnvironment" };
@@ -202,7 +202,7 @@ edgeTest("an origin with more environments than one alarm can fetch is served", 
   for (const { serverKey } of all) assert.equal((await served(edge.port, serverKey)).status, 200);
 });
 
-edgeTest("a write that may concern many environments has each of them fetched once", { variables: { REFRESH_SECONDS: 3600 } }, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a write that may concern many environments fetches each of them once", { variables: { REFRESH_SECONDS: 3600 } }, async ({ edge, flagsmith, keys: [key] }) => {
   const { document, name } = flagsmith.environments.get(key);
   // More than the request and an alarm would send.
   const others = Array.from({ length: 83 }, (_, number) => `environment${number}`);
@@ -240,7 +240,7 @@ edgeTest("a document of several megabytes survives a restart, without KV and wit
   assert.match(stateOf(identity.json().flags).feature_state_value, /^x{1000}2499$/);
 });
 
-edgeTest("unknown keys cause few discoveries, however many requests come", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("many requests with unknown keys cause few discoveries", {}, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal((await served(edge.port, key)).status, 200);
   const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
   const before = asked();
@@ -258,7 +258,7 @@ edgeTest("unknown keys cause few discoveries, however many requests come", {}, a
   assert.equal(flagsmith.origin.requests.filter(({ target }) => target.includes("unknown")).length, 0);
 });
 
-edgeTest("a key is not refused before a discovery has come to its end", {}, async ({ edge, flagsmith, keys: [key] }) => {
+edgeTest("a key is not refused before a discovery has finished", {}, async ({ edge, flagsmith, keys: [key] }) => {
   const valid = [key, flagsmith.environments.get(key).serverKeys[0].key];
   flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   for (const name of [...valid, "unknown", "ser.unknown"]) requireUnavailable(await flags(edge.port, name));
@@ -275,7 +275,7 @@ edgeTest("a key is not refused before a discovery has come to its end", {}, asyn
   assert.equal((await flags(edge.port, key)).status, 200);
 });
 
-test("without a token only the environments of the server keys that are set are served", async (t) => {
+test("without a token only the environments of configured server keys are served", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const [[key, { serverKeys }], [other]] = flagsmith.environments;
@@ -302,7 +302,7 @@ test("without a token only the environments of the server keys that are set are 
   assert.equal(edge.log.includes(serverKeys[0].key), false, "the key is in the log");
 });
 
-test("of two server keys of one environment the first publishes it, and the second where that is refused", async (t) => {
+test("the second server key of an environment publishes it only after the first is refused", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const [[key, environment]] = flagsmith.environments;
@@ -325,7 +325,7 @@ test("of two server keys of one environment the first publishes it, and the seco
   await eventually(async () => (await threshold(edge.port, key)) === 60, "the second key gives the change");
 });
 
-test("a server key that is replaced while the origin is away takes nothing from its environment", async (t) => {
+test("replacing a server key while the origin is down keeps its environment served", async (t) => {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const [[key, { serverKeys }]] = flagsmith.environments;
@@ -373,7 +373,7 @@ edgeTest("the status lists each environment, and marks one whose overrides are l
   await becomes(() => edge.log, /use_identity_overrides_in_local_eval/);
 });
 
-edgeTest("the status tells when which kind of notice last came, and of URLs for webhooks", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+edgeTest("the status has the latest time of each kind of notification, and URLs for webhooks", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
   assert.equal((await flags(edge.port, key)).status, 200);
   const status = async () => (await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } })).json();
   const of = async (key) => (await status()).environments.find(({ environment }) => environment === key);
@@ -407,7 +407,7 @@ edgeTest("the status tells when which kind of notice last came, and of URLs for 
   assert.deepEqual(await kinds(), ["organisation_webhook", "organisation_webhook"], "it is stored");
 });
 
-edgeTest("the status lists what somebody put into KV beside an origin, to who administers all", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
+edgeTest("the status lists manually published documents to administrators of all environments", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
   assert.equal((await flags(edge.port, key)).status, 200);
   const document = { ...flagsmith.environments.get(key).document, api_key: "putHere" };
   edge.kv.entries.set(documentEntry("putHere"), Buffer.from(JSON.stringify(document)));

@@ -30,7 +30,7 @@ const LIMITER = `
   export default { fetch: () => new Response() };
 `;
 
-limitTest("each credential has its own room", "Limiter", async (edge, origin) => {
+limitTest("each credential has its own limit", "Limiter", async (edge, origin) => {
   for (const headers of [{ Authorization: "Api-Key a.b" }, { Authorization: "Token t" }, { Cookie: "theme=dark; jwt=j" }]) {
     for (let count = 0; count < 3; count += 1) {
       assert.equal((await edge.request({ path: PLACE, headers })).status, 200);
@@ -48,7 +48,7 @@ limitTest("each credential has its own room", "Limiter", async (edge, origin) =>
   assert.doesNotMatch(edge.log, /a\.b/);
 });
 
-limitTest("one credential has no more room with others beside it", "Limiter", async (edge) => {
+limitTest("a credential's limit does not grow when it is combined with others", "Limiter", async (edge) => {
   const ask = (headers) => edge.request({ path: PLACE, headers });
   const spellings = [
     (count) => ({ Cookie: "jwt=x", Authorization: `Token ${count}` }),
@@ -68,7 +68,7 @@ limitTest("the status of published environments is rate limited, too", "Limiter"
   assert.equal((await edge.request({ path: "/edge/status", headers })).status, 429);
 });
 
-limitTest("an export and a repair are counted, an import is not", "Limiter", async (edge) => {
+limitTest("exports and repairs are rate limited, imports are not", "Limiter", async (edge) => {
   const [{ key }] = edge.environments;
   const send = (method, action) =>
     edge.request({

@@ -10,7 +10,7 @@ after(() => edge.close());
 const headers = { "X-Environment-Key": edge.environments[0].key };
 const get = (path, more = {}) => edge.request({ path, headers: { ...headers, ...more } });
 
-test("flags are prepared without reasons, whichever request is first", async () => {
+test("cached flags have no reasons, even if the first request asks for reasons", async () => {
   const explained = await get("/api/v1/flags/?reasons=true");
   const plain = await get("/api/v1/flags/");
   assert.deepEqual([explained.status, plain.status], [200, 200]);
@@ -23,7 +23,7 @@ test("flags are prepared without reasons, whichever request is first", async () 
   assert.equal(explained.headers["x-flagsmith-document-updated-at"], plain.headers["x-flagsmith-document-updated-at"]);
 });
 
-test("answers with and without reasons have tags of their own", async () => {
+test("answers with and without reasons have different entity tags", async () => {
   for (const [path, separator] of [["/api/v1/flags/", "?"], ["/api/v1/identities/?identifier=kept", "&"]]) {
     const explained = `${path}${separator}reasons=true`;
     const tags = await Promise.all([path, explained].map(async (path) => (await get(path)).headers.etag));

@@ -10,7 +10,7 @@ import { FIXTURES, RECORDINGS, ROOT, startEdge } from "./harness.mjs";
 
 const EXCHANGES = join(ROOT, "fixtures/exchanges");
 
-test("the project's own exchanges", async (t) => {
+test("the project's own exchanges are answered as written", async (t) => {
   const edge = await startEdge({ documents: FIXTURES });
   t.after(() => edge.close());
   let count = 0;
@@ -28,7 +28,7 @@ if (RECORDINGS === null) {
 
   // One sequence: the second file goes on with the identities that the first has left.
   for (const [file, count] of [["sdk.jsonl", 388], ["sdk-differences.jsonl", 85]]) {
-    test(`the recordings in ${file}`, async () => {
+    test(`the recordings in ${file} are answered as recorded`, async () => {
       assert.equal(await replay(edge, join(RECORDINGS, file), join(RECORDINGS, "documents")), count, "the number of exchanges");
     });
   }

@@ -18,7 +18,7 @@ const SETTINGS = {
   DOCUMENT_HARD_AGE_SECONDS: 3600,
 };
 
-keyTest("a deactivated server key is refused by every isolate, whatever KV shows", { workers: 2 }, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
+keyTest("a deactivated server key is refused by every isolate, even if KV still has it", { workers: 2 }, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
   const { serverKeys } = flagsmith.environments.get(key);
   serverKeys.push({ key: "ser.other", active: true, expires_at: null });
   for (const port of edge.ports) for (const name of ["ser.one", "ser.other", key]) await isAnswered(name, 200, port);
@@ -62,7 +62,7 @@ keyTest("a new server key is served, although the latest list is older", { varia
   await isAnswered("ser.new", 200);
 });
 
-keyTest("a list that cannot be had takes no key away", {}, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
+keyTest("server keys stay valid while their list cannot be fetched", {}, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
   await isAnswered("ser.one", 200);
   const path = `/api/v1/environments/${key}/api-keys/`;
   const lists = () => flagsmith.origin.requestsFor("GET", path).length;
@@ -75,7 +75,7 @@ keyTest("a list that cannot be had takes no key away", {}, async ({ edge, flagsm
   await becomes(() => edge.log, /server keys: it answered 500/);
 });
 
-keyTest("a server key is refused while the origin takes long for the document", {}, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
+keyTest("a deactivated server key is refused while the document is still being fetched", {}, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
   await isAnswered("ser.one", 200);
   // Such an answer is given up after 20 s.
   flagsmith.origin.behaviour = ({ path }) => (path.endsWith("/document/") ? "stall" : "serve");
@@ -87,7 +87,7 @@ keyTest("a server key is refused while the origin takes long for the document", 
   assert.ok(await isServed(key), "the document is served on");
 });
 
-keyTest("the list of server keys is one more request for each of the document", {}, async ({ flagsmith, key, isAnswered }) => {
+keyTest("the list of server keys costs one request for each fetch of the document", {}, async ({ flagsmith, key, isAnswered }) => {
   await isAnswered("ser.one", 200);
   const lists = () => flagsmith.origin.requestsFor("GET", `/api/v1/environments/${key}/api-keys/`).length;
   const [fetched, listed] = [flagsmith.fetches(key), lists()];
@@ -95,7 +95,7 @@ keyTest("the list of server keys is one more request for each of the document", 
   assert.ok(lists() - listed <= flagsmith.fetches(key) - fetched + 1, `${lists() - listed} lists`);
 });
 
-test("without a token a server key that the origin does not know any more is refused, and nothing else", async (t) => {
+test("without a token only server keys that the origin no longer accepts are refused", async (t) => {
   const flagsmith = await started(t);
   const [[key, environment]] = flagsmith.environments;
   environment.serverKeys = [{ key: "ser.one", active: true, expires_at: null }];

@@ -29,7 +29,7 @@ const EXPECTED = [
   "WEBHOOK_SECRET is of no use without ORIGIN_URL.",
 ];
 
-test("a setting that cannot be used is said once, and in the status", async (t) => {
+test("an invalid setting is logged once and listed in the status", async (t) => {
   const edge = await startEdge({ variables: SPOILT });
   t.after(() => edge.close());
   await edge.stop();
@@ -67,7 +67,7 @@ test("a variable that is a number or a boolean is read as its text", async (t) =
   ]);
 });
 
-test("an admin key in the place of its hash opens nothing, and that is said", async (t) => {
+test("an admin key in place of its hash is not accepted, and is reported", async (t) => {
   const edge = await startEdge({ variables: { ADMIN_KEY_SHA256: "hush-hush" } });
   t.after(() => edge.close());
   const headers = { Authorization: "Api-Key hush-hush" };
@@ -77,7 +77,7 @@ test("an admin key in the place of its hash opens nothing, and that is said", as
   assert.match(edge.log, /ADMIN_KEY_SHA256 must be the key's SHA-256/);
 });
 
-test("only who administers all environments is told, also on the operator's page", async (t) => {
+test("invalid settings are shown only to administrators of all environments, also on the operator's page", async (t) => {
   const browser = await startBrowser();
   t.after(() => browser.close());
   const flagsmith = await startFlagsmith(FIXTURES);

@@ -12,12 +12,12 @@ const TRAITS = "/api/v1/environments/{key}/identities/{id}/traits/";
 const target = "/api/v1/environments/pfbeAebLHX5eBgzX56vopS/identities/7/traits/?page=1";
 const run = promisify(execFile);
 
-test("the table is what the recordings give, where they are there", async () => {
+test("the table of shapes is up to date with the recordings", async () => {
   const { stdout } = await run(process.execPath, ["tests/shapes/generate.mjs", "--check"], { cwd: ROOT });
   process.stdout.write(stdout);
 });
 
-test("a recorded body has nothing invented, with other values too", () => {
+test("a recorded body conforms to its schema, also with other values", () => {
   const body = recordedBody("GET", TRAITS);
   assert.deepEqual(inventionsIn("GET", target, { body }), []);
   const [trait] = body.results;
@@ -27,7 +27,7 @@ test("a recorded body has nothing invented, with other values too", () => {
   assert.deepEqual(inventionsIn("GET", "/api/v1/anything/", { status: 404, body: { detail: "Not found." } }), []);
 });
 
-test("what no recording has is found: members, types, answers, texts that are no JSON", () => {
+test("deviations from the recordings are found: members, types, statuses, invalid JSON", () => {
   const name = `GET ${TRAITS} 200`;
   const body = recordedBody("GET", TRAITS);
   const [trait] = body.results;

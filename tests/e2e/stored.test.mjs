@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, ROOT, startEdge } from "./harness.mjs";
 
-test("everything that version 0.1.0 stored is found", async (t) => {
+test("data stored by version 0.1.0 is readable", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "stored-"));
   t.after(() => rmSync(folder, { recursive: true }));
   execFileSync("tar", ["-xzf", join(ROOT, "fixtures/stored/0.1.0.tar.gz"), "-C", folder]);

@@ -16,7 +16,7 @@ const SERVER_KEY = "ser.bRnD8QEc9hVGyxfLqGiKuJ";
 const FLAGS = "/api/v1/flags/";
 const IDENTITIES = "/api/v1/identities/";
 
-test("each request is one point: route, status, environment, where the document came from, objects", async (t) => {
+test("each request is one data point: route, status, environment, source of the document, objects", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());
   origin.on("GET", "/api/v1/projects/", { body: [] });
@@ -78,14 +78,14 @@ test("a data point has the age of an unconfirmed document", async (t) => {
   }, "a point has its age");
 });
 
-test("a data set that fails harms no answer, and is reported", async (t) => {
+test("a failing data set affects no answer, and is reported", async (t) => {
   const edge = await start(t, { variables: { METRICS: "no data set" } });
   const headers = { "X-Environment-Key": edge.environments[0].key };
   assert.equal((await edge.request({ path: FLAGS, headers })).status, 200);
   await eventually(() => edge.log.includes('"failure":"metrics"'), "it is reported");
 });
 
-test("a request's line has these fields and no other", async (t) => {
+test("a request's log line has exactly the documented fields", async (t) => {
   const edge = await start(t, { variables: { LOG_REQUESTS: 1 } });
   const [{ key }] = edge.environments;
   const path = `${IDENTITIES}?identifier=ada.lovelace`;
@@ -119,7 +119,7 @@ test("an unknown client key is in no log line", async (t) => {
   assert.deepEqual(lines(behind, "failure").map(({ environment }) => environment), [null]);
 });
 
-test("one in so many requests is logged, and by default none", async (t) => {
+test("one in LOG_REQUESTS requests is logged, and by default none", async (t) => {
   const edge = await start(t, { variables: { LOG_REQUESTS: 20 } });
   const none = await start(t, { variables: { LOG_REQUESTS: "" } });
   for (let count = 0; count < 1000; count += 1) await edge.request({ path: "/version/" });
@@ -131,7 +131,7 @@ test("one in so many requests is logged, and by default none", async (t) => {
   assert.equal(lines(none).length, 0);
 });
 
-test("a log line with a confidential value is found", async (t) => {
+test("the check finds a log line with a confidential value", async (t) => {
   const path = "/api/v1/identities/?identifier=grace%40example.com";
   const traits = [{ trait_key: "shoe_size", trait_value: "forty-one" }];
   const body = JSON.stringify({ identifier: 'said "ha"', traits, data: [{ identifier: "joan", traits: { town: "Ghent" } }] });

@@ -26,7 +26,7 @@ for (const [what, status, end] of [
   ["redirects", 302, () => ({ status: 302, headers: { location: "/api/v1/projects/" } })],
   ["never answers", 504, () => {}],
 ]) {
-  test(`what a write changed is served soon, though the origin ${what}`, async (t) => {
+  test(`a write is published although the origin ${what}`, async (t) => {
     const { flagsmith, key, write, valueIs } = await started(t);
     flagsmith.origin.fault("PATCH", /featurestates/, (_, response) => {
       set(flagsmith, key, 1001);
@@ -42,7 +42,7 @@ for (const [what, status, end] of [
   });
 }
 
-test("what a write changes after its client was told that it is late is served soon, too", async (t) => {
+test("a write that completes after its 504 is published", async (t) => {
   // It ends after the look at once and the one five seconds later, and before nobody waits for it any more.
   const { flagsmith, key, write, valueIs } = await started(t, { ORIGIN_TIMEOUT_SECONDS: 12 });
   let answer;
@@ -54,7 +54,7 @@ test("what a write changes after its client was told that it is late is served s
   await valueIs(1001);
 });
 
-test("what a write changed is served soon, though its client has gone before the answer", async (t) => {
+test("a write is published although its client disconnects before the answer", async (t) => {
   const { edge, flagsmith, key, head, valueIs } = await started(t);
   let answer;
   flagsmith.origin.fault("PATCH", /featurestates/, () => new Promise((resolve) => (answer = resolve)));
@@ -68,7 +68,7 @@ test("what a write changed is served soon, though its client has gone before the
   await valueIs(1001);
 });
 
-test("what a write may have changed is looked at, though its client has gone in the middle of it", async (t) => {
+test("an environment is fetched again although the client disconnects during its write", async (t) => {
   const { edge, flagsmith, key, head, valueIs } = await started(t);
   const before = flagsmith.origin.begun;
   const socket = connect(edge.port, "127.0.0.1");
@@ -80,7 +80,7 @@ test("what a write may have changed is looked at, though its client has gone in 
   await valueIs(1001);
 });
 
-test("what was refused is no change", async (t) => {
+test("a refused write causes no fetch", async (t) => {
   const { edge, flagsmith, key, write, valueIs } = await started(t);
   const path = `/api/v1/environments/${key}/featurestates/1/`;
   for (const status of [400, 401, 403, 404, 409, 429]) {

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alias_is_measured_as_it_is_stored() {
+    fn the_length_of_an_alias_is_that_of_its_stored_form() {
         let read = |alias: &str| {
             let body = json!({"identifier": "ada", "dashboard_alias": alias}).to_string().into_bytes();
             let created = create(Json::parse(&body).unwrap());

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_every_spelling() {
+    fn paths_are_parsed_in_every_spelling() {
         for (path, route) in [
             ("k/edge-identities", Route::Identities),
             ("k/edge-identities/u", Route::Identity("u".into())),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_would_lead_elsewhere_are_unsound() {
+    fn invalid_keys_in_paths_are_rejected() {
         for (key, sound) in [
             ("Gj9irrd2esRERD3aQLjn7j", true),
             ("a b", false),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_flagsmiths() {
+    fn routes_require_flagsmiths_permissions() {
         let identity = || Route::Identity("u".into());
         for (route, method, permission) in [
             (Route::Identities, "GET", Permission::ViewIdentities),

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_early_where_it_gets_too_long() {
+    fn a_page_that_grows_too_long_ends_early() {
         let entries = ["a", "b", "c"].map(entry);
         let next = PageKey { alias: None, identifier: "c".into() };
         let identity = Identity { exists: true, ..Identity::default() };
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_by_alias_goes_on_by_alias() {
+    fn a_page_by_alias_continues_by_alias() {
         let query = Query::search("dashboard_alias:a", 2);
         let entries = ["x", "y"].map(|name| Entry { alias: Some(format!("a{name}").into()), ..entry(name) });
         let mut page = ExportPage::default();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_one_identity_at_least_and_no_more_than_fit() {
+    fn a_page_has_at_least_one_identity_and_no_more_than_fit() {
         let mut page = ExportPage::default();
         assert!(page.has_room(usize::MAX));
         page.add("env", "gone", &Identity::default());

@@ -62,7 +62,7 @@ fn a_django_id_is_a_whole_number() {
 }
 
 #[test]
-fn features_are_found_by_number_else_by_name() {
+fn features_are_matched_by_id_else_by_name() {
     let id_of = |id: i64, name: &str| {
         let line = json!({"identifier": "a", "identity_features": [
             {"feature": {"id": id, "name": name}, "enabled": true, "featurestate_uuid": "00000000-0000-4000-8000-000000000002"},
@@ -76,7 +76,7 @@ fn features_are_found_by_number_else_by_name() {
 }
 
 #[test]
-fn many_features_of_another_origin_take_about_one_look_at_the_document() {
+fn many_features_of_another_origin_are_matched_in_about_one_pass_over_the_document() {
     let name = |number: usize| format!("feature_{number}");
     let feature = |number: usize| json!({"feature": {"id": number, "name": name(number)}, "enabled": true, "feature_state_value": "x".repeat(2_000)});
     let features: Vec<_> = (0..1_000).map(feature).collect();
@@ -103,7 +103,7 @@ fn many_features_of_another_origin_take_about_one_look_at_the_document() {
 }
 
 #[test]
-fn an_import_is_right_as_a_whole() {
+fn an_import_is_valid_as_a_whole_or_refused() {
     for wrong in [
         json!({"identity_uuid": "../x"}),
         json!({"created_date": "yesterday"}),
@@ -125,7 +125,7 @@ fn an_import_is_right_as_a_whole() {
 }
 
 #[test]
-fn forms_are_not_taken() {
+fn imports_accept_json_media_types_only() {
     for (media_type, expected) in [
         ("application/json", true),
         ("Application/X-NDJSON; charset=utf-8", true),
@@ -138,7 +138,7 @@ fn forms_are_not_taken() {
 }
 
 #[test]
-fn paths() {
+fn import_and_export_paths_are_parsed() {
     let parse = |path| ImportExport::parse(path).map(|(_, transfer)| transfer);
     assert_eq!(parse("/edge/environments/k/identities/import/"), Some(ImportExport::Import));
     assert_eq!(parse("/edge/environments/k/identities/export"), Some(ImportExport::Export));
@@ -148,7 +148,7 @@ fn paths() {
 }
 
 #[test]
-fn options_keep_their_meaning() {
+fn multivariate_options_keep_their_value_at_another_origin() {
     let option = |id, value| {
         json!({"id": id, "mv_fs_value_uuid": format!("m{id}"), "percentage_allocation": 50.0,
             "multivariate_feature_option": {"id": id, "value": value}})
@@ -174,7 +174,7 @@ fn options_keep_their_meaning() {
 }
 
 #[test]
-fn a_uuid_is_one_identitys() {
+fn a_uuid_belongs_to_one_identity() {
     let line =
         |identifier: &str, uuid: &str| json!({"identifier": identifier, "identity_uuid": uuid}).to_string();
     let read = |lines: &[String]| read_import(&environment(), lines.join("\n").as_bytes()).unwrap();
@@ -197,7 +197,7 @@ fn a_uuid_is_one_identitys() {
 }
 
 #[test]
-fn texts_are_bounded() {
+fn imported_texts_are_bounded() {
     let line = |value: &str, option: &str| {
         json!({"identifier": "a", "identity_features": [{
             "feature": {"id": 7, "name": "f"}, "feature_state_value": value,
@@ -219,7 +219,7 @@ fn texts_are_bounded() {
 }
 
 #[test]
-fn an_alias_of_an_earlier_version_is_taken_however_long_lower_case_made_it() {
+fn an_alias_that_lower_case_made_longer_is_imported() {
     let dotted = "i\u{307}";
     for (alias, stored) in [
         ("İ".repeat(100), Some(dotted.repeat(100))),
@@ -247,7 +247,7 @@ fn an_alias_of_an_earlier_version_is_taken_however_long_lower_case_made_it() {
 }
 
 #[test]
-fn an_export_is_lines_for_those_who_ask_for_them() {
+fn an_export_is_json_lines_on_request() {
     for (accept, expected) in [
         ("application/x-ndjson", true),
         ("text/html, Application/X-NDJSON;q=0.9", true),

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_with_reasons_is_another() {
+    fn reasons_change_the_etag() {
         assert_eq!(with_reasons("\"0c\"".to_owned()), "\"0cr\"");
     }
 

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distinguishes_kinds_and_keeps_no_server_key() {
+    fn key_kinds_are_distinguished_and_server_keys_are_hashed() {
         let key =
             EnvironmentKey::parse(Some(" ser.abc ".to_owned())).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(key.kind(), KeyKind::Server);

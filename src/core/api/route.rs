@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serves_both_spellings_and_nothing_else() {
+    fn paths_match_with_and_without_a_trailing_slash_only() {
         for path in ["/api/v1/flags", "/api/v1/flags/"] {
             assert_eq!(Route::parse(path), Ok(Some(Route::Flags)), "{path}");
         }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_dot_segments() {
+    fn dot_segments_are_refused() {
         for path in [
             "/api/v1/../v1/flags/",
             "/api/./v1/flags",

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spent_budget_gives_nothing() {
+    fn a_spent_budget_grants_no_steps() {
         let mut budget = Budget::default();
         assert!(budget.take(MAX_STEPS - 1).is_some() && budget.take_text(TEXT_STEP - 1).is_some());
         assert!(budget.take_text(TEXT_STEP).is_some() && budget.left() == 0 && !budget.is_spent());

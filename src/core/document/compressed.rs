@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inflates_the_compressed_parts() {
+    fn compressed_parts_are_inflated() {
         // gzip of `{"id": 1}` and of `[]`.
         let document = r#"{"compressed":true,"environment_api_key":"k","project":"H4sIAAAAAAACA6tWykxRslIwrAUAhUDUVgkAAAA=",
             "feature_states":"H4sIAAAAAAACA4uOBQApu0wNAgAAAA==","name":"x"}"#;
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_others_alone() {
+    fn uncompressed_documents_are_unchanged() {
         for document in [
             r#"{"project":{}}"#,
             r#"{"compressed":false,"project":"H4s="}"#,

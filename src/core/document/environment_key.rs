@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_a_client_key_or_a_server_key_or_none() {
+    fn keys_are_client_keys_server_keys_or_invalid() {
         let longest = "x".repeat(128);
         for client_key in ["k", "Gj9irrd2esRERD3aQLjn7j", "acme_eu", "a-b.c", "_a", "ser", "7", &longest] {
             assert!(is_client_key(client_key) && !is_server_key(client_key), "{client_key}");

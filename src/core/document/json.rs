@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distinguishes_kinds() {
+    fn json_kinds_are_distinguished() {
         for (text, kind) in [
             ("null", Kind::Null),
             (" true ", Kind::Bool),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_invalid_json() {
+    fn invalid_json_is_refused() {
         for text in ["", "{", "NaN", "\u{feff}{}", "{} x", "01"] {
             assert!(Json::parse(text.as_bytes()).is_err(), "{text}");
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn last_duplicate_wins_in_the_first_place() {
+    fn the_last_duplicate_wins_at_the_position_of_the_first() {
         let json = Json::parse(br#"{"a": 1, "b": 2, "a": "\u0041"}"#).unwrap();
         let members = json.object().unwrap();
         assert_eq!(members.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["a", "b"]);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn many_members_are_no_others() {
+    fn large_objects_behave_like_small_ones() {
         let text: Vec<_> = (0..100).chain(0..3).map(|index| format!("\"k{index}\":[{index}]")).collect();
         let text = format!("{{{},\"k1\": \"last\"}}", text.join(", "));
         let members = Json::parse(text.as_bytes()).unwrap().object().unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_lists_and_objects_apart() {
+    fn lists_and_objects_are_split_into_items() {
         let text = r#" [ 1 ,-2.5e3,"a]\"", {"b": [3, "}"], "c":null} ,[], {}, true , ["\\"]] "#;
         let items: Vec<_> = Json::parse(text.as_bytes()).unwrap().list().unwrap();
         let sources: Vec<_> = items.iter().map(|item| item.source()).collect();

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_stored_is_read_and_written_as_it_was() {
+    fn server_keys_of_an_earlier_version_round_trip() {
         let stored = r#"{"environment":"e","active":true,"expires_at":null}"#;
         let key: ServerKey = serde_json::from_str(stored).unwrap();
         assert_eq!(key, ServerKey::active("e".into()));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_of_any_type_is_read_and_decides() {
+    fn an_expiry_of_any_json_type_decides_validity() {
         let now = Timestamp::from_iso("2026-11-22T12:00:00Z").unwrap();
         for (expires_at, valid, is_faulty) in [
             ("null", true, false),

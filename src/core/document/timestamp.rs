@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_every_form_of_the_same_moment() {
+    fn equivalent_date_formats_are_equal() {
         let moment = Timestamp::from_iso("2026-11-22T15:52:01.900399+00:00").unwrap();
         for text in
             ["2026-11-22T15:52:01.900399Z", "2026-11-22 15:52:01.900399", "2026-11-22T16:52:01.900399+01:00"]
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_texts_that_are_no_dates() {
+    fn invalid_dates_are_refused() {
         for text in ["", "garbage", "2026-13-01T00:00:00Z", "10000-01-01", "0000-12-31", "1e30", "inf"] {
             assert_eq!(Timestamp::from_iso(text), None, "{text}");
         }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_moment_can_be_written() {
+    fn every_timestamp_can_be_formatted() {
         for (text, seconds, iso, http_date) in [
             ("0001-01-01T00:00:00Z", "-62135596800.0", "0001-01-01T00:00:00Z", None),
             ("0001-01-01T00:00:00.5+01:00", "-62135600399.5", "0001-01-01T00:00:00Z", None),

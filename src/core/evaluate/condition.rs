@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_answer_as_the_reference() {
+    fn operators_agree_with_the_reference() {
         let (yes, no) = (Value::Bool(true), Value::Bool(false));
         for (operator, operand, value, expected) in [
             ("EQUAL", "yes", &yes, true),

@@ -178,7 +178,7 @@ mod tests {
     use crate::evaluate::evaluate_context;
 
     #[test]
-    fn circles_of_many_features_end() {
+    fn circular_dependencies_of_many_features_terminate() {
         let names: Vec<_> = (0..40).map(|number| format!("f{number}")).collect();
         let feature = |name: &String| json!({"key": name, "name": name, "enabled": true, "value": 1});
         let reads = |name: &String| json!({"property": format!("$.flags.{name}.value"), "operator": "EQUAL", "value": "2"});

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gives_the_reference_percentages() {
+    fn percentages_equal_the_references() {
         assert_eq!(percentage("1", "2"), 26.59531906381276);
         assert_eq!(percentage("10", "env_user"), 22.8245649129826);
         // These give exactly 100 in the first round.

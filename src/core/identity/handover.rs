@@ -37,7 +37,7 @@ mod tests {
     use crate::identity::{Command, CommandRequest, ExecutionContext};
 
     #[test]
-    fn an_identity_is_handed_over_as_it_is() {
+    fn a_handed_over_identity_is_unchanged() {
         let traits = r#"[["n",9223372036854775807],["f",-0.0],["g",100.0],["t","ü\u0000\""],["b",true]]"#;
         let state = r#"{"feature":{"id":1,"name":"f"},"enabled":true,"feature_state_value":"x","featurestate_uuid":"u"}"#;
         let mut identity = Identity::default();

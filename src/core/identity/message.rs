@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn traits_that_came_with_the_command_do_not_come_back() {
+    fn traits_sent_with_a_command_are_omitted_from_its_response() {
         let many: Vec<_> = (0..40).map(|index| json!([index.to_string(), index])).collect();
         for (stored, sent, unchanged) in [
             (json!([["a", 1], ["b", 1.0]]), json!([["b", 1.0], ["a", 1]]), true),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_occupied_says_so_and_no_trait_does() {
+    fn occupied_is_read_from_the_response_and_never_from_a_trait() {
         let occupied = CommandResponse {
             result: Err(CommandError::Unavailable),
             rows: [1, 0],
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_a_flagsmiths_database_is_sent_only_where_there_is_one() {
+    fn the_django_id_is_sent_only_if_present() {
         let mut identity = Identity { exists: true, ..Identity::default() };
         let json = |identity: &Identity| {
             CommandResponse {

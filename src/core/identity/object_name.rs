@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_identities_have_one_name() {
+    fn object_names_are_unique() {
         // Every way to cut these texts in two, and identifiers in the form of names.
         let mut identities = HashSet::new();
         for text in ["acme_eu_bob", "_a__b_", "____", "a_a_a_a", "a_b/c_d"] {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_is_no_former_name() {
+    fn new_names_never_equal_former_names() {
         assert_eq!(object_name("acme_eu", "bob").len(), 64);
         assert!(!object_name("acme_eu", "a_b_c").contains('_'));
         assert!(former("a", "").contains('_'));

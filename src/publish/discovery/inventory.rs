@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_whose_key_is_no_client_key_is_left_out_alone() {
+    fn only_environments_with_an_invalid_key_are_left_out() {
         for key in ["../x", "my shop", "aaa:1", "ser.a", "schlüssel"] {
             let environments =
                 format!(r#"[{{"api_key":"{key}","name":"A"}},{{"api_key":"b_b","name":"B"}}]"#);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_cannot_be_understood_ends_it() {
+    fn an_unreadable_answer_ends_the_discovery() {
         for (answers, cause) in [
             (vec![("/api/v1/projects/", "<html>")], "projects: cannot be read"),
             (vec![("/api/v1/projects/", r#"{"detail":"x"}"#)], "projects: cannot be read"),

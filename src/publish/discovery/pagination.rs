@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_may_be_below_a_path() {
+    fn the_origins_url_may_have_a_path() {
         let origin = Origin::parse("https://flags.example.com/flagsmith").unwrap();
         for (next, page) in [
             ("/flagsmith/api/v1/environment-document/?page_id=2", true),

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_inventory_is_served() {
+    fn the_registry_serves_exactly_the_inventory() {
         let mut registry = Registry::default();
         let mut inventory = Inventory::default();
         for (key, project) in [("a", 1), ("b", 1), ("c", 2)] {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_unknown_only_after_a_discovery_that_came_to_its_end() {
+    fn a_key_is_unknown_only_after_a_finished_discovery() {
         let (mut registry, interval) =
             (Registry::default(), RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 });
         registry.record_change(&RegistryChange::StartPublishing(
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_environments_of_the_server_keys_that_are_set_are_served() {
+    fn only_environments_of_configured_server_keys_are_served() {
         let mut registry = Registry::default();
         for (key, hash) in [("a", "1"), ("b", "2")] {
             let credential = DocumentCredential::ServerKey(hash.to_owned());

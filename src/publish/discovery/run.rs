@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_origin_is_surveyed_in_portions() {
+    fn a_large_origin_is_discovered_in_portions() {
         let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
         let mut registry = Registry::default();
         let (portions, outcome) = carry_through(DiscoveryRun::by_token(&origin), &mut registry);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_ends_it_and_changes_nothing() {
+    fn a_failed_discovery_changes_nothing() {
         let origin = Origin::parse("http://127.0.0.1:8001").unwrap();
         let mut registry = Registry::default();
         assert_eq!(carry_through(DiscoveryRun::by_token(&origin), &mut registry).1, Ok(()));

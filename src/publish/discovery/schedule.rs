@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_lead_to_few_discoveries() {
+    fn unknown_keys_cause_few_discoveries() {
         assert!(DiscoverySchedule::default().may_discover(1_000_000));
         let mut discoveries = after(1_000_000, 1_001_000);
         assert!(!discoveries.may_discover(1_030_999) && discoveries.may_discover(1_031_000));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_that_do_not_end_leave_an_origin_rest() {
+    fn continuous_writes_cause_discoveries_at_a_bounded_rate() {
         // What each discovery takes, and from the end of one to the beginning of the next.
         for (takes, rest) in [(1_000, 9_000), (6_000, 24_000), (60_000, 240_000), (200_000, 300_000)] {
             let (mut discoveries, mut now, mut began) = (DiscoverySchedule::default(), 1_000_000, Vec::new());
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn without_writes_they_are_regular() {
+    fn without_writes_discoveries_run_at_the_interval() {
         assert_eq!(after(1_000_000, 1_006_000).next(INTERVAL), Some(1_306_000));
         assert_eq!(DiscoverySchedule::default().next(INTERVAL), None);
     }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_its_endpoints() {
+    fn notification_endpoints_are_parsed() {
         let change = Endpoint::QueueChange("Abc2".to_owned());
         assert_eq!(Endpoint::parse("/sse/environments/Abc2/queue-change"), Some(change.clone()));
         assert_eq!(Endpoint::parse("/sse/environments/Abc2/queue-change/"), Some(change.clone()));

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_run_in_portions() {
+    fn many_notifications_are_sent_in_portions() {
         let mut notifications = NotificationQueue::default();
         notifications.notify(environments(500), None);
         let portions = portions(&mut notifications);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_batch_has_no_second_fetches() {
+    fn a_large_batch_causes_no_second_fetches() {
         for (count, again) in [(1, true), (40, true), (41, false), (500, false)] {
             let mut notifications = NotificationQueue::default();
             notifications.notify(environments(count), None);

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_of_one_body_and_one_secret() {
+    fn a_signature_is_valid_for_one_body_and_one_secret() {
         // From RFC 4231, test case 2.
         let (body, secret) = (b"what do ya want for nothing?", "Jefe");
         let signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_the_same_or_not() {
+    fn secrets_are_compared_completely() {
         assert!(constant_time_eq("Token a", "Token a"));
         assert!(!constant_time_eq("Token a", "Token b") && !constant_time_eq("", "Token b"));
     }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_notice_is_stored_and_sent_by_one_name() {
+    fn a_kind_of_notification_has_one_stored_name() {
         for kind in NotificationKind::ALL {
             assert_eq!(NotificationKind::from_name(kind.name()), Some(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_concern_documents_or_more() {
+    fn webhooks_concern_documents_or_everything() {
         let audited = |subject: &str| format!(r#"{{"data": {subject}, "event_type": "AUDIT_LOG_CREATED"}}"#);
         for (body, expected) in [
             (r#"{"data": {}, "event_type": "FLAG_UPDATED"}"#.to_owned(), true),

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_members_are_no_change() {
+    fn generated_uuids_and_order_do_not_change_the_content() {
         let document = br#"{"api_key":"k","feature_states":[{"feature":{"id":1}},{"feature":{"id":2}}],
             "identity_overrides":[{"identifier":"a","identity_uuid":"1","identity_features":[1,2]},
                 {"identifier":"b","identity_uuid":"2"}]}"#;
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is() {
+    fn every_other_difference_changes_the_content() {
         let documents = [
             r#"{"a":1}"#,
             r#"{"a":1.0}"#,

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn overrides_of_all_pages_come_together() {
+    fn overrides_of_all_pages_are_joined() {
         assert_eq!(
             joined(&[r#"{"a": 1, "identity_overrides": [ 1 ]}"#]).unwrap(),
             r#"{"a": 1, "identity_overrides": [ 1 ]}"#
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_them_come_within_a_time() {
+    fn all_pages_are_fetched_within_a_time_limit() {
         let pages = DocumentPages::new(1_000_000);
         for (now, timeout) in [(1_000_000, 20_000), (1_020_000, 20_000), (1_025_000, 15_000), (1_039_999, 1)]
         {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_none_spoils_the_document() {
+    fn an_invalid_page_invalidates_the_document() {
         for pages in
             [["{}", "{}"], ["{}", "["], ["[]", r#"{"identity_overrides":[1]}"#], ["{}", &" ".repeat(1_000)]]
         {

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_longer_active_is_refused() {
+    fn a_deactivated_key_is_refused() {
         let mut keys = OriginKeys::default();
         assert_eq!(keys.states(0), None, "nothing is known");
         assert!(
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_the_registry_found_after_the_list_was_asked_for_is_good() {
+    fn a_key_discovered_after_the_list_was_fetched_is_accepted() {
         let mut keys = OriginKeys::default();
         keys.summary(list(&[("ser.a", true, "")]), 5_000);
         assert_eq!(accepted(&keys, 9_000, 4_999), [GOOD, REFUSED, REFUSED]);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_refused_from_the_moment_on_at_which_it_expires() {
+    fn a_key_is_refused_from_its_expiry_on() {
         let mut keys = OriginKeys::default();
         keys.summary(
             list(&[("ser.a", true, "1970-01-01T00:01:00Z"), ("ser.b", true, "1970-01-02T00:00:00Z")]),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_the_origin_refused_is_refused_and_others_are_not() {
+    fn only_the_key_that_the_origin_refused_is_refused() {
         let mut keys = OriginKeys::default();
         keys.refuse(&hash_of_server_key("ser.a"), 1_000);
         keys.refuse(&hash_of_server_key("ser.a"), 2_000);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn more_keys_than_are_announced_are_left_to_kv() {
+    fn keys_beyond_the_announced_ones_are_read_from_kv() {
         let mut keys = OriginKeys::default();
         let many: Vec<_> = (0..=MAX_ANNOUNCED).map(|number| format!("ser.{number}")).collect();
         let items =
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_list_counts() {
+    fn only_a_complete_list_is_applied() {
         for (answer, problem) in [
             ("<html>", "cannot be read"),
             (r#"{"detail":"x"}"#, "cannot be read"),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_that_cannot_be_read_is_none() {
+    fn an_unreadable_announcement_is_ignored() {
         for text in ["soon", "1 x", "1 a!", "1 a!x", "- !1"] {
             assert!(text.parse::<KeyStates>().is_err(), "{text}");
         }

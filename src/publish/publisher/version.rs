@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn later_versions_are_higher_whatever_the_clock_does() {
+    fn versions_increase_even_if_the_clock_goes_back() {
         let first = Version::after(None, b"a", 1_795_362_721_900);
         assert_eq!(first.to_string(), "1795362721900-ca978112ca1bbdca");
         assert_eq!("1795362721900-ca978112ca1bbdca".parse(), Ok(first));

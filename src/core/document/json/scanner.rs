@@ -230,7 +230,7 @@ mod tests {
 
     /// In the words of Python 3.12.
     #[test]
-    fn messages_are_pythons() {
+    fn error_messages_equal_pythons() {
         for (text, expected) in [
             ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
             ("", "Expecting value: line 1 column 1 (char 0)"),
@@ -258,7 +258,7 @@ mod tests {
 
     /// In the words of Flagsmith's framework, which makes Python's reader refuse them.
     #[test]
-    fn refuses_pythons_extensions() {
+    fn pythons_json_extensions_are_refused() {
         for (text, word) in
             [("NaN", "NaN"), ("[1, Infinity]", "Infinity"), ("{\"a\": -Infinity}", "-Infinity")]
         {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_unreadable_values() {
+    fn unreadable_values_are_refused() {
         let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         let long = format!("{}.0", "9".repeat(MAX_PLAIN_FLOAT + 100));
         for (text, expected) in [
@@ -289,7 +289,7 @@ mod tests {
 
     /// Small texts of all that has a meaning: what serde_json takes is what is taken, but for the bounds.
     #[test]
-    fn accepts_the_whole_grammar() {
+    fn the_whole_json_grammar_is_accepted() {
         let tokens = [
             "{", "}", "[", "]", ",", ":", "\"a\"", "\"", "\\", "u00e4", "1", "0", "-", ".", "e", "+", "null",
             " ", "\n",

@@ -1,7 +1,7 @@
 use super::{Comparable, Filter, Literal, Operator, Query, Selector};
 
 #[test]
-fn takes_what_flagsmith_takes() {
+fn paths_that_flagsmith_accepts_are_accepted() {
     for path in [
         "$.a",
         "$ .a",
@@ -29,7 +29,7 @@ fn takes_what_flagsmith_takes() {
 }
 
 #[test]
-fn refuses_what_flagsmith_refuses() {
+fn paths_that_flagsmith_refuses_are_refused() {
     for path in [
         "",
         "a",
@@ -105,7 +105,7 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn literals_are_what_python_makes_of_them() {
+fn literals_are_read_as_in_python() {
     for (text, expected) in [
         ("1", Literal::Integer(1)),
         ("-0", Literal::Integer(0)),

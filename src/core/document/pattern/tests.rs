@@ -193,7 +193,7 @@ fn rejects_names_of_characters_and_the_template_flag() {
 
 /// Tries the escapes of all letters and digits. The escape of any other character is that character.
 #[test]
-fn takes_the_escapes_that_python_takes() {
+fn accepts_the_escapes_that_python_accepts() {
     let taken = |make: fn(char) -> String| {
         let escapes = ('0'..='9').chain('A'..='Z').chain('a'..='z');
         escapes.filter(|c| Pattern::new(&make(*c)).is_some()).collect::<String>()
@@ -218,7 +218,7 @@ fn rejects_patterns_beyond_the_limits() {
 }
 
 #[test]
-fn gives_up_on_catastrophes() {
+fn catastrophic_backtracking_exhausts_the_budget() {
     let text = "a".repeat(2_000) + "!";
     // Without a bound they would not end.
     for pattern in [
@@ -239,7 +239,7 @@ fn gives_up_on_catastrophes() {
 }
 
 #[test]
-fn takes_long_texts() {
+fn long_texts_are_matched() {
     let text = "ab".repeat(50_000);
     assert_eq!(matches(r".*b$", &text), Some(true));
     assert_eq!(matches(r"(?:ab)+$", &text), Some(true));

@@ -68,7 +68,7 @@ fn unchanged_rows_are_not_written() {
 }
 
 #[test]
-fn traits_that_change_do_not_concern_the_directory() {
+fn changed_traits_do_not_update_the_directory() {
     let mut identity = Identity::default();
     assert!(apply(&mut identity, set(&[("a", text("x"))])).unwrap().concerns_entry());
     let sequence = identity.sequence;
@@ -105,7 +105,7 @@ fn an_identity_is_bounded() {
 }
 
 #[test]
-fn increments_whole_numbers_only() {
+fn only_whole_numbers_are_incremented() {
     let mut identity = Identity::default();
     apply(&mut identity, Command::Increment("n".into(), 3)).unwrap();
     apply(&mut identity, Command::Increment("n".into(), -1)).unwrap();
@@ -128,7 +128,7 @@ fn replacing_traits_keeps_overrides() {
 }
 
 #[test]
-fn overrides_keep_their_name_and_their_place() {
+fn overrides_keep_their_name_and_position() {
     let mut identity = Identity::default();
     assert_eq!(apply(&mut identity, Command::CreateOverride(state(1, "a", "x"))), Err(CommandError::Missing));
     for feature in [1, 2] {
@@ -165,7 +165,7 @@ fn overrides_keep_their_name_and_their_place() {
 }
 
 #[test]
-fn a_recreated_identity_is_another_one() {
+fn a_recreated_identity_has_a_new_uuid() {
     let mut identity = Identity::default();
     let before = apply(&mut identity, Command::CreateNew(Some("alias".into())));
     assert!(before.unwrap().created);
@@ -216,7 +216,7 @@ fn line(traits: &[(&str, &str)], overrides: &[(i64, &str)]) -> Box<Import> {
 }
 
 #[test]
-fn another_spelling_adds_what_is_missing_in_whatever_order_it_comes() {
+fn merging_another_spelling_adds_missing_data_in_any_order() {
     let exact = || Command::Import(line(&[("x", "exact")], &[(1, "exact")]));
     let other = || {
         let traits = [("x", "other"), ("y", "other"), ("z", "other")];
@@ -251,7 +251,7 @@ fn another_spelling_adds_what_is_missing_in_whatever_order_it_comes() {
 }
 
 #[test]
-fn another_spelling_that_comes_alone_is_the_identity() {
+fn merging_into_an_empty_identity_copies_the_other_spelling() {
     let mut identity = Identity::default();
     let mut import = line(&[("x", "other")], &[]);
     import.uuid = Some("there".into());
@@ -273,7 +273,7 @@ fn another_spelling_that_comes_alone_is_the_identity() {
 }
 
 #[test]
-fn what_is_deleted_is_not_inherited_again() {
+fn deleted_data_is_not_inherited_again() {
     let mut identity = Identity::default();
     apply(&mut identity, Command::ImportMissing(line(&[("x", "1"), ("y", "2")], &[(1, "a"), (2, "b")])))
         .unwrap();
@@ -288,7 +288,7 @@ fn what_is_deleted_is_not_inherited_again() {
 }
 
 #[test]
-fn what_is_inherited_is_bounded_with_what_is_there() {
+fn inherited_data_counts_towards_the_bounds() {
     let long = "x".repeat(MAX_TRAITS_LENGTH - 10);
     let exact = || Command::Import(line(&[("m", &long)], &[]));
     let other = || Command::ImportMissing(line(&[("a", "123"), ("b", &"x".repeat(100)), ("c", "456")], &[]));
@@ -303,7 +303,7 @@ fn what_is_inherited_is_bounded_with_what_is_there() {
 }
 
 #[test]
-fn the_number_of_a_flagsmiths_database_stays_until_the_identity_goes() {
+fn the_django_id_is_kept_until_the_identity_is_deleted() {
     let import = |django_id| Command::Import(Box::new(Import { django_id, ..Import::default() }));
     let mut identity = Identity::default();
     apply(&mut identity, import(Some(12))).unwrap();
@@ -331,7 +331,7 @@ fn the_number_of_a_flagsmiths_database_stays_until_the_identity_goes() {
 }
 
 #[test]
-fn identities_of_earlier_versions_get_their_details_when_they_are_written() {
+fn identities_of_earlier_versions_get_their_details_at_the_next_write() {
     let mut identity = Identity { exists: true, ..Identity::default() };
     assert_eq!(apply(&mut identity, Command::Read), Ok(Change::default()));
     let change = apply(&mut identity, Command::Create).unwrap();

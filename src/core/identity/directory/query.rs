@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn searches_find_beginnings_and_quoted_wholes() {
+    fn searches_match_prefixes_and_quoted_texts_exactly() {
         for (text, identifier, alias, found) in [
             ("", "x", None, true),
             ("edge", "edge-1", None, true),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_each_other() {
+    fn pages_are_consecutive() {
         let all: Vec<_> = ["b", "a", "ä", "B", "aa", "1"].map(|identifier| entry(identifier, None)).into();
         let mut query = Query::search("", 2);
         let mut seen = Vec::new();

@@ -28,7 +28,7 @@ fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>)
 }
 
 #[test]
-fn a_document_goes_from_the_origin_to_kv() {
+fn a_document_is_fetched_and_written_to_kv() {
     assert_eq!(Publisher::default().next(1_000, false), PublisherAction::Wait(None));
     let mut publisher = following();
     assert_eq!(publisher.next(1_000, false), PublisherAction::Fetch(DocumentCredential::Token));
@@ -52,7 +52,7 @@ fn a_document_goes_from_the_origin_to_kv() {
 }
 
 #[test]
-fn a_publication_of_an_earlier_version_learns_whether_numbers_are_hashed() {
+fn a_publication_of_an_earlier_version_gets_the_hashing_setting() {
     let mut publisher = following();
     // The setting is off where a document does not have it.
     let first = candidate("1970-01-01T00:00:01Z", "a");
@@ -85,7 +85,7 @@ fn another_credential_is_tried_at_once() {
 }
 
 #[test]
-fn isolates_know_at_once_and_kv_once_a_second() {
+fn isolates_are_updated_at_once_and_kv_once_a_second() {
     let mut publisher = following();
     let mut writes = Vec::new();
     for number in 0..100 {
@@ -131,7 +131,7 @@ fn invalid_documents_are_not_published() {
 }
 
 #[test]
-fn a_kv_that_fails_is_tried_again_and_keeps_nothing_from_isolates() {
+fn a_failed_kv_write_is_retried_and_does_not_delay_isolates() {
     let mut publisher = following();
     let version = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
     for (now, next) in [(1_000, 3_000), (3_000, 7_000), (7_000, 15_000)] {
@@ -150,7 +150,7 @@ fn a_kv_that_fails_is_tried_again_and_keeps_nothing_from_isolates() {
 }
 
 #[test]
-fn an_environment_that_goes_is_removed_and_may_come_back() {
+fn a_deleted_environment_is_removed_and_can_be_published_again() {
     let mut publisher = following();
     let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:02Z", "a"))).unwrap();
     publisher.stored(first, Ok(()), 1_000);
@@ -186,7 +186,7 @@ fn a_notification_causes_a_second_fetch_on_request() {
 }
 
 #[test]
-fn one_that_lost_its_turn_gets_another() {
+fn an_interrupted_fetch_is_resumed() {
     let credential = DocumentCredential::ServerKey("hash".to_owned());
     let mut publisher = following_with(credential.clone());
     publisher.schedule.began(1_000);
@@ -206,7 +206,7 @@ fn say(publisher: &mut Publisher, from: u64, to: u64, candidate: &Candidate) -> 
 }
 
 #[test]
-fn an_origin_that_stays_with_an_earlier_document_is_believed() {
+fn an_earlier_document_is_published_after_repeated_confirmation() {
     let mut publisher = following();
     let latest = candidate("1970-01-01T00:00:03Z", "latest");
     let restored = candidate("1970-01-01T00:00:01Z", "restored");
@@ -229,7 +229,7 @@ fn an_origin_that_stays_with_an_earlier_document_is_believed() {
 }
 
 #[test]
-fn a_date_in_the_future_does_not_make_later_changes_earlier() {
+fn a_future_date_does_not_block_later_changes() {
     let mut publisher = following();
     let wrong = candidate("2037-01-01T00:00:00Z", "a");
     fetch(&mut publisher, 10_000, Ok(&wrong)).unwrap();
@@ -242,7 +242,7 @@ fn a_date_in_the_future_does_not_make_later_changes_earlier() {
 }
 
 #[test]
-fn a_state_of_before_notices_were_stored_is_read() {
+fn a_state_without_stored_notifications_is_read() {
     let mut publisher = following();
     publisher.notify(true, Some(NotificationKind::Realtime), 5_500, INTERVAL);
     let mut state = serde_json::to_value(&publisher).unwrap();
@@ -252,7 +252,7 @@ fn a_state_of_before_notices_were_stored_is_read() {
 }
 
 #[test]
-fn a_burst_of_notices_changes_the_state_once_a_second() {
+fn a_burst_of_notifications_changes_the_state_once_a_second() {
     let mut publisher = following();
     publisher.notify(true, Some(NotificationKind::OrganisationWebhook), 7_001, INTERVAL);
     let before = publisher.clone();
@@ -299,7 +299,7 @@ fn asked(takes: u64, fails: bool, notices: &[u64]) -> (Vec<u64>, Vec<u64>) {
 }
 
 #[test]
-fn server_keys_are_asked_for_once_a_minute_and_never_later_than_66_seconds() {
+fn server_keys_are_fetched_every_60_to_66_seconds() {
     let often: Vec<_> = (1..60).map(|count| count * 10_000).collect();
     for (takes, fails, notices) in [
         (300, false, &[][..]),
@@ -320,7 +320,7 @@ fn server_keys_are_asked_for_once_a_minute_and_never_later_than_66_seconds() {
 }
 
 #[test]
-fn only_a_token_can_ask_for_server_keys() {
+fn server_keys_are_fetched_only_with_a_token() {
     let mut publisher = following_with(DocumentCredential::ServerKey("hash".to_owned()));
     publisher.schedule.began(1_000);
     assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
@@ -333,7 +333,7 @@ fn only_a_token_can_ask_for_server_keys() {
 }
 
 #[test]
-fn a_state_of_before_server_keys_were_asked_for_is_read() {
+fn a_state_without_fetched_server_keys_is_read() {
     let mut publisher = following();
     publisher.origin_keys.began(5_000, INTERVAL);
     let mut state = serde_json::to_value(&publisher).unwrap();
