@@ -1,4 +1,4 @@
-//! Contexts whose conditions ask for more work than an evaluation may take, with what they come to on every target.
+//! Contexts whose conditions ask for more work than an evaluation may take, with their outcomes, the same on every target.
 
 use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
@@ -8,9 +8,9 @@ use flagsmith_edge_worker::evaluate::{Evaluation, IdentityContext, evaluate};
 use flagsmith_edge_worker::identity::Traits;
 use serde_json::{Value, json};
 
-/// What a context's evaluation comes to.
+/// The outcome of a context's evaluation.
 #[derive(Debug, PartialEq)]
-pub struct AccessDecision {
+pub struct Outcome {
     /// The segments that match.
     pub segments: Vec<SegmentId>,
     pub exhausted: Option<SegmentId>,
@@ -18,7 +18,7 @@ pub struct AccessDecision {
 }
 
 /// Evaluates a context.
-pub fn verdict(context: &Value, engine: Engine) -> AccessDecision {
+pub fn outcome(context: &Value, engine: Engine) -> Outcome {
     let context = Context::parse(context.to_string().as_bytes(), engine).unwrap();
     let identity = context.identity.as_ref();
     let traits: Traits = identity
@@ -32,7 +32,7 @@ pub fn verdict(context: &Value, engine: Engine) -> AccessDecision {
         stored: StoredOverrides::none(),
     });
     let Evaluation { segments, exhausted, steps, .. } = evaluate(&context.ruleset, identity);
-    AccessDecision { segments, exhausted, steps }
+    Outcome { segments, exhausted, steps }
 }
 
 /// A context of one identity and these segments, each with one rule that all of its conditions must satisfy.
@@ -61,8 +61,8 @@ pub fn explosive_path() -> String {
     format!("$.*{}.zz", union.repeat(6))
 }
 
-/// Each a name, a context and its verdict.
-pub fn cases() -> Vec<(&'static str, Value, AccessDecision)> {
+/// Cases: a name, a context and its outcome.
+pub fn cases() -> Vec<(&'static str, Value, Outcome)> {
     let path = explosive_path();
     let traits = json!({"plan": "pro", "text": "a".repeat(2_000), "digits": "9".repeat(2_000)});
     let cheap = vec![("plan", "EQUAL", "pro")];
@@ -82,8 +82,7 @@ pub fn cases() -> Vec<(&'static str, Value, AccessDecision)> {
         cheap.clone(),
     ];
     let all_but = |missing: &[usize], count: usize| (0..count).filter(|id| !missing.contains(id)).collect();
-    let spent =
-        |segments, exhausted| AccessDecision { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
+    let spent = |segments, exhausted| Outcome { segments, exhausted: Some(exhausted), steps: MAX_STEPS };
     vec![
         ("wildcards", context(&traits, &with_path), spent(all_but(&[3, 4], 21), 3)),
         ("patterns", context(&traits, &patterns), spent(vec![0, 200], 1)),
@@ -91,11 +90,11 @@ pub fn cases() -> Vec<(&'static str, Value, AccessDecision)> {
     ]
 }
 
-/// Fails unless every case comes to its verdict, twice.
+/// Asserts the outcome of every case, twice.
 pub fn check_cases() {
     for (name, context, expected) in cases() {
         for _ in 0..2 {
-            assert_eq!(verdict(&context, Engine::V10), expected, "{name}");
+            assert_eq!(outcome(&context, Engine::V10), expected, "{name}");
         }
     }
 }
