@@ -118,7 +118,7 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --target $(WASM) --test wasm
 
 # Growth is a decision: the budget is what the worker takes now, and a little.
-WASM_BUDGET_KIB := 595
+WASM_BUDGET_KIB := 627
 size: build
 	@node .make/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
