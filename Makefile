@@ -119,7 +119,7 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --target $(WASM) --test wasm
 
 # The budget is the present size and a little; raising it is a decision.
-WASM_BUDGET_KIB := 595
+WASM_BUDGET_KIB := 627
 size: build
 	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
