@@ -24,6 +24,7 @@ try {
   // Asked first: a request to another server on this port would pass for an answer of ours.
   await requireFree(port);
   const settings = localSettings();
+  process.env.LOG_PANIC_MESSAGES = settings.LOG_PANIC_MESSAGES;
   refuse(settingFaults([settings])[0].map(({ text }) => text));
   const { ORIGIN_URL: origin } = settings;
   // Beside an origin the sample would stay open to everybody; that of an earlier start is taken out again.

@@ -4,7 +4,10 @@ import { unstable_getVarsForDev as varsForDev, unstable_readConfig as readConfig
 
 import { NAMES } from "./settings.mjs";
 
-/** Settings by name: those given to make, else those of `.dev.vars`, else those of `wrangler.toml`. */
+/** The defaults that differ from a deployment's. A panic's message helps here; in production it may quote a client's data. */
+const LOCAL_DEFAULTS = { LOG_PANIC_MESSAGES: "true" };
+
+/** Settings by name: those given to make, else those of `.dev.vars`, else those of `wrangler.toml`, else the local default. */
 export function localSettings(environment = process.env) {
   const { userConfigPath, vars } = readConfig({ config: "wrangler.toml" });
   const bindings = Object.entries(varsForDev(userConfigPath, undefined, vars, undefined, true));
@@ -12,5 +15,6 @@ export function localSettings(environment = process.env) {
   for (const name of NAMES) {
     if (environment[name]) settings[name] = environment[name];
   }
+  for (const [name, value] of Object.entries(LOCAL_DEFAULTS)) settings[name] ||= value;
   return settings;
 }

@@ -44,6 +44,9 @@ pub struct Config {
     /// `LOG_ROWS`: whether to log each call of an identity's object with the rows that it touched, and each call of the
     /// directory.
     pub log_rows: bool,
+    /// `LOG_PANIC_MESSAGES`: true if a panic's message is logged, which may quote the data of a request. The place of a panic
+    /// is always logged.
+    pub log_panic_messages: bool,
     /// `LOG_REQUESTS`: one request in as many is logged; 0, none.
     pub log_requests: u64,
     /// The faults in the settings.
@@ -123,6 +126,7 @@ impl Config {
                 )
             }),
             log_rows: reader.word("LOG_ROWS", "false", "true"),
+            log_panic_messages: reader.word("LOG_PANIC_MESSAGES", "false", "true"),
             log_requests: reader.number("LOG_REQUESTS", SAMPLES, 0),
             faults: Vec::new(),
         };

@@ -28,6 +28,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         "DOCUMENT_SOFT_AGE_SECONDS",
         "FLAG_ENGINE",
         "FRESHNESS_SECONDS",
+        "LOG_PANIC_MESSAGES",
         "LOG_REQUESTS",
         "LOG_ROWS",
         "ORIGIN_API_TOKEN",
@@ -52,6 +53,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         ];
         assert_eq!(seconds, [10, 60, 2, 60, 300, 30, 10]);
         assert_eq!((config.engine, config.log_rows, config.log_requests), (Engine::V10, false, 0));
+        assert!(!config.log_panic_messages);
         assert!(!config.publishes() && config.origin.is_none() && config.admin_key_sha256.is_none());
         assert!(config.sse_authentication_token.is_none() && config.webhook_secret.is_none());
     }
@@ -68,12 +70,13 @@ fn valid_values_are_used_without_a_fault() {
         ("REFRESH_SECONDS", "1"),
         ("FRESHNESS_SECONDS", "0"),
         ("DISCOVERY_SECONDS", "1000000"),
+        ("LOG_PANIC_MESSAGES", "true"),
         ("LOG_REQUESTS", "1000"),
         ("LOG_ROWS", "true"),
         ("FLAG_ENGINE", "11"),
     ]);
     assert_eq!(config.faults, []);
-    assert!(config.publishes());
+    assert!(config.publishes() && config.log_panic_messages);
     assert_eq!(config.origin_api_token.as_deref(), Some("prefix.secret"));
     assert_eq!(config.admin_key_sha256.as_deref(), Some(HASH));
     assert_eq!(
@@ -108,8 +111,10 @@ fn invalid_values_are_faults_that_name_the_replacement() {
     }
     assert_eq!(faults(&[("FLAG_ENGINE", "12")]), ["FLAG_ENGINE must be 10 or 11; otherwise 10 is used."]);
     for value in ["yes", "1", "TRUE", "true "] {
-        let expected = "LOG_ROWS must be false or true; otherwise false is used.";
-        assert_eq!(faults(&[("LOG_ROWS", value)]), [expected], "{value}");
+        for name in ["LOG_ROWS", "LOG_PANIC_MESSAGES"] {
+            let expected = format!("{name} must be false or true; otherwise false is used.");
+            assert_eq!(faults(&[(name, value)]), [expected], "{value}");
+        }
     }
     for value in ["an admin key", "ba7816bf", &format!("{HASH}0"), &HASH.replace('B', "g")] {
         let expected = "ADMIN_KEY_SHA256 must be the key's SHA-256, 64 hexadecimal digits, and not the key; \

@@ -21,7 +21,7 @@ pub use objects::registry::object::RegistryObject;
 
 #[event(start)]
 fn start() {
-    platform::log::panics();
+    platform::log::log_panics();
 }
 
 /// Answers a request: gives a response where nothing has to be waited for, else a promise of one.

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
+import { localSettings } from "../../scripts/local.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
@@ -23,6 +24,7 @@ test("make dev prints working requests, and restarts on its stored state", async
   const first = await startDev(t, state);
   const lines = first.output().split("\n").filter((line) => line.startsWith("curl "));
   assert.equal(lines.length, 3, first.output());
+  assert.match(first.output(), /^env\.LOG_PANIC_MESSAGES /m);
   for (const line of lines) {
     const { stdout } = await run("bash", ["-c", `${line} -w '\\n%{http_code}'`]);
     assert.match(stdout, /\n200$/, `${line}\n${stdout}`);
@@ -185,6 +187,12 @@ test("make dev refuses documents that the worker would not serve, with the reaso
     "ORIGIN_API_TOKEN is of no use without ORIGIN_URL.",
   ]);
   assert.match(await refuses("ORIGIN_URL=http://flags:99999"), /^ORIGIN_URL must be http/m);
+});
+
+test("make dev has the message of a panic logged unless LOG_PANIC_MESSAGES is set", () => {
+  assert.equal(localSettings({}).LOG_PANIC_MESSAGES, "true");
+  assert.equal(localSettings({ LOG_PANIC_MESSAGES: "" }).LOG_PANIC_MESSAGES, "true");
+  assert.equal(localSettings({ LOG_PANIC_MESSAGES: "false" }).LOG_PANIC_MESSAGES, "false");
 });
 
 test("make dev reports a port that is in use", async (t) => {

@@ -1,34 +1,65 @@
-// The worker, with a request of its own that ends its WebAssembly instance as a panic does: an exception that no code
-// expects comes back from a call to the platform.
+// The worker, with requests of its own that end its WebAssembly instance and that read the number of the instance.
+//
+// The released worker has no code that panics for a test. This module gives it a context of a request whose `waitUntil`
+// fails, as the platform's own never does. The crate `worker` unwraps the result of that call, so the call panics.
 
+import * as rust from "../../build/index.js";
 import entry from "./entry.js";
 
 export * from "./entry.js";
 
+const WAYS = { panic, exception, instance, object };
+
 export default {
   ...entry,
-  fetch(request, env, ctx) {
-    if (!request.headers.has("x-end")) return entry.fetch(request, env, ctx);
-    return end(env, ctx);
+  async fetch(request, env, ctx) {
+    const way = WAYS[request.headers.get("x-test")];
+    return way === undefined ? entry.fetch(request, env, ctx) : Response.json(await way(request, env, ctx));
   },
 };
 
-function end(env, ctx) {
+/** Has WebAssembly panic, with the text of the header in the message; a request for a document that is stale. */
+function panic(request, env) {
+  const waitUntil = () => {
+    throw new Error(request.headers.get("x-message"));
+  };
+  return thrown(() => entry.fetch(request, env, { waitUntil }));
+}
+
+/** Has a call to the platform throw an exception that no code expects, which is no panic. */
+function exception(request, env, ctx) {
   let isRead = false;
-  const request = {
+  return thrown(() => entry.fetch({
     method: "OPTIONS",
-    url: "https://worker/api/v1/flags/",
+    url: request.url,
     /** The entry reads them first, and WebAssembly after it. */
     get headers() {
       if (isRead) throw new Error("unexpected");
       isRead = true;
       return new Headers();
     },
-  };
+  }, env, ctx));
+}
+
+/** Reads the traits of `ada` from her object, after a panic and before anything else. */
+async function object(request, env) {
+  const key = request.headers.get("x-environment-key");
+  const error = panic(request, env);
+  const order = { environment: key, identifier: "ada", command: "read" };
+  const answer = await env.IDENTITIES.get(env.IDENTITIES.idFromName(`${key}_ada`)).carryOut(JSON.stringify(order));
+  return { error, traits: JSON.parse(answer).result.Ok.traits };
+}
+
+/** The number of the instance, which every object of a Rust class has. */
+function instance() {
+  return new rust.DirectoryObject({ storage: { sql: {} } }, {}).__wbg_inst;
+}
+
+function thrown(call) {
   try {
-    entry.fetch(request, env, ctx);
-  } catch {
-    return new Response("ended");
+    call();
+  } catch (error) {
+    return `${error.constructor.name}: ${error.message}`;
   }
-  throw new Error("it did not end");
+  return "nothing";
 }

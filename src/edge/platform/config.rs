@@ -7,6 +7,7 @@ use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
 
 use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::log::log_panic_messages;
 pub use crate::settings::Config;
 
 thread_local! {
@@ -26,6 +27,9 @@ impl Config {
         let mut config = Config::read(&|name| text(Reflect::get(env, &name.into()).ok()?));
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();
         config.faults.extend(Config::missing_bindings(&is_bound));
+        if config.log_panic_messages {
+            log_panic_messages();
+        }
         for fault in &config.faults {
             Failure::new(Source::Settings, fault).log(None);
         }

@@ -1,7 +1,9 @@
-//! The log: one JSON object a line. [`Line`] has all kinds of lines, and no other code writes any.
+//! The log: one JSON object a line. [`Line`] has all kinds of lines, and no other code writes any, except the message of a
+//! panic where `LOG_PANIC_MESSAGES` is `true`.
 //!
 //! No field has room for a path, a server key, an identifier, a trait or a body.
 
+use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 
 use serde::Serialize;
@@ -65,11 +67,25 @@ impl Line<'_> {
     }
 }
 
-/// Has a panic written to the log as the failure that it is.
-pub fn panics() {
+thread_local! {
+    /// True if the message of a panic is logged, too.
+    static LOGS_PANIC_MESSAGES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Installs the panic hook. It writes a failure's line with the place of the panic, without the message, which may quote
+/// the data of a request.
+pub fn log_panics() {
     panic::set_hook(Box::new(|panic: &PanicHookInfo| {
-        // Where, and not what: its message may quote what was worked on.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         Line::Failure { failure: "panic", cause: &place, environment: None }.write();
+        if LOGS_PANIC_MESSAGES.get() {
+            console_error_panic_hook::hook(panic);
+        }
     }));
+}
+
+/// Has the message and the stack of a panic written after that line. The hook stays: the entry module calls
+/// [`log_panics`] before each call, and the settings are read once.
+pub fn log_panic_messages() {
+    LOGS_PANIC_MESSAGES.set(true);
 }
