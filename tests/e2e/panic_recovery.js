@@ -41,7 +41,7 @@ function exception(request, env, ctx) {
   }, env, ctx));
 }
 
-/** Reads the traits of `ada` from her object, after a panic and before anything else. */
+/** Reads the traits of the identity `ada` from its object, after a panic and before anything else. */
 async function object(request, env) {
   const key = request.headers.get("x-environment-key");
   const error = panic(request, env);
