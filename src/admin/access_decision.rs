@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::authorization::{Answer, PERMISSIONS, Permission};
+use super::permission::{PERMISSIONS, Permission};
 use crate::api::{Error, Response};
 
 /// A decision about one credential and one permission.
@@ -59,12 +59,12 @@ impl Challenge {
     }
 
     /// The origin's own.
-    pub(super) fn passed_on(answer: &Answer<'_>) -> Challenge {
+    pub(super) fn passed_on(body: &[u8], www_authenticate: Option<&str>) -> Challenge {
         let mut challenge = Challenge::new("Invalid credentials.");
-        if answer.body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(answer.body).is_ok() {
-            challenge.body = answer.body.into();
+        if body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(body).is_ok() {
+            challenge.body = body.into();
         }
-        if let Some(header) = answer.www_authenticate.filter(|header| header.len() <= MAX_HEADER_LENGTH) {
+        if let Some(header) = www_authenticate.filter(|header| header.len() <= MAX_HEADER_LENGTH) {
             challenge.www_authenticate = header.into();
         }
         challenge

@@ -13,42 +13,7 @@ use serde_json::Value;
 
 use super::access_decision::{AccessDecision, Challenge};
 use super::credential::Credential;
-
-/// The permission that a route needs, in Flagsmith's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    /// VIEW_ENVIRONMENT
-    ViewEnvironment,
-    /// VIEW_IDENTITIES
-    ViewIdentities,
-    /// MANAGE_IDENTITIES
-    ManageIdentities,
-    /// UPDATE_FEATURE_STATE; what tags grant besides does not count.
-    UpdateFeatureState,
-    /// The environment's administrator.
-    Admin,
-}
-
-pub(super) const PERMISSIONS: [Permission; 5] = [
-    Permission::ViewEnvironment,
-    Permission::ViewIdentities,
-    Permission::ManageIdentities,
-    Permission::UpdateFeatureState,
-    Permission::Admin,
-];
-
-impl Permission {
-    /// Flagsmith's name of it; an administrator's has none.
-    fn name(self) -> Option<&'static str> {
-        match self {
-            Permission::ViewEnvironment => Some("VIEW_ENVIRONMENT"),
-            Permission::ViewIdentities => Some("VIEW_IDENTITIES"),
-            Permission::ManageIdentities => Some("MANAGE_IDENTITIES"),
-            Permission::UpdateFeatureState => Some("UPDATE_FEATURE_STATE"),
-            Permission::Admin => None,
-        }
-    }
-}
+use super::permission::{PERMISSIONS, Permission};
 
 /// A question to the origin. None of them can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +99,10 @@ impl Authorization {
     pub fn take(&mut self, answer: Answer<'_>) -> Result<Progress, UnexpectedAnswer> {
         let unclear = Err(UnexpectedAnswer(answer.status));
         if answer.status == 401 {
-            return Ok(decided_for_all(&AccessDecision::Unauthenticated(Challenge::passed_on(&answer))));
+            return Ok(decided_for_all(&AccessDecision::Unauthenticated(Challenge::passed_on(
+                answer.body,
+                answer.www_authenticate,
+            ))));
         }
         let decision = match (self.probe, answer.status) {
             (Probe::MyPermissions, 200) => {

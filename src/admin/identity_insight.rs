@@ -1,7 +1,7 @@
 //! Answers about an environment's identities beyond Flagsmith's own routes: their number, and the cause of each flag of
 //! one of them.
 
-use super::authorization::Permission;
+use super::permission::Permission;
 use crate::api::fields::query_identifier;
 use crate::api::{Error, query};
 

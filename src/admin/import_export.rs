@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::authorization::Permission;
 use super::edge_identities::MAX_ALIAS_LENGTH;
+use super::permission::Permission;
 use crate::api::fields::{
     Fields, INVALID_INTEGER, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules,
     check_text, integer_value,
@@ -14,10 +14,10 @@ use crate::api::fields::{
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, Timestamp, normalize_identifier, python};
 use crate::identity::directory::Entry;
-use crate::identity::{Command, Identity, Import};
-use state::Definitions;
+use crate::identity::{Command, Import};
+use state::{Definitions, is_uuid};
 
-pub use export::ExportPage;
+pub use export::{ExportPage, render};
 
 mod export;
 mod state;
@@ -224,35 +224,8 @@ pub fn check_uuids(lines: &mut [Option<Line>], known: &[Entry]) -> Result<(), Va
     if report.iter().all(|problem| *problem == json!({})) { Ok(()) } else { Err(json!({"data": report})) }
 }
 
-/// A text that names something in paths and in documents.
-fn is_uuid(text: &str) -> bool {
-    (1..=36).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-}
-
 fn checked(fields: &mut Fields<'_>, name: &str, text: String, is_right: impl Fn(&str) -> bool) -> String {
     fields.read(name, |_| if is_right(&text) { Ok(text) } else { Err(json!(["This value is not valid."])) })
-}
-
-/// An identity in the shape that an import takes.
-pub fn render(environment_key: &str, identifier: &str, identity: &Identity) -> Value {
-    let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
-    let traits: Vec<Value> = identity.traits.iter().map(pair).collect();
-    let details = identity.details.as_ref();
-    let mut document = json!({
-        "composite_key": format!("{environment_key}_{identifier}"),
-        "environment_api_key": environment_key,
-        "identifier": identifier,
-        "identity_uuid": details.map(|details| &details.uuid),
-        "created_date": details.map(|details| &details.created_date),
-        "identity_traits": traits,
-        "identity_features": identity.overrides,
-        "django_id": identity.django_id,
-    });
-    let alias = details.and_then(|details| details.dashboard_alias.as_deref());
-    if let (Some(alias), Some(members)) = (alias, document.as_object_mut()) {
-        members.insert("dashboard_alias".to_owned(), alias.into());
-    }
-    document
 }
 
 /// Reads the identifiers of a repair request: the names under which identities are stored, normalized or not.

@@ -13,6 +13,7 @@ pub mod explanation;
 pub mod identity_insight;
 pub mod import_export;
 mod origin;
+pub mod permission;
 pub mod proxy_headers;
 pub mod publishing;
 pub mod uploads;

@@ -72,11 +72,3 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
         failure.log(None);
     }
 }
-
-/// Sixteen random bytes.
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    // The platform's source of randomness does not fail; zeros would still be an identifier.
-    let _ = getrandom::fill(&mut bytes);
-    bytes
-}

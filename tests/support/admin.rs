@@ -6,9 +6,10 @@ use std::path::Path;
 
 use flagsmith_edge_worker::admin::access_decision::{AccessDecision, AccessDecisions, Challenge};
 use flagsmith_edge_worker::admin::admin_key::Spelling;
-use flagsmith_edge_worker::admin::authorization::{self, Authorization, Permission, Probe};
+use flagsmith_edge_worker::admin::authorization::{self, Authorization, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
+use flagsmith_edge_worker::admin::permission::Permission;
 use flagsmith_edge_worker::api::{Request, Response};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;

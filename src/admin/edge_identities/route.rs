@@ -1,7 +1,7 @@
 //! Parses the paths of the edge-identities routes and their permissions (contract §D).
 
 use crate::admin::access_decision::AccessDecision;
-use crate::admin::authorization::Permission;
+use crate::admin::permission::Permission;
 use crate::api::{Error, Response};
 use crate::document::is_client_key;
 

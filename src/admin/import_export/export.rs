@@ -1,8 +1,7 @@
 //! A page of an export, made text by text: it ends where it gets too long, and the next begins there.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::render;
 use crate::api::Response;
 use crate::identity::Identity;
 use crate::identity::directory::{Entry, PageKey, Query};
@@ -57,10 +56,30 @@ impl ExportPage {
     }
 }
 
+/// An identity in the shape that an import takes.
+pub fn render(environment_key: &str, identifier: &str, identity: &Identity) -> Value {
+    let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
+    let traits: Vec<Value> = identity.traits.iter().map(pair).collect();
+    let details = identity.details.as_ref();
+    let mut document = json!({
+        "composite_key": format!("{environment_key}_{identifier}"),
+        "environment_api_key": environment_key,
+        "identifier": identifier,
+        "identity_uuid": details.map(|details| &details.uuid),
+        "created_date": details.map(|details| &details.created_date),
+        "identity_traits": traits,
+        "identity_features": identity.overrides,
+        "django_id": identity.django_id,
+    });
+    let alias = details.and_then(|details| details.dashboard_alias.as_deref());
+    if let (Some(alias), Some(members)) = (alias, document.as_object_mut()) {
+        members.insert("dashboard_alias".to_owned(), alias.into());
+    }
+    document
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::identity::directory::Column;
 

@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 
 use serde_json::{Value, json};
 
-use super::is_uuid;
 use crate::admin::edge_identities::check_value;
 use crate::api::fields::INVALID_INTEGER;
 use crate::document::json::{Json, Kind};
@@ -71,6 +70,11 @@ impl<'e> Definitions<'e> {
         }
         Ok(state)
     }
+}
+
+/// A text that names something in paths and in documents.
+pub fn is_uuid(text: &str) -> bool {
+    (1..=36).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Refuses a whole number that was read as a float, since it has more digits than are kept; `-0` is 0.

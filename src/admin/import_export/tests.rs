@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::*;
 use crate::document::ruleset::Engine;
 use crate::identity::directory::{PageKey, Query};
-use crate::identity::{CommandRequest, ExecutionContext};
+use crate::identity::{CommandRequest, ExecutionContext, Identity};
 
 fn environment() -> Environment {
     let document = json!({"api_key": "k", "project": {}, "feature_states": [

@@ -12,9 +12,6 @@ use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
 use crate::identity::{Command, CommandError, Identity, TraitValue};
 
-/// The longest body, in bytes.
-pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
-
 /// The most identities of one request.
 const MAX_IDENTITIES: usize = 100;
 

@@ -1,6 +1,6 @@
 //! Answers that the environment and the kind of key alone decide: made once, not for each request.
 
-use super::environment_document;
+use super::environment_document::{self, DocumentConditions};
 use super::etag;
 use super::response::Response;
 use super::route::Route;
@@ -22,6 +22,17 @@ pub enum CachedResponse {
 impl CachedResponse {
     /// The number of kinds, which are numbered from 0.
     pub const COUNT: usize = 4;
+
+    /// The answer with the document, where no override was ever made here.
+    pub fn of_document(
+        conditions: &DocumentConditions,
+        environment: &Environment,
+        key: KeyKind,
+    ) -> CachedResponse {
+        let tag = etag::of_document(environment, key, 0);
+        let is_kept = conditions.not_modified(environment, &tag, 0);
+        if is_kept { CachedResponse::DocumentUnmodified } else { CachedResponse::Document }
+    }
 
     /// The whole answer.
     pub fn response(self, environment: &Environment, key: KeyKind) -> Response<'_> {

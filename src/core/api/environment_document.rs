@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::cached_response::CachedResponse;
 use super::etag;
 use super::response::Response;
 use crate::document::identity_overrides::with_states;
@@ -39,13 +38,8 @@ impl DocumentConditions {
         answer(environment, version, document).tagged(tag)
     }
 
-    /// The same where no override was ever made here.
-    pub fn fixed(&self, environment: &Environment, key: KeyKind) -> CachedResponse {
-        let kept = self.not_modified(environment, &etag::of_document(environment, key, 0), 0);
-        if kept { CachedResponse::DocumentUnmodified } else { CachedResponse::Document }
-    }
-
-    fn not_modified(&self, environment: &Environment, tag: &str, version: u64) -> bool {
+    /// True if the client has the document of this tag.
+    pub(super) fn not_modified(&self, environment: &Environment, tag: &str, version: u64) -> bool {
         if let Some(tags) = &self.if_none_match {
             return etag::matches(tags, tag);
         }

@@ -34,10 +34,7 @@ pub use health::readiness;
 pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;
 pub use response::Response;
-pub use route::Route;
-
-/// The maximum length of a body in bytes, where a route has no limit of its own.
-pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
+pub use route::{MAX_BODY_LENGTH, Route};
 
 /// The parts of a request that endpoints read.
 pub struct Request<'a> {

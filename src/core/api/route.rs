@@ -1,7 +1,11 @@
 //! Parses the SDK API's paths and methods.
 
 use super::error::Error;
-use super::{MAX_BODY_LENGTH, bulk_identities};
+
+/// The maximum length of a body in bytes, where a route has no limit of its own.
+pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
+/// The maximum length of an upload of many identities, in bytes.
+const MAX_UPLOAD_LENGTH: usize = 8 * 1024 * 1024;
 
 /// An endpoint served here. Both spellings, with and without the last slash, are served and none redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +110,7 @@ impl Route {
 
     /// The longest body that is read, in bytes.
     pub fn max_body_length(self) -> usize {
-        if self == Route::BulkIdentities { bulk_identities::MAX_BODY_LENGTH } else { MAX_BODY_LENGTH }
+        if self == Route::BulkIdentities { MAX_UPLOAD_LENGTH } else { MAX_BODY_LENGTH }
     }
 
     /// True if a request needs an environment key.

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use super::condition::{Condition, Predicate};
-use super::property::{Property, Target};
+use super::property::{Property, PropertyId, Target};
 use super::ruleset::{
-    ConditionId, Engine, Feature, FeatureId, Override, PropertyId, Rule, Ruleset, Segment, Span, State,
-    StateId, Variant,
+    ConditionId, Engine, Feature, FeatureId, Override, Rule, Ruleset, Segment, Span, State, StateId, Variant,
 };
 use super::schema;
 

@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use super::budget::Budget;
 use super::json::Json;
 use super::pattern::Pattern;
+use super::property::PropertyId;
 use super::python::{self, Integer};
-use super::ruleset::PropertyId;
 
 /// One condition of a segment's rule.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
 use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
 use super::fault::Fault;
+use super::feature_state::order;
 use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, is_irregular};
 use super::json::Json;
@@ -260,15 +261,6 @@ fn state_key(state: &schema::FeatureState<'_>) -> String {
         (Some(id), _) => id.to_string(),
         (None, Some(uuid)) => uuid.to_string(),
         (None, None) => state.feature.id.to_string(),
-    }
-}
-
-/// Multivariate values are walked by id, those without one by their UUID read as a number.
-pub(super) fn order(id: Option<i64>, uuid: Option<&str>) -> u128 {
-    match (id, uuid) {
-        (Some(id), _) => u128::try_from(id).unwrap_or(0),
-        (None, Some(uuid)) => u128::from_str_radix(&uuid.replace('-', ""), 16).unwrap_or(u128::MAX),
-        (None, None) => u128::MAX,
     }
 }
 

@@ -12,9 +12,8 @@ mod parts;
 mod scanner;
 
 pub use parts::{Members, Parts};
-
-/// The deepest nesting that [`Json::parse`] takes.
-pub const MAX_DEPTH: usize = 128;
+pub use scanner::MAX_DEPTH;
+use scanner::is_float;
 
 /// A JSON value, still text.
 #[derive(Clone, Copy, Debug)]
@@ -110,10 +109,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json<'a>, D::Error> {
         <&RawValue>::deserialize(deserializer).map(|raw| Json(raw.get()))
     }
-}
-
-fn is_float(number: &str) -> bool {
-    number.contains(['.', 'e', 'E'])
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 
 use super::json_path::{Query, split_name};
 
+/// Index into the properties of a ruleset.
+pub type PropertyId = usize;
+
 /// A property, resolved as far as it can be before there is an identity.
 #[derive(Debug)]
 pub enum Property {

@@ -27,8 +27,6 @@ pub type StateId = usize;
 pub type SegmentId = usize;
 /// Index into [`Ruleset::conditions`].
 pub type ConditionId = usize;
-/// Index into [`Ruleset::properties`].
-pub type PropertyId = usize;
 
 /// A slice of the ruleset's text; see [`Ruleset::json`].
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,18 +8,14 @@ use super::json::{Json, Kind};
 
 mod read;
 
+use read::{BEGIN, DAY, END, SECOND};
+
 /// A point in time: microseconds since 1970 in UTC, negative before. Its year was 1 to 9999 by the clock that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp {
     microseconds: i64,
 }
-
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
-/// The start and end of the years 1 to 9999 in UTC. HTTP dates and ISO 8601 have four digits for a year.
-const BEGIN: i64 = -719_162 * DAY;
-const END: i64 = 2_932_897 * DAY;
 
 impl Timestamp {
     /// Parses a time that `datetime.fromisoformat` of Python 3.11 or pydantic 2 accepts. That is ISO 8601 in its

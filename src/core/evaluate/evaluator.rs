@@ -9,9 +9,9 @@ use super::json_path::{self, Context};
 use super::value::Value;
 use super::{Decision, IdentityContext};
 use crate::document::budget::Budget;
-use crate::document::property::{Property, Target};
+use crate::document::property::{Property, PropertyId, Target};
 use crate::document::ruleset::{
-    ConditionId, Engine, FeatureId, PropertyId, Quantifier, Rule, Ruleset, Segment, SegmentId,
+    ConditionId, Engine, FeatureId, Quantifier, Rule, Ruleset, Segment, SegmentId,
 };
 
 pub struct Evaluator<'a> {

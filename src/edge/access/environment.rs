@@ -4,7 +4,7 @@
 use worker::{Context, Env};
 
 use crate::admin::access_decision::AccessDecision;
-use crate::admin::authorization::Permission;
+use crate::admin::permission::Permission;
 use crate::api::{EnvironmentKey, Error, Response};
 use crate::document::is_client_key;
 use crate::edge::access::authorize::authorize;

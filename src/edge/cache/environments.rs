@@ -18,7 +18,7 @@ use crate::document::ruleset::SegmentId;
 use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
 use crate::edge::cache::first_discovery;
 use crate::edge::cache::key_states;
-use crate::edge::cache::stored::{CacheEntry, CachedValue, ReadOutcome, ReadSource};
+use crate::edge::cache::stored::{CacheEntry, CachedValue, ReadOutcome, ReadSource, Stores};
 use crate::edge::http::response::Prepared;
 use crate::edge::objects::publishing;
 use crate::edge::platform::clock::now_ms;
@@ -71,18 +71,14 @@ impl CachedEnvironment {
 }
 
 /// The way to environments for one request.
-#[derive(Clone)]
 pub struct Environments {
-    /// The bindings.
-    pub env: Env,
-    /// The deployment's settings.
-    pub config: &'static Config,
+    stores: Stores,
 }
 
 impl Environments {
     /// The way to the environments of this deployment.
     pub fn new(env: Env, config: &'static Config) -> Environments {
-        Environments { env, config }
+        Environments { stores: Stores { env, config } }
     }
 
     /// The environment that a key opens.
@@ -90,7 +86,7 @@ impl Environments {
         match key {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
-                let key = self.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
+                let key = self.stores.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
                 // An entry is untrusted, since it may have been written into KV by hand.
                 if !is_client_key(&key.environment) {
                     return Err(Error::KeyUnknown);
@@ -109,7 +105,7 @@ impl Environments {
 
     /// True if KV answers.
     pub async fn are_readable(&self) -> bool {
-        let read = kv::get(&self.env, kv::DOCUMENT, kv::TIMEOUT).await;
+        let read = kv::get(&self.stores.env, kv::DOCUMENT, kv::TIMEOUT).await;
         read.inspect_err(|failure| failure.log(None)).is_ok()
     }
 
@@ -125,108 +121,9 @@ impl Environments {
         client_key: &str,
         context: &Context,
     ) -> Result<LoadedEnvironment, Error> {
-        let found = self.lookup::<Rc<CachedEnvironment>>(client_key, context).await?;
+        let found = self.stores.lookup::<Rc<CachedEnvironment>>(client_key, context).await?;
         let stale_seconds = found.stale_seconds();
         Ok(LoadedEnvironment { environment: found.value, stale_seconds, place: found.place, age: found.age })
-    }
-
-    /// Fetches the announcement of an environment's object. The states of server keys in it are remembered.
-    async fn announced(&self, name: &str) -> Result<Announcement, Failure> {
-        let (announcement, keys) = publishing::announced(&self.env, name, OBJECT_TIMEOUT).await?;
-        key_states::remember(name, keys);
-        Ok(announcement)
-    }
-
-    /// The document, given that this isolate does not know any version of it.
-    async fn read_first(&self, name: &str) -> Result<ReadOutcome, Failure> {
-        let document = match kv::get(&self.env, &kv::document_key(name), kv::TIMEOUT).await {
-            Ok(Some(document)) => document,
-            Ok(None) => {
-                self.may_discover()?;
-                // The registry is asked first: an object of this name would come into being for every made-up key.
-                return match publishing::is_known(&self.env, name).await? {
-                    true => self.read_from_object(name, None).await,
-                    false => Ok(ReadOutcome::Missing),
-                };
-            }
-            Err(failure) => {
-                return match publishing::is_known(&self.env, name).await {
-                    Ok(true) => self.read_from_object(name, None).await,
-                    _ => Err(failure),
-                };
-            }
-        };
-        match self.announced(name).await {
-            Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
-                let (version, place) = (Some(version), ReadSource::Kv);
-                Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, place })
-            }
-            Ok(Announcement::Latest { version, unconfirmed_since }) => {
-                self.read_version(name, version, unconfirmed_since).await
-            }
-            Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
-            // No object publishes it: it was written by hand, or no discovery has run yet.
-            Ok(Announcement::Nothing) => {
-                first_discovery::need();
-                Ok(ReadOutcome::from(Some(document)))
-            }
-            Err(failure) => {
-                failure.log(Some(name));
-                let unconfirmed_since = Some(now_ms());
-                Ok(ReadOutcome::Stored {
-                    value: document,
-                    version: None,
-                    unconfirmed_since,
-                    place: ReadSource::Kv,
-                })
-            }
-        }
-    }
-
-    /// A version that was announced. KV may take a minute to show it here.
-    async fn read_version(
-        &self,
-        name: &str,
-        version: Version,
-        since: Option<u64>,
-    ) -> Result<ReadOutcome, Failure> {
-        match kv::get(&self.env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
-            Ok(Some(document)) if version.is_of(&document) => {
-                return Ok(ReadOutcome::Stored {
-                    value: document,
-                    version: Some(version),
-                    unconfirmed_since: since,
-                    place: ReadSource::Kv,
-                });
-            }
-            Ok(_) => {}
-            Err(failure) => failure.log(Some(name)),
-        }
-        self.read_from_object(name, since).await
-    }
-
-    async fn read_from_object(&self, name: &str, since: Option<u64>) -> Result<ReadOutcome, Failure> {
-        let published = publishing::published(&self.env, name).await?;
-        let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
-        let (version, document) = published.ok_or_else(nothing)?;
-        let (version, place) = (Some(version), ReadSource::Object);
-        Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
-    }
-
-    /// Limits the lookups of unknown keys in this isolate. Beyond the limit it is a failure.
-    fn may_discover(&self) -> Result<(), Failure> {
-        thread_local! {
-            /// The second, and the lookups in it.
-            static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
-        }
-        let second = now_ms() / 1000;
-        let lookups = match LOOKUPS.get() {
-            (latest, lookups) if latest == second => lookups,
-            _ => 0,
-        };
-        LOOKUPS.set((second, lookups.saturating_add(1)));
-        let too_many = || Failure::new(Source::Registry, "too many unknown keys are asked for");
-        (lookups < MAX_LOOKUPS_PER_SECOND).then_some(()).ok_or_else(too_many)
     }
 }
 
@@ -236,6 +133,105 @@ const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 /// The maximum number of lookups of unknown keys in the registry, per isolate and second. It protects the registry
 /// from made-up keys.
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
+
+/// Fetches the announcement of an environment's object. The states of server keys in it are remembered.
+async fn announced(env: &Env, name: &str) -> Result<Announcement, Failure> {
+    let (announcement, keys) = publishing::announced(env, name, OBJECT_TIMEOUT).await?;
+    key_states::remember(name, keys);
+    Ok(announcement)
+}
+
+/// The document, given that this isolate does not know any version of it.
+async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
+    let document = match kv::get(env, &kv::document_key(name), kv::TIMEOUT).await {
+        Ok(Some(document)) => document,
+        Ok(None) => {
+            may_discover()?;
+            // The registry is asked first: an object of this name would come into being for every made-up key.
+            return match publishing::is_known(env, name).await? {
+                true => read_from_object(env, name, None).await,
+                false => Ok(ReadOutcome::Missing),
+            };
+        }
+        Err(failure) => {
+            return match publishing::is_known(env, name).await {
+                Ok(true) => read_from_object(env, name, None).await,
+                _ => Err(failure),
+            };
+        }
+    };
+    match announced(env, name).await {
+        Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
+            let (version, place) = (Some(version), ReadSource::Kv);
+            Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, place })
+        }
+        Ok(Announcement::Latest { version, unconfirmed_since }) => {
+            read_version(env, name, version, unconfirmed_since).await
+        }
+        Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
+        // No object publishes it: it was written by hand, or no discovery has run yet.
+        Ok(Announcement::Nothing) => {
+            first_discovery::need();
+            Ok(ReadOutcome::from(Some(document)))
+        }
+        Err(failure) => {
+            failure.log(Some(name));
+            let unconfirmed_since = Some(now_ms());
+            Ok(ReadOutcome::Stored {
+                value: document,
+                version: None,
+                unconfirmed_since,
+                place: ReadSource::Kv,
+            })
+        }
+    }
+}
+
+/// A version that was announced. KV may take a minute to show it here.
+async fn read_version(
+    env: &Env,
+    name: &str,
+    version: Version,
+    since: Option<u64>,
+) -> Result<ReadOutcome, Failure> {
+    match kv::get(env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
+        Ok(Some(document)) if version.is_of(&document) => {
+            return Ok(ReadOutcome::Stored {
+                value: document,
+                version: Some(version),
+                unconfirmed_since: since,
+                place: ReadSource::Kv,
+            });
+        }
+        Ok(_) => {}
+        Err(failure) => failure.log(Some(name)),
+    }
+    read_from_object(env, name, since).await
+}
+
+async fn read_from_object(env: &Env, name: &str, since: Option<u64>) -> Result<ReadOutcome, Failure> {
+    let published = publishing::published(env, name).await?;
+    let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
+    let (version, document) = published.ok_or_else(nothing)?;
+    let (version, place) = (Some(version), ReadSource::Object);
+    Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
+}
+
+/// Limits the lookups of unknown keys in this isolate. Beyond the limit it is a failure.
+fn may_discover() -> Result<(), Failure> {
+    thread_local! {
+        /// The second, and the lookups in it.
+        static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    }
+    let second = now_ms() / 1000;
+    let lookups = match LOOKUPS.get() {
+        (latest, lookups) if latest == second => lookups,
+        _ => 0,
+    };
+    LOOKUPS.set((second, lookups.saturating_add(1)));
+    let too_many = || Failure::new(Source::Registry, "too many unknown keys are asked for");
+    (lookups < MAX_LOOKUPS_PER_SECOND).then_some(()).ok_or_else(too_many)
+}
 
 impl CachedValue for Rc<CachedEnvironment> {
     const PREFIX: &'static str = kv::DOCUMENT;
@@ -247,17 +243,17 @@ impl CachedValue for Rc<CachedEnvironment> {
         Ttl::never_older_than(config.freshness_seconds * 1000)
     }
 
-    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
+    async fn read(from: &Stores, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
         if !from.config.publishes() {
             return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
         }
-        let Some(known) = known else { return from.read_first(name).boxed_local().await };
-        match from.announced(name).await? {
+        let Some(known) = known else { return read_first(&from.env, name).boxed_local().await };
+        match announced(&from.env, name).await? {
             Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
                 Ok(ReadOutcome::Confirmed { unconfirmed_since })
             }
             Announcement::Latest { version, unconfirmed_since } => {
-                from.read_version(name, version, unconfirmed_since).await
+                read_version(&from.env, name, version, unconfirmed_since).await
             }
             Announcement::Gone => Ok(ReadOutcome::Missing),
             Announcement::Nothing => {
@@ -306,11 +302,11 @@ impl CachedValue for ServerKey {
         Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
     }
 
-    async fn read(from: &Environments, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
+    async fn read(from: &Stores, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
         let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {
-                from.may_discover()?;
+                may_discover()?;
                 publishing::registered_key(&from.env, name).await.map(ReadOutcome::from)
             }
             Err(failure) if from.config.publishes() => {

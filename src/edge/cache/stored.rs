@@ -9,11 +9,10 @@ use std::thread::LocalKey;
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
-use worker::Context;
+use worker::{Context, Env};
 
 use crate::api::{Dependency, Error};
 use crate::cache::{Freshness, Hit, Ttl, TtlCache};
-use crate::edge::cache::environments::Environments;
 use crate::edge::cache::first_discovery;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
@@ -27,6 +26,15 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 /// The same where an answer waits for it, and there is a value to serve instead.
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
+/// The stores of a deployment, for one request.
+#[derive(Clone)]
+pub struct Stores {
+    /// The bindings.
+    pub env: Env,
+    /// The deployment's settings.
+    pub config: &'static Config,
+}
+
 /// A family of stored values, all with one prefix and one type.
 pub trait CachedValue: Clone + 'static {
     /// The prefix of their keys in KV.
@@ -36,7 +44,7 @@ pub trait CachedValue: Clone + 'static {
     fn ages(config: &Config) -> Ttl;
 
     /// Reads the value of `name`, given the known version.
-    async fn read(from: &Environments, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
+    async fn read(from: &Stores, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
 
     /// Decodes the stored value of `name`.
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
@@ -161,7 +169,7 @@ impl<T> CacheEntry<T> {
     }
 }
 
-impl Environments {
+impl Stores {
     /// A value.
     pub async fn lookup<T: CachedValue>(
         &self,
@@ -179,12 +187,12 @@ impl Environments {
                     Freshness::Fresh => return value.found(ReadSource::TtlCache, now),
                     Freshness::Stale if known => {
                         if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
-                            let (environments, name) = (self.clone(), name.to_owned());
+                            let (stores, name) = (self.clone(), name.to_owned());
                             // A failure is logged where it happens.
                             context.wait_until(async move {
-                                drop(environments.revalidate::<T>(&name, TIMEOUT).await);
+                                drop(stores.revalidate::<T>(&name, TIMEOUT).await);
                                 if first_discovery::is_to_be_requested() {
-                                    first_discovery::request(environments.env).await;
+                                    first_discovery::request(stores.env).await;
                                 }
                             });
                         }

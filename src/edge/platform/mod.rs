@@ -1,4 +1,4 @@
-//! The platform: KV, SQLite, alarms, time, settings, logs.
+//! The platform: KV, SQLite, alarms, time, randomness, settings, logs.
 
 pub mod alarm;
 pub mod clock;
@@ -8,5 +8,6 @@ pub mod failure;
 pub mod join_all;
 pub mod kv;
 pub mod log;
+pub mod random;
 pub mod sqlite;
 pub mod timeout;

@@ -14,7 +14,7 @@ use crate::edge::objects::directory::client::Directory;
 use crate::edge::objects::identity::client as identities;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::Failure;
-use crate::edge::random;
+use crate::edge::platform::random::random;
 use crate::identity::{Command, CommandError, CommandRequest, Identity};
 
 /// Answers a request to one of these routes.

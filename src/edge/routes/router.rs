@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use futures_util::future::FutureExt;
 use worker::{Context, Env, web_sys};
 
-use crate::api::{self, Dependency, EnvironmentKey, Error, Plan, Response, Route, RouteMatch};
+use crate::api::{
+    self, CachedResponse, Dependency, EnvironmentKey, Error, Plan, Response, Route, RouteMatch,
+};
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
 use crate::edge::cache::overrides;
 use crate::edge::http::body;
@@ -14,7 +16,7 @@ use crate::edge::http::response::{respond, respond_held, respond_with};
 use crate::edge::objects::analytics::client as analytics;
 use crate::edge::objects::identity::client as identities;
 use crate::edge::platform::config::Config;
-use crate::edge::random;
+use crate::edge::platform::random::random;
 use crate::edge::routes::assets as pages;
 use crate::edge::routes::notifications;
 use crate::edge::routes::proxy;
@@ -27,7 +29,8 @@ use crate::publish::Endpoint;
 /// first answer, and in its state, which each request copies.
 pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
     let method = &*incoming.method;
-    let environments = Environments::new(env.clone(), Config::of(env));
+    let config = Config::of(env);
+    let environments = Environments::new(env.clone(), config);
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
         RouteMatch::NotSdkRoute => match (Endpoint::parse(&incoming.path), page(incoming)) {
             (Some(endpoint), _) => notifications::answer(endpoint, incoming, env).boxed_local().await,
@@ -64,7 +67,11 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
             if let Ok(Plan::Document(question)) = &plan {
                 match overrides::of(env, environment, context).boxed_local().await {
                     Ok((known, None)) if known.version == 0 => {
-                        plan = Ok(Plan::CachedResponse(question.fixed(environment, key.kind())));
+                        plan = Ok(Plan::CachedResponse(CachedResponse::of_document(
+                            question,
+                            environment,
+                            key.kind(),
+                        )));
                     }
                     Ok((known, stale_seconds)) => {
                         let response = question.answer(environment, key.kind(), known.version, Cow::default);
@@ -90,7 +97,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
                 // Answered above.
                 Ok(Plan::Document(_)) => Err(Error::NotFound),
                 Ok(Plan::Evaluations(evaluations, response)) => {
-                    incoming.trace.count_objects(usize::from(environments.config.origin.is_some()));
+                    incoming.trace.count_objects(usize::from(config.origin.is_some()));
                     analytics::record(env, environment.key(), &evaluations)
                         .boxed_local()
                         .await

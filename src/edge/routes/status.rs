@@ -8,8 +8,8 @@ use worker::Env;
 
 use crate::admin::access_decision::{AccessDecision, Challenge};
 use crate::admin::admin_key::Spelling;
-use crate::admin::authorization::Permission;
 use crate::admin::credential::Credential;
+use crate::admin::permission::Permission;
 use crate::api::{Dependency, Error, Response};
 use crate::document::{ServerKey, json};
 use crate::edge::access::authorize::authorize;

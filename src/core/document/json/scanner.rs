@@ -1,7 +1,13 @@
 //! A check that a text is JSON as Python's `json` takes it. Clients see its messages word for word (contract §A.0). It
 //! also refuses nesting that is too deep, unpaired surrogates, and floats beyond the range of floats.
 
-use super::MAX_DEPTH;
+/// The deepest nesting that [`super::Json::parse`] takes.
+pub const MAX_DEPTH: usize = 128;
+
+/// True if the text of a number is that of a float.
+pub fn is_float(number: &str) -> bool {
+    number.contains(['.', 'e', 'E'])
+}
 
 /// The value without the space around it; for what is not JSON, what is wrong and where.
 pub fn check(text: &str) -> Result<&str, String> {
@@ -168,7 +174,7 @@ impl Scanner<'_> {
             }
         }
         let number = self.text.get(begin..self.at).unwrap_or_default();
-        if may_overflow && super::is_float(number) && !number.parse().is_ok_and(f64::is_finite) {
+        if may_overflow && is_float(number) && !number.parse().is_ok_and(f64::is_finite) {
             return Err(format!("number out of range at byte {begin}"));
         }
         Ok(())

@@ -1,6 +1,13 @@
 //! Parses times as Python does: `datetime.fromisoformat` of 3.11, and the numbers with signs that pydantic accepts too.
 
-use super::{BEGIN, DAY, END, SECOND};
+/// A second in microseconds.
+pub const SECOND: i64 = 1_000_000;
+/// A day in microseconds.
+pub const DAY: i64 = 86_400 * SECOND;
+/// The start of the years 1 to 9999 in UTC. HTTP dates and ISO 8601 have four digits for a year.
+pub const BEGIN: i64 = -719_162 * DAY;
+/// The end of the years 1 to 9999 in UTC.
+pub const END: i64 = 2_932_897 * DAY;
 
 /// Parses a date, or a date and a time of day with any character between them. Returns microseconds since 1970.
 pub fn iso(text: &str) -> Option<i64> {

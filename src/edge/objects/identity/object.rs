@@ -18,8 +18,8 @@ use crate::edge::objects::identity::rows::{self as identity_rows, IdentityRef, P
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
+use crate::edge::platform::random::random;
 use crate::edge::platform::sqlite::Database;
-use crate::edge::random;
 use crate::identity::directory::{DirectoryUpdate, Entry};
 use crate::identity::object_name::is_renamed;
 use crate::identity::{

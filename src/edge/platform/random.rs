@@ -1,0 +1,9 @@
+//! Randomness.
+
+/// Sixteen random bytes.
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // The platform's source of randomness does not fail; zeros would still be an identifier.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
