@@ -1,7 +1,7 @@
-//! The settings of a deployment, read from their texts: each a value, or a fault and what is used instead.
+//! The settings of a deployment. Each text becomes a value, or a fault and a default.
 //!
-//! One set of rules: an isolate reads its settings with them at its first request, and `make dev` and `make deploy` refuse
-//! with the same sentences what it would find.
+//! The same rules apply everywhere: an isolate reads its settings with them at its first request. `make dev` and `make
+//! deploy` refuse faulty settings with the same sentences.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use crate::admin::Origin;
 use crate::document::is_server_key;
 use crate::document::ruleset::Engine;
 
-/// The worker's settings; some are secret, so it has no `Debug`.
+/// The worker's settings. Some are secret, so the type has no `Debug`.
 pub struct Config {
     /// `FLAG_ENGINE`: `10` (default) or `11`.
     pub engine: Engine,
@@ -19,48 +19,48 @@ pub struct Config {
     pub soft_age_seconds: u64,
     /// `DOCUMENT_HARD_AGE_SECONDS`: older documents are revalidated before they are served.
     pub hard_age_seconds: u64,
-    /// `ORIGIN_URL`: the Flagsmith behind this worker, if there is one.
+    /// `ORIGIN_URL`: the address of the Flagsmith behind this worker, if there is one.
     pub origin: Option<Origin>,
-    /// `ORIGIN_API_TOKEN`: a master key of the origin's.
+    /// `ORIGIN_API_TOKEN`: a master API key of the origin.
     pub origin_api_token: Option<String>,
-    /// `SERVER_KEYS`: server keys of the environments to publish, where there is no token.
+    /// `SERVER_KEYS`: server keys of the environments to publish, if there is no token.
     pub server_keys: Vec<String>,
-    /// `FRESHNESS_SECONDS`: a document that is older is asked about again, where there is an origin.
+    /// `FRESHNESS_SECONDS`: a document older than this is revalidated, if there is an origin.
     pub freshness_seconds: u64,
-    /// `REFRESH_SECONDS`: how often the origin is asked for each document, without any notice of a change.
+    /// `REFRESH_SECONDS`: the interval between fetches of a document without a notification of a change.
     pub refresh_seconds: u64,
-    /// `DISCOVERY_SECONDS`: how often the origin is asked which environments and server keys there are.
+    /// `DISCOVERY_SECONDS`: the interval between discoveries of environments and server keys at the origin.
     pub discovery_seconds: u64,
-    /// `SSE_AUTHENTICATION_TOKEN`: what the origin sends with its notices to a realtime server.
+    /// `SSE_AUTHENTICATION_TOKEN`: the token that the origin sends with its notifications to a realtime server.
     pub sse_authentication_token: Option<String>,
-    /// `WEBHOOK_SECRET`: what the origin signs its webhooks with.
+    /// `WEBHOOK_SECRET`: the secret with which the origin signs its webhooks.
     pub webhook_secret: Option<String>,
-    /// `ORIGIN_TIMEOUT_SECONDS`: how long the origin may take to begin an answer.
+    /// `ORIGIN_TIMEOUT_SECONDS`: the time limit for the origin to begin an answer.
     pub origin_timeout: Duration,
-    /// `ANALYTICS_INTERVAL_SECONDS`: how long evaluations are collected before they go to the origin.
+    /// `ANALYTICS_INTERVAL_SECONDS`: the time for which evaluations are collected before they are sent to the origin.
     pub analytics_interval: Duration,
-    /// `ADMIN_KEY_SHA256`: hex SHA-256 of the one admin key that is this worker's own.
+    /// `ADMIN_KEY_SHA256`: the SHA-256, in hex, of this worker's own admin key.
     pub admin_key_sha256: Option<String>,
-    /// `LOG_ROWS`: whether to log each call of an identity's object with the rows that it touched, and each call of the
+    /// `LOG_ROWS`: true to log each call of an identity's object with the rows that it touched, and each call of the
     /// directory.
     pub log_rows: bool,
     /// `LOG_PANIC_MESSAGES`: true if a panic's message is logged, which may quote the data of a request. The place of a panic
     /// is always logged.
     pub log_panic_messages: bool,
-    /// `LOG_REQUESTS`: one request in as many is logged; 0, none.
+    /// `LOG_REQUESTS`: one of this many requests is logged; 0 for none.
     pub log_requests: u64,
     /// The faults in the settings.
     pub faults: Vec<SettingFault>,
 }
 
-/// A setting that is not used as it was given. It quotes nothing of the value, which may be secret.
+/// A setting whose value is not used. The fault quotes nothing of the value, which may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingFault {
-    /// Its name.
+    /// The name of the setting.
     pub setting: &'static str,
-    /// The problem, and what is used instead.
+    /// The problem, and the value used instead.
     pub problem: String,
-    /// True if the value is right alone, and another setting makes it useless.
+    /// True if the value is valid by itself, and another setting makes it useless.
     pub is_conflict: bool,
 }
 
@@ -70,32 +70,32 @@ impl fmt::Display for SettingFault {
     }
 }
 
-/// As many seconds make a timer that the platform can set; more would end at once.
+/// The maximum of all times. The platform's timers cannot be longer; a longer one would fire at once.
 const MAX_SECONDS: u64 = 1_000_000;
 const FROM_0: RangeInclusive<u64> = 0..=MAX_SECONDS;
 const FROM_1: RangeInclusive<u64> = 1..=MAX_SECONDS;
 const SAMPLES: RangeInclusive<u64> = 0..=1_000_000_000;
 
-/// The bindings that a worker needs, and what fails without each.
+/// The bindings that a worker needs, and the effect of each missing one.
 const BINDINGS: [(&str, &str); 7] = [
     ("ENVIRONMENTS", "no environment document and no server key can be read"),
     ("IDENTITIES", "no identity can be read or written"),
-    ("DIRECTORY", "no identity can be listed, and no override that was made here is known"),
+    ("DIRECTORY", "no identity can be listed, and overrides made at this worker are missing"),
     ("PUBLISHERS", "nothing can be published from a Flagsmith"),
     ("REGISTRY", "nothing can be published from a Flagsmith"),
-    ("ANALYTICS", "no evaluation can be kept for a Flagsmith"),
+    ("ANALYTICS", "no evaluation can be sent to a Flagsmith"),
     ("ASSETS", "the pages and the API's description are missing"),
 ];
 
 impl Config {
-    /// Reads the settings that `given` has the texts of. An empty text is none.
+    /// Reads the settings from the texts in `given`. An empty text counts as absent.
     pub fn read(given: &dyn Fn(&str) -> Option<String>) -> Config {
         let mut reader = Reader { given, faults: Vec::new() };
         let origin_api_token = reader.secret("ORIGIN_API_TOKEN", |key| match is_server_key(key) {
-            true => Some("is a server key, and those are SERVER_KEYS; otherwise it is not used"),
+            true => Some("is a server key, which belongs in SERVER_KEYS; otherwise it is ignored"),
             false if is_word(key) => None,
             false => {
-                Some("must be one word: the key alone, without Api-Key before it; otherwise it is not used")
+                Some("must be one word: the key alone, without Api-Key before it; otherwise it is ignored")
             }
         });
         let mut config = Config {
@@ -113,10 +113,10 @@ impl Config {
             discovery_seconds: reader.number("DISCOVERY_SECONDS", FROM_1, 300),
             sse_authentication_token: reader.secret("SSE_AUTHENTICATION_TOKEN", |token| {
                 let is_text = token.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-                (!is_text).then_some("has characters that no header can carry; otherwise it is not used")
+                (!is_text).then_some("has characters that a header cannot carry; otherwise it is ignored")
             }),
             webhook_secret: reader.secret("WEBHOOK_SECRET", |_| None),
-            // Flagsmith itself gives up after as long.
+            // Flagsmith itself has the same time limit.
             origin_timeout: Duration::from_secs(reader.number("ORIGIN_TIMEOUT_SECONDS", FROM_1, 30)),
             analytics_interval: Duration::from_secs(reader.number("ANALYTICS_INTERVAL_SECONDS", FROM_0, 10)),
             admin_key_sha256: reader.secret("ADMIN_KEY_SHA256", |hash| {
@@ -140,7 +140,7 @@ impl Config {
         self.origin.is_some() && (self.origin_api_token.is_some() || !self.server_keys.is_empty())
     }
 
-    /// The bindings that are not there, of those that are needed.
+    /// Returns a fault for each necessary binding that is missing.
     pub fn missing_bindings(is_bound: &dyn Fn(&str) -> bool) -> Vec<SettingFault> {
         let missing = BINDINGS.iter().filter(|(name, _)| !is_bound(name));
         missing
@@ -167,7 +167,7 @@ impl Reader<'_> {
         self.faults.push(SettingFault { setting, problem: problem.into(), is_conflict: false });
     }
 
-    /// A whole number of the range.
+    /// Reads a whole number in the range.
     fn number(&mut self, name: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
         let Some(text) = self.text(name) else { return default };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text);
@@ -191,7 +191,7 @@ impl Reader<'_> {
         text == other
     }
 
-    /// A text without the space around it; none where there is a problem.
+    /// Reads a text without surrounding white space; `None` if it has a problem.
     fn secret(
         &mut self,
         name: &'static str,
@@ -210,8 +210,8 @@ impl Reader<'_> {
     fn origin(&mut self) -> Option<Origin> {
         let origin = Origin::parse(&self.text("ORIGIN_URL")?);
         if origin.is_none() {
-            let form = "must be http:// or https:// and a host, maybe a port (1 to 65535) and a path";
-            self.add("ORIGIN_URL", format!("{form}; otherwise there is no Flagsmith behind this worker"));
+            let form = "must be http:// or https://, a host, and optionally a port (1 to 65535) and a path";
+            self.add("ORIGIN_URL", format!("{form}; otherwise this worker has no origin"));
         }
         origin
     }
@@ -221,8 +221,8 @@ impl Reader<'_> {
         let all = text.split(',').map(str::trim).filter(|key| !key.is_empty());
         let (keys, others): (Vec<&str>, Vec<&str>) = all.partition(|key| is_server_key(key));
         if !others.is_empty() {
-            let form = "must be server keys, which begin with ser., with commas between";
-            self.add("SERVER_KEYS", format!("{form}; otherwise what is none of them is left out"));
+            let form = "must be server keys, which begin with ser., separated by commas";
+            self.add("SERVER_KEYS", format!("{form}; other entries are ignored"));
         }
         keys.into_iter().map(str::to_owned).collect()
     }
@@ -233,7 +233,7 @@ impl Reader<'_> {
             self.faults.push(SettingFault { setting, problem: problem.to_owned(), is_conflict: true });
         };
         let has_keys = !config.server_keys.is_empty();
-        // Where the URL is given and cannot be read, that is the one fault.
+        // An invalid URL is the only fault then.
         if (self.given)("ORIGIN_URL").is_none_or(|url| url.trim().is_empty()) {
             for (setting, is_given) in [
                 ("ORIGIN_API_TOKEN", config.origin_api_token.is_some()),
@@ -242,16 +242,16 @@ impl Reader<'_> {
                 ("WEBHOOK_SECRET", config.webhook_secret.is_some()),
             ] {
                 if is_given {
-                    add(setting, "is of no use without ORIGIN_URL");
+                    add(setting, "has no effect without ORIGIN_URL");
                 }
             }
         } else if has_keys && config.origin_api_token.is_some() {
-            add("SERVER_KEYS", "is not used beside ORIGIN_API_TOKEN, which publishes all that it may see");
+            add("SERVER_KEYS", "is ignored because ORIGIN_API_TOKEN is set");
         }
     }
 }
 
-/// True if a header can carry it as one word.
+/// True if the text is one word that a header can carry.
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -125,26 +125,26 @@ fn invalid_values_are_faults_that_name_the_replacement() {
     for url in ["flagsmith.example.com", "http://flags:99999", "http://fla gs", "http://a..b", "https://"] {
         let config = read(&[("ORIGIN_URL", url), ("ORIGIN_API_TOKEN", "a.b")]);
         let said: Vec<_> = config.faults.iter().map(ToString::to_string).collect();
-        let expected = "ORIGIN_URL must be http:// or https:// and a host, maybe a port (1 to 65535) and a path; \
-            otherwise there is no Flagsmith behind this worker.";
+        let expected = "ORIGIN_URL must be http:// or https://, a host, and optionally a port (1 to 65535) and a path; \
+            otherwise this worker has no origin.";
         assert_eq!((said, config.publishes()), (vec![expected.to_owned()], false), "{url}");
     }
     for (name, value, expected) in [
         ("ORIGIN_API_TOKEN", "Api-Key a.b", "must be one word: the key alone, without Api-Key before it"),
         ("ORIGIN_API_TOKEN", "schlüssel", "must be one word: the key alone, without Api-Key before it"),
-        ("ORIGIN_API_TOKEN", "ser.key", "is a server key, and those are SERVER_KEYS"),
-        ("SSE_AUTHENTICATION_TOKEN", "to\tken", "has characters that no header can carry"),
+        ("ORIGIN_API_TOKEN", "ser.key", "is a server key, which belongs in SERVER_KEYS"),
+        ("SSE_AUTHENTICATION_TOKEN", "to\tken", "has characters that a header cannot carry"),
     ] {
         assert_eq!(
             faults(&[ORIGIN, (name, value)]),
-            [format!("{name} {expected}; otherwise it is not used.")]
+            [format!("{name} {expected}; otherwise it is ignored.")]
         );
         assert!(!read(&[ORIGIN, (name, value)]).publishes());
     }
     for value in ["a.b", "clientKey, ser.a", "ser.a ser.b"] {
         let config = read(&[ORIGIN, ("SERVER_KEYS", value)]);
         assert_eq!(config.faults.len(), 1, "{value}");
-        assert!(config.faults[0].problem.ends_with("otherwise what is none of them is left out"));
+        assert!(config.faults[0].problem.ends_with("other entries are ignored"));
         assert_eq!(config.server_keys.len(), usize::from(value.ends_with(", ser.a")), "{value}");
     }
 }
@@ -157,15 +157,12 @@ fn settings_without_effect_are_faults() {
         ("SSE_AUTHENTICATION_TOKEN", "token"),
         ("WEBHOOK_SECRET", "secret"),
     ] {
-        assert_eq!(faults(&[(name, value)]), [format!("{name} is of no use without ORIGIN_URL.")]);
+        assert_eq!(faults(&[(name, value)]), [format!("{name} has no effect without ORIGIN_URL.")]);
         assert_eq!(faults(&[ORIGIN, (name, value)]), [""; 0], "{name}");
     }
     let both = read(&[ORIGIN, ("ORIGIN_API_TOKEN", "a.b"), ("SERVER_KEYS", "ser.a")]);
     let said: Vec<_> = both.faults.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        said,
-        ["SERVER_KEYS is not used beside ORIGIN_API_TOKEN, which publishes all that it may see."]
-    );
+    assert_eq!(said, ["SERVER_KEYS is ignored because ORIGIN_API_TOKEN is set."]);
     assert!(both.faults[0].is_conflict && both.publishes());
 }
 

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 /// The maximum number of characters shown of a value that a condition met. Many conditions may meet one long value.
 const MAX_MET_LENGTH: usize = 200;
 
-/// Explains an identity's flags and the cause of each, as a `GET` at this moment would return them.
+/// Explains an identity's flags and the cause of each, as a `GET` would return them now.
 pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);

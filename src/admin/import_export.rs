@@ -1,5 +1,5 @@
-//! Moves of identities: in from elsewhere and out again, in the shape that Flagsmith stores them in (contract §D), and
-//! the directory's repair. These are no routes of Flagsmith's.
+//! Import and export of identities in the form that Flagsmith stores (contract §D), and the repair of the directory.
+//! Flagsmith has no such routes.
 
 use std::collections::HashMap;
 
@@ -77,7 +77,7 @@ pub fn takes(media_type: &str) -> bool {
 pub struct Line {
     /// Normalized.
     pub identifier: String,
-    /// The identity as it was elsewhere.
+    /// The imported identity.
     pub import: Import,
     /// True if the line spells the identifier otherwise: it only adds what the identity lacks.
     pub only_missing: bool,

@@ -1,4 +1,4 @@
-// The module that the platform starts: the worker, and the classes of its objects.
+// The entry module: the worker, and the classes of its objects.
 
 import { DurableObject } from "cloudflare:workers";
 
@@ -6,28 +6,28 @@ import worker, * as rust from "../../build/index.js";
 import { Metrics } from "./metrics.js";
 
 const { answer, scheduled, start } = worker.prototype;
-/** The data set for a data point of each request, if one is bound; the same for all requests of an isolate. */
+/** The data set for data points, if one is bound. It is the same for all requests of an isolate. */
 let metrics;
 
 /**
- * A plain handler: the generated class would be made anew, behind a proxy, for each request.
+ * A plain handler, because the generated class would be instantiated behind a proxy for each request.
  *
- * A panic, or an exception that no code of ours expects, ends the WebAssembly instance. The next call begins a new one, but
- * only after it has put its texts into the memory of the old one; so a call without any, `start`, comes first.
+ * A panic or an unexpected exception ends the WebAssembly instance. The next call starts a new one, but first it writes its
+ * texts into the old one's memory. So `start`, a call without texts, comes before any other.
  */
 export default {
   fetch(request, env, ctx) {
     const { method, url, headers } = request;
     start();
     if (env.METRICS !== undefined) metrics ??= new Metrics(env.METRICS);
-    // Named here, these need no text to be made for each call, as a call from WebAssembly does.
+    // Read here, since a call from WebAssembly would have to create a text for each name.
     const key = headers.get("x-environment-key");
     const tags = method === "GET" ? headers.get("if-none-match") : null;
     const type = method === "GET" ? null : headers.get("content-type");
     const length = method === "GET" ? null : headers.get("content-length");
     const encoding = method === "GET" ? null : headers.get("content-encoding");
     const response = answer(request, method, url, key, tags, type, length, encoding, env, ctx, metrics);
-    // Without this, work would stop when its client leaves, and stay in memory as long as the isolate lives.
+    // Otherwise work would stop when its client disconnects, and stay in memory until the isolate ends.
     if (response instanceof Promise) ctx.waitUntil(response);
     return response;
   },
@@ -66,7 +66,7 @@ export const EnvironmentObject = objectClass(rust.EnvironmentObject, [
   "alarm",
 ]);
 
-/** Knows which environments and server keys there are. */
+/** The registry of environments and server keys. */
 export const RegistryObject = objectClass(rust.RegistryObject, [
   "look",
   "serverKey",
@@ -78,13 +78,13 @@ export const RegistryObject = objectClass(rust.RegistryObject, [
   "alarm",
 ]);
 
-/** Keeps evaluations until the origin has them. */
+/** Stores evaluations until the origin has them. */
 export const AnalyticsObject = objectClass(rust.AnalyticsObject, ["record", "alarm"]);
 
 /**
- * A class whose methods can be called from elsewhere: that takes one that extends the platform's, which Rust's cannot.
+ * A class whose methods other isolates can call. It has to extend the platform's class, which a Rust class cannot.
  *
- * An object of an instance that has ended refuses every call, before it does anything; it is made anew from its storage.
+ * An object of an ended WebAssembly instance refuses every call before it does anything. It is created again from storage.
  */
 function objectClass(Rust, methods) {
   return class extends DurableObject {

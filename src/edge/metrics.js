@@ -1,4 +1,4 @@
-// Data points for Workers Analytics Engine, which knows their fields by their places only (docs/operations.md).
+// Data points for Workers Analytics Engine, which identifies fields by position only (docs/operations.md).
 
 /** A data set to write to; the worker calls `write` once for each request. */
 export class Metrics {
@@ -10,7 +10,7 @@ export class Metrics {
 
   write(route, status, environment, source, documentAge, objects, duration) {
     this.#dataset.writeDataPoint({
-      // The index for sampling: under many requests each environment keeps points of its own. It has a maximum length.
+      // The index for sampling, which keeps points of each environment under high load. Its length is limited.
       indexes: [environment.slice(0, 96)],
       blobs: [route, `${Math.trunc(status / 100)}xx`, environment, source],
       doubles: [status, documentAge, objects, duration],

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_burst_causes_one_fetch_per_gap_and_a_last_one() {
         let (mut schedule, mut attempts, mut told_last) = (Schedule::default(), Vec::new(), 0);
-        // A thousand notices in ten seconds; each attempt takes 100 ms.
+        // A thousand notifications in ten seconds; each attempt takes 100 ms.
         let mut busy_until = None;
         for now in 1_000_000..1_030_000 {
             if now < 1_010_000 && now % 10 == 0 {

@@ -35,7 +35,7 @@ impl Publisher {
                 DocumentCredential::Token => "ORIGIN_API_TOKEN",
                 DocumentCredential::ServerKey(_) => "SERVER_KEYS",
             }),
-            "last_notification": self.last_notification.map(|notice| json!({"kind": notice.kind, "at": iso(notice.at)})),
+            "last_notification": self.last_notification.map(|received| json!({"kind": received.kind, "at": iso(received.at)})),
             "identity_overrides_left_out": self.leaves_overrides_out(),
             "legacy_hashing": self.hashes_django_ids(),
             "changes": changes.collect::<Vec<_>>(),
@@ -197,13 +197,14 @@ mod tests {
         };
         let page =
             |complete: bool, keys: &[Value]| json!({"keys": keys, "list_complete": complete}).to_string();
-        let told = json!({"name": "server-key:1", "metadata": key("a")});
+        let with_metadata = json!({"name": "server-key:1", "metadata": key("a")});
         let other = json!({"name": "server-key:2", "metadata": {"name": "a"}});
         let (known, others) =
-            stored_keys(&page(true, &[told.clone(), other, json!({"name": "server-key:3"})])).unwrap();
+            stored_keys(&page(true, &[with_metadata.clone(), other, json!({"name": "server-key:3"})]))
+                .unwrap();
         assert_eq!(known, [key("a")]);
         assert_eq!(others, ["server-key:2", "server-key:3"]);
-        assert_eq!(stored_keys(&page(false, &[told])), None);
+        assert_eq!(stored_keys(&page(false, &[with_metadata])), None);
         let many = |count: usize| vec![json!({"name": "server-key:"}); count];
         assert_eq!(stored_keys(&page(true, &many(MAX_LOOKUPS))).unwrap().1.len(), MAX_LOOKUPS);
         assert_eq!(stored_keys(&page(true, &many(MAX_LOOKUPS + 1))), None);

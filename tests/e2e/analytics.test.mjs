@@ -218,10 +218,10 @@ analyticsTest("queued evaluations are bounded, and dropped ones are counted", NE
   for (let batch = 0; batch < 5; batch += 1) {
     await report(edge, key, { evaluations: Array.from({ length: 5000 }, (_, index) => item(batch * 5000 + index)) }, V2);
   }
-  await becomes(() => edge.log, /5000 evaluations are dropped, 5000 so far: too many wait for the origin/);
+  await becomes(() => edge.log, /5000 evaluations are dropped, 5000 so far: too many are queued for the origin/);
   // An evaluation that waits already takes no further room.
   await report(edge, key, { evaluations: [item(0), item(30_000), item(19_999)] }, V2);
-  await becomes(() => edge.log, /1 evaluations are dropped, 5001 so far: too many wait for the origin/);
+  await becomes(() => edge.log, /1 evaluations are dropped, 5001 so far: too many are queued for the origin/);
   await edge.flush();
   assert.doesNotMatch(edge.log, /user-/);
 });

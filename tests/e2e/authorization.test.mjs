@@ -80,7 +80,7 @@ test("an unexpected answer of the origin permits nothing", async (t) => {
     const response = await list(user());
     assert.equal(response.status, 503, way);
     assert.equal(response.headers["retry-after"], "1");
-    assert.deepEqual(response.json(), { detail: "Your permissions cannot be checked at the moment; try again." });
+    assert.deepEqual(response.json(), { detail: "Your permissions cannot be checked now; try again." });
   }
   // Django answers so to a host name that it is not configured for, whatever is asked.
   origin.behave("serve");

@@ -156,10 +156,10 @@ test("invalid settings are refused before any question or request, without their
     for (const value of values) assert.deepEqual(faultsOf([[name, value]]), [], `${name}=${value}`);
   }
   const together = conflictsOf({ ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: TOKEN, SERVER_KEYS: "ser.a" });
-  assert.deepEqual(together, ["SERVER_KEYS is not used beside ORIGIN_API_TOKEN, which publishes all that it may see."]);
+  assert.deepEqual(together, ["SERVER_KEYS is ignored because ORIGIN_API_TOKEN is set."]);
   const alone = await run("scripts/deploy.mjs", account, { ORIGIN_API_TOKEN: TOKEN });
   assert.equal(alone.status, 1, alone.output);
-  assert.match(alone.output, /^ORIGIN_API_TOKEN is of no use without ORIGIN_URL\.$/m);
+  assert.match(alone.output, /^ORIGIN_API_TOKEN has no effect without ORIGIN_URL\.$/m);
   assert.equal(account.uploads.length, 0);
   const asked = account.requests;
   const { status, output } = await run("scripts/deploy.mjs", account, { ADMIN_KEY_SHA256: "a key", ORIGIN_URL: "http://localhost:8000" });

@@ -184,7 +184,7 @@ test("make dev refuses documents that the worker would not serve, with the reaso
     "FLAG_ENGINE must be 10 or 11; otherwise 10 is used.",
     "REFRESH_SECONDS must be a whole number from 1 to 1000000; otherwise 60 is used.",
     "ADMIN_KEY_SHA256 must be the key's SHA-256, 64 hexadecimal digits, and not the key; otherwise there is no admin key.",
-    "ORIGIN_API_TOKEN is of no use without ORIGIN_URL.",
+    "ORIGIN_API_TOKEN has no effect without ORIGIN_URL.",
   ]);
   assert.match(await refuses("ORIGIN_URL=http://flags:99999"), /^ORIGIN_URL must be http/m);
 });

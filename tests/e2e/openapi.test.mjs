@@ -114,7 +114,7 @@ test("every answer conforms to the description", async (t) => {
   assert.match(output, new RegExp(`Tested: +${operationsOf(description)}\\n`), output);
   await edge.flush();
   // There is no origin for its notices.
-  const log = edge.log.replaceAll(/^\{"failure":"settings","cause":"\w+ is of no use without ORIGIN_URL\.".*$/gm, "");
+  const log = edge.log.replaceAll(/^\{"failure":"settings","cause":"\w+ has no effect without ORIGIN_URL\.".*$/gm, "");
   assert.doesNotMatch(log, /failure|panic|Uncaught|outside the JavaScript/, "what the worker has logged");
 });
 

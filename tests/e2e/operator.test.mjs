@@ -35,20 +35,20 @@ pageTest("a card shows the latest notification and manually published documents"
   const { page } = await open();
   await signIn(page);
   const card = (key) => page.locator("#environments > li").filter({ hasText: key });
-  await eventually(async () => /^none ever came/.test((await definitions(card(key)))["Last notification"]), "that none ever came is told");
+  await eventually(async () => /^none yet/.test((await definitions(card(key)))["Last notification"]), "there is no notification yet");
   assert.ok((await definitions(card(key)))["Webhook"].startsWith(`${edge.address}/edge/webhooks/`));
   const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
-  const notice = { method: "POST", path: `/sse/environments/${key}/queue-change`, headers, body: '{"updated_at": "2026-01-01T00:00:00+00:00"}' };
-  assert.equal((await edge.request(notice)).status, 202);
+  const notification = { method: "POST", path: `/sse/environments/${key}/queue-change`, headers, body: '{"updated_at": "2026-01-01T00:00:00+00:00"}' };
+  assert.equal((await edge.request(notification)).status, 202);
   edge.kv.entries.set("document:putHere", Buffer.from(JSON.stringify({ ...flagsmith.environments.get(key).document, api_key: "putHere" })));
   await page.click("#refresh");
   await eventually(async () => (await card("putHere").count()) === 1, "the one in KV is shown");
   assert.match((await definitions(card(key)))["Last notification"], /^(just now|\d+ seconds? ago), to the realtime server$/);
-  assert.match((await definitions(card(other)))["Last notification"], /^none ever came/);
+  assert.match((await definitions(card(other)))["Last notification"], /^none yet/);
   assert.equal(await card("putHere").locator(".badge").textContent(), "in KV");
   assert.match(await card("putHere").locator(".warning").textContent(), /does not publish it/);
-  await requireAccessible(page, "notices");
-  await picture(page, "notices");
+  await requireAccessible(page, "notifications");
+  await picture(page, "notifications");
 });
 
 pageTest("the credential is kept in memory only", {}, async ({ open }) => {
@@ -162,7 +162,7 @@ pageTest("problems are shown in words", {}, async ({ edge, flagsmith, keys: [key
   await page.fill("#client-key", key);
   await page.fill("#query", "\"nobody\"");
   await page.click("#search button.primary");
-  await page.waitForSelector("text=No identity is found.");
+  await page.waitForSelector("text=No identity found.");
   await page.click("#sign-out");
 
   await flagsmith.origin.down();
@@ -215,10 +215,10 @@ test("without an origin identities are found by client key", async (t) => {
   await picture(page, "stored");
   edge.kv.pageLength = 1;
   await page.click("#refresh");
-  await becomes(() => page.textContent("#environments"), /There are more environments/);
+  await becomes(() => page.textContent("#environments"), /KV has more environments/);
   edge.kv.pageLength = 0;
   await page.click("#refresh");
-  await becomes(() => page.textContent("#environments"), /None is published/);
+  await becomes(() => page.textContent("#environments"), /No environment is published/);
   await page.fill("#client-key", key);
   await page.fill("#query", "ada@");
   await page.click("#search button.primary");

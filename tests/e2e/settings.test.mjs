@@ -24,9 +24,9 @@ const EXPECTED = [
   "LOG_ROWS must be false or true; otherwise false is used.",
   "ORIGIN_TIMEOUT_SECONDS must be a whole number from 1 to 1000000; otherwise 30 is used.",
   "REFRESH_SECONDS must be a whole number from 1 to 1000000; otherwise 60 is used.",
-  "SERVER_KEYS is of no use without ORIGIN_URL.",
-  "SERVER_KEYS must be server keys, which begin with ser., with commas between; otherwise what is none of them is left out.",
-  "WEBHOOK_SECRET is of no use without ORIGIN_URL.",
+  "SERVER_KEYS has no effect without ORIGIN_URL.",
+  "SERVER_KEYS must be server keys, which begin with ser., separated by commas; other entries are ignored.",
+  "WEBHOOK_SECRET has no effect without ORIGIN_URL.",
 ];
 
 test("an invalid setting is logged once and listed in the status", async (t) => {

@@ -1,4 +1,4 @@
-//! An override that comes from elsewhere, where numbers may mean other features and other options.
+//! An imported override, whose numbers may mean other features and other options.
 
 use std::cell::OnceCell;
 

@@ -144,7 +144,7 @@ impl fmt::Display for Error {
             Error::NotFound => f.write_str("Not found."),
             Error::DotSegment => f.write_str("The path has dot segments; send it without them."),
             Error::Unreadable => f.write_str(
-                "What is stored for this environment key cannot be read. Publish it again: the log says what is wrong.",
+                "The value stored for this environment key cannot be read. See the log for the cause, and publish the environment again.",
             ),
             Error::Unavailable(Dependency::Environment) => {
                 f.write_str("The environment is temporarily unavailable; try again.")
@@ -161,7 +161,7 @@ impl fmt::Display for Error {
                 f.write_str("Too many request bodies without a Content-Length are in transit; try again, or send a Content-Length.")
             }
             Error::Unavailable(Dependency::Answers) => {
-                f.write_str("Too many answers of large identities are on their way; send the request again.")
+                f.write_str("Too many answers of large identities are being sent; try again.")
             }
             Error::Loop => f.write_str("ORIGIN_URL leads back to this API; set it to the address of a Flagsmith."),
             Error::Unavailable(Dependency::Analytics) => f.write_str("Analytics are temporarily unavailable; report the evaluations again."),
@@ -169,7 +169,7 @@ impl fmt::Display for Error {
                 f.write_str("The directory of identities is temporarily unavailable; try again.")
             }
             Error::Unavailable(Dependency::Permissions) => {
-                f.write_str("Your permissions cannot be checked at the moment; try again.")
+                f.write_str("Your permissions cannot be checked now; try again.")
             }
             Error::AdminKeyMissing => f.write_str(
                 "Authentication is not configured: set ORIGIN_URL or ADMIN_KEY_SHA256.",

@@ -159,7 +159,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value; a fault is noted and reading goes on with a default.
+    /// The value; a fault is recorded, and a default takes its place.
     fn keep<T: Default>(&mut self, name: &str, value: Result<T, Value>) -> T {
         value.unwrap_or_else(|problem| {
             self.errors.insert(name.to_owned(), problem);

@@ -1,4 +1,4 @@
-//! The /api/v1/traits/ family: traits set without asking for flags (contract §A.4).
+//! The endpoints below /api/v1/traits/: traits are set, and no flags are returned (contract §A.4).
 
 use serde_json::{Value, json};
 

@@ -51,7 +51,7 @@ pub struct Environment {
 /// The time of an environment's last change, in the form of each header.
 #[derive(Debug)]
 pub struct UpdatedAt {
-    /// The moment.
+    /// The time.
     pub timestamp: Timestamp,
     /// `X-Flagsmith-Document-Updated-At`
     pub seconds: Box<str>,

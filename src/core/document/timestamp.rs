@@ -99,18 +99,18 @@ mod tests {
 
     #[test]
     fn equivalent_date_formats_are_equal() {
-        let moment = Timestamp::from_iso("2026-11-22T15:52:01.900399+00:00").unwrap();
+        let timestamp = Timestamp::from_iso("2026-11-22T15:52:01.900399+00:00").unwrap();
         for text in
             ["2026-11-22T15:52:01.900399Z", "2026-11-22 15:52:01.900399", "2026-11-22T16:52:01.900399+01:00"]
         {
-            assert_eq!(Timestamp::from_iso(text), Some(moment), "{text}");
+            assert_eq!(Timestamp::from_iso(text), Some(timestamp), "{text}");
         }
-        assert_eq!(moment.seconds_text(), "1795362721.900399");
-        assert_eq!(moment.http_date().as_deref(), Some("Sun, 22 Nov 2026 15:52:01 GMT"));
-        assert_eq!(moment.iso(), "2026-11-22T15:52:01.900399Z");
+        assert_eq!(timestamp.seconds_text(), "1795362721.900399");
+        assert_eq!(timestamp.http_date().as_deref(), Some("Sun, 22 Nov 2026 15:52:01 GMT"));
+        assert_eq!(timestamp.iso(), "2026-11-22T15:52:01.900399Z");
         assert_eq!(
             Timestamp::from_http_date("Sun, 22 Nov 2026 15:52:01 GMT").unwrap().seconds(),
-            moment.seconds()
+            timestamp.seconds()
         );
         assert_eq!(Timestamp::from_iso("2025-07-13T01:05:45Z").unwrap().seconds_text(), "1752368745.0");
     }
@@ -140,13 +140,13 @@ mod tests {
             ),
             ("9999-12-31T23:59:59.999999-23:59", "253402387140.0", "9999-12-31T23:59:59.999999Z", None),
         ] {
-            let moment = Timestamp::from_iso(text).unwrap_or_else(|| panic!("{text} is no moment"));
-            assert_eq!(moment.seconds_text(), seconds, "{text}");
-            assert_eq!(moment.iso(), iso, "{text}");
-            assert_eq!(moment.http_date().as_deref(), http_date, "{text}");
-            assert!(moment.seconds_later(u64::MAX).is_none());
-            let stored = serde_json::to_string(&moment).unwrap();
-            assert_eq!(serde_json::from_str::<Timestamp>(&stored).unwrap(), moment);
+            let timestamp = Timestamp::from_iso(text).unwrap_or_else(|| panic!("{text} is no timestamp"));
+            assert_eq!(timestamp.seconds_text(), seconds, "{text}");
+            assert_eq!(timestamp.iso(), iso, "{text}");
+            assert_eq!(timestamp.http_date().as_deref(), http_date, "{text}");
+            assert!(timestamp.seconds_later(u64::MAX).is_none());
+            let stored = serde_json::to_string(&timestamp).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&stored).unwrap(), timestamp);
         }
         let last = Timestamp::from_iso("9999-12-31T23:59:58.5Z").unwrap();
         assert_eq!(last.seconds_later(1).unwrap().iso(), "9999-12-31T23:59:59Z");

@@ -38,9 +38,9 @@ pub enum Command {
     DeleteOverrideOf(i64),
     /// Leaves these overrides and no others.
     ReplaceOverrides(Vec<FeatureState>),
-    /// Makes the identity what it was elsewhere.
+    /// Replaces the identity with an imported one.
     Import(Box<Import>),
-    /// Adds what the identity lacks of what another spelling of its identifier had elsewhere.
+    /// Adds the traits and overrides of another spelling that the identity lacks.
     ImportMissing(Box<Import>),
     /// Sends the directory entry and the overrides again.
     #[serde(rename = "tell")]

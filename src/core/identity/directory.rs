@@ -21,7 +21,7 @@ pub fn shard_of(identifier: &str) -> u8 {
     Sha256::digest(identifier).first().copied().unwrap_or(0) % SHARDS
 }
 
-/// A UUID whose last digit contains the number of its shard. UUIDs made elsewhere do not contain it.
+/// A UUID whose last digit contains the number of its shard. UUIDs from other sources do not contain it.
 pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
     let digit = uuid.pop().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8;
     let signed = digit - digit % SHARDS + shard_of(identifier);
@@ -31,8 +31,8 @@ pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
 
 /// The shards to query for a UUID. The shard in its last digit comes first.
 pub fn shards_for(uuid: &str) -> impl Iterator<Item = u8> {
-    let told = uuid.chars().next_back().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8 % SHARDS;
-    std::iter::once(told).chain((0..SHARDS).filter(move |shard| *shard != told))
+    let first = uuid.chars().next_back().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8 % SHARDS;
+    std::iter::once(first).chain((0..SHARDS).filter(move |shard| *shard != first))
 }
 
 /// The directory's entry of an identity.
@@ -141,8 +141,8 @@ pub struct Overrides {
     pub next: Option<Box<str>>,
 }
 
-/// The limit on all overrides of an environment in bytes; beyond it new ones are refused. An isolate has 128 MiB and
-/// makes the document in one piece, which takes some four times as much for a moment.
+/// The maximum length of all overrides of an environment in bytes. Beyond it new ones are refused. An isolate has 128
+/// MiB, and building the document in one piece briefly takes about four times its length.
 pub const MAX_ENVIRONMENT_OVERRIDES_LENGTH: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]

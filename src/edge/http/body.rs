@@ -134,5 +134,5 @@ pub fn restream(longer: TooLong, context: &Context) -> Result<ReadableStream, Js
 }
 
 fn broken() -> Error {
-    Error::Malformed("the request body broke off".to_owned())
+    Error::Malformed("the request body ended early; send it again".to_owned())
 }

@@ -24,7 +24,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
-    fn notify(this: &EnvironmentStub, again: bool, notice: Option<&str>) -> Result<Promise, JsValue>;
+    fn notify(this: &EnvironmentStub, again: bool, kind: Option<&str>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = follow)]
     fn start_publishing(
         this: &EnvironmentStub,
@@ -50,7 +50,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn discover(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
-    fn notify(this: &RegistryStub, project: Option<f64>, notice: Option<&str>) -> Result<Promise, JsValue>;
+    fn notify(this: &RegistryStub, project: Option<f64>, kind: Option<&str>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = reconcile)]
     fn reconcile_all(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = environments)]
@@ -99,9 +99,8 @@ pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure>
 /// Sends a notification to an environment's object. Returns true if the environment is published there.
 pub async fn run(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
     let answer = match notification {
-        Notification::Changed { again, notice } => {
-            call(env, client_key, TIMEOUT, &|stub| stub.notify(again, notice.map(NotificationKind::name)))
-                .await
+        Notification::Changed { again, kind } => {
+            call(env, client_key, TIMEOUT, &|stub| stub.notify(again, kind.map(NotificationKind::name))).await
         }
         Notification::Reconcile => call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::reconcile).await,
     };
@@ -156,39 +155,37 @@ pub async fn refresh(env: Env, affected: Affected) {
     }
 }
 
-/// Has the documents that may have changed published again. `notice`: the kind of the origin's notification, if one
+/// Has the documents that may have changed published again. `kind`: the kind of the origin's notification, if one
 /// arrived.
 pub async fn notify_affected(
     env: &Env,
     affected: &Affected,
-    notice: Option<NotificationKind>,
+    kind: Option<NotificationKind>,
 ) -> Result<(), Failure> {
     if !Config::of(env).publishes() {
         return Ok(());
     }
     match affected {
-        Affected::Environment(key)
-            if run(env, key, Notification::Changed { again: true, notice }).await? =>
-        {
+        Affected::Environment(key) if run(env, key, Notification::Changed { again: true, kind }).await? => {
             Ok(())
         }
         // An environment that is not published yet may be new.
         Affected::Environment(_) => discover(env).await,
         Affected::Everything => {
             discover(env).await?;
-            notify_registry(env, None, notice).await
+            notify_registry(env, None, kind).await
         }
-        Affected::Documents => notify_registry(env, None, notice).await,
-        Affected::Project(id) => notify_registry(env, Some(*id as f64), notice).await,
+        Affected::Documents => notify_registry(env, None, kind).await,
+        Affected::Project(id) => notify_registry(env, Some(*id as f64), kind).await,
     }
 }
 
 async fn notify_registry(
     env: &Env,
     project: Option<f64>,
-    notice: Option<NotificationKind>,
+    kind: Option<NotificationKind>,
 ) -> Result<(), Failure> {
-    call_registry(env, TIMEOUT, &|stub| stub.notify(project, notice.map(NotificationKind::name)))
+    call_registry(env, TIMEOUT, &|stub| stub.notify(project, kind.map(NotificationKind::name)))
         .await
         .map(drop)
 }
@@ -225,7 +222,7 @@ async fn answer(promise: Result<Promise, JsValue>, timeout: Duration) -> Result<
 }
 
 fn undecided() -> Failure {
-    Failure::new(Source::Registry, "no discovery has ended that would know the key")
+    Failure::new(Source::Registry, "no discovery has completed, so the key cannot be checked yet")
 }
 
 fn unreadable(source: Source) -> Failure {

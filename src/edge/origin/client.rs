@@ -60,13 +60,14 @@ impl Answer {
     }
 }
 
-/// Calls the origin and reads its answer. Redirects are answers, too.
+/// Sends a request to the origin and reads its answer. A redirect is an answer, too.
 ///
-/// The platform keeps connections, and notices only with the next request that an answer left bytes behind on one, or that
-/// the origin has closed it. A GET that is lost so is sent once more, which changes nothing at the origin.
+/// The platform reuses connections. It detects only with the next request that the origin closed one, or that an answer
+/// left bytes behind on it. A GET that fails for this reason is sent once more, which changes nothing at the origin.
 pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
     // The platform's text may contain a part of the request.
-    let exchange = begin(origin, call).map_err(|_| Fault::Broken("the request cannot be made".to_owned()))?;
+    let exchange =
+        begin(origin, call).map_err(|_| Fault::Broken("the request cannot be created".to_owned()))?;
     exchange
         .within(call.timeout, async {
             let response = match exchange.send().await {

@@ -74,7 +74,8 @@ pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str)
         pages.add(answer.body, MAX_DOCUMENT_LENGTH)?;
         match link.as_deref().and_then(parse_link_next) {
             Some(next) => {
-                target = same_origin_path(next, origin).ok_or("document: its next page is another host's")?
+                target = same_origin_path(next, origin)
+                    .ok_or("document: the link to its next page leads to another host")?
             }
             None => return Ok(Candidate::check(pages.join()?, config.engine)?),
         }

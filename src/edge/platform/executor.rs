@@ -1,7 +1,7 @@
-//! Runs the answer to a request: to its end where nothing has to be waited for, else behind a promise.
+//! Runs the handler of a request: to its end if nothing has to be awaited, otherwise behind a promise.
 //!
-//! A task goes on within the very callback that it waited for. wasm-bindgen's own executor puts a microtask between,
-//! and one more before the beginning; on a warm request those cost more than the work (README, *Figures*).
+//! A task continues in the same callback that it waited for. wasm-bindgen's own executor puts a microtask between them,
+//! and one more before the start. On a warm request those cost more than the work itself (`docs/benchmarks.md`).
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;

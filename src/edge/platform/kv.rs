@@ -1,4 +1,4 @@
-//! Workers KV: environment documents and server keys, each family of keys with a prefix of its own.
+//! Workers KV: environment documents and server keys. Each kind of key has a prefix of its own.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -43,7 +43,7 @@ impl Database {
         Database { sql: storage.sql(), storage: raw, rows: Cell::default() }
     }
 
-    /// True if `table` exists; reading an object that was never written creates no table.
+    /// True if `table` exists. A read of an object that was never written creates no table.
     pub fn has(&self, table: &str) -> Result<bool> {
         let query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
         Ok(!self.rows(query, vec![table.into()])?.is_empty())
@@ -78,7 +78,7 @@ impl Database {
         for row in cursor.raw() {
             let wants_more = match row?.as_slice() {
                 [SqlStorageValue::String(json)] => take(json)?,
-                _ => return Err(worker::Error::from("a row is no JSON text")),
+                _ => return Err(worker::Error::from("a row is not JSON text")),
             };
             if !wants_more {
                 break;

@@ -35,7 +35,7 @@ pub async fn answer(
             };
             let directory = Directory::new(env, environment.key());
             let count = directory.count().await.map_err(unavailable)?;
-            // Elsewhere nothing depends on it.
+            // In other environments nothing depends on it.
             let without_django_id = match environment.hashes_django_ids() {
                 true => Some(directory.count_without_django_id().await.map_err(unavailable)?),
                 false => None,

@@ -81,7 +81,7 @@ async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     Ok(report(by_line))
 }
 
-/// Refuses identities whose UUID is another's already. Two that come at the same moment are not noticed.
+/// Refuses identities whose UUID belongs to another one already. Two that arrive at the same time are not detected.
 async fn check_uuids(env: &Env, environment: &Environment, lines: &mut [Option<Line>]) -> Result<(), Error> {
     let uuids: Vec<_> = lines.iter().flatten().filter_map(|line| line.import.uuid.clone()).collect();
     if uuids.is_empty() {

@@ -1,4 +1,4 @@
-//! The handlers: one file for each family of routes, and the router before them.
+//! The handlers: one file for each group of routes, and the router in front of them.
 
 pub mod assets;
 pub mod check;

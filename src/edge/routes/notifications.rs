@@ -1,4 +1,4 @@
-//! Answers at the worker's own endpoints, above all an origin's notices of changes.
+//! The worker's own endpoints, above all for an origin's notifications of changes.
 
 use serde_json::json;
 use worker::{Env, web_sys};

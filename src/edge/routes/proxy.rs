@@ -101,7 +101,7 @@ async fn forward(
     let (here, target) = split(&url);
     let via = proxy_headers::via(incoming.header("via")).ok_or(Error::Loop)?;
     // The platform's text may contain a part of the request.
-    let impossible = |_| Fault::Broken("the request cannot be made".to_owned()).report();
+    let impossible = |_| Fault::Broken("the request cannot be created".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     incoming.trace.set_source_origin();
@@ -208,7 +208,7 @@ async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Ou
         }
         Some(Ok(Err(longer))) if longer.start.len() > limit => Err(Error::LengthRequired(limit)),
         Some(Ok(Err(_))) => Err(Error::Unavailable(Dependency::Uploads)),
-        Some(Err(_)) => Err(Error::Malformed("the request body broke off".to_owned())),
+        Some(Err(_)) => Err(Error::Malformed("the request body ended early; send it again".to_owned())),
         None => Err(Error::BodyTimeout),
     }
 }

@@ -1,4 +1,4 @@
-// Dark where the visitor's system is, before anything is drawn. The explorer's own styles go by this class.
+// Sets the dark mode before the page is drawn, if the visitor's system is dark. The explorer's styles depend on this class.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);

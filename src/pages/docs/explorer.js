@@ -1,11 +1,11 @@
 // The API explorer: shows a description with Swagger UI, and gives it the visitor's keys.
 //
-// Every request goes to this host, whatever servers a description names: the origin's go through the worker.
+// Every request goes to this host, even if a description names other servers. The worker forwards those for the origin.
 
 import { here, onHost } from "./hosts.js";
 import { mend } from "./mending.js";
 
-// Credentials of machines, which no visitor has entered.
+// Credentials of machines. The page has no field for them.
 const NOT_ENTERED = ["RealtimeToken"];
 
 const keys = document.querySelector("#keys");
@@ -34,7 +34,7 @@ async function show(url) {
     (description) => ({ description: onHost(description, location.origin) }),
     (error) => ({ error }),
   );
-  // Another one was chosen meanwhile.
+  // The visitor has chosen another description meanwhile.
   if (url !== descriptions.value) return;
   if (error !== undefined) {
     problem.textContent = `This description cannot be shown: ${error.message}`;
@@ -52,9 +52,9 @@ async function show(url) {
     docExpansion: "list",
     filter: true,
     tryItOutEnabled: true,
-    // It would be asked for elsewhere.
+    // No validator, since it would be on another host.
     validatorUrl: null,
-    // What a description says in a place that OpenAPI does not know of.
+    // Catches URLs in members of a description that OpenAPI does not define.
     requestInterceptor: (request) => Object.assign(request, { url: here(request.url, location.origin) }),
     onComplete: () => authorize(shown),
   });
@@ -65,7 +65,7 @@ async function read(url) {
   const { administrator } = entered();
   const response = await fetch(url, { headers: administrator === "" ? {} : { Authorization: administrator } });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${url} answers ${response.status}. ${detail(text)}`);
+  if (!response.ok) throw new Error(`${url} returned ${response.status}. ${detail(text)}`);
   return JSON.parse(text);
 }
 

@@ -1,16 +1,16 @@
-// Keeps a description's requests on this host: every server and sign-in address in it names this one, and nothing is
-// fetched from another.
+// Keeps a description's requests on this host. Every server and sign-in address becomes this host's, and nothing is fetched
+// from another host.
 //
-// A description says in many places where requests go. All of them are visited by the structure that OpenAPI gives, since
-// an example or a schema may have members of the same names.
+// A description has URLs in many places. They are visited by the structure that OpenAPI defines, because an example or a
+// schema may have members with the same names.
 
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 const REFERENCES = ["$ref", "$dynamicRef", "$id", "$schema", "$self", "jsonSchemaDialect"];
-/** What makes a text in Markdown, or in the HTML within it, load something: pictures, sounds, films. */
+/** Matches Markdown, or HTML within it, that loads pictures, sounds or films. */
 const LOADING = /!+(?=\[)|<(?=(?:audio|embed|iframe|image|img|input|link|object|picture|source|svg|table|tbody|td|tfoot|th|thead|tr|track|video)\b)/gi;
 const SIGN_IN_URLS = ["authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl", "openIdConnectUrl"];
 
-/** A copy of a description, OpenAPI 3 or Swagger 2, of which nothing makes a request to another host than `origin`. */
+/** Copies a description, OpenAPI 3 or Swagger 2, so that it causes no request to a host other than `origin`. */
 export function onHost(description, origin) {
   const own = withoutLoads(structuredClone(description), origin);
   const { components = {} } = own;
@@ -19,7 +19,7 @@ export function onHost(description, origin) {
   for (const response of each(components.responses)) links(response?.links, origin);
   links(components.links, origin);
   for (const scheme of each(components.securitySchemes ?? own.securityDefinitions)) signIn(scheme, origin);
-  // Behind a host and its port, such a path would be part of the host's name.
+  // Without a leading slash, a path would become part of the host's name.
   for (const path of Object.keys(own.paths ?? {})) if (!path.startsWith("/")) delete own.paths[path];
   if (own.swagger === undefined) own.servers = [server(own.servers?.[0], origin)];
   else {
@@ -35,7 +35,7 @@ function pathItem(item, origin) {
   const operations = [...METHODS.map((method) => item?.[method]), ...each(item?.additionalOperations)];
   for (const operation of operations.filter(isObject)) {
     replaceServers(operation, origin);
-    // Of Swagger 2: an operation may not choose another scheme.
+    // Swagger 2: an operation must not choose another scheme.
     delete operation.schemes;
     for (const response of each(operation.responses)) links(response?.links, origin);
     for (const callback of each(operation.callbacks)) for (const inner of each(callback)) pathItem(inner, origin);
@@ -60,19 +60,19 @@ function signIn(scheme, origin) {
   }
 }
 
-/** A server's path at this host, with the values that its variables have where nobody chooses. */
+/** Returns a server's path at this host, with the default values of its variables. */
 function server({ url = "/", variables = {} } = {}, origin) {
   const value = (_, name) => String(variables[name]?.default ?? "");
   return { url: here(String(url).replaceAll(/\{([^}]*)\}/g, value), origin).replace(/\/$/, "") };
 }
 
-/** A URL's path and query at `origin`. */
+/** Returns a URL's path and query at `origin`. */
 export function here(url, origin) {
   const { pathname, search } = URL.canParse(url, origin) ? new URL(url, origin) : new URL(origin);
   return origin + (pathname.startsWith("/") ? pathname : "/") + search;
 }
 
-/** Takes away, in all of a value, what would be fetched from another host: documents, and what texts show. */
+/** Removes everything from a value that would be fetched from another host: documents, and media in texts. */
 function withoutLoads(value, origin) {
   if (!isObject(value)) return value;
   for (const name of REFERENCES) if (isRemote(value[name], origin)) delete value[name];

@@ -7,9 +7,9 @@ export function mend(place) {
 
 function mendAll(place) {
   for (const field of place.querySelectorAll(":is(select, textarea):not([aria-label])")) field.ariaLabel = nameOf(field);
-  // A keyboard scrolls only elements that it can reach.
+  // A keyboard can scroll only elements that can get the focus.
   for (const text of place.querySelectorAll("pre.microlight:not([tabindex])")) text.tabIndex = 0;
-  // As a region it would be read without its rows.
+  // A screen reader would read a region without the rows.
   for (const table of place.querySelectorAll("table[role=region]")) table.setAttribute("role", "table");
 }
 

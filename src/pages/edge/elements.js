@@ -1,4 +1,4 @@
-// Elements of the page. Whatever comes from elsewhere becomes text, never markup: names can be hostile.
+// Elements of the page. Data of the worker becomes text, never markup: names can be hostile.
 
 /** The element of this id. */
 export const byId = (id) => document.getElementById(id);
@@ -67,8 +67,8 @@ export function value(json) {
   return element("code", { className: typeof json.valueOf() }, String(json));
 }
 
-/** A moment as its distance from now, which is kept up to date. */
-export function moment(iso) {
+/** A time as its distance from now, which is kept up to date. */
+export function timeAgo(iso) {
   const at = Date.parse(iso);
   if (Number.isNaN(at)) return element("span", {}, String(iso));
   const made = element("time", { dateTime: iso, title: new Date(at).toLocaleString() });
@@ -76,8 +76,8 @@ export function moment(iso) {
   return made;
 }
 
-/** Brings all moments of the page up to date. */
-export function renewMoments() {
+/** Updates all times of the page. */
+export function updateTimes() {
   const now = Date.now();
   for (const time of document.querySelectorAll("time")) {
     const text = distance(Date.parse(time.dateTime), now);

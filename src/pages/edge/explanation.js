@@ -1,7 +1,6 @@
-// One identity: its traits, and its flags with everything that decided them. All of it was decided by the worker; here it is
-// put into words.
+// One identity: its traits, and its flags with their causes. The worker decides everything; this module only words it.
 
-import { badge, definitions, element, moment, table, unfolding, value } from "./elements.js";
+import { badge, definitions, element, timeAgo, table, unfolding, value } from "./elements.js";
 
 /** The worker's explanation of an identity. */
 export function explanation(explained) {
@@ -17,7 +16,7 @@ export function explanation(explained) {
     definitions([
       ["UUID", uuid === null ? null : element("code", {}, uuid)],
       ["Alias", explained.dashboard_alias],
-      ["Created", explained.created_date === null ? null : moment(explained.created_date)],
+      ["Created", explained.created_date === null ? null : timeAgo(explained.created_date)],
       ["Hashed as", element("code", {}, explained.key)],
     ]),
     element("h4", {}, "Traits"),
@@ -26,15 +25,15 @@ export function explanation(explained) {
     overridesOf(flags),
     element("h4", {}, `Flags (${flags.length})`),
     ...flagsOf(flags),
-    element("h4", {}, `Segments that it is in (${matched.length})`),
-    segmentList(matched, "It is in no segment."),
-    element("h4", {}, `Segments that it is not in (${others.length})`),
-    segmentList(others, "There is none that it is not in."),
+    element("h4", {}, `Segments of this identity (${matched.length})`),
+    segmentList(matched, "This identity is in no segment."),
+    element("h4", {}, `Other segments (${others.length})`),
+    segmentList(others, "There are no other segments."),
   );
 }
 
 function traitsOf(traits) {
-  if (traits.length === 0) return element("p", { className: "quiet" }, "It has no traits.");
+  if (traits.length === 0) return element("p", { className: "quiet" }, "This identity has no traits.");
   const type = (json) => (typeof json === "string" ? "text" : typeof json.valueOf());
   return table("Traits", ["Trait", "Value", "Type"], traits.map(({ trait_key, trait_value }) => [trait_key, value(trait_value), type(trait_value)]));
 }
@@ -47,11 +46,11 @@ function overridesOf(flags) {
       .filter(({ source }) => source in MADE)
       .map((one) => [feature.name, onOff(one.enabled), valueOf(one), MADE[one.source], one.wins ? "yes" : "no"]),
   );
-  if (rows.length === 0) return element("p", { className: "quiet" }, "It has none.");
+  if (rows.length === 0) return element("p", { className: "quiet" }, "This identity has no overrides.");
   return table("Overrides of this identity", ["Feature", "Flag", "Value", "Made", "Counts"], rows);
 }
 
-/** All flags, with a field that leaves those whose names have a text in them. */
+/** All flags, with a field that filters them by name. */
 function flagsOf(flags) {
   if (flags.length === 0) return [element("p", { className: "quiet" }, "The environment has no features.")];
   const items = flags.map((flag) => element("li", {}, unfolding(flagSummary(flag), () => flagDetails(flag), { className: "flag" })));
@@ -101,7 +100,7 @@ function flagDetails(flag) {
     ? "client and server keys"
     : flag.shown_to_server_keys
       ? "server keys only"
-      : "nobody: disabled flags are hidden";
+      : "no key: disabled flags are hidden";
   const rows = candidates.map((one) => ({
     className: one.wins ? "wins" : one.applies ? "" : "passed",
     cells: [
@@ -144,12 +143,12 @@ function splitOf({ percentage, hashed, variants }) {
 
 const shareOf = ({ from, below }) => `${percent(from)} to below ${percent(below)}`;
 
-/** Up to four digits behind the point, as many as there are. */
+/** A percentage with up to four digits behind the point. */
 function percent(number) {
   return `${Number(number.toFixed(4))} %`;
 }
 
-/** A picture of the table. */
+/** The table of shares as a picture. */
 function bar(percentage, variants) {
   const svg = (name, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -173,7 +172,7 @@ function segmentList(segments, none) {
       "li",
       {},
       unfolding([element("span", { className: "name" }, segment.name), verdict(segment.matches)], () => [
-        segment.exhausted ? element("p", {}, "The conditions of this segment spent the steps of the evaluation: conditions that need more of them do not hold.") : null,
+        segment.exhausted ? element("p", {}, "The conditions of this segment used up the steps of the evaluation. Conditions that need more steps do not hold.") : null,
         ...segment.rules.map(ruleOf),
       ]),
     );

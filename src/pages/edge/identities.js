@@ -8,7 +8,7 @@ import { read } from "./numbers.js";
 const PAGE_SIZE = 20;
 let asking = null;
 
-/** Offers these environments, or a field where there are none. A choice stays. */
+/** Shows these environments as options, or a text field if there are none. The present choice stays. */
 export function showEnvironments(environments) {
   byId("listed").hidden = environments.length === 0;
   byId("unlisted").hidden = environments.length > 0;
@@ -20,7 +20,7 @@ export function showEnvironments(environments) {
   if (environments.some(({ environment }) => environment === chosen)) select.value = chosen;
 }
 
-/** Calls an environment that is offered by a name that is learnt later. */
+/** Labels an option with the name of its environment, which arrives later. */
 export function nameEnvironment(environment, name) {
   for (const option of byId("environment").options) {
     if (option.value === environment) option.textContent = label(environment, name);
@@ -31,7 +31,7 @@ function label(environment, name) {
   return name ? `${name} (${environment})` : environment;
 }
 
-/** Shows the identities that the form finds; a single one is explained at once. */
+/** Shows the identities that the form finds. A single one is explained at once. */
 export async function search(fail) {
   const { environment, clientKey, query } = byId("search").elements;
   const asked = { environment: environment.value || clientKey.value.trim(), text: query.value, fail };
@@ -50,7 +50,7 @@ function path(environment) {
 }
 
 function summary(found, page) {
-  if (found.length === 0) return "No identity is found.";
+  if (found.length === 0) return "No identity found.";
   if (page.last_evaluated_key !== null) return `The first ${found.length} identities:`;
   return found.length === 1 ? "One identity:" : `${found.length} identities:`;
 }
@@ -76,7 +76,7 @@ function more(asked, page, list) {
   return [button];
 }
 
-/** An unknown identity would get flags, too. */
+/** A button that explains an unknown identity, which would get flags, too. */
 function unknown(asked, found) {
   const text = asked.text.trim();
   if (text === "" || /^"|^dashboard_alias:/.test(text)) return [];
@@ -95,14 +95,14 @@ async function explain({ environment, fail }, identifier) {
   shown.querySelector("h3").focus();
 }
 
-/** A note about an identity of an earlier version, whose name no request reaches. */
+/** A note about an identity that an earlier version stored under a name that requests cannot reach. */
 function stored(identifier, answer) {
   if (answer.identifier === identifier) return [];
   const text = [" has white space at an end, so requests for it get the flags of ", "."];
   return [element("p", {}, element("code", {}, identifier), text[0], element("code", {}, answer.identifier), text[1])];
 }
 
-/** The answer to the latest question; null to any other, and where it fails. */
+/** Fetches the answer to the latest request; null if another request replaced it, or if it failed. */
 async function ask(path, fail, read = JSON.parse) {
   asking?.abort();
   asking = new AbortController();

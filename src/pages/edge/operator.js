@@ -1,7 +1,7 @@
 // The operator's page: signing in, and the view after it.
 
 import { Refusal, call, signIn } from "./calls.js";
-import { byId, renewMoments } from "./elements.js";
+import { byId, updateTimes } from "./elements.js";
 import { countIdentities, describeDiscovery, environmentCards } from "./environments.js";
 import { nameEnvironment, search, showEnvironments } from "./identities.js";
 import { settingsWarnings } from "./settings.js";
@@ -10,16 +10,16 @@ const KIB = 1024;
 let loading = null;
 
 showWorker();
-setInterval(renewMoments, 5_000);
+setInterval(updateTimes, 5_000);
 
 byId("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
   const secret = form.elements.secret.value.trim();
-  // A header takes no others.
-  if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of plain letters, digits and signs."));
+  // A header can carry no other characters.
+  if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of ASCII letters, digits and signs."));
   signIn(`${form.elements.kind.value} ${secret}`);
-  byId("notice").textContent = "Signing in…";
+  byId("message").textContent = "Signing in…";
   if (await load()) {
     form.reset();
     show(true);
@@ -31,7 +31,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
 });
 byId("sign-out").addEventListener("click", () => {
   leave();
-  byId("notice").textContent = "You are signed out.";
+  byId("message").textContent = "You are signed out.";
   byId("secret").focus();
 });
 byId("refresh").addEventListener("click", load);
@@ -42,7 +42,7 @@ byId("search").addEventListener("submit", (event) => {
 // Otherwise the browser's back button would restore the view and the credential.
 addEventListener("pagehide", leave);
 
-/** Loads the status and shows it; whether that went well. */
+/** Loads the status and shows it. Returns true on success. */
 async function load() {
   loading?.abort();
   loading = new AbortController();
@@ -56,7 +56,7 @@ async function load() {
     byId("settings").replaceChildren(...settingsWarnings(status));
     showEnvironments(status.environments);
     const count = status.environments.length;
-    byId("notice").textContent = `${count} ${count === 1 ? "environment" : "environments"}, as of ${new Date().toLocaleTimeString()}.`;
+    byId("message").textContent = `${count} ${count === 1 ? "environment" : "environments"}, as of ${new Date().toLocaleTimeString()}.`;
     countIdentities(status.environments, signal, nameEnvironment);
     return true;
   } catch (error) {
@@ -76,20 +76,20 @@ function nothingPermitted(error) {
 
 /** Shows the problem; a refused credential ends the session. */
 function fail(error) {
-  byId("notice").textContent = "";
+  byId("message").textContent = "";
   if (error instanceof Refusal && error.status === 401 && !byId("signed-in").hidden) leave();
   byId("problem").textContent = error instanceof Refusal ? error.message : "This page failed. Reload it.";
   if (!(error instanceof Refusal)) console.error(error);
 }
 
-/** Forgets the credential and all that it showed. */
+/** Removes the credential and everything that was shown with it. */
 function leave() {
   loading?.abort();
   signIn(null);
   show(false);
   byId("sign-in").reset();
   byId("search").reset();
-  for (const id of ["environments", "settings", "discovery", "results", "explanation", "environment", "notice", "problem"]) byId(id).replaceChildren();
+  for (const id of ["environments", "settings", "discovery", "results", "explanation", "environment", "message", "problem"]) byId(id).replaceChildren();
 }
 
 function show(signedIn) {

@@ -77,7 +77,7 @@ impl Discovery<'_> {
         if self.asked > MAX_REQUESTS
             || self.inventory.environments.len().max(self.inventory.server_keys.len()) > MAX_FOUND
         {
-            return Err("discovery: there is too much".to_owned());
+            return Err("discovery: the origin lists too much".to_owned());
         }
         Ok(self.requests.pop_front())
     }
@@ -144,7 +144,9 @@ impl Discovery<'_> {
         let page = answer.object().ok_or_else(unreadable)?;
         if let Some(next) = page.get("next").and_then(|next| next.text()) {
             let path = same_origin_path(&next, self.origin);
-            let path = path.ok_or_else(|| format!("{}: its next page is another host's", request.what()))?;
+            let path = path.ok_or_else(|| {
+                format!("{}: the link to its next page leads to another host", request.what())
+            })?;
             self.requests.push_front(OriginRequest { path, resource: request.resource.clone() });
         }
         page.get("results").and_then(|results| results.list()).ok_or_else(unreadable)
@@ -240,7 +242,7 @@ mod tests {
                 vec![PROJECTS, (FIRST, r#"["Invalid or missing value for project parameter."]"#)],
                 "environments: cannot be read",
             ),
-            (vec![PROJECTS, (FIRST, r#"{"results":[],"next":"http://evil.com/api/v1/"}"#)], "another host's"),
+            (vec![PROJECTS, (FIRST, r#"{"results":[],"next":"http://evil.com/api/v1/"}"#)], "another host"),
             (vec![PROJECTS, (FIRST, r#"{"results":[{"name":"A"}],"next":null}"#)], "no api_key"),
             (
                 vec![

@@ -148,7 +148,7 @@ mod tests {
         ServerKey { active, ..ServerKey::active(environment.to_owned()) }
     }
 
-    fn carry_out(registry: &mut Registry, inventory: &Inventory) -> Vec<RegistryChange> {
+    fn reconcile(registry: &mut Registry, inventory: &Inventory) -> Vec<RegistryChange> {
         let changes = registry.changes(inventory);
         changes.iter().for_each(|change| registry.record_change(change));
         assert_eq!(registry.changes(inventory), []);
@@ -163,7 +163,7 @@ mod tests {
             inventory.environments.insert(key.to_owned(), summary(project));
             inventory.server_keys.insert(format!("hash-{key}"), server_key(key, true));
         }
-        assert_eq!(carry_out(&mut registry, &inventory).len(), 6);
+        assert_eq!(reconcile(&mut registry, &inventory).len(), 6);
         assert_eq!(registry.environments_of(Some(1)), ["a", "b"]);
         assert_eq!(registry.environments_of(Some(3)), [""; 0]);
         assert_eq!(registry.environments_of(None), ["a", "b", "c"]);
@@ -172,7 +172,7 @@ mod tests {
         inventory.server_keys.shift_remove("hash-b");
         inventory.server_keys.insert("hash-a".to_owned(), server_key("a", false));
         assert_eq!(
-            carry_out(&mut registry, &inventory),
+            reconcile(&mut registry, &inventory),
             [
                 RegistryChange::PutKey("hash-a".to_owned(), server_key("a", false)),
                 RegistryChange::DeleteKey("hash-b".to_owned()),

@@ -1,4 +1,4 @@
-//! The worker's own endpoints: where an origin sends its notices of changes, and what is published.
+//! The worker's own endpoints: for an origin's notifications of changes, and for the status.
 
 use crate::document::is_client_key;
 

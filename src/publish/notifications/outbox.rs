@@ -18,7 +18,7 @@ pub enum Notification {
         /// notification.
         again: bool,
         /// The kind of the origin's notification, if one arrived.
-        notice: Option<NotificationKind>,
+        kind: Option<NotificationKind>,
     },
     /// To see whether everything is as it should be.
     Reconcile,
@@ -34,9 +34,9 @@ pub struct NotificationQueue {
 impl NotificationQueue {
     /// Adds a notification for each of these environments. Where there are many, each fetches only once: the write
     /// concerns few of them, and each fetch is a request to the origin.
-    pub fn notify(&mut self, environments: Vec<String>, notice: Option<NotificationKind>) {
+    pub fn notify(&mut self, environments: Vec<String>, kind: Option<NotificationKind>) {
         let again = environments.len() <= CALLS;
-        self.changed.extend(all(environments, Notification::Changed { again, notice }));
+        self.changed.extend(all(environments, Notification::Changed { again, kind }));
     }
 
     /// Adds a routine check for each of these environments.
@@ -111,7 +111,9 @@ mod tests {
         let taken = notifications.next_batch();
         assert_eq!(taken.len(), CALLS);
         assert!(
-            taken[..3].iter().all(|(_, notification)| *notification == Notification::Changed { again: true, notice: None }),
+            taken[..3]
+                .iter()
+                .all(|(_, notification)| *notification == Notification::Changed { again: true, kind: None }),
             "{taken:?}"
         );
         assert_eq!(portions(&mut notifications).iter().sum::<usize>(), 10_003 - CALLS);
@@ -125,7 +127,7 @@ mod tests {
             let all = notifications.next_batch();
             assert!(
                 all.iter()
-                    .all(|(_, notification)| *notification == Notification::Changed { again, notice: None }),
+                    .all(|(_, notification)| *notification == Notification::Changed { again, kind: None }),
                 "{count}"
             );
         }

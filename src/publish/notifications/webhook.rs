@@ -9,13 +9,13 @@ use sha2::Sha256;
 use crate::document::hex;
 use crate::document::json::Json;
 
-/// The longest notice that is read, in bytes. Flagsmith's have some thousands.
+/// The maximum length of a notification, in bytes. Flagsmith's have some thousands.
 pub const MAX_NOTIFICATION_LENGTH: usize = 256 * 1024;
 
 /// The number of characters of the digest in a webhook's id.
 const ID_LENGTH: usize = 32;
 
-/// The kinds of notices. Each has to be set up at the origin by itself (README, *Publishing*).
+/// The kinds of notifications. Each has to be set up at the origin separately (`docs/publishing.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
@@ -27,7 +27,7 @@ pub enum NotificationKind {
     OrganisationWebhook,
 }
 
-/// The latest notice of an environment.
+/// The latest notification of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceivedNotification {
     /// Its kind.
@@ -59,7 +59,7 @@ impl NotificationKind {
 }
 
 impl ReceivedNotification {
-    /// A notice that comes now.
+    /// A notification that arrives now.
     pub fn new(kind: NotificationKind, now: u64) -> ReceivedNotification {
         ReceivedNotification { kind, at: now / 1_000 * 1_000 }
     }

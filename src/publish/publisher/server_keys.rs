@@ -71,7 +71,7 @@ impl OriginKeys {
     }
 
     /// Stores a list that was requested at `asked_at`. Returns true if it differs from the list before.
-    pub fn summary(&mut self, keys: Vec<(ServerKeyHash, ServerKey)>, asked_at: u64) -> bool {
+    pub fn record_list(&mut self, keys: Vec<(ServerKeyHash, ServerKey)>, asked_at: u64) -> bool {
         let mut active: Vec<_> = keys
             .into_iter()
             .filter(|(_, key)| key.active)
@@ -237,21 +237,24 @@ mod tests {
         let mut keys = OriginKeys::default();
         assert_eq!(keys.states(0), None, "nothing is known");
         assert!(
-            !keys.summary(list(&[("ser.a", true, ""), ("ser.b", true, "")]), 1_000),
+            !keys.record_list(list(&[("ser.a", true, ""), ("ser.b", true, "")]), 1_000),
             "the first is no change"
         );
         assert_eq!(accepted(&keys, 1_000, 0), [GOOD, GOOD, REFUSED]);
-        assert!(!keys.summary(list(&[("ser.b", true, ""), ("ser.a", true, "")]), 2_000), "nor is the order");
-        assert!(keys.summary(list(&[("ser.a", false, ""), ("ser.b", true, "")]), 3_000));
+        assert!(
+            !keys.record_list(list(&[("ser.b", true, ""), ("ser.a", true, "")]), 2_000),
+            "nor is the order"
+        );
+        assert!(keys.record_list(list(&[("ser.a", false, ""), ("ser.b", true, "")]), 3_000));
         assert_eq!(accepted(&keys, 3_000, 0), [REFUSED, GOOD, REFUSED]);
-        assert!(keys.summary(list(&[("ser.a", true, "")]), 4_000));
+        assert!(keys.record_list(list(&[("ser.a", true, "")]), 4_000));
         assert_eq!(accepted(&keys, 4_000, 0), [GOOD, REFUSED, REFUSED]);
     }
 
     #[test]
     fn a_key_discovered_after_the_list_was_fetched_is_accepted() {
         let mut keys = OriginKeys::default();
-        keys.summary(list(&[("ser.a", true, "")]), 5_000);
+        keys.record_list(list(&[("ser.a", true, "")]), 5_000);
         assert_eq!(accepted(&keys, 9_000, 4_999), [GOOD, REFUSED, REFUSED]);
         assert_eq!(accepted(&keys, 9_000, 5_001), [None; 3]);
     }
@@ -259,7 +262,7 @@ mod tests {
     #[test]
     fn a_key_is_refused_from_its_expiry_on() {
         let mut keys = OriginKeys::default();
-        keys.summary(
+        keys.record_list(
             list(&[("ser.a", true, "1970-01-01T00:01:00Z"), ("ser.b", true, "1970-01-02T00:00:00Z")]),
             1_000,
         );
@@ -288,9 +291,9 @@ mod tests {
         let many: Vec<_> = (0..=MAX_ANNOUNCED).map(|number| format!("ser.{number}")).collect();
         let items =
             |count: usize| many[..count].iter().map(|key| (key.as_str(), true, "")).collect::<Vec<_>>();
-        keys.summary(list(&items(MAX_ANNOUNCED)), 1_000);
+        keys.record_list(list(&items(MAX_ANNOUNCED)), 1_000);
         assert_eq!(keys.states(1_000).unwrap().accept(&hash_of_server_key("ser.a"), 0), REFUSED);
-        keys.summary(list(&items(MAX_ANNOUNCED + 1)), 2_000);
+        keys.record_list(list(&items(MAX_ANNOUNCED + 1)), 2_000);
         assert_eq!(keys.states(2_000), None);
     }
 

@@ -97,7 +97,7 @@ pub struct Publisher {
     gone: bool,
     #[serde(rename = "leftover")]
     delete_pending: bool,
-    /// The latest notice of the origin's, if one ever came.
+    /// The latest notification of the origin, if one arrived.
     #[serde(default)]
     pub last_notification: Option<ReceivedNotification>,
     /// The origin's answers about the environment's server keys.
@@ -110,7 +110,7 @@ pub struct Publisher {
 pub enum PublisherAction {
     /// Fetch the document from the origin; then [`Publisher::fetched`].
     Fetch(DocumentCredential),
-    /// Fetch the environment's server keys from the origin; then [`OriginKeys::summary`].
+    /// Fetch the environment's server keys from the origin; then [`OriginKeys::record_list`].
     ListKeys,
     /// Write the document to KV, as the latest and as this version; then [`Publisher::stored`].
     Store(Version),
@@ -149,12 +149,12 @@ impl Publisher {
         }
     }
 
-    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `notice`:
+    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `kind`:
     /// the kind of the origin's notification, if one arrived.
     pub fn notify(
         &mut self,
         again: bool,
-        notice: Option<NotificationKind>,
+        kind: Option<NotificationKind>,
         now: u64,
         interval: RefreshInterval,
     ) {
@@ -167,7 +167,7 @@ impl Publisher {
             self.schedule.request_fetch(now, interval);
         }
         self.last_notification =
-            notice.map(|kind| ReceivedNotification::new(kind, now)).or(self.last_notification);
+            kind.map(|kind| ReceivedNotification::new(kind, now)).or(self.last_notification);
     }
 
     /// Makes sure that the origin will be asked at all.
@@ -261,7 +261,7 @@ impl Publisher {
         now: u64,
     ) -> Result<bool, String> {
         if candidate.client_key != client_key {
-            return Err("document: api_key: is another environment's".to_owned());
+            return Err("document: api_key: belongs to another environment".to_owned());
         }
         let Some(published) = &self.published else { return Ok(true) };
         // Without a date, a newer document cannot be distinguished from an older one.

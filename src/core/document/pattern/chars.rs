@@ -83,8 +83,8 @@ impl Set {
             || match self.fold {
                 Fold::None => self.lists(c),
                 Fold::Ascii => self.lists(c.to_ascii_lowercase()) || self.lists(c.to_ascii_uppercase()),
-                Fold::Unicode => match family(c) {
-                    Some(family) => family.chars().any(|other| self.lists(other)),
+                Fold::Unicode => match case_variants(c) {
+                    Some(variants) => variants.chars().any(|other| self.lists(other)),
                     None => self.lists(c) || self.lists(lower(c)) || self.lists_upper(c),
                 },
             };
@@ -148,10 +148,10 @@ fn lower(c: char) -> char {
 }
 
 /// The characters equal to `c` when case is ignored, beyond those that case mapping gives.
-fn family(c: char) -> Option<&'static str> {
+fn case_variants(c: char) -> Option<&'static str> {
     let lower = lower(c);
-    let index = FAMILIES.binary_search_by_key(&Some(lower), |family| family.chars().next());
-    index.ok().and_then(|index| FAMILIES.get(index)).copied()
+    let index = CASE_VARIANTS.binary_search_by_key(&Some(lower), |variants| variants.chars().next());
+    index.ok().and_then(|index| CASE_VARIANTS.get(index)).copied()
 }
 
 fn within(ranges: &[(u32, u32)], c: char) -> bool {
@@ -204,7 +204,7 @@ const NOT_WORD: [(u32, u32); 161] = [
 /// Characters that are one when case is ignored although a single upper or lower case mapping does
 /// not lead from each to all the others. The first is in lower case, and the table is in its order.
 #[rustfmt::skip]
-const FAMILIES: [&str; 85] = [
+const CASE_VARIANTS: [&str; 85] = [
     "iI\u{130}\u{131}", "kK\u{212A}", "sS\u{17F}", "\u{B5}\u{39C}\u{3BC}", "\u{DF}\u{1E9E}",
     "\u{E5}\u{C5}\u{212B}", "\u{131}Ii\u{130}", "\u{17F}Ss", "\u{1C6}\u{1C4}\u{1C5}",
     "\u{1C9}\u{1C7}\u{1C8}", "\u{1CC}\u{1CA}\u{1CB}", "\u{1F3}\u{1F1}\u{1F2}",

@@ -4,7 +4,7 @@
 //! character of its pattern.
 
 use super::chars::{CharMatcher, Fold};
-use super::tree::{Assertion, Look, Mode, Node, Repeat, Sequence};
+use super::tree::{Assertion, Lookaround, Mode, Node, Repeat, Sequence};
 
 /// One operation. `exit` is the operation after the part that this operation opens. `slot` is the first of the machine's
 /// cells that the operation uses.
@@ -112,7 +112,7 @@ impl Program {
             }
             Node::Branches(branches) => self.branches(branches),
             Node::Repeat(repeat, body) => self.repeat(repeat, body),
-            Node::Look(look, body) => self.look(look, body),
+            Node::Lookaround(lookaround, body) => self.lookaround(lookaround, body),
             Node::Backref(group, fold) => {
                 let slot = group * 2;
                 self.ops.push(Op::Backref { slot, fold });
@@ -170,19 +170,19 @@ impl Program {
         self.put(turn, Op::RetryState { slot, repeat, exit });
     }
 
-    fn look(&mut self, look: Look, body: Sequence) {
+    fn lookaround(&mut self, lookaround: Lookaround, body: Sequence) {
         let slot = self.cells(2);
         let start = self.reserve();
-        if look.back > 0 {
-            self.ops.push(Op::Back(look.back));
+        if lookaround.back > 0 {
+            self.ops.push(Op::Back(lookaround.back));
         }
         self.sequence(body);
-        self.ops.push(match look.negated {
+        self.ops.push(match lookaround.negated {
             true => Op::Refute { slot },
             false => Op::Return { slot },
         });
         let exit = self.ops.len();
-        let opening = match look.negated {
+        let opening = match lookaround.negated {
             true => Op::Unless { slot, exit },
             false => Op::Fence { slot },
         };

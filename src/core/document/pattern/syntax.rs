@@ -6,11 +6,11 @@
 mod groups;
 
 use super::chars::{CharMatcher, Class, Fold, Kind, Member, Set, is_word};
-use super::tree::{Assertion, Look, Mode, Node, Repeat, Sequence, Width};
+use super::tree::{Assertion, Lookaround, Mode, Node, Repeat, Sequence, Width};
 
 /// Longest pattern, in characters.
 const MAX_SOURCE: usize = 10_000;
-/// Deepest nesting of groups; reading one and making a program of it are recursive.
+/// The maximum nesting of groups, because parsing and compiling a group are recursive.
 const MAX_DEPTH: usize = 100;
 /// Python's value for "no upper bound", which it refuses as a bound.
 const MAX_REPEAT: u64 = u32::MAX as u64;

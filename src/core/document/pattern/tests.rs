@@ -174,7 +174,7 @@ fn rejects_the_patterns_that_python_rejects() {
     }
 }
 
-/// README, *Differences*: Python takes these.
+/// Python accepts these (`docs/compatibility.md`).
 #[test]
 fn rejects_names_of_characters_and_the_template_flag() {
     for pattern in [

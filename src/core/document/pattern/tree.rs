@@ -14,7 +14,7 @@ pub(super) enum Node {
     Atomic(Sequence),
     Branches(Vec<Sequence>),
     Repeat(Repeat, Sequence),
-    Look(Look, Sequence),
+    Lookaround(Lookaround, Sequence),
     Backref(usize, Fold),
     Condition(usize, Sequence, Sequence),
 }
@@ -45,7 +45,7 @@ pub(super) enum Mode {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
+pub(super) struct Lookaround {
     pub negated: bool,
     /// The distance from the start of the body to the position; 0 for a lookahead.
     pub back: usize,

@@ -80,7 +80,7 @@ impl AnalyticsObject {
         let evaluations: Evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
         let dropped = self.rows.keep(environment, &evaluations)?;
         if dropped > 0 {
-            self.report_dropped(environment, dropped, "too many wait for the origin")?;
+            self.report_dropped(environment, dropped, "too many are queued for the origin")?;
         }
         let turn = self.rows.turn(evaluations.version)?;
         Ok(self.ring(turn.next(now_ms(), self.config.analytics_interval))?)

@@ -63,7 +63,7 @@ pub fn set(
     for ((position, row), state) in (0_u64..).zip(after).zip(states) {
         let whose = [state.feature.id.into(), identifier.into()];
         let [uuid, created_date, state]: [_; 3] =
-            row.try_into().map_err(|_| worker::Error::from("a row has three values"))?;
+            row.try_into().map_err(|_| worker::Error::from("a row does not have three values"))?;
         let values = whose.into_iter().chain([uuid, created_date, number(position), state]).collect();
         sql.execute("INSERT OR REPLACE INTO override VALUES (?, ?, ?, ?, ?, ?)", values)?;
     }

@@ -104,15 +104,15 @@ impl EnvironmentObject {
         Ok(Array::of2(&published.version.to_string().into(), &document).into())
     }
 
-    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `notice`:
+    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `kind`:
     /// the name of the kind of the origin's notification, if one arrived. Returns true if the document is published
     /// here.
     #[wasm_bindgen(js_name = told)]
-    pub async fn notify(&self, again: bool, notice: Option<String>) -> std::result::Result<bool, JsValue> {
+    pub async fn notify(&self, again: bool, kind: Option<String>) -> std::result::Result<bool, JsValue> {
         let now = now_ms();
-        let notice = notice.as_deref().and_then(NotificationKind::from_name);
+        let kind = kind.as_deref().and_then(NotificationKind::from_name);
         let is_published = self.change(|environment| {
-            environment.publisher.notify(again, notice, now, self.refresh_interval());
+            environment.publisher.notify(again, kind, now, self.refresh_interval());
             environment.publisher.credential.is_some()
         })?;
         self.wake().await?;
@@ -256,7 +256,7 @@ impl EnvironmentObject {
         let is_new = self.in_memory(|environment| {
             let publisher = &mut environment.publisher;
             publisher.credential == Some(DocumentCredential::Token)
-                && publisher.origin_keys.summary(keys, asked_at)
+                && publisher.origin_keys.record_list(keys, asked_at)
         });
         if is_new {
             self.rows.write(&self.read()?)?;

@@ -199,7 +199,7 @@ async fn send(
         received(object.vacate()).boxed_local().await?;
         answer = received(method(&object, &text)).boxed_local().await?;
         if CommandResponse::is_occupied(&answer) {
-            return Err(failure(&"another identity is in its object"));
+            return Err(failure(&"its object stores another identity"));
         }
     }
     let outcome = CommandResponse::from_json(&answer, order.command)

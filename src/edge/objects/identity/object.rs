@@ -226,13 +226,13 @@ impl IdentityObject {
         self.last_noop.take();
     }
 
-    /// Calls `look` with the state, which is read from storage first if necessary.
-    pub(super) fn with_record<T>(&self, look: impl FnOnce(&Record) -> T) -> Result<T> {
+    /// Calls `view` with the state, which is read from storage first if necessary.
+    pub(super) fn with_record<T>(&self, view: impl FnOnce(&Record) -> T) -> Result<T> {
         if self.record.borrow().is_none() {
             let record = self.read()?;
             self.record.replace(Some(record));
         }
-        Ok(look(self.record.borrow().as_ref().unwrap_or(&Record::default())))
+        Ok(view(self.record.borrow().as_ref().unwrap_or(&Record::default())))
     }
 
     /// The stored state. If an update is pending and an error left it without an alarm, the alarm is set.
@@ -264,7 +264,7 @@ impl IdentityObject {
 fn here(order: &str) -> Result<CommandRequest> {
     let order = CommandRequest::from_json(order)?;
     if is_renamed(&order.environment) {
-        return Err("the identity has an object of another name".into());
+        return Err("the identity is stored in an object of another name".into());
     }
     Ok(order)
 }

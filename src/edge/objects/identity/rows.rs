@@ -117,7 +117,7 @@ const DJANGO_ID_SCHEMA: &str = "
 const SET_DJANGO_ID: &str = "INSERT OR REPLACE INTO django_id VALUES (1, ?)";
 const DELETE_OVERRIDE: &str = "DELETE FROM identity_override WHERE feature_id = ?";
 
-/// Reads what is stored. An identity that was never written has no tables, and reading it makes none.
+/// Reads the stored state. An identity that was never written has no tables, and a read creates none.
 pub fn read(sql: &Database) -> Result<Record> {
     let tables: Vec<String> = sql.read(TABLES, vec![])?;
     let has = |name: &str| tables.iter().any(|table| table == name);

@@ -109,18 +109,18 @@ impl RegistryObject {
         Ok(self.wake().await?)
     }
 
-    /// Handles a change of documents: of one project's, or of any. `notice`: the name of the kind of the origin's
+    /// Handles a change of documents: of one project's, or of any. `kind`: the name of the kind of the origin's
     /// notification, if one arrived.
     #[wasm_bindgen(js_name = told)]
     pub async fn notify(
         &self,
         project: Option<f64>,
-        notice: Option<String>,
+        kind: Option<String>,
     ) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
         let environments = self.with(|registry, _| registry.environments_of(project))?;
-        let notice = notice.as_deref().and_then(NotificationKind::from_name);
-        self.notifications.borrow_mut().notify(environments, notice);
+        let kind = kind.as_deref().and_then(NotificationKind::from_name);
+        self.notifications.borrow_mut().notify(environments, kind);
         Ok(self.run_first().await?)
     }
 
@@ -271,7 +271,7 @@ impl RegistryObject {
         self.remember()?;
         match self.memory.borrow_mut().as_mut() {
             Some((registry, discoveries)) => Ok(act(registry, discoveries)),
-            None => Err(worker::Error::from("nothing is remembered")),
+            None => Err(worker::Error::from("the registry has no state")),
         }
     }
 

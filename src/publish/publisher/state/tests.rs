@@ -258,19 +258,19 @@ fn a_burst_of_notifications_changes_the_state_once_a_second() {
     let before = publisher.clone();
     publisher.notify(true, Some(NotificationKind::OrganisationWebhook), 7_999, INTERVAL);
     assert_eq!(publisher, before);
-    // A write through the worker is no notice.
+    // A write through the worker is not a notification.
     publisher.notify(true, None, 8_500, INTERVAL);
     assert_eq!(publisher.last_notification, before.last_notification);
 }
 
 /// The times at which the origin is asked for the document, and for the list of server keys, in ten minutes. Each answer
-/// takes `takes`; `notices` come at these times.
-fn asked(takes: u64, fails: bool, notices: &[u64]) -> (Vec<u64>, Vec<u64>) {
+/// takes `takes`; `notifications` come at these times.
+fn asked(takes: u64, fails: bool, notifications: &[u64]) -> (Vec<u64>, Vec<u64>) {
     let mut publisher = following();
     let said = candidate("1970-01-01T00:00:01Z", "a");
     let (mut documents, mut keys, mut now, mut random) = (Vec::new(), Vec::new(), 1_000, 0);
     while now < 600_000 {
-        notices.iter().filter(|at| (**at..**at + 100).contains(&now)).for_each(|at| {
+        notifications.iter().filter(|at| (**at..**at + 100).contains(&now)).for_each(|at| {
             publisher.notify(true, Some(NotificationKind::Realtime), *at, INTERVAL);
         });
         let began = now;
@@ -301,18 +301,18 @@ fn asked(takes: u64, fails: bool, notices: &[u64]) -> (Vec<u64>, Vec<u64>) {
 #[test]
 fn server_keys_are_fetched_every_60_to_66_seconds() {
     let often: Vec<_> = (1..60).map(|count| count * 10_000).collect();
-    for (takes, fails, notices) in [
+    for (takes, fails, notifications) in [
         (300, false, &[][..]),
         (2_000, false, &[]),
         (300, true, &[]),
         (300, false, &often),
         (300, false, &[53_000]),
     ] {
-        let (documents, keys) = asked(takes, fails, notices);
+        let (documents, keys) = asked(takes, fails, notifications);
         let gaps: Vec<_> = keys.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(gaps.iter().all(|gap| (54_000..=66_100 + takes).contains(gap)), "{gaps:?}");
         assert!((9..=12).contains(&keys.len()), "{keys:?}");
-        if notices.is_empty() && !fails {
+        if notifications.is_empty() && !fails {
             let together = keys.iter().filter(|at| documents.contains(at)).count();
             assert!(together + 2 >= keys.len(), "hardly ever by themselves: {documents:?} {keys:?}");
         }

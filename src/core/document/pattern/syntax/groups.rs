@@ -19,8 +19,8 @@ impl Parser {
                 while self.next_not(')')? {}
                 Some(None)
             }
-            '=' => self.look(false, *flags).map(Some),
-            '!' => self.look(true, *flags).map(Some),
+            '=' => self.lookaround(false, *flags).map(Some),
+            '!' => self.lookaround(true, *flags).map(Some),
             '<' => self.lookbehind(*flags).map(Some),
             '(' => self.condition(*flags).map(Some),
             'P' => self.named(*flags).map(Some),
@@ -59,9 +59,9 @@ impl Parser {
         Some((Node::Capture(group, seq), width))
     }
 
-    fn look(&mut self, negated: bool, flags: u8) -> Option<(Node, Width)> {
-        let look = Look { negated, back: 0 };
-        Some((Node::Look(look, self.body(flags)?), Width::ZERO))
+    fn lookaround(&mut self, negated: bool, flags: u8) -> Option<(Node, Width)> {
+        let lookaround = Lookaround { negated, back: 0 };
+        Some((Node::Lookaround(lookaround, self.body(flags)?), Width::ZERO))
     }
 
     fn lookbehind(&mut self, flags: u8) -> Option<(Node, Width)> {
@@ -79,7 +79,7 @@ impl Parser {
             return None;
         }
         let back = width.min as usize;
-        Some((Node::Look(Look { negated, back }, seq), Width::ZERO))
+        Some((Node::Lookaround(Lookaround { negated, back }, seq), Width::ZERO))
     }
 
     fn named(&mut self, flags: u8) -> Option<(Node, Width)> {
