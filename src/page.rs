@@ -3,7 +3,7 @@
 //! They are bound to the worker, not compiled into it. A page's script uses the credential that its visitor types in.
 //! So the headers forbid browsers to load anything from other hosts, or to run anything inline.
 
-/// A file that is served as it is.
+/// A file that is served unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page<'p> {
     /// The path: a folder, which stands for its index, or a file.
@@ -21,7 +21,7 @@ const HOME: &str = "/index.html";
 const DESCRIPTIONS: &str = "/api/v1/docs/descriptions.json";
 const DESCRIPTIONS_WITH_ORIGIN: &str = "/api/v1/docs/descriptions-with-origin.json";
 
-/// The origin's description of itself; this one is no file.
+/// The origin's own description, which is not a file.
 pub const ORIGIN_DESCRIPTION: &str = "/api/v1/docs/origin.json";
 
 /// The `Allow` header.
@@ -33,7 +33,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl<'p> Page<'p> {
-    /// The file for a request: that of its path, and at `/` the home page for a browser, which accepts HTML.
+    /// Returns the file for a request: the one that its path names. A browser, which accepts HTML, gets the home page
+    /// at `/`.
     pub fn find(method: &str, path: &'p str, accept: impl FnOnce() -> Option<String>) -> Option<Page<'p>> {
         if path != "/" {
             return Page::parse(path);
@@ -74,7 +75,7 @@ impl<'p> Page<'p> {
         }
     }
 
-    /// The headers that it is served with. It may be kept, and is asked about each time.
+    /// The response headers. Browsers may cache the file and have to revalidate it each time.
     pub fn headers(&self) -> [(&'static str, &'static str); 7] {
         [
             ("content-type", self.media_type),
@@ -83,7 +84,7 @@ impl<'p> Page<'p> {
             ("x-frame-options", "DENY"),
             ("referrer-policy", "no-referrer"),
             ("cache-control", "no-cache"),
-            // There is nothing in them that is not public, and other tools read descriptions.
+            // Descriptions are public, and other tools read them.
             ("access-control-allow-origin", "*"),
         ]
     }

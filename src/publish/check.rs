@@ -7,7 +7,8 @@ use crate::document::{ServerKey, json};
 use crate::publish::publisher::candidate::Candidate;
 use crate::publish::publisher::version::Version;
 
-/// The environment and version of a document that is published now, with the fields that are left out of it; or its fault.
+/// Returns the environment and version of a document published now, with the fields that are left out of it; or its
+/// fault.
 pub fn check_document(document: Vec<u8>, now: u64) -> Value {
     match Candidate::check(document, Engine::V10) {
         Ok(candidate) => json!({

@@ -20,7 +20,7 @@ use crate::edge::platform::failure::{Failure, Source};
 
 /// A probe that takes longer counts as failed. Each takes a Flagsmith some 0.3 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// More than any answer to a probe has; a user's permissions are some hundred bytes.
+/// The maximum length of a probe's answer in bytes. A user's permissions have some hundred bytes.
 const MAX_ANSWER_LENGTH: usize = 64 * 1024;
 /// Decisions carry their own time of expiry.
 const AGES: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };

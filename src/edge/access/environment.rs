@@ -1,5 +1,5 @@
-//! An admin's way to an environment on the routes that are not Flagsmith's: what they may do, whether the route has the
-//! method, and whether there is such an environment.
+//! Admin access to an environment on routes that Flagsmith does not have. Checks the permission, the method and that
+//! the environment exists.
 
 use worker::{Context, Env};
 
@@ -12,7 +12,7 @@ use crate::edge::cache::environments::{Environments, LoadedEnvironment};
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::platform::config::Config;
 
-/// The environment, or the answer to a caller that does not get it. `allow` is the route's `Allow` header.
+/// Returns the environment, or the answer to a refused caller. `allow` is the route's `Allow` header.
 pub async fn open(
     incoming: &IncomingRequest,
     env: &Env,

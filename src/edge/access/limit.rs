@@ -12,7 +12,7 @@ const BINDING: &str = "ADMIN_RATE_LIMIT";
 
 #[wasm_bindgen]
 extern "C" {
-    /// A rate limiter. `worker` has one, but takes only what is of the class of the same name.
+    /// A rate limiter. The type in `worker` accepts only objects of the class of the same name.
     type RateLimiter;
 
     #[wasm_bindgen(method, catch)]

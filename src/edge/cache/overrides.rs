@@ -23,7 +23,7 @@ use crate::identity::directory::Override;
 
 /// The overrides in one version.
 pub struct OverridesSnapshot {
-    /// The number of changes so far.
+    /// The number of changes.
     pub version: u64,
     overrides: Vec<Override>,
     /// The time of the directory's latest confirmation, in milliseconds.
@@ -31,7 +31,7 @@ pub struct OverridesSnapshot {
     /// The time of the latest request to the directory; true if that failed.
     asked_at: Cell<u64>,
     unconfirmed: Cell<bool>,
-    /// The document that they were last put into, by its version.
+    /// The document with these overrides, and its version.
     rendered: RefCell<Option<(Box<str>, Uint8Array)>>,
 }
 
@@ -45,19 +45,20 @@ thread_local! {
 /// The time limit for the directory, and the limit where there are overrides to serve instead.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
-/// For how long no answer waits for a directory that did not answer, in milliseconds: it is asked behind them.
+/// After a failed request, the time for which no answer waits for the directory, in milliseconds. It is asked in the
+/// background.
 const REST: u64 = 10_000;
 
 /// For values without an age.
 const AGELESS: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
-/// Notes that the environment's overrides may be others from now on.
+/// Records that the environment's overrides may have changed.
 pub fn changed(environment_key: &str) {
     let now = now_ms();
     WRITTEN.with_borrow_mut(|written| written.put(environment_key, now, 0, now));
 }
 
-/// The environment's overrides; and for how many seconds they could not be confirmed, if they could not.
+/// Returns the environment's overrides, and the number of seconds since they could last be confirmed, if that failed.
 pub async fn of(
     env: &Env,
     environment: &Environment,
@@ -67,7 +68,7 @@ pub async fn of(
     let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
     let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, AGELESS));
     let remembered = KNOWN.with_borrow_mut(|known| known.get(name, now, ages));
-    // With the document that they will be put into.
+    // Counted with the document that will contain them.
     let length = environment.document().len();
     let known = match remembered {
         Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
@@ -75,7 +76,7 @@ pub async fn of(
                 && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now))
             {
                 let (env, name, known) = (env.clone(), name.to_owned(), known.value.clone());
-                // A failure is logged where it happens.
+                // The failure has been logged already.
                 context.wait_until(async move { drop(ask(&env, &name, length, Some(known)).await) });
             }
             known.value
@@ -103,7 +104,7 @@ async fn ask(
         Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(name));
-            // Read only now: another request may have read later ones meanwhile.
+            // Read after the request: another one may have stored later overrides meanwhile.
             let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, AGELESS));
             let latest = latest.map(|latest| latest.value).or(known);
             let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
@@ -112,13 +113,13 @@ async fn ask(
             }
             known.asked_at.set(began_at.max(known.asked_at.get()));
             known.unconfirmed.set(true);
-            // Young again, so that not every request waits for a directory that does not answer.
+            // Fresh again, so that not every request waits for a directory that does not answer.
             KNOWN.with_borrow_mut(|memory| memory.touch(name, known.clone(), now_ms()));
             return Ok(known);
         }
     };
     let known = match (seen.overrides, known) {
-        // Nothing is new.
+        // Nothing has changed.
         (None, Some(known)) => known,
         (overrides, _) => Rc::new(OverridesSnapshot {
             version: seen.version,
@@ -147,7 +148,8 @@ impl OverridesSnapshot {
         written_at.is_some_and(|written_at| asked_at <= written_at) || (age == Freshness::Expired && !rests)
     }
 
-    /// The environment's document with these overrides in it, in the platform's form: it may be long, and is made once.
+    /// Returns the environment's document with these overrides, in the platform's form. It may be long, so it is built
+    /// once.
     pub fn document(&self, environment: &Environment) -> Uint8Array {
         let rendered = self.rendered.borrow().clone();
         if let Some((_, text)) = rendered.filter(|(version, _)| *version == environment.version) {

@@ -1,4 +1,4 @@
-//! Reads bodies up to a bound and not further.
+//! Reads bodies up to a maximum length.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::edge::http::incoming::IncomingRequest;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The platform's own pipe, through which bytes go without touching JavaScript's memory; those of a plain
-    /// `TransformStream` wait there for the collector, tens of MB of them.
+    /// The platform's own pipe. Its bytes do not pass through JavaScript's memory. Those of a plain `TransformStream`
+    /// do, and tens of MB wait there for the garbage collector.
     type IdentityTransformStream;
 
     #[wasm_bindgen(constructor, catch)]
@@ -30,7 +30,7 @@ extern "C" {
     fn writable(this: &IdentityTransformStream) -> WritableStream;
 }
 
-/// The whole body of a request; an error for one that is encoded, longer than `limit` bytes, or that breaks off.
+/// Reads the whole body of a request. It is an error if the body is encoded, longer than `limit` bytes, or ends early.
 pub async fn read(incoming: &IncomingRequest, limit: usize) -> Result<Vec<u8>, Error> {
     let request = &incoming.request;
     let check_encoding = || check_encoding(incoming.header("content-encoding"));
@@ -61,20 +61,20 @@ pub fn content_length(content_length: Option<String>) -> Option<u64> {
     content_length?.parse().ok()
 }
 
-/// A body that is longer than it may be: what was read of it, and the rest.
+/// A body that is longer than the limit: the part that was read, and the rest.
 pub struct TooLong {
-    /// A little more than it may have.
+    /// The part that was read, slightly longer than the limit.
     pub start: Vec<u8>,
-    /// Not to be read by two.
+    /// The rest, which only one reader may use.
     pub rest: ReadableStream,
 }
 
-/// The whole body; the error of the platform where it breaks off.
+/// Reads the whole body; an error of the platform if it ends early.
 pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<Vec<u8>, TooLong>, JsValue> {
     read_while(body, |length| length <= limit).await
 }
 
-/// The same, as long as it may have the length that it has.
+/// Reads a body as long as `may_have` accepts its length.
 pub async fn read_while(
     body: ReadableStream,
     may_have: impl Fn(usize) -> bool,
@@ -103,11 +103,11 @@ thread_local! {
     static UPLOADS: RefCell<Uploads> = RefCell::default();
 }
 
-/// A body without a `Content-Length`. It counts among the buffered ones as long as this lives.
+/// A body without a `Content-Length`. It counts as buffered while this value exists.
 pub struct ChunkedUpload(Hold);
 
 impl ChunkedUpload {
-    /// One that has ended after this time, whatever becomes of it.
+    /// Starts a body that stops counting after this time in any case.
     pub fn begin(lifetime: Duration) -> ChunkedUpload {
         ChunkedUpload(Hold::begin(&UPLOADS, lifetime))
     }
@@ -118,7 +118,7 @@ impl ChunkedUpload {
     }
 }
 
-/// The body as one stream again, which passes it on as fast as it is read.
+/// Joins both parts to one stream, which forwards the body as fast as it is read.
 pub fn restream(longer: TooLong, context: &Context) -> Result<ReadableStream, JsValue> {
     let pipe = IdentityTransformStream::new()?;
     let writable = pipe.writable();
@@ -128,7 +128,7 @@ pub fn restream(longer: TooLong, context: &Context) -> Result<ReadableStream, Js
         writer.release_lock();
         JsFuture::from(longer.rest.pipe_to(&writable)).await
     };
-    // Where it breaks off, so does what is read at the other end.
+    // If the source ends early, the reader's end fails, too.
     context.wait_until(async move { drop(pass_on.await) });
     Ok(pipe.readable())
 }

@@ -1,17 +1,17 @@
-//! A request as the handlers see it.
+//! The request type of the handlers.
 
 use worker::web_sys;
 
 use crate::edge::http::telemetry::Trace;
 
-/// A request, with the headers that the entry module has read: passing a text into WebAssembly costs less than a call
+/// A request, with the headers that the entry module has read. Passing a text into WebAssembly costs less than a call
 /// back for it.
 pub struct IncomingRequest {
     /// In the platform's form.
     pub request: web_sys::Request,
-    /// As it was sent: the platform's bindings turn methods that they do not know into GET.
+    /// The method as it was sent. The platform's bindings turn unknown methods into GET.
     pub method: String,
-    /// As it was sent, but for plain dot segments.
+    /// The path as it was sent, without plain dot segments.
     pub path: String,
     /// Without the question mark.
     pub query: String,
@@ -20,7 +20,7 @@ pub struct IncomingRequest {
     preread_headers: PrereadHeaders,
 }
 
-/// Headers as the entry module has read them: one more call where they are asked for costs more.
+/// Headers that the entry module has read. Each further header costs a call.
 pub struct PrereadHeaders {
     /// In any request.
     pub environment_key: Option<String>,

@@ -1,4 +1,4 @@
-//! Turns an answer into the platform's.
+//! Converts answers to the platform's form.
 
 use std::cell::RefCell;
 
@@ -12,8 +12,8 @@ use crate::edge::http::hold::Hold;
 
 /// The maximum number of prepared heads; an environment has a handful.
 const MAX_HEADS: usize = 1000;
-/// The maximum length of a prepared head's text. Heads that a client can make long, as a preflight's list of headers,
-/// are not kept.
+/// The maximum length of a prepared head's text. Clients can make some heads long, such as a preflight's list of
+/// headers. Those are not prepared.
 const MAX_HEAD_LENGTH: usize = 1024;
 
 thread_local! {
@@ -22,7 +22,7 @@ thread_local! {
     static HEADS: RefCell<Vec<(String, ResponseInit)>> = RefCell::default();
 }
 
-/// An answer in the platform's form, to be given any number of times.
+/// An answer in the platform's form that can be sent any number of times.
 pub struct Prepared {
     /// `None` for an empty one.
     body: Option<Uint8Array>,
@@ -36,7 +36,7 @@ impl Prepared {
         Ok(Prepared { body, head: head(response)? })
     }
 
-    /// The answer, once more.
+    /// Returns a copy of the answer.
     pub fn respond(&self) -> WebResponse {
         build(self.body.as_ref(), &self.head).unwrap_or_else(|_| WebResponse::error())
     }
@@ -73,8 +73,8 @@ fn build(body: Option<&Uint8Array>, head: &ResponseInit) -> Result<WebResponse, 
     }
 }
 
-/// Status and headers, in the platform's form: an answer without a body, from which the platform makes another in half the
-/// time, 2 µs, that it takes from an object with the same in its fields.
+/// Status and headers in the platform's form: an answer without a body. Copying it takes 2 µs, half the time of
+/// building one from an object.
 fn head(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
     let text = response.head_text();
     let known = HEADS.with_borrow(|heads| Some(heads.get(place(heads, &text).ok()?)?.1.clone()));

@@ -43,24 +43,24 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Its route has this name: a fixed word, never a part of the path.
+    /// Records the name of the route: a fixed word, never a part of the path.
     pub fn set_route(&self, route: &'static str) {
         self.route.set(route);
     }
 
-    /// This environment answers it.
+    /// Records the environment that answers the request.
     pub fn set_environment(&self, loaded: &LoadedEnvironment) {
         let _ = self.environment.set(loaded.environment.clone());
         self.source.set(Some(loaded.place.name()));
         self.document_age_ms.set(loaded.age);
     }
 
-    /// The origin answers it.
+    /// Records that the origin answers the request.
     pub fn set_source_origin(&self) {
         self.source.set(Some("origin"));
     }
 
-    /// This many objects are asked for it.
+    /// Records the number of objects that are called for the request.
     pub fn count_objects(&self, objects: usize) {
         let objects = u32::try_from(objects).unwrap_or(u32::MAX);
         self.objects.set(self.objects.get().saturating_add(objects));
@@ -82,7 +82,7 @@ impl Telemetry {
         Telemetry { metrics, is_logged, began_at }
     }
 
-    /// Writes the record, where it is wanted; `status` is read only then.
+    /// Writes the record if it is needed; `status` is read only then.
     pub fn end(&self, trace: &Trace, status: impl FnOnce() -> u16) {
         if self.metrics.is_none() && !self.is_logged {
             return;

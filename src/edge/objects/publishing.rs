@@ -1,4 +1,4 @@
-//! Calls the objects that publish environments, and the one that knows which there are.
+//! Calls to the objects that publish environments, and to the registry.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::publish::{Announcement, KeyStates, Notification, NotificationKind, Ve
 
 #[wasm_bindgen]
 extern "C" {
-    /// A stub of an [`crate::edge::EnvironmentObject`] in another place.
+    /// A stub of an [`crate::edge::EnvironmentObject`].
     type EnvironmentStub;
 
     #[wasm_bindgen(method, catch)]
@@ -77,7 +77,7 @@ pub async fn announced(
     Ok((announcement, keys))
 }
 
-/// The document that an environment's object has, and its version.
+/// Returns the document that an environment's object has, and its version.
 pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, Vec<u8>)>, Failure> {
     let answer = call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::document).await?;
     let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
@@ -86,12 +86,12 @@ pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, V
     Ok(Some((version, Uint8Array::new(&pair.get(1)).to_vec())))
 }
 
-/// Has an environment published from now on.
+/// Starts publishing an environment.
 pub async fn start_publishing(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
     call(env, client_key, TIMEOUT, &|stub| stub.start_publishing(client_key, credential)).await.map(drop)
 }
 
-/// Has an environment published no longer.
+/// Stops publishing an environment.
 pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure> {
     call(env, client_key, TIMEOUT, &EnvironmentStub::stop_publishing).await.map(drop)
 }
@@ -127,7 +127,7 @@ pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Fa
     if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
 }
 
-/// Has the registry begin with discoveries, unless it has begun.
+/// Starts discoveries at the registry, unless they have started.
 pub async fn begin(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
 }
@@ -148,7 +148,8 @@ pub async fn registered(env: &Env) -> Result<String, Failure> {
     answer.as_string().ok_or_else(|| unreadable(Source::Registry))
 }
 
-/// Has what a write through the worker affected published again. What fails is logged; the alarms make up for it.
+/// Has the documents that a write through the worker affected published again. A failure is logged, and the alarms make
+/// up for it.
 pub async fn refresh(env: Env, affected: Affected) {
     if let Err(failure) = notify_affected(&env, &affected, None).await {
         failure.log(None);

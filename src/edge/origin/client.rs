@@ -22,7 +22,7 @@ use crate::edge::platform::timeout::with_timeout;
 pub enum Fault {
     /// The connection was refused or broke off, or the answer is too long; the platform's own text.
     Broken(String),
-    /// It took longer than this.
+    /// It took longer than this time limit.
     Late(Duration),
 }
 
@@ -115,7 +115,7 @@ impl Exchange {
         init.set_method(method);
         init.set_headers(headers);
         init.set_redirect(RequestRedirect::Manual);
-        // The platform keeps some answers of its own accord. Telling it by `cache: "no-store"` would change the headers.
+        // The platform caches some answers by itself. `cache: "no-store"` would change the headers.
         let cf = Object::new();
         Reflect::set(&cf, &"cacheTtl".into(), &(-1).into())?;
         Reflect::set(&init, &"cf".into(), &cf)?;
@@ -127,7 +127,7 @@ impl Exchange {
         Ok(Exchange { request, controller, answer: RefCell::default() })
     }
 
-    /// The answer, as soon as its head is there.
+    /// Returns the answer as soon as its head has arrived.
     pub async fn send(&self) -> Result<Response, Fault> {
         let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
         let answer = scope.fetch_with_request(&self.request);
@@ -135,7 +135,7 @@ impl Exchange {
         Ok(JsFuture::from(answer).await?.unchecked_into())
     }
 
-    /// Waits, but no longer than this, until the origin has answered or has broken off; then breaks the exchange off.
+    /// Waits until the origin has answered or closed the connection, up to this time. Then aborts the exchange.
     pub async fn settle(&self, patience: Duration) {
         if let Some(answer) = self.answer.take() {
             drop(with_timeout(patience, JsFuture::from(answer)).await);

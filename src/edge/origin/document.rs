@@ -1,4 +1,4 @@
-//! Fetches from the origin what is published of an environment: its document, all of its pages, and its server keys.
+//! Fetches an environment's published data from the origin: its document with all pages, and its server keys.
 
 use std::time::Duration;
 
@@ -106,8 +106,8 @@ pub async fn fetch_server_keys(
     read_server_keys(&answer.body, client_key, asked_at)
 }
 
-/// Returns true if this is the body of the answer to a key that Flagsmith does not know. Whatever stands before an origin
-/// may answer 403, too, and takes no key away by that.
+/// Returns true if this is Flagsmith's answer to an unknown key. A proxy in front of the origin may answer 403, too;
+/// that removes no key.
 fn refuses_key(body: &[u8]) -> bool {
     let members = Json::parse(body).ok().and_then(Json::object);
     members.is_some_and(|members| members.get("detail").and_then(Json::text).as_deref() == Some(KEY_REFUSED))

@@ -10,7 +10,7 @@ use crate::edge::platform::timeout::with_timeout;
 /// The interval at which a condition is checked.
 const STEP: Duration = Duration::from_millis(20);
 
-/// The time, without an object made for it.
+/// Returns the time without creating an object.
 pub fn now_ms() -> u64 {
     Date::now() as u64
 }

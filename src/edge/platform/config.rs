@@ -17,12 +17,12 @@ thread_local! {
 impl Config {
     /// The settings of this deployment.
     pub fn of(env: &Env) -> &'static Config {
-        // Leaked once for each isolate: it is needed as long as that lives.
+        // Leaked once for each isolate, which needs it until its end.
         CONFIG.with(|config| *config.get_or_init(|| Box::leak(Box::new(Config::found(env)))))
     }
 
     fn found(env: &Env) -> Config {
-        // Secrets are texts to the worker, too; a variable of wrangler.toml may be a number or a boolean.
+        // Secrets are texts, too; a variable of wrangler.toml may be a number or a boolean.
         let text = |value: JsValue| value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string());
         let mut config = Config::read(&|name| text(Reflect::get(env, &name.into()).ok()?));
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();

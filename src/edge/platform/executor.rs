@@ -13,8 +13,8 @@ use worker::wasm_bindgen::JsValue;
 
 type Work = Pin<Box<dyn Future<Output = JsValue>>>;
 
-/// A task by its number: what its wakers know of it. No number is used again: a waker that outlives its task would wake
-/// another request's, and the platform lets no request go on within another.
+/// A task's number, which its wakers hold. Numbers are not reused: a waker that outlives its task would wake another
+/// request's, and the platform allows no request to continue within another.
 #[derive(Clone, Copy)]
 struct Id(u64);
 
@@ -51,7 +51,7 @@ pub fn run(work: impl Future<Output = JsValue> + 'static) -> JsValue {
 }
 
 impl Id {
-    /// Goes on until the work is done or has to wait. Work that is woken while it runs goes on at once.
+    /// Polls the work until it is done or has to wait. Work that is woken during a poll is polled again at once.
     fn poll(self, mut work: Work) -> Poll<JsValue> {
         let waker = Waker::from(Arc::new(self));
         loop {

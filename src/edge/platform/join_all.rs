@@ -1,4 +1,4 @@
-//! Waits for several things at once.
+//! Waits for several futures concurrently.
 
 use std::future::poll_fn;
 use std::task::Poll;

@@ -29,7 +29,7 @@ pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A namespace. `worker` has one, but reads its lists by another deserializer than that of JSON, which is here anyway.
+    /// A namespace. The type in `worker` parses lists with another deserializer than JSON's, which is present anyway.
     type Namespace;
 
     #[wasm_bindgen(method, catch)]
@@ -51,7 +51,7 @@ pub async fn get(env: &Env, key: &str, timeout: Duration) -> Result<Option<Vec<u
     execute(timeout, store(env)?.get(key).bytes()).await
 }
 
-/// Stores a value, for ever or for so many seconds.
+/// Stores a value, forever or for this many seconds.
 pub async fn put(env: &Env, key: &str, value: &[u8], lifetime: Option<u64>) -> Result<(), Failure> {
     let put = store(env)?.put_bytes(key, value).map_err(failure)?;
     let put = if let Some(lifetime) = lifetime { put.expiration_ttl(lifetime) } else { put };

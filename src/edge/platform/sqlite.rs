@@ -67,7 +67,7 @@ impl Database {
         Ok(values)
     }
 
-    /// Hands out what a query gives whose rows are one JSON text each, as long as more is wanted. No more is read.
+    /// Passes on the rows of a query, one JSON text each, as long as more are requested. It reads no further rows.
     pub fn for_each_json(
         &self,
         query: &str,
@@ -93,12 +93,12 @@ impl Database {
         self.rows.set([read + cursor.rows_read() as u64, written + cursor.rows_written() as u64]);
     }
 
-    /// Carries out a statement.
+    /// Executes a statement.
     pub fn execute(&self, statement: &str, parameters: Vec<SqlStorageValue>) -> Result<()> {
         self.rows(statement, parameters).map(drop)
     }
 
-    /// Does all of this or, if any of it fails, nothing.
+    /// Runs `work` in a transaction: all of it or, if any part fails, nothing.
     pub fn transaction(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let mut work = || work().map_err(JsValue::from);
         Ok(self.storage.transaction_sync(&mut work)?)
@@ -111,13 +111,13 @@ impl Database {
         Ok(())
     }
 
-    /// Takes the alarm back.
+    /// Deletes the alarm.
     pub fn delete_alarm(&self) -> Result<()> {
         let _ = self.storage.delete_alarm()?;
         Ok(())
     }
 
-    /// Removes everything, tables and alarm too.
+    /// Deletes everything, also tables and alarm.
     pub fn delete_all(&self) -> Result<()> {
         let _ = self.storage.delete_all()?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Waits for something, but not for ever.
+//! Waits with a time limit.
 
 use std::pin::pin;
 use std::time::Duration;

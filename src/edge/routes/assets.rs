@@ -18,7 +18,7 @@ const BINDING: &str = "ASSETS";
 
 #[wasm_bindgen]
 extern "C" {
-    /// The binding of the static files. The type in `worker` answers in a form of its own.
+    /// The binding of the static files. The type in `worker` returns another form of response.
     type Assets;
 
     #[wasm_bindgen(method, catch)]
@@ -43,7 +43,7 @@ pub async fn answer(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> we
     respond(Response::error(&error).with("allow", ALLOW).finish(None, method))
 }
 
-/// The file, or that the client's is still right; `None` where there is none.
+/// Returns the file, or 304 if the client's copy is current; `None` if there is no such file.
 async fn file(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> Result<Option<WebResponse>, JsValue> {
     let assets = Reflect::get(env, &BINDING.into())?;
     let init = RequestInit::new();

@@ -1,5 +1,5 @@
-//! The worker's rules for what is about to be written or set, for `make dev`, `make publish` and `make deploy`, which call
-//! these functions of the built worker in Node.
+//! The worker's rules for documents, keys and settings before they are written. `make dev`, `make publish` and `make
+//! deploy` call these functions of the built worker in Node.
 
 use serde_json::{Map, Value, json};
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
@@ -9,13 +9,13 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::publish;
 
-/// See [`publish::check_document`]; gives its JSON.
+/// Returns the JSON of [`publish::check_document`].
 #[wasm_bindgen]
 pub fn check_document(document: Vec<u8>) -> String {
     publish::check_document(document, now_ms()).to_string()
 }
 
-/// See [`publish::check_server_key`].
+/// Returns the text of [`publish::check_server_key`].
 #[wasm_bindgen]
 pub fn check_server_key(entry: &str) -> Option<String> {
     publish::check_server_key(entry)

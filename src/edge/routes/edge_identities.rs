@@ -81,7 +81,7 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
             let (entries, next) = directory.find(&query).await.map_err(failed)?;
             answer::page(&entries, next.as_ref())
         }
-        // Of a feature that there is not there are none; and SQLite could not be asked for every number.
+        // An unknown feature has no overrides. SQLite could not search for every number.
         Action::Overrides(Some(feature)) if environment.feature_with_id(feature).is_none() => {
             answer::overrides(environment, Vec::new())
         }
@@ -108,7 +108,7 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
     })
 }
 
-/// Carries out a command on the identity that is meant; also gives its identifier.
+/// Executes a command on the requested identity. Returns its identifier, too.
 async fn execute(
     env: &Env,
     environment: &Environment,

@@ -41,7 +41,7 @@ pub async fn answer(
                 false => None,
             };
             let updated_at = environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp.iso());
-            // The document is loaded anyway, and a status of what is in KV only does not read it.
+            // The document is loaded anyway, and the status of an environment that is only in KV does not read it.
             json!({
                 "identities": count, "without_django_id": without_django_id,
                 "name": environment.ruleset.environment_name, "updated_at": updated_at,

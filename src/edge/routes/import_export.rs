@@ -1,4 +1,4 @@
-//! Moves of identities and the directory's repair (see [`crate::admin::import_export`]).
+//! Import and export of identities, and the repair of the directory (see [`crate::admin::import_export`]).
 
 use serde_json::{Value, json};
 use worker::{Context, Env};
@@ -104,7 +104,7 @@ async fn export(
         directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
     let unreadable = |_| Error::Unavailable(Dependency::Identity);
     let identifiers = entries.iter().map(|entry| entry.identifier.to_string()).collect();
-    // Large ones follow one by one, as long as there is room on the page.
+    // Large identities follow one by one, while the page has room.
     let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
     let mut page = ExportPage::default();
     for (entry, read) in entries.iter().zip(read) {
@@ -131,7 +131,7 @@ async fn export(
 /// Has these identities send their directory entries again, and removes entries without an identity.
 async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
     let identifiers = import_export::read_repair(body).map_err(Error::Invalid)?;
-    // Read before any object is asked: an identity that is created meanwhile is later.
+    // Read before any object is called: an identity that is created meanwhile is later.
     let asked_at = now_ms();
     let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
     let mut outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;

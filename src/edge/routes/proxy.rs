@@ -1,4 +1,4 @@
-//! Passes requests on to the origin and its answers back, as streams.
+//! Forwards requests to the origin and its answers to the client, as streams.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
         AdminRoute::ImportExport(environment, transfer) => {
             incoming.trace.set_route("transfer");
             let admitted = match transfer {
-                // Without a limit: it has many requests, each for many identities.
+                // An import has no rate limit: it takes many requests, each with many identities.
                 ImportExport::Import => Ok(()),
                 ImportExport::Export | ImportExport::Repair => admit(incoming, env).await,
             };
@@ -121,7 +121,7 @@ async fn forward(
     if answer.is_err() && !(is_late && affected.is_some()) {
         exchange.abort();
     }
-    // Held until now, or as long as it may have to be sent yet.
+    // The body's memory is released here, unless a late request still has to send it.
     let upload = upload.filter(|_| is_late);
     if let Some(affected) = affected {
         let (env, patience) = (env.clone(), config.origin_timeout.min(MAX_LATE));
@@ -171,7 +171,7 @@ fn outgoing_headers(
     Ok(headers)
 }
 
-/// Removes what is not to be kept.
+/// Removes the headers that `keep` rejects.
 fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(), JsValue> {
     let names: Vec<String> = worker::Headers(headers.clone()).keys().filter(|name| !keep(name)).collect();
     names.iter().try_for_each(|name| headers.delete(name))
@@ -188,7 +188,7 @@ struct Outgoing {
 
 /// The body as it came. A body without a `Content-Length` is buffered first, since the origin needs one.
 async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, Error> {
-    // The platform sends no body with these.
+    // The platform sends no body with these methods.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
         return Ok(Outgoing::default());
     }
@@ -213,7 +213,7 @@ async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Ou
     }
 }
 
-/// The origin's answer as the client gets it.
+/// Returns the origin's answer in the form for the client.
 async fn proxy_response(
     method: &str,
     response: web_sys::Response,
@@ -236,7 +236,7 @@ async fn proxy_response(
     let is_bodiless = method == "HEAD" || matches!(response.status(), 204 | 205 | 304);
     let body = match response.body() {
         Some(body) if is_bodiless => {
-            // It closes the connection, so that nothing of the body is taken for the next answer.
+            // The connection is closed, so that no rest of the body is taken for the next answer.
             let cancelled = JsFuture::from(body.cancel());
             context.wait_until(async move { drop(cancelled.await) });
             None

@@ -1,4 +1,4 @@
-//! A request's way through the worker: open, load, check, begin, answer.
+//! Routes requests: parse, load, authorize, plan, answer.
 
 use std::borrow::Cow;
 
@@ -122,7 +122,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
             loaded.environment.log_exhausted(response.exhausted);
             match hold {
                 None => finish(response.stale(loaded.stale_seconds)),
-                // How long it is was an estimate before.
+                // The length was an estimate before.
                 Some(hold) if !hold.grow(response.body.len()) => {
                     finish(Response::error(&Error::Unavailable(Dependency::Answers)))
                 }

@@ -22,9 +22,10 @@ use crate::edge::platform::join_all::join_all;
 use crate::edge::platform::kv;
 use crate::publish::{stored, stored_keys, webhook_id};
 
-/// The number of objects that are asked for their status at a time.
+/// The number of objects that are called at the same time for their status.
 const ASKED_AT_ONCE: usize = 50;
-/// The number of environments that the origin is asked about at a time; it takes some 0.3 s for each.
+/// The number of environments for which permissions are checked at the origin at the same time. Each takes it some 0.3
+/// s.
 const PROBED_AT_ONCE: usize = 5;
 
 /// Answers the request.
@@ -37,7 +38,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     let hash = config.admin_key_sha256.as_deref();
     let admin_key = hash.and_then(|hash| credential.admin_key(hash));
     let is_local = admin_key == Some(Spelling::ApiKey);
-    // Neither takes a question to the origin.
+    // Neither needs a request to the origin.
     if !is_local && (admin_key.is_some() || config.origin.is_none()) {
         return refusal(&authorize(env, &header, "", Permission::Admin).await?);
     }
@@ -68,7 +69,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
         for (key, status) in join_all(asked).await {
-            // An object that does not answer is worth knowing of, too.
+            // An object that does not answer is reported, too.
             let failed = |failure: Failure| json!({"environment": key, "unavailable": failure.cause});
             let mut status =
                 status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
@@ -84,7 +85,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
             stored.retain(|key, _| environments.contains(key));
             (stored, more)
         }
-        // Beside an origin, too, something may have been put into KV. If it does not answer, there may be more.
+        // KV may have environments beside those of an origin. If it does not answer, there may be more.
         None if sees_all => in_kv(env, &published).await.unwrap_or_else(|failure| {
             failure.log(None);
             (Map::new(), true)
@@ -124,13 +125,13 @@ async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
     };
     // One after the other, which takes less code: only keys without metadata are read.
     for name in others {
-        // What is no server key opens nothing.
+        // An entry that is not a server key opens nothing.
         known.extend(kv::get(env, &name, kv::TIMEOUT).await?.and_then(|entry| json::read(&entry)));
     }
     Ok(Some(known))
 }
 
-/// Those environments that the caller administers; why not, if there are none.
+/// Returns the environments that the caller administers; an error if there are none.
 async fn permitted(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,

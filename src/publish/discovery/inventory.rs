@@ -20,7 +20,7 @@ const MAX_REQUESTS: usize = 5_000;
 /// The maximum number of environments, and of keys, in a discovery.
 const MAX_FOUND: usize = 10_000;
 
-/// A question to the origin.
+/// A request to the origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginRequest {
     /// Path and query.
@@ -65,7 +65,7 @@ pub struct Discovery<'o> {
 }
 
 impl Discovery<'_> {
-    /// A discovery that has not asked anything yet.
+    /// Starts a discovery.
     pub fn new(origin: &Origin) -> Discovery<'_> {
         let first = OriginRequest { path: "/api/v1/projects/".to_owned(), resource: Resource::Projects };
         Discovery { origin, requests: [first].into(), asked: 0, inventory: Inventory::default(), left_out: 0 }
@@ -82,7 +82,7 @@ impl Discovery<'_> {
         Ok(self.requests.pop_front())
     }
 
-    /// Takes the answer to a question that was asked at `asked_at`, in milliseconds.
+    /// Handles the answer to a request that was sent at `asked_at`, in milliseconds.
     pub fn take(&mut self, request: &OriginRequest, answer: &[u8], asked_at: u64) -> Result<(), String> {
         let unreadable = || format!("{}: cannot be read", request.what());
         for item in self.items(request, answer)? {
@@ -99,7 +99,8 @@ impl Discovery<'_> {
                     let environment =
                         text("api_key").ok_or_else(|| format!("{}: one has no api_key", request.what()))?;
                     if !is_client_key(&environment) {
-                        // Only this one: requests with such a key are refused, so no other environment depends on it.
+                        // Only this one is left out: requests with such a key are refused, so no other environment
+                        // depends on it.
                         self.left_out += 1;
                         continue;
                     }
@@ -134,7 +135,7 @@ impl Discovery<'_> {
         })
     }
 
-    /// A list's items: all of them, or a page's. The next page is asked for before anything else, and only of the origin.
+    /// Returns a list's items: all of them, or a page's. The next page is requested first, and only from the origin.
     fn items<'a>(&mut self, request: &OriginRequest, answer: &'a [u8]) -> Result<Vec<Json<'a>>, String> {
         let unreadable = || format!("{}: cannot be read", request.what());
         let answer = Json::parse(answer).map_err(|_| unreadable())?;
@@ -154,7 +155,7 @@ impl Discovery<'_> {
 }
 
 impl OriginRequest {
-    /// The name of its resource, for messages.
+    /// The name of the resource, for messages.
     pub fn what(&self) -> &'static str {
         match self.resource {
             Resource::Projects => "projects",

@@ -4,7 +4,7 @@
 
 use crate::admin::Origin;
 
-/// The path and query of the page that a list's `next` or a `Link` names; `None` for another host's.
+/// Returns the path and query of the page that a list's `next` or a `Link` names; `None` if it is on another host.
 pub fn same_origin_path(next: &str, origin: &Origin) -> Option<String> {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let path = if is_path { origin.without_prefix(next) } else { origin.target(next)? };
@@ -17,7 +17,7 @@ pub fn same_origin_path(next: &str, origin: &Origin) -> Option<String> {
     (is_plain && !before_query.split('/').any(leads_back)).then(|| path.to_owned())
 }
 
-/// The target of `rel="next"` in a `Link` header (RFC 8288), wherever it leads.
+/// Returns the target of `rel="next"` in a `Link` header (RFC 8288), on any host.
 pub fn parse_link_next(link: &str) -> Option<&str> {
     link.split('<').skip(1).find_map(|link| {
         let (target, parameters) = link.split_once('>')?;
@@ -39,7 +39,7 @@ mod tests {
         let origin = Origin::parse("https://flags.example.com").unwrap();
         for next in [
             "https://flags.example.com/api/v1/environments/?page=2&project=1",
-            // An origin behind a proxy that ends TLS does not know it.
+            // An origin behind a proxy that ends TLS does not know its own scheme.
             "http://flags.example.com/api/v1/environments/?page=2&project=1",
             "/api/v1/environments/?page=2&project=1",
         ] {
@@ -70,7 +70,7 @@ mod tests {
         for (next, page) in [
             ("/flagsmith/api/v1/environment-document/?page_id=2", true),
             ("https://flags.example.com/flagsmith/api/v1/environment-document/?page_id=2", true),
-            // It does not know of the path before it.
+            // It does not know the path prefix either.
             ("/api/v1/environment-document/?page_id=2", true),
             ("/flagsmith/admin/", false),
             ("/flagsmith//api/v1/environment-document/?page_id=2", false),

@@ -16,21 +16,21 @@ pub struct Registry {
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
-/// Something to carry out.
+/// A change to apply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RegistryChange {
-    /// The environment's object is to publish it.
+    /// The environment's object has to publish it.
     StartPublishing(String, EnvironmentSummary, DocumentCredential),
-    /// It is to stop that.
+    /// The environment's object has to stop publishing it.
     StopPublishing(String),
-    /// KV is to have the server key.
+    /// The server key has to be written to KV.
     PutKey(ServerKeyHash, ServerKey),
-    /// KV is to have it no longer.
+    /// The server key has to be deleted from KV.
     DeleteKey(ServerKeyHash),
 }
 
 impl Registry {
-    /// The changes after which exactly the inventory is served.
+    /// Returns the changes after which exactly the inventory is served.
     pub fn changes(&self, inventory: &Inventory) -> Vec<RegistryChange> {
         let start = |(key, summary): (&String, &EnvironmentSummary)| {
             let known = self.environments.get(key);
@@ -46,7 +46,7 @@ impl Registry {
         };
         let gone = |key: &&String| !inventory.environments.contains_key(*key);
         let revoked = |hash: &&String| !inventory.server_keys.contains_key(*hash);
-        // Additions first: what is there to serve should not wait for what is not.
+        // Additions come first, since they should not wait for deletions.
         let mut changes: Vec<_> = inventory.environments.iter().filter_map(start).collect();
         changes.extend(inventory.server_keys.iter().filter_map(put));
         changes.extend(self.server_keys.keys().filter(revoked).cloned().map(RegistryChange::DeleteKey));
@@ -54,13 +54,14 @@ impl Registry {
         changes
     }
 
-    /// The changes after which only these server keys are served.
+    /// Returns the changes after which only these server keys are served.
     pub fn without_other_keys(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other = |hash: &&String| !server_keys.contains(hash);
         self.server_keys.keys().filter(other).cloned().map(RegistryChange::DeleteKey).collect()
     }
 
-    /// The changes after which only environments of these server keys are served, once all of these are known.
+    /// Returns the changes after which only environments of these server keys are served, once all of the keys are
+    /// known.
     pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other =
             |(_, (_, credential)): &(&String, &(EnvironmentSummary, DocumentCredential))| match credential {
@@ -74,7 +75,7 @@ impl Registry {
             .collect()
     }
 
-    /// Notes a change that has been carried out.
+    /// Records an applied change.
     pub fn record_change(&mut self, change: &RegistryChange) {
         match change.clone() {
             RegistryChange::StartPublishing(key, summary, credential) => {
@@ -104,7 +105,7 @@ impl Registry {
         decided(self.environments.contains_key(client_key), discoveries)
     }
 
-    /// The same of a server key, by its hash. The two are not mixed: a hash has the form of a client key, too.
+    /// The same for a server key, by its hash. The two are separate, because a hash has the form of a client key, too.
     pub fn knows_server_key(&self, hash: &str, discoveries: &Schedule) -> Option<bool> {
         decided(self.server_keys.contains_key(hash), discoveries)
     }
@@ -116,8 +117,8 @@ impl Registry {
             .any(|(_, credential)| matches!(credential, DocumentCredential::ServerKey(key) if key == hash))
     }
 
-    /// The environment of the server key of this hash, if it is published with another one of those that are set. The
-    /// first stays as long as it works: if each that is asked about took its place, they would do so for ever.
+    /// Returns the environment of the server key with this hash, if another configured key publishes it. The first key
+    /// stays while it works. Otherwise the keys would replace each other forever.
     pub fn published_with_another(&self, hash: &str, server_keys: &[ServerKeyHash]) -> Option<String> {
         let environment = &self.server_keys.get(hash)?.environment;
         match &self.environments.get(environment)?.1 {

@@ -20,14 +20,14 @@ pub enum Task {
     Request(OriginRequest),
     /// Find out what a server key opens; then [`DiscoveryRun::done`].
     ProbeServerKey(ServerKeyHash),
-    /// Carry out a change, and note it in the registry; then [`DiscoveryRun::record_change`].
+    /// Apply a change and record it in the registry; then [`DiscoveryRun::record_change`].
     Apply(RegistryChange),
-    /// Go on in another alarm.
+    /// Continue in another alarm.
     Yield,
 }
 
 impl Task {
-    /// The number of requests that it may need.
+    /// The maximum number of requests of the task.
     fn requests(&self) -> usize {
         match self {
             Task::Request(_) | Task::Apply(_) => 1,
@@ -38,34 +38,35 @@ impl Task {
     }
 }
 
-/// A discovery, from the first question to the last change.
+/// A discovery, from the first request to the last change.
 pub struct DiscoveryRun<'o> {
     source: DiscoverySource<'o>,
     tasks: VecDeque<Task>,
     /// True if the inventory is complete, so that missing entries can be deleted.
     has_found_all: bool,
-    /// Changes that failed, and whether this is their second time. A whole discovery is much for one of them.
+    /// Changes that failed; true after their second attempt. A whole discovery is expensive for one failed change.
     failed: Vec<RegistryChange>,
     is_second: bool,
     outcome: Result<(), String>,
     requests: usize,
 }
 
-/// The way to the inventory.
+/// The source of the inventory.
 enum DiscoverySource<'o> {
-    /// With a token, which sees it all.
+    /// A token, which sees everything.
     Token(Discovery<'o>),
-    /// With server keys, each of which opens one environment.
+    /// Server keys, each of which opens one environment.
     ServerKeys(Vec<ServerKeyHash>),
 }
 
 impl DiscoveryRun<'_> {
-    /// All that a token sees is to be served.
+    /// Starts a run that serves everything that a token sees.
     pub fn by_token(origin: &Origin) -> DiscoveryRun<'_> {
         DiscoveryRun::new(DiscoverySource::Token(Discovery::new(origin)), VecDeque::new())
     }
 
-    /// The environments of these server keys are to be served. A key whose document cannot be had takes nothing away.
+    /// Starts a run that serves the environments of these server keys. A key whose document cannot be fetched deletes
+    /// nothing.
     pub fn by_server_keys(server_keys: Vec<ServerKeyHash>, registry: &Registry) -> DiscoveryRun<'static> {
         let others = registry.without_other_keys(&server_keys).into_iter().map(Task::Apply);
         let tasks = others.chain(server_keys.iter().cloned().map(Task::ProbeServerKey)).collect();
@@ -77,7 +78,7 @@ impl DiscoveryRun<'_> {
         DiscoveryRun { source, tasks, has_found_all: false, failed, is_second: false, outcome, requests: 0 }
     }
 
-    /// The next task; `None` when all is done.
+    /// The next task; `None` when the run is complete.
     pub fn next_task(&mut self, registry: &Registry) -> Option<Task> {
         if self.tasks.is_empty() && !self.has_found_all {
             self.look_further(registry);
@@ -96,7 +97,7 @@ impl DiscoveryRun<'_> {
         self.tasks.pop_front()
     }
 
-    /// Takes the origin's answer to a question that was asked at `asked_at`, in milliseconds; a fault ends it all.
+    /// Handles the origin's answer to a request that was sent at `asked_at`, in milliseconds. A fault ends the run.
     pub fn answered(&mut self, request: &OriginRequest, answer: Result<&[u8], String>, asked_at: u64) {
         let DiscoverySource::Token(discovery) = &mut self.source else { return };
         if let Err(cause) = answer.and_then(|answer| discovery.take(request, answer, asked_at)) {
@@ -104,7 +105,7 @@ impl DiscoveryRun<'_> {
         }
     }
 
-    /// Notes what became of a change; one that fails is tried again at the end.
+    /// Records the outcome of a change. A failed one is retried at the end.
     pub fn record_change(&mut self, change: RegistryChange, outcome: Result<(), String>) {
         match outcome {
             Err(_) if !self.is_second => self.failed.push(change),
@@ -112,14 +113,14 @@ impl DiscoveryRun<'_> {
         }
     }
 
-    /// Notes what became of any other task.
+    /// Records the outcome of any other task.
     pub fn done(&mut self, outcome: Result<(), String>) {
         if outcome.is_err() {
             self.outcome = outcome;
         }
     }
 
-    /// The reason why some of what the origin has is not published, if that is so.
+    /// The reason why a part of the origin's environments is not published, if that is so.
     pub fn left_out(&self) -> Option<String> {
         match &self.source {
             DiscoverySource::Token(discovery) => discovery.left_out(),
@@ -127,7 +128,7 @@ impl DiscoveryRun<'_> {
         }
     }
 
-    /// The outcome: `Ok` if every task succeeded, else the latest error.
+    /// The outcome: `Ok` if every task succeeded, otherwise the latest error.
     pub fn outcome(self) -> Result<(), String> {
         self.outcome
     }
@@ -140,7 +141,7 @@ impl DiscoveryRun<'_> {
                 Ok(Some(request)) => return self.tasks.push_back(Task::Request(request)),
                 Ok(None) => registry.changes(discovery.inventory()),
             },
-            // Only now: the key of an environment may have been replaced by one that was not probed yet.
+            // Only now, because the key of an environment may have been replaced by one that was not probed yet.
             DiscoverySource::ServerKeys(_) if self.outcome.is_err() => Vec::new(),
             DiscoverySource::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
         };
@@ -171,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Does all there is to do; gives what was done between rests.
+    /// Runs all tasks. Returns the tasks between pauses.
     fn carry_through(mut run: DiscoveryRun<'_>, registry: &mut Registry) -> (Vec<usize>, Result<(), String>) {
         let mut portions = vec![0];
         while let Some(task) = run.next_task(registry) {
@@ -225,7 +226,7 @@ mod tests {
             carry_through(DiscoveryRun::by_server_keys(hashes.clone(), &registry), &mut registry);
         assert_eq!((registry.environments.len(), outcome), (100, Ok(())));
         assert!(portions.len() > 10 && portions.iter().all(|portion| *portion <= REQUESTS), "{portions:?}");
-        // One that is refused leaves every environment where it is, also the other keys'.
+        // A refused key leaves every environment in place, also those of the other keys.
         let (_, outcome) =
             carry_through(DiscoveryRun::by_server_keys(vec!["refused".to_owned()], &registry), &mut registry);
         assert_eq!((registry.environments.len(), registry.server_keys.len()), (100, 0));

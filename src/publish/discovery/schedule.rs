@@ -16,7 +16,7 @@ const UNKNOWN_KEY_GAP_MS: u64 = 30_000;
 /// ... and how many times as long as that one took: unknown keys never keep an origin busy.
 const UNKNOWN_KEY_FACTOR: u64 = 10;
 
-/// The discoveries made and to be made. Times are in milliseconds.
+/// The times and outcomes of discoveries, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiscoverySchedule {
     /// The outcomes so far, and the next time without regard to the pause.
@@ -40,7 +40,7 @@ impl DiscoverySchedule {
         self.schedule.next().map(|next| next.max(self.ended_at + rest))
     }
 
-    /// One has come to its end, with this outcome.
+    /// Records the end of a discovery, with its outcome.
     pub fn ended(&mut self, outcome: Result<(), String>, now: u64, interval: RefreshInterval, random: u32) {
         self.took = now.saturating_sub(self.schedule.began_at);
         self.ended_at = now;
@@ -77,7 +77,7 @@ mod tests {
         assert!(!discoveries.may_discover(1_030_999) && discoveries.may_discover(1_031_000));
         discoveries.schedule.began(1_100_000);
         assert!(!discoveries.may_discover(1_129_999), "it is under way");
-        // It took 8 s, so not before 80 s more.
+        // It took 8 s, so the next one may start after 80 s.
         discoveries.ended(Ok(()), 1_108_000, INTERVAL, 10);
         assert!(!discoveries.may_discover(1_187_999) && discoveries.may_discover(1_188_000));
     }

@@ -2,14 +2,14 @@
 
 use crate::document::is_client_key;
 
-/// An endpoint that no Flagsmith has.
+/// An endpoint that Flagsmith does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// `/sse/environments/{client key}/queue-change`: the origin's notification to a realtime server (contract §G).
     QueueChange(String),
     /// `/edge/webhooks/{id}`: an origin's webhooks.
     Webhook(String),
-    /// `/edge/status`: which environments are published, and how that goes.
+    /// `/edge/status`: the published environments and their state.
     Status,
 }
 
@@ -50,7 +50,7 @@ impl Endpoint {
     }
 }
 
-/// True if a text can be a webhook's id.
+/// True if a text has the form of a webhook's id.
 fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

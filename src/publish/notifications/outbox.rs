@@ -20,7 +20,7 @@ pub enum Notification {
         /// The kind of the origin's notification, if one arrived.
         kind: Option<NotificationKind>,
     },
-    /// To see whether everything is as it should be.
+    /// A routine check of the object's state.
     Reconcile,
 }
 
@@ -49,7 +49,7 @@ impl NotificationQueue {
         self.changed.is_empty() && self.routine.is_empty()
     }
 
-    /// Takes the next ones, which are to be run now.
+    /// Removes and returns the next batch.
     pub fn next_batch(&mut self) -> Vec<(String, Notification)> {
         let mut taken = Vec::new();
         for notifications in [&mut self.changed, &mut self.routine] {
@@ -97,7 +97,7 @@ mod tests {
         let mut notifications = NotificationQueue::default();
         notifications.notify(environments(100), None);
         assert_eq!(notifications.next_batch().len(), CALLS);
-        // Sent ones are queued again; waiting ones stay queued once.
+        // Sent notifications are queued again; waiting ones stay queued once.
         notifications.notify(environments(100), None);
         notifications.reconcile(environments(3));
         assert_eq!(portions(&mut notifications).iter().sum::<usize>(), 103);

@@ -52,7 +52,7 @@ impl NotificationKind {
         }
     }
 
-    /// The kind of this name.
+    /// Returns the kind with this name.
     pub fn from_name(name: &str) -> Option<NotificationKind> {
         NotificationKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -71,7 +71,7 @@ pub fn verify_signature(body: &[u8], signature: &str, secret: &str) -> bool {
     code.is_some_and(|(signature, code)| code.verify_slice(&signature).is_ok())
 }
 
-/// The id in a webhook's path: of one environment, or of all. It reveals nothing without the secret.
+/// The id in a webhook's path, for one environment or for all. It reveals nothing without the secret.
 pub fn webhook_id(client_key: Option<&str>, secret: &str) -> String {
     let subject = client_key.map_or_else(|| "all".to_owned(), |key| format!("environment:{key}"));
     let code = code_of(subject.as_bytes(), secret);

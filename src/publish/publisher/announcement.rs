@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use crate::publish::publisher::version::Version;
 
-/// The answer to "which version?", as short as can be: it is asked for every couple of seconds by every isolate.
+/// The latest version, in a short form: every isolate requests it every few seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// Nothing is published here: whatever KV has counts.
+    /// Nothing is published here, so the value in KV counts.
     Nothing,
-    /// The environment is no more.
+    /// The environment was deleted.
     Gone,
     /// This version is the latest.
     Latest {

@@ -5,15 +5,15 @@ use crate::document::ruleset::Engine;
 use crate::document::{Environment, Fault, Timestamp};
 use crate::publish::publisher::content::content;
 
-/// The longest document that is published, in bytes; an isolate has 128 MiB for everything.
+/// The maximum length of a published document, in bytes. An isolate has 128 MiB for everything.
 pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;
 
 /// A document that can be served.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// As the origin gave it.
+    /// The text from the origin.
     pub document: Vec<u8>,
-    /// Its environment.
+    /// The client key of its environment.
     pub client_key: String,
     /// The environment's name.
     pub name: String,
@@ -23,11 +23,11 @@ pub struct Candidate {
     pub content: String,
     /// The time of the origin's last change.
     pub updated_at: Option<Timestamp>,
-    /// True if the origin keeps identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
+    /// True if the origin leaves identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
     pub leaves_overrides_out: bool,
     /// True if the environment hashes buckets from the numbers of identities in the origin's database.
     pub hashes_django_ids: bool,
-    /// Fields that cannot be read and decide nothing.
+    /// Invalid fields that no decision depends on.
     pub left_out: Vec<Fault>,
 }
 

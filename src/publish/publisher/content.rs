@@ -13,7 +13,7 @@ use crate::document::hex;
 
 /// Random at each rendering, and not used by any reader.
 const RANDOM: &str = "identity_uuid";
-/// Lists whose order means nothing. That of segments, conditions and variants decides.
+/// The lists whose order has no meaning. The order of segments, conditions and variants has one.
 const UNORDERED: [&str; 4] =
     ["feature_states", "identity_features", "identity_overrides", "server_key_only_feature_ids"];
 
@@ -25,7 +25,8 @@ pub fn content(document: &[u8]) -> Option<String> {
     Some(hex(&digest.0))
 }
 
-/// A value of the document. It is digested as it is read: a large document's tree would not fit beside it.
+/// A value of the document. It is digested while it is parsed, because a large document's tree would not fit into
+/// memory beside it.
 struct ContentPart {
     unordered: bool,
 }
@@ -41,7 +42,7 @@ impl Digest {
         Digest(hasher.finalize().into())
     }
 
-    /// Adds another, in whatever order; the same one twice is not the same as none.
+    /// Adds another digest, independent of order. Adding the same one twice differs from adding none.
     fn add(&mut self, other: &Digest) {
         let mut carry = 0;
         for (byte, other) in self.0.iter_mut().zip(other.0) {

@@ -1,10 +1,10 @@
-//! A document that comes in pages: the first one, with the identity overrides of all (contract §A.5).
+//! A document in pages: the first page, with the identity overrides of all pages (contract §A.5).
 
 use std::time::Duration;
 
 use crate::document::json::Json;
 
-/// The most pages that a document may have.
+/// The maximum number of pages of a document.
 const MAX_PAGES: usize = 1_000;
 /// The time limit of a page...
 const PAGE_TIMEOUT: u64 = 20_000;
@@ -22,7 +22,7 @@ pub struct DocumentPages {
 }
 
 impl DocumentPages {
-    /// None so far; `now` in milliseconds.
+    /// Starts without pages; `now` is in milliseconds.
     pub fn new(now: u64) -> DocumentPages {
         DocumentPages { began_at: now, first: Vec::new(), more: String::new(), count: 0 }
     }

@@ -1,4 +1,4 @@
-//! Hands evaluations to the object that keeps them for the origin.
+//! Sends evaluations to the object that stores them for the origin.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use crate::edge::platform::timeout::with_timeout;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A stub of an [`crate::edge::AnalyticsObject`] in another place.
+    /// A stub of an [`crate::edge::AnalyticsObject`].
     type AnalyticsStub;
 
     #[wasm_bindgen(method, catch)]
     fn record(this: &AnalyticsStub, environment: &str, evaluations: &str) -> Result<Promise, JsValue>;
 }
 
-/// An object that takes longer counts as failed.
+/// The time limit of a call to the object.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Keeps evaluations for the origin, where there is one.
+/// Stores evaluations for the origin, if there is one.
 pub async fn record(env: &Env, environment: &str, evaluations: &Evaluations) -> Result<(), Error> {
     if Config::of(env).origin.is_none() || evaluations.counts.is_empty() {
         return Ok(());

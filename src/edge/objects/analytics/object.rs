@@ -55,8 +55,8 @@ impl DurableObject for AnalyticsObject {
         Response::error("Not found.", 404)
     }
 
-    /// Sends what waits. Sets the next alarm itself, also after an error: left to the platform it would be tried six
-    /// times more, and then never again.
+    /// Sends queued evaluations. It sets the next alarm itself, also after an error. The platform alone would retry six
+    /// times and then never again.
     async fn alarm(&self) -> Result<Response> {
         self.rings_at.set(None);
         let next = self.work().await.unwrap_or_else(|error| {
@@ -72,9 +72,9 @@ impl DurableObject for AnalyticsObject {
 
 #[wasm_bindgen]
 impl AnalyticsObject {
-    /// Takes an environment's client key and [`Evaluations`] as JSON, and keeps them.
+    /// Stores [`Evaluations`], given as JSON with an environment's client key.
     ///
-    /// In one synchronous turn: what is written and the alarm take effect together.
+    /// In one synchronous step: the rows and the alarm take effect together.
     #[wasm_bindgen(js_name = record)]
     pub fn record(&self, environment: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
         let evaluations: Evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
@@ -88,21 +88,21 @@ impl AnalyticsObject {
 }
 
 impl AnalyticsObject {
-    /// Sends what waits. Gives the time of the next turn, if there is to be one.
+    /// Sends queued evaluations. Returns the time of the next delivery, if there is one.
     async fn work(&self) -> Result<Option<u64>> {
         let Some(origin) = &self.config.origin else {
-            // They have no receiver any more.
+            // There is no receiver any more.
             self.rows.forget_all()?;
             return Ok(None);
         };
         let Some(key) = self.rows.environment()? else { return Ok(None) };
-        // Beside each other: neither waits while the origin does not take the other.
+        // Concurrently: neither waits while the origin refuses the other.
         let (first, second) =
             join(self.take_turn(origin, &key, Version::V1), self.take_turn(origin, &key, Version::V2)).await;
         Ok(first?.into_iter().chain(second?).min())
     }
 
-    /// Sends what waits of a version, if it may be sent now. Gives the time of the next turn, if there is to be one.
+    /// Sends the queue of a version, if that is allowed now. Returns the time of the next delivery, if there is one.
     async fn take_turn(&self, origin: &Origin, environment: &str, version: Version) -> Result<Option<u64>> {
         let turn = self.rows.turn(version)?;
         if turn.not_before > now_ms() {
@@ -120,7 +120,7 @@ impl AnalyticsObject {
         Ok(next)
     }
 
-    /// Sends all that waits, or as much as one alarm may.
+    /// Sends the whole queue, or as much as one alarm may.
     async fn deliver(&self, origin: &Origin, environment: &str, version: Version) -> Result<Delivery> {
         for _ in 0..BATCHES_AN_ALARM {
             let waiting = self.rows.waiting(version)?;
@@ -166,7 +166,8 @@ impl AnalyticsObject {
         delivery_result(status)
     }
 
-    /// True if a whole discovery did not find the environment at the origin. A refused key alone may be mended.
+    /// True if a complete discovery did not find the environment at the origin. A refused key alone may become valid
+    /// again.
     async fn is_gone(&self, environment: &str) -> bool {
         self.config.publishes()
             && matches!(
@@ -194,10 +195,10 @@ impl AnalyticsObject {
 
 /// The progress of a delivery.
 enum Delivery {
-    /// Nothing waits any more.
+    /// The queue is empty.
     Done,
-    /// There is more than one alarm may send.
+    /// The queue has more than one alarm may send.
     Paused,
-    /// The origin does not take it now.
+    /// The origin does not accept it now.
     Waits,
 }

@@ -17,7 +17,7 @@ const SCHEMA: &str = "
         PRIMARY KEY (version, item)) WITHOUT ROWID;";
 const KNOW: &str = "INSERT OR IGNORE INTO environment (id, key, dropped) VALUES (1, ?, 0)";
 const KEY: &str = "SELECT key FROM environment";
-/// Stored, since an object that waits for long is lost from memory.
+/// Stored, because an object that waits for long is evicted from memory.
 const TURN: &str = "SELECT faults, not_before FROM turn WHERE version = ?";
 const SET_TURN: &str = "INSERT OR REPLACE INTO turn (version, faults, not_before) VALUES (?, ?, ?)";
 const END_TURN: &str = "DELETE FROM turn WHERE version = ?";
@@ -27,7 +27,7 @@ const COUNT: &str = "SELECT count(*) FROM evaluation WHERE version = ?";
 const ADD: &str = "
     INSERT INTO evaluation (version, item, count) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
     ON CONFLICT (version, item) DO UPDATE SET count = min(?3, evaluation.count + excluded.count)";
-/// The pairs, as in [`ADD`], whose items wait already.
+/// Takes the pairs of [`ADD`]; returns those whose items are queued already.
 const KNOWN: &str = "
     SELECT value ->> 0, value ->> 1 FROM json_each(?2)
     WHERE EXISTS (SELECT 1 FROM evaluation WHERE version = ?1 AND item = value ->> 0)";
@@ -50,7 +50,7 @@ const ROWS_A_BATCH: i64 = 500;
 /// The rows of one environment's evaluations.
 pub struct AnalyticsRows {
     database: Database,
-    /// By version: how many rows there are at most, and whether they are just as many. Counting reads all of them.
+    /// By version: the maximum number of rows, and true if it is exact. An exact count reads all rows.
     lengths: [Cell<Option<(usize, bool)>>; 2],
 }
 
@@ -60,7 +60,7 @@ impl AnalyticsRows {
         AnalyticsRows { database: Database::of(storage), lengths: Default::default() }
     }
 
-    /// The environment's client key, once something of it was kept.
+    /// The environment's client key, after the first evaluation.
     pub fn environment(&self) -> Result<Option<String>> {
         self.database.execute(SCHEMA, Vec::new())?;
         Ok(match self.database.rows(KEY, Vec::new())?.concat().as_slice() {
@@ -69,9 +69,9 @@ impl AnalyticsRows {
         })
     }
 
-    /// Keeps as many as there is room for; gives how many evaluations there is none for.
+    /// Stores as many evaluations as there is room for. Returns the number of those without room.
     ///
-    /// All of them or none, so that an SDK that tries again does not report some of them twice.
+    /// All of them or none are stored, so that a retry of an SDK does not report some of them twice.
     pub fn keep(&self, environment: &str, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
         let (version, mut dropped) = (*version, 0);
         self.database.transaction(|| {
@@ -84,7 +84,7 @@ impl AnalyticsRows {
             if !counts.is_empty() {
                 self.length(version).set(Some((MAX_ROWS - room + counts.len(), false)));
             }
-            // What waits already needs no room.
+            // Items that are queued already need no room.
             let known = self.known(version, &beyond)?;
             let sum = |pairs: &[(String, i64)]| pairs.iter().map(|(_, count)| count).sum::<i64>();
             dropped = sum(&beyond) - sum(&known);
@@ -94,7 +94,7 @@ impl AnalyticsRows {
         Ok(dropped)
     }
 
-    /// For how many more rows there is room; counted only where what is known of their number does not do.
+    /// Returns the number of rows for which there is room. Rows are counted only if the known maximum does not suffice.
     fn room(&self, version: Version, needed: usize) -> Result<usize> {
         let known =
             self.length(version).get().filter(|(length, exact)| *exact || length + needed <= MAX_ROWS);
@@ -123,7 +123,7 @@ impl AnalyticsRows {
         Ok(known)
     }
 
-    /// The first that wait, each with its count.
+    /// Returns the first items of the queue, each with its count.
     pub fn waiting(&self, version: Version) -> Result<Vec<(String, u32)>> {
         let pairs = self.pairs(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
         let count = |count| u32::try_from(count).unwrap_or(MAX_COUNT);
@@ -140,7 +140,7 @@ impl AnalyticsRows {
         Ok(pairs)
     }
 
-    /// Takes these off. More may have come for the same items meanwhile; that stays.
+    /// Removes these items. Evaluations that arrived for them meanwhile stay.
     pub fn remove_sent(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
         let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
         self.length(version).set(None);
@@ -154,7 +154,7 @@ impl AnalyticsRows {
         })
     }
 
-    /// Nothing waits any more. Gives how many evaluations did.
+    /// Empties the queue. Returns the number of removed evaluations.
     pub fn forget_all(&self) -> Result<i64> {
         self.database.execute(SCHEMA, Vec::new())?;
         let waiting = self.number(SUM, Vec::new())?;
@@ -163,7 +163,7 @@ impl AnalyticsRows {
         Ok(waiting)
     }
 
-    /// Counts evaluations that were dropped; gives how many there were so far.
+    /// Counts dropped evaluations. Returns their total.
     pub fn count_dropped(&self, dropped: i64) -> Result<i64> {
         self.number(DROP, vec![dropped.into()])
     }
@@ -180,7 +180,7 @@ impl AnalyticsRows {
         })
     }
 
-    /// Writes that; nothing where it is the usual one.
+    /// Writes the delivery time; deletes the row for the usual one.
     pub fn set_turn(&self, version: Version, turn: RetryState) -> Result<()> {
         let id = number(version).into();
         if turn.faults == 0 {
@@ -217,7 +217,7 @@ fn number(version: Version) -> i64 {
     }
 }
 
-/// SQL's whole numbers come as floats where they are large.
+/// SQL returns large whole numbers as floats.
 fn integer(value: &SqlStorageValue) -> i64 {
     match value {
         SqlStorageValue::Integer(value) => *value,

@@ -20,7 +20,7 @@ use crate::identity::directory::{
 
 #[wasm_bindgen]
 extern "C" {
-    /// A stub of a [`crate::edge::DirectoryObject`] in another place.
+    /// A stub of a [`crate::edge::DirectoryObject`].
     type DirectoryStub;
 
     #[wasm_bindgen(method, catch)]
@@ -45,7 +45,7 @@ struct Answered<T> {
 enum DirectoryPart {
     /// Entries, by the hash of their identifier.
     Shard(u8),
-    /// All overrides: they are few, since people make them.
+    /// All overrides. They are few, since people create them.
     Overrides,
 }
 
@@ -64,7 +64,7 @@ impl Directory {
         self.read(&self.ask(part, &Request::Update(update)).await?)
     }
 
-    /// A page of entries, and where the next one begins.
+    /// Returns a page of entries, and the key of the next one.
     pub async fn find(&self, query: &Query) -> Result<(Vec<Entry>, Option<PageKey>), Failure> {
         let request = Request::Find(Query { limit: query.limit + 1, ..query.clone() });
         Ok(query.merge(self.ask_all(0..SHARDS, &request).await?))
@@ -84,7 +84,7 @@ impl Directory {
         Ok(answers.into_iter().flatten().next())
     }
 
-    /// The entries of these UUIDs, of which there are no others.
+    /// Returns the entries with these UUIDs. All of them were made here.
     pub async fn resolve_all(&self, uuids: Vec<Box<str>>) -> Result<Vec<Entry>, Failure> {
         let request = Request::Resolve(uuids);
         let answers: Vec<Vec<Entry>> = self.ask_all(0..SHARDS, &request).await?;
@@ -121,8 +121,8 @@ impl Directory {
         Ok(all)
     }
 
-    /// True if the environment takes more overrides, and also if the directory does not answer: writing an identity
-    /// does not depend on the directory.
+    /// True if the environment accepts more overrides. Also true if the directory does not answer, because writing an
+    /// identity does not depend on it.
     pub async fn takes_overrides(&self) -> bool {
         let length = self.ask(DirectoryPart::Overrides, &Request::OverridesLength).await;
         let length = length.and_then(|answer| self.read::<u64>(&answer));
@@ -143,7 +143,7 @@ impl Directory {
         answers.into_iter().map(|answer| self.read(&answer?)).collect()
     }
 
-    /// The answer of a part as text: generic code for each type of answer would cost as much again.
+    /// Returns a part's answer as text. Generic code for each type of answer would double its size.
     async fn ask(&self, part: DirectoryPart, request: &Request) -> Result<String, Failure> {
         let name = match part {
             DirectoryPart::Shard(number) => format!("{}_{number}", self.environment_key),

@@ -68,7 +68,7 @@ impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
         let request: Request = serde_json::from_str(request)?;
         if !self.ready.get() {
-            // An object without any update has no tables, and a read makes none.
+            // An object without any update has no tables, and a read creates none.
             let asked = !matches!(request, Request::Update(_));
             if asked && self.sql.read::<String>(TABLES, vec![])?.is_empty() {
                 return nothing(&request);

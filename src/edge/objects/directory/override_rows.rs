@@ -17,19 +17,19 @@ pub const SCHEMA: &str = "
 
 /// The size of a row beyond its two texts, as in the schema.
 const ROW_LENGTH: usize = 100;
-/// A page ends with the identity with which it gets longer than this, in bytes.
+/// The length in bytes after which a page ends.
 const PAGE_LENGTH: usize = 2 * 1024 * 1024;
 
 const ROWS_OF: &str = "SELECT uuid, created_date, state FROM override WHERE identifier = ? ORDER BY position";
 const COUNT: &str = "INSERT INTO version VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = version + 1";
-/// The platform hands numbers over as floats.
+/// The platform returns numbers as floats.
 const SET_TOTAL: &str = "UPDATE total SET length = CAST(length + ? AS INTEGER)";
-/// The identity's number in a Flagsmith's database is a member of the state's text, which has no other use for it: an
-/// earlier version of the worker writes rows of six values, and passes over members that it does not know.
+/// The identity's number in a Flagsmith's database is a member of the state's text. An earlier version of the worker
+/// writes rows of six values, and ignores members that it does not know.
 const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date,
     'django_id', state -> '$.identity_django_id', 'state', json(state))";
 
-/// Sets an identity's overrides; the version grows only if they are others.
+/// Sets an identity's overrides. The version grows only if they differ.
 pub fn set(
     sql: &Database,
     identifier: &str,

@@ -35,7 +35,7 @@ const COUNT_WITH_DJANGO_ID: &str =
     "SELECT json_quote(count(*)) FROM with_django_id JOIN entry USING (identifier, uuid)";
 const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias', alias)";
 
-/// Sets an entry, or removes it; unless something as late is known.
+/// Sets or removes an entry, unless an update as late was applied already.
 pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry>, now: u64) -> Result<()> {
     let known = sql.read::<u64>(ENTRY_SEQUENCE, vec![identifier.into()])?;
     if known.first().is_some_and(|known| *known >= sequence) || is_stale_update(sql, identifier, sequence)? {
@@ -76,11 +76,11 @@ pub fn count_without_django_id(sql: &Database) -> Result<u64> {
     Ok(count(sql)?.saturating_sub(with.unwrap_or(0)))
 }
 
-/// A page of entries. One lower bound, so that it begins where the index is entered.
+/// Returns a page of entries. The statement has one lower bound, so that it enters the index there.
 pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
     let (mut statement, column, order) = match query.column {
         Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
-        // Written although it follows: it selects the partial index.
+        // Redundant, but it selects the partial index.
         Column::Alias => {
             let statement = format!("SELECT {ENTRY} FROM entry WHERE alias IS NOT NULL AND ");
             (statement, "alias", "alias, identifier")
@@ -140,7 +140,7 @@ pub fn delete_tombstones(sql: &Database, deleted_by: u64) -> Result<()> {
     sql.execute(DELETE_TOMBSTONES, vec![number(deleted_by)])
 }
 
-/// A number as SQLite takes it.
+/// A number in SQLite's type.
 pub fn number(number: u64) -> SqlStorageValue {
     SqlStorageValue::from(i64::try_from(number).unwrap_or(i64::MAX))
 }

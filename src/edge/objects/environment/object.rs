@@ -47,7 +47,7 @@ pub struct EnvironmentObject {
     state: State,
     rows: EnvironmentRows,
     alarm: Alarm,
-    /// The state, once it has been read.
+    /// The state, after the first read.
     environment: RefCell<Option<Environment>>,
 }
 
@@ -119,7 +119,7 @@ impl EnvironmentObject {
         Ok(is_published)
     }
 
-    /// It is to be published from now on; `credential` is a [`DocumentCredential`] as JSON.
+    /// Starts publishing the environment. `credential` is a [`DocumentCredential`] as JSON.
     #[wasm_bindgen(js_name = follow)]
     pub async fn start_publishing(
         &self,
@@ -136,7 +136,7 @@ impl EnvironmentObject {
         Ok(self.wake().await?)
     }
 
-    /// It is to be published no longer.
+    /// Stops publishing the environment.
     #[wasm_bindgen(js_name = leave)]
     pub async fn stop_publishing(&self) -> std::result::Result<(), JsValue> {
         self.change(|environment| environment.publisher.stop_publishing(now_ms()))?;
@@ -160,7 +160,7 @@ impl EnvironmentObject {
         Ok(self.wake().await?)
     }
 
-    /// Its part of `GET /edge/status`, as JSON.
+    /// Returns the environment's part of `GET /edge/status`, as JSON.
     pub fn status(&self) -> std::result::Result<String, JsValue> {
         let Environment { client_key, publisher } = self.read()?;
         Ok(publisher.status(&client_key, now_ms()).to_string())
@@ -168,9 +168,9 @@ impl EnvironmentObject {
 }
 
 impl EnvironmentObject {
-    /// Does what there is to do, as much as an alarm may. Gives the time of what comes next.
+    /// Runs the due tasks, as many as an alarm may. Returns the time of the next one.
     ///
-    /// Writes to KV go on beside it: one that is not answered keeps no change from the isolates.
+    /// Writes to KV run concurrently, so a slow one delays no change to the isolates.
     async fn work(&self) -> Result<Option<u64>> {
         let mut writing: Option<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = None;
         let mut requests = 0;
@@ -186,7 +186,7 @@ impl EnvironmentObject {
                 }
                 PublisherAction::Store(version) if requests < REQUESTS => {
                     requests += 2;
-                    // Read now: the next one may be published before this is written.
+                    // Read now, because the next version may be published before this one is written.
                     writing = Some(Box::pin(self.store(version, self.rows.document()?)));
                 }
                 PublisherAction::Remove if requests < REQUESTS => {
@@ -230,7 +230,7 @@ impl EnvironmentObject {
             Either::Right((failed, _)) => failed,
             Either::Left((fetched, keys)) => {
                 is_over.set(true);
-                // What has been asked is not given up.
+                // A request that was sent is not given up.
                 if asks.get() { keys.await.and(fetched) } else { fetched }
             }
         }
@@ -267,7 +267,7 @@ impl EnvironmentObject {
 
     async fn fetch_document(&self, credential: &DocumentCredential) -> Result<()> {
         let asked_at = now_ms();
-        // In memory only: if the object is lost meanwhile, the fetch is still due.
+        // In memory only: if the object is evicted meanwhile, the fetch is still due.
         self.in_memory(|environment| environment.publisher.schedule.began(asked_at));
         let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
         if let DocumentCredential::ServerKey(hash) = credential {
@@ -280,12 +280,12 @@ impl EnvironmentObject {
         self.take(outcome.map_err(|fault| fault.cause))
     }
 
-    /// Changes what is in memory, which has to be there; it is stored with the next change.
+    /// Changes the state in memory, which must be loaded. It is stored with the next change.
     fn in_memory<T: Default>(&self, change: impl FnOnce(&mut Environment) -> T) -> T {
         self.environment.borrow_mut().as_mut().map(change).unwrap_or_default()
     }
 
-    /// Publishes what was fetched, if it is to be: the document and the state at once.
+    /// Publishes the fetched document if that is necessary, and writes document and state in one step.
     fn take(&self, outcome: std::result::Result<Candidate, String>) -> Result<()> {
         let mut environment = self.read()?;
         let Environment { client_key, publisher } = &mut environment;
@@ -300,7 +300,7 @@ impl EnvironmentObject {
             Failure::new(Source::Origin, OVERRIDES_LEFT_OUT).log(Some(client_key));
         }
         if version.is_some() && publisher.hashes_django_ids() {
-            // Behind all else: counting may take long.
+            // Last, because counting may take long.
             self.state.wait_until(report_hashing(self.env.clone(), client_key.clone()));
         }
         match (version, &outcome) {
@@ -343,7 +343,7 @@ impl EnvironmentObject {
         self.alarm.set(&self.state.storage(), at).await
     }
 
-    /// Changes the state in one turn, and writes it if that made a difference.
+    /// Changes the state in one step, and writes it if it differs.
     fn change<T>(&self, change: impl FnOnce(&mut Environment) -> T) -> Result<T> {
         let before = self.read()?;
         let mut environment = before.clone();
@@ -368,7 +368,8 @@ impl EnvironmentObject {
 const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
      set use_identity_overrides_in_local_eval in the environment's settings";
 
-/// Logs how many identities have no number of the origin's database, where the published version hashes that.
+/// Logs the number of identities without a number of the origin's database, if the published version hashes that
+/// number.
 async fn report_hashing(env: Env, client_key: String) {
     let directory = Directory::new(&env, &client_key);
     let without = match with_timeout(COUNT_TIMEOUT, directory.count_without_django_id()).await {

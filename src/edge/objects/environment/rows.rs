@@ -35,7 +35,7 @@ impl EnvironmentRows {
         EnvironmentRows(Database::of(storage))
     }
 
-    /// The state; an environment that was never written has none.
+    /// Returns the state. An environment that was never written has none.
     pub fn read(&self) -> Result<Environment> {
         if !self.0.has("publisher")? {
             return Ok(Environment::default());
@@ -48,7 +48,7 @@ impl EnvironmentRows {
         }
     }
 
-    /// Writes the state. One that publishes nothing has no document either.
+    /// Writes the state. An environment that publishes nothing has no document either.
     pub fn write(&self, environment: &Environment) -> Result<()> {
         self.0.transaction(|| {
             self.write_state(environment)?;

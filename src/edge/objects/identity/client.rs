@@ -21,7 +21,7 @@ use crate::identity::{Command, CommandError, CommandRequest, CommandResponse, Id
 
 #[wasm_bindgen]
 extern "C" {
-    /// A stub of an [`crate::edge::IdentityObject`] in another place.
+    /// A stub of an [`crate::edge::IdentityObject`].
     type IdentityStub;
 
     #[wasm_bindgen(method, catch, js_name = carryOut)]
@@ -43,12 +43,11 @@ extern "C" {
     fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
 }
 
-/// The longest answer of an object that is taken without holding memory for it, in bytes: an SDK's identities have some
-/// kilobytes.
+/// The longest answer that needs no reserved memory, in bytes. Identities of SDKs have some kilobytes.
 pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
 
-/// Carries out each command on its identity, all at once; gives their outcomes in order. A failure of one does not
-/// concern the others. The identities come without what is stored of them, but for the trait of an increment.
+/// Executes each command on its identity, concurrently. Returns the outcomes in order; a failure does not affect the
+/// others. The identities come without their state, except for the trait of an increment.
 pub async fn execute(
     env: &Env,
     environment_key: &str,
@@ -58,8 +57,8 @@ pub async fn execute(
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
-/// The same for identities that the answer is made of, with the memory that is held for those that are large. They are
-/// asked for once more: how large they are is known only then.
+/// Executes commands whose identities become the answer, and reserves memory for large ones. A large identity is
+/// fetched twice, because its length is known only after the first time.
 pub async fn carry_out_and_read(
     env: &Env,
     environment_key: &str,
@@ -85,7 +84,7 @@ pub async fn carry_out_and_read(
     Ok((outcomes.into_iter().map(|outcome| outcome.result).collect(), hold))
 }
 
-/// Carries out commands when the directory knows of them too. The identities come without what is stored of them.
+/// Executes commands, and waits for the directory. The identities come without their state.
 pub async fn execute_all_and_sync(
     env: &Env,
     environment_key: &str,
@@ -95,8 +94,7 @@ pub async fn execute_all_and_sync(
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
-/// Reads identities with all that is known of them; in place of those that are longer than `max_length` comes their
-/// length.
+/// Reads complete identities. An identity that is longer than `max_length` is replaced by its length.
 pub async fn read_all(
     env: &Env,
     environment_key: &str,
@@ -114,9 +112,9 @@ pub async fn read_all(
 
 /// An identity that was read.
 pub enum Read {
-    /// All that is known of it.
+    /// The complete identity.
     Whole(Identity),
-    /// The length of its answer, which is longer than it may be.
+    /// The length of an answer beyond the limit.
     Withheld(usize),
 }
 
@@ -152,7 +150,7 @@ async fn execute_by(
     Ok(outcomes.into_iter().map(outcome).collect())
 }
 
-/// Carries out a command and gives all that is known of the identity, when the directory knows it too.
+/// Executes a command, waits for the directory, and returns the complete identity.
 pub async fn execute_and_sync(
     env: &Env,
     order: CommandRequest,
@@ -172,9 +170,9 @@ pub async fn execute_and_sync(
 enum Answer {
     /// The parts that SDK requests need.
     Brief,
-    /// The same of a large identity.
+    /// The same parts of a large identity.
     Large,
-    /// All that is known of the identity, when the directory knows it too.
+    /// The complete identity, after the directory is updated.
     Full,
 }
 

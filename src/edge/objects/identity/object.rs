@@ -33,10 +33,10 @@ pub struct IdentityObject {
     pub(super) env: Env,
     /// True if a renamed identity is known to be stored here, and in no other object.
     pub(super) moved: Cell<bool>,
-    /// The state, once it has been read.
+    /// The state, after the first read.
     record: RefCell<Option<Record>>,
-    /// The last order that had nothing to do, and its answer: good until another is applied, since nothing else changes
-    /// what an order is answered.
+    /// The last command without effect, and its answer. It is valid until another command is applied, because nothing
+    /// else changes the answer.
     last_noop: RefCell<Option<(String, String)>>,
     /// The number of failed deliveries to the directory in a row.
     failures: Cell<u32>,
@@ -66,7 +66,7 @@ impl DurableObject for IdentityObject {
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
         if let Err(error) = self.send_updates().await {
-            // Left to the platform it would be tried six times, and never again.
+            // The platform alone would retry six times, and then never again.
             Failure::new(Source::IdentityObject, error).log(None);
             self.retry_later()?;
         }
@@ -95,7 +95,7 @@ impl IdentityObject {
         Ok(answer)
     }
 
-    /// The same as bytes, for what is large: V8 collects them sooner than texts, which fill the isolate's heap.
+    /// The same as bytes, for large identities. V8 frees bytes sooner than texts, which fill the isolate's heap.
     #[wasm_bindgen(js_name = carryOutLarge)]
     pub fn carry_out_large(&self, order: &str) -> std::result::Result<Uint8Array, JsValue> {
         let (answer, _) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
@@ -116,11 +116,11 @@ impl IdentityObject {
 pub(super) const RETRY_AFTER_MS: u64 = 5_000;
 /// The maximum delay between two attempts to update the directory, in milliseconds.
 const MAX_BACKOFF: u64 = 300_000;
-/// The longest order and answer that are remembered, in bytes.
+/// The maximum length of a remembered command and its answer, in bytes.
 const MAX_NOOP_LENGTH: usize = 4096;
 
 impl IdentityObject {
-    /// The answer, and whether there was nothing to do: nothing changed, read or written.
+    /// Returns the answer, and true if the command had no effect: nothing was changed, read or written.
     pub(super) fn apply(
         &self,
         order: CommandRequest,
@@ -150,7 +150,7 @@ impl IdentityObject {
             && *change != Change::default()
         {
             record.record_change(owner, change);
-            // If this fails, what is in memory is dropped, and the next command reads what was really stored.
+            // If this fails, the copy in memory is dropped, and the next command reads the stored state.
             identity_rows::write(&self.sql, &record, change)?;
             if change.concerns_entry() || change.concerns_overrides() {
                 self.set_alarm(context.now + alarm_after)?;
@@ -175,7 +175,7 @@ impl IdentityObject {
                 return self.retry_later();
             }
             self.mark_sent(&owner, pending)?;
-            // No command's.
+            // These rows belong to no command.
             self.sql.take_rows();
         }
         Ok(())
@@ -195,7 +195,7 @@ impl IdentityObject {
         self.failures.set(0);
         let mut slot = self.record.borrow_mut();
         let Some(record) = slot.as_mut() else { return Ok(()) };
-        // Another identity may be here meanwhile.
+        // Another identity may be stored here meanwhile.
         if record.owner.as_ref().is_none_or(|known| !known.is_same(owner)) {
             return Ok(());
         }
@@ -213,14 +213,14 @@ impl IdentityObject {
         self.remove_all()
     }
 
-    /// Removes all that is stored. The alarm goes with it.
+    /// Deletes all stored rows, and the alarm with them.
     pub(super) fn remove_all(&self) -> Result<()> {
         self.forget_memory();
         self.alarmed.set(false);
         self.sql.delete_all()
     }
 
-    /// Has what is stored read again by whatever needs it next.
+    /// Drops the copy in memory, so that the next access reads the stored state.
     pub(super) fn forget_memory(&self) {
         self.record.take();
         self.last_noop.take();
@@ -244,7 +244,7 @@ impl IdentityObject {
         Ok(record)
     }
 
-    /// Sets the alarm for another attempt, later each time.
+    /// Sets the alarm for another attempt, with a growing delay.
     fn retry_later(&self) -> Result<()> {
         let failures = self.failures.get() + 1;
         self.failures.set(failures);

@@ -17,7 +17,7 @@ use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, Trai
 pub struct Record {
     /// The identity.
     pub identity: Identity,
-    /// Whose it is; none until something is written.
+    /// The identity's names; `None` until something is written.
     pub owner: Option<IdentityRef>,
     /// The updates that the directory does not have yet.
     pub pending: PendingUpdates,
@@ -30,7 +30,7 @@ pub struct IdentityRef {
     pub environment: Box<str>,
     /// Its identifier.
     pub identifier: Box<str>,
-    /// Its name in the Admin API, also when it is no more.
+    /// Its UUID in the Admin API, also after its deletion.
     pub uuid: Box<str>,
 }
 
@@ -79,7 +79,7 @@ const SCHEMA: &str = "
 const OVERRIDES_SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identity_override (position INTEGER PRIMARY KEY, feature_id INTEGER NOT NULL UNIQUE,
         state TEXT NOT NULL)";
-/// There while a move to this object is not over.
+/// Exists while a move to this object is unfinished.
 const MOVING_SCHEMA: &str = "CREATE TABLE IF NOT EXISTS moving (id INTEGER PRIMARY KEY)";
 const DELETE_ALL: &str = "DELETE FROM trait; DELETE FROM identity_override";
 const SET_DETAILS: &str = "
@@ -100,11 +100,11 @@ const SET_TRAITS: &str = "
     ON CONFLICT (trait_key) DO UPDATE SET trait_value = excluded.trait_value";
 /// Takes a JSON list of keys.
 const DELETE_TRAITS: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
-/// An override that is there keeps its place.
+/// An existing override keeps its position.
 const SET_OVERRIDE: &str = "
     INSERT INTO identity_override (feature_id, state) VALUES (?, ?)
     ON CONFLICT (feature_id) DO UPDATE SET state = excluded.state";
-/// A row without a key is an override's.
+/// A row without a key belongs to an override.
 const INHERITED_SCHEMA: &str = "CREATE TABLE IF NOT EXISTS inherited (position INTEGER PRIMARY KEY, trait_key TEXT, value TEXT NOT NULL)";
 const READ_INHERITED: &str = "SELECT trait_key, value FROM inherited ORDER BY position";
 /// Takes a JSON list of pairs.
@@ -176,7 +176,7 @@ fn inherited(sql: &Database) -> Result<Inherited> {
     Ok(inherited)
 }
 
-/// Writes what a change changed: all of it or, if any of it fails, nothing.
+/// Writes a change: all of it or, if any part fails, nothing.
 pub fn write(sql: &Database, record: &Record, change: &Change) -> Result<()> {
     sql.transaction(|| write_rows(sql, record, change))
 }
@@ -270,7 +270,7 @@ fn write_details(sql: &Database, record: &Record) -> Result<()> {
     )
 }
 
-/// Writes all that was kept in another object, in place of what is here, and that the move is not over.
+/// Writes the state from another object in place of the present one, and marks the move as unfinished.
 pub fn replace(sql: &Database, record: &Record) -> Result<()> {
     let Identity { traits, overrides, .. } = &record.identity;
     let all = Change {
@@ -288,12 +288,12 @@ pub fn replace(sql: &Database, record: &Record) -> Result<()> {
     })
 }
 
-/// True if a move to this object is not over.
+/// True if a move to this object is unfinished.
 pub fn is_moving(sql: &Database) -> Result<bool> {
     sql.has("moving")
 }
 
-/// Writes that the move is over.
+/// Marks the move as complete.
 pub fn end_move(sql: &Database) -> Result<()> {
     sql.execute("DROP TABLE IF EXISTS moving", vec![])
 }
@@ -314,7 +314,7 @@ impl Record {
         if change.concerns_entry() {
             self.pending.entry = sequence;
         }
-        // The identity's names are kept with each of its overrides.
+        // The identity's names are stored with each of its overrides.
         let renamed = (change.details || change.django_id) && !self.identity.overrides.is_empty();
         if change.concerns_overrides() || renamed {
             self.pending.overrides = sequence;
@@ -328,7 +328,7 @@ impl IdentityRef {
         self.environment == order.environment && self.identifier == order.identifier
     }
 
-    /// True if both are of one identity.
+    /// True if both name the same identity.
     pub fn is_same(&self, other: &IdentityRef) -> bool {
         self.environment == other.environment && self.identifier == other.identifier
     }

@@ -23,11 +23,11 @@ const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
 /// The time limit for an environment's object to report its state.
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The outcome of a task or of all tasks; an error has the reason for a failure.
+/// The outcome of a task or of a whole run; an error has the cause.
 type Outcome = std::result::Result<(), String>;
 
 impl RegistryObject {
-    /// A discovery with what the settings name.
+    /// Starts a run with the credentials in the settings.
     pub(in crate::edge::objects::registry) fn begin(&self) -> Result<DiscoveryRun<'static>> {
         match (&self.config.origin, &self.config.origin_api_token) {
             (Some(origin), Some(_)) => Ok(DiscoveryRun::by_token(origin)),
@@ -88,8 +88,8 @@ impl RegistryObject {
         }
     }
 
-    /// Finds out what a server key opens, unless that is known. It publishes its environment, unless another key that is
-    /// set does that already, and works.
+    /// Finds the environment of a server key, unless it is known. Publishes it, unless another configured key does that
+    /// already and works.
     async fn try_key(&self, hash: &ServerKeyHash) -> Result<Outcome> {
         let other = || self.with(|registry, _| registry.published_with_another(hash, &self.hashes()));
         let fails = match other()? {
@@ -97,7 +97,7 @@ impl RegistryObject {
             None => false,
             Some(environment) => match self.is_confirmed(&environment, hash).await {
                 (true, false) => return Ok(Ok(())),
-                // Tried again, since it is still set: it may be known to the origin again.
+                // Tried again, because it is still configured: the origin may accept it again.
                 (is_confirmed, _) => !is_confirmed,
             },
         };
@@ -130,7 +130,7 @@ impl RegistryObject {
         (matches!(announcement, Announcement::Latest { unconfirmed_since: None, .. }), is_refused)
     }
 
-    /// Carries out a change and notes it.
+    /// Applies a change and records it.
     async fn execute(&self, change: &RegistryChange) -> Result<Outcome> {
         let done = match change {
             RegistryChange::StartPublishing(key, _, credential) => {
@@ -153,7 +153,7 @@ impl RegistryObject {
         Ok(Ok(()))
     }
 
-    /// The server keys that are set.
+    /// The configured server keys.
     fn hashes(&self) -> Vec<ServerKeyHash> {
         self.config.server_keys.iter().map(|key| hash_of_server_key(key)).collect()
     }

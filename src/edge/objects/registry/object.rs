@@ -33,13 +33,13 @@ pub struct RegistryObject {
     state: State,
     pub(in crate::edge::objects::registry) rows: RegistryRows,
     alarm: Alarm,
-    /// A discovery that rests.
+    /// A paused discovery.
     pub(in crate::edge::objects::registry) run: RefCell<Option<DiscoveryRun<'static>>>,
     /// True if a discovery is running.
     discovers: Cell<bool>,
-    /// Once it has been read.
+    /// The state, after the first read.
     memory: RefCell<Option<(Registry, DiscoverySchedule)>>,
-    /// In memory only: if the object is lost meanwhile, the environments' own alarms make up for it.
+    /// In memory only: if the object is evicted, the environments' own alarms make up for it.
     pub(in crate::edge::objects::registry) notifications: RefCell<NotificationQueue>,
 }
 
@@ -96,13 +96,13 @@ impl RegistryObject {
         Ok(entry.transpose().map_err(worker::Error::from)?.map_or(JsValue::NULL, JsValue::from))
     }
 
-    /// Makes sure that the next discovery is due some time. It changes nothing where that is so.
+    /// Schedules the next discovery, unless one is scheduled.
     pub async fn start(&self) -> std::result::Result<(), JsValue> {
         self.schedule()?;
         Ok(self.wake().await?)
     }
 
-    /// Takes a notification that an environment or a server key may have been created or deleted.
+    /// Handles a notification that an environment or a server key may have been created or deleted.
     pub async fn discover(&self) -> std::result::Result<(), JsValue> {
         let now = now_ms();
         self.change(|discoveries| discoveries.schedule.notify(now, self.refresh_interval()))?;
@@ -164,7 +164,7 @@ impl RegistryObject {
             self.with(|registry, discoveries| {
                 let is_over = discoveries.ended_at != last;
                 let known = knows(registry, name, &discoveries.schedule);
-                // Until the discovery is over, what the one before it did not find may be there.
+                // Until the discovery ends, entries that the one before did not find may still exist.
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
         };
@@ -172,7 +172,7 @@ impl RegistryObject {
         Ok(lookup()?.1)
     }
 
-    /// Makes sure that there will be a discovery at all. One that is under way has no next one yet.
+    /// Schedules a discovery, unless one is scheduled or running.
     fn schedule(&self) -> Result<()> {
         if !self.config.publishes() || self.is_under_way() {
             return Ok(());
@@ -180,7 +180,7 @@ impl RegistryObject {
         self.change(|discoveries| discoveries.schedule.start(now_ms()))
     }
 
-    /// Runs the first notifications, while the alarm goes on with the others.
+    /// Sends the first notifications, while the alarm continues with the others.
     async fn run_first(&self) -> Result<()> {
         let notifications = self.notifications.borrow_mut().next_batch();
         self.wake().await?;
@@ -197,7 +197,7 @@ impl RegistryObject {
         }
     }
 
-    /// Does what there is to do, as much as an alarm can. Gives the time of what comes next.
+    /// Runs the due tasks, as many as an alarm may. Returns the time of the next one.
     async fn work(&self) -> Result<Option<u64>> {
         let notifications = self.notifications.borrow_mut().next_batch();
         self.run(&notifications).await;
@@ -209,7 +209,7 @@ impl RegistryObject {
                     if next.is_none_or(|next| next > now_ms()) {
                         return self.next();
                     }
-                    // In memory only: if the object is lost meanwhile, the discovery is still due.
+                    // In memory only: if the object is evicted meanwhile, the discovery is still due.
                     self.with(|_, discoveries| discoveries.schedule.began(now_ms()))?;
                     self.begin()?
                 }
@@ -250,7 +250,7 @@ impl RegistryObject {
         self.alarm.set(&self.state.storage(), self.next()?).await
     }
 
-    /// Changes when discoveries are, and writes it if that made a difference.
+    /// Changes the schedule of discoveries, and writes it if it differs.
     fn change(&self, change: impl FnOnce(&mut DiscoverySchedule)) -> Result<()> {
         let changed = self.with(|_, discoveries| {
             let before = discoveries.clone();
@@ -258,7 +258,7 @@ impl RegistryObject {
             (*discoveries != before).then(|| discoveries.clone())
         })?;
         let Some(discoveries) = changed else { return Ok(()) };
-        // A change that could not be stored is not remembered either, so that it is applied when it comes again.
+        // A change that was not stored is not kept in memory either, so that it is applied when it comes again.
         self.rows.write(&discoveries).inspect_err(|_| drop(self.memory.take()))
     }
 
@@ -267,7 +267,7 @@ impl RegistryObject {
         &self,
         act: impl FnOnce(&mut Registry, &mut DiscoverySchedule) -> T,
     ) -> Result<T> {
-        // Not within this function, which there is once for each caller.
+        // Outside of this function, which is compiled once for each caller.
         self.remember()?;
         match self.memory.borrow_mut().as_mut() {
             Some((registry, discoveries)) => Ok(act(registry, discoveries)),

@@ -24,7 +24,7 @@ impl RegistryRows {
         RegistryRows(Database::of(storage))
     }
 
-    /// All there is.
+    /// Reads all rows.
     pub fn read(&self) -> Result<(Registry, DiscoverySchedule)> {
         if !self.0.has("discovery")? {
             return Ok(Default::default());
@@ -37,13 +37,13 @@ impl RegistryRows {
         Ok((Registry { environments, server_keys }, discoveries))
     }
 
-    /// Writes when discoveries are.
+    /// Writes the schedule of discoveries.
     pub fn write(&self, discoveries: &DiscoverySchedule) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         self.0.execute(WRITE_DISCOVERIES, vec![serde_json::to_string(discoveries)?.into()])
     }
 
-    /// Writes what has been carried out.
+    /// Writes an applied change.
     pub fn record_change(&self, change: &RegistryChange) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         match change {
