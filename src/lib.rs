@@ -6,34 +6,33 @@
 //!
 //! # Layout
 //!
-//! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `memory` and `page`
-//! use none.
-//! `admin` uses no more of `api` than its answers, its errors and how it reads fields, `publish` only `document` and where
-//! the origin is, `settings` those two.
+//! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `cache` and `page`
+//! use none. Of `api`, `admin` uses only the answers, the errors and the reader of fields. `publish` uses only
+//! `document` and the address of the origin, and `settings` uses those two.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
-//! - [`identity`]: what is stored of an identity, and the commands that change it.
-//! - [`evaluate`]: decides which state and value each feature has for an identity. Total.
+//! - [`identity`]: the stored state of an identity, and the commands that change it.
+//! - [`evaluate`]: decides the state and value of each feature for an identity. Total.
 //! - [`api`]: the SDK API, bytes in and bytes out: routes, keys, errors, one file for each endpoint.
-//! - [`admin`]: the Admin API: what is served here, what is the origin's, and how it gets there and back.
+//! - [`admin`]: the Admin API: routes served here, and the path of other requests to the origin and back.
 //! - [`publish`]: decides which documents of an origin are published, and when.
-//! - [`cache`]: what an isolate remembers of the stores, with its age, bounded.
-//! - [`page`]: which static files are served, and under which rules.
-//! - [`settings`]: the settings of a deployment, and what is wrong with them.
+//! - [`cache`]: an isolate's bounded cache of stored values, with their ages.
+//! - [`page`]: the static files, and the rules under which they are served.
+//! - [`settings`]: the settings of a deployment, and their faults.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
-//! `document`, `identity`, `evaluate`, `api` and `memory` are a crate of their own, `src/core`, since Cargo knows one
-//! opt-level for each: what computes is compiled for speed, what waits for size.
+//! `document`, `identity`, `evaluate`, `api` and `cache` are a crate of their own, `src/core`. Cargo has one opt-level
+//! for each crate: code that computes is compiled for speed, code that waits is compiled for size.
 //!
 //! # Invariants
 //!
 //! - No type of the platform is named outside `edge`; the native build would not find it.
 //! - Nothing panics: a panic ends the isolate, and with it the requests of others.
-//! - What was parsed can be evaluated, and always to the same result.
-//! - A client key never gets what only a server key may see.
-//! - An identity's answer is never computed without its stored traits: if they cannot be had, the answer is 503.
-//! - A server key is known by its SHA-256 only; keys of that kind, identifiers, trait values and bodies are in no
-//!   log, no error text and no cache key.
+//! - A parsed document can be evaluated, and always to the same result.
+//! - A client key never gets server-side-only features.
+//! - An identity's answer is never computed without its stored traits: if they cannot be read, the answer is 503.
+//! - A server key is identified by its SHA-256 only. Logs, error texts and cache keys contain no server keys,
+//!   identifiers, trait values or bodies.
 
 #![deny(
     clippy::unwrap_used,

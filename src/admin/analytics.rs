@@ -1,16 +1,16 @@
-//! Evaluations on their way to the origin: in batches, each with a bound, and again after a fault (contract §A.6).
+//! Sends evaluations to the origin: in batches of limited length, with retries after failures (contract §A.6).
 
 use std::time::Duration;
 
 use crate::api::Version;
 
-/// The longest body of a batch, in bytes. Flagsmith takes 2.5 MB.
+/// The maximum length of a batch's body in bytes. Flagsmith accepts 2.5 MB.
 const MAX_BATCH_LENGTH: usize = 1024 * 1024;
 
-/// The longest that is waited after a fault.
+/// The maximum delay after a failure.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// Evaluations that go to the origin in one request.
+/// The evaluations of one request to the origin.
 #[derive(Debug)]
 pub struct Batch {
     /// The number of waiting evaluations in the batch: the first ones.
@@ -22,7 +22,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Takes as many of the waiting evaluations as fit, at least one. Each is a JSON text and a count.
+    /// Builds a batch of as many queued evaluations as fit, at least one. Each is a JSON text and a count.
     pub fn of(version: Version, waiting: &[(String, u32)]) -> Batch {
         let (target, start, end) = match version {
             Version::V1 => ("/api/v1/analytics/flags/", "{", "}"),
@@ -32,7 +32,7 @@ impl Batch {
         for (item, count) in waiting {
             let item = match version {
                 Version::V1 => format!("{item}:{count}"),
-                // Into the object, at its end.
+                // Inserted at the end of the object.
                 Version::V2 => format!("{},\"count\":{count}}}", item.strip_suffix('}').unwrap_or(item)),
             };
             if batch.length > 0 && batch.body.len() + item.len() > MAX_BATCH_LENGTH {
@@ -52,13 +52,13 @@ impl Batch {
 /// The result of sending a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
-    /// The origin has it.
+    /// The origin accepted it.
     Delivered,
-    /// The origin will never take it.
+    /// The origin will never accept it.
     Dropped,
-    /// It waits.
+    /// It stays queued.
     Waits,
-    /// It waits, unless the environment is known to be no more: the origin does not let the key in.
+    /// It stays queued, unless the environment is known to be deleted: the origin refused the key.
     Refused,
 }
 
@@ -66,9 +66,9 @@ pub enum DeliveryResult {
 pub fn delivery_result(status: Option<u16>) -> DeliveryResult {
     match status {
         Some(200..300) => DeliveryResult::Delivered,
-        // What is wrong with a body stays wrong. A key that is refused, or a path that is not there, may be mended.
+        // An invalid body stays invalid. A refused key or an unknown path may become valid.
         Some(400 | 411 | 413 | 415 | 422) => DeliveryResult::Dropped,
-        // So does Flagsmith refuse a key that there is not, and one whose organisation serves no flags (contract §A.0).
+        // Flagsmith answers so to an unknown key, and to one whose organisation serves no flags (contract §A.0).
         Some(401 | 403 | 404) => DeliveryResult::Refused,
         _ => DeliveryResult::Waits,
     }
@@ -79,7 +79,7 @@ pub fn delivery_result(status: Option<u16>) -> DeliveryResult {
 pub struct RetryState {
     /// The number of failed deliveries in a row.
     pub faults: u32,
-    /// Until when it is left alone.
+    /// The time before which nothing is sent.
     pub not_before: u64,
 }
 
@@ -89,7 +89,7 @@ impl RetryState {
         self.not_before.max(now + interval.as_millis() as u64)
     }
 
-    /// The turn after one in which a batch was not taken.
+    /// Returns the state after a failed delivery.
     pub fn after_fault(self, now: u64, interval: Duration) -> RetryState {
         let faults = self.faults.saturating_add(1);
         RetryState { faults, not_before: now + pause(interval, faults).as_millis() as u64 }

@@ -27,17 +27,17 @@ impl Credential {
         (authorization.is_some() || jwt.is_some()).then_some(Credential { authorization, jwt })
     }
 
-    /// The headers that show it to the origin.
+    /// The headers that carry it to the origin.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         let authorization = self.authorization.iter().map(|value| ("authorization", value.clone()));
         authorization.chain(self.jwt.iter().map(|jwt| ("cookie", format!("jwt={jwt}"))))
     }
 
-    /// Hex SHA-256 of it and of the environment that it is shown for.
+    /// The SHA-256, in hex, of the credential and the environment of the request.
     pub fn fingerprint(&self, environment_key: &str) -> String {
         let mut hash = Sha256::new();
         for part in [self.authorization.as_deref(), self.jwt.as_deref()] {
-            // With their lengths, so that no two credentials run into the same text.
+            // The lengths are included, so that two different credentials never form the same text.
             let part = part.unwrap_or_default();
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -51,7 +51,8 @@ impl Credential {
         self.jwt.is_none() && self.master_key().is_some()
     }
 
-    /// The form in which it has the worker's own admin key, of which `sha256` is the hash in hex; `None` if it has not.
+    /// The spelling of the worker's own admin key in it, whose hash in hex is `sha256`; `None` if it does not contain
+    /// the key.
     pub fn admin_key(&self, sha256: &str) -> Option<Spelling> {
         if self.master_key().is_some_and(|key| is_admin_key(key, sha256)) {
             return Some(Spelling::ApiKey);

@@ -1,4 +1,4 @@
-//! An identity's flags, and everything that decided them: the evaluation explained, for people.
+//! An identity's flags, and everything that decided them: the explanation of an evaluation, for people.
 //!
 //! Nothing is decided here: flags are those of [`evaluate`](crate::evaluate::evaluate), and each condition is judged by
 //! the same code.
@@ -10,7 +10,7 @@ use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, j
 use crate::evaluate::{Decision, Evaluation, Explanation, IdentityContext, bucket};
 use crate::identity::Identity;
 
-/// The maximum number of characters shown of a value that a condition met. Many conditions may meet one long value.
+/// The maximum number of characters shown of a condition's value. Many conditions may have one long value.
 const MAX_MET_LENGTH: usize = 200;
 
 /// Explains an identity's flags and the cause of each, as a `GET` would return them now.
@@ -64,7 +64,7 @@ fn flag(
     members.into()
 }
 
-/// The states that could be the feature's: the first that applies is.
+/// Returns the candidates for the feature's state: the first that applies wins.
 fn candidates(
     environment: &Environment,
     identity: IdentityContext<'_>,
@@ -140,7 +140,7 @@ fn shows(environment: &Environment, feature: FeatureId, flag: &Map<String, Value
     environment.flags.shows(feature, enabled, key).into()
 }
 
-/// All segments, with what their rules and conditions come to.
+/// All segments, with the results of their rules and conditions.
 fn segments<'a>(environment: &'a Environment, explanation: &mut Explanation<'a>) -> Vec<Value> {
     let ruleset = &environment.ruleset;
     let written = environment.written_conditions();
@@ -188,7 +188,7 @@ fn rules<'a>(
     explained
 }
 
-/// A text, cut off with an ellipsis where it is long.
+/// A text, cut off with an ellipsis if it is long.
 fn shortened(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(MAX_MET_LENGTH) {
         text.truncate(end);
@@ -197,7 +197,7 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-/// An object of these members; less WebAssembly than `json!` makes.
+/// Builds an object of these members. It takes less WebAssembly than `json!`.
 fn object(members: Vec<(&str, Value)>) -> Value {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -5,7 +5,7 @@ use super::permission::Permission;
 use crate::api::fields::query_identifier;
 use crate::api::{Error, query};
 
-/// The kind of question.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityInsight {
     /// GET `…/count/`: the number of identities, and the document's share of the answer.
@@ -33,7 +33,7 @@ impl IdentityInsight {
     }
 }
 
-/// The identifier that is asked about.
+/// The identifier to explain.
 pub fn read_identifier(query: &str) -> Result<String, Error> {
     let sent = query::last(query, "identifier").unwrap_or_default();
     let identifier = query_identifier(&sent)?;

@@ -1,7 +1,6 @@
-//! The Admin API: what of it is served here, what is the origin's, and how a request gets there and back.
+//! The Admin API: the routes served here, and the path of other requests to the origin and back.
 //!
-//! The origin is the Flagsmith that this worker stands in front of; without one there is no Admin API but what is
-//! served here.
+//! The origin is the Flagsmith behind this worker. Without one, only the routes served here exist.
 
 pub mod access_decision;
 pub mod admin_key;
@@ -29,15 +28,15 @@ pub use origin::Origin;
 /// The handler of a request outside the SDK API.
 #[derive(Debug)]
 pub enum AdminRoute<'o> {
-    /// It is answered.
+    /// Answered already.
     Answered(Response<'static>),
-    /// One of the routes that are served here.
+    /// A route that is served here.
     EdgeIdentities(Address),
-    /// A move of identities, of an environment's client key.
+    /// An import, an export or a repair, with the environment's client key.
     ImportExport(String, ImportExport),
-    /// A question about identities, with the environment's client key.
+    /// A request about identities, with the environment's client key.
     IdentityInsight(String, IdentityInsight),
-    /// The origin's.
+    /// A request for the origin.
     Origin(&'o Origin),
 }
 
@@ -72,7 +71,7 @@ const ADMIN_ROOTS: [&str; 24] = [
     "workflows",
 ];
 
-/// Decides where a request belongs whose path is none of the SDK API's, and has no dot segments.
+/// Decides the handler of a request outside the SDK API whose path has no dot segments.
 pub fn route<'o>(
     method: &str,
     path: &str,

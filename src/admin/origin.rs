@@ -7,14 +7,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub struct Origin {
     /// `http` or `https`.
     scheme: String,
-    /// Host and port, as its `Host` header has them.
+    /// Host and port, as in the `Host` header.
     authority: String,
     /// The prefix of all its paths: empty, or a path without a slash at its end.
     prefix: String,
 }
 
 impl Origin {
-    /// Reads `ORIGIN_URL`: scheme, host, maybe a port and a path.
+    /// Parses `ORIGIN_URL`: scheme, host, and optionally a port and a path.
     pub fn parse(url: &str) -> Option<Origin> {
         let (scheme, rest) = url.trim().split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -34,20 +34,20 @@ impl Origin {
         Some(Origin { scheme, authority: authority.to_owned(), prefix })
     }
 
-    /// The URL of a path and query of the origin's.
+    /// Returns the URL of a path and query at the origin.
     pub fn url(&self, target: &str) -> String {
         format!("{}://{}{}{target}", self.scheme, self.authority, self.prefix)
     }
 
-    /// A path and query as the origin names them, in a `Link` or a `Location` that names no host, without what all its paths
-    /// begin with. An origin that does not know of that leaves it out itself.
+    /// Removes the prefix of all the origin's paths from a path and query in a `Link` or `Location` without a host. An
+    /// origin that does not know its prefix leaves it out itself.
     pub fn without_prefix<'p>(&self, path: &'p str) -> &'p str {
         let rest = path.strip_prefix(self.prefix.as_str());
         rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
     }
 
-    /// The path and query of a URL that is the origin's own. Of either scheme, since an origin behind a proxy that ends
-    /// TLS takes its own for `http`, or without one.
+    /// Returns the path and query of a URL at the origin; `None` for another host. Any scheme counts, because an origin
+    /// behind a proxy that ends TLS assumes `http`.
     pub fn target<'u>(&self, url: &'u str) -> Option<&'u str> {
         let is_web = |scheme: &str| matches!(scheme.to_ascii_lowercase().as_str(), "http:" | "https:" | "");
         let (scheme, rest) = url.split_at(url.find("//")?);
@@ -64,7 +64,7 @@ impl Origin {
     }
 }
 
-/// True if it is a host and maybe a port, as the platform reads a URL (RFC 3986 §3.2).
+/// True if this is a host and optionally a port, as the platform parses URLs (RFC 3986 §3.2).
 fn is_authority(authority: &str) -> bool {
     let end = authority.find(']').map_or(0, |end| end + 1);
     let colon = authority.get(end..).and_then(|rest| rest.find(':')).map(|at| end + at);
@@ -82,7 +82,7 @@ fn is_host(host: &str) -> bool {
     }
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
-    // The dot of the root may end a name.
+    // A name may end with the dot of the root.
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     if name.rsplit('.').next().is_some_and(is_number) {

@@ -1,5 +1,4 @@
-//! The changes to a request on its way to the origin, and to the answer on its way back. Everything else stays as it
-//! is.
+//! The changes to a request for the origin, and to its answer. Everything else stays unchanged.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,11 +10,11 @@ use crate::document::hex;
 use crate::document::json::Json;
 use crate::page::ORIGIN_DESCRIPTION;
 
-/// The longest chunked body that is buffered to learn its length, in bytes. Flagsmith takes no body without a
+/// The maximum length of a chunked body, which is buffered to learn its length, in bytes. Flagsmith requires a
 /// `Content-Length`.
 pub const MAX_CHUNKED_BODY: usize = 10 * 1024 * 1024;
 
-/// The longest answer whose pagination links are rewritten, in bytes.
+/// The maximum length in bytes of an answer whose pagination links are rewritten.
 pub const MAX_PAGE_LENGTH: usize = 1024 * 1024;
 
 /// The worker's name in `Via`.
@@ -34,11 +33,11 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// Headers that the platform or the worker sets itself, whatever a client sends.
+/// Headers that the platform or the worker sets itself, regardless of the client's.
 const REWRITTEN_HEADERS: [&str; 8] = [
     "cdn-loop",
     "content-length",
-    // To be answered by the next one on the way, which is the platform. Passed on, it breaks the call.
+    // `Expect` concerns the next hop, which is the platform. Forwarded, it would break the call.
     "expect",
     "forwarded",
     "host",

@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The delay of the second fetch after a notification: some origins process a write only after their answer.
+/// The delay of the second fetch after a notification. Some origins process a write only after their answer.
 const SECOND_FETCH_AFTER_MS: u64 = 5_000;
 /// The wait after a first fault; it doubles with each further one.
 const FIRST_RETRY_MS: u64 = 1_000;
-/// The longest wait between two attempts, in periods.
+/// The maximum pause between two attempts, in intervals.
 const MAX_PERIODS: u64 = 5;
 
 /// The interval of requests to the origin, in milliseconds.
@@ -19,7 +19,7 @@ pub struct RefreshInterval {
     pub min_gap_ms: u64,
 }
 
-/// The attempts made and to be made. Times are in milliseconds.
+/// The times and outcomes of attempts, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     due_at: Option<u64>,
@@ -37,9 +37,9 @@ pub struct Schedule {
 /// A row of failed attempts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureStreak {
-    /// The end of the latest discovery.
+    /// The time of the latest failure.
     pub at: u64,
-    /// Its cause.
+    /// The cause of the latest failure.
     pub cause: String,
     /// The number of failures since the latest success.
     pub count: u32,
@@ -51,14 +51,14 @@ impl Schedule {
         self.bring_forward(now.max(self.began_at + interval.min_gap_ms));
     }
 
-    /// Takes a notification of a change. Many notifications at once lead to one attempt, and one more later.
+    /// Handles a notification of a change. Many notifications at once lead to one attempt, and to one more later.
     pub fn notify(&mut self, now: u64, interval: RefreshInterval) {
         self.request_fetch(now, interval);
-        // To the second, so that a burst changes it, and what is stored of it, once a second.
+        // Cut to the second, so that a burst changes the stored value only once a second.
         self.again_at = Some((now + SECOND_FETCH_AFTER_MS.max(interval.min_gap_ms)).next_multiple_of(1_000));
     }
 
-    /// Makes sure that there will be an attempt at all.
+    /// Schedules an attempt, unless one is scheduled.
     pub fn start(&mut self, now: u64) {
         if self.next().is_none() {
             self.due_at = Some(now);

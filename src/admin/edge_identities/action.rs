@@ -18,18 +18,18 @@ pub enum Action {
     List(Query),
     /// The environment's overrides, of one feature or of all.
     Overrides(Option<i64>),
-    /// A command for one identity, and what is answered to it.
+    /// A command for one identity, and the form of its answer.
     CommandRequest(Target, Command, Reply),
-    /// Gives the first identity the overrides of the second; both are named by UUID.
+    /// Copies the overrides of the second identity to the first; both are named by UUID.
     Clone(String, String),
-    /// Nothing: what is to be deleted cannot be there.
+    /// Nothing, because the override to delete cannot exist.
     Nothing,
 }
 
 /// The identity that a request names, by UUID or by identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// By its name in the Admin API.
+    /// By its UUID in the Admin API.
     Uuid(String),
     /// By its identifier.
     Identifier(String),
@@ -40,7 +40,7 @@ pub enum Target {
 pub enum Reply {
     /// The identity; as a new one if so.
     Identity(bool),
-    /// Nothing, also where there is nothing to delete if so.
+    /// An empty answer; if true, also if there was nothing to delete.
     Nothing(bool),
     /// Its traits.
     Traits,
@@ -52,18 +52,18 @@ pub enum Reply {
     FeatureState(Box<str>, bool),
     /// The override of a feature.
     FeatureStateOf(i64),
-    /// Every feature and what it comes to.
+    /// All features with their values.
     AllFeatureStates,
 }
 
 const IDENTIFIER: TextRules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional: false };
 const ALIAS: TextRules = TextRules { max_length: MAX_ALIAS_LENGTH, optional: false };
-/// The longest alias, in characters and in lower case.
+/// The maximum length of an alias, in characters and in lower case.
 pub const MAX_ALIAS_LENGTH: usize = 100;
-/// The most entries of a page, and how many there are where nothing else is asked for.
+/// The maximum number of entries on a page, which is also the default.
 const PAGE_SIZE: usize = 100;
 
-/// Reads a request of a method that the route has.
+/// Parses a request whose method the route has.
 pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> Result<Action, Error> {
     let method = request.method;
     let on = |uuid: String, command, reply| Ok(Action::CommandRequest(Target::Uuid(uuid), command, reply));
@@ -140,7 +140,7 @@ fn alias(fields: &mut Fields<'_>) -> String {
     fields.read("dashboard_alias", |_| check_text(&alias, MAX_ALIAS_LENGTH).map(|()| alias))
 }
 
-/// The page that is asked for. Sizes that are none, or too much, are the usual one; empty texts are as good as absent.
+/// Returns the requested page. An invalid or too large size becomes the default; an empty text counts as absent.
 pub fn page_query(query: &str) -> Result<Query, Error> {
     let given = |name| query::last(query, name).filter(|text| !text.is_empty());
     let size = given("page_size").map(|text| {
@@ -170,7 +170,7 @@ fn read_state(environment: &Environment, request: &Request<'_>) -> Result<(Featu
     let mut fields = Fields::of_body(body(request)?)?;
     let (state, keep) = feature_state::read(environment, &mut fields, request.random);
     fields.finish(()).map_err(Error::Invalid)?;
-    // Without a state something was wrong with it.
+    // Without a state, its errors are recorded already.
     state.map(|state| (state, keep)).ok_or_else(|| Error::Invalid(Value::Object(Default::default())))
 }
 
@@ -187,14 +187,14 @@ fn put_by_identifier(environment: &Environment, request: &Request<'_>) -> Result
 fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Action, Error> {
     let mut fields = Fields::of_body(body)?;
     let identifier = fields.identifier("identifier", false);
-    // A feature that is not given or not there has no override to delete.
+    // A missing or unknown feature has no override to delete.
     let feature = fields.read("feature", |json| match json {
         Some(json) if json.kind() != Kind::Null => feature_state::feature_key(Some(json)).map(Some),
         _ => Ok(None),
     });
     fields.finish(()).map_err(Error::Invalid)?;
     let id = feature.and_then(|key| match key {
-        // Also one that the environment has no longer.
+        // Also a feature that the environment does not have any more.
         FeatureKey::Id(id) => Some(id),
         FeatureKey::Name(_) => environment.feature_definition(&key).map(|found| found.feature.id),
     });

@@ -16,7 +16,7 @@ pub fn page(entries: &[Entry], next: Option<&PageKey>) -> Response<'static> {
     ok(&json!({"results": results, "last_evaluated_key": next.map(PageKey::encode)}))
 }
 
-/// The environment's overrides, less those of features that it has no longer; in the order of Flagsmith's store.
+/// The environment's overrides without those of deleted features, in the order of Flagsmith's store.
 pub fn overrides(environment: &Environment, mut overrides: Vec<Override>) -> Response<'static> {
     overrides.retain(|known| environment.feature_with_id(known.state.feature.id).is_some());
     overrides.sort_by_cached_key(|known| (known.state.feature.id.to_string(), known.uuid.clone()));
@@ -154,7 +154,7 @@ fn feature_state(environment: &Environment, state: &FeatureState, identity_key: 
     })
 }
 
-/// Every feature, disabled and server-only ones too, with what it comes to and why.
+/// All features with their values and sources, including disabled and server-only ones.
 fn all_feature_states(environment: &Environment, identifier: &str, state: &Identity) -> Response<'static> {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);
@@ -189,7 +189,7 @@ fn segment(environment: &Environment, id: usize) -> Value {
     json!({"id": metadata.get("id"), "name": segment.name})
 }
 
-/// The multivariate values of the state that won.
+/// The multivariate values of the winning state.
 fn options(environment: &Environment, state: &Identity, feature: usize, decision: &Decision) -> Vec<Value> {
     let option = |value: Value, percentage: f64| json!({"multivariate_feature_option": {"value": value}, "percentage_allocation": percentage});
     let ruleset = &environment.ruleset;

@@ -1,4 +1,4 @@
-//! A feature state in a request: what an override is to be (contract §D, FSin).
+//! A feature state in a request, which becomes an override (contract §D, FSin).
 
 use serde_json::{Value, json};
 
@@ -7,15 +7,16 @@ use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateValue, python};
 use crate::identity::uuid;
 
-/// The longest text that a feature state may have, in characters.
+/// The maximum length of a feature state's text, in characters.
 const MAX_VALUE_LENGTH: usize = 20_000;
-/// The most multivariate values of one feature state; Flagsmith has no bound, and its sum leaves little use for more.
+/// The maximum number of multivariate values of a feature state. Flagsmith has no limit, but their percentages cannot
+/// exceed 100 in sum.
 const MAX_MULTIVARIATE_VALUES: usize = 1000;
 
 const OVER_100: &str =
     "Value error, Total percentage allocation for feature must be less or equal to 100 percent";
 
-/// Reads a feature state. One whose multivariate values are not given keeps those that are there: then true.
+/// Reads a feature state. Returns true if the multivariate values are absent, so that the present ones stay.
 pub fn read(
     environment: &Environment,
     fields: &mut Fields<'_>,
@@ -51,7 +52,7 @@ pub fn feature_key(json: Option<Json<'_>>) -> Result<FeatureKey, Value> {
     }
 }
 
-/// Text, whole number, boolean or null. Other numbers are kept as texts: a feature's value is never a float.
+/// Reads a text, whole number, boolean or null. Other numbers become texts: a feature's value is never a float.
 fn feature_value(json: Option<Json<'_>>) -> Result<Value, Value> {
     let Some(json) = json else { return Ok(Value::Null) };
     match json.kind() {
@@ -92,7 +93,7 @@ fn multivariate_values(
         if sent.iter().map(|(_, percentage)| percentage).sum::<f64>() > 100.0 {
             return Err(json!([OVER_100]));
         }
-        // That there is no such feature is reported already.
+        // An unknown feature is reported already.
         let Some(definition) = definition else { return Ok(Vec::new()) };
         let value = |(id, percentage): (i64, f64)| {
             let option = definition.options.iter().find(|option| option.id == Some(id));

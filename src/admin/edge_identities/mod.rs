@@ -16,7 +16,7 @@ pub use action::{Action, MAX_ALIAS_LENGTH, Reply, Target, page_query, read};
 pub use feature_state::check_value;
 pub use route::{Address, Route};
 
-/// Overrides as another identity gets them: the same under names of their own.
+/// Copies overrides for another identity: the same contents with new UUIDs.
 pub fn cloned(overrides: &[FeatureState], random: &dyn Fn() -> [u8; 16]) -> Vec<FeatureState> {
     let mut states = overrides.to_vec();
     for state in &mut states {

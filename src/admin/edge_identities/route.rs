@@ -40,12 +40,12 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address of a path as it was sent, with or without the last slash; `None` for any other path.
+    /// Parses a path as it was sent, with or without the last slash; `None` for any other path.
     pub fn parse(path: &str) -> Option<Address> {
         let path = path.strip_prefix("/api/v1/environments/")?;
         let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
         let (environment, route) = match *segments.as_slice() {
-            // Flagsmith doubles the word in this path; both are served.
+            // Flagsmith's path repeats a word; both forms are served.
             ["environments", environment, "edge-identities-featurestates"]
             | [environment, "edge-identities-featurestates"] => (environment, Route::ByIdentifier),
             [environment, "edge-identity-overrides"] => (environment, Route::Overrides),
@@ -69,7 +69,7 @@ impl Address {
         Some(Address { environment: environment.to_owned(), route })
     }
 
-    /// True if this can be an environment's key. It becomes part of probe paths as it is.
+    /// True if this has the form of an environment's key. It becomes part of probe paths unchanged.
     pub fn has_valid_key(&self) -> bool {
         is_client_key(&self.environment)
     }

@@ -1,4 +1,4 @@
-//! A page of an export, made text by text: it ends where it gets too long, and the next begins there.
+//! A page of an export, built text by text. It ends when it gets too long, and the next page begins there.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::api::Response;
 use crate::identity::Identity;
 use crate::identity::directory::{Entry, PageKey, Query};
 
-/// The length after which no large identity follows, in bytes.
+/// The length in bytes after which the page takes no large identity.
 const MAX_PAGE_LENGTH: usize = 8 * 1024 * 1024;
 
 /// The identities of a page so far.
@@ -14,17 +14,17 @@ const MAX_PAGE_LENGTH: usize = 8 * 1024 * 1024;
 pub struct ExportPage {
     identities: Vec<String>,
     length: usize,
-    /// The entries of the directory that it has been through.
+    /// The number of processed entries of the directory.
     entries: usize,
 }
 
 impl ExportPage {
-    /// True if an identity of this length may follow. A page has one at least.
+    /// True if the page has room for an identity of this length. A page has at least one.
     pub fn has_room(&self, length: usize) -> bool {
         self.entries == 0 || self.length.saturating_add(length) <= MAX_PAGE_LENGTH
     }
 
-    /// Adds what is stored of the next entry; nothing for one of an identity that is no more.
+    /// Adds the identity of the next entry; nothing if it was deleted.
     pub fn add(&mut self, environment_key: &str, identifier: &str, identity: &Identity) {
         self.entries += 1;
         if identity.exists {
@@ -34,8 +34,8 @@ impl ExportPage {
         }
     }
 
-    /// The answer: JSON lines of which the last has the key of the next page, or one object. `next` is where the page after
-    /// all of `entries` begins, if there is one.
+    /// Returns the answer: one object, or JSON lines of which the last has the key of the next page. `next` is the key
+    /// of the page after all of `entries`, if there is one.
     pub fn finish(
         &self,
         query: &Query,

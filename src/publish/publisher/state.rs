@@ -45,10 +45,10 @@ pub struct Published {
     pub name: String,
     /// The time of the origin's change; not in the future.
     pub updated_at: Option<Timestamp>,
-    /// True if the origin keeps identity overrides out of it.
+    /// True if the origin leaves identity overrides out of it.
     pub leaves_overrides_out: bool,
-    /// True if the environment hashes buckets from the numbers of identities in the origin's database. Not known of what an
-    /// earlier version of the worker published, until the origin is asked again.
+    /// True if the environment hashes buckets from the numbers of identities in the origin's database. Unknown after a
+    /// publication by an earlier version of the worker, until the next fetch.
     #[serde(default)]
     pub hashes_django_ids: bool,
     content: String,
@@ -76,7 +76,7 @@ pub struct ChangelogEntry {
 /// The publication of one environment. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Publisher {
-    /// The credential; without one the origin is not asked.
+    /// The credential; without one nothing is fetched.
     pub credential: Option<DocumentCredential>,
     /// The schedule of fetches, and their outcomes.
     pub schedule: Schedule,
@@ -89,7 +89,7 @@ pub struct Publisher {
     pub changelog: Vec<ChangelogEntry>,
     /// The reason that the latest write to KV failed, if it failed.
     pub store_fault: Option<String>,
-    /// KV's version, as far as it is known.
+    /// The version in KV, as far as known.
     stored: Option<Version>,
     store_at: u64,
     store_faults: u32,
@@ -138,7 +138,7 @@ impl Publisher {
         self.schedule.start(now);
     }
 
-    /// The environment is no more: it is published no longer.
+    /// Records that the environment was deleted: it is not published any more.
     pub fn stop_publishing(&mut self, now: u64) {
         if !self.gone {
             (self.gone, self.delete_pending) = (true, true);
@@ -170,7 +170,7 @@ impl Publisher {
             kind.map(|kind| ReceivedNotification::new(kind, now)).or(self.last_notification);
     }
 
-    /// Makes sure that the origin will be asked at all.
+    /// Schedules a fetch, unless one is scheduled.
     pub fn resume(&mut self, now: u64) {
         if self.credential.is_some() {
             self.schedule.start(now);
@@ -182,7 +182,7 @@ impl Publisher {
         self.stored = None;
     }
 
-    /// True if the origin keeps identity overrides out of the published document.
+    /// True if the origin leaves identity overrides out of the published document.
     pub fn leaves_overrides_out(&self) -> bool {
         self.published.as_ref().is_some_and(|published| published.leaves_overrides_out)
     }
@@ -221,7 +221,7 @@ impl Publisher {
         }
     }
 
-    /// Takes the outcome of a fetch. Returns the version that was published with it, if one was; its document must be
+    /// Handles the outcome of a fetch. Returns the version that was published with it, if any. Its document must be
     /// stored together with this state.
     pub fn fetched(
         &mut self,
@@ -278,7 +278,7 @@ impl Publisher {
     }
 
     fn publish(&mut self, candidate: &Candidate, now: u64) -> Version {
-        // The newest entry's, since it stays when the environment goes.
+        // From the newest entry, which stays when the environment is deleted.
         let last = self.changelog.first().map(|entry| entry.version);
         let version = Version::after(last, &candidate.document, now);
         let latest = Timestamp::from_milliseconds(now.saturating_add(MAX_CLOCK_AHEAD_MS));
@@ -297,13 +297,13 @@ impl Publisher {
         version
     }
 
-    /// Takes the outcome of a write to KV.
+    /// Handles the outcome of a write to KV.
     pub fn stored(&mut self, version: Version, outcome: Result<(), String>, now: u64) {
         let is_done = self.note_write(outcome, now);
         self.stored = is_done.then_some(version).or(self.stored);
     }
 
-    /// Takes the outcome of a deletion from KV.
+    /// Handles the outcome of a deletion from KV.
     pub fn removed(&mut self, outcome: Result<(), String>, now: u64) {
         self.delete_pending = !self.note_write(outcome, now) && self.gone;
     }

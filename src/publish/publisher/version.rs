@@ -32,7 +32,7 @@ impl Version {
     }
 }
 
-/// The first eight bytes of the SHA-256: other than a hasher's, they stay the same for every build of this worker.
+/// The first eight bytes of the SHA-256. Unlike a hasher's, they are the same for every build of this worker.
 fn digest(document: &[u8]) -> u64 {
     let bytes = Sha256::digest(document);
     bytes.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
