@@ -1,5 +1,4 @@
-//! The decision about a caller's permission, the answer to a caller without it, and the decision's lifetime (contract
-//! §E).
+//! Decisions about callers' permissions, the answers to refused callers, and the lifetimes of decisions (contract §E).
 
 use serde_json::{Value, json};
 
@@ -9,17 +8,17 @@ use crate::api::{Error, Response};
 /// A decision about one credential and one permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessDecision {
-    /// It has.
+    /// The caller has the permission.
     Allowed,
-    /// It has not.
+    /// The caller does not have the permission.
     Forbidden,
-    /// There is no such environment.
+    /// The environment does not exist.
     NoEnvironment,
-    /// No account has this credential.
+    /// The credential belongs to no account.
     Unauthenticated(Challenge),
 }
 
-/// The origin's answer to a credential that it does not know.
+/// The origin's answer to an unknown credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// JSON.
@@ -30,9 +29,9 @@ pub struct Challenge {
 
 /// Flagsmith's challenge (contract §E).
 const WWW_AUTHENTICATE: &str = "Cookie realm=\"api\"";
-/// The longest body of a challenge that is passed on.
+/// The maximum length of a challenge's body that is forwarded.
 const MAX_CHALLENGE_LENGTH: usize = 1024;
-/// The longest `WWW-Authenticate` that is passed on: part of a header would be none that a client can read.
+/// The maximum length of a `WWW-Authenticate` that is forwarded. A truncated one could not be parsed.
 const MAX_HEADER_LENGTH: usize = 256;
 
 impl Challenge {
@@ -46,7 +45,7 @@ impl Challenge {
         Challenge::new("Valid Master API Key not found.")
     }
 
-    /// The answer to the admin key in a spelling that grants nothing.
+    /// The answer to the admin key in any spelling but the valid one.
     pub fn misspelt_admin_key() -> Challenge {
         Challenge::new(
             "The admin key is taken from the header `Authorization: Api-Key <key>` only: send it so.",
@@ -58,7 +57,7 @@ impl Challenge {
         Challenge { body: body.into(), www_authenticate: WWW_AUTHENTICATE.into() }
     }
 
-    /// The origin's own.
+    /// The answer of the origin.
     pub(super) fn passed_on(body: &[u8], www_authenticate: Option<&str>) -> Challenge {
         let mut challenge = Challenge::new("Invalid credentials.");
         if body.len() <= MAX_CHALLENGE_LENGTH && serde_json::from_slice::<Value>(body).is_ok() {
@@ -94,7 +93,7 @@ impl AccessDecision {
     }
 }
 
-/// For how long a decision holds, in milliseconds.
+/// Returns the lifetime of a decision in milliseconds.
 const DECISION_TTL_MS: u64 = 60_000;
 
 /// The decisions about one credential in one environment.
@@ -108,7 +107,7 @@ impl AccessDecisions {
         (now.saturating_sub(*since) < DECISION_TTL_MS).then_some(decision)
     }
 
-    /// The memory that it takes, in bytes.
+    /// The size in memory, in bytes.
     pub fn memory_length(&self) -> usize {
         let challenge = |(decision, _): &(AccessDecision, u64)| match decision {
             AccessDecision::Unauthenticated(challenge) => {
@@ -119,7 +118,7 @@ impl AccessDecisions {
         size_of::<AccessDecisions>() + self.0.iter().flatten().map(challenge).sum::<usize>()
     }
 
-    /// Remembers what was decided at `now`.
+    /// Stores a decision that was made at `now`.
     pub fn record(&mut self, decided: Vec<(Permission, AccessDecision)>, now: u64) {
         for (permission, decision) in decided {
             if let Some(slot) = self.0.get_mut(permission as usize) {

@@ -15,10 +15,10 @@ use super::access_decision::{AccessDecision, Challenge};
 use super::credential::Credential;
 use super::permission::{PERMISSIONS, Permission};
 
-/// A question to the origin. None of them can write.
+/// A request to the origin that proves a permission. None of them can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// A user's permissions, all of them.
+    /// Lists all permissions of a user.
     MyPermissions,
     /// Fetches the environment, which proves that the caller may view it.
     Environment,
@@ -62,11 +62,11 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// An answer of the origin that proves nothing; its status.
+/// The status of an answer that proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnexpectedAnswer(pub u16);
 
-/// A question about one permission, on its way to a decision.
+/// The check of one permission, over one or several probes.
 #[derive(Debug)]
 pub struct Authorization {
     permission: Permission,
@@ -76,9 +76,9 @@ pub struct Authorization {
 /// The progress of an authorization.
 #[derive(Debug, PartialEq)]
 pub enum Progress {
-    /// The next probe is to be sent.
+    /// The next probe has to be sent.
     Ask(Probe),
-    /// It is answered, maybe other questions too.
+    /// The permission is decided, maybe others too.
     Decided(Vec<(Permission, AccessDecision)>),
 }
 
@@ -95,7 +95,7 @@ impl Authorization {
         self.probe
     }
 
-    /// Goes on with the answer to the last probe.
+    /// Continues with the answer to the last probe.
     pub fn take(&mut self, answer: Answer<'_>) -> Result<Progress, UnexpectedAnswer> {
         let unclear = Err(UnexpectedAnswer(answer.status));
         if answer.status == 401 {
@@ -183,7 +183,7 @@ mod tests {
         Credential::read(&|name| (name == "authorization").then(|| authorization.to_owned())).unwrap()
     }
 
-    /// The decision on a permission from an origin that answers probes so, with the probes that it took.
+    /// Decides a permission by an origin with these answers, and returns the probes that were sent.
     fn ask(
         authorization: &str,
         permission: Permission,
@@ -254,7 +254,7 @@ mod tests {
             let (decision, probes) = ask(MASTER_KEY, permission, answers(view, manage));
             assert_eq!(decision, Ok(expected.clone()), "{permission:?}");
             assert!(!probes.contains(&Probe::MyPermissions));
-            // A credential that only the origin knows to be as good as a master key takes one question more.
+            // A credential with a master key's rights that does not look like one takes one more probe.
             let (decision, probes) = ask("Bearer x", permission, answers(view, manage));
             assert_eq!((decision, probes.first()), (Ok(expected), Some(&Probe::MyPermissions)));
         }
@@ -315,7 +315,7 @@ mod tests {
         for probe in
             [Probe::MyPermissions, Probe::Environment, Probe::ViewIdentities, Probe::ManageIdentities]
         {
-            // The one that is no GET lacks what an identity cannot be without.
+            // The only probe that is not a GET lacks the identifier, which every identity needs.
             assert!(probe.method() == "GET" && probe.body().is_none() || probe.body() == Some("{}"));
             assert!(probe.path("key").starts_with("/api/v1/environments/key/"));
         }

@@ -22,16 +22,16 @@ pub use export::{ExportPage, render};
 mod export;
 mod state;
 
-/// The longest body, in bytes.
+/// The maximum length of the body in bytes.
 pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
-/// The most identities of one request: each is an object to be called.
+/// The maximum number of identities in a request: each costs a call of an object.
 pub const MAX_IDENTITIES: usize = 100;
 /// The media type of JSON lines.
 const LINES: &str = "application/x-ndjson";
 /// The permission that all of these take.
 pub const PERMISSION: Permission = Permission::Admin;
 
-/// The direction of a transfer, or the directory's repair.
+/// The kind of request: import, export, or repair of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportExport {
     /// POST `…/import/`: JSON lines, an identity each.
@@ -79,12 +79,12 @@ pub struct Line {
     pub identifier: String,
     /// The imported identity.
     pub import: Import,
-    /// True if the line spells the identifier otherwise: it only adds what the identity lacks.
+    /// True if the line spells the identifier differently. It then only adds what the identity lacks.
     pub only_missing: bool,
 }
 
 impl Line {
-    /// The identifier, and the command that brings the identity in.
+    /// Returns the identifier, and the command that imports the identity.
     pub fn into_command(self) -> (String, Command) {
         let import = Box::new(self.import);
         let command =
@@ -93,7 +93,7 @@ impl Line {
     }
 }
 
-/// True if an export is to be answered as JSON lines, by its `Accept` header.
+/// True if the `Accept` header requests JSON lines.
 pub fn wants_lines(accept: &str) -> bool {
     accept.split(',').any(|media_type| {
         let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -101,9 +101,10 @@ pub fn wants_lines(accept: &str) -> bool {
     })
 }
 
-/// Reads the lines of an import: all of them, before anything is done. The error reports by line.
+/// Reads all lines of an import before anything is stored. The error reports by line.
 ///
-/// A line is `None` if its identifier is nothing but white space: earlier versions stored such, and no request can name it.
+/// A line is `None` if its identifier is only white space. Earlier versions stored such identities, and no request can
+/// name them.
 pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<Line>>, Value> {
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
@@ -137,7 +138,7 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
         [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 2 * MAX_ALIAS_LENGTH)].map(
             |(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()),
         );
-    // One that is spelt in capitals is the same: Flagsmith's engine reads it as a UUID and writes it in small letters.
+    // A UUID in capitals is the same. Flagsmith's engine parses it and writes it in small letters.
     let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid).to_ascii_lowercase());
     let created_date = created_date
         .map(|date| checked(&mut fields, "created_date", date, |date| Timestamp::from_iso(date).is_some()));
@@ -173,15 +174,15 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
     fields.finish(Some(Line { identifier, import, only_missing }))
 }
 
-/// An alias in lower case. Earlier versions measured it before, so one of theirs may be longer by a character for each `İ`,
-/// which becomes two.
+/// Returns an alias in lower case. Earlier versions measured it before that. So one of theirs may be longer by a
+/// character for each `İ`, which becomes two.
 fn stored_alias(alias: &str) -> Result<String, Value> {
     let alias = alias.to_lowercase();
     let length = alias.chars().count() - alias.matches("i\u{307}").count();
     if length <= MAX_ALIAS_LENGTH { Ok(alias) } else { check_text(&alias, MAX_ALIAS_LENGTH).map(|()| alias) }
 }
 
-/// A trait's key as it is stored: the Admin API stores white space at its ends, too.
+/// Returns a trait's key as stored. The Admin API keeps white space at its ends.
 fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
     let json = json.ok_or_else(|| json!([REQUIRED]))?;
     let text = match json.kind() {

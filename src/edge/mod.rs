@@ -24,10 +24,10 @@ fn start() {
     platform::log::log_panics();
 }
 
-/// Answers a request: gives a response where nothing has to be waited for, else a promise of one.
+/// Answers a request with a response, or with a promise of one if something has to be awaited.
 ///
-/// That difference is why this is not `#[event(fetch)]`, which always gives a promise. The entry module calls it, with
-/// `metrics` where a data set is bound.
+/// For this reason it is not `#[event(fetch)]`, which always returns a promise. The entry module calls it; `metrics` is
+/// the data set, if one is bound.
 #[wasm_bindgen]
 #[expect(
     clippy::too_many_arguments,
@@ -63,7 +63,7 @@ pub fn answer(
     })
 }
 
-/// The handler of the cron trigger: starts the routine checks of everything that publishes, whatever failed before.
+/// The handler of the cron trigger. It starts the routine checks of everything that publishes, after failures too.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if platform::config::Config::of(&env).publishes()

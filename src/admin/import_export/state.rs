@@ -9,14 +9,14 @@ use crate::api::fields::INVALID_INTEGER;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateOption};
 
-/// The environment's features, read once they are needed: defining them takes a pass over the whole document.
+/// The environment's features, read on first use, because this takes a pass over the whole document.
 pub struct Definitions<'e> {
     environment: &'e Environment,
     known: OnceCell<Vec<FeatureDefinition>>,
 }
 
 impl<'e> Definitions<'e> {
-    /// Definitions that are read when they are needed.
+    /// Definitions that are read on first use.
     pub fn of(environment: &'e Environment) -> Definitions<'e> {
         Definitions { environment, known: OnceCell::new() }
     }
@@ -26,9 +26,10 @@ impl<'e> Definitions<'e> {
         FeatureDefinition::find(known, key)
     }
 
-    /// Reads an override. Its feature is found by its number where it is that of a feature of the same name, else by its
-    /// name, else by its number; its options by their number where it is that of an option of the same value, else by
-    /// their value. What is not found stays as it is.
+    /// Reads an override, and maps its numbers to this environment's.
+    ///
+    /// The feature with the same number and name comes first, then one with the same name, then one with the same
+    /// number. An option is found by number and value, or else by value. Anything else stays unchanged.
     pub fn read(&self, item: Json<'_>) -> Result<FeatureState, Value> {
         let state = serde_json::from_str::<FeatureState>(item.source());
         let state = state.ok().filter(|state| is_uuid(&state.featurestate_uuid));
@@ -52,7 +53,7 @@ impl<'e> Definitions<'e> {
         if !renumbered && state.multivariate_feature_state_values.is_empty() {
             return Ok(state);
         }
-        // Of another origin, where numbers mean other features; or renamed since.
+        // From another origin, where numbers mean other features; or renamed since.
         let named = renumbered.then(|| self.get(&FeatureKey::Name(state.feature.name.to_string())));
         let Some(definition) = named.flatten().or_else(|| self.get(&FeatureKey::Id(state.feature.id))) else {
             return Ok(state);
@@ -77,7 +78,7 @@ pub fn is_uuid(text: &str) -> bool {
     (1..=36).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// Refuses a whole number that was read as a float, since it has more digits than are kept; `-0` is 0.
+/// Refuses a whole number that was parsed as a float, because it has more digits than a float keeps. `-0` is 0.
 fn keep_integer(value: &mut Value, written: Option<Json<'_>>) -> Result<(), Value> {
     match written.filter(|written| value.is_f64() && written.kind() == Kind::Integer) {
         None => {}

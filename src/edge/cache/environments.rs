@@ -31,7 +31,7 @@ use crate::publish::{Announcement, Version};
 pub struct LoadedEnvironment {
     /// Compiled.
     pub environment: Rc<CachedEnvironment>,
-    /// For how long it could not be confirmed, if the store failed.
+    /// The time since it could last be confirmed, if the store failed.
     pub stale_seconds: Option<u64>,
     /// The source of its document for this request.
     pub place: ReadSource,
@@ -39,7 +39,7 @@ pub struct LoadedEnvironment {
     pub age: u64,
 }
 
-/// A compiled environment, with the answers that it alone decides in the platform's form.
+/// A compiled environment, with the prepared answers that depend on nothing else.
 pub struct CachedEnvironment {
     /// Compiled.
     pub environment: Environment,
@@ -49,7 +49,7 @@ pub struct CachedEnvironment {
 }
 
 impl CachedEnvironment {
-    /// An answer that is brought into the platform's form once, not for each request; `None` if it cannot be.
+    /// An answer in the platform's form, prepared once for all requests; `None` if that is impossible.
     pub fn fixed(&self, fixed: CachedResponse, key: KeyKind) -> Option<WebResponse> {
         let prepared = self.fixed.get(key as usize)?.get(fixed as usize)?;
         if prepared.get().is_none() {
@@ -70,18 +70,18 @@ impl CachedEnvironment {
     }
 }
 
-/// The way to environments for one request.
+/// Access to environments for one request.
 pub struct Environments {
     stores: Stores,
 }
 
 impl Environments {
-    /// The way to the environments of this deployment.
+    /// Creates access to the environments of this deployment.
     pub fn new(env: Env, config: &'static Config) -> Environments {
         Environments { stores: Stores { env, config } }
     }
 
-    /// The environment that a key opens.
+    /// Returns the environment of a key.
     pub async fn load(&self, key: &EnvironmentKey, context: &Context) -> Result<LoadedEnvironment, Error> {
         match key {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
@@ -92,7 +92,7 @@ impl Environments {
                     return Err(Error::KeyUnknown);
                 }
                 let loaded = self.load_environment(&key.environment, context).await;
-                // Only now: the environment's object may have announced something newer.
+                // Read after the document, since the environment's object may have announced newer states.
                 let is_accepted =
                     key_states::accept(&key.environment, hash, key.known_at).unwrap_or_else(|| {
                         let now = Timestamp::from_milliseconds(now_ms());
@@ -128,7 +128,8 @@ impl Environments {
 }
 
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Short, since the object has the document as well, and an answer may wait for it.
+/// The time limit for reading an announced version. It is short because the object has the document, too, and an answer
+/// may be waiting.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 /// The maximum number of lookups of unknown keys in the registry, per isolate and second. It protects the registry
 /// from made-up keys.
@@ -141,13 +142,13 @@ async fn announced(env: &Env, name: &str) -> Result<Announcement, Failure> {
     Ok(announcement)
 }
 
-/// The document, given that this isolate does not know any version of it.
+/// Reads the document if this isolate does not have any version of it.
 async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
     let document = match kv::get(env, &kv::document_key(name), kv::TIMEOUT).await {
         Ok(Some(document)) => document,
         Ok(None) => {
             may_discover()?;
-            // The registry is asked first: an object of this name would come into being for every made-up key.
+            // The registry is asked first: otherwise every made-up key would create an object.
             return match publishing::is_known(env, name).await? {
                 true => read_from_object(env, name, None).await,
                 false => Ok(ReadOutcome::Missing),
@@ -187,7 +188,7 @@ async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
     }
 }
 
-/// A version that was announced. KV may take a minute to show it here.
+/// Reads an announced version. KV may take a minute to show it here.
 async fn read_version(
     env: &Env,
     name: &str,
@@ -229,7 +230,7 @@ fn may_discover() -> Result<(), Failure> {
         _ => 0,
     };
     LOOKUPS.set((second, lookups.saturating_add(1)));
-    let too_many = || Failure::new(Source::Registry, "too many unknown keys are asked for");
+    let too_many = || Failure::new(Source::Registry, "too many lookups of unknown keys in one second");
     (lookups < MAX_LOOKUPS_PER_SECOND).then_some(()).ok_or_else(too_many)
 }
 
@@ -256,9 +257,10 @@ impl CachedValue for Rc<CachedEnvironment> {
                 read_version(&from.env, name, version, unconfirmed_since).await
             }
             Announcement::Gone => Ok(ReadOutcome::Missing),
-            Announcement::Nothing => {
-                Err(Failure::new(Source::EnvironmentObject, "its announced document is lost"))
-            }
+            Announcement::Nothing => Err(Failure::new(
+                Source::EnvironmentObject,
+                "its announced document is missing from KV and from the object",
+            )),
         }
     }
 
@@ -268,7 +270,7 @@ impl CachedValue for Rc<CachedEnvironment> {
         if environment.key() != name {
             return Err(Failure::new(
                 Source::Stored,
-                "environment document: api_key: is another environment's",
+                "environment document: api_key: belongs to another environment",
             ));
         }
         if !environment.left_out.is_empty() {

@@ -23,7 +23,7 @@ use crate::publish::Version;
 
 /// The time limit of a read from any store; SDKs give up after 10 s.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// The same where an answer waits for it, and there is a value to serve instead.
+/// The same limit if an answer is waiting and there is a value to serve instead.
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 /// The stores of a deployment, for one request.
@@ -35,7 +35,7 @@ pub struct Stores {
     pub config: &'static Config,
 }
 
-/// A family of stored values, all with one prefix and one type.
+/// A type of stored values, all with one prefix.
 pub trait CachedValue: Clone + 'static {
     /// The prefix of their keys in KV.
     const PREFIX: &'static str;
@@ -49,10 +49,10 @@ pub trait CachedValue: Clone + 'static {
     /// Decodes the stored value of `name`.
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
 
-    /// About how many bytes of memory it takes.
+    /// The approximate size in memory, in bytes.
     fn memory_length(&self) -> usize;
 
-    /// This isolate's cache of them.
+    /// The cache of these values in this isolate.
     fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>>;
 }
 
@@ -69,7 +69,7 @@ pub struct LookupResult<T> {
 }
 
 impl<T> LookupResult<T> {
-    /// For how many seconds it could not be confirmed, if it could not.
+    /// The number of seconds since it could last be confirmed, if that failed.
     pub fn stale_seconds(&self) -> Option<u64> {
         self.is_stale.then_some(self.age / 1000)
     }
@@ -78,7 +78,7 @@ impl<T> LookupResult<T> {
 /// The source of a value.
 #[derive(Clone, Copy)]
 pub enum ReadSource {
-    /// This isolate knew it.
+    /// The cache of this isolate.
     TtlCache,
     /// KV.
     Kv,
@@ -106,7 +106,7 @@ pub enum ReadOutcome {
         /// That time, in milliseconds.
         unconfirmed_since: Option<u64>,
     },
-    /// This is stored; as which version, if it has one.
+    /// The stored value, with its version if it has one.
     Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, place: ReadSource },
 }
 
@@ -121,7 +121,7 @@ impl From<Option<Vec<u8>>> for ReadOutcome {
 /// The cache entry of one stored value.
 #[derive(Clone)]
 pub struct CacheEntry<T> {
-    /// The last value that could be read, and when it was confirmed last, in milliseconds.
+    /// The last value that could be read, and the time of its latest confirmation in milliseconds.
     good: Option<(T, u64)>,
     /// True if there is a newer value that cannot be read.
     faulty: bool,
@@ -158,7 +158,7 @@ impl<T> CacheEntry<T> {
         self.good.as_ref().map(|(_, at)| *at)
     }
 
-    /// Notes that what is stored is still the same.
+    /// Records that the stored value is unchanged.
     fn confirm(&mut self, unconfirmed_since: Option<u64>, now: u64) {
         if let Some((_, at)) = &mut self.good
             && !self.faulty
@@ -188,7 +188,7 @@ impl Stores {
                     Freshness::Stale if known => {
                         if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
                             let (stores, name) = (self.clone(), name.to_owned());
-                            // A failure is logged where it happens.
+                            // The failure has been logged already.
                             context.wait_until(async move {
                                 drop(stores.revalidate::<T>(&name, TIMEOUT).await);
                                 if first_discovery::is_to_be_requested() {
@@ -199,12 +199,12 @@ impl Stores {
                         return value.found(ReadSource::TtlCache, now);
                     }
                     Freshness::Expired if known => TIMEOUT_FOR_KNOWN,
-                    // That something is missing is not known for long.
+                    // A missing value is cached for a short time only.
                     Freshness::Stale | Freshness::Expired => TIMEOUT,
                 }
             }
         };
-        // In a box, since its state would be in that of each request, and hardly any comes here.
+        // Boxed: otherwise its state would be part of every request's, and few requests need it.
         let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
         if first_discovery::is_to_be_requested() {
             context.wait_until(first_discovery::request(self.env.clone()));
@@ -223,21 +223,21 @@ impl Stores {
         let version = remembered::<T>(name).and_then(|record| record.version);
         let late =
             || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
-        let reading = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
+        let outcome = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
         let now = now_ms();
-        // Read only now: another request may have read it meanwhile.
+        // Read after the request: another one may have stored a value meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
-        // Otherwise the text is only a key that a client sent, which may be a secret.
-        let is_client_key = last.good.is_some() || matches!(reading, Ok(ReadOutcome::Stored { .. }));
+        // Otherwise the name is only a key that a client sent, which may be secret.
+        let is_client_key = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
         let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
-        let (record, place) = match reading {
+        let (record, place) = match outcome {
             Err(failure) => {
                 failure.log(environment);
                 if last.good.is_none() {
                     return Err(failure);
                 }
                 let record = CacheEntry { unconfirmed: true, ..last };
-                // Young again, so that not every request waits for a store that does not answer.
+                // Fresh again, so that not every request waits for a store that does not answer.
                 T::memory().with_borrow_mut(|memory| memory.touch(name, record.clone(), now));
                 return Ok((record, ReadSource::TtlCache));
             }
@@ -264,7 +264,8 @@ impl Stores {
         Ok((record, place))
     }
 
-    /// The record that these bytes make of the last one; with the failure, if they cannot be read and it is news.
+    /// Returns the entry for these bytes, based on the last one. If they cannot be read, it also returns the failure,
+    /// once.
     fn decode<T: CachedValue>(
         &self,
         bytes: &[u8],

@@ -58,7 +58,7 @@ pub struct Request<'a> {
 impl Line<'_> {
     /// Writes it.
     pub fn write(&self) {
-        // There is nothing in it that could not be written.
+        // Its fields can always be serialized.
         let text = serde_json::to_string(self).unwrap_or_default();
         match self {
             Line::Failure { .. } => console_error!("{text}"),
