@@ -79,7 +79,7 @@ format: require-rust
 	cd tests/bench && cargo fmt --check
 	cd tests/fuzz && cargo fmt --check
 
-# Code that is not run here must compile, too: the fuzz targets without libFuzzer, which is C++ and only linked.
+# Code that these targets do not run must compile, too: the fuzz targets without libFuzzer, which is C++ and only linked.
 clippy: require-wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target $(WASM) --lib -- -D warnings
@@ -95,7 +95,7 @@ docs: require-wasm
 native: require-rust require-python
 	cargo test
 	@for folder in '$(ENGINE_TEST_DATA)' '$(RECORDINGS)'; do \
-		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which is not there"; done
+		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which does not exist"; done
 	N=500 scripts/differential.sh
 
 # Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS; first evaluation on wasm32, made as
@@ -123,7 +123,7 @@ WASM_BUDGET_KIB := 627
 size: build
 	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 
-# The tables of docs/costs.md, counted anew.
+# Counts the tables of docs/costs.md again.
 cost: build
 	@node scripts/cost.mjs
 

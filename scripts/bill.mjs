@@ -26,8 +26,8 @@ export const NAMES = {
   created: "postIdentity, a new identity with two traits",
   document: "getEnvironmentDocument, an isolate's first in `FRESHNESS_SECONDS`",
   evaluations: "countEvaluations, with an origin, a later one in `ANALYTICS_INTERVAL_SECONDS`",
-  look: "an isolate looks for a new document, with an origin",
-  lookKey: "an isolate looks whether a server key still holds",
+  documentCheck: "an isolate checks for a new document, with an origin",
+  keyCheck: "an isolate checks whether a server key is still valid",
   refresh: "the origin is asked for a document that has not changed",
 };
 
@@ -73,7 +73,7 @@ const COLUMNS = {
   rowsWritten: "rows written",
 };
 const ADMINISTRATORS = "administrators, in an environment of 64 identities";
-const OTHERS = "SDKs, notices, pages";
+const OTHERS = "SDKs, notifications, pages";
 const BESIDES = "besides";
 
 /** The counts as a Markdown table. Operations that differ in rows read only share a row. */
@@ -170,10 +170,10 @@ function cost(counts, times) {
 
 /** The cost of freshness: an isolate checks at most as often as it gets requests, of which `keyed` have a server key. */
 function upToDate(requests, keyed) {
-  const looks = (seconds) => (ISOLATES * ENVIRONMENTS * SECONDS_A_MONTH) / seconds;
+  const checks = (seconds) => (ISOLATES * ENVIRONMENTS * SECONDS_A_MONTH) / seconds;
   return {
-    [NAMES.look]: Math.min(requests, looks(FRESHNESS_SECONDS)),
-    [NAMES.lookKey]: Math.min(keyed, looks(DOCUMENT_SOFT_AGE_SECONDS)),
+    [NAMES.documentCheck]: Math.min(requests, checks(FRESHNESS_SECONDS)),
+    [NAMES.keyCheck]: Math.min(keyed, checks(DOCUMENT_SOFT_AGE_SECONDS)),
     [NAMES.refresh]: (ENVIRONMENTS * SECONDS_A_MONTH) / REFRESH_SECONDS,
   };
 }

@@ -16,32 +16,32 @@ const MAX_KIB = 3 * 1024;
  */
 export function inspect(folder, settings) {
   const faults = [];
-  // wrangler also writes a note and a source map, which it does not upload by default.
+  // wrangler also writes a README and a source map, which it does not upload by default.
   const modules = readdirSync(folder).filter((file) => /\.(js|wasm)$/.test(file)).sort();
   const scripts = modules.filter((file) => file.endsWith(".js"));
   const programs = modules.filter((file) => file.endsWith(".wasm"));
-  if (scripts.length !== 1 || programs.length !== 1) faults.push(`modules: not one of JavaScript and one of WebAssembly: ${modules.join(", ")}`);
+  if (scripts.length !== 1 || programs.length !== 1) faults.push(`modules: there must be one of JavaScript and one of WebAssembly, but there are: ${modules.join(", ")}`);
   const bytes = new Map(modules.map((file) => [file, readFileSync(join(folder, file))]));
   const kib = [...bytes.values()].reduce((sum, content) => sum + gzipSync(content).length, 0) / 1024;
-  if (kib > MAX_KIB) faults.push(`${kib.toFixed(0)} KiB: more than a worker may have`);
+  if (kib > MAX_KIB) faults.push(`${kib.toFixed(0)} KiB: a worker may have ${MAX_KIB} KiB`);
   for (const program of programs) {
-    if (!bytes.get(program).equals(readFileSync("build/index_bg.wasm"))) faults.push(`${program} is not the one in build/`);
+    if (!bytes.get(program).equals(readFileSync("build/index_bg.wasm"))) faults.push(`${program} differs from build/index_bg.wasm: run make build`);
   }
-  if (settings.upload_source_maps) faults.push("source maps would be uploaded");
+  if (settings.upload_source_maps) faults.push("source maps would be uploaded: remove upload_source_maps from wrangler.toml");
   const files = staticFiles(settings.assets?.directory ?? "");
   if (settings.assets !== undefined) faults.push(...faultsOfFiles(files));
   const secrets = secretsHere();
   for (const [file, content] of [...bytes, ...files]) {
     for (const path of [process.cwd(), homedir()]) {
-      if (path.length > 1 && content.includes(`${path}/`)) faults.push(`${file} has a path of this machine: ${path}`);
+      if (path.length > 1 && content.includes(`${path}/`)) faults.push(`${file} contains a path of this machine: ${path}`);
     }
-    for (const secret of secrets) if (content.includes(secret)) faults.push(`${file} has a secret of .dev.vars`);
+    for (const secret of secrets) if (content.includes(secret)) faults.push(`${file} contains a secret of .dev.vars`);
   }
   const script = scripts.map((file) => bytes.get(file).toString()).join("\n");
   const declared = new Set(settings.migrations.flatMap(({ new_sqlite_classes = [] }) => new_sqlite_classes));
   for (const { class_name: name } of settings.durable_objects.bindings) {
-    if (!declared.has(name)) faults.push(`${name} has no migration`);
-    if (!new RegExp(`export \\{[^}]*\\b${name}\\b`).test(script)) faults.push(`${name} is not exported`);
+    if (!declared.has(name)) faults.push(`${name} has no migration in wrangler.toml`);
+    if (!new RegExp(`export \\{[^}]*\\b${name}\\b`).test(script)) faults.push(`${name} is not exported by the worker`);
   }
   const [bound, documented] = [bindings(settings), documentedBindings()];
   for (const name of bound) if (!documented.some((setting) => setting.name === name)) faults.push(`docs/configuration.md does not name the binding ${name}`);
@@ -72,12 +72,12 @@ export function documentedSettings() {
   return Array.from(rows, ([, name, kind, rest]) => ({ name, kind: kind.trim(), isOptional: /\bwithout it\b/.test(rest) }));
 }
 
-/** Those that are bindings. */
+/** The rows about bindings. */
 export function documentedBindings() {
   return documentedSettings().filter(({ kind }) => kind !== "variable" && kind !== "secret");
 }
 
-/** The values that this machine keeps for the local server. */
+/** The values in `.dev.vars`, which are for the local server only. */
 function secretsHere() {
   try {
     const lines = readFileSync(".dev.vars", "utf8").split("\n");

@@ -1,5 +1,5 @@
-// `make cost`: prints the tables of docs/costs.md, counted anew; with wrk and /proc also the processor time that bill.mjs
-// assumes, measured anew.
+// `make cost`: prints the tables of docs/costs.md, counted again; with wrk and /proc also measures the processor time
+// that bill.mjs assumes.
 
 import { load, requireWrk } from "../tests/bench/http/load.mjs";
 import { count } from "../tests/e2e/counts.mjs";
@@ -23,12 +23,12 @@ const flagsmith = await startFlagsmith(FIXTURES);
 flagsmith.origin.on("POST", /analytics/, { status: 200 });
 const edge = await startEdge({ origin: flagsmith.origin, variables: { ORIGIN_API_TOKEN: TOKEN, LOG_REQUESTS: 0 } });
 try {
-  // The runtime's, with HTTP and the objects in it: more than is billed.
+  // The processor time of the whole runtime, including HTTP and the objects: more than is billed.
   for (const [name, sent] of Object.entries(requests(new Caller(edge)))) {
     for (const request of sent.slice(0, 64)) await edge.request(request);
     await load(edge, sent, 1);
     const { cpu } = await load(edge, sent, SECONDS);
-    console.log(`${name}: ${cpu === null ? "not measured" : `${(cpu / 1000).toFixed(2)} ms`}; taken for ${CPU_MS[name]} ms`);
+    console.log(`${name}: ${cpu === null ? "not measured" : `${(cpu / 1000).toFixed(2)} ms`}; scripts/bill.mjs assumes ${CPU_MS[name]} ms`);
   }
 } finally {
   await edge.close();
@@ -47,7 +47,7 @@ function requests(caller) {
     [NAMES.anonymous]: [caller.sdk("POST", "identities/", { identifier: "", transient: true, traits: [] })],
     [NAMES.unchanged]: numbers(64).map((number) => post(number, "basic")),
     [NAMES.changed]: numbers(1024).map((number) => post(number % 64, `plan ${number}`)),
-    // More than there is time for.
+    // More than the measurement has time for.
     [NAMES.created]: numbers(50_000).map((number) => post(64 + number, "basic")),
     [NAMES.document]: [caller.server("GET", "environment-document/")],
     [NAMES.evaluations]: [caller.counts()],

@@ -29,7 +29,7 @@ function checkSettings() {
   refuse(faultsOf(settingsHere()));
 }
 
-/** The settings that wrangler.toml and the environment have, [name, value]. To make one that is not set is an empty one. */
+/** The settings in wrangler.toml and in the environment, [name, value]. make exports unset variables as empty texts. */
 function settingsHere() {
   const all = [...Object.entries(settings.vars), ...Object.entries(process.env)];
   return all.filter(([name, value]) => NAMES.includes(name) && value !== "");
@@ -44,14 +44,14 @@ function checkBundle() {
   const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE], "pipe");
   if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
   const { faults, modules, kib, files } = inspect(BUNDLE, settings);
-  if (faults.length > 0) throw new Error(`What would be uploaded is not as it should be:\n${faults.join("\n")}`);
-  console.log(`What is uploaded: ${modules.join(", ")}, ${kib.toFixed(0)} KiB compressed; ${files} static files.`);
+  if (faults.length > 0) throw new Error(`The upload has faults, so nothing was deployed:\n${faults.join("\n")}`);
+  console.log(`The upload: ${modules.join(", ")}, ${kib.toFixed(0)} KiB compressed; ${files} static files.`);
 }
 
 async function deploy() {
   requireLogin();
   const there = secretsThere();
-  // One that an earlier deployment was given stays.
+  // The variable of an earlier deployment is kept.
   const origin = there === null ? undefined : deployedVariable("ORIGIN_URL");
   const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...Object.fromEntries(settingsHere()) };
   refuse(conflictsOf(all));
@@ -60,21 +60,21 @@ async function deploy() {
   const given = await collect(new Set([...asked, ...givenAnew()]));
   const lacking = asked.filter(({ name, instead }) => !given.has(name) && !given.has(instead)).map(({ name }) => name);
   const output = `${BUNDLE}/deployed.ndjson`;
-  // Variables that an earlier deployment was given stay, as secrets do.
+  // The variables of an earlier deployment are kept, like its secrets.
   const command = (...more) => ["deploy", "--keep-vars", ...variableArguments(), ...more];
   const run = (...more) => wrangler(command(...more), "inherit", { WRANGLER_OUTPUT_FILE_PATH: output });
   const { status } = given.size === 0 ? run() : withSecretsFile(given, (file) => run("--secrets-file", file));
-  if (status !== 0) throw new Error("wrangler did not deploy the worker.");
-  if (lacking.length > 0) console.log(`Not set, and to be set with npx wrangler secret put <name>: ${lacking.join(", ")}`);
-  for (const address of addresses(readFileSync(output, "utf8"))) console.log(`It is at ${address}/api/v1/. Next steps: docs/deployment.md.`);
+  if (status !== 0) throw new Error("wrangler did not deploy the worker; its message is above.");
+  if (lacking.length > 0) console.log(`These secrets are not set; set them with npx wrangler secret put <name>: ${lacking.join(", ")}`);
+  for (const address of addresses(readFileSync(output, "utf8"))) console.log(`The worker is at ${address}/api/v1/. Next steps: docs/deployment.md.`);
 }
 
 function requireLogin() {
   if (process.env.CLOUDFLARE_API_TOKEN) return;
   const { stdout, stderr } = wrangler(["whoami"], "pipe");
   if (!`${stdout}${stderr}`.includes("not authenticated")) return;
-  if (!process.stdin.isTTY) throw new Error("There is no account to deploy to: set CLOUDFLARE_API_TOKEN, or run npx wrangler login.");
-  if (wrangler(["login"], "inherit").status !== 0) throw new Error("Without a login nothing can be deployed.");
+  if (!process.stdin.isTTY) throw new Error("No Cloudflare account is configured: set CLOUDFLARE_API_TOKEN, or run npx wrangler login.");
+  if (wrangler(["login"], "inherit").status !== 0) throw new Error("The login failed, so nothing was deployed: run npx wrangler login, or set CLOUDFLARE_API_TOKEN.");
 }
 
 /** The names of the secrets that are set; null before the first deployment. */
@@ -86,7 +86,7 @@ function secretsThere() {
   throw new Error(`${stdout}${stderr}`);
 }
 
-/** The worker's present value of a variable, if it has one. */
+/** The value of a variable of the deployed worker, if it is set. */
 function deployedVariable(name) {
   const deployment = wrangler(["deployments", "status", "--json"], "pipe");
   // wrangler's message for a worker that only has secrets.
@@ -96,7 +96,7 @@ function deployedVariable(name) {
   return resources.bindings.find((binding) => binding.name === name)?.text;
 }
 
-/** The JSON that a run of wrangler has printed. */
+/** The JSON that wrangler printed. */
 function answerOf({ status, stdout, stderr }) {
   if (status !== 0) throw new Error(`${stdout}${stderr}`);
   return JSON.parse(stdout.slice(stdout.indexOf("{")));

@@ -7,10 +7,10 @@ const ATTEMPTS = 6;
 
 /** A required setting; `hint` is an example. */
 export function required(name, hint = "") {
-  return setting(name, null) ?? fail(`${name} is missing${hint}`);
+  return setting(name, null) ?? fail(`${name} is not set${hint}. Pass it to make: ${name}=…`);
 }
 
-/** A setting that need not be there. make exports one that is not set, too, as an empty text. */
+/** An optional setting. make exports unset variables as empty texts. */
 export function setting(name, otherwise) {
   return process.env[name] || otherwise;
 }
@@ -24,7 +24,7 @@ export function fail(message) {
 /** Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. */
 export function client(base, authorization) {
   const root = base.replace(/\/$/, "");
-  /** The answer's text. What is unavailable or too much at once is asked for again, later each time, and when it says. */
+  /** Returns the text of the answer. Retries after 429, 5xx and network errors, with backoff and after Retry-After. */
   return async function send(method, path, { body, type = "application/json", accept = "application/json" } = {}) {
     const headers = { Authorization: authorization, Accept: accept, ...(body === undefined ? {} : { "Content-Type": type }) };
     const answer = async () => {
@@ -37,23 +37,23 @@ export function client(base, authorization) {
       if (status >= 200 && status < 300) return text;
       const again = status === 0 || status === 429 || status >= 500;
       if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${status} ${text.slice(0, 2000)}`);
-      // Seconds; a server before an origin may send a date, which is ignored.
-      const told = Number(response.headers?.get("retry-after") ?? 0) || 0;
-      await delay(Math.max(500 * 2 ** attempt, 1000 * told));
+      // Seconds. A date, which a server in front of the origin may send, is ignored.
+      const retryAfter = Number(response.headers?.get("retry-after") ?? 0) || 0;
+      await delay(Math.max(500 * 2 ** attempt, 1000 * retryAfter));
     }
   };
 }
 
-/** Keeps progress in a file, to resume from there; `what` names the task that it belongs to. */
+/** Keeps the progress of a task in a file, so that the task can resume; `what` identifies the task. */
 export function checkpoint(file, what, start) {
   let state = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { ...what, ...start };
   const other = Object.keys(what).filter((name) => state[name] !== what[name]);
-  if (other.length > 0) fail(`${file} is of an import with another ${other.join(" and ")}; remove it to begin anew`);
+  if (other.length > 0) fail(`${file} belongs to an import with another ${other.join(" and ")}. Remove the file to start again.`);
   return {
     get: () => state,
     set(next) {
       state = { ...what, ...next };
-      // As a whole or not at all.
+      // Atomically.
       writeFileSync(`${file}.new`, JSON.stringify(state));
       renameSync(`${file}.new`, file);
     },
@@ -75,7 +75,7 @@ export function progress(total) {
   };
 }
 
-/** Lets `count` things happen in a time that makes RATE of them a second. */
+/** Returns a function that delays its caller so that `rate` items are handled a second. */
 export function pace(rate) {
   let next = Date.now();
   return async (count) => {

@@ -5,17 +5,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SERVER_KEYS = "server-keys.json";
-// The forms that the worker knows (src/core/document/environment_key.rs): it refuses any other key, whatever is stored for it.
+// The valid forms of keys (src/core/document/environment_key.rs): the worker refuses all others, even if KV has an entry.
 const CLIENT_KEY = /^(?!\.|ser\.)[A-Za-z0-9_.-]{1,128}$/;
 const SERVER_KEY = /^ser\.[A-Za-z0-9_.-]{1,124}$/;
-// KV takes 1,024 bytes of metadata: a name of so many characters fits, however its JSON has to be written.
+// KV takes 1,024 bytes of metadata: a name of this length fits, even if JSON escapes all of its characters.
 const MAX_NAME_LENGTH = 150;
 
 /**
  * Reads every document in `folder`, in the order of their file names, and the folder's server-keys.json if there is one.
  *
- * `entries` are the KV pairs, key → bytes; `metadata` is what KV keeps beside them, key → object; `environments` say what
- * was found: {file, name, key, serverKeys}; `serverKeys` are the keys of all environments, also of those without a document.
+ * `entries` are the KV pairs, key → bytes; `metadata` is what KV keeps beside them, key → object; `environments` lists
+ * the documents: {file, name, key, serverKeys}; `serverKeys` are the keys of all environments, also of those without a document.
  */
 export function readEnvironments(folder) {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort();
@@ -25,7 +25,7 @@ export function readEnvironments(folder) {
   const now = Date.now();
   for (const file of files.filter((file) => file !== SERVER_KEYS)) {
     const { bytes, value } = parse(folder, file);
-    // The second name is that of documents stored in DynamoDB.
+    // Documents stored in DynamoDB have the second name.
     const key = value?.api_key ?? value?.environment_api_key;
     if (typeof key !== "string") throw new Error(`${join(folder, file)} has no api_key`);
     entries.set(documentEntry(key), bytes);
@@ -43,11 +43,11 @@ export function readEnvironments(folder) {
   return { entries, metadata, environments, serverKeys };
 }
 
-/** The KV key of a client key's document; an error for what is no client key. */
+/** The KV key of a client key's document. Throws for an invalid client key. */
 export function documentEntry(clientKey) {
   if (!CLIENT_KEY.test(clientKey)) {
     const form = "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor as a server key does";
-    throw new Error(`The api_key ${JSON.stringify(clientKey)} is no client key: that has ${form}`);
+    throw new Error(`The api_key ${JSON.stringify(clientKey)} is no client key: that has ${form}.`);
   }
   return `document:${clientKey}`;
 }
@@ -57,7 +57,7 @@ export function documentMetadata({ name }, version) {
   return { name: typeof name === "string" ? [...name].slice(0, MAX_NAME_LENGTH).join("") : null, version };
 }
 
-/** The version of a document that is published at `now`, as the worker makes them. */
+/** The version of a document that is published at `now`, in the worker's form. */
 function versionOf(bytes, now) {
   return `${now}-${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;
 }
@@ -67,11 +67,11 @@ export function serverKeyValue(environment, { active, expires_at }) {
   return { environment, active, expires_at };
 }
 
-/** The KV key of a server key: its hash, because what can read KV must not learn the key itself. An error for what is none. */
+/** The KV key of a server key: its hash, so that readers of KV do not learn the key. Throws for an invalid server key. */
 export function serverKeyEntry(serverKey) {
   if (!SERVER_KEY.test(serverKey)) {
-    // Which one it is must not be printed.
-    throw new Error("One of the server keys is none: that is `ser.` and then 1 to 124 letters, digits, hyphens, underscores and dots");
+    // The key is secret, so it is not printed.
+    throw new Error("One of the server keys is invalid: a server key is `ser.` and then 1 to 124 letters, digits, hyphens, underscores and dots.");
   }
   return `server-key:${createHash("sha256").update(serverKey).digest("hex")}`;
 }

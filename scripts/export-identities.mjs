@@ -1,6 +1,6 @@
-// `make export-identities`: writes a worker's identities as JSON lines, in the shape that `make import-identities` takes.
+// `make export-identities`: writes a worker's identities as JSON lines, in the form that `make import-identities` reads.
 //
-// The lines go from the worker to the file as they are: JavaScript's numbers would change some of the values.
+// Lines are written without parsing them: JavaScript's numbers would change some of the values.
 
 import { createWriteStream } from "node:fs";
 import { once } from "node:events";
@@ -17,10 +17,10 @@ for (let after = null; ; ) {
   const page = after === null ? "" : `&last_evaluated_key=${encodeURIComponent(after)}`;
   const path = `/edge/environments/${environment}/identities/export/?page_size=50${page}`;
   const lines = (await send("GET", path, { accept: "application/x-ndjson" })).trimEnd().split("\n");
-  // The last line has the key of the next page, and nothing else.
+  // The last line has only the key of the next page.
   const { last_evaluated_key, ...others } = JSON.parse(lines.pop());
   if (last_evaluated_key === undefined || Object.keys(others).length > 0) {
-    fail("The worker at EDGE_URL is older than this command: update the worker, or use the command of its version");
+    fail("The worker at EDGE_URL is older than this command. Update the worker, or use the command of its version.");
   }
   for (const line of lines) {
     if (!out.write(`${line}\n`)) await once(out, "drain");
@@ -33,4 +33,4 @@ if (file !== null) {
   out.end();
   await once(out, "finish");
 }
-console.error(`${count} identities of ${environment}.`);
+console.error(`${count} identities of ${environment} were exported.`);

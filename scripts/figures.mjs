@@ -1,5 +1,5 @@
-// Writes the facts that the operator's page shows and the WebAssembly cannot contain: its uploaded size, and its budget in
-// KiB.
+// Writes the figures that the operator's page shows and the WebAssembly cannot contain: its uploaded size, and its budget
+// in KiB.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";

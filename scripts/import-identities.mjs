@@ -1,9 +1,9 @@
-// `make import-identities`: brings identities to a worker, from a file of JSON lines or from a Flagsmith's Admin API.
+// `make import-identities`: imports identities into a worker, from a file of JSON lines or from a Flagsmith's Admin API.
 //
 // Each line is an identity as Flagsmith stores it: identifier, identity_uuid, created_date, dashboard_alias, django_id,
-// identity_traits, identity_features. Lines go to the worker as they are, and what an origin answers is written with the
-// text of its numbers: JavaScript's would change some of the values. What was brought already is brought again without harm, so an import that broke
-// off just goes on from where its checkpoint says.
+// identity_traits, identity_features. Lines are sent without parsing them, and the answers of an origin keep the text of
+// their numbers: JavaScript's numbers would change some of the values. Importing an identity twice has no further effect,
+// so an interrupted import resumes from its checkpoint.
 
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
@@ -18,18 +18,18 @@ const send = client(edge, required("AUTHORIZATION", ": `Api-Key …` or `Token �
 const wait = pace(Number(setting("RATE", 200)));
 const batch = Math.min(100, Number(setting("BATCH", 50)));
 const NEWLINE = Buffer.from("\n");
-/** What editors of Windows begin a file with. */
+/** The bytes with which some editors on Windows begin a file. */
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
-/** The most requests that an origin is sent at once; it has some workers for all that it does. */
+/** The maximum number of concurrent requests to an origin, which has few workers. */
 const ORIGIN_REQUESTS = 8;
-/** The member of an origin's trait that has its value, by the type of that. */
+/** The member that has the value of an origin's trait, by the type of the value. */
 const VALUES = { unicode: "string_value", int: "integer_value", bool: "boolean_value", float: "float_value" };
 
 if (setting("SOURCE", "file") === "origin") await importFromOrigin();
 else if (file !== null) await importFile(file);
-else fail("FILE is missing, or SOURCE=origin");
+else fail("There is nothing to import: set FILE=identities.jsonl, or SOURCE=origin.");
 
-/** Brings lines in; resolves to the number of those that were passed over. */
+/** Imports lines; resolves to the number of skipped ones. */
 async function bring(lines) {
   await wait(lines.length);
   const path = `/edge/environments/${environment}/identities/import/`;
@@ -37,10 +37,10 @@ async function bring(lines) {
   return JSON.parse(await send("POST", path, { body, type: "application/x-ndjson" })).passed_over;
 }
 
-/** Says how many lines were brought; no request can name the identities of those that were passed over. */
+/** Prints the number of imported and skipped lines. Skipped ones have identifiers that no request can have. */
 function report(lines, passedOver) {
-  console.log(`${lines - passedOver} identities are in ${environment}.`);
-  if (passedOver > 0) console.log(`${passedOver} lines were passed over: their identifiers are blank.`);
+  console.log(`${lines - passedOver} identities were imported into ${environment}.`);
+  if (passedOver > 0) console.log(`${passedOver} lines were skipped, because their identifiers are blank.`);
 }
 
 async function importFile(file) {
@@ -52,7 +52,7 @@ async function importFile(file) {
   // The hash of the imported part only: the rest of the file may have been corrected since.
   const hash = await hashOf(file, bytes);
   if (bytes > 0 && hash.copy().digest("hex") !== reached.get().sha256) {
-    fail(`${file}.imported is of an import of other identities; remove it to begin anew`);
+    fail(`${file}.imported belongs to an import of other identities. Remove the file to start again.`);
   }
   let lines = [];
   let length = 0;
@@ -80,14 +80,14 @@ async function importFile(file) {
   report(identities, passed_over);
 }
 
-/** Takes the first bytes of a file into a hash. */
+/** The hash of the first bytes of a file. */
 async function hashOf(file, length) {
   const hash = createHash("sha256");
   if (length > 0) for await (const piece of createReadStream(file, { end: length - 1 })) hash.update(piece);
   return hash;
 }
 
-/** The lines of a file from a byte on, as bytes, each with its line end. */
+/** The lines of a file from an offset, as bytes, each with its line end. */
 async function* linesOf(file, start) {
   let rest = Buffer.alloc(0);
   for await (const piece of createReadStream(file, { start })) {
@@ -101,9 +101,9 @@ async function* linesOf(file, start) {
 }
 
 /**
- * Walks a self-hosted Flagsmith's own identities; their overrides are in the environment's document.
+ * Imports the identities of a self-hosted Flagsmith, page by page; their overrides are in the environment's document.
  *
- * The checkpoint is a number of identities and not of pages, whose size may differ when the import resumes.
+ * The checkpoint is a number of identities, not of pages, since the size of pages may differ when the import resumes.
  */
 async function importFromOrigin() {
   const from = required("ORIGIN_URL");
@@ -137,11 +137,11 @@ async function importFromOrigin() {
 async function overridesOf(origin, root) {
   const document = read(await origin("GET", `${root}/document/`));
   if (document.use_identity_overrides_in_local_eval === false) {
-    fail("The environment's document has no identity overrides, and they would be lost: switch them on for local evaluation (Environment settings → SDK settings)");
+    fail("The environment's document does not include identity overrides, so they would be lost. Switch them on for local evaluation (Environment settings → SDK settings).");
   }
   const overrides = new Map();
   for (const identity of document.identity_overrides) {
-    // The first of several, as they are evaluated.
+    // Evaluation uses the first of several, too.
     if (!overrides.has(identity.identifier)) overrides.set(identity.identifier, identity);
   }
   return overrides;
@@ -158,24 +158,24 @@ async function traitsOf(origin, path) {
 }
 
 function traitOf({ trait_key, value_type, ...values }) {
-  if (!Object.hasOwn(VALUES, value_type)) fail(`A trait of the origin has the unknown type ${JSON.stringify(value_type)}`);
+  if (!Object.hasOwn(VALUES, value_type)) fail(`A trait of the origin has the unknown type ${JSON.stringify(value_type)}, so the import stopped.`);
   const value = values[VALUES[value_type]];
-  // A float stays one, also where its text is that of a whole number.
+  // A float stays a float, even if its text is that of a whole number.
   const isWhole = value_type === "float" && /^-?\d+$/.test(String(value));
   return { trait_key, trait_value: isWhole ? new JsonNumber(`${value}.0`) : value };
 }
 
-/** Does `work` with each item, so many at once; resolves to what comes of them, in order. */
+/** Calls `work` with each item, `atOnce` of them concurrently; resolves to the results, in order. */
 async function each(items, atOnce, work) {
   const done = [];
   let next = 0;
-  const goOn = async () => {
+  const workThrough = async () => {
     while (next < items.length) {
       const index = next;
       next += 1;
       done[index] = await work(items[index]);
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, goOn));
+  await Promise.all(Array.from({ length: atOnce }, workThrough));
   return done;
 }

@@ -19,7 +19,7 @@ const placeholders = (version) => [
   [/"<number: (\d+)>"/g, "$1"],
 ];
 
-/** The whole description; throws where the parts do not fit together. `version` is the API's own. */
+/** The whole description. Throws if its parts contradict each other. `version` is the API's own. */
 export function describe(version) {
   const parts = readdirSync(SOURCES).map((file) => parse(readFileSync(join(SOURCES, file), "utf8"), { merge: true }));
   const { info, components, paths, ...document } = parts.reduce(merged);

@@ -10,16 +10,16 @@ import { checkDocument, faultsOfServerKeys } from "./rules.mjs";
 import { release } from "./seed.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
-// As long as the worker keeps one.
+// The worker keeps a version for the same time.
 const VERSION_LIFETIME_SECONDS = 24 * 60 * 60;
 const { DOC: file, KEYS: keysFile, REMOTE: remote, STATE: state } = process.env;
 
 try {
-  if (!file) throw new Error("Which document? make publish DOC=document.json [KEYS=server-keys.json] [REMOTE=1]");
+  if (!file) throw new Error("DOC is not set. Usage: make publish DOC=document.json [KEYS=server-keys.json] [REMOTE=1]");
   const bytes = readFileSync(file);
   const { fault, environment: clientKey, version, left_out: leftOut } = checkDocument(bytes);
   if (fault !== undefined) throw new Error(`${file}: ${fault}`);
-  leftOut.forEach((field) => console.warn(`${file}: ${field}; it is served without`));
+  leftOut.forEach((field) => console.warn(`${file}: ${field}; the document is served without it`));
   const document = bytes.toString("base64");
   const key = documentEntry(clientKey);
   const entries = [
@@ -29,7 +29,7 @@ try {
   ];
   put(entries);
   if (!remote) release(entries.map(({ key }) => key), state);
-  console.log(`Published ${file} as ${key} (${version}), ${entries.length - 2} server keys, ${remote ? "remotely" : state}`);
+  console.log(`Published ${file} as ${key} (${version}), ${entries.length - 2} server keys, into ${remote ? "the account's KV" : state}.`);
 } catch (error) {
   console.error(error.message);
   process.exit(1);
@@ -54,7 +54,7 @@ function put(entries) {
     const where = remote ? ["--remote"] : ["--local", "--persist-to", state];
     const call = [WRANGLER, "kv", "bulk", "put", content, "--binding", "ENVIRONMENTS", ...where];
     const { status, stdout, stderr } = spawnSync(process.execPath, call, { env: WRANGLER_ENVIRONMENT, encoding: "utf8" });
-    if (status !== 0) throw new Error(`Writing to KV failed:\n${stdout}${stderr}`);
+    if (status !== 0) throw new Error(`Nothing was published, because writing to KV failed:\n${stdout}${stderr}`);
   } finally {
     rmSync(folder, { recursive: true });
   }

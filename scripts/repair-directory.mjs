@@ -1,6 +1,6 @@
 // `make repair-directory`: has every identity send its directory entry again, and removes entries without an identity.
 //
-// It walks the directory itself; with FILE it walks the identifiers of an export, which also restores lost entries.
+// The identifiers are those of the directory; with FILE those of an export, which also restores lost entries.
 
 import { readFileSync } from "node:fs";
 
@@ -20,7 +20,7 @@ for await (const identifiers of file === null ? listed() : written(file)) {
   total.repaired += repaired;
   total.removed += removed;
 }
-console.log(`${total.repaired} identities have told the directory again, ${total.removed} entries are gone.`);
+console.log(`${total.repaired} identities sent their directory entries again; ${total.removed} entries without an identity were removed.`);
 
 async function* listed() {
   for (let after = null; ; ) {

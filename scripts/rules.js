@@ -1,4 +1,4 @@
-// Calls the worker's own rules in the worker's own runtime: what is built for it, Node may not be able to load.
+// Calls the worker's own rules in the worker's own runtime: Node may not be able to load the build.
 
 import worker from "../build/index.js";
 

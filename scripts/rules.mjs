@@ -9,22 +9,22 @@ import workerd from "workerd";
 
 import { documentEntry, serverKeyValue } from "./environments.mjs";
 
-/** What the worker reads in a document: {environment, version, left_out}, or {fault}. */
+/** The worker's reading of a document: {environment, version, left_out}, or {fault}. */
 export function checkDocument(bytes) {
   return call([documentCall(bytes)])[0];
 }
 
-/** What is wrong with each of several settings, objects of names and texts: [{name, text, is_conflict}], without the values. */
+/** The faults of each of several sets of settings (name → text): [{name, text, is_conflict}], without the values. */
 export function settingFaults(all) {
   return call(all.map((settings) => ["settings", settings]));
 }
 
-/** Why server keys of an environment would be refused for ever: a sentence for each, by its place, without the key. */
+/** The faults of an environment's server keys that would always be refused: a sentence each, with its index, without the key. */
 export function faultsOfServerKeys(environment, serverKeys) {
   return sentences(environment, call(serverKeys.map((serverKey) => serverKeyCall(environment, serverKey))));
 }
 
-/** What would not be served of a folder that `readEnvironments` has read; `leftOut`: what would be served without a field. */
+/** The faults of a folder that `readEnvironments` has read; `leftOut`: documents that would be served without a field. */
 export function faultsOfEnvironments(folder, { entries, environments, serverKeys }) {
   const [faults, leftOut] = [[], []];
   const keyed = Object.entries(serverKeys);
@@ -35,7 +35,7 @@ export function faultsOfEnvironments(folder, { entries, environments, serverKeys
   for (const { file } of environments) {
     const { fault, left_out: fields = [] } = answers.shift();
     if (fault !== undefined) faults.push(`${join(folder, file)}: ${fault}`);
-    leftOut.push(...fields.map((field) => `${join(folder, file)}: ${field}; it is served without`));
+    leftOut.push(...fields.map((field) => `${join(folder, file)}: ${field}; the document is served without it`));
   }
   for (const [environment, keys] of keyed) faults.push(...sentences(environment, answers.splice(0, keys.length)));
   return { faults, leftOut };
@@ -54,16 +54,16 @@ function sentences(environment, faults) {
   return faults.flatMap((fault, index) => (fault === null ? [] : [`server key ${index + 1} of ${environment}: ${fault}`]));
 }
 
-/** Calls rules, [name, parameters …] each, and gives what each answers. */
+/** Calls rules, [name, parameters …] each; returns their results. */
 function call(calls) {
   if (calls.length === 0) return [];
   const folder = mkdtempSync(join(tmpdir(), "rules-"));
   try {
-    // Some of it is secret.
+    // Parameters may be secret.
     writeFileSync(join(folder, "calls.json"), JSON.stringify(calls), { mode: 0o600 });
     writeFileSync(join(folder, "rules.capnp"), configuration());
     const { status, stdout, stderr } = spawnSync(workerd.default, ["test", "--import-path=/", join(folder, "rules.capnp")], { encoding: "utf8", maxBuffer: Infinity });
-    if (status !== 0) throw new Error(`The worker's rules could not be asked:\n${stdout}${stderr}`);
+    if (status !== 0) throw new Error(`The worker's rules could not be run:\n${stdout}${stderr}`);
     return JSON.parse(stdout);
   } finally {
     rmSync(folder, { recursive: true });

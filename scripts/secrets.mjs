@@ -1,5 +1,5 @@
-// Asks a person for the secrets that a deployment lacks. Typed text is not shown. It is written only into a file for
-// wrangler that this user alone can read, while wrangler runs.
+// Asks for the secrets that a deployment lacks. Typed text is not shown. It is written only into a file for wrangler,
+// readable by this user alone, while wrangler runs.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { Writable } from "node:stream";
 import { faultsOf, SECRETS } from "./settings.mjs";
 
 /**
- * The secrets to ask for: at the first deployment, and at the first with an origin, all of use; later only those that
+ * The secrets to ask for: at the first deployment, and at the first with an origin, all useful ones; later only those that
  * publishing lacks. `there`: the names of the secrets that are set; null before the first deployment.
  */
 export function missing(there, hasOrigin, hadOrigin) {
@@ -23,12 +23,12 @@ export function missing(there, hasOrigin, hadOrigin) {
   });
 }
 
-/** The secrets that the environment has: they are given anew, whether or not they are set. */
+/** The secrets in the environment. They replace those that are set already. */
 export function givenAnew(environment = process.env) {
   return SECRETS.filter(({ name }) => environment[name]);
 }
 
-/** The secrets that the environment has, else those that the person at `input` types: name → stored value. */
+/** The secrets in the environment, else those typed at `input`: name → stored value. */
 export async function collect(secrets, { environment = process.env, input = process.stdin, output = process.stdout } = {}) {
   const given = new Map();
   for (const secret of secrets) {
@@ -39,7 +39,7 @@ export async function collect(secrets, { environment = process.env, input = proc
   return given;
 }
 
-/** Calls `use` with the path of a file that has the secrets, and removes it. */
+/** Calls `use` with the path of a file that has the secrets, and removes the file. */
 export function withSecretsFile(secrets, use) {
   const folder = mkdtempSync(join(tmpdir(), "secrets-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -54,24 +54,24 @@ export function withSecretsFile(secrets, use) {
   }
 }
 
-/** The stored value of the person's answer; an answer that cannot work is asked for again. */
+/** The stored value of the typed answer. Asks again after an invalid answer. */
 async function answer({ name, purpose, typed }, input, output) {
   for (;;) {
-    const said = await ask(name, purpose, input, output);
-    if (said === "") return "";
-    const wrong = typed === undefined ? faultsOf([[name, said]])[0] : typed.fault(said);
-    if (wrong == null) return typed?.stored(said) ?? said;
-    output.write(`${wrong}\n`);
+    const text = await ask(name, purpose, input, output);
+    if (text === "") return "";
+    const fault = typed === undefined ? faultsOf([[name, text]])[0] : typed.fault(text);
+    if (fault == null) return typed?.stored(text) ?? text;
+    output.write(`${fault}\n`);
   }
 }
 
 async function ask(name, purpose, input, output) {
-  output.write(`${name}: ${purpose}. Not shown; Enter for none: `);
+  output.write(`${name}: ${purpose}. The text is not shown; press Enter to leave it out: `);
   const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input, output: nothing, terminal: true });
   const interrupted = new Promise((_, reject) => {
     // Control-C, and Control-D.
-    for (const event of ["SIGINT", "close"]) reader.once(event, () => reject(new Error("Nothing was deployed.")));
+    for (const event of ["SIGINT", "close"]) reader.once(event, () => reject(new Error("Interrupted: nothing was deployed.")));
   });
   try {
     return (await Promise.race([reader.question(""), interrupted])).trim();

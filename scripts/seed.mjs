@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 /**
- * Makes the KV in `state` hold `entries` with their `metadata`, without those of an earlier seed. Does nothing when they are
- * there already, whenever that was.
+ * Writes `entries` with their `metadata` into the KV in `state`, and removes those of an earlier seed. Does nothing if the
+ * same entries were seeded before.
  */
 export function seed({ entries, metadata }, state) {
   const stamp = join(state, "seeded.json");
@@ -17,7 +17,7 @@ export function seed({ entries, metadata }, state) {
   const before = readStamp(stamp);
   if (before.hash === hash) return;
   mkdirSync(state, { recursive: true });
-  // Without a hash until it is done: an interrupted seed must not pass for a finished one.
+  // The hash is written at the end, so that an interrupted seed is repeated.
   writeStamp(stamp, { hash: null, keys: [...new Set([...before.keys, ...entries.keys()])] });
   if (entries.size > 0) bulk("put", state, Array.from(entries, ([key, value]) => ({ key, value: value.toString("base64"), base64: true, metadata: metadata.get(key) })));
   const stale = before.keys.filter((key) => !entries.has(key));
@@ -25,7 +25,7 @@ export function seed({ entries, metadata }, state) {
   writeStamp(stamp, { hash, keys: [...entries.keys()] });
 }
 
-/** Has later seeds leave these keys alone: what they hold was published since. */
+/** Excludes these keys from later seeds, because newer values were published. */
 export function release(keys, state) {
   const stamp = join(state, "seeded.json");
   const before = readStamp(stamp);
@@ -44,7 +44,7 @@ function bulk(verb, state, content) {
 }
 
 function hashOf(entries) {
-  // The form of the entries: a seed of another form is written again.
+  // The format of the entries is hashed, too, so that seeds in an older format are written again.
   const hash = createHash("sha256").update("with metadata\n");
   for (const [key, value] of entries) hash.update(`${key} ${value.length}\n`).update(value);
   return hash.digest("hex");

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 
 import { settingFaults } from "./rules.mjs";
 
-/** Plain ones. */
+/** The plain variables. */
 export const VARIABLES = [
   "ANALYTICS_INTERVAL_SECONDS",
   "DISCOVERY_SECONDS",
@@ -21,49 +21,49 @@ export const VARIABLES = [
 ];
 
 /**
- * Secret ones. `purpose`: what a person is told who is asked for it. `ofOrigin`: of no use without an origin. `instead`:
- * the one that makes asking needless. `typed`: where a person says something else than the value, the `fault` of that, null
- * if it may work, and what is `stored` of it.
+ * The secrets. `purpose`: the explanation in the question for it. `ofOrigin`: true if it is useless without an origin.
+ * `instead`: the secret that replaces it. `typed`: for a secret whose typed text is not its value, a function that returns
+ * the text's `fault` or null, and one that returns the `stored` value.
  */
 export const SECRETS = [
   {
     name: "ORIGIN_API_TOKEN",
-    purpose: "a master API key of the origin's: everything that it may see is published",
+    purpose: "a master API key of the origin; all environments that it can read are published",
     ofOrigin: true,
     instead: "SERVER_KEYS",
   },
   {
     name: "SERVER_KEYS",
-    purpose: "instead of that key: the server keys of the environments to publish, with commas between",
+    purpose: "instead of that key: the server keys of the environments to publish, separated by commas",
     ofOrigin: true,
     instead: "ORIGIN_API_TOKEN",
   },
   {
     name: "SSE_AUTHENTICATION_TOKEN",
-    purpose: "the origin's setting of the same name, so that its realtime notices are taken",
+    purpose: "the origin's setting of the same name, so that its realtime notifications are accepted",
     ofOrigin: true,
   },
   {
     name: "WEBHOOK_SECRET",
-    purpose: "what the origin signs its webhooks with, so that they are taken",
+    purpose: "the secret with which the origin signs its webhooks, so that they are accepted",
     ofOrigin: true,
   },
   {
     name: "ADMIN_KEY_SHA256",
-    purpose: "an admin key of the worker's own, one word; only its SHA-256 is stored",
+    purpose: "an admin key of your choice for the worker, without spaces; only its SHA-256 is stored",
     ofOrigin: false,
     typed: {
       fault: (key) =>
-        /^[!-~]+$/.test(key) ? null : "ADMIN_KEY_SHA256 must be one word without control characters, all of it ASCII: so is what a header carries.",
+        /^[!-~]+$/.test(key) ? null : "The admin key must be one word of printable ASCII characters, because it is sent in a header.",
       stored: (key) => createHash("sha256").update(key).digest("hex"),
     },
   },
 ];
 
-/** The names of all. */
+/** The names of all settings. */
 export const NAMES = [...VARIABLES, ...SECRETS.map(({ name }) => name)];
 
-/** What cannot work of settings, [name, value], each by itself: a sentence each, without the value, since some are secret. */
+/** The faults of single settings, [name, value]: a sentence each, without the value, since some are secret. */
 export function faultsOf(settings) {
   const found = settingFaults(settings.map(([name, value]) => ({ [name]: String(value) })));
   return settings.flatMap(([name, value], index) => {
@@ -73,7 +73,7 @@ export function faultsOf(settings) {
   });
 }
 
-/** What cannot work of settings together, an object of names and texts. */
+/** The conflicts between settings, name → text: a sentence each. */
 export function conflictsOf(settings) {
   return settingFaults([settings])[0].filter(({ is_conflict }) => is_conflict).map(({ text }) => text);
 }
@@ -82,7 +82,7 @@ function isHere(url) {
   return /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)/i.test(url.trim());
 }
 
-/** The variables that the environment has, as arguments of wrangler. To make one that is not set is an empty one. */
+/** The variables in the environment, as arguments of wrangler. make exports unset variables as empty texts. */
 export function variableArguments(names = VARIABLES, environment = process.env) {
   const given = names.filter((name) => environment[name]);
   return given.flatMap((name) => ["--var", `${name}:${environment[name]}`]);

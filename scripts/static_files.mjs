@@ -3,9 +3,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 
-/** Files that wrangler takes for settings of its own; ours are in wrangler.toml and in the worker. */
+/** Files that wrangler reads as settings; this project's settings are in wrangler.toml and in the worker. */
 const SETTINGS = new Set(["/.assetsignore", "/_headers", "/_redirects"]);
-/** A file that another one names: from the root, or beside it. */
+/** A reference to another file: from the root, or relative. */
 const REFERENCE = /["'](\/[^"'\s?#]*\.\w+|\.\/[^"'\s?#]+)["']/g;
 
 /** The files below a folder, by the paths where they are served. */
@@ -24,7 +24,7 @@ export function faultsOfFiles(files) {
   for (const path of needed) {
     const content = files.get(path);
     if (content === undefined) {
-      faults.push(`${path} is not among the static files, and is needed`);
+      faults.push(`${path} is needed, and is missing from the static files`);
       continue;
     }
     for (const [, name] of content.toString().matchAll(REFERENCE)) {
@@ -34,13 +34,13 @@ export function faultsOfFiles(files) {
   }
   for (const path of files.keys()) {
     if (SETTINGS.has(path)) faults.push(`${path} would change how the static files are served`);
-    else if (!needed.has(path)) faults.push(`${path} is among the static files, and nothing needs it`);
+    else if (!needed.has(path)) faults.push(`${path} is among the static files, but no page needs it`);
     if (/[#@]\s*sourceMappingURL=/.test(files.get(path).toString())) faults.push(`${path} names a source map`);
   }
   return faults;
 }
 
-/** The names in src/page.rs: files without a reference from another file, and paths that look like files and are none. */
+/** The names in src/page.rs: files that no other file refers to, and paths that are not files. */
 function servedByName() {
   const source = readFileSync("src/page.rs", "utf8");
   const folders = /const FOLDERS: .* = \[(.*)\];/.exec(source)?.[1].match(/[^", ]+/g) ?? [];

@@ -1,4 +1,4 @@
-//! The work that the conditions of one evaluation may take together is bounded, and counted in steps.
+//! The budget of an evaluation: the work of all conditions together is bounded, and counted in steps.
 
 mod support;
 
@@ -138,7 +138,7 @@ fn an_explanation_names_the_condition_that_spent_the_budget() {
             .collect();
         (segment["matches"] == true, segment["exhausted"] == true, verdicts)
     };
-    // What the evaluation did not get to, it judges with steps of its own.
+    // Conditions that the evaluation did not reach are judged with a budget of their own.
     assert_eq!(of(0), (true, false, vec![(true, false), (true, false)]));
     assert_eq!(of(1), (false, true, vec![(false, true)]));
     assert_eq!(of(2), (true, false, vec![(false, true), (true, false)]));

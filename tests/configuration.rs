@@ -13,7 +13,7 @@ fn read(settings: &[(&str, &str)]) -> Config {
     Config::read(&|name| settings.get(name).map(|value| (*value).to_owned()))
 }
 
-/// What is said of settings.
+/// The reported faults of settings.
 fn faults(settings: &[(&str, &str)]) -> Vec<String> {
     read(settings).faults.iter().map(ToString::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! Random contexts, evaluated here and by Flagsmith's own engine: `make differential` writes the cases and runs this.
+//! Random contexts, evaluated by this engine and by Flagsmith's own: `make differential` writes the cases and runs this.
 //!
 //! `DIFFERENTIAL_CASES` names a file of cases by flag-engine 10, `DIFFERENTIAL_CASES_11` one by flag-engine 11, each
 //! with a JSON object `{"context", "result"}` a line (tests/differential/generate.py).
@@ -42,7 +42,7 @@ fn run(variable: &str, engine: Engine) {
     assert!(differences.is_empty(), "{} of {count} differ; the first are\n{shown}", differences.len());
 }
 
-/// Those segments and features alone whose results differ, with all of the environment and the identity.
+/// The segments and features with different results, and all of the environment and the identity.
 fn essence(case: &Value, result: &Value) -> Value {
     let expected = &case["result"];
     let segments = differing(names(&expected["segments"]), names(&result["segments"]));

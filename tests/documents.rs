@@ -166,7 +166,7 @@ fn invalid_unused_fields_are_ignored() {
                 let ids = |flags: Value| flags[0]["feature"]["id"].clone();
                 assert_eq!(ids(flags(&environment, key)), ids(flags(&plain, key)), "{document}");
             }
-            // Who evaluates locally gets what was published.
+            // SDKs that evaluate locally get the published document.
             assert_eq!(serde_json::from_slice::<Value>(environment.document()).unwrap()["api_key"], "k");
         }
     }
@@ -267,7 +267,7 @@ fn a_compressed_document_equals_its_plain_form() {
     let (plain, inflated) = (parse(&plain), parse(&stored));
     assert_eq!(flags(&inflated, KeyKind::Client), flags(&plain, KeyKind::Client));
     assert_eq!(inflated.document(), plain.document());
-    // One that is compressed within is not inflated again.
+    // A compressed document inside a compressed document is not inflated.
     stored["project"] = gzip(&json!("H4sIAAAAAAAA")).into();
     assert!(Environment::parse(stored.to_string().as_bytes(), Engine::V10).is_err());
 }

@@ -1,5 +1,5 @@
-//! Documents that say a thing twice: each answer is the one that Flagsmith's Python SDK gives of the same document
-//! (`flagsmith` 6.3.0, `flagsmith-flag-engine` 10.2.0 and 11.1.1), and one identity has one answer.
+//! Documents with duplicates: each answer equals that of Flagsmith's Python SDK for the same document (`flagsmith` 6.3.0,
+//! `flagsmith-flag-engine` 10.2.0 and 11.1.1), and one identity has one answer.
 
 mod support;
 
@@ -25,7 +25,7 @@ fn in_segment(id: i64, value: &str, priority: i64) -> Value {
     state
 }
 
-/// A segment that everybody is in.
+/// A segment that every identity matches.
 fn segment(id: &Value, name: &str, states: &[Value]) -> Value {
     let condition = json!({"operator": "EQUAL", "property_": "$.environment.name", "value": "n"});
     json!({"id": id, "name": name, "rules": [{"type": "ALL", "conditions": [condition]}], "feature_states": states})
@@ -96,7 +96,7 @@ fn the_first_of_two_overrides_of_one_identity_and_feature_is_answered() {
     ] {
         let document = document(&[], &overrides);
         assert_eq!(values(&mut worker(&document), "ada"), expected, "{name}");
-        // The explanation names the same state, and no other that would apply.
+        // The explanation names the same state as the only one that applies.
         let explained = explain(&environment(&document), "ada", &Identity::default());
         for (flag, expected) in explained["flags"].as_array().unwrap().iter().zip(expected) {
             assert_eq!(flag["feature_state_value"], expected, "{name}");
@@ -109,7 +109,7 @@ fn the_first_of_two_overrides_of_one_identity_and_feature_is_answered() {
     }
 }
 
-/// The Python SDK groups identities by what they are set to, and takes the group that is named first: in this document
+/// The Python SDK groups identities by their overrides, and uses the group that is named first: in this document
 /// `ada`'s second entry. Served with one entry for each identity, every SDK comes to the worker's answer.
 #[test]
 fn the_served_document_has_one_entry_for_an_identity_and_one_state_for_a_feature() {
@@ -149,13 +149,13 @@ fn a_document_without_duplicates_is_served_byte_for_byte() {
 
 #[test]
 fn a_stored_override_wins_over_every_duplicate_in_the_document() {
-    // A leftover of a deleted feature of the same name, whose number is another.
+    // A leftover of a deleted feature with the same name and another id.
     let overrides = [
         entry("ada", &[state(9, "f", "leftover"), state(1, "f", "published")]),
         entry("ada", &[state(1, "f", "published again")]),
     ];
     let mut worker = worker(&document(&[], &overrides));
-    // Named as the feature was before it was renamed: overrides go by number here and by name in SDKs.
+    // The former name of a renamed feature: overrides are matched by id here and by name in SDKs.
     let made_here: FeatureState = serde_json::from_value(state(1, "f before", "made here")).unwrap();
     worker.order("k", "ada", Command::PutOverride(made_here, false)).unwrap();
     assert_eq!(values(&mut worker, "ada"), ["made here", "default of g"]);
@@ -189,7 +189,7 @@ fn the_later_of_two_defaults_of_a_feature_is_answered() {
     assert_eq!(values(&mut worker(&document), "ada"), ["later", "default of g"]);
     let flags = get(&mut worker(&document), "/api/v1/flags/");
     assert_eq!((flags.as_array().unwrap().len(), &flags[0]["feature_state_value"]), (2, &json!("later")));
-    // What the Admin API offers for overrides is the later's too.
+    // The Admin API offers the later one for overrides, too.
     let environment = environment(&document);
     for key in [FeatureKey::Id(1), FeatureKey::Name("f".into())] {
         assert_eq!(environment.feature_definition(&key).unwrap().options.len(), 1);

@@ -11,7 +11,7 @@ use support::admin::Admin;
 use support::exchange::{Answer, Exchange, read};
 use support::{fixtures, outside};
 
-/// The values of a recording's placeholders, once they have been seen.
+/// The values of a recording's placeholders that have occurred.
 type Bindings = HashMap<String, String>;
 
 #[test]
@@ -128,7 +128,7 @@ fn send(admin: &mut Admin, exchange: &Exchange, bindings: &Bindings) -> Answer {
     answer
 }
 
-/// Replaces placeholders by their values. A placeholder that is seen for the first time gets the answered value.
+/// Replaces placeholders by their values. A new placeholder gets the answered value.
 fn bind(expected: &mut Value, got: &Value, bindings: &mut Bindings) {
     match expected {
         Value::String(text) if text.starts_with("<<") => {

@@ -1,4 +1,4 @@
-//! Caching: the answers that may be kept, by which caches, and their revalidation. ETag, Cache-Control, Vary.
+//! Caching by clients and proxies: ETag, Cache-Control, Vary, and conditional requests.
 
 mod support;
 
@@ -226,7 +226,7 @@ fn the_etag_changes_with_the_identity() {
     );
     let changed = get(&mut worker, target, CLIENT_KEY, &tag);
     assert_eq!(changed.status, 200);
-    // And back: the same state is the same answer.
+    // The former state has its former ETag again.
     ask(&mut worker, "POST", "/api/v1/identities/", &headers, &set(json!(null)));
     assert_eq!(get(&mut worker, target, CLIENT_KEY, &tag).status, 304);
 }
@@ -251,7 +251,7 @@ fn answers_vary_by_environment_key() {
         assert_eq!(header(&answer, "vary"), Some("X-Environment-Key"), "{method} {target}");
         let keep = if method == "GET" && status == 200 { "private, no-cache" } else { "no-store" };
         assert_eq!(header(&answer, "cache-control"), Some(keep), "{method} {target} {key}");
-        // Nor may a browser take one for anything but JSON.
+        // A browser must not interpret an answer as anything but JSON.
         assert_eq!(header(&answer, "x-content-type-options"), Some("nosniff"), "{method} {target} {key}");
     }
 }

@@ -1,4 +1,4 @@
-//! An identity's evaluation, explained: the SDKs' answer, and everything that led to it.
+//! Explanations of an identity's evaluation: the SDKs' answer, with all candidates, segments and conditions.
 
 mod support;
 

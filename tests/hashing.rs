@@ -62,7 +62,7 @@ fn values_of(answer: &Answer) -> [String; 3] {
     [0, 1, 2].map(|index| body["flags"][index]["feature_state_value"].as_str().unwrap().to_owned())
 }
 
-/// What GET answers of `split`, `rollout` and `key`.
+/// The answers of GET for `split`, `rollout` and `key`.
 fn values(worker: &mut Worker, identifier: &str) -> [String; 3] {
     let target = format!("/api/v1/identities/?identifier={identifier}");
     values_of(&ask(worker, "GET", &target, &[], &Value::Null))
@@ -82,7 +82,7 @@ fn an_imported_number_is_hashed_where_the_setting_is_off() {
         import(&mut worker, "bob", Some(2));
         assert_eq!(values(&mut worker, "bob"), expected, "{composite} {share}");
     }
-    // Without a number the composite key is hashed all the same.
+    // Without a number the composite key is hashed.
     for (share, expected) in [(91.91, ["hit", "in", "other"]), (91.9, ["control", "out", "other"])] {
         let mut worker = worker(&document(false, share, &json!([])));
         import(&mut worker, "bob", None);
@@ -118,11 +118,11 @@ fn a_transient_identity_that_exists_is_hashed_by_its_number() {
     for answer in [&posted, &got] {
         assert_eq!(values_of(answer), ["hit", "in", "2"]);
     }
-    // By GET, nothing else of it is looked at.
+    // A GET reads only the number of the identity.
     let traits = |answer: &Answer| serde_json::from_slice::<Value>(&answer.body).unwrap()["traits"].clone();
     assert_eq!(traits(&got), json!([]));
     assert_eq!(traits(&posted)[0]["trait_key"], "plan");
-    // Nor is one created.
+    // No identity is created.
     ask(&mut worker, "GET", "/api/v1/identities/?identifier=new&transient=true", &[], &Value::Null);
     assert!(worker.order("k", "new", Command::SetAlias("x".into())).is_err());
 }

@@ -1,4 +1,4 @@
-//! Identifiers: each way in gives the same identity, however its name is spelt (contract §A.2, §A.3).
+//! Identifiers: every spelling reaches the same identity on every route (contract §A.2, §A.3).
 
 mod support;
 
@@ -16,7 +16,7 @@ use support::fixtures;
 use support::worker::Worker;
 
 const KEY: &str = "k";
-/// `ada` with white space at its ends: Unicode's, and the separators that only Python takes for some.
+/// `ada` with white space at its ends: Unicode's, and the separators that only Python counts as white space.
 const SPELLINGS: [&str; 6] =
     [" ada", "ada ", "\t\n ada\r", "\u{a0}ada\u{2028}", "\u{1c}ada\u{1f}", "\u{3000}ada\u{85}"];
 
@@ -121,7 +121,7 @@ fn admin_requests_and_imports_reach_the_same_identity() {
         let (identifier, command) = lines.into_iter().next().flatten().unwrap().into_command();
         assert_eq!(identifier, "ada");
         assert!(matches!(command, Command::ImportMissing(_)), "{command:?}");
-        // What is stored is told again under its own name.
+        // A repair keeps the stored spelling.
         let body = json!({"identifiers": [spelling]}).to_string();
         assert_eq!(import_export::read_repair(body.as_bytes()), Ok(vec![spelling.to_owned()]));
     }
@@ -176,7 +176,7 @@ fn lines_with_blank_identifiers_are_skipped() {
         .map(|line| line.map(|line| (line.identifier, line.only_missing)))
         .collect();
     assert_eq!(identifiers, [None, Some(("ada".to_owned(), false)), None]);
-    // Without any it is no identity's line.
+    // A line without an identifier is invalid.
     for line in [json!({}), json!({"identifier": ""}), json!({"identifier": null}), json!({"identifier": []})]
     {
         let report = read(&[json!({"identifier": " "}), line]).unwrap_err();

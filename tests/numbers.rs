@@ -1,4 +1,4 @@
-//! Numbers: what an SDK or an admin may send may be imported, is kept as it is, and what is beyond is refused at every door.
+//! Numbers: imports accept the same ones as SDK and admin requests, keep them exactly, and every route refuses all others.
 
 mod support;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::worker::Worker;
 
 const KEY: &str = "k";
-/// JSON texts, and how each is written when it has been stored; `None` for what is refused.
+/// JSON texts and their stored form; `None` for refused ones.
 const TRAITS: [(&str, Option<&str>); 24] = [
     ("9007199254740993", Some("9007199254740993")),
     ("-9007199254740993", Some("-9007199254740993")),
@@ -51,7 +51,7 @@ fn environment() -> Environment {
     Environment::parse(document().to_string().as_bytes(), Engine::V10).unwrap()
 }
 
-/// An identity to which commands were applied, as an export writes it.
+/// The exported line of an identity after these commands.
 fn exported(commands: Vec<Command>) -> String {
     let mut identity = Identity::default();
     for command in commands {
@@ -92,7 +92,7 @@ fn imports_accept_exactly_the_traits_that_sdks_may_send() {
         assert!(answer.contains(&expected), "{answer}");
         let line = exported(vec![command]);
         assert!(line.contains(&expected), "{line}");
-        // Out, in and out again.
+        // An export, its import, and another export.
         assert_eq!(exported(vec![import(&line).unwrap()]), line);
     }
 }
@@ -143,7 +143,7 @@ fn imports_accept_the_overrides_that_admins_may_make() {
         let line = exported(vec![Command::Create, command]);
         assert_eq!(exported(vec![import(&line).unwrap()]), line);
     }
-    // An import keeps whole numbers of 64 bits, and refuses those that would become others.
+    // An import keeps whole numbers of 64 bits, and refuses numbers that would change.
     for (value, stored) in [
         ("-0", Some("0")),
         ("18446744073709551615", Some("18446744073709551615")),

@@ -1,5 +1,5 @@
-//! The API's description has every route, and nothing else: paths and methods of `src/openapi` against the parsers. Its
-//! examples of errors are the worker's own texts.
+//! The API's description has exactly the worker's routes: the paths and methods of `src/openapi` are compared with the
+//! parsers. Its examples of errors are the worker's own texts.
 //!
 //! Each table of routes below is also a match over them, so that a new route does not compile without an entry.
 
@@ -177,14 +177,14 @@ fn examples_of_shared_answers_equal_the_workers_answers() {
     assert_eq!(described, given);
 }
 
-/// The body of the answer to an exchange, which other tests have from the worker.
+/// The body of the answer in an exchange. Other tests replay the exchange.
 fn exchanged(name: &str) -> Value {
     let exchanges = std::fs::read_to_string(support::fixtures("exchanges/shop.jsonl")).unwrap();
     let mut exchanges = exchanges.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     exchanges.find(|exchange| exchange["name"] == name).unwrap()["response"]["body"].take()
 }
 
-/// HEAD and OPTIONS go without saying.
+/// Adds the methods of a route, except HEAD and OPTIONS, which are not described.
 fn add(operations: &mut BTreeSet<Operation>, path: &str, allow: &str) {
     let methods = allow.split(", ").filter(|method| !matches!(*method, "HEAD" | "OPTIONS"));
     operations.extend(methods.map(|method| (path.to_owned(), method.to_lowercase())));

@@ -1,4 +1,4 @@
-//! Overrides made here, beside those of the document: the SDKs' answers, and their local evaluation.
+//! Stored overrides, beside those of the document: the SDKs' answers, and their local evaluation.
 
 mod support;
 
@@ -77,11 +77,11 @@ fn a_stored_override_wins_until_it_is_deleted() {
     let after = flags(&mut worker, GRACE);
     assert_eq!(after["hero_banner"]["feature_state_value"], "Harvest week");
     assert_eq!(after["hero_banner"]["variant"], "harvest");
-    // Of this feature alone.
+    // The answer for one feature.
     assert_eq!(after["checkout_redesign"], before["checkout_redesign"]);
     worker.order(KEY, GRACE, Command::DeleteOverrideOf(9003)).unwrap();
     assert_eq!(flags(&mut worker, GRACE), before);
-    // A feature that the environment does not have, or no longer by this number, is passed over.
+    // An override of a feature that the environment does not have under this id is skipped.
     worker
         .order(KEY, GRACE, Command::PutOverride(state(1, "hero_banner", false, json!("x")), false))
         .unwrap();
@@ -140,7 +140,7 @@ fn the_document_has_both_kinds_of_overrides_and_evaluates_equally() {
     }
 }
 
-/// `hero_banner` split between values that an administrator set: without numbers of an origin's.
+/// `hero_banner` split between values that an administrator set, without ids of an origin.
 fn split(uuids: &[&str]) -> FeatureState {
     let mut state = state(9003, "hero_banner", true, json!("control"));
     let value = |(index, uuid): (usize, &&str)| {
@@ -184,7 +184,7 @@ fn stored_multivariate_values_are_served_with_ids() {
         assert!((1 << 30..1 << 31).contains(&id(value)), "{value}");
         assert_eq!(value["multivariate_feature_option"]["id"], value["id"]);
     }
-    // In the order of their UUIDs, of which those that are none are the last, and each another.
+    // The order is that of the UUIDs; invalid ones are last, and all ids differ.
     let mut by_number = values.clone();
     by_number.sort_by_key(id);
     by_number.dedup_by_key(|value| id(value));
@@ -232,7 +232,7 @@ fn local_evaluation_by_id_gives_the_answered_variants() {
     assert_eq!(seen.len(), 4, "{seen:?}");
 }
 
-/// Documents of Flagsmith's own Edge API have overrides that were made there.
+/// Documents of Flagsmith's own Edge API have overrides without ids.
 #[test]
 fn published_overrides_without_ids_are_served_with_ids() {
     let published = json!({
@@ -363,7 +363,7 @@ fn uploads_replace_or_merge() {
     assert_eq!(traits(&mut worker, "a"), json!({"w": 1.5}));
     // Overrides survive.
     assert_eq!(flags(&mut worker, "a")["support_chat"]["feature_state_value"], "vip");
-    // Of several items for one identity the later ones win, as if they had come one after the other.
+    // Several items for one identity are applied in order, so the later ones win.
     let twice = json!({"data": [item("c", &[("x", json!(1)), ("y", json!(1))]), item("c", &[("x", Value::Null), ("z", json!(2))])]});
     assert_eq!(upload(&mut worker, "PUT", KEY, &twice).0, 202);
     assert_eq!(traits(&mut worker, "c"), json!({"y": 1, "z": 2}));

@@ -1,4 +1,4 @@
-//! Laws that hold for every document and every request, tried on random ones.
+//! Properties of every document and every request, tested on random ones.
 
 mod support;
 
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use support::fixtures;
 use support::worker::Worker;
 
-/// Texts that some rule treats in a way of its own.
+/// Texts with special rules.
 const TEXTS: [&str; 24] = [
     "",
     "1",
@@ -222,8 +222,8 @@ fn flags_by_name(flags: &Value) -> BTreeMap<String, Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever parses can be asked for any identity, gives JSON, gives it again, and holds nothing that the key
-    /// may not see.
+    /// A parsed document gives every identity a JSON answer, which is repeatable and has no data that the key may not
+    /// see.
     #[test]
     fn every_request_has_a_repeatable_answer_without_secrets(document in document(), body in identity_body()) {
         let mut worker = Worker::with_document(document.to_string().as_bytes()).unwrap();
@@ -246,17 +246,17 @@ proptest! {
         }
     }
 
-    /// The order of an object's members means nothing.
+    /// The order of an object's members does not change the answers.
     #[test]
     fn member_order_does_not_change_answers(document in document(), body in identity_body()) {
         let mut worker = Worker::with_document(document.to_string().as_bytes()).unwrap();
         let mut other = Worker::with_document(reversed(&document).to_string().as_bytes()).unwrap();
-        // Without any identifier or trait, one is drawn by lot; here always the same.
+        // An anonymous identity gets a random identifier, which is constant here.
         prop_assert_eq!(post(&mut worker, "k", &body), post(&mut other, "k", &reversed(&body)));
     }
 
-    /// The document that SDKs get is the one that was published, where that has each override once and a number for each
-    /// multivariate value of one, and evaluates to the same for every identity.
+    /// The served document evaluates to the same for every identity. It equals the published one if that has no duplicate
+    /// overrides and an id for each multivariate value of an override.
     #[test]
     fn a_served_document_evaluates_equally(document in document()) {
         let text = document.to_string();
@@ -274,7 +274,7 @@ proptest! {
         }
     }
 
-    /// A document with anything in any place is either refused, with the name of a field, or can be evaluated.
+    /// A document with a random value at a random place is either refused, with the name of a field, or can be evaluated.
     #[test]
     fn a_damaged_document_is_refused_or_evaluated(
         document in document(), damage in scalar(), place in any::<prop::sample::Index>(), body in identity_body()
@@ -301,8 +301,8 @@ proptest! {
         prop_assert!(worker.answer("POST", &path, &headers, &bytes).status >= 200);
     }
 
-    /// A context is evaluated to the same result under either engine wherever no condition reads a flag, but for
-    /// the reason of defaults.
+    /// Both engines have the same results for contexts without conditions on flags, except for the reason of
+    /// defaults.
     #[test]
     fn engines_agree_except_for_reasons(document in document(), body in identity_body()) {
         let context = context_of(&document, &body).to_string();
@@ -349,7 +349,7 @@ proptest! {
         }
     }
 
-    /// Doing the same again changes nothing, and writes nothing.
+    /// Repeating a command changes nothing, and writes nothing.
     #[test]
     fn setting_traits_again_changes_nothing(
         sets in vec((select(vec!["a", "b", "c"]), option::of(select(vec![1_i64, 2]))), 0..8)
@@ -357,16 +357,16 @@ proptest! {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
         let order = CommandRequest::new("env", "ada", command);
-        let moment = ExecutionContext { now: 0, random: &|| [7; 16] };
+        let context = ExecutionContext { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
-        identity.apply(order.clone(), moment).unwrap();
+        identity.apply(order.clone(), context).unwrap();
         let after = identity.clone();
-        prop_assert_eq!(identity.apply(order, moment), Ok(Change::default()));
+        prop_assert_eq!(identity.apply(order, context), Ok(Change::default()));
         prop_assert_eq!(identity, after);
     }
 }
 
-/// A JSON value as admins might send one, right or wrong.
+/// A JSON value that admins might send, valid or not.
 fn sent() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -400,7 +400,7 @@ fn sent() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Any request is an action or an error; and an action leaves an identity that can be answered.
+    /// Any request is an action or an error, and after an action the identity can be answered.
     #[test]
     fn admin_requests_are_read_or_refused(
         body in sent(),
@@ -419,10 +419,10 @@ proptest! {
         let address = Address::parse(&format!("/api/v1/environments/k/edge-identities/{path}")).unwrap();
         if let Ok(Action::CommandRequest(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
             let mut identity = Identity::default();
-            let moment = ExecutionContext { now: 1, random: &|| [7; 16] };
+            let context = ExecutionContext { now: 1, random: &|| [7; 16] };
             let order = |command| CommandRequest::new("k", "a", command);
-            identity.apply(order(Command::Create), moment).unwrap();
-            if identity.apply(order(command), moment).is_ok() {
+            identity.apply(order(Command::Create), context).unwrap();
+            if identity.apply(order(command), context).is_ok() {
                 let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;
                 prop_assert!(matches!(status, 200 | 201 | 204 | 404), "{status}");
             }

@@ -1,4 +1,4 @@
-//! `?reasons=true`: why each flag is so, and nothing else in an answer.
+//! `?reasons=true` adds the reason of each flag to an answer, and changes nothing else.
 
 mod support;
 
@@ -158,8 +158,7 @@ fn one_flag_has_the_same_reason_as_in_the_list() {
     }
 }
 
-/// Every exchange of ours once more with reasons: apart from these it is answered as before, and without them to the
-/// byte.
+/// Every exchange of ours is repeated with reasons: without them, the answers are equal.
 #[test]
 fn reasons_change_nothing_else_in_the_answer() {
     let mut compared = 0;

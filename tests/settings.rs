@@ -80,7 +80,7 @@ fn traits_are_not_stored_if_the_organisation_forbids_it() {
 
 #[test]
 fn buckets_are_hashed_from_the_identitys_key() {
-    // The first half of buckets; for `3` the number falls into it and the composite key does not, or the other way.
+    // The first half of the buckets: for `3` either the number is in it or the composite key, not both.
     let split = |composite: bool, number: Value| {
         worker(|document| {
             let mut state = state("control");
@@ -100,7 +100,7 @@ fn buckets_are_hashed_from_the_identitys_key() {
     assert_eq!(composite, values(split(true, Value::Null)), "where composite keys count, numbers do not");
     assert!(composite.contains(&json!("hit")) && composite.contains(&json!("control")));
     let numbered = values(split(false, json!(5)));
-    // All have the same number, so they all fall into the same bucket.
+    // All have the same id, so they are all in the same bucket.
     assert!(numbered.iter().all(|value| *value == numbered[0]), "{numbered:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Our engine cases on the target that the worker runs on: numbers, hashes and patterns give the same there.
+//! Our engine cases on the worker's own target: numbers, hashes and patterns have the same results there.
 
 #![cfg(target_arch = "wasm32")]
 

@@ -1,4 +1,4 @@
-"""Writes what Python 3.11 and pydantic 2 make of dates: fixtures/dates.json, a JSON list of [input, microseconds or null].
+"""Writes dates as Python 3.11 and pydantic 2 read them: fixtures/dates.json, a JSON list of [input, microseconds or null].
 
     python3.11 -m venv VENV && VENV/bin/pip install pydantic && VENV/bin/python tests/differential/dates.py > fixtures/dates.json
 
@@ -53,8 +53,8 @@ TEXTS = [
 ]
 
 
-def microseconds(moment):
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - EPOCH
+def microseconds(date):
+    since = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)) - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
@@ -66,7 +66,7 @@ ISO = re.compile(rf"{DATE}(.{CLOCK}( ?(Z|[+-]{CLOCK}))?)?", re.ASCII)
 
 
 def expected(value):
-    """What the first of the two makes of it that takes it."""
+    """The reading of the first of the two that accepts it."""
     if isinstance(value, str):
         # Both ways to write an offset are pydantic's, which has few forms of dates to go with them.
         text = re.sub("z$", "Z", value.replace("\u2212", "-", 1) if value.rfind("\u2212") > 7 else value)

@@ -1,4 +1,4 @@
-"""Writes random evaluation contexts and what the reference makes of them, one JSON object a line.
+"""Writes random evaluation contexts and the reference's results, one JSON object a line.
 
     generate.py ENGINE COUNT SEED > cases.jsonl
 
@@ -295,7 +295,7 @@ class Generator:
         return {"property": name, "operator": operator, "value": self.operand(operator, value, segment_key)}
 
     def property(self):
-        """A property, and the value that it probably leads to."""
+        """A property, and its probable value."""
         traits = (self.identity or {}).get("traits") or {}
         kind = self.random.random()
         if self.engine == 11 and self.chance(0.1):

@@ -1,4 +1,4 @@
-"""Flagsmith's own evaluation engine (`flagsmith-flag-engine` from PyPI), asked the way the contract has it.
+"""Flagsmith's own evaluation engine (`flagsmith-flag-engine` from PyPI), called as the contract describes.
 
 Two things differ from calling it directly, both because a server cannot answer with an exception:
 
@@ -15,7 +15,7 @@ from flag_engine.engine import get_evaluation_result
 from flag_engine.segments import evaluator
 
 raised = collections.Counter()
-"""How often judging a condition raised, by operator and exception."""
+"""The number of conditions that raised an exception, by operator and exception."""
 
 _judge = evaluator.context_matches_condition
 _compile = jsonpath_rfc9535.compile

@@ -29,7 +29,7 @@ class Account {
     this.server = createServer((request, response) => this.#take(request, response));
   }
 
-  /** The settings that lead wrangler here. */
+  /** The environment variables that make wrangler use this account. */
   get environment() {
     const CLOUDFLARE_API_BASE_URL = `http://127.0.0.1:${this.server.address().port}`;
     return { CLOUDFLARE_API_BASE_URL, CLOUDFLARE_API_TOKEN: "account-token", CLOUDFLARE_ACCOUNT_ID: "account" };
@@ -54,13 +54,13 @@ class Account {
   #answer(what, body) {
     const isThere = this.#bindings !== null;
     switch (what) {
-      // The first time; a worker that is there gets a version, and the version a deployment.
+      // The first upload. An existing worker gets a new version, which is then deployed.
       case "PUT workers/scripts/*":
       case "POST workers/scripts/*/versions":
         return { result: this.#upload(body.toString("latin1")) };
       case "POST workers/scripts/*/deployments":
         return { result: { id: "deployment" } };
-      // The files that it lacks: none, since it reads none of them.
+      // The hashes of files still to upload: none, since this account does not read files.
       case "POST workers/scripts/*/assets-upload-session":
         return { result: { jwt: "completed", buckets: [] } };
       case "PATCH workers/scripts/*/script-settings":

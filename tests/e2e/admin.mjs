@@ -9,7 +9,7 @@ import { request } from "./http.mjs";
 const ADMIN_KEY = "local.key";
 const AUTHORIZATION = `Api-Key ${ADMIN_KEY}`;
 
-/** Starts a worker without an origin, which knows the one admin key. */
+/** Starts a worker without an origin, with one admin key. */
 export async function startAdmin(t, { variables = {}, ...options } = {}) {
   const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
   const edge = await startEdge({ variables: { ADMIN_KEY_SHA256, ...variables }, ...options });
@@ -33,14 +33,14 @@ class Admin {
     return request(port, { method, path: path.startsWith("/") ? path : this.path + path, headers, body: text ?? null });
   }
 
-  /** The same, with an answer of this status; resolves to its JSON. */
+  /** Sends an admin request, asserts the status of the answer, and resolves to its JSON. */
   async expect(status, method, path, body = undefined, port = this.edge.port) {
     const response = await this.send(method, path, body, port);
     assert.equal(response.status, status, `${method} ${path}: ${response.text}`);
     return response.text === "" ? null : response.json();
   }
 
-  /** Creates an identity; resolves to it. */
+  /** Creates an identity and resolves to it. */
   create(identifier, port = this.edge.port) {
     return this.expect(201, "POST", "", { identifier }, port);
   }
@@ -56,7 +56,7 @@ class Admin {
     }
   }
 
-  /** Their identifiers. */
+  /** The identifiers of all identities. */
   async identifiers(query = "", port = this.edge.port) {
     return (await this.list(query, port)).map(({ identifier }) => identifier);
   }
@@ -80,13 +80,13 @@ class Admin {
     return response.json();
   }
 
-  /** The environment document, as an SDK that evaluates locally gets it. */
+  /** The environment document, requested with a server key. */
   document(headers = {}, port = this.edge.port) {
     return request(port, { path: "/api/v1/environment-document/", headers: { "X-Environment-Key": this.serverKey, ...headers } });
   }
 }
 
-/** The order of UTF-8's bytes. */
+/** Compares texts by their UTF-8 bytes. */
 export function byBytes(a, b) {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -1,5 +1,5 @@
-// The Admin API as a running Flagsmith was recorded to answer it, replayed through the worker; and the calls of
-// Flagsmith's page on direct API access, as they stand.
+// Recorded exchanges of a running Flagsmith's Admin API, replayed through the worker, and the calls of Flagsmith's page on
+// direct API access.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { differences } from "./compare.mjs";
 import { RECORDINGS, startEdge } from "./harness.mjs";
 import { exchangesIn, startOrigin } from "./origin.mjs";
 
-// The calls of the page that are the origin's.
+// The calls of the page that are forwarded to the origin.
 const CALLS = {
   "create an environment": ["POST", /^\/api\/v1\/environments\/$/],
   "create a feature": ["POST", /^\/api\/v1\/projects\/\d+\/features\/$/],
@@ -24,11 +24,11 @@ const CALLS = {
   "delete an identity": ["DELETE", /^\/api\/v1\/environments\/\w{22}\/identities\/\d+\/$/],
 };
 
-// Served here, from documents that are published here.
+// The paths that the worker answers from published documents.
 const SDK = /^\/api\/v1\/(flags|identities|environment-document)\/(\?|$)/;
 
 if (RECORDINGS === null) {
-  console.log("RECORDINGS is not there: the Admin API is not replayed.");
+  console.log("NOT RUN: the recorded exchanges of the Admin API, whose folder does not exist; set RECORDINGS");
 } else {
   const exchanges = exchangesIn(join(RECORDINGS, "admin.jsonl"));
 
@@ -39,7 +39,7 @@ if (RECORDINGS === null) {
     for (const { name, request, response: expected } of replayed) {
       const { method, headers, body } = request;
       const path = request.path.replaceAll("<", "%3C").replaceAll(">", "%3E");
-      // The page's addresses are where the client found it.
+      // Pagination links have the address that the client requested.
       const here = JSON.parse(JSON.stringify(expected).replaceAll("127.0.0.1:8001", headers.Host ?? `127.0.0.1:${edge.port}`));
       const response = await edge.request({ method, path, headers, body });
       const found = differences(here, response);
@@ -51,7 +51,7 @@ if (RECORDINGS === null) {
     }
     if (failures.length > 0) assert.fail(`${failures.length} of ${replayed.length} differ\n\n${failures.join("\n\n")}`);
     assert.equal(replayed.length, 709, "the number of exchanges");
-    assert.equal(origin.requests.length, replayed.length, "what is the origin's arrives there, once");
+    assert.equal(origin.requests.length, replayed.length, "each request arrives at the origin once");
   });
 
   for (const [what, [method, pattern]] of Object.entries(CALLS)) {

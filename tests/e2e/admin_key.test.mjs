@@ -1,4 +1,4 @@
-// The worker's own admin key: in whatever form a client sends it, no byte of it reaches the origin.
+// The worker's own admin key never reaches the origin, in any form that a client may send.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -42,7 +42,7 @@ test("permission probes never contain the admin key", async (t) => {
     }
   }
   assert.equal(origin.received, "");
-  // Another one is still the origin's to judge.
+  // The origin judges any other credential.
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", {}, JSON.stringify(ADMINISTRATOR)));
   for (const headers of [{ Authorization: `Token ${KEY}x` }, { Cookie: `jwt=x${KEY}` }]) {
     assert.equal((await edge.request({ path: `/api/v1/environments/${key}/edge-identities/`, headers })).status, 200);
@@ -61,7 +61,7 @@ test("forwarded requests never contain the admin key", async (t) => {
   for (const form of [KEY, KEY.replaceAll("-", "%2D"), basic(`${KEY}:`), basic(`admin:${KEY}`)]) {
     assert.ok(!origin.received.includes(form), `the origin received ${form}`);
   }
-  // What else there is arrives.
+  // Other cookies and headers are forwarded.
   assert.equal(origin.requests.filter(({ head }) => /^x-kept: kept$/im.test(head)).length, origin.requests.length);
   const cookies = origin.requests.map(({ head }) => /^cookie: (.*)$/im.exec(head)?.[1]).filter(Boolean);
   assert.deepEqual(cookies, ["theme=dark; csrftoken=x"]);

@@ -12,13 +12,13 @@ import { startOrigin } from "./origin.mjs";
 
 const V1 = "/api/v1/analytics/flags/";
 const V2 = "/api/v2/analytics/flags/";
-// As soon as it can be.
+// Evaluations are sent at once.
 const AT_ONCE = { ANALYTICS_INTERVAL_SECONDS: 0 };
-// Soon after the first one.
+// Evaluations are sent soon after the first one.
 const SOON = { ANALYTICS_INTERVAL_SECONDS: 1 };
 const NEVER = { ANALYTICS_INTERVAL_SECONDS: 3600 };
 
-// An object that cannot do anything.
+// An object that fails every call.
 const BROKEN = `
   import { DurableObject } from "cloudflare:workers";
   export class Broken extends DurableObject {
@@ -29,7 +29,7 @@ const BROKEN = `
   export default { fetch: () => new Response() };
 `;
 
-// The time for which they are collected passes when the test says so: however long its requests take, they are summed.
+// The test ends the interval of collection itself, so the sums do not depend on the speed of its requests.
 analyticsTest("counts of several requests are summed and sent with the environment's key", NEVER, async (edge, origin) => {
   const [{ key, serverKeys }] = edge.environments;
   const feature = "free_shipping_threshold";
@@ -69,7 +69,7 @@ analyticsTest("an SDK does not wait for the origin", AT_ONCE, async (edge, origi
   const [{ key }] = edge.environments;
   await report(edge, key, { free_shipping_threshold: 1 });
   await eventually(() => origin.requests.length === 1, "the origin is asked");
-  // It has not answered, and does not.
+  // The origin has not answered, and does not.
   for (let count = 0; count < 5; count += 1) await report(edge, key, { free_shipping_threshold: 1 });
 });
 
@@ -110,7 +110,7 @@ analyticsTest("evaluations that arrive during a delivery are not lost", AT_ONCE,
 
 analyticsTest("acknowledged evaluations survive a restart", SOON, async (edge, origin) => {
   const [{ key }] = edge.environments;
-  // Whether it is asked before the end or not.
+  // The delivery may begin before the runtime ends or after it.
   await origin.down();
   await report(edge, key, { free_shipping_threshold: 5 });
   await edge.kill();
@@ -149,7 +149,7 @@ analyticsTest("a failing origin is called at growing intervals, also after a res
   await edge.start();
   await report(edge, key, { free_shipping_threshold: 5 });
   await eventually(() => asked.length === 3, "the origin is asked again");
-  // After its second fault for four seconds; the first of them may have begun before the answer.
+  // The pause after the second failure is four seconds; the first of these may begin before the answer.
   assert.ok(asked[2] - asked[1] >= 3_900, `${asked[2] - asked[1]} ms`);
 });
 
@@ -157,7 +157,7 @@ analyticsTest("a batch that the origin finds invalid is dropped and counted", AT
   const [{ key }] = edge.environments;
   origin.on("POST", V1, { status: 400, body: { non_field_errors: ["Expected a JSON object."] } });
   await report(edge, key, { free_shipping_threshold: 5 });
-  await eventually(() => /5 evaluations are dropped, 5 so far: the origin refuses them/.test(edge.log), "it is said");
+  await eventually(() => /5 evaluations are dropped, 5 so far: the origin refuses them/.test(edge.log), "the log reports it");
   await report(edge, key, { free_shipping_threshold: 2 });
   await eventually(() => /2 evaluations are dropped, 7 so far/.test(edge.log), "it is counted");
   assert.deepEqual(origin.requests.map(({ body }) => JSON.parse(body).free_shipping_threshold), [5, 2]);
@@ -204,7 +204,7 @@ for (const [fails, path, others] of [["v1", V1, V2], ["v2", V2, V1]]) {
         [V2]: { evaluations: [{ feature_name: "free_shipping_threshold", enabled_when_evaluated: true, count: 1 }] },
       };
       origin.behaviour = (request) => (request.path === path ? way : "serve");
-      // At one time, so that they are sent by one alarm.
+      // Concurrent reports are sent by one alarm.
       await Promise.all([path, others].map((path) => report(edge, key, bodies[path], path)));
       await eventually(() => origin.requestsFor("POST", others).length > 0, "the other arrives");
       await eventually(() => origin.requestsFor("POST", path).length > 0, "the origin is asked");
@@ -219,7 +219,7 @@ analyticsTest("queued evaluations are bounded, and dropped ones are counted", NE
     await report(edge, key, { evaluations: Array.from({ length: 5000 }, (_, index) => item(batch * 5000 + index)) }, V2);
   }
   await becomes(() => edge.log, /5000 evaluations are dropped, 5000 so far: too many are queued for the origin/);
-  // An evaluation that waits already takes no further room.
+  // An evaluation that is queued already takes no further room.
   await report(edge, key, { evaluations: [item(0), item(30_000), item(19_999)] }, V2);
   await becomes(() => edge.log, /1 evaluations are dropped, 5001 so far: too many are queued for the origin/);
   await edge.flush();
@@ -302,7 +302,7 @@ function analyticsTest(name, variables, check) {
   });
 }
 
-/** Another text after each write of the object. */
+/** A text that changes with each write of the object. */
 function written(edge) {
   const folder = join(edge.stateFolder, "AnalyticsObject");
   const files = readdirSync(folder).map((file) => statSync(join(folder, file), { bigint: true }));

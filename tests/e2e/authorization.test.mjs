@@ -1,4 +1,4 @@
-// Authorization on the admin routes that are served here, by the Flagsmith behind the worker.
+// Authorization of the worker's admin routes by the Flagsmith behind it.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -23,7 +23,7 @@ test("a user's permissions are read from my-permissions once a minute", async (t
   }
   assert.equal(origin.requests.length, 1);
   assert.equal(origin.requests[0].headers.authorization, "Token one");
-  // Another credential, and another kind of it, are other questions.
+  // Decisions are cached for each credential and each kind of credential.
   assert.equal((await list({ Authorization: "Token two" })).status, 200);
   assert.equal((await list({ Cookie: "a=b; jwt=three; c=d" })).status, 200);
   assert.equal(origin.requests.length, 3);
@@ -41,7 +41,7 @@ test("a master API key's permissions are derived from the origin's identity rout
   assert.equal((await list({ Authorization: "Api-Key may.view" })).status, 200);
   assert.equal((await create({ Authorization: "Api-Key may.view" }, "ada")).status, 403);
   assert.equal((await create({ Authorization: "Api-Key may.manage" }, "ada")).status, 201);
-  // No probe could write: an identity without an identifier is refused.
+  // Probes cannot write: an identity without an identifier is refused.
   for (const { method, body } of origin.requests) assert.equal(body.toString(), method === "POST" ? "{}" : "");
   assert.deepEqual(origin.requests.map(({ target }) => target.replace(key, "")), [
     "/api/v1/environments//identities/?page_size=1",
@@ -61,7 +61,7 @@ test("the origin's answer to an unknown credential is returned", async (t) => {
   assert.equal(response.status, 401);
   assert.equal(response.headers["www-authenticate"], 'Cookie realm="api"');
   assert.deepEqual(response.json(), { detail: "User inactive or deleted." });
-  // A request without a credential causes no probe; an environment's key is no credential here.
+  // A request without a credential causes no probe, and an environment key is not a credential of the Admin API.
   for (const headers of [{}, { "X-Environment-Key": key }]) {
     const response = await list(headers);
     assert.equal(response.status, 401);
@@ -82,7 +82,7 @@ test("an unexpected answer of the origin permits nothing", async (t) => {
     assert.equal(response.headers["retry-after"], "1");
     assert.deepEqual(response.json(), { detail: "Your permissions cannot be checked now; try again." });
   }
-  // Django answers so to a host name that it is not configured for, whatever is asked.
+  // Django gives this answer to every request with a host name that it is not configured for.
   origin.behave("serve");
   origin.fault("POST", /identities/, { status: 400, headers: { "content-type": "text/html" }, body: "<h1>Bad Request (400)</h1>" });
   assert.equal((await create({ Authorization: "Api-Key a.b" }, "ada")).status, 503);
@@ -110,8 +110,8 @@ test("without an origin only the local admin key is accepted", async (t) => {
   const beside = await start(t, { variables: { ADMIN_KEY_SHA256: hash } });
   assert.equal((await beside.list({ Authorization: "Api-Key local.key" })).status, 200);
   assert.equal(beside.origin.requests.length, 0);
-  const { list: nobodys } = await start(t, { origin: null });
-  const response = await nobodys({ Authorization: "Api-Key local.key" });
+  const { list: unauthenticated } = await start(t, { origin: null });
+  const response = await unauthenticated({ Authorization: "Api-Key local.key" });
   assert.equal(response.status, 503);
   assert.match(response.json().detail, /ORIGIN_URL or ADMIN_KEY_SHA256/);
 });

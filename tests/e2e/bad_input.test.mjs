@@ -1,4 +1,4 @@
-// Whatever is sent: a clear answer in Flagsmith's shape, and a worker that still answers the next request.
+// Invalid requests get a clear answer in Flagsmith's form, and the worker still answers the next request.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -111,7 +111,7 @@ suite("the size of a body", [
   ["1 MiB, chunked", exactly, OK, { chunked: true }],
   ["a byte more", over, TOO_LARGE],
   ["a byte more, chunked", over, TOO_LARGE, { chunked: true }],
-  // The rest is never sent: only an answer that does not wait for it can arrive.
+  // The rest of the body is never sent, so the worker must answer without waiting for it.
   ["10 GiB announced", "{", TOO_LARGE, { headers: { "Content-Type": "application/json", "Content-Length": "10737418240" }, unfinished: true }],
   ["over 1 MiB so far, and no end", over, TOO_LARGE, { chunked: true, unfinished: true }],
   ["10 GiB announced, to /traits/", "{", TOO_LARGE, { path: "/api/v1/traits/", headers: { "Content-Type": "application/json", "Content-Length": "10737418240" }, unfinished: true }],
@@ -138,7 +138,7 @@ suite("paths that are no route", [
     [`${dots} after a route`, null, CLIENT_ERROR, { method: "GET", path: `/api/v1/flags/${dots}/secret/` }],
     [`${dots} above the root`, null, CLIENT_ERROR, { method: "GET", path: `/${dots}/${dots}/etc/passwd` }],
   ]),
-  // The runtime resolves plain dot segments itself, so the worker never sees these. All others it must not resolve.
+  // The runtime resolves plain dot segments before the worker sees them. The worker must not resolve any other form.
   [".. on the way to a route", null, OK, { method: "GET", path: "/api/v1/nothing/../flags/" }],
   ...["%2e%2e", "%2E%2E", ".%2e", "%2e."].map((dots) => [
     `${dots} on the way to a route`, null, CLIENT_ERROR, { method: "GET", path: `/api/v1/nothing/${dots}/flags/` },
@@ -236,7 +236,7 @@ function nested(levels) {
   return "[".repeat(levels) + "]".repeat(levels);
 }
 
-/** A sound body of exactly `bytes` bytes. */
+/** A valid body of exactly `bytes` bytes. */
 function padded(bytes) {
   const body = "{\"identifier\": \"padded\"}";
   return body + " ".repeat(bytes - body.length);

@@ -1,4 +1,4 @@
-// A real browser, as a visitor of the pages has one; its errors, and requests to other hosts, are recorded.
+// A real browser for tests of pages. Its errors and its requests to other hosts are recorded.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -11,12 +11,12 @@ import { chromium } from "playwright-core";
 import { DEADLINE_MS } from "./deadline.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** A folder for pictures of pages; none are taken where it is not set. */
+/** The folder for screenshots; none are taken if it is not set. */
 const SCREENSHOTS = process.env.SCREENSHOTS ?? null;
 
 /** Starts Chromium. */
 export function startBrowser() {
-  // Its own sandbox needs rights that containers lack; it only visits this worker.
+  // Chromium's sandbox needs rights that containers lack; the browser only visits this worker.
   return chromium.launch({ executablePath: command(), args: ["--no-sandbox"], timeout: DEADLINE_MS });
 }
 
@@ -31,7 +31,7 @@ function command() {
  */
 export async function visit(browser, url, { refusals = false, ...options } = {}) {
   const context = await browser.newContext(options);
-  // For all that is waited for in it.
+  // The timeout of every wait in the page.
   context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();
   const faults = [];
@@ -49,7 +49,7 @@ export async function visit(browser, url, { refusals = false, ...options } = {})
     if (protocol !== "data:" && host !== new URL(url).host) faults.push(`request to elsewhere: ${request.url()}`);
   });
   await page.goto(url);
-  /** Closes the page; fails if anything was wrong. */
+  /** Closes the page. Fails if errors or requests to other hosts were recorded. */
   const leave = async () => {
     await context.close();
     assert.deepEqual(faults, []);
@@ -58,11 +58,10 @@ export async function visit(browser, url, { refusals = false, ...options } = {})
 }
 
 /**
- * Requires that axe finds nothing that keeps people out. `excused`: for a rule the selector of elements that others have
- * made, and that break it.
+ * Requires that axe finds no accessibility problem. `excused`: rule → the selector of third-party elements that break it.
  */
 export async function requireAccessible(page, what, excused = {}) {
-  // Evaluated, not loaded: the page's own rules let no other script in.
+  // axe is evaluated, since the page's Content-Security-Policy allows no other script.
   await page.evaluate(AXE);
   const violations = await page.evaluate(async (excused) => {
     const { violations } = await globalThis.axe.run(document);
@@ -79,7 +78,7 @@ export async function requireNoSidewaysScrolling(page, what) {
   assert.ok(content <= window, `${what}: ${content} px in a window of ${window} px`);
 }
 
-/** Takes a picture of the whole page, where they are asked for. */
+/** Takes a screenshot of the whole page, if the folder for them is set. */
 export async function picture(page, name) {
   if (SCREENSHOTS === null) return;
   mkdirSync(SCREENSHOTS, { recursive: true });

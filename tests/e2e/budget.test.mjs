@@ -1,4 +1,4 @@
-// Conditions that ask for more work than an evaluation may take: what a client gets, what the log says, what an operator sees.
+// Conditions that exceed the budget of an evaluation: the client's answer, the log, and the operator's view.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

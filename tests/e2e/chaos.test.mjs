@@ -1,4 +1,4 @@
-// Answers to clients while a part behind the worker fails: the last good version, never a wrong one, never defaults.
+// Clients get the last valid version while a part behind the worker fails, never a wrong one and never defaults.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -57,7 +57,7 @@ edgeTest("the origin is down while the worker starts again", { workers: 2 }, asy
   await edge.kill();
   await edge.start();
   for (const port of edge.ports) assert.equal(valueIn(await served(port, key)), 50);
-  // From the object, where KV has lost it.
+  // KV has lost the document, so the object answers.
   edge.kv.entries.clear();
   await edge.kill();
   await edge.start();
@@ -79,7 +79,7 @@ edgeTest("the origin fails and recovers repeatedly", { workers: 2 }, async (cont
     await flagsmith.origin.up();
     await everywhere(edge, key, value);
   }
-  await watch.end("the origin comes and goes", [50, 51, 52, 53, 54, 55, 56]);
+  await watch.end("the origin fails and recovers", [50, 51, 52, 53, 54, 55, 56]);
 });
 
 edgeTest("the origin takes two seconds for each answer", { workers: 2 }, async (context) => {
@@ -108,7 +108,7 @@ for (const way of ["fail", "garbage", "stall"]) {
     set(flagsmith, key, 60);
     await everywhere(edge, key, 60);
     await watch.end(`KV answers with ${way}`, [50, 60]);
-    // An isolate that knows nothing yet gets it from the object, too.
+    // An isolate with an empty cache gets the document from the object, too.
     await edge.kill();
     await edge.start();
     for (const port of edge.ports) assert.equal(valueIn(await served(port, key)), 60);
@@ -134,7 +134,7 @@ const faultyObjects = (port) => `
   export class FaultyEnvironment extends DurableObject {
     async #call(method, ...given) {
       const way = await (await fetch("http://127.0.0.1:${port}/")).text();
-      if (way === "fail") throw new Error("failing as told");
+      if (way === "fail") throw new Error("out of order");
       if (way === "stall") await new Promise(() => {});
       return this.env.OBJECTS.get(this.env.OBJECTS.idFromName(this.ctx.id.name))[method](...given);
     }
@@ -206,7 +206,7 @@ test("documents are served while the registry fails", async (t) => {
     objects: [...objects, { binding: "REGISTRY", className: "Broken", service: "broken" }],
   });
   t.after(() => edge.close());
-  // Known entries of KV stay; unknown ones cannot be decided.
+  // Entries in KV are served; unknown keys are unavailable.
   const [{ key, serverKeys }] = edge.environments;
   for (const name of [key, serverKeys[0].key]) assert.equal(valueIn(await flags(edge.port, name)), 50);
   for (const name of ["unknown", "ser.unknown"]) {
@@ -233,7 +233,7 @@ async function started(t, { variables = {}, ...options }, fresh = true) {
   return { edge, flagsmith, key };
 }
 
-/** Reads on every isolate until it is ended, and then checks the results. */
+/** Reads from every isolate until `end` is called, and then checks the results. */
 function watched({ edge, key }) {
   let reads = true;
   const began = Date.now();
@@ -247,7 +247,7 @@ function watched({ edge, key }) {
     }
   });
   return {
-    /** Waits until every isolate has been read so often. */
+    /** Waits until every isolate has been read this many times. */
     reads: (count) => eventually(() => seen.every((answers) => answers.length >= count), `${count} reads`),
     async end(what, allowed) {
       reads = false;
@@ -264,7 +264,7 @@ function watched({ edge, key }) {
   };
 }
 
-/** The parts of a spoilt document, and the message of each. */
+/** Ways to spoil a document, with the message of each. */
 function lying(spoil, cause) {
   return { begin: (flagsmith) => (flagsmith.spoil = spoil), end: (flagsmith) => (flagsmith.spoil = (document) => document), cause };
 }
@@ -273,7 +273,7 @@ function flags(port, key) {
   return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
 }
 
-/** The answer of an isolate that may know nothing yet: one that a store keeps waiting is told when to come again. */
+/** The answer of an isolate that may have an empty cache. Retries as long as the answer has a Retry-After. */
 function served(port, key) {
   return becomes(() => flags(port, key), ({ status }) => status !== 503);
 }

@@ -79,7 +79,7 @@ test("flagsmith-nodejs, remote: the flags of identities", async () => {
   const client = remote();
   for (const { identifier, traits, flags } of truth.identities) {
     requireNodeFlags(await client.getIdentityFlags(identifier, traits), flags);
-    // Asked again without traits: the stored ones give the same.
+    // The same request without traits uses the stored ones.
     requireNodeFlags(await client.getIdentityFlags(identifier), flags);
     await forget(identifier, traits);
   }
@@ -98,8 +98,7 @@ test("flagsmith-nodejs, remote: traits are set, changed, deleted and transient",
   assert.deepEqual(await storedTraits("node-ghost"), {});
 });
 
-// Where the client's evaluation differs from Flagsmith's, that is the client's own matter; so it is compared with itself,
-// given the document from disk.
+// The client's evaluation may differ from Flagsmith's, so it is compared with its own evaluation of the document on disk.
 test("flagsmith-nodejs, local: the worker's document gives the flags of the published one", async (t) => {
   const fromWorker = local();
   const document = JSON.parse(readFileSync(join(truth.documents, environment.file), "utf8"));
@@ -185,13 +184,13 @@ async function storedTraits(identifier) {
 
 /**
  * Flagsmith's recorded answers: an identity's flags follow from its identifier and all of its traits, which the recorded
- * answer contains. So any answer is a case, wherever in a sequence it was given.
+ * answer contains. So every answer is a case, independent of its place in a sequence.
  */
 function readTruth() {
   const folder = RECORDINGS ?? join(ROOT, "fixtures");
   const file = join(folder, RECORDINGS === null ? "exchanges/shop.jsonl" : "sdk.jsonl");
   const lines = readFileSync(file, "utf8").split("\n").filter(Boolean);
-  // JavaScript sends 1.0 as 1, which Flagsmith takes for an integer: such a case cannot be asked for by these clients.
+  // JavaScript sends 1.0 as 1, which is an integer for Flagsmith, so these clients cannot send such a case.
   const exchanges = lines.filter((line) => !/"trait_value":-?\d+(\.0+|(\.\d+)?e[+\d]+)[,}]/i.test(line)).map((line) => JSON.parse(line));
   const answered = exchanges.filter(({ request, response }) => request.headers["X-Environment-Key"] === environment.key && response.status === 200);
   const listing = answered.find(({ request }) => request.path === "/api/v1/flags/" && request.method === "GET");

@@ -1,4 +1,4 @@
-// True if an answer is the recorded one: status, the headers that are listed, and the whole body as JSON.
+// Compares an answer with a recorded one: the status, the listed headers, and the whole body as JSON.
 
 import { readFileSync } from "node:fs";
 
@@ -14,7 +14,7 @@ export function differences(expected, response, document) {
   const found = [];
   if (response.status !== expected.status) found.push(`status: ${response.status} instead of ${expected.status}`);
   for (const [name, value] of Object.entries(expected.headers)) {
-    // Flagsmith sends Allow with nearly everything; it means something with 405.
+    // Flagsmith sends Allow with nearly every answer; only that of a 405 is compared.
     if (name === "allow" && expected.status !== 405) continue;
     if (response.headers[name] !== value) found.push(`${name}: ${show(response.headers[name])} instead of ${show(value)}`);
   }
@@ -114,7 +114,7 @@ function flagName(item) {
   return item?.feature?.name;
 }
 
-// In an error the key's place holds a list of complaints.
+// In an error `trait_key` is a list of messages.
 function traitKey(item) {
   return typeof item?.trait_key === "string" ? item.trait_key : undefined;
 }

@@ -13,18 +13,18 @@ const MARKER_SOURCE = `export default {
 
 /**
  * Workers that run the same modules and share their namespaces of objects, each behind a socket of its own on a port that
- * the system picks. What they fetch may be on loopback and nowhere else.
+ * the system picks. They can reach loopback only.
  *
  * - `modules`: [{name, kind: "esModule" | "wasm", file}], the entry first; `file` is relative to the configuration.
  * - `variables`: plain-text bindings, or `{json}` for one of another type. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
  * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
  *   `service` names.
  * - `assets`: the folder of the static files, absolute, or null for no such binding.
- * - `workers`: how many; isolates do not share memory, so each stands for one location of the network.
+ * - `workers`: their number; isolates do not share memory, so each stands for one location of the network.
  * - `scripts`: [{name, source, classes, objects}], workers of a test's own, each one module; `classes` of objects that it
  *   exports; `objects`: the namespaces that it can call, each of the worker that its `service` names.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
- * - `marker`: whether there is the service that marks a place in the log.
+ * - `marker`: true to add the service that marks a place in the log.
  */
 export function configuration({
   modules,
@@ -95,7 +95,7 @@ function objectsBinding({ binding, className, service }, owner) {
   return `(name = "${binding}", durableObjectNamespace = ${namespace})`;
 }
 
-/** A text, or what wrangler.toml may have besides: `{json}`. */
+/** The value of a binding: a text, or `{json}`, as in wrangler.toml. */
 function variable(value) {
   return value?.json === undefined ? `text = ${quote(String(value))}` : `json = ${quote(JSON.stringify(value.json))}`;
 }

@@ -1,5 +1,5 @@
-// Connections to the origin that one answer leaves in a state that the next request on them meets: bodies where HTTP has
-// none, and bytes behind an answer's end.
+// Connections to the origin that an answer leaves in an invalid state: bodies where HTTP has none, and bytes after the end of
+// an answer. No later request may be affected.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ const OTHER = "/api/v1/projects/2/";
 const JSON_TYPE = { "Content-Type": "application/json" };
 const ADMINISTRATOR = recordedBody("GET", "/api/v1/environments/{key}/my-permissions/");
 const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached; try again later." };
-// As gunicorn does: the body that a GET has, also after a HEAD.
+// gunicorn sends the body of the GET after a HEAD, too.
 const WITH_BODY = answer("200 OK", { ...JSON_TYPE, ETag: '"1"', "X-Own": "own" }, '{"id": 1}');
 
 connectionTest("a HEAD breaks no later request on its connection", async (edge, origin) => {
@@ -30,7 +30,7 @@ connectionTest("a HEAD breaks no later request on its connection", async (edge, 
 });
 
 connectionTest("a HEAD is answered before the origin has sent the body of the GET", async (edge, origin) => {
-  // One that has only begun to arrive, and one that takes seconds to read.
+  // A body that is sent in part, and a body that takes seconds to read.
   const begins = (socket) => socket.write(answer("200 OK", { "Content-Length": 1000 }, "x"));
   for (const method of ["HEAD", "GET"]) {
     origin.on(method, PLACE, begins);
@@ -82,7 +82,7 @@ for (const [what, bytes] of [
     const written = await edge.request({ method: "POST", path: OTHER, body: "{}" });
     assert.deepEqual([written.status, written.json()], [502, UNREACHABLE]);
     assert.equal(origin.requestsFor("POST", OTHER).length, 1, "a write was sent twice");
-    // It took the connection with it.
+    // The connection was closed, too.
     assert.equal((await edge.request({ method: "POST", path: OTHER, body: "{}" })).status, 200);
     assert.equal(origin.requestsFor("POST", OTHER).length, 2);
   });

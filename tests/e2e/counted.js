@@ -1,11 +1,11 @@
-// The worker, which logs what an account is billed for: each call of an object when it begins, and when it ends with the
-// rows that it touched and when the object's alarm is due, in milliseconds. It also logs what goes on after an answer.
+// The worker with a log of all billed units: the beginning of each call of an object, and its end with the rows that it
+// touched and the time of the object's alarm, in milliseconds. Work after an answer is logged, too.
 
 import entry, * as objects from "./entry.js";
 
 export default {
   ...entry,
-  // What a request leaves to be done is a part of it.
+  // Work after the answer belongs to its request.
   fetch(request, env, ctx) {
     const waitUntil = (promise) => {
       console.log(JSON.stringify({ waiting: true }));
@@ -50,7 +50,7 @@ function counted(name) {
   };
 }
 
-/** A function that gives the rows that were read and written since it was called last. To set an alarm writes one. */
+/** Returns a function that returns the rows read and written since its last call. Setting an alarm writes one. */
 function counter(storage) {
   let cursors = [];
   let alarms = 0;

@@ -18,11 +18,11 @@ const SOON_MS = 60_000;
  * {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten}. KV's lists are among its writes, whose price they have.
  */
 export async function count() {
-  const all = [withoutOrigin(PUBLIC), withoutOrigin(ADMIN), withOrigin(), lookUps(), refreshes()];
+  const all = [withoutOrigin(PUBLIC), withoutOrigin(ADMIN), withOrigin(), checksOfIsolates(), refreshes()];
   return (await Promise.all(all)).flat();
 }
 
-/** Each by an isolate that knows the environment, and objects that have just been woken. */
+/** Each operation is counted by an isolate with a cached environment, and by objects that have just been started. */
 async function withoutOrigin(operations) {
   const edge = await startEdge({ ...COUNTED, variables: { ...AGES, ...VARIABLES } });
   try {
@@ -41,12 +41,12 @@ async function withOrigin() {
   flagsmith.origin.on("GET", "/api/v1/swagger.json", { body: recordedBody("GET", "/api/v1/swagger.json") });
   const variables = { ...AGES, ...VARIABLES, ...PUBLISHED, FRESHNESS_SECONDS: 3600 };
   const edge = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables });
-  // The origin's documents are asked for where there are none.
+  // Without documents in KV the origin's are fetched.
   edge.kv.entries.clear();
   try {
     const caller = new Caller(edge, flagsmith);
     await isServed(caller);
-    // The object that keeps them has been there before.
+    // The object of evaluations exists already.
     await caller.send(caller.counts());
     const counts = await each(caller, WITH_ORIGIN);
     return [...counts, await batched(caller, counts[0])];
@@ -66,7 +66,7 @@ async function each(caller, operations) {
   return counted;
 }
 
-/** Evaluations that come after others, and before these are sent on. */
+/** Evaluations that arrive after others, and before these are sent to the origin. */
 async function batched(caller, { operation, counts: alone }) {
   await woken(caller);
   // Together, so that the interval of the first has not passed when the second comes.
@@ -74,7 +74,7 @@ async function batched(caller, { operation, counts: alone }) {
   return { operation, circumstances: "with an origin, a later one in `ANALYTICS_INTERVAL_SECONDS`", counts: without(both, alone) };
 }
 
-/** A runtime that has just been started, in which the isolate knows the environment. */
+/** A restarted runtime, in which the isolate has cached the environment. */
 async function woken(caller) {
   await rest(caller.edge);
   await caller.edge.stop();
@@ -90,22 +90,22 @@ async function isServed(caller) {
 }
 
 /** An isolate that checks for a new document, and the validity of a server key. */
-async function lookUps() {
+async function checksOfIsolates() {
   const flagsmith = await startFlagsmith(FIXTURES);
   const alone = await startEdge({ ...COUNTED, variables: { ...AGES, DOCUMENT_HARD_AGE_SECONDS: 0, DOCUMENT_SOFT_AGE_SECONDS: 0 } });
   const behind = await startEdge({ ...COUNTED, origin: flagsmith.origin, variables: { ...AGES, ...PUBLISHED, FRESHNESS_SECONDS: 0 } });
   behind.kv.entries.clear();
   try {
-    const look = async (edge, name = "sdk") => {
+    const countCheck = async (edge, name = "sdk") => {
       const caller = new Caller(edge);
       await isServed(caller);
       return counts(edge, () => caller.send(caller[name]("GET", "flags/")));
     };
-    const [document, published, both] = [await look(alone), await look(behind), await look(alone, "server")];
+    const [document, published, both] = [await countCheck(alone), await countCheck(behind), await countCheck(alone, "server")];
     return [
-      { operation: null, circumstances: "an isolate looks for a new document, without an origin", counts: document },
-      { operation: null, circumstances: "an isolate looks for a new document, with an origin", counts: published },
-      { operation: null, circumstances: "an isolate looks whether a server key still holds", counts: without(both, document) },
+      { operation: null, circumstances: "an isolate checks for a new document, without an origin", counts: document },
+      { operation: null, circumstances: "an isolate checks for a new document, with an origin", counts: published },
+      { operation: null, circumstances: "an isolate checks whether a server key is still valid", counts: without(both, document) },
     ];
   } finally {
     await alone.close();
@@ -126,7 +126,7 @@ async function refreshes() {
     const alarms = () => ended(edge.log).filter(({ called, method }) => called === "EnvironmentObject" && method === "alarm");
     // The first ones publish.
     await eventually(() => alarms().length >= 8, "the origin is asked again and again");
-    // Now and then one asks for the server keys alone, which reads nothing.
+    // Some alarms fetch the server keys only, and read no rows.
     const { rowsRead, rowsWritten } = alarms().findLast(({ rowsRead }) => rowsRead > 0);
     const counts = { kvReads: 0, kvWrites: 0, objectRequests: 1, rowsRead, rowsWritten };
     return [{ operation: null, circumstances: "the origin is asked for a document that has not changed", counts }];
@@ -160,7 +160,7 @@ async function counts(edge, work) {
   };
 }
 
-/** Resolves once nothing goes on after an answer, and no object is at work or will soon be. */
+/** Resolves once no work is under way after an answer, in an object, or by an alarm that is due soon. */
 async function rest(edge, from = 0) {
   const isOver = async () => {
     await edge.flush();
@@ -169,7 +169,7 @@ async function rest(edge, from = 0) {
   await eventually(isOver, "it has come to rest");
 }
 
-/** Whether something goes on: what an answer did not wait for, an object, or its alarm soon. */
+/** True while work is under way: work after an answer, a call of an object, or an alarm that is due soon. */
 function atWork(log) {
   const waiting = [...log.matchAll(/^\{"waiting":(true|false)\}$/gm)].reduce((sum, [, begins]) => sum + (begins === "true" ? 1 : -1), 0);
   if (waiting > 0) return true;

@@ -1,16 +1,16 @@
-// How long tests wait for what must happen.
+// The deadline of tests that wait for a condition.
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * A test waits this long before it fails. What works takes seconds; on a machine that is busy with others, ten times
- * that. So this is spent only where something is broken.
+ * The time after which a waiting test fails. A working condition takes seconds, or ten times as long on a busy machine, so
+ * only broken tests wait for the whole time.
  */
 export const DEADLINE_MS = 120_000;
 const STEP_MS = 20;
 
-/** Resolves once `condition` holds. */
+/** Resolves once `condition` is true. */
 export async function eventually(condition, what) {
   const deadline = Date.now() + DEADLINE_MS;
   while (!(await condition())) {

@@ -67,7 +67,7 @@ test("make dev with an origin serves the origin's documents, never the sample", 
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
-  // Its environments are others than the sample's.
+  // The origin's environments differ from the sample's.
   const sample = [...flagsmith.environments].map(([key, { serverKeys }]) => ({ key, serverKeys }));
   const [[, { document, name }]] = flagsmith.environments;
   flagsmith.environments.clear();
@@ -78,7 +78,7 @@ test("make dev with an origin serves the origin's documents, never the sample", 
   const alone = await startDev(t, state);
   assert.equal((await ask(alone, sample[0].key)).status, 200, "without an origin it is served");
   await alone.end();
-  // Somebody publishes one by hand.
+  // An operator publishes a document by hand.
   const byHand = join(state, "by-hand.json");
   writeFileSync(byHand, JSON.stringify({ ...document, api_key: "publishedByHand" }));
   await run("make", ["publish", `DOC=${byHand}`, `STATE=${state}`], { cwd: ROOT });
@@ -147,12 +147,12 @@ test("make publish writes servable documents only", async (t) => {
   });
   assert.deepEqual(JSON.parse(await list()).filter(({ name }) => name.startsWith("server-key:")).length, serverKeys.length);
 
-  // A date that nothing is decided by takes no flags away.
+  // An unreadable date that decides nothing does not affect the flags.
   const undated = join(folder, "undated.json");
   writeFileSync(undated, JSON.stringify({ ...JSON.parse(document), updated_at: "some day" }));
   rmSync(keys);
   const published = await run("make", ["publish", `DOC=${undated}`, `STATE=${folder}`], { cwd: ROOT });
-  assert.match(published.stderr, /updated_at: is no date; it is served without/);
+  assert.match(published.stderr, /updated_at: is no date; the document is served without it/);
 });
 
 test("make dev refuses documents that the worker would not serve, with the reason", async (t) => {

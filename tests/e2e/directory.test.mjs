@@ -61,7 +61,7 @@ test("the directory is complete after the runtime is killed, 8 times", async (t)
       }
       acknowledged.add(name);
       count += 1;
-      // Other requests are under way, and the directory has some of their updates.
+      // Other requests are in progress, and the directory has some of their updates.
       if (count === 5 + round * 3) killed = admin.edge.kill();
     };
     await Promise.all(numbers(40).map(create));
@@ -73,7 +73,7 @@ test("the directory is complete after the runtime is killed, 8 times", async (t)
     return [...acknowledged].filter((name) => !listed.has(name));
   };
   await eventually(async () => (await missing()).length === 0, "all that exist are listed");
-  // And no other identity is listed: each listed one exists.
+  // Every listed identity exists.
   for (const { identity_uuid } of await admin.list()) await admin.expect(200, "GET", `${identity_uuid}/`);
 });
 
@@ -96,7 +96,7 @@ test("identities can be written while the directory fails and are listed after i
     assert.equal(response.status, 503);
     assert.equal(response.headers["retry-after"], "1");
   }
-  // Without its overrides the document would be another.
+  // Without its overrides the document would differ.
   assert.equal((await admin.document()).status, 503);
   await admin.edge.stop();
   admin.edge.configure({ objects, scripts: [] });
@@ -167,7 +167,7 @@ test("a deleted identity leaves no stored data", async (t) => {
   await admin.identify(secret, { colour: `${secret}-trait` });
   const { identity_uuid } = (await becomes(() => admin.list(), (list) => list.length === 1))[0];
   await admin.override(secret, "support_chat", { enabled: true, feature_state_value: `${secret}-value` });
-  assert.ok(filesWith(admin.edge, "IdentityObject", secret).length > 0, "it is looked for where it is");
+  assert.ok(filesWith(admin.edge, "IdentityObject", secret).length > 0, "the text is found before the deletion");
   await admin.expect(204, "DELETE", `${identity_uuid}/`);
   assert.deepEqual(await admin.list(), []);
   assert.deepEqual((await admin.expect(200, "GET", `/api/v1/environments/${admin.key}/edge-identity-overrides`)).results, []);
@@ -185,7 +185,7 @@ test("SDK requests write to the directory only for new identities", async (t) =>
   const admin = await startAdmin(t, { variables: { LOG_ROWS: "true" } });
   const lines = () => [...admin.edge.log.matchAll(/^\{"object".*\}$/gm)].map(([line]) => JSON.parse(line));
   await admin.identify("ada", { points: 1 });
-  await eventually(() => lines().some(({ object }) => object === "directory"), "the directory is told");
+  await eventually(() => lines().some(({ object }) => object === "directory"), "the directory is updated");
   await becomes(() => admin.list(), (list) => list.length === 1);
   await admin.edge.flush();
   const before = lines().length;
@@ -196,7 +196,7 @@ test("SDK requests write to the directory only for new identities", async (t) =>
   assert.deepEqual(costs.map(({ object, rows_written }) => ({ object, rows_read: 0, rows_written })), [0, 1, 0, 1, 0].map(cost));
   assert.deepEqual(costs.filter((_, index) => index % 2 === 0).map(({ rows_read }) => rows_read), [0, 0, 0]);
   await admin.override("ada", "support_chat", { enabled: true });
-  await eventually(() => lines().slice(before).some(({ object }) => object === "directory"), "an override is told");
+  await eventually(() => lines().slice(before).some(({ object }) => object === "directory"), "the directory has the override");
 });
 
 test("a page of the directory reads only its own rows", async (t) => {
@@ -217,7 +217,7 @@ test("a page of the directory reads only its own rows", async (t) => {
   };
   const { last_evaluated_key: middle } = await admin.expect(200, "GET", "?page_size=100&q=user-0");
   for (const path of ["?page_size=5", `?page_size=5&last_evaluated_key=${middle}`, "?page_size=5&q=user-03", "?page_size=5&q=dashboard_alias:a"]) {
-    // One more than the page, to know whether there is another.
+    // One row more than the page, to find out if another page follows.
     for (const read of await rows(path)) assert.ok(read <= 6 + 1, `${path}: ${read} rows`);
   }
 });
@@ -235,12 +235,12 @@ test("the directory is rebuilt from identifiers, and entries without an identity
   assert.deepEqual(done, { repaired: 3, removed: 1 });
   assert.deepEqual(await admin.identifiers(), ["ada", "grace", "joan"]);
   assert.equal((await admin.document()).json().identity_overrides.filter(({ identifier }) => identifier === "ada").length, 1);
-  // A repair that finds everything as it should be changes nothing.
+  // A repair of a correct directory changes nothing.
   const { etag, "last-modified": date } = (await admin.document()).headers;
   assert.deepEqual(await admin.expect(200, "POST", repair, { identifiers: ["ada", "grace"] }), { repaired: 2, removed: 0 });
   const again = (await admin.document()).headers;
   assert.deepEqual([again.etag, again["last-modified"]], [etag, date]);
-  // Entries of identities that there are not.
+  // Entries without an identity.
   await admin.edge.stop();
   rmSync(join(admin.edge.stateFolder, "IdentityObject"), { recursive: true });
   await admin.edge.start();

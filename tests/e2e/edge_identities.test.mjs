@@ -13,7 +13,7 @@ import { exchangesIn, startOrigin } from "./origin.mjs";
 
 const FIXTURES = join(ROOT, "fixtures/admin");
 
-if (RECORDINGS === null) console.log("NOT RUN: the recorded edge identities, whose folder is not there; set RECORDINGS");
+if (RECORDINGS === null) console.log("NOT RUN: the recorded edge identities, whose folder does not exist; set RECORDINGS");
 
 test("the recorded edge-identities exchanges are answered, with the known differences", { skip: RECORDINGS === null }, async (t) => {
   const origin = await startOrigin({ recordings: RECORDINGS });
@@ -126,7 +126,7 @@ async function replay(edge, file, count, bindings, expectedOf) {
     assert.ok(expected, `${name} is not known to differ`);
     bind(expected.body, response.text === "" ? null : response.json(), bindings);
     const bound = JSON.parse(substituted(JSON.stringify({ headers: {}, ...expected }), bindings));
-    // Traits are matched by key, which is no part of the contract where they are all there is.
+    // Traits are matched by key; in a list of traits alone, the contract has no order.
     if (name === "edge:list-traits") bound.body.sort(byKey);
     const found = differences(bound, name === "edge:list-traits" ? sorted(response) : response, null);
     if (found.length > 0) failures.push([`${name}: ${request.method} ${path}`, ...found].join("\n    "));
@@ -134,7 +134,7 @@ async function replay(edge, file, count, bindings, expectedOf) {
   if (failures.length > 0) assert.fail(`${failures.length} of ${exchanges.length} differ\n\n${failures.join("\n\n")}`);
 }
 
-/** A value that is seen here for the first time stands for its placeholder from then on. */
+/** Binds each new placeholder to the answered value. */
 function bind(expected, actual, bindings) {
   if (typeof expected === "string" && /^<<.*>>$/.test(expected)) {
     if (!bindings.has(expected) && typeof actual === "string") bindings.set(expected, actual);

@@ -1,4 +1,4 @@
-// Environments when KV holds the wrong thing, nothing, or does not answer.
+// Environments while KV has corrupt values, has none, or does not answer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,9 +7,9 @@ import { documentEntry, serverKeyEntry } from "../../scripts/environments.mjs";
 import { becomes, eventually, startEdge } from "./harness.mjs";
 
 const MISSING = { detail: "Invalid or missing Environment Key" };
-// The document is asked for again at every request, before it is answered.
+// The document is read from KV before every answer.
 const ALWAYS_ASK = { DOCUMENT_SOFT_AGE_SECONDS: 0, DOCUMENT_HARD_AGE_SECONDS: 0 };
-// The document is served from memory, and asked for again behind every answer.
+// The cached document is served, and read again after every answer.
 const ASK_BEHIND = { DOCUMENT_SOFT_AGE_SECONDS: 0, DOCUMENT_HARD_AGE_SECONDS: 3600 };
 
 const CORRUPTIONS = {
@@ -20,7 +20,7 @@ const CORRUPTIONS = {
     spoil: (document) => changed(document, (copy) => (copy.feature_states[2].enabled = "yes")),
     field: /feature_states\[2\]\.enabled/,
   },
-  "a segment without rules that are rules": {
+  "a segment with invalid rules": {
     spoil: (document) => changed(document, (copy) => (copy.project.segments[1].rules[0].rules = 7)),
     field: /project\.segments\[1\]\.rules\[0\]\.rules/,
   },
@@ -58,7 +58,7 @@ for (const [what, { spoil, field }] of Object.entries(CORRUPTIONS)) {
     replace(edge, production, spoil(documentOf(edge, production)));
     for (let count = 0; count < 5; count += 1) requireUnreadable(await flags(edge, production.key));
     await requireOneLogLine(edge, field, production);
-    // The other environment does not suffer.
+    // The other environment is not affected.
     assert.equal((await flags(edge, edge.environments[1].key)).status, 200);
   });
 }
@@ -149,7 +149,7 @@ edgeTest("server keys are accepted while they are active and not expired", ALWAY
 });
 
 edgeTest("a server key expires while the worker runs", { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 }, async (edge, production) => {
-  // Each time another key, with as much more time as the answer may need.
+  // Each attempt uses another key, whose expiry leaves more time for the answer.
   const attempt = async (milliseconds) => {
     const key = `ser.expiring${milliseconds}`;
     const end = Date.now() + milliseconds;
@@ -249,7 +249,7 @@ function identity(edge, key) {
   return edge.request({ path: "/api/v1/identities/?identifier=someone", headers: { "X-Environment-Key": key } });
 }
 
-/** The first answer that is not stale: a store that takes too long is not waited for, and that is said. */
+/** The first answer that is not stale. */
 function confirmed(read) {
   return becomes(read, ({ headers }) => headers["x-edge-stale-seconds"] === undefined);
 }
@@ -270,7 +270,7 @@ function requireUnavailable(response) {
   assert.equal(typeof response.json().detail, "string");
 }
 
-/** Waiting does not help, and the answer does not say that it would. */
+/** Asserts the 503 of an unreadable document, which must be published again. */
 function requireUnreadable(response) {
   requireUnavailable(response);
   assert.equal(response.headers["retry-after"], "60");
@@ -278,7 +278,7 @@ function requireUnreadable(response) {
   assert.match(response.json().detail, /cannot be read\. Publish it again/);
 }
 
-/** One line names the field that is wrong; nothing that was written gives a key away. */
+/** Asserts that one log line names the invalid field, and that no line has a key. */
 async function requireOneLogLine(edge, field, environment) {
   const naming = () => edge.log.split("\n").filter((line) => line.startsWith('{"failure"') && field.test(line));
   await eventually(() => naming().length > 0, `a log line matches ${field} (log: ${edge.log})`);

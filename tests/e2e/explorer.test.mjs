@@ -1,4 +1,4 @@
-// The API explorer in a real browser: the first visit of a new user.
+// The API explorer in a real browser.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -39,7 +39,7 @@ for (const [name, options] of OPTIONS) {
     assert.deepEqual([flags.status, flags.body.length], ["200", 7]);
     assert.match(flags.curl, new RegExp(`-H 'X-Environment-Key: ${key}'`));
 
-    // As the example has it.
+    // The identifier of the example.
     const identity = await execute(page, "postIdentity");
     assert.equal(identity.status, "200");
     assert.equal(identity.body.identifier, "ada@example.com");
@@ -53,7 +53,7 @@ for (const [name, options] of OPTIONS) {
     }));
     assert.equal(scrolls, width, "the page is as wide as the window");
     assert.equal(dark, options.colorScheme === "dark");
-    // There is one description.
+    // Only one description is offered.
     await page.locator("#chooser").waitFor({ state: "hidden" });
     // The unfolded part is checked, too.
     await page.locator('[id$="-listIdentities"] .opblock-summary-control').click();
@@ -100,7 +100,7 @@ test("the origin's own description is shown, and its requests go through the wor
   const { page, leave } = await visit(browser, `${edge.address}/api/v1/docs/`);
   await page.getByLabel("Administrator’s credential").fill("Api-Key a.b");
   await requireAccessible(page, "with a chooser", EXCUSED);
-  // Chosen with the keyboard alone.
+  // The description is chosen by keyboard alone.
   await page.locator("#operations-Flags_and_identities-getFlags").waitFor();
   await page.getByLabel("API", { exact: true }).focus();
   await page.keyboard.press("ArrowDown");

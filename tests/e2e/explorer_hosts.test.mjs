@@ -1,4 +1,4 @@
-// The API explorer asks this host and no other, whatever a description says.
+// The API explorer sends requests to this host only, even if a description names others.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -10,7 +10,7 @@ import { startOrigin } from "./origin.mjs";
 const browser = await startBrowser();
 after(() => browser.close());
 
-// Where a description may say that a request goes.
+// The places of a description that can name a host.
 const ELSEWHERE = "https://elsewhere.example.com";
 const answers = { 200: { description: "", content: { "application/json": { schema: { type: "array", items: { $ref: "#/components/schemas/Project" } } } } } };
 const operation = (operationId, more = {}) => ({ tags: ["all"], operationId, responses: answers, ...more });
@@ -40,7 +40,7 @@ const OPENAPI = {
       }),
     },
   },
-  // No place that OpenAPI knows of.
+  // A place that OpenAPI does not define.
   "x-paths": { referred: { get: operation("of_a_reference", { servers: [{ url: `${ELSEWHERE}/api/v1` }] }) } },
   components: {
     schemas: { Project: { type: "object", properties: { servers: { type: "array", items: { $ref: `${ELSEWHERE}/schemas.json#/Server` } } } } },
@@ -73,7 +73,7 @@ for (const [form, description, operations] of [
     origin.on("POST", "/api/v1/auth/token/", { body: { access_token: "stand-in", token_type: "bearer" } });
     const edge = await startEdge({ origin });
     t.after(() => edge.close());
-    // Nothing but the page itself keeps them here.
+    // The test does not block requests to other hosts; only the page prevents them.
     const { page, faults } = await visit(browser, `${edge.address}/api/v1/docs/`, { bypassCSP: true });
     await page.getByLabel("API", { exact: true }).selectOption({ index: 1 });
     await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
@@ -89,7 +89,7 @@ for (const [form, description, operations] of [
       const { status, body } = await execute(page, operation);
       assert.deepEqual([status, body], ["200", [`/api/v1/${path}/`]], operation);
     }
-    // What an operation calls elsewhere is shown, too.
+    // The page also shows callbacks and links of an operation.
     for (const tab of await page.locator("button.tab-item", { hasText: "Callbacks" }).all()) await tab.click();
     assert.deepEqual(faults.filter((fault) => fault.startsWith("request to elsewhere")), []);
   });

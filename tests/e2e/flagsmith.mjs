@@ -1,5 +1,5 @@
-// A small Flagsmith behind the worker: projects, environments, server keys and documents that can change, served by the
-// stand-in origin, which decides how well.
+// A small Flagsmith behind the worker: projects, environments, server keys and documents that tests can change. The stand-in
+// origin serves it, with the faults that a test sets.
 
 import { createHash, randomUUID } from "node:crypto";
 
@@ -12,7 +12,7 @@ export const TOKEN = "Stand-in.master-api-key";
 export const ADMIN_KEY = "Stand-in.local-admin-key";
 export const ADMIN_KEY_SHA256 = createHash("sha256").update(ADMIN_KEY).digest("hex");
 
-// Recorded answers, whose values those of the stand-in replace where they matter.
+// Recorded answers; the stand-in replaces the values that tests depend on.
 const [PROJECT] = recordedBody("GET", "/api/v1/projects/");
 const { results: [ENVIRONMENT] } = recordedBody("GET", "/api/v1/environments/");
 const [SERVER_KEY] = recordedBody("GET", "/api/v1/environments/{key}/api-keys/");
@@ -31,7 +31,7 @@ export async function startFlagsmith(folder) {
 class Flagsmith {
   /** client key → {name, serverKeys: [{key, active, expires_at}], document}. A test changes it as it likes. */
   environments = new Map();
-  /** What is done to a document before it is sent: (document, key) → document, text or bytes. Another one is a fault. */
+  /** The transformation of a sent document: (document, key) → document, text or bytes. A changed document counts as a fault. */
   spoil = (document) => document;
 
   constructor(origin) {
@@ -62,7 +62,7 @@ class Flagsmith {
     });
   }
 
-  /** Its projects: the one. */
+  /** The list of projects, which has one. */
   get projects() {
     return [{ ...PROJECT, id: 1, name: "Shop" }];
   }
@@ -83,7 +83,7 @@ class Flagsmith {
     return this.origin.close();
   }
 
-  /** The answer with it, as Flagsmith renders it: what nobody stores is made anew each time. */
+  /** The answer with a document. Like Flagsmith, it makes up values that are not stored at every rendering. */
   #document(key) {
     const document = structuredClone(this.environments.get(key).document);
     for (const override of document.identity_overrides ?? []) override.identity_uuid = randomUUID();
@@ -97,7 +97,7 @@ class Flagsmith {
     return environment === undefined ? { status: 404, body: { detail: "Not found." } } : answer(environment, key);
   }
 
-  /** Two to a page, so that there is more than one. */
+  /** A page of two items, so that lists have several pages. */
   #page(query) {
     const all = Array.from(this.environments, ([api_key, { name }]) => ({ ...ENVIRONMENT, api_key, name, project: 1 }));
     const page = Number(query.get("page") ?? 1);
@@ -127,7 +127,7 @@ export function stateOf(states) {
   return (states.feature_states ?? states).find(({ feature }) => feature.name === "free_shipping_threshold");
 }
 
-/** Changes its value at the origin. */
+/** Changes the value of that state at the origin. */
 export function set(flagsmith, key, value) {
   flagsmith.change(key, (document) => (stateOf(document).feature_state_value = value));
 }

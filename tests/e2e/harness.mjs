@@ -25,25 +25,25 @@ export const FIXTURES = join(ROOT, "fixtures/environments");
 /** The recordings of a running Flagsmith, or null where they are absent. */
 export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordings");
 
-// Set to try the harness on a worker other than the built one.
+// The folder of another worker to test, instead of the built one.
 const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
 /** The modules that are not built, the entry first. */
 const ENTRY = ["src/edge/entry.js", "src/edge/metrics.js"];
 
-// A test that is interrupted leaves neither processes nor files.
+// An interrupted test leaves neither processes nor files.
 const open = new Set();
 process.on("exit", () => open.forEach((edge) => edge.abandon()));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 
 /**
  * Starts the worker on an empty state folder, with KV seeded from the environment documents in `documents`.
- * `variables` become its configuration, to which belongs that every request is logged; `workers` is the number of
+ * `variables` become its configuration, which also logs every request; `workers` is the number of
  * isolates that share its objects. `origin`: the Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and
  * `services` are explained in config.mjs.
  *
  * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
  * `entry`: a module in tests/ to start from, which imports the worker's as `./entry.js`.
- * `inspector`: whether to listen for DevTools, on `inspectorPort`. `flushable`: whether `flush` will be used.
+ * `inspector`: true to listen for DevTools, on `inspectorPort`. `flushable`: true if `flush` will be used.
  * `stored`: a folder of objects' databases to begin with.
  */
 export async function startEdge({
@@ -153,7 +153,7 @@ class Edge {
     this.ports = await this.#listening(this.#child);
   }
 
-  /** Resolves once all that has been logged so far is in `log`. Answers do not wait for that, nor does it for requests. */
+  /** Resolves once `log` has every line logged so far. Neither answers nor running requests are awaited. */
   async flush() {
     const mark = `/mark-${(this.#marks += 1)}`;
     await request(this.#markerPort, { path: mark });
@@ -161,17 +161,17 @@ class Edge {
     await eventually(() => this.log.split(`${mark}\n`).length === 3, "the log is here");
   }
 
-  /** Lets the runtime finish its work, and ends it. */
+  /** Stops the runtime after its pending work. */
   stop() {
     return this.#end("SIGTERM");
   }
 
-  /** Ends the runtime as a power failure would. */
+  /** Kills the runtime without warning, like a power failure. */
   kill() {
     return this.#end("SIGKILL");
   }
 
-  /** Ends everything and removes the state. Fails if anything was logged that must not be (secrets.mjs). */
+  /** Stops everything and removes the state. Fails if a confidential value was logged (secrets.mjs). */
   async close() {
     await this.kill();
     await this.kv.stop();

@@ -32,12 +32,12 @@ test("imported identities keep the buckets of their Django ids, also after a res
   await admin.edge.stop();
   await admin.edge.start();
   assert.deepEqual(await answers(admin, lines), expected);
-  // Whatever an SDK writes; and with `transient` too, which leaves overrides out.
+  // Writes of SDKs do not change the buckets. `transient` requests leave overrides out.
   await admin.identify(lines[0].identifier, { plan: "pro" });
   assert.deepEqual(await answers(admin, lines), expected);
   const transient = lines.map(({ identifier, django_id }) => [identifier, valuesOf(String(django_id))]);
   assert.deepEqual(await answers(admin, lines, "&transient=true"), transient);
-  // What administrators see of overrides is hashed from the number, and from the override's own UUID.
+  // The values of overrides that administrators see are hashed from the number and the override's UUID.
   const { results } = await admin.expect(200, "GET", `/api/v1/environments/${KEY}/edge-identity-overrides`);
   assert.equal(results.length, IDENTITIES / 2);
   for (const { identifier, feature_state } of results) {
@@ -65,7 +65,7 @@ test("identities without a number are counted where the setting is off", async (
   assert.deepEqual(await count(), [2, 2]);
   await bring({ identifier: "ada", identity_uuid, django_id: 7 });
   assert.deepEqual(await count(), [2, 1]);
-  // An export of an earlier version says null of every identity.
+  // An export of an earlier version has null for every identity.
   await bring({ identifier: "ada", identity_uuid, django_id: null });
   assert.deepEqual(await count(), [2, 1]);
   await admin.expect(204, "DELETE", `${identity_uuid}/`);
@@ -74,7 +74,7 @@ test("identities without a number are counted where the setting is off", async (
   assert.deepEqual(await count(), [2, 2]);
   await bring({ identifier: "ada", django_id: "8" });
   assert.deepEqual(await count(), [2, 1]);
-  // Nothing of who is gone stays with the directory.
+  // The directory keeps no row of deleted identities.
   await admin.expect(204, "DELETE", `${(await admin.list()).find(({ identifier }) => identifier === "ada").identity_uuid}/`);
   const shard = `${KEY}_${createHash("sha256").update("ada").digest()[0] % 8}`;
   assert.deepEqual(await ask(admin.edge, "DIRECTORY", shard, "rows", "SELECT * FROM with_django_id"), []);
@@ -121,7 +121,7 @@ test("storage of the previous version is readable, and the previous version read
     ["DIRECTORY", `${KEY}_overrides`, "override", 6],
   ]) {
     const [{ count }] = await rows(binding, object, "SELECT count(*) AS count FROM pragma_table_info(?)", table);
-    assert.equal(count, columns, `${table}: the version before writes rows of as many values`);
+    assert.equal(count, columns, `${table}: the previous version writes rows with this number of values`);
   }
 });
 
@@ -145,19 +145,19 @@ test("the status reports that the setting is off and the number of identities wi
   await eventually(async () => (await counted()) === 1, "it is counted");
   const { webhook } = (await status()).find(({ environment }) => environment === key);
   assert.ok(webhook);
-  // The next version is published, and the log says it once.
-  const said = () => [...edge.log.matchAll(/identities without one here: (\d+)/g)].map(([, count]) => count);
-  const before = said().length;
+  // The next version is published, and the log reports the setting once.
+  const reports = () => [...edge.log.matchAll(/identities without one here: (\d+)/g)].map(([, count]) => count);
+  const before = reports().length;
   const { version } = (await status()).find(({ environment }) => environment === key);
   const { django_id } = stateOf(flagsmith.environments.get(key).document);
   const headers = { Authorization: `Api-Key ${TOKEN}`, "Content-Type": "application/json" };
   const changed = await send(`/api/v1/environments/${key}/featurestates/${django_id}/`, headers, "PATCH", JSON.stringify({ feature_state_value: 77 }));
   assert.equal(changed.status, 200);
   await eventually(async () => (await status()).find(({ environment }) => environment === key).version !== version, "the change is published");
-  await eventually(() => said().length > before, "the log says it");
-  assert.deepEqual(said().slice(before), ["1"]);
+  await eventually(() => reports().length > before, "the log reports it");
+  assert.deepEqual(reports().slice(before), ["1"]);
   for (let round = 0; round < 20; round += 1) assert.equal((await identify("ada")).status, 200);
-  assert.equal(said().length, before + 1);
+  assert.equal(reports().length, before + 1);
   // And the operator's page, of this environment alone.
   const browser = await startBrowser();
   t.after(() => browser.close());

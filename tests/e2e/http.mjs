@@ -1,4 +1,4 @@
-// HTTP/1.1 written and read byte by byte. fetch refuses some of the requests that a server has to bear: odd methods,
+// HTTP/1.1 written and read byte by byte. fetch refuses some requests that a server must handle: odd methods,
 // dot segments, bodies that never end, bodies without a type.
 
 import { connect } from "node:net";

@@ -56,17 +56,17 @@ test("an export of untrimmed identifiers is imported, in any order", async (t) =
     ada: [{ trait_key: "of", trait_value: "ada" }, { trait_key: "only", trait_value: " ada" }, { trait_key: "plan", trait_value: "gold" }],
     grace: [{ trait_key: "of", trait_value: "grace\u00a0" }, { trait_key: "only", trait_value: "grace\u00a0" }],
   };
-  // All in one request, and each line in one of its own.
+  // All lines in one request, and each line in its own request.
   for (const [from, batch] of [[file, "50"], [reversed, "50"], [file, "1"], [reversed, "1"]]) {
     const other = await startAdmin(t);
     const printed = await run(t, "import-identities", other, { FILE: copyOf(from, folder), BATCH: batch });
-    assert.match(printed, /^4 identities .*\n1 lines were passed over: their identifiers are blank\.$/m);
+    assert.match(printed, /^4 identities .*\n1 lines were skipped, because their identifiers are blank\.$/m);
     assert.deepEqual(await other.identifiers(), ["ada", "grace"]);
     for (const [identifier, traits] of Object.entries(expected)) {
       assert.deepEqual((await other.identify(identifier)).traits, traits, `${identifier}, ${batch} a request`);
     }
   }
-  // Also where they came from, and where their UUIDs are still others'.
+  // The import also works at their source, where other identities still have their UUIDs.
   assert.match(await run(t, "import-identities", admin, { FILE: copyOf(reversed, folder) }), /^4 identities/m);
   assert.deepEqual(await admin.identifiers(), [...STORED, "ada", "grace"].sort(byBytes));
 });
@@ -86,14 +86,14 @@ test("data merged from another spelling survives a restart of the object", async
   const { traits, flags } = await admin.identify("ada");
   assert.deepEqual(traits, [pair("a", 9), pair("b", 2)]);
   assert.equal(flags.find(({ feature }) => feature.name === "support_chat").feature_state_value, "other");
-  // Nothing of it outlasts the identity.
+  // The inherited data is deleted with the identity.
   const [{ identity_uuid }] = await admin.list();
   await admin.expect(204, "DELETE", `${identity_uuid}/`);
   const tables = await ask(admin, `${admin.key}_ada`, "rows", "SELECT name FROM sqlite_master WHERE name = 'inherited'");
   assert.deepEqual(tables, []);
 });
 
-/** A worker whose objects have what the version before stored: each under its identifier as a GET gave it. */
+/** A worker with objects that the previous version stored: each under the untrimmed identifier of a GET. */
 async function startEarlier(t) {
   const admin = await startAdmin(t, { entry: "tests/e2e/objects.js" });
   const stored = new Map();
@@ -113,7 +113,7 @@ async function ask(admin, name, method, ...parameters) {
   return value;
 }
 
-/** The same file without what an import of it has reached. */
+/** A copy of the file without its checkpoint. */
 function copyOf(file, folder) {
   const copy = join(mkdtempSync(join(folder, "copy-")), "in.jsonl");
   writeFileSync(copy, readFileSync(file));

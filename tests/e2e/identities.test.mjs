@@ -1,4 +1,4 @@
-// An identity under many writers, and after the loss of its process.
+// An identity with many concurrent writers, and after its process was killed.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -15,7 +15,7 @@ const key = edge.environments[0].key;
 test("200 concurrent POSTs that set different traits of one identity are all stored", async () => {
   const names = numbers(200).map((number) => `trait-${number}`);
   const answers = await Promise.all(names.map((name) => setTraits("busy", { [name]: name })));
-  // The answer is the state after the request's own turn, so no two may have the same size.
+  // Each answer is the state after its own write, so no two may have the same size.
   assert.deepEqual(answers.map((traits) => Object.keys(traits).length).sort((a, b) => a - b), numbers(200).map((n) => n + 1));
   assert.deepEqual(await traitsOf("busy"), Object.fromEntries(names.map((name) => [name, name])));
 });
@@ -39,7 +39,7 @@ test("concurrent sets and deletes are serializable", async () => {
   assert.equal(left, right);
   assert.ok(left === undefined || left % 3 !== 0, `${left} was never set`);
   assert.deepEqual(own, Object.fromEntries(numbers(120).map((number) => [`own-${number}`, number])));
-  // A request after an answer comes after its write.
+  // A request that follows an answer sees its write.
   assert.equal((await setTraits("mixed", { left: "last" })).left, "last");
   assert.equal((await traitsOf("mixed")).left, "last");
 });
@@ -102,7 +102,7 @@ test("an identity that is written and read 500 times a second loses no write", a
     if (number % 5 === 1) return send(number, "/api/v1/identities/", { identifier, traits: [{ trait_key: `trait-${number}`, trait_value: number }] });
     return send(number, `/api/v1/identities/?identifier=${identifier}`);
   };
-  // Each isolate reads the environment first: KV is this process, which has its hands full then.
+  // Each isolate reads the environment first, since KV runs in this process, which is busy during the test.
   for (const port of edge.ports) await traitsOf(identifier, port);
   const [began, count] = [Date.now(), 2_000];
   const statuses = new Set();
@@ -123,14 +123,14 @@ test("an identity that is written and read 500 times a second loses no write", a
 test("acknowledged writes survive 20 kills of the runtime", async () => {
   const written = new Map();
   for (const round of numbers(20)) {
-    // Another number each time, so that the kill falls on different moments of the writes under way.
+    // A different number each time, so that the kill interrupts the writes at different points.
     const acknowledged = await writeUntilKilled(round, 10 + 3 * round);
     for (const [identifier, traits] of acknowledged) written.set(identifier, { ...written.get(identifier), ...traits });
     await edge.start();
     for (const [identifier, traits] of written) {
       const stored = await traitsOf(identifier);
       for (const [name, value] of Object.entries(traits)) {
-        // A write that was under way and never acknowledged may be there as well: it is the next value of its trait.
+        // A write without an acknowledgement may be stored as well: it is the next value of its trait.
         assert.ok(stored[name] >= value, `round ${round}: ${identifier} has ${name}=${stored[name]} after ${value} was acknowledged`);
       }
     }
@@ -139,7 +139,7 @@ test("acknowledged writes survive 20 kills of the runtime", async () => {
 
 /**
  * Eight writers write to four identities, each counting up a trait of its own. The runtime is killed when `count` writes
- * are acknowledged and others are under way. Returns the acknowledged writes: identifier → traits.
+ * are acknowledged and others are in progress. Returns the acknowledged writes: identifier → traits.
  */
 async function writeUntilKilled(round, count) {
   const acknowledged = new Map();

@@ -1,4 +1,4 @@
-// Answers to clients while objects of identities or of the directory fail, each in its own way.
+// Answers to clients while objects of identities or of the directory fail.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -77,11 +77,11 @@ test("one failing shard of the directory does not affect the others, and it catc
   });
   await admin.edge.start();
   await Promise.all(names.map((name) => admin.identify(name, { name })));
-  // An admin's are written, too: some of those that a shard knows which fails, and some of others.
+  // An admin creates identities, too, some of them in the failing shard.
   const created = await Promise.all(names.map((name) => admin.create(`${name}-too`)));
   const [known, unknown] = [false, true].map((fails) => created.filter(({ identifier }) => (shardOf(identifier) === failing) === fails));
   assert.ok(known.length > 0 && unknown.length > 0);
-  // A page needs all of them.
+  // A page of the list needs every shard.
   for (const path of ["", "?q=user", `/edge/environments/${admin.key}/identities/export/`]) {
     const response = await admin.send("GET", path);
     assert.deepEqual([response.status, response.headers["retry-after"]], [503, "1"], path);

@@ -96,12 +96,12 @@ test("without an origin the status lists the environments in KV", async (t) => {
   assert.ok(age_seconds >= least - 1 && age_seconds <= most + 1, `${age_seconds} s of ${least} to ${most}`);
   const nothing = { name: null, version: null, published_at: null, age_seconds: null };
   assert.deepEqual(unknown, { environment: second.key, ...nothing, server_keys: good[second.key], source: "KV" });
-  // The document's facts come with the number of identities.
+  // The document's name and version are read together with the number of identities.
   const { updated_at } = JSON.parse(kv.entries.get(`document:${second.key}`));
   const counted = await admin.expect(200, "GET", `${routes(second.key)}/count/`);
   assert.deepEqual({ ...counted, updated_at: Date.parse(counted.updated_at) }, { identities: 0, without_django_id: null, name: second.name, updated_at: Date.parse(updated_at) });
 
-  // Keys that were written without metadata are read, as long as they are few.
+  // Entries without metadata are read themselves, if there are few.
   const keys = async () => Object.fromEntries((await admin.expect(200, "GET", "/edge/status")).environments.map(({ environment, server_keys }) => [environment, server_keys]));
   const entries = [...kv.entries.keys()].filter((name) => name.startsWith("server-key:"));
   entries.forEach((name) => kv.metadata.delete(name));
@@ -119,7 +119,7 @@ test("without an origin the status lists the environments in KV", async (t) => {
   const before = kv.requests.length;
   const headers = { Authorization: "Api-Key other" };
   assert.equal((await request(admin.edge.port, { path: "/edge/status", headers })).status, 401);
-  assert.equal(kv.requests.length, before, "KV is not asked for who is nobody");
+  assert.equal(kv.requests.length, before, "KV is not read for unauthenticated requests");
   kv.behave("fail");
   assert.deepEqual(await admin.expect(503, "GET", "/edge/status"), { detail: "The environment is temporarily unavailable; try again." });
 });

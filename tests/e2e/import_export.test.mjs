@@ -1,4 +1,4 @@
-// Identities brought in from a file or from a Flagsmith, and written out again, by the commands that do it.
+// The commands that import identities from a file or from a Flagsmith, and that export them.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -23,10 +23,10 @@ test("an export equals the imported file", async (t) => {
   await run(t, "export-identities", admin, { FILE: copy, RATE: "" });
   const written = readFileSync(copy, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
   assert.deepEqual(sorted(written), sorted(identities));
-  // They are found by their own names.
+  // Imported identities are found by their own UUIDs and identifiers.
   const [{ identity_uuid, identifier, dashboard_alias }] = identities;
   assert.deepEqual(await admin.expect(200, "GET", `${identity_uuid}/`), { identity_uuid, identifier, dashboard_alias });
-  // It is done, so it goes on from its end.
+  // The import is complete, so another one resumes at its end.
   assert.match(await run(t, "import-identities", admin, { FILE: file }), /^130 identities/m);
   assert.ok(existsSync(`${file}.imported`));
 });
@@ -71,7 +71,7 @@ test("an interrupted import resumes at its last position", async (t) => {
   writeFileSync(file, [...lines].reverse().join(""));
   await assert.rejects(run(t, "import-identities", admin, { FILE: file, BATCH: "10" }), /of other identities/);
   assert.equal((await admin.list()).length, 20);
-  // The same with the fault mended is.
+  // The same file with a corrected line is resumed.
   writeFileSync(file, lines.join(""));
   await run(t, "import-identities", admin, { FILE: file, BATCH: "10" });
   assert.equal((await admin.list()).length, 30);
@@ -86,7 +86,7 @@ test("a Flagsmith's own identities are imported with their traits and overrides"
   // Overrides would be lost.
   const document = (complete) => ({ body: { ...documentOf(complete ? ["user-1"] : []), use_identity_overrides_in_local_eval: complete } });
   origin.on("GET", `${root}/document/`, document(false));
-  await assert.rejects(run(t, "import-identities", admin, settings), /no identity overrides/);
+  await assert.rejects(run(t, "import-identities", admin, settings), /does not include identity overrides/);
   assert.deepEqual(await admin.identifiers(), []);
   origin.on("GET", `${root}/document/`, document(true));
   await run(t, "import-identities", admin, settings);
@@ -152,13 +152,13 @@ test("an import resumes with pages of another size, and never into another worke
   const folder = mkdtempSync(join(tmpdir(), "transfer-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const settings = { SOURCE: "origin", ORIGIN_URL: origin.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key" };
-  // It breaks off at the eighth, with pages of three.
+  // The import stops at the eighth identity, with pages of three.
   walked.refused = 8;
   await assert.rejects(run(t, "import-identities", admin, { ...settings, BATCH: "3" }, folder), /403/);
   assert.equal((await admin.list()).length, 6);
   walked.refused = null;
   for (const other of [{ EDGE_URL: "http://127.0.0.1:1" }, { ORIGIN_URL: "http://127.0.0.1:1" }]) {
-    await assert.rejects(run(t, "import-identities", admin, { ...settings, ...other }, folder), /is of an import with another/);
+    await assert.rejects(run(t, "import-identities", admin, { ...settings, ...other }, folder), /belongs to an import with another/);
   }
   await run(t, "import-identities", admin, { ...settings, BATCH: "5" }, folder);
   assert.deepEqual(await admin.identifiers(), all.map(({ identifier }) => identifier).sort());
@@ -209,8 +209,8 @@ test("the repair covers the whole directory", async (t) => {
 });
 
 /**
- * A Flagsmith with so many identities of its own. It refuses to tell the traits of the one whose number is `refused`. Each
- * has `traits`, as JSON texts, or one of its own number. `largestPage`: how many it puts on a page at most.
+ * A Flagsmith with `count` identities of its own. It refuses the traits of the identity with the number `refused`. Each
+ * identity has `traits`, as JSON texts, or one trait of its own number. `largestPage`: the maximum size of a page.
  */
 async function startWalked(t, admin, count) {
   const origin = await startOrigin();
@@ -229,7 +229,7 @@ async function startWalked(t, admin, count) {
     if (id === walked.refused) return { status: 403, body: { detail: "No." } };
     atOnce += 1;
     walked.mostAtOnce = Math.max(walked.mostAtOnce, atOnce);
-    // Whatever else has come is read before this is answered.
+    // Concurrent requests arrive before this one is answered.
     await new Promise(setImmediate);
     atOnce -= 1;
     const parameters = new URLSearchParams(query);

@@ -1,4 +1,4 @@
-// What is a key and what is none: the same at every way in, in a request and where documents are written.
+// Valid and invalid keys: every request and every command that writes documents applies the same rule.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -22,14 +22,14 @@ const NO_SERVER_KEYS = ["ser.", "ser.a:b", "ser.a b", "ser.é", `ser.${"x".repea
 test("an impossible key is refused without any lookup", async (t) => {
   const admin = await startAdmin(t);
   const { edge, key } = admin;
-  // As publishing writes them: a version of the document, and whatever is there under another name.
+  // Publishing writes entries with a version; other entries have invalid keys.
   const version = "1764415000000-0123456789abcdef";
   const document = edge.kv.entries.get(`document:${key}`);
   edge.kv.entries.set(`document:${key}:${version}`, document);
   for (const no of NO_CLIENT_KEYS) edge.kv.entries.set(`document:${no}`, documentOf(no));
   const before = edge.kv.requests.length;
   for (const no of [`${key}:${version}`, ...NO_CLIENT_KEYS, ...NO_SERVER_KEYS]) {
-    // As UTF-8, byte for byte.
+    // The UTF-8 bytes of the key, one character each.
     const sent = Buffer.from(no).toString("latin1");
     for (const [method, path] of [["GET", "flags/"], ["GET", "identities/?identifier=a"], ["POST", "identities/"], ["PUT", "traits/bulk/"], ["GET", "environment-document/"]]) {
       const response = await edge.request({ method, path: `/api/v1/${path}`, headers: { "X-Environment-Key": sent } });
@@ -65,7 +65,7 @@ test("make dev and make publish accept the keys that the worker serves, and no o
   }
   for (const no of NO_SERVER_KEYS) {
     write(["k"], [no]);
-    assert.throws(() => readEnvironments(folder), ({ message }) => /server keys is none/.test(message) && (no === "ser." || !message.includes(no)), no);
+    assert.throws(() => readEnvironments(folder), ({ message }) => /server keys is invalid/.test(message) && (no === "ser." || !message.includes(no)), no);
   }
   write(CLIENT_KEYS, SERVER_KEYS);
   const edge = await startEdge({ documents: folder });
@@ -81,7 +81,7 @@ test("only environments with an invalid key are left out of a discovery", async 
     environments.set("my shop", { ...first, document: { ...first.document, api_key: "my shop" }, serverKeys: [] });
   });
   for (const key of keys) assert.equal((await flags(edge, key)).status, 200);
-  await eventually(() => /1 environments are not published: their api_key is no client key/.test(edge.log), "the log says why");
+  await eventually(() => /1 environments are not published: their api_key is no client key/.test(edge.log), "the log has the reason");
   const refused = await flags(edge, "my shop");
   assert.deepEqual([refused.status, refused.json()], [403, UNKNOWN]);
   assert.deepEqual(flagsmith.origin.requests.filter(({ path }) => path.includes("my%20shop") || path.includes("my shop")), []);

@@ -39,7 +39,7 @@ class Kv {
     return this.server.address().port;
   }
 
-  /** Answers every key in this way from now on. */
+  /** Sets the behaviour for all keys. */
   behave(way) {
     this.behaviour = () => way;
   }

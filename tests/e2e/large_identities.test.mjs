@@ -1,4 +1,4 @@
-// Large identities: how much memory their answers may hold together, and that small ones notice nothing of it.
+// Large identities: their answers share a bounded memory, and small identities are not affected.
 
 import assert from "node:assert/strict";
 import { connect } from "node:net";
@@ -8,7 +8,7 @@ import { startAdmin } from "./admin.mjs";
 import { eventually } from "./harness.mjs";
 import { learnRequest } from "./secrets.mjs";
 
-/** What all held answers may come to: src/admin/uploads.rs. */
+/** The limit on all answers in memory together: src/admin/uploads.rs. */
 const MAX_HELD = 24 * 1024 * 1024;
 const IDENTIFIERS = ["fat-one", "fat-two", "fat-three"];
 
@@ -27,7 +27,7 @@ test("answers of large identities use bounded memory, and requests beyond it are
   const path = (identifier) => `/api/v1/identities/?identifier=${identifier}`;
   const headers = { "X-Environment-Key": key };
 
-  // Nobody reads, so what is answered stays in memory.
+  // No client reads, so the answers stay in memory.
   const asked = await Promise.all(Array.from({ length: 40 }, (_, index) => begin(edge.port, path(IDENTIFIERS[index % 3]), headers)));
   t.after(() => asked.forEach(({ socket }) => socket.destroy()));
   const answered = asked.filter(({ status }) => status === 200);
@@ -38,7 +38,7 @@ test("answers of large identities use bounded memory, and requests beyond it are
   assert.equal(answered.length, Math.floor(MAX_HELD / lengths[0]));
   for (const { head } of refused) assert.match(head, /^retry-after: 1\r$/im);
 
-  // Others get what they ask for: small identities, and what writes to large ones without reading them.
+  // Other requests are answered: those for small identities, and writes to large ones.
   assert.equal((await edge.request({ path: path("tiny"), headers })).status, 200);
   const set = { method: "POST", path: "/api/v1/traits/", headers: { ...headers, "Content-Type": "application/json" } };
   const body = JSON.stringify({ identity: { identifier: IDENTIFIERS[0] }, trait_key: "later", trait_value: 7 });
@@ -46,7 +46,7 @@ test("answers of large identities use bounded memory, and requests beyond it are
   const last = () => edge.request({ path: path(IDENTIFIERS[0]), headers });
   assert.equal((await last()).status, 503);
 
-  // A client that reads makes room, and so does one that leaves.
+  // A client that reads frees memory, and so does one that disconnects.
   const [reader, ...others] = answered;
   const whole = await reader.read();
   assert.equal(whole.length, lengths[0]);
@@ -55,7 +55,7 @@ test("answers of large identities use bounded memory, and requests beyond it are
   await eventually(async () => {
     const again = await Promise.all([last(), last()]);
     return again.every(({ status }) => status === 200);
-  }, "those who left have made room");
+  }, "the disconnected clients have freed memory");
   assert.equal((await last()).json().traits.find(({ trait_key }) => trait_key === "later").trait_value, 7);
 });
 
@@ -110,7 +110,7 @@ async function fatten({ edge, key }, identifier) {
   return length;
 }
 
-/** Sends a GET and reads no more than the answer's head. */
+/** Sends a GET and reads only the head of the answer. */
 function begin(port, path, headers) {
   learnRequest({ path, headers });
   return new Promise((resolve, reject) => {

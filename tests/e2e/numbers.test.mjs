@@ -1,4 +1,4 @@
-// Values at the extremes of their types, through the commands that move identities: what goes out is what came in.
+// Values at the extremes of their types: the commands export exactly the imported values.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { run } from "./commands.mjs";
 process.env.TMPDIR = memoryFolder() ?? tmpdir();
 
 const COUNT = 2_000;
-/** As JavaScript's numbers they would be others. */
+/** Numbers that JavaScript's would change. */
 const INTEGERS = [
   "0", "-1", "7", "2147483648", "9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740991", "-9007199254740992",
   "-9007199254740993", "1234567890123456789", "9223372036854775806", "9223372036854775807", "-9223372036854775807", "-9223372036854775808",
@@ -27,13 +27,13 @@ const TEXTS = [
   "", " ", " padded ", "\t\n\r\b\f", "\u0001\u001f\u007f\u0080", '"', "\\", "\\u", "\\ud800", "\u2028\u2029", "\ufeff", "\u00e9", "e\u0301", "👩🏽‍🚀", "\ufffd\uffff",
   "1", "1.0", "-0", "null", "true", "{}", "</script>", "𝒳".repeat(10),
 ].map((text) => JSON.stringify(text));
-/** As long as texts of traits may be. */
+/** Texts of the maximum length. */
 const LONG = ["x", "\u0001", '"', "😀"].map((text) => JSON.stringify(text.repeat(2_000)));
 const VALUES = [...INTEGERS, ...FLOATS, ...TEXTS, "true", "false"];
 const FEATURES = [
   { id: 9007, name: "support_chat", type: "STANDARD" },
   { id: 9003, name: "hero_banner", type: "MULTIVARIATE" },
-  // No longer there.
+  // A feature that the environment does not have.
   { id: 1, name: "gone", type: "STANDARD" },
 ];
 
@@ -50,7 +50,7 @@ test("2,000 identities with extreme numbers are imported and exported byte for b
   await run(t, "import-identities", second, { FILE: exported });
   await run(t, "export-identities", second, { FILE: again });
   requireSame(again, lines);
-  // SDKs get the same.
+  // SDKs get the same values.
   const integers = (await flagsOf(second, "sdk")).match(/"trait_value":(-?\d+)\D/g);
   assert.deepEqual(integers, INTEGERS.map((integer) => `"trait_value":${integer}}`));
 });
@@ -75,7 +75,7 @@ function memoryFolder() {
   }
 }
 
-/** Fails at the first line that is another. */
+/** Fails at the first different line. */
 function requireSame(file, expected) {
   const lines = readFileSync(file, "utf8").split(/(?<=\n)/);
   for (const [index, line] of expected.entries()) assert.equal(lines[index], line, `line ${index + 1}`);

@@ -1,5 +1,5 @@
-// Client keys whose identities would share objects: `acme` and `eu_bob`, `acme_eu` and `bob`. Each identity has its own, and
-// those that an earlier version stored under another name are moved, whoever comes first and whatever ends on the way.
+// Client keys whose identities had colliding object names: `acme` and `eu_bob`, `acme_eu` and `bob`. Each identity has its
+// own object. Data that an earlier version stored under the former name is moved, in any order of requests and failures.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -60,7 +60,7 @@ test("data stored by an earlier version is moved by the first request for it", a
   };
   const stored = [];
   for (const what of Object.keys(first)) stored.push(await store(ask, "acme_eu", what.replace(/\W/g, "-").toLowerCase()));
-  // By their alarms, which earlier versions have set.
+  // Alarms of earlier versions move their identities.
   for (const { former } of stored) await ask("IDENTITIES", former, "ring");
   const expected = stored.map(({ identifier }) => identifier).sort();
   assert.deepEqual((await listed(admin, "acme_eu")).sort(), expected);
@@ -96,7 +96,7 @@ test("data stored without an owner is moved, too, and deleted identities stay de
   assert.deepEqual(await traitsOf(admin, "acme_eu", "old"), STORED);
   assert.deepEqual(await tables(ask, "acme_eu_old"), []);
   await eventually(async () => same(await listed(admin, "acme_eu"), ["old"]), "it is listed");
-  // Erased, and the directory was not told.
+  // A deleted identity with a pending directory update.
   const { former } = await store(ask, "acme_eu", "erased");
   await ask("IDENTITIES", former, "ring");
   await ask("IDENTITIES", former, "rows", "DELETE FROM trait");
@@ -177,7 +177,7 @@ test("an object of the former name refuses commands for a renamed identity", asy
     await assert.rejects(ask("IDENTITIES", former, method, JSON.stringify(order)), /object of another name/);
   }
   assert.deepEqual(await ask("IDENTITIES", former, "rows", "SELECT trait_value FROM trait WHERE trait_key = 'points'"), [{ trait_value: "5" }]);
-  // Nor does it give or forget what is another's.
+  // It neither returns nor deletes data of another identity.
   assert.equal(await ask("IDENTITIES", former, "handOver", "acme_eu", "alice"), null);
   await ask("IDENTITIES", former, "forget", "acme", "eu_bob");
   assert.deepEqual(await tables(ask, former), ["details", "identity_override", "trait"]);
@@ -202,7 +202,7 @@ async function start(t, options = {}) {
   return { admin, ask };
 }
 
-/** Stores an identity as the version before these names did: under its former name, with all that it had. */
+/** Stores an identity like the version before these names: under its former name, with all of its data. */
 async function store(ask, key, identifier) {
   const [former, sequence] = [`${key}_${identifier}`, 1_764_415_000_000];
   const uuid = signed(identifier);
@@ -223,7 +223,7 @@ function ownName(key, identifier) {
   return createHash("sha256").update(`${key}/${identifier}`).digest("hex");
 }
 
-/** A UUID whose last digit tells the directory's shard, as the worker makes them. */
+/** A UUID in the worker's form, whose last digit is the directory's shard. */
 function signed(identifier) {
   const hash = createHash("sha256").update(identifier).digest();
   return `00000000-0000-4000-8000-${hash.toString("hex").slice(0, 11)}${hash[0] % 8}`;

@@ -10,13 +10,13 @@ Date.now = () => now() + ahead;
 
 let down = false;
 
-/** How a step of a move breaks off: method → [whether it fails or never answers, before it is done or after]. */
+/** The interruptions of a move's steps: method → [fails or never answers, before the step or after it]. */
 const broken = new Map();
 
 let stalled = false;
 let letGo = null;
 
-/** An identity, whose moves break off where they are told to. */
+/** An identity, whose moves can be interrupted. */
 export class IdentityObject extends opened(worker.IdentityObject) {
   handOver(...identity) {
     return broke("handOver", () => super.handOver(...identity));
@@ -26,7 +26,7 @@ export class IdentityObject extends opened(worker.IdentityObject) {
     return broke("forget", () => super.forget(...identity));
   }
 
-  /** Has a step break off from now on. */
+  /** Interrupts a step from now on. */
   breakOff(method, ...how) {
     broken.set(method, how);
   }
@@ -35,7 +35,7 @@ export class IdentityObject extends opened(worker.IdentityObject) {
     return stalled;
   }
 
-  /** Gives the answer that waits. */
+  /** Releases the held answer. */
   letGo() {
     letGo();
   }
@@ -45,7 +45,7 @@ export const EnvironmentObject = opened(worker.EnvironmentObject);
 export const RegistryObject = opened(worker.RegistryObject);
 export const AnalyticsObject = opened(worker.AnalyticsObject);
 
-/** The failure of an answer that is held. */
+/** The error of a held answer that is discarded. */
 let release = null;
 
 /** The directory, which fails on demand. */
@@ -68,7 +68,7 @@ export class DirectoryObject extends opened(worker.DirectoryObject) {
     return release !== null;
   }
 
-  /** Fails it. */
+  /** Fails the next request. */
   release() {
     release();
     release = null;
@@ -99,7 +99,7 @@ function broke(method, step) {
   if (how === "fails") throw new Error("broken off");
   if (how === undefined) return done;
   stalled = true;
-  // Only this one waits.
+  // Only the next request is held.
   if (how === "waits") broken.delete(method);
   return new Promise((resolve) => (letGo = () => resolve(how === "waits" ? done : new Promise(() => {}))));
 }
@@ -114,12 +114,12 @@ function opened(Class) {
       return this.ctx.storage.getAlarm();
     }
 
-    /** Answers the alarm now. */
+    /** Runs the alarm now. */
     ring() {
       return this.alarm();
     }
 
-    /** Has every statement fail from now on, or none any more. */
+    /** Makes every SQL statement fail, or ends that. */
     failStatements(whether) {
       const { sql } = this.ctx.storage;
       if (!whether) return void delete sql.exec;
@@ -128,7 +128,7 @@ function opened(Class) {
       };
     }
 
-    /** Has the next alarm that is set not be set. */
+    /** Makes the next call that sets an alarm fail. */
     failAlarm() {
       const { storage } = this.ctx;
       storage.setAlarm = () => {
@@ -145,7 +145,7 @@ function opened(Class) {
       ahead += milliseconds;
     }
 
-    /** Ends this life of the object, as the platform does whenever it likes. */
+    /** Evicts the object, as the platform may do at any time. */
     evict() {
       this.ctx.abort("evicted");
     }

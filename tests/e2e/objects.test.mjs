@@ -1,4 +1,4 @@
-// The storage of objects and its fate, seen from within.
+// Objects and their storage: evictions, alarms and failures, by access from within.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -36,17 +36,17 @@ test("pending directory updates are sent after an eviction, and after a lost ala
   for (const name of names) await admin.identify(name);
   await admin.override("overridden-user", "support_chat", { enabled: true });
   const failures = () => [...admin.edge.log.matchAll(/"failure":"directory object"/g)].length;
-  await eventually(() => failures() >= names.length, "the directory was not told");
+  await eventually(() => failures() >= names.length, "the updates of the directory fail");
   for (const name of names) await assert.rejects(ask("IDENTITIES", `${admin.key}_${name}`, "evict"), /evicted/);
   await ask("IDENTITIES", `${admin.key}_lost-user`, "loseAlarm");
   await ask("DIRECTORY", "any", "fail", false);
-  // By their alarms.
+  // The alarms send the updates.
   await eventually(async () => (await admin.list()).length === 2, "those are listed that have one");
   const made = async () => (await admin.document()).json().identity_overrides.map(({ identifier }) => identifier);
   await eventually(async () => (await made()).includes("overridden-user"), "the override is in the document");
   assert.equal(await ask("IDENTITIES", `${admin.key}_lost-user`, "ringsAt"), null);
   assert.deepEqual(await admin.identifiers(), ["evicted-user", "overridden-user"]);
-  // The next request sets it.
+  // The next request sets the alarm.
   await admin.identify("lost-user");
   await eventually(async () => (await admin.list()).length === 3, "it is listed");
 });
@@ -59,7 +59,7 @@ test("an alarm that fails sets the next one", async (t) => {
   await admin.edge.stop();
   await admin.edge.start();
   const [{ uuid }] = await ask("IDENTITIES", name, "rows", "SELECT uuid FROM details");
-  // No version can read that.
+  // A value that no version can read.
   await ask("IDENTITIES", name, "rows", "UPDATE details SET uuid = x'00', entry_due = sequence");
   for (const round of [1, 2]) {
     await ask("IDENTITIES", name, "loseAlarm");
@@ -197,7 +197,7 @@ async function start(t, options = {}) {
   return { admin, ask: asker(admin.edge) };
 }
 
-/** The same with a Flagsmith behind it, one environment of which is published. */
+/** A worker with a Flagsmith behind it, one environment of which is published. */
 async function startPublishing(t, variables = {}) {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());

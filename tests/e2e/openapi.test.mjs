@@ -1,4 +1,4 @@
-// The API's description: it is served as it was built, and it is true.
+// The API's description is served as built, and agrees with the worker.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -39,11 +39,11 @@ test("every JSON answer has an example, and every example fits its schema", () =
   ajv.addSchema(description, "description");
   const found = [];
   let count = 0;
-  const look = (pointer, { examples }) => {
+  const checkExamples = (pointer, { examples }) => {
     if (examples === undefined) found.push(`${pointer}: there is no example`);
     for (const [name, example] of Object.entries(examples ?? {})) {
       count += 1;
-      // Paths on other hosts are served here, as another test checks.
+      // External values are paths of the worker, which another test checks.
       if (example.externalValue !== undefined) continue;
       const validate = ajv.compile({ $ref: `description#${pointer}/schema` });
       if (!validate(example.value)) found.push(`${pointer}/examples/${name}: ${ajv.errorsText(validate.errors)}`);
@@ -54,14 +54,14 @@ test("every JSON answer has an example, and every example fits its schema", () =
   for (const [path, item] of Object.entries(description.paths)) {
     for (const [method, { requestBody, responses }] of Object.entries(item).filter(([name]) => name !== "parameters")) {
       const at = pointerTo("paths", path, method);
-      if (requestBody?.content[media]) look(at + pointerTo("requestBody", "content", media), requestBody.content[media]);
+      if (requestBody?.content[media]) checkExamples(at + pointerTo("requestBody", "content", media), requestBody.content[media]);
       for (const [status, response] of Object.entries(responses)) {
-        if (response.content?.[media]) look(at + pointerTo("responses", status, "content", media), response.content[media]);
+        if (response.content?.[media]) checkExamples(at + pointerTo("responses", status, "content", media), response.content[media]);
       }
     }
   }
   for (const [name, response] of Object.entries(description.components.responses)) {
-    look(pointerTo("components", "responses", name, "content", media), response.content[media]);
+    checkExamples(pointerTo("components", "responses", name, "content", media), response.content[media]);
   }
   assert.deepEqual(found, []);
   assert.equal(count, 101, "the number of examples");
@@ -71,7 +71,7 @@ test("Postman imports the description, and its requests work", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
   const input = { type: "string", data: readFileSync(join(ROOT, DESCRIPTION), "utf8") };
-  // As in docs/operations.md.
+  // The steps of docs/operations.md.
   const settings = { folderStrategy: "Tags", enableOptionalParameters: false };
   const { result, reason, output } = await promisify(converter.convertV2.bind(converter))(input, settings);
   assert.ok(result, reason);
@@ -113,7 +113,7 @@ test("every answer conforms to the description", async (t) => {
   const description = JSON.parse(readFileSync(join(ROOT, DESCRIPTION), "utf8"));
   assert.match(output, new RegExp(`Tested: +${operationsOf(description)}\\n`), output);
   await edge.flush();
-  // There is no origin for its notices.
+  // The settings for notifications have no effect without an origin, which the worker logs.
   const log = edge.log.replaceAll(/^\{"failure":"settings","cause":"\w+ has no effect without ORIGIN_URL\.".*$/gm, "");
   assert.doesNotMatch(log, /failure|panic|Uncaught|outside the JavaScript/, "what the worker has logged");
 });
@@ -128,7 +128,7 @@ function flatten(item) {
   return item.item === undefined ? [item] : item.item.flatMap(flatten);
 }
 
-/** Runs a command to its end; its output, if it succeeded. */
+/** Runs a command and resolves to its output. Fails if the command fails. */
 async function run(command, parameters, variables) {
   const child = spawn(command, parameters, { cwd: ROOT, env: { ...process.env, ...variables } });
   let output = "";

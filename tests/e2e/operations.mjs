@@ -11,7 +11,7 @@ const [ADMIN_KEY, REALTIME_TOKEN, WEBHOOK_SECRET] = ["local.key", "realtime", "w
 const OVERRIDE = { feature: 9007, enabled: true, feature_state_value: "vip" };
 const ALL = "";
 
-/** The worker's settings for them. */
+/** The worker's settings for these operations. */
 export const VARIABLES = {
   ADMIN_KEY_SHA256: createHash("sha256").update(ADMIN_KEY).digest("hex"),
   SSE_AUTHENTICATION_TOKEN: REALTIME_TOKEN,
@@ -51,7 +51,7 @@ export const PUBLIC = [
   ["describeInYaml", ALL, () => get("/api/v1/swagger.yaml")],
 ];
 
-/** Without an origin: of administrators. */
+/** Without an origin: operations of administrators. */
 export const ADMIN = [
   ["listIdentities", ALL, (caller) => caller.admin("GET", "edge-identities/")],
   ["exportIdentities", ALL, (caller) => caller.moving("GET", "export/")],
@@ -100,7 +100,7 @@ export const WITH_ORIGIN = [
   [null, "one that changes an environment, which is published", (caller) => caller.write()],
 ];
 
-/** Makes requests to a worker, and their state. `flagsmith`: the small one behind it, if there is one. */
+/** Makes requests to a worker, and prepares their state. `flagsmith`: the small Flagsmith behind it, if there is one. */
 export class Caller {
   #number = 0;
 
@@ -109,14 +109,14 @@ export class Caller {
     Object.assign(this, { edge, flagsmith, key, serverKey: serverKeys[0].key });
   }
 
-  /** Sends a request, which has to succeed; resolves to its JSON, if it has one. */
+  /** Sends a request, which must succeed; resolves to the JSON of its answer, if there is one. */
   async send(request) {
     const { status, text } = await this.edge.request(request);
     if (status >= 400) throw new Error(`${request.method} ${request.path}: ${status} ${text}`);
     return /^[[{]/.test(text) ? JSON.parse(text) : null;
   }
 
-  /** Fills the environment with identities. Their UUIDs come before and behind those made here, which then have neighbours. */
+  /** Fills the environment with identities. Their UUIDs sort before and after those of new identities. */
   async populate() {
     for (const digit of ["0", "f"]) {
       const identities = Array.from({ length: IDENTITIES / 2 }, () => JSON.stringify(this.exported(digit)));
@@ -174,7 +174,7 @@ export class Caller {
     return this.send(this.admin("PUT", "edge-identities-featurestates", { ...OVERRIDE, identifier }));
   }
 
-  /** A new identity as another worker has exported it, with a UUID that begins with this digit. */
+  /** A new identity in the form of another worker's export, with a UUID that begins with this digit. */
   exported(digit = "5") {
     const number = (this.#number += 1);
     const identity_uuid = `${digit.repeat(8)}-1111-4111-8111-${String(number).padStart(12, "0")}`;
@@ -200,7 +200,7 @@ export class Caller {
     return this.admin(method, `edge-identities/${identity_uuid}/edge-featurestates/${featurestate_uuid}/`, body);
   }
 
-  /** A request about an override of a new identity, which there is if it is to be deleted. */
+  /** A request about an override of a new identity. The override exists if it is to be deleted. */
   async byIdentifier(method, prefix) {
     const { identifier } = await this.identity();
     const path = "edge-identities-featurestates";
@@ -208,7 +208,7 @@ export class Caller {
     return request(method, `/api/v1/environments/${prefix}${this.key}/${path}`, authorization(ADMIN_KEY), { ...OVERRIDE, identifier });
   }
 
-  /** A write that is passed on, and changes the environment. */
+  /** A forwarded write that changes the environment. */
   write() {
     const path = `/api/v1/environments/${this.key}/featurestates/${stateOf(this.#document).django_id}/`;
     return request("PATCH", path, authorization(TOKEN), { feature_state_value: (this.#number += 1) });

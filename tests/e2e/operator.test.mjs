@@ -35,7 +35,7 @@ pageTest("a card shows the latest notification and manually published documents"
   const { page } = await open();
   await signIn(page);
   const card = (key) => page.locator("#environments > li").filter({ hasText: key });
-  await eventually(async () => /^none yet/.test((await definitions(card(key)))["Last notification"]), "there is no notification yet");
+  await eventually(async () => /^none yet/.test((await definitions(card(key)))["Last notification"]), "the card shows that there was no notification");
   assert.ok((await definitions(card(key)))["Webhook"].startsWith(`${edge.address}/edge/webhooks/`));
   const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
   const notification = { method: "POST", path: `/sse/environments/${key}/queue-change`, headers, body: '{"updated_at": "2026-01-01T00:00:00+00:00"}' };
@@ -88,7 +88,7 @@ pageTest("an identity is found, and its flags show their reasons", {}, async ({ 
   await becomes(() => page.textContent("table:has-text('loyalty_points')"), /1200number/);
   const flag = page.locator(".flag", { has: page.getByText("free_shipping_threshold", { exact: true }) });
   assert.match(await flag.locator("summary").textContent(), /on25segment loyalty_members$/);
-  // What is unfolded is drawn after the click.
+  // Unfolded parts are rendered after the click.
   await flag.locator("summary").click();
   const rows = async () => (await flag.locator("tbody tr").allTextContents()).map((row) => row.replace(/(yes|no)(on|off).*/, "$1"));
   await becomes(rows, ["segment big_baskets0no", "segment loyalty_members1yes", "segment benelux2yes", "environment's default" + "yes"]);
@@ -154,7 +154,7 @@ pageTest("problems are shown in words", {}, async ({ edge, flagsmith, keys: [key
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT"], tag_based_permissions: [] } }));
   await signIn(page, "a-viewer", "Token");
   await becomes(problem, /^This credential may not do that: /);
-  // It may still view identities of an environment that the visitor names.
+  // The credential may still view identities of an environment that the visitor enters.
   flagsmith.origin.on("GET", /\/my-permissions\/$/, () => ({ body: { admin: false, permissions: ["VIEW_ENVIRONMENT", "VIEW_IDENTITIES"], tag_based_permissions: [] } }));
   await picture(page, "refused");
   await page.click("#sign-out");
@@ -168,7 +168,7 @@ pageTest("problems are shown in words", {}, async ({ edge, flagsmith, keys: [key
   await flagsmith.origin.down();
   await signIn(page, "somebody", "Token");
   await becomes(problem, /Try again in \d+ seconds?\.$/);
-  // The worker's own key works on, and shows the failure.
+  // The worker's own key still works, and the page shows the failure.
   await signIn(page);
   await refreshUntil(page, () => page.locator("#environments .badge.bad").count(), (count) => count > 0);
   const failing = page.locator("#environments > li", { has: page.locator(".badge.bad") }).first();
@@ -204,7 +204,7 @@ test("without an origin identities are found by client key", async (t) => {
   assert.deepEqual(Object.keys(seen), ["Version", "Changed", "Server keys", "Identities"]);
   assert.match(seen.Version, new RegExp(`^${version}, published .+ ago`));
   assert.equal(seen["Server keys"], "1, none expires");
-  // For entries without metadata, the document fills the gaps.
+  // Missing metadata is read from the document.
   const unnamed = cards.filter({ hasText: other.key });
   await becomes(() => unnamed.locator("h3").textContent(), other.name);
   const found = await becomes(() => definitions(unnamed), (found) => found.Identities === "0", "identities are counted");
@@ -276,7 +276,7 @@ pageTest("the page works by keyboard alone", {}, async ({ edge, keys: [key], ope
   await becomes(() => focused(page), "explanation-title");
 });
 
-/** A test of the page of a worker that publishes from a Flagsmith; at its end the page must have no error. */
+/** A test of the page of a worker that publishes from a Flagsmith. Fails if the page has an error at the end. */
 function pageTest(name, { prepare = () => {}, variables: more = {} }, body) {
   test(name, async (t) => {
     const flagsmith = await startFlagsmith(FIXTURES);
@@ -302,7 +302,7 @@ function pageTest(name, { prepare = () => {}, variables: more = {} }, body) {
   });
 }
 
-/** Names that are markup, wherever an admin can give one. */
+/** Markup in every name that an admin can set. */
 function hostile({ environments }) {
   const [environment] = environments.values();
   const { document } = environment;
@@ -327,7 +327,7 @@ async function searchFor(page, key, text) {
   await page.waitForSelector("#results p");
 }
 
-/** Refreshes the page until what is read of it is as expected. One refresh ends before the next, which would stop it. */
+/** Refreshes the page until the read value is as expected. Each refresh ends before the next one. */
 function refreshUntil(page, read, expected) {
   return becomes(async () => {
     await page.click("#refresh");
@@ -341,7 +341,7 @@ function focused(page) {
   return page.evaluate(() => document.activeElement.id);
 }
 
-/** The content of a card, by its terms. */
+/** The content of a card: term → text. */
 async function definitions(card) {
   const pairs = await card.locator("dl > div").evaluateAll((rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent]));
   return Object.fromEntries(pairs);

@@ -1,6 +1,6 @@
-// A stand-in for the Flagsmith behind the worker, over a real socket. It answers as the test says, else as a running
-// Flagsmith was recorded to, and can be as slow, broken or absent as an origin gets. What it answers must have the shape of
-// a recorded answer (shapes.mjs), unless the test calls it a fault.
+// A stand-in for the Flagsmith behind the worker, over a real socket. It gives the answers that a test sets, else recorded
+// answers of a running Flagsmith, and can be slow, broken or absent. An answer must have the shape of a recorded one
+// (shapes.mjs), unless the test declares it a fault.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -17,8 +17,8 @@ const NOT_FOUND = { status: 404, headers: { "content-type": "application/json" }
 
 /**
  * Starts an origin on a free loopback port. `recordings`: the folder whose admin.jsonl it answers from, if any: a
- * request that was seen several times gets its answers in their order, the last of them again and again. `anything`: true
- * for a test that the content of answers is nothing to, because it only passes through; then any answer will do.
+ * request that was recorded several times gets its answers in their order, and then the last of them. `anything`: true for a
+ * test that only forwards answers; then their content is not compared with recordings.
  */
 export async function startOrigin({ recordings = null, anything = false } = {}) {
   const origin = new Origin(recordings === null ? [] : exchangesIn(join(recordings, "admin.jsonl")), anything);
@@ -33,11 +33,11 @@ export function exchangesIn(file) {
 
 class Origin {
   /**
-   * The requests that came, in order: {method, target, path, query, headers, rawHeaders, body, bodyLength}. `target` is
-   * as it was sent; `headers` have lower-case names; `body` is a Buffer, null where it was too long to keep.
+   * The received requests, in order: {method, target, path, query, headers, rawHeaders, body, bodyLength}. `target` is
+   * as it was sent; `headers` have lower-case names; `body` is a Buffer, null if it was too long to keep.
    */
   requests = [];
-  /** How many requests began to come, those that never ended included. */
+  /** The number of requests that began to arrive, including those that never ended. */
   begun = 0;
   /**
    * The behaviour for a request: "serve"; "stall" (no answer); "cut" (the connection is closed instead); "cut-body" (half
@@ -64,29 +64,29 @@ class Origin {
     return `http://${this.host}`;
   }
 
-  /** Answers every request in this way from now on. */
+  /** Sets the behaviour for all requests. */
   behave(way) {
     this.behaviour = () => way;
   }
 
   /**
-   * Answers these requests so, rather than as recorded. `path`: a text, or a pattern for the target. `answer`: {status,
+   * Sets the answer to these requests, instead of a recorded one. `path`: a text, or a pattern for the target. `answer`: {status,
    * headers, body}, where a body that is neither text nor bytes is sent as JSON; or a function of the request that gives
-   * one. The last one said counts.
+   * one. The last call counts.
    */
   on(method, path, answer) {
     this.#handlers.unshift({ method, path, answer, isFault: this.#anything });
   }
 
   /**
-   * Answers these requests as no Flagsmith was recorded to: with a failure, nonsense, or lies. A function may also answer
+   * Sets an answer that no Flagsmith was recorded to give: a failure, nonsense, or wrong data. A function may also answer
    * itself through its second parameter, a ServerResponse. An answer of `on` may be a fault, too: {fault: true, …}.
    */
   fault(method, path, answer) {
     this.#handlers.unshift({ method, path, answer, isFault: true });
   }
 
-  /** The requests for a path, whatever their query. */
+  /** The requests for a path, with any query. */
   requestsFor(method, path) {
     return this.requests.filter((request) => request.method === method && request.path === path);
   }
@@ -102,7 +102,7 @@ class Origin {
     await closed;
   }
 
-  /** Listens again, on the port that it had. */
+  /** Listens again, on the same port. */
   async up() {
     this.#server = createServer((request, response) => this.#answer(request, response));
     this.#server.listen(this.port, "127.0.0.1");
@@ -157,7 +157,7 @@ class Recorded {
     }
   }
 
-  /** The next answer to the same request; else, whatever its other headers and its body, to the same path and credential. */
+  /** The next recorded answer to the same request; else to the same path and credential, with any headers and body. */
   answer({ method, target, headers, body }, host) {
     const path = decoded(target);
     const exact = this.#exact.get(exactKey(method, path, headers, body?.toString() ?? ""));
@@ -169,8 +169,8 @@ class Recorded {
 }
 
 function exactKey(method, path, headers, body) {
-  const told = ["authorization", "x-environment-key", "cookie", "accept", "origin"].map((name) => headers[name] ?? null);
-  return JSON.stringify([method, path, ...told, body]);
+  const identifying = ["authorization", "x-environment-key", "cookie", "accept", "origin"].map((name) => headers[name] ?? null);
+  return JSON.stringify([method, path, ...identifying, body]);
 }
 
 function looseKey(method, path, headers) {

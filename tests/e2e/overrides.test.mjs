@@ -1,4 +1,4 @@
-// Overrides that admins make here, as SDKs see them; and traits that are uploaded in bulk.
+// Overrides that admins store in the worker, as SDKs see them, and traits that are uploaded in bulk.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,7 +48,7 @@ test("repeated identical requests see intermediate changes", async (t) => {
     return response.json();
   };
   const [, value] = await read(admin.identify("ada", sent));
-  /** Sends it, and reads the stored state, several times. */
+  /** Sends the request and reads the stored state, several times. */
   const check = async (...expected) => {
     for (const _ of [1, 2, 3]) {
       for (const _ of [1, 2, 3]) assert.deepEqual(await read(admin.identify("ada", sent)), expected);
@@ -82,7 +82,7 @@ test("a change of overrides invalidates every client's cached document, in every
     const kept = [];
     for (const value of [`${round}-first`, `${round}-second`]) {
       await set(value);
-      // The isolate of a write reads the change.
+      // The isolate that handled the write serves the change.
       for (const header of kept) assert.equal((await admin.document(header, here)).status, 200, JSON.stringify(header));
       const document = await admin.document({}, here);
       assert.equal(valueIn(document), value);
@@ -103,7 +103,7 @@ test("documents are served without reading overrides for each request", async (t
   const [here, elsewhere] = admin.edge.ports;
   const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
   await admin.identify("known-user");
-  await eventually(async () => (await admin.list()).length === 1, "the directory is told");
+  await eventually(async () => (await admin.list()).length === 1, "the directory is updated");
   await admin.edge.flush();
   const before = lines("directory");
   const calls = async () => {
@@ -119,7 +119,7 @@ test("documents are served without reading overrides for each request", async (t
   }
   await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "vip" });
   const written = await calls();
-  // Only the isolate of the write asks again.
+  // Only the isolate that handled the write reads the overrides again.
   await read(here);
   await read(elsewhere);
   assert.equal(await calls(), written + 1);
@@ -129,7 +129,7 @@ test("documents are served without reading overrides for each request", async (t
 test("an environment's overrides are bounded, and its document includes all of them", async (t) => {
   const admin = await startAdmin(t);
   const features = (await admin.document()).json().feature_states.map(({ feature: { id, name, type } }) => ({ id, name, type }));
-  // One character that is none of Latin-1's, so that each takes two bytes between objects.
+  // One character outside Latin-1, so that each character takes two bytes between objects.
   const value = `${"x".repeat(19_999)}€`;
   const uuid = (first, second) => `${first.toString(16).padStart(8, "0")}-1111-4111-8111-${second.toString(16).padStart(12, "0")}`;
   const line = (number) =>
@@ -163,7 +163,7 @@ test("an environment's overrides are bounded, and its document includes all of t
   }
   const { results } = await admin.expect(200, "GET", `/api/v1/environments/${admin.key}/edge-identity-overrides?feature=${features[0].id}`);
   assert.equal(results.length, count);
-  // A deletion is accepted, and then there is room.
+  // A deletion is accepted, and makes room.
   for (let number = 0; number < 17; number += 1) {
     const identifier = `user-${String(number).padStart(3, "0")}`;
     for (const { id } of features) await admin.expect(204, "DELETE", path, { identifier, feature: id });
@@ -196,7 +196,7 @@ test("traits are uploaded in bulk, with and without a trailing slash", async (t)
   // Larger than any other body may be.
   const large = Array.from({ length: 100 }, (_, number) => item(`user-${number}`, Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`key-${index}`, "x".repeat(1900)]))));
   assert.equal((await upload("PUT", "/api/v1/bulk-identities/", large)).status, 202);
-  // Announced and not sent: it is refused unread.
+  // A body that is announced and not sent is refused unread.
   const tooLarge = await upload("PUT", "/api/v1/bulk-identities/", [], { "Content-Length": 8 * 1024 * 1024 + 1 });
   assert.equal(tooLarge.status, 413);
   const many = await upload("PUT", "/api/v1/bulk-identities/", [...hundred, item("one-more", {})]);

@@ -1,4 +1,4 @@
-// The pages and their files: their headers, and paths that are no files.
+// The pages and their files: their headers, and paths that are not files.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -9,9 +9,9 @@ import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 
 const FRESHNESS_SECONDS = 2;
-// An isolate's version may be FRESHNESS_SECONDS old, and the origin is asked for a document, and KV given it, once a second.
-// A change also makes its way: to the environment's object, to the origin, to KV, to the isolate and behind an answer. On
-// this machine each of these steps takes as long as the slowest read of the test at most, however busy it is.
+// An isolate's version may be FRESHNESS_SECONDS old, and a document is fetched and written to KV at most once a second. A
+// change passes the environment's object, the origin, KV, the isolate and the answer before it. The slowest read of the test
+// bounds each of these steps, also on a busy machine.
 const PROMISED_MS = 1000 * (FRESHNESS_SECONDS + 1);
 const STEPS = 10;
 const ISOLATES = 3;
@@ -50,14 +50,14 @@ test("1,000 changes in 10 s cause few writes, and the last state is served", asy
   const began = performance.now();
   const path = `/sse/environments/${key}/queue-change`;
   const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
-  const notices = [];
+  const notifications = [];
   for (let value = 1001; value <= 2000; value += 1) {
     await pause(began + (value - 1001) * 10 - performance.now());
     set(flagsmith, key, value);
     const body = JSON.stringify({ updated_at: new Date().toISOString() });
-    notices.push(request(edge.ports[value % ISOLATES], { method: "POST", path, headers, body }));
+    notifications.push(request(edge.ports[value % ISOLATES], { method: "POST", path, headers, body }));
   }
-  for (const { status, text } of await Promise.all(notices)) assert.equal(status, 202, text);
+  for (const { status, text } of await Promise.all(notifications)) assert.equal(status, 202, text);
   await watch.until(2000);
   const hasLast = () => edge.kv.entries.get(documentEntry(key)).includes('"feature_state_value":2000');
   await eventually(hasLast, "KV has the last state");

@@ -67,7 +67,7 @@ proxyTest("paths arrive as they were sent", async (edge, origin) => {
     "/api/",
   ];
   for (const path of paths) await edge.request({ path });
-  // These no URL may have; the runtime spells them so.
+  // URLs cannot contain these characters, so the runtime encodes them.
   await edge.request({ path: "/api/v1/a^`{}<>\"/" });
   assert.deepEqual(origin.requests.map(({ target }) => target), [...paths, "/api/v1/a%5E%60%7B%7D%3C%3E%22/"]);
 });
@@ -211,7 +211,7 @@ proxyTest("pagination links point to the worker, and all other bytes stay unchan
   assert.equal((await edge.request(here)).text, page(origin.url));
   origin.on("GET", PLACE, { headers: { "content-type": types.json }, body: page("https://elsewhere.example.com") });
   assert.equal((await edge.request(here)).text, page("https://elsewhere.example.com"));
-  // A body that claims to be JSON and is none.
+  // A body with the type of JSON that is not JSON.
   origin.on("GET", PLACE, { headers: { "content-type": types.json }, body: page(origin.url).slice(0, -1) });
   assert.equal((await edge.request(here)).text, page(origin.url).slice(0, -1));
 });
@@ -257,7 +257,7 @@ test("a request loop is detected", async (t) => {
   t.after(() => origin.close());
   const edge = await startEdge({ origin });
   t.after(() => edge.close());
-  // The origin that leads back: it sends the worker its own request.
+  // An origin that sends the worker its own request.
   origin.on("GET", PLACE, async ({ target, headers: { connection: _, host: __, ...headers } }) => {
     const { status, body } = await edge.request({ path: target, headers });
     return { status, headers: { "content-type": "application/json" }, body };

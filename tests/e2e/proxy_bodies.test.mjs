@@ -1,4 +1,4 @@
-// Bodies through the worker: their length is set, however long they are, and none of them is kept.
+// Bodies through the worker: their length is set for every size, and none of them is stored.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -56,12 +56,12 @@ bodyTest("chunked bodies are buffered up to a limit, also slow ones", async (edg
   const refused = await send(7);
   assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "1"]);
   assert.match(refused.json().detail, /Content-Length/);
-  // A short body, or one with a length, is passed on.
+  // A short body, and a body with a length, are forwarded.
   const others = [send(1), send(9, false)];
   await eventually(() => answers.length === 4, "the origin has the others");
   answers.forEach((answer) => answer());
   for (const { status } of await Promise.all([...held, ...others])) assert.equal(status, 200);
-  // However it ends, there is room again.
+  // Each end of a request frees its buffer.
   for (const way of ["serve", "cut", "fail"]) {
     origin.on("POST", PLACE, { body: {} });
     origin.behave(way);
@@ -167,7 +167,7 @@ bodyTest("an answer is streamed before it has ended", async (edge, origin) => {
   assert.equal(Buffer.from((await reader.read()).value).toString(), "last");
 });
 
-/** Sends a body of this length, as fast as it is taken, and gives the status of the answer. */
+/** Sends a body of this length, as fast as it is read; resolves to the status of the answer. */
 function upload(port, length) {
   const piece = Buffer.alloc(MIB, "x");
   return new Promise((resolve, reject) => {
@@ -197,7 +197,7 @@ function upload(port, length) {
 
 /** Watches the peak memory of a process; returns the difference to its present memory. */
 function memoryGrowth(pid) {
-  // Begins to count the peak anew.
+  // Resets the peak.
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
   const resident = (name) => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
   const before = resident("VmRSS");

@@ -1,4 +1,4 @@
-// Answers to clients of the Admin API while the Flagsmith behind the worker is slow, broken or gone; reads of flags are not
+// Answers to clients of the Admin API while the Flagsmith behind the worker is slow, broken or down; reads of flags are not
 // affected.
 
 import assert from "node:assert/strict";
@@ -101,9 +101,9 @@ faultTest("a client's disconnect during an answer closes the connection to the o
   const socket = connect(edge.port, "127.0.0.1");
   socket.write(`POST ${PLACE} HTTP/1.1\r\nHost: edge\r\nContent-Length: 2\r\n\r\n{}`);
   await once(socket, "data");
-  // Not just closed: a client may close its side and still read.
+  // The connection is reset, since a client may close its side and still read.
   socket.resetAndDestroy();
-  await eventually(() => gone, "the origin is told");
+  await eventually(() => gone, "the connection to the origin is closed");
 });
 
 test("an origin that does not answer is 504, before and after its headers", async (t) => {
@@ -121,7 +121,7 @@ test("an origin that does not answer is 504, before and after its headers", asyn
   for (const response of await Promise.all(late)) {
     assert.deepEqual([response.status, response.json()], [504, LATE]);
   }
-  await eventually(() => cut === 2, "the origin is told that nobody waits any more");
+  await eventually(() => cut === 2, "both connections to the origin are closed");
 });
 
 async function requireFault(edge, status, body) {

@@ -1,4 +1,4 @@
-// From the origin to every isolate: which environments and keys are served, and how soon a change is seen.
+// Publishing from the origin to every isolate: the served environments and keys, and the time until a change is served.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -45,7 +45,7 @@ test("the first read of a document that was already in KV publishes the origin's
 
 test("an isolate starts the registry once, even with other documents in KV", async (t) => {
   const { edge, flagsmith, keys: [key] } = await startSeeded(t, { entry: "tests/e2e/counted.js", workers: 3 });
-  // No object will ever publish this one.
+  // A document that no object publishes.
   const document = { ...flagsmith.environments.get(key).document, api_key: "putHere" };
   edge.kv.entries.set(documentEntry("putHere"), Buffer.from(JSON.stringify(document)));
   const starts = () => edge.log.match(/^\{"called":"RegistryObject".*"method":"start"/gm)?.length ?? 0;
@@ -94,7 +94,7 @@ edgeTest("a write that the origin processes after its answer is published", {}, 
 
 edgeTest("a failed write causes no fetch", OPENED, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
-  // What the first request has set going has ended.
+  // The work after the first request has ended.
   const ask = asker(edge);
   await becomes(() => ask("PUBLISHERS", key, "ringsAt"), (at) => at > Date.now() + 10_000, "there is nothing more to do");
   const path = `/api/v1/environments/${key}/`;
@@ -103,7 +103,7 @@ edgeTest("a failed write causes no fetch", OPENED, async ({ edge, flagsmith, key
   assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 400);
   assert.equal((await request(edge.port, { path, headers: { Authorization: `Api-Key ${TOKEN}` } })).status, 404);
   await send(edge, key);
-  await eventually(() => flagsmith.fetches(key) > before, "a notice is followed");
+  await eventually(() => flagsmith.fetches(key) > before, "a notification causes a fetch");
   assert.equal(flagsmith.fetches(key), before + 1);
 });
 
@@ -149,7 +149,7 @@ edgeTest("a signed webhook causes a fetch", {}, async ({ edge, flagsmith, keys: 
 
 edgeTest("a change without a notification is found", { variables: { REFRESH_SECONDS: 1 } }, async ({ edge, flagsmith, keys: [key] }) => {
   assert.equal(await threshold(edge.port, key), 50);
-  // Without another date, as some changes come.
+  // Some changes keep the date of the document.
   stateOf(flagsmith.environments.get(key).document).feature_state_value = 60;
   await eventually(async () => (await threshold(edge.port, key)) === 60, "the change is served");
 });
@@ -172,7 +172,7 @@ edgeTest("environments and server keys are added and removed as in the origin", 
   serverKeys.push({ key: "ser.rotated", active: true, expires_at: null });
   await eventually(async () => (await flags(edge.port, "ser.rotated")).status === 200, "the new key is served");
 
-  // A discovery that fails takes nothing away.
+  // A failed discovery removes nothing.
   flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   flagsmith.environments.delete("newEnvironment");
   const asked = () => flagsmith.origin.requestsFor("GET", "/api/v1/projects/").length;
@@ -204,7 +204,7 @@ edgeTest("an origin with more environments than one alarm can fetch is served", 
 
 edgeTest("a write that may concern many environments fetches each of them once", { variables: { REFRESH_SECONDS: 3600 } }, async ({ edge, flagsmith, keys: [key] }) => {
   const { document, name } = flagsmith.environments.get(key);
-  // More than the request and an alarm would send.
+  // More environments than one request and one alarm fetch.
   const others = Array.from({ length: 83 }, (_, number) => `environment${number}`);
   for (const key of others) flagsmith.environments.set(key, { name, document: { ...document, api_key: key }, serverKeys: [] });
   await flags(edge.port, key);
@@ -217,7 +217,7 @@ edgeTest("a write that may concern many environments fetches each of them once",
   flagsmith.origin.on("PUT", path, { body: FEATURE_STATE });
   assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
   await eventually(() => [...before.keys()].every((key) => since(key) > 0), "all are fetched");
-  // One that is named is fetched a second time later, after any of the others would be.
+  // A named environment is fetched a second time, later than any of the others would be.
   await send(edge, key);
   await eventually(() => since(key) === 3, "it is fetched twice more");
   assert.deepEqual(others.filter((key) => since(key) !== 1), []);
@@ -248,7 +248,7 @@ edgeTest("many requests with unknown keys cause few discoveries", {}, async ({ e
   for (let number = 0; number < 50; number += 1) {
     responses.push(await flags(edge.port, number % 2 ? `ser.unknown${number}` : `unknown${number}`));
   }
-  // The registry is asked for a few keys a second only; the others cannot be decided.
+  // The registry is asked for a few keys a second only; all other keys are unavailable.
   const refused = responses.filter(({ status }) => status === 403);
   assert.ok(refused.length >= 5, `${refused.length}`);
   for (const response of refused) assert.deepEqual(response.json(), MISSING);
@@ -266,7 +266,7 @@ edgeTest("a key is not refused before a discovery has finished", {}, async ({ ed
   const becomes = (name, status) => eventually(async () => (await flags(edge.port, name)).status === status, `${status} it is`);
   for (const name of valid) await becomes(name, 200);
   for (const name of ["unknown", "ser.unknown"]) await becomes(name, 403);
-  // Now later keys may be unknown.
+  // From now on keys can be unknown.
   flagsmith.origin.fault("GET", "/api/v1/projects/", { status: 500, body: "" });
   const path = `/api/v1/environments/${key}/api-keys/`;
   flagsmith.origin.on("POST", path, { status: 201, body: API_KEY });
@@ -379,7 +379,7 @@ edgeTest("the status has the latest time of each kind of notification, and URLs 
   const of = async (key) => (await status()).environments.find(({ environment }) => environment === key);
   await eventually(async () => (await of(key)).version && (await of(other)).version, "both are published");
   assert.deepEqual([(await of(key)).last_notification, (await of(other)).last_notification], [null, null], "none ever came");
-  // A write through the worker is no notice of the origin's.
+  // A write through the worker does not count as a notification of the origin.
   await writer(edge, flagsmith, key).write(55);
   assert.equal((await of(key)).last_notification, null);
 
@@ -466,7 +466,7 @@ function edgeTest(name, { workers = 1, variables = {}, ...options }, body) {
   });
 }
 
-/** A Flagsmith, and a worker in front of it whose KV has its documents before the origin is ever asked. */
+/** A Flagsmith, and a worker in front of it whose KV has its documents before the first request to the origin. */
 async function startSeeded(t, options = {}) {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
@@ -479,7 +479,7 @@ function flags(port, key) {
   return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
 }
 
-/** What is answered once it is available: until the origin has answered, a first request is told when to come again. */
+/** The first answer that is not a 503. Until the origin has answered, first requests get a 503 with a Retry-After. */
 function served(port, key, path = "/api/v1/flags/") {
   return becomes(
     () => request(port, { path, headers: { "X-Environment-Key": key } }),
@@ -498,7 +498,7 @@ async function threshold(port, key) {
   return stateOf(response.json()).feature_state_value;
 }
 
-/** A notification of a change, as to a realtime server. */
+/** A notification of a change, in the form for a realtime server. */
 async function send(edge, key) {
   const headers = { Authorization: "Token sse-token", "Content-Type": "application/json" };
   const body = JSON.stringify({ updated_at: new Date().toISOString() });

@@ -1,6 +1,6 @@
 // A stand-in for an origin at the level of its connections: it answers with bytes, also with those that HTTP does not
-// allow, and keeps every byte that it received. Bytes are not compared with recordings; what the worker reads in them is
-// taken from one (shapes.mjs).
+// allow, and keeps every received byte. Bytes are not compared with recordings, but the content that the worker reads is a
+// recorded one (shapes.mjs).
 
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -15,7 +15,7 @@ export async function startRawOrigin() {
   return origin;
 }
 
-/** The bytes of an answer; the length is added unless `headers` have one, or say how the body ends otherwise. */
+/** The bytes of an answer. Content-Length is added unless `headers` have it or Transfer-Encoding. */
 export function answer(status, headers, body = "") {
   const names = Object.keys(headers).map((name) => name.toLowerCase());
   const hasEnd = names.includes("content-length") || names.includes("transfer-encoding");
@@ -24,11 +24,11 @@ export function answer(status, headers, body = "") {
 }
 
 class RawOrigin {
-  /** The requests that came whole, in order: {method, target, head, body, connection}, the last being its number. */
+  /** The complete requests, in order: {method, target, head, body, connection}; `connection` is a number. */
   requests = [];
-  /** Everything that came, as text of one byte a character. */
+  /** All received bytes, as text of one byte a character. */
   received = "";
-  /** How many connections there have been. */
+  /** The number of connections. */
   connections = 0;
   #sockets = new Set();
   #answers = [];
@@ -46,14 +46,14 @@ class RawOrigin {
   }
 
   /**
-   * Answers such requests so: with bytes, or by a function of the socket and the request. The last one said counts; what
-   * nothing is said of is answered with 200 and "ok". `path` is that of the target, without its query.
+   * Sets the answer to these requests: bytes, or a function of the socket and the request. The last call counts; all other
+   * requests are answered with 200 and "ok". `path` is that of the target, without its query.
    */
   on(method, path, bytes) {
     this.#answers.unshift({ method, path, bytes });
   }
 
-  /** The requests for a path, whatever their query. */
+  /** The requests for a path, with any query. */
   requestsFor(method, path) {
     return this.requests.filter((request) => request.method === method && request.target.split("?")[0] === path);
   }
@@ -68,7 +68,7 @@ class RawOrigin {
     const connection = (this.connections += 1);
     let pending = "";
     this.#sockets.add(socket);
-    // What ends early is part of the tests.
+    // Some tests close connections early.
     socket.on("error", () => {});
     socket.on("close", () => this.#sockets.delete(socket));
     socket.setEncoding("latin1").on("data", (text) => {

@@ -19,12 +19,12 @@ test("the project's own exchanges are answered as written", async (t) => {
 });
 
 if (RECORDINGS === null) {
-  console.log("RECORDINGS is not there: only the project's own exchanges are replayed.");
+  console.log("NOT RUN: the recordings of a running Flagsmith, whose folder does not exist; set RECORDINGS");
 } else {
   const edge = await startEdge({ documents: join(RECORDINGS, "documents") });
   after(() => edge.close());
 
-  // One sequence: the second file goes on with the identities that the first has left.
+  // The files are one sequence: the second uses the identities of the first.
   for (const [file, count] of [["sdk.jsonl", 388], ["sdk-differences.jsonl", 85]]) {
     test(`the recordings in ${file} are answered as recorded`, async () => {
       assert.equal(await replay(edge, join(RECORDINGS, file), join(RECORDINGS, "documents")), count, "the number of exchanges");

@@ -1,16 +1,16 @@
-// Confidential values that must be in no log: collected from everything that a test's workers receive, and searched in
-// their output.
+// Confidential values that no log may contain: they are collected from all requests to a test's workers, and searched in the
+// workers' output.
 
 /** The members of a body with an identifier or the value of a trait. `traits` of an upload are an object of values. */
 const CONFIDENTIAL = new Set(["identifier", "identifiers", "trait_value", "traits", "dashboard_alias", "q"]);
 const SECRET_VARIABLES = ["ADMIN_KEY_SHA256", "ORIGIN_API_TOKEN", "SERVER_KEYS", "SSE_AUTHENTICATION_TOKEN", "WEBHOOK_SECRET"];
-/** Shorter values are in many texts by chance, and so are short numbers. */
+/** The minimum length of a searched value: shorter ones occur in many texts by chance. */
 const MIN_LENGTH = 3;
 const MIN_DIGITS = 8;
 
 const learnt = new Set();
 
-// SDKs send by themselves.
+// Values that SDKs send by themselves.
 const { fetch: send } = globalThis;
 globalThis.fetch = (input, init) => {
   const { pathname, search } = new URL(input.url ?? input);
@@ -19,7 +19,7 @@ globalThis.fetch = (input, init) => {
   return send(input, init);
 };
 
-/** Learns the credentials, identifiers and values of traits of a request. */
+/** Collects the credentials, identifiers and values of traits of a request. */
 export function learnRequest({ path = "/", headers = {}, body = null }) {
   for (const [name, value] of Object.entries(headers)) {
     for (const text of [value].flat()) credentials(name.toLowerCase(), String(text)).forEach(learn);
@@ -30,16 +30,16 @@ export function learnRequest({ path = "/", headers = {}, body = null }) {
   if (typeof body === "string" || Buffer.isBuffer(body)) learnJson(body);
 }
 
-/** Learns the identifiers and values of traits in a JSON text, if it is one. */
+/** Collects the identifiers and values of traits in a text, if it is JSON. */
 export function learnJson(text) {
   try {
     walk(JSON.parse(text), false);
   } catch {
-    // The worker's parsers quote no such text.
+    // The worker's parsers never quote an invalid text.
   }
 }
 
-/** Learns the secret ones of a worker's variables. */
+/** Collects the secrets among a worker's variables. */
 export function learnVariables(variables) {
   for (const name of SECRET_VARIABLES) String(variables[name] ?? "").split(",").forEach(learn);
 }
@@ -53,7 +53,7 @@ export function learn(text) {
 export function leaks(log) {
   const found = [];
   for (const secret of learnt) {
-    // As it is, or as a JSON text has it.
+    // The value itself, or its form in a JSON text.
     const forms = new Set([secret, JSON.stringify(secret).slice(1, -1)]);
     if (![...forms].some((form) => log.includes(form))) continue;
     const line = log.split("\n").find((line) => [...forms].some((form) => hasWord(line, form)));
@@ -81,7 +81,7 @@ function credentials(name, text) {
 function walk(value, isConfidential) {
   if (Array.isArray(value)) value.forEach((item) => walk(item, isConfidential));
   else if (typeof value === "object" && value !== null) {
-    // Of a list of traits only the values count; of an upload's, which are one object, all.
+    // A list of traits has keys and values, of which only the values are collected. The object of an upload has values only.
     const isTrait = "trait_key" in value;
     for (const [key, item] of Object.entries(value)) walk(item, CONFIDENTIAL.has(key) || (isConfidential && !isTrait));
   } else if (isConfidential && (typeof value === "string" || typeof value === "number")) learn(String(value));

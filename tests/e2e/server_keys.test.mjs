@@ -1,4 +1,4 @@
-// How soon a server key is refused that the origin accepts no longer, and what that does not take away.
+// The time until a server key that the origin no longer accepts is refused, and the keys that stay valid.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 import { recordedBody } from "./shapes.mjs";
 
-// Neither KV nor a discovery is soon enough to be what refuses a key here.
+// KV and discoveries are too slow here to be the cause of a refusal.
 const SETTINGS = {
   FRESHNESS_SECONDS: 0,
   REFRESH_SECONDS: 1,
@@ -23,19 +23,19 @@ keyTest("a deactivated server key is refused by every isolate, even if KV still 
   serverKeys.push({ key: "ser.other", active: true, expires_at: null });
   for (const port of edge.ports) for (const name of ["ser.one", "ser.other", key]) await isAnswered(name, 200, port);
   await eventually(() => edge.kv.entries.has(serverKeyEntry("ser.one")), "KV has the key");
-  // From now on KV shows what it has now.
+  // From now on KV does not show changes.
   const shown = new Map(edge.kv.entries);
   edge.kv.view = (name) => shown.get(name);
   serverKeys.find(({ key }) => key === "ser.one").active = false;
   for (const port of edge.ports) await isAnswered("ser.one", 403, port);
   for (const port of edge.ports) for (const name of ["ser.other", key]) assert.ok(await isServed(name, port), name);
-  // An isolate that only now comes to know the key, from KV, refuses it, too.
+  // An isolate that reads the key from KV for the first time refuses it, too.
   assert.match(edge.kv.view(serverKeyEntry("ser.one")).toString(), /"active":true/);
   await edge.stop();
   await edge.start();
   await isAnswered("ser.other", 200);
   assert.equal(await isServed("ser.one"), false);
-  // One that is deleted, and one that is switched on again.
+  // A deleted key, and a key that is activated again.
   serverKeys.splice(serverKeys.findIndex(({ key }) => key === "ser.other"), 1);
   serverKeys.find(({ key }) => key === "ser.one").active = true;
   for (const port of edge.ports) await isAnswered("ser.other", 403, port);
@@ -52,10 +52,10 @@ keyTest("a change of server keys reaches KV by a discovery", {}, async ({ edge, 
 keyTest("a new server key is served, although the latest list is older", { variables: { REFRESH_SECONDS: 3600, DOCUMENT_SOFT_AGE_SECONDS: 0, DOCUMENT_HARD_AGE_SECONDS: 0 } }, async ({ edge, flagsmith, key, isAnswered }) => {
   await isAnswered("ser.one", 200);
   const lists = () => flagsmith.origin.requestsFor("GET", `/api/v1/environments/${key}/api-keys/`).length;
-  // Of the discovery, and of the environment's object.
+  // One request of the discovery, and one of the environment's object.
   await eventually(() => lists() === 2, "the list has been asked for");
   flagsmith.environments.get(key).serverKeys.push({ key: "ser.new", active: true, expires_at: null });
-  // A write through the worker has a discovery made, since an unknown key alone may have to wait for it.
+  // A write through the worker causes a discovery, since one for an unknown key may be delayed.
   const path = `/api/v1/environments/${key}/api-keys/`;
   flagsmith.origin.on("POST", path, { status: 201, body: recordedBody("POST", "/api/v1/environments/{key}/api-keys/", 201) });
   assert.equal((await request(edge.port, { method: "POST", path, body: "{}" })).status, 201);
@@ -77,7 +77,7 @@ keyTest("server keys stay valid while their list cannot be fetched", {}, async (
 
 keyTest("a deactivated server key is refused while the document is still being fetched", {}, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
   await isAnswered("ser.one", 200);
-  // Such an answer is given up after 20 s.
+  // The worker gives up on such an answer after 20 s.
   flagsmith.origin.behaviour = ({ path }) => (path.endsWith("/document/") ? "stall" : "serve");
   const fetched = flagsmith.fetches(key);
   await eventually(() => flagsmith.fetches(key) > fetched, "the document is asked for");
@@ -104,7 +104,7 @@ test("without a token only server keys that the origin no longer accepts are ref
   edge.kv.entries.clear();
   const { isServed, isAnswered } = readers(edge);
   for (const name of ["ser.one", key]) await isAnswered(name, 200);
-  // A 403 of whatever stands before the origin is a fault like any other.
+  // A 403 of a server in front of the origin is a fault like any other.
   const path = "/api/v1/environment-document/";
   const asked = () => flagsmith.origin.requestsFor("GET", path).length;
   flagsmith.origin.fault("GET", path, { status: 403, body: "<html>" });

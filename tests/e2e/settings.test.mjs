@@ -1,4 +1,4 @@
-// Settings that cannot be used: said in the log once, in the status and on the operator's page.
+// Invalid settings are reported in the log once, in the status and on the operator's page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -58,8 +58,8 @@ test("a variable that is a number or a boolean is read as its text", async (t) =
   assert.equal(response.status, 200, response.text);
   const lines = () => edge.log.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
   await edge.flush();
-  assert.ok(lines().some(({ route }) => route === "identities"), "the request is logged, as LOG_REQUESTS says");
-  assert.ok(lines().some(({ object }) => object !== undefined), "and the call, as LOG_ROWS says");
+  assert.ok(lines().some(({ route }) => route === "identities"), "the request is logged, since LOG_REQUESTS is 1");
+  assert.ok(lines().some(({ object }) => object !== undefined), "the call is logged, since LOG_ROWS is true");
   const said = lines().filter(({ failure }) => failure === "settings").map(({ cause }) => cause);
   assert.deepEqual(said.sort(), [
     "FRESHNESS_SECONDS must be a whole number from 0 to 1000000; otherwise 2 is used.",

@@ -1,5 +1,5 @@
-// What a running Flagsmith was recorded to answer, by route: the schema of each body and an example of it. Stand-ins make
-// their answers from the examples, and are held up against the schemas (tests/shapes/generate.mjs).
+// The recorded answers of a running Flagsmith, by route: the schema of each body and an example of it. Stand-ins make their
+// answers from the examples, and are checked against the schemas (tests/shapes/generate.mjs).
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TABLE = JSON.parse(readFileSync(join(ROOT, "fixtures/origin/shapes.json"), "utf8"));
 const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true });
 
-/** Differences that were found. One is enough for the process to fail, whatever came of the test that met it. */
+/** The differences found. One of them is enough for the process to fail, even if its test passed. */
 const found = new Set();
 process.on("exit", () => {
   if (found.size === 0) return;
@@ -21,15 +21,15 @@ process.on("exit", () => {
   process.exitCode = 1;
 });
 
-/** A recorded body, with one item of each list. `route` as the table names it. */
+/** A recorded body, with one item of each list. `route` is a name in the table. */
 export function recordedBody(method, route, status = 200) {
   const { examples } = TABLE[answerName(method, route, status)];
   return structuredClone(examples[0]);
 }
 
-/** Has the process fail, at its end, if an answer of a stand-in differs from every recorded one; undefined is none at all. */
+/** Makes the process fail at its end if a stand-in's answer differs from every recorded one; undefined is no answer. */
 export function requireRecorded({ method, target }, answer) {
-  const inventions = answer === undefined ? [`${method} ${target}: a function answers itself, and is not called a fault`] : inventionsIn(method, target, answer);
+  const inventions = answer === undefined ? [`${method} ${target}: a function answers itself; declare the answer with fault() instead of on()`] : inventionsIn(method, target, answer);
   inventions.forEach((invention) => found.add(invention));
 }
 

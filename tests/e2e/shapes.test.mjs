@@ -1,4 +1,4 @@
-// Stand-ins answer as Flagsmith was recorded to, and one that does not is found out.
+// Stand-ins give the recorded answers of Flagsmith, and a deviation makes the process fail.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -44,13 +44,13 @@ test("deviations from the recordings are found: members, types, statuses, invali
   assert.deepEqual(inventionsIn("GET", "/api/v1/projects/", { status: 500 }), ["GET /api/v1/projects/ 500: no recording has this answer"]);
 });
 
-// The answer that stood in for Flagsmith's until it was held up against one.
+// An answer that differs from every recorded one.
 const INVENTED = '{ body: [{ id: 1, trait_key: "number", trait_value: 1, created_date: "2026-01-01T00:00:00Z" }] }';
 
 for (const [what, handler, isFound] of [
-  ["invents", `origin.on("GET", /traits/, ${INVENTED});`, true],
-  ["answers itself", 'origin.on("GET", /traits/, (_, response) => void response.end("[]"));', true],
-  ["says that it lies", `origin.fault("GET", /traits/, ${INVENTED});`, false],
+  ["gives an invented answer", `origin.on("GET", /traits/, ${INVENTED});`, true],
+  ["answers by a function of its own", 'origin.on("GET", /traits/, (_, response) => void response.end("[]"));', true],
+  ["declares its answer a fault", `origin.fault("GET", /traits/, ${INVENTED});`, false],
 ]) {
   test(`a process in which a stand-in ${what} ${isFound ? "fails" : "does not fail"}`, async () => {
     const script = `import { startOrigin } from "./tests/e2e/origin.mjs";

@@ -19,7 +19,7 @@ test("data stored by version 0.1.0 is readable", async (t) => {
   const [kv, before] = [read("kv.json"), read("answers.json")];
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
-  // Documents come from the store alone.
+  // Documents are read from the store only.
   flagsmith.origin.behaviour = ({ path }) => (path.includes("analytics") ? "serve" : "fail");
   for (const path of ["/api/v1/analytics/flags/", "/api/v2/analytics/flags/"]) {
     flagsmith.origin.on("POST", path, { status: path.includes("v1") ? 200 : 204 });
@@ -45,7 +45,7 @@ test("data stored by version 0.1.0 is readable", async (t) => {
   const root = `/api/v1/environments/${key}`;
   assert.deepEqual((await get(`${root}/edge-identities/`, admin)).results, before.listed);
   assert.deepEqual(await get(`${root}/edge-identity-overrides`, admin), before.overrides);
-  // As text, so that no number changes on the way.
+  // The export is compared as text, so that no number changes.
   const exported = await edge.request({
     path: `/edge/environments/${key}/identities/export/?page_size=50`,
     headers: { ...admin, Accept: "application/x-ndjson" },
@@ -66,7 +66,7 @@ test("data stored by version 0.1.0 is readable", async (t) => {
   }
   assert.deepEqual((await get(`${root}/edge-identities/`, admin)).results, []);
 
-  // One more evaluation: the object that keeps them may be waiting longer than a test should.
+  // One more evaluation, since the object may wait longer with the stored ones than a test should.
   const feature = before.flags[0].feature.name;
   const report = (path, body) => edge.request({ method: "POST", path, headers: { ...sdk, "Content-Type": "application/json" }, body: JSON.stringify(body) });
   await report("/api/v1/analytics/flags/", { [feature]: 1 });

@@ -1,4 +1,4 @@
-// The record of requests: data points, lines of the log, and values that must be in neither.
+// The record of requests: data points, log lines, and values that neither may contain.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -53,14 +53,14 @@ test("each request is one data point: route, status, environment, source of the 
     const began = Date.now();
     const { status } = await edge.request(request);
     const took = Date.now() - began;
-    await eventually(() => points(edge).length === index + 1, `${expected} is told`);
+    await eventually(() => points(edge).length === index + 1, `${expected} is written`);
     const { indexes, blobs, doubles } = points(edge).at(-1);
     const [route, statusClass, ofEnvironment, source] = blobs;
     assert.equal(`${route} ${statusClass} ${source || "-"}`, expected);
     assert.deepEqual([indexes, ofEnvironment], [[environment], environment], expected);
     const [ofStatus, documentAge, ofObjects, duration] = doubles;
     assert.deepEqual([ofStatus, ofObjects], [status, objects], expected);
-    // The worker's clock and this one are rounded each for itself.
+    // The worker's clock and this one are rounded separately.
     assert.ok(documentAge >= 0 && documentAge <= Date.now() - first + 1 && duration >= 0 && duration <= took + 1, JSON.stringify(doubles));
   }
 });
@@ -97,7 +97,7 @@ test("a request's log line has exactly the documented fields", async (t) => {
 });
 
 test("an unknown client key is in no log line", async (t) => {
-  // As somebody has it who copied too little. What was copied with quotation marks has not even the form of a key.
+  // A truncated key. A key with quotation marks does not have the form of a key.
   const misplaced = SERVER_KEY.slice("ser.".length);
   const edge = await start(t, {});
   const [{ key }] = edge.environments;
@@ -126,7 +126,7 @@ test("one in LOG_REQUESTS requests is logged, and by default none", async (t) =>
   for (let count = 0; count < 50; count += 1) await none.request({ path: "/version/" });
   await eventually(() => lines(edge).length > 0, "some are logged");
   for (const each of [edge, none]) await each.flush();
-  // 50 are to be expected; fewer than 10 or more than 120 come once in many million runs.
+  // The expected number is 50; fewer than 10 or more than 120 are logged once in many million runs.
   assert.ok(lines(edge).length >= 10 && lines(edge).length <= 120, `${lines(edge).length}`);
   assert.equal(lines(none).length, 0);
 });
@@ -139,7 +139,7 @@ test("the check finds a log line with a confidential value", async (t) => {
   const secrets = ["grace@example.com", "forty-one", "joan", "Ghent", "Api-Key one.two", "one.two", "ser.abc"];
   for (const secret of secrets) assert.deepEqual(leaks(`{"cause":"it was ${secret}!"}`).length > 0, true, secret);
   assert.equal(leaks(`{"cause":${JSON.stringify('said "ha"')}}`).length, 1);
-  // As an identity's object is named.
+  // The form of an identity's object name.
   assert.equal(leaks('{"cause":"NE2vvosoBQDNSjpPQU8wKN_joan"}').length, 1);
   assert.deepEqual(leaks('{"cause":"joanna, shoe_size, a client key, Ghentish, not_joan"}'), []);
   const edge = await startEdge({ ...METERED, variables: { ALSO_LOGGED: "joan" } });

@@ -1,5 +1,4 @@
-// Writes of which nobody knows whether the origin has carried them out: what they may have changed is served as soon as
-// what a successful one has.
+// Writes with an unknown result at the origin: their possible changes are served as soon as those of successful writes.
 
 import assert from "node:assert/strict";
 import { connect } from "node:net";
@@ -10,7 +9,7 @@ import { set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 
 const FRESHNESS_SECONDS = 2;
-// As in propagation.test.mjs.
+// The same times as in propagation.test.mjs.
 const PROMISED_MS = 1000 * (FRESHNESS_SECONDS + 1);
 const STEPS = 10;
 
@@ -43,7 +42,7 @@ for (const [what, status, end] of [
 }
 
 test("a write that completes after its 504 is published", async (t) => {
-  // It ends after the look at once and the one five seconds later, and before nobody waits for it any more.
+  // The write ends after the immediate fetch and the one five seconds later, and before the worker gives up on it.
   const { flagsmith, key, write, valueIs } = await started(t, { ORIGIN_TIMEOUT_SECONDS: 12 });
   let answer;
   flagsmith.origin.fault("PATCH", /featurestates/, () => new Promise((resolve) => (answer = resolve)));
@@ -106,8 +105,8 @@ test("a refused write causes no fetch", async (t) => {
 });
 
 /**
- * A worker that has published its first environment, and by itself does not look again; a write through it, and a wait for
- * the value that it serves, which gives the milliseconds of the slowest read.
+ * A worker that has published its first environment and does not refresh it by itself; a write through it, and a wait for the
+ * served value, which resolves to the milliseconds of the slowest read.
  */
 async function started(t, more = {}) {
   const flagsmith = await startFlagsmith(FIXTURES);

@@ -1,5 +1,5 @@
-// Writes fixtures/origin/shapes.json: for each answer of a running Flagsmith that was recorded the schema of its body and,
-// where it succeeded, an example. With --check it only tells whether the file is what the recordings give.
+// Writes fixtures/origin/shapes.json: for each recorded answer of a running Flagsmith the schema of its body and, for a
+// successful one, an example. With --check it only compares the file with the recordings.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -11,7 +11,7 @@ import { retyped, schemaOf, widened } from "./schema.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const RECORDINGS = resolve(ROOT, process.env.RECORDINGS ?? "../shared/recordings");
 const TABLE = join(ROOT, "fixtures/origin/shapes.json");
-/** What Flagsmith refuses is refused in the same words everywhere: {"detail": text}. */
+/** Flagsmith's refusals have the same form on every route: {"detail": text}. */
 const COMMON_STATUSES = [401, 403, 404, 405, 406, 415];
 const DETAIL = schemaOf([{ detail: "" }]);
 /** Types that members of a document may have, and that no recorded document shows. Its format is not described by Flagsmith. */
@@ -65,7 +65,7 @@ function answers() {
     found.set(name, answer);
   };
   for (const { request, response } of exchangesIn("admin.jsonl")) add(request.method, request.path, response.status, response.body);
-  // Of what SDKs send only this goes to the origin.
+  // The only requests of SDKs that the worker sends to the origin.
   for (const { request, response } of exchangesIn("sdk.jsonl").filter(({ request }) => request.path.includes("/analytics/"))) {
     add(request.method, request.path, response.status, response.body);
   }
@@ -77,7 +77,7 @@ function answers() {
   return found;
 }
 
-/** Flagsmith's description of itself: its own members, whatever is in them. */
+/** Flagsmith's description of its API: its members, with any content. */
 function selfDescription() {
   const recorded = JSON.parse(readFileSync(join(RECORDINGS, "flagsmith-openapi.json"), "utf8"));
   const { properties, ...schema } = schemaOf([recorded]);
@@ -86,19 +86,19 @@ function selfDescription() {
   return { ...schema, properties: free, examples: [{ ...recorded, info: { title, version }, paths: {}, components: {}, tags: [] }] };
 }
 
-/** What Flagsmith's own description says of a successful answer, as a function with a `resolve` for references. */
+/** The schema of a successful answer in Flagsmith's own description, as a function with a `resolve` for references. */
 function description() {
   const { paths, components } = JSON.parse(readFileSync(join(RECORDINGS, "flagsmith-openapi.json"), "utf8"));
   const unnamed = (path) => path.replaceAll(/\{\w+\}/g, "{}");
   const operations = new Map(Object.entries(paths).map(([path, operations]) => [unnamed(path), operations]));
-  const look = (method, route, status) => {
+  const schemaIn = (method, route, status) => {
     const responses = operations.get(unnamed(route))?.[method.toLowerCase()]?.responses ?? {};
     const successful = Object.keys(responses).find((name) => name.startsWith("2"));
     const response = status < 300 ? (responses[status] ?? responses[successful]) : undefined;
     return response?.content?.["application/json"]?.schema ?? {};
   };
   const resolve = (reference) => components.schemas[reference.replace("#/components/schemas/", "")];
-  return Object.assign(look, { resolve });
+  return Object.assign(schemaIn, { resolve });
 }
 
 /** The fullest of the bodies, with one item of each list. */

@@ -1,4 +1,4 @@
-// Routes of Flagsmith's API: paths with names in the place of what is another in each request.
+// Routes of Flagsmith's API: paths with names in place of the parts that differ between requests.
 
 const ENVIRONMENT_KEY = /^(\/api\/\w+\/environments\/)(?!get-by-uuid\/)[^/]+(?=\/)/;
 // In recordings, `<<uuid-1>>` stands for a uuid.

@@ -1,5 +1,5 @@
-//! The edge-identities Admin API less the platform: identities in a map, the directory read off it, permissions as an
-//! origin that was recorded grants them.
+//! The edge-identities Admin API without the platform: identities in a map, which is also the directory, and the permissions
+//! of a recorded origin.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -26,9 +26,9 @@ const LOCAL_KEY_SHA256: &str = "7732b7d187f7f03abca39e40e5c160b46e525b2ca16e1fae
 /// The Admin API with its stores.
 pub struct Admin {
     environments: HashMap<String, Environment>,
-    /// By environment and identifier.
+    /// Identities by environment and identifier.
     identities: BTreeMap<(String, String), Identity>,
-    /// The origin's answer to each probe of each credential; without an origin there is a local key.
+    /// The origin's answer to each probe of each credential. Without an origin there is a local admin key.
     origin: Option<HashMap<(String, String, String), Value>>,
     random: std::cell::Cell<u128>,
 }
@@ -96,7 +96,7 @@ impl Admin {
         })
     }
 
-    /// Asks the recorded origin. It knows only recorded requests.
+    /// The recorded origin's answer. Only recorded requests have one.
     fn authorize(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
@@ -167,18 +167,18 @@ fn act(
             answer::overrides(environment, known.filter(wanted).collect())
         }
         Action::CommandRequest(target, command, reply) => {
-            let outcome = carry_out(environment, identities, &target, command, random);
+            let outcome = execute(environment, identities, &target, command, random);
             match outcome {
                 Err(refusal) => answer::refused(refusal, &target, &reply),
                 Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
             }
         }
         Action::Clone(target, source) => {
-            let source = carry_out(environment, identities, &Target::Uuid(source), Command::Read, random);
+            let source = execute(environment, identities, &Target::Uuid(source), Command::Read, random);
             let cloned = source.and_then(|(_, source)| {
                 let states = edge_identities::cloned(&source.overrides, random);
                 let target = Target::Uuid(target);
-                carry_out(environment, identities, &target, Command::ReplaceOverrides(states), random)
+                execute(environment, identities, &target, Command::ReplaceOverrides(states), random)
             });
             match cloned {
                 Err(_) => answer::missing(),
@@ -190,7 +190,7 @@ fn act(
     }
 }
 
-fn carry_out(
+fn execute(
     environment: &Environment,
     identities: &mut Identities,
     target: &Target,

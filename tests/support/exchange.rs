@@ -9,7 +9,7 @@ use super::same;
 /// One line of a recording.
 pub struct Exchange {
     pub name: String,
-    /// Whose key the request has, if it is a good one: the name of a document.
+    /// The name of the document to which the request's key belongs, if the key is valid.
     pub environment: Option<String>,
     pub request: Value,
     pub response: Value,
@@ -97,7 +97,7 @@ fn read_json(path: &Path) -> Value {
         .unwrap()
 }
 
-/// An origin makes up `identity_uuid` anew each time it renders a document.
+/// Removes `identity_uuid`, which an origin makes up at each rendering of a document.
 fn without_uuids(mut document: Value) -> Value {
     for identity in document["identity_overrides"].as_array_mut().into_iter().flatten() {
         identity["identity_uuid"] = Value::Null;

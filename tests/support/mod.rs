@@ -47,10 +47,10 @@ pub fn difference(case: &Value, engine: Engine) -> Option<Value> {
     (!same(&result, &case["result"])).then_some(result)
 }
 
-/// Equal, with numbers compared by value.
+/// True if both are equal, with numbers compared by value.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // Integers to the last digit, beyond the precision of floats.
+        // Integers are compared exactly, beyond the precision of floats.
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => a == b,
             _ => a.as_f64() == b.as_f64(),

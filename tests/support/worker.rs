@@ -1,4 +1,4 @@
-//! The worker less the platform: environments and identities in maps, everything between through `api`.
+//! The worker without the platform: environments and identities in maps, with `api` between them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -55,7 +55,7 @@ impl Worker {
         Worker::with_document_for(document, Engine::V10)
     }
 
-    /// The same with the rules of another engine.
+    /// Serves one document with the rules of another engine.
     pub fn with_document_for(document: &[u8], engine: Engine) -> Result<Worker, Fault> {
         let environment = Environment::parse(document, engine)?;
         let mut worker = Worker::default();
@@ -81,7 +81,7 @@ impl Worker {
         }
     }
 
-    /// Carries out a command that no SDK can send.
+    /// Executes a command that no SDK can send.
     pub fn order(
         &mut self,
         environment: &str,
@@ -89,9 +89,9 @@ impl Worker {
         command: Command,
     ) -> Result<Change, CommandError> {
         let order = CommandRequest::new(environment, identifier, command);
-        let moment = ExecutionContext { now: NOW, random: &|| [7; 16] };
+        let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
         let key = (environment.to_owned(), identifier.to_owned());
-        let change = self.identities.entry(key).or_default().apply(order, moment)?;
+        let change = self.identities.entry(key).or_default().apply(order, context)?;
         self.overrides_version += u64::from(change.concerns_overrides());
         Ok(change)
     }
@@ -189,16 +189,16 @@ fn respond<'e>(
             let mut outcomes = Vec::new();
             for (identifier, command) in commands {
                 let order = CommandRequest::new(environment.key(), &identifier, command);
-                let moment = ExecutionContext { now: NOW, random: request.random };
+                let context = ExecutionContext { now: NOW, random: request.random };
                 let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
-                outcomes.push(identity.apply(order, moment).map(|_| identity.clone()));
+                outcomes.push(identity.apply(order, context).map(|_| identity.clone()));
             }
             pending.answer(environment, key.kind(), &outcomes)
         }
     }
 }
 
-/// The overrides that were made here, as the directory gives them.
+/// The stored overrides, in the directory's form.
 fn overrides(environment: &Environment, identities: &HashMap<(String, String), Identity>) -> Vec<Override> {
     let mut overrides = Vec::new();
     for ((key, identifier), identity) in identities {

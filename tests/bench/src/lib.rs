@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use flagsmith_edge_worker::api::{self, Continuation, Request, Route, Plan};
+use flagsmith_edge_worker::api::{self, Continuation, Plan, Request, Route};
 use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::{Identity, CommandError, TraitValue};
+use flagsmith_edge_worker::identity::{CommandError, Identity, TraitValue};
 
 #[cfg(target_arch = "wasm32")]
 mod wasm;

@@ -1,4 +1,4 @@
-//! Any bytes as an evaluation context: refused, or evaluated, always to the same.
+//! Any bytes as an evaluation context are refused, or evaluated with a repeatable result.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as an environment document: refused, or answered from.
+//! Any bytes as an environment document are refused, or served.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any pattern on any text: refused, or it ends.
+//! Any pattern is refused, or terminates on any text.
 
 #![no_main]
 

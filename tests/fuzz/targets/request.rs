@@ -1,15 +1,15 @@
-//! Any request to an environment with a part of every kind: answered, with JSON, and never with a 5xx. A body is JSON
-//! for the scanner if it is for serde_json, with the same content.
+//! Any request to an environment with a part of every kind has a JSON answer, and never a 5xx. The scanner accepts the bodies
+//! that serde_json accepts, with the same content.
 
 #![no_main]
 
 use std::cell::LazyCell;
 
-use flagsmith_edge_worker::api::{self, Request, Response, Route, Plan};
+use flagsmith_edge_worker::api::{self, Plan, Request, Response, Route};
 use flagsmith_edge_worker::document::json::{Json, Kind};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::{Identity, ExecutionContext, CommandRequest};
+use flagsmith_edge_worker::identity::{CommandRequest, ExecutionContext, Identity};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -47,8 +47,8 @@ fuzz_target!(|bytes: &[u8]| {
                             .map(|(_, command)| {
                                 let mut identity = Identity::default();
                                 let order = CommandRequest::new("k", "a", command);
-                                let moment = ExecutionContext { now: 0, random: &|| [1; 16] };
-                                identity.apply(order, moment).map(|_| identity)
+                                let context = ExecutionContext { now: 0, random: &|| [1; 16] };
+                                identity.apply(order, context).map(|_| identity)
                             })
                             .collect();
                         pending.answer(environment, key, &outcomes)
