@@ -1,6 +1,7 @@
-//! The object that knows which environments and server keys are served; there is one.
+//! The registry object, which knows the served environments and server keys. There is one.
 //!
-//! Once in a while it finds out what the origin has (see `registry_survey`). Only a whole discovery takes anything away.
+//! It runs discoveries at intervals (see `edge::objects::registry::discovery`). Only a complete discovery deletes
+//! entries.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
