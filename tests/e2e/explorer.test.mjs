@@ -121,7 +121,7 @@ test("an origin's description that needs a credential is shown after one is ente
   t.after(() => edge.close());
   const { page } = await visit(browser, `${edge.address}/api/v1/docs/`);
   await page.getByLabel("API", { exact: true }).selectOption({ index: 1 });
-  const problem = "This description cannot be shown: /api/v1/docs/origin.json answers 401. <b>Nobody</b> knows you.";
+  const problem = "This description cannot be shown: /api/v1/docs/origin.json returned 401. <b>Nobody</b> knows you.";
   await page.getByRole("alert").filter({ hasText: problem }).waitFor();
   await requireAccessible(page, "without a description", EXCUSED);
   await page.getByLabel("Administrator’s credential").fill("Token t");
