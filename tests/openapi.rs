@@ -11,7 +11,9 @@ use flagsmith_edge_worker::admin::access_decision::{AccessDecision, Challenge};
 use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
 use flagsmith_edge_worker::admin::identity_insight::{self, IdentityInsight};
 use flagsmith_edge_worker::admin::import_export::ImportExport;
-use flagsmith_edge_worker::api::{Dependency, Error, MAX_BODY_LENGTH, Route, readiness};
+use flagsmith_edge_worker::api::{
+    Dependency, Error, HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Route, readiness,
+};
 use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
 use flagsmith_edge_worker::publish::Endpoint;
 use serde_json::{Value, json};
@@ -34,21 +36,21 @@ type Operation = (String, String);
 fn the_description_has_exactly_the_routes() {
     let mut served = BTreeSet::new();
     let (paths, of) = table!(Route,
-        Route::Flags => ["/api/v1/flags/"],
-        Route::Identities => ["/api/v1/identities/"],
-        Route::Traits => ["/api/v1/traits/"],
-        Route::TraitsBulk => ["/api/v1/traits/bulk/"],
-        Route::TraitsIncrement => ["/api/v1/traits/increment-value/"],
-        Route::BulkIdentities => ["/api/v1/bulk-identities/"],
-        Route::EnvironmentDocument => ["/api/v1/environment-document/"],
-        Route::AnalyticsV1 => ["/api/v1/analytics/flags/"],
-        Route::AnalyticsV2 => ["/api/v2/analytics/flags/"],
-        Route::Health => ["/health/"],
-        Route::Liveness => ["/health/liveness/"],
-        Route::Readiness => ["/health/readiness/"],
-        Route::ProxyReadiness => ["/proxy/health/", "/proxy/health/readiness/"],
-        Route::ProxyLiveness => ["/proxy/health/liveness/"],
-        Route::Version => ["/version/"],
+        Route::Keyed(KeyedRoute::Flags) => ["/api/v1/flags/"],
+        Route::Keyed(KeyedRoute::Identities) => ["/api/v1/identities/"],
+        Route::Keyed(KeyedRoute::Traits) => ["/api/v1/traits/"],
+        Route::Keyed(KeyedRoute::TraitsBulk) => ["/api/v1/traits/bulk/"],
+        Route::Keyed(KeyedRoute::TraitsIncrement) => ["/api/v1/traits/increment-value/"],
+        Route::Keyed(KeyedRoute::BulkIdentities) => ["/api/v1/bulk-identities/"],
+        Route::Keyed(KeyedRoute::EnvironmentDocument) => ["/api/v1/environment-document/"],
+        Route::Keyed(KeyedRoute::AnalyticsV1) => ["/api/v1/analytics/flags/"],
+        Route::Keyed(KeyedRoute::AnalyticsV2) => ["/api/v2/analytics/flags/"],
+        Route::Health(HealthRoute::Health) => ["/health/"],
+        Route::Health(HealthRoute::Liveness) => ["/health/liveness/"],
+        Route::Health(HealthRoute::Readiness) => ["/health/readiness/"],
+        Route::Health(HealthRoute::ProxyReadiness) => ["/proxy/health/", "/proxy/health/readiness/"],
+        Route::Health(HealthRoute::ProxyLiveness) => ["/proxy/health/liveness/"],
+        Route::Health(HealthRoute::Version) => ["/version/"],
     );
     for path in paths {
         let route = Route::parse(path).ok().flatten().unwrap_or_else(|| panic!("{path} is no route"));
@@ -151,8 +153,8 @@ fn examples_of_shared_answers_equal_the_workers_answers() {
         ("TooLarge", Error::BodyTooLarge(MAX_BODY_LENGTH).body()),
         ("UnsupportedMediaType", Error::UnsupportedMediaType("text/plain".to_owned()).body()),
         ("Throttled", Error::Throttled.body()),
-        ("NotReady", unready(Route::Readiness)),
-        ("ProxyNotReady", unready(Route::ProxyReadiness)),
+        ("NotReady", unready(HealthRoute::Readiness)),
+        ("ProxyNotReady", unready(HealthRoute::ProxyReadiness)),
         ("NoFiles", Error::AssetsMissing.body()),
         ("Unavailable", unavailable(Dependency::Environment)),
         ("PartlyDone", json!({"data": [{}, unavailable(Dependency::Identity)]})),

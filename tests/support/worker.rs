@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use flagsmith_edge_worker::admin::{self, AdminRoute};
-use flagsmith_edge_worker::api::{self, EnvironmentKey, Error, Plan, Request, Response, Route, RouteMatch};
+use flagsmith_edge_worker::api::{
+    self, EnvironmentKey, Error, KeyedRoute, Plan, Request, Response, Route, RouteMatch,
+};
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::directory::Override;
@@ -133,7 +135,9 @@ impl Worker {
         let (route, key) = match api::open(method, path, &header) {
             RouteMatch::Answered(response) => return to_answer(response),
             RouteMatch::Readiness(route) => {
-                return to_answer(api::readiness(route, true, None).finish(Some(route), method));
+                return to_answer(
+                    api::readiness(route, true, None).finish(Some(Route::Health(route)), method),
+                );
             }
             RouteMatch::NeedsEnvironment(route, key) => (route, key),
             // Without an origin.
@@ -147,7 +151,7 @@ impl Worker {
         let response = find(environments, server_keys, &key).and_then(|environment| {
             respond(environment, identities, *overrides_version, route, &key, &request)
         });
-        to_answer(response.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), method))
+        to_answer(response.unwrap_or_else(|error| Response::error(&error)).finish(Some(route.into()), method))
     }
 }
 
@@ -170,7 +174,7 @@ fn respond<'e>(
     environment: &'e Environment,
     identities: &mut HashMap<(String, String), Identity>,
     version: u64,
-    route: Route,
+    route: KeyedRoute,
     key: &EnvironmentKey,
     request: &Request<'_>,
 ) -> Result<Response<'e>, Error> {

@@ -3,7 +3,7 @@
 use super::environment_document::{self, DocumentConditions};
 use super::etag;
 use super::response::Response;
-use super::route::Route;
+use super::route::KeyedRoute;
 use crate::document::{Environment, KeyKind};
 
 /// The kind of answer.
@@ -44,14 +44,14 @@ impl CachedResponse {
                     }
                     _ => Response::empty(304),
                 };
-                (response, etag::of_flags(environment, key), Route::Flags)
+                (response, etag::of_flags(environment, key), KeyedRoute::Flags)
             }
             CachedResponse::Document | CachedResponse::DocumentUnmodified => {
                 let document = (self == CachedResponse::Document).then(|| environment.document().into());
                 let response = environment_document::answer(environment, 0, document);
-                (response, etag::of_document(environment, key, 0), Route::EnvironmentDocument)
+                (response, etag::of_document(environment, key, 0), KeyedRoute::EnvironmentDocument)
             }
         };
-        response.tagged(tag).finish(Some(route), "GET")
+        response.tagged(tag).finish(Some(route.into()), "GET")
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::response::Response;
-use super::route::Route;
+use super::route::HealthRoute;
 use crate::document::Timestamp;
 
 /// GET /health/liveness/: it answers, so it lives.
@@ -13,11 +13,15 @@ pub fn liveness() -> Response<'static> {
 
 /// The readiness answer: true if the store of environments can be read. `last_update` is the time of this isolate's
 /// latest confirmation.
-pub fn readiness(route: Route, environments: bool, last_update: Option<Timestamp>) -> Response<'static> {
+pub fn readiness(
+    route: HealthRoute,
+    environments: bool,
+    last_update: Option<Timestamp>,
+) -> Response<'static> {
     let status = if environments { "ok" } else { "error" };
     let body = match route {
         // In the form of Flagsmith's Edge Proxy.
-        Route::ProxyReadiness => json!({
+        HealthRoute::ProxyReadiness => json!({
             "status": status,
             "reason": (!environments).then_some("environment document(s) not updated."),
             "last_successful_update": last_update.map(Timestamp::iso),

@@ -34,7 +34,7 @@ pub use health::readiness;
 pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;
 pub use response::Response;
-pub use route::{MAX_BODY_LENGTH, Route};
+pub use route::{HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Route};
 
 /// The parts of a request that endpoints read.
 pub struct Request<'a> {
@@ -55,9 +55,9 @@ pub enum RouteMatch {
     /// It is answered.
     Answered(Response<'static>),
     /// A readiness check.
-    Readiness(Route),
+    Readiness(HealthRoute),
     /// A request that needs an environment.
-    NeedsEnvironment(Route, EnvironmentKey),
+    NeedsEnvironment(KeyedRoute, EnvironmentKey),
     /// It is not the SDK API's. Its path has no dot segments.
     NotSdkRoute,
 }
@@ -74,22 +74,24 @@ pub fn open(method: &str, path: &str, header: &dyn Fn(&str) -> Option<String>) -
         }
         Ok(Some(route)) => route,
     };
-    if route.is_keyed() {
-        return match EnvironmentKey::parse(header("x-environment-key")) {
+    match route {
+        Route::Keyed(keyed) => match EnvironmentKey::parse(header("x-environment-key")) {
             Err(error) => failed(error, Some(route)),
             // Refused before the key lookup and before the method check.
-            Ok(EnvironmentKey::Client(_)) if route.needs_server_key() => {
+            Ok(EnvironmentKey::Client(_)) if keyed.needs_server_key() => {
                 failed(Error::KeyMissing, Some(route))
             }
-            Ok(key) => RouteMatch::NeedsEnvironment(route, key),
-        };
-    }
-    match (route.check_method(method), route) {
-        (Err(error), _) => failed(error, Some(route)),
-        (Ok(()), Route::Liveness) => answered(health::liveness(), Some(route)),
-        (Ok(()), Route::ProxyLiveness) => answered(Response::empty(200), Some(route)),
-        (Ok(()), Route::Version) => answered(health::version(), Some(route)),
-        (Ok(()), _) => RouteMatch::Readiness(route),
+            Ok(key) => RouteMatch::NeedsEnvironment(keyed, key),
+        },
+        Route::Health(health) => match (route.check_method(method), health) {
+            (Err(error), _) => failed(error, Some(route)),
+            (Ok(()), HealthRoute::Liveness) => answered(health::liveness(), Some(route)),
+            (Ok(()), HealthRoute::ProxyLiveness) => answered(Response::empty(200), Some(route)),
+            (Ok(()), HealthRoute::Version) => answered(health::version(), Some(route)),
+            (Ok(()), HealthRoute::Health | HealthRoute::Readiness | HealthRoute::ProxyReadiness) => {
+                RouteMatch::Readiness(health)
+            }
+        },
     }
 }
 
@@ -129,21 +131,25 @@ impl Continuation {
 }
 
 /// Checks that the environment is served and that the route has the method, before the body is read.
-pub fn check(environment: &Environment, route: Route, method: &str) -> Result<(), Error> {
-    if environment.stop_serving_flags { Err(Error::ServingStopped) } else { route.check_method(method) }
+pub fn check(environment: &Environment, route: KeyedRoute, method: &str) -> Result<(), Error> {
+    if environment.stop_serving_flags {
+        Err(Error::ServingStopped)
+    } else {
+        Route::Keyed(route).check_method(method)
+    }
 }
 
 /// Answers a request that passed [`check`], or returns what the answer needs.
 pub fn plan<'e>(
     environment: &'e Environment,
-    route: Route,
+    route: KeyedRoute,
     key: KeyKind,
     request: &Request<'_>,
 ) -> Result<Plan<'e>, Error> {
     let evaluated = |(evaluations, response)| Plan::Evaluations(evaluations, response);
     let set = |(commands, echo)| Plan::Identities(commands, Continuation::Echo(echo));
     match route {
-        Route::Flags => {
+        KeyedRoute::Flags => {
             let tags = (request.header)("if-none-match");
             let [name, reasons] = query::last_of(request.query, ["feature", "reasons"]);
             let reasons = query::is_yes(reasons.as_deref());
@@ -155,12 +161,12 @@ pub fn plan<'e>(
                 Some(name) => Plan::Answered(flags::answer(environment, key, &name, tags)?),
             })
         }
-        Route::EnvironmentDocument => {
+        KeyedRoute::EnvironmentDocument => {
             let if_none_match = (request.header)("if-none-match");
             let if_modified_since = (request.header)("if-modified-since");
             Ok(Plan::Document(DocumentConditions { if_none_match, if_modified_since }))
         }
-        Route::Identities => {
+        KeyedRoute::Identities => {
             let (question, command) = if request.method == "POST" {
                 identities::read_post(environment, key, request.query, body(request)?, request.random)?
             } else {
@@ -174,32 +180,26 @@ pub fn plan<'e>(
                 ),
             })
         }
-        Route::Traits => {
+        KeyedRoute::Traits => {
             traits::check_persistence(environment)?;
             traits::set(environment, key, body(request)?).map(set)
         }
-        Route::TraitsBulk => {
+        KeyedRoute::TraitsBulk => {
             traits::check_persistence(environment)?;
             traits::set_bulk(environment, key, body(request)?).map(set)
         }
-        Route::TraitsIncrement => {
+        KeyedRoute::TraitsIncrement => {
             traits::check_persistence(environment)?;
             let (commands, increment) = traits::increment(environment, key, body(request)?)?;
             Ok(Plan::Identities(commands, Continuation::Increment(increment)))
         }
-        Route::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
-        Route::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
-        Route::BulkIdentities => {
+        KeyedRoute::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
+        KeyedRoute::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
+        KeyedRoute::BulkIdentities => {
             traits::check_persistence(environment)?;
             let (commands, upload) = bulk_identities::read(environment, key, request.method, body(request)?)?;
             Ok(Plan::Identities(commands, Continuation::Upload(upload)))
         }
-        Route::Health
-        | Route::Liveness
-        | Route::Readiness
-        | Route::ProxyLiveness
-        | Route::ProxyReadiness
-        | Route::Version => Err(Error::NotFound),
     }
 }
 
@@ -211,21 +211,26 @@ impl Continuation {
         key: KeyKind,
         outcomes: &[Result<Identity, CommandError>],
     ) -> Result<Response<'e>, Error> {
-        if let Continuation::Upload(upload) = self {
-            return Ok(upload.answer(outcomes));
-        }
-        if let Some(refusal) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
-            return Err(traits::refusal(*refusal));
-        }
         let missing = Identity::default();
-        let identity = outcomes.first().and_then(|outcome| outcome.as_ref().ok()).unwrap_or(&missing);
+        let identity = || first_of(outcomes).map(|identity| identity.unwrap_or(&missing));
         Ok(match self {
-            Continuation::Flags(question) => identities::answer(environment, key, question, identity),
-            Continuation::Echo(echo) => Response::json(echo.to_string().into_bytes()),
-            Continuation::Increment(increment) => increment.answer(identity),
-            // Answered above: an upload reports each identity that was refused.
-            Continuation::Upload(_) => Response::empty(202),
+            Continuation::Flags(question) => identities::answer(environment, key, question, identity()?),
+            Continuation::Echo(echo) => {
+                identity()?;
+                Response::json(echo.to_string().into_bytes())
+            }
+            Continuation::Increment(increment) => increment.answer(identity()?),
+            // It reports each identity that was refused.
+            Continuation::Upload(upload) => upload.answer(outcomes),
         })
+    }
+}
+
+/// The first identity, if no command was refused.
+fn first_of(outcomes: &[Result<Identity, CommandError>]) -> Result<Option<&Identity>, Error> {
+    match outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+        Some(refusal) => Err(traits::refusal(*refusal)),
+        None => Ok(outcomes.first().and_then(|outcome| outcome.as_ref().ok())),
     }
 }
 

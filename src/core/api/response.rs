@@ -120,7 +120,7 @@ impl<'e> Response<'e> {
     pub fn finish(mut self, route: Option<Route>, method: &str) -> Response<'e> {
         // A client may keep the answer to a GET and must revalidate it each time; no other answer may be kept.
         let keep =
-            self.status < 400 && matches!(method, "GET" | "HEAD") && route.is_some_and(Route::is_keyed);
+            self.status < 400 && matches!(method, "GET" | "HEAD") && matches!(route, Some(Route::Keyed(_)));
         self.common = Some(Common { route, keep });
         self
     }
@@ -134,7 +134,8 @@ impl<'e> Response<'e> {
     /// A text for the status and headers: equal for equal heads only.
     pub fn head_text(&self) -> String {
         let mut text = String::with_capacity(HEAD_LENGTH);
-        let route = self.common.and_then(|common| common.route).map_or('-', |route| char::from(route as u8));
+        let route =
+            self.common.and_then(|common| common.route).map_or('-', |route| char::from(route.number()));
         let keep = self.common.map_or('-', |common| if common.keep { '1' } else { '0' });
         text.extend([char::from_u32(self.status.into()).unwrap_or_default(), route, keep]);
         for (name, value) in &self.headers {
@@ -153,7 +154,7 @@ struct Common {
 
 impl Common {
     fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let keyed = self.route.filter(|route| route.is_keyed());
+        let keyed = matches!(self.route, Some(Route::Keyed(_)));
         let headers = [
             Some(("access-control-allow-origin", "*")),
             Some(("access-control-expose-headers", EXPOSED_HEADERS)),
@@ -161,7 +162,7 @@ impl Common {
             // As in Flagsmith's framework: an answer contains texts that any client may have sent.
             Some(("x-content-type-options", "nosniff")),
             self.route.map(|route| ("allow", route.allow())),
-            keyed.map(|_| ("vary", "X-Environment-Key")),
+            keyed.then_some(("vary", "X-Environment-Key")),
         ];
         headers.into_iter().flatten()
     }

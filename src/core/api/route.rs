@@ -9,8 +9,17 @@ const MAX_UPLOAD_LENGTH: usize = 8 * 1024 * 1024;
 
 /// An endpoint served here. Both spellings, with and without the last slash, are served and none redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Route {
+    /// It needs an environment key.
+    Keyed(KeyedRoute),
+    /// It answers for the worker itself.
+    Health(HealthRoute),
+}
+
+/// An endpoint that answers for the environment of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum KeyedRoute {
     Flags,
     Identities,
     Traits,
@@ -20,6 +29,12 @@ pub enum Route {
     EnvironmentDocument,
     AnalyticsV1,
     AnalyticsV2,
+}
+
+/// An endpoint that answers for the worker itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum HealthRoute {
     Health,
     Liveness,
     Readiness,
@@ -38,21 +53,21 @@ impl Route {
             return Err(Error::DotSegment);
         }
         Ok(Some(match path.strip_suffix('/').unwrap_or(path) {
-            "/api/v1/flags" => Route::Flags,
-            "/api/v1/identities" => Route::Identities,
-            "/api/v1/traits" => Route::Traits,
-            "/api/v1/traits/bulk" => Route::TraitsBulk,
-            "/api/v1/traits/increment-value" => Route::TraitsIncrement,
-            "/api/v1/bulk-identities" => Route::BulkIdentities,
-            "/api/v1/environment-document" => Route::EnvironmentDocument,
-            "/api/v1/analytics/flags" => Route::AnalyticsV1,
-            "/api/v2/analytics/flags" => Route::AnalyticsV2,
-            "/health" => Route::Health,
-            "/health/liveness" => Route::Liveness,
-            "/health/readiness" => Route::Readiness,
-            "/proxy/health" | "/proxy/health/readiness" => Route::ProxyReadiness,
-            "/proxy/health/liveness" => Route::ProxyLiveness,
-            "/version" => Route::Version,
+            "/api/v1/flags" => Route::Keyed(KeyedRoute::Flags),
+            "/api/v1/identities" => Route::Keyed(KeyedRoute::Identities),
+            "/api/v1/traits" => Route::Keyed(KeyedRoute::Traits),
+            "/api/v1/traits/bulk" => Route::Keyed(KeyedRoute::TraitsBulk),
+            "/api/v1/traits/increment-value" => Route::Keyed(KeyedRoute::TraitsIncrement),
+            "/api/v1/bulk-identities" => Route::Keyed(KeyedRoute::BulkIdentities),
+            "/api/v1/environment-document" => Route::Keyed(KeyedRoute::EnvironmentDocument),
+            "/api/v1/analytics/flags" => Route::Keyed(KeyedRoute::AnalyticsV1),
+            "/api/v2/analytics/flags" => Route::Keyed(KeyedRoute::AnalyticsV2),
+            "/health" => Route::Health(HealthRoute::Health),
+            "/health/liveness" => Route::Health(HealthRoute::Liveness),
+            "/health/readiness" => Route::Health(HealthRoute::Readiness),
+            "/proxy/health" | "/proxy/health/readiness" => Route::Health(HealthRoute::ProxyReadiness),
+            "/proxy/health/liveness" => Route::Health(HealthRoute::ProxyLiveness),
+            "/version" => Route::Health(HealthRoute::Version),
             _ => return Ok(None),
         }))
     }
@@ -60,40 +75,31 @@ impl Route {
     /// Its name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
-            Route::Flags => "flags",
-            Route::Identities => "identities",
-            Route::Traits => "traits",
-            Route::TraitsBulk => "traits-bulk",
-            Route::TraitsIncrement => "traits-increment",
-            Route::BulkIdentities => "bulk-identities",
-            Route::EnvironmentDocument => "environment-document",
-            Route::AnalyticsV1 | Route::AnalyticsV2 => "analytics",
-            Route::Health
-            | Route::Liveness
-            | Route::Readiness
-            | Route::ProxyLiveness
-            | Route::ProxyReadiness
-            | Route::Version => "health",
+            Route::Keyed(KeyedRoute::Flags) => "flags",
+            Route::Keyed(KeyedRoute::Identities) => "identities",
+            Route::Keyed(KeyedRoute::Traits) => "traits",
+            Route::Keyed(KeyedRoute::TraitsBulk) => "traits-bulk",
+            Route::Keyed(KeyedRoute::TraitsIncrement) => "traits-increment",
+            Route::Keyed(KeyedRoute::BulkIdentities) => "bulk-identities",
+            Route::Keyed(KeyedRoute::EnvironmentDocument) => "environment-document",
+            Route::Keyed(KeyedRoute::AnalyticsV1) | Route::Keyed(KeyedRoute::AnalyticsV2) => "analytics",
+            Route::Health(_) => "health",
         }
     }
 
     /// The `Allow` header, as Flagsmith words it.
     pub fn allow(self) -> &'static str {
         match self {
-            Route::Identities => "GET, POST, HEAD, OPTIONS",
-            Route::Traits | Route::TraitsIncrement | Route::AnalyticsV1 | Route::AnalyticsV2 => {
-                "POST, OPTIONS"
-            }
-            Route::BulkIdentities => "POST, PUT, OPTIONS",
-            Route::TraitsBulk => "PUT, OPTIONS",
-            Route::Flags
-            | Route::EnvironmentDocument
-            | Route::Health
-            | Route::Liveness
-            | Route::Readiness
-            | Route::ProxyLiveness
-            | Route::ProxyReadiness
-            | Route::Version => "GET, HEAD, OPTIONS",
+            Route::Keyed(KeyedRoute::Identities) => "GET, POST, HEAD, OPTIONS",
+            Route::Keyed(KeyedRoute::Traits)
+            | Route::Keyed(KeyedRoute::TraitsIncrement)
+            | Route::Keyed(KeyedRoute::AnalyticsV1)
+            | Route::Keyed(KeyedRoute::AnalyticsV2) => "POST, OPTIONS",
+            Route::Keyed(KeyedRoute::BulkIdentities) => "POST, PUT, OPTIONS",
+            Route::Keyed(KeyedRoute::TraitsBulk) => "PUT, OPTIONS",
+            Route::Keyed(KeyedRoute::Flags)
+            | Route::Keyed(KeyedRoute::EnvironmentDocument)
+            | Route::Health(_) => "GET, HEAD, OPTIONS",
         }
     }
 
@@ -103,32 +109,35 @@ impl Route {
         allowed.then_some(()).ok_or_else(|| Error::MethodNotAllowed(method.to_owned()))
     }
 
+    /// A number of its own, for keys of answers.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Route::Keyed(route) => route as u8,
+            Route::Health(route) => b'A' + route as u8,
+        }
+    }
+}
+
+impl KeyedRoute {
     /// True if a request of this method has a body to read.
     pub fn takes_body(self, method: &str) -> bool {
-        self.is_keyed() && matches!(method, "POST" | "PUT")
+        matches!(method, "POST" | "PUT")
     }
 
     /// The longest body that is read, in bytes.
     pub fn max_body_length(self) -> usize {
-        if self == Route::BulkIdentities { MAX_UPLOAD_LENGTH } else { MAX_BODY_LENGTH }
-    }
-
-    /// True if a request needs an environment key.
-    pub fn is_keyed(self) -> bool {
-        !matches!(
-            self,
-            Route::Health
-                | Route::Liveness
-                | Route::Readiness
-                | Route::ProxyLiveness
-                | Route::ProxyReadiness
-                | Route::Version
-        )
+        if self == KeyedRoute::BulkIdentities { MAX_UPLOAD_LENGTH } else { MAX_BODY_LENGTH }
     }
 
     /// True if a client key is refused.
     pub fn needs_server_key(self) -> bool {
-        self == Route::EnvironmentDocument
+        self == KeyedRoute::EnvironmentDocument
+    }
+}
+
+impl From<KeyedRoute> for Route {
+    fn from(route: KeyedRoute) -> Route {
+        Route::Keyed(route)
     }
 }
 
@@ -150,7 +159,7 @@ mod tests {
     #[test]
     fn paths_match_with_and_without_a_trailing_slash_only() {
         for path in ["/api/v1/flags", "/api/v1/flags/"] {
-            assert_eq!(Route::parse(path), Ok(Some(Route::Flags)), "{path}");
+            assert_eq!(Route::parse(path), Ok(Some(KeyedRoute::Flags.into())), "{path}");
         }
         for path in
             ["/", "/api/v1/", "/api/v1/FLAGS/", "/api/v1//flags/", "/api/v1/flags//", "/api/v1/%66lags/"]

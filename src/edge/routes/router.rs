@@ -6,7 +6,7 @@ use futures_util::future::FutureExt;
 use worker::{Context, Env, web_sys};
 
 use crate::api::{
-    self, CachedResponse, Dependency, EnvironmentKey, Error, Plan, Response, Route, RouteMatch,
+    self, CachedResponse, Dependency, EnvironmentKey, Error, KeyedRoute, Plan, Response, Route, RouteMatch,
 };
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
 use crate::edge::cache::overrides;
@@ -48,13 +48,15 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
             });
             respond(response)
         }
-        RouteMatch::Readiness(route) => {
+        RouteMatch::Readiness(health) => {
+            let route = Route::Health(health);
             incoming.trace.set_route(route.name());
             let ready = environments.are_readable().boxed_local().await;
             let last_update = environments.last_update();
-            respond(api::readiness(route, ready, last_update).finish(Some(route), method))
+            respond(api::readiness(health, ready, last_update).finish(Some(route), method))
         }
-        RouteMatch::NeedsEnvironment(route, key) => {
+        RouteMatch::NeedsEnvironment(keyed, key) => {
+            let route = Route::Keyed(keyed);
             incoming.trace.set_route(route.name());
             let finish = |response: Response<'_>| respond(response.finish(Some(route), method));
             let loaded = match environments.load(&key, context).await {
@@ -62,40 +64,42 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
                 Ok(loaded) => loaded,
             };
             incoming.trace.set_environment(&loaded);
-            let mut plan = plan(&loaded, incoming, route, &key).await;
+            let plan = plan(&loaded, incoming, keyed, &key).await;
             let environment = &loaded.environment.environment;
-            if let Ok(Plan::Document(question)) = &plan {
-                match overrides::of(env, environment, context).boxed_local().await {
-                    Ok((known, None)) if known.version == 0 => {
-                        plan = Ok(Plan::CachedResponse(CachedResponse::of_document(
-                            question,
-                            environment,
-                            key.kind(),
-                        )));
-                    }
-                    Ok((known, stale_seconds)) => {
-                        let response = question.answer(environment, key.kind(), known.version, Cow::default);
-                        let response = response.stale(stale_seconds).stale(loaded.stale_seconds);
-                        let response = response.finish(Some(route), method);
-                        if response.status == 304 {
-                            return respond(response);
-                        }
-                        return respond_with(&response, known.document(environment));
-                    }
-                    Err(error) => plan = Err(error),
-                }
-            }
-            if let (Ok(Plan::CachedResponse(fixed)), None) = (&plan, loaded.stale_seconds)
-                && let Some(response) = loaded.environment.fixed(*fixed, key.kind())
-            {
-                return response;
-            }
+            // In the platform's form, where the environment is confirmed.
+            let prepared = |cached: CachedResponse| match loaded.stale_seconds {
+                None => loaded.environment.fixed(cached, key.kind()),
+                Some(_) => None,
+            };
             let mut hold = None;
             let response = match plan {
-                Ok(Plan::CachedResponse(fixed)) => Ok(fixed.response(environment, key.kind())),
+                Ok(Plan::CachedResponse(cached)) => match prepared(cached) {
+                    Some(response) => return response,
+                    None => Ok(cached.response(environment, key.kind())),
+                },
                 Ok(Plan::Answered(response)) => Ok(response),
-                // Answered above.
-                Ok(Plan::Document(_)) => Err(Error::NotFound),
+                Ok(Plan::Document(conditions)) => {
+                    match overrides::of(env, environment, context).boxed_local().await {
+                        Ok((known, None)) if known.version == 0 => {
+                            let cached = CachedResponse::of_document(&conditions, environment, key.kind());
+                            match prepared(cached) {
+                                Some(response) => return response,
+                                None => Ok(cached.response(environment, key.kind())),
+                            }
+                        }
+                        Ok((known, stale_seconds)) => {
+                            let response =
+                                conditions.answer(environment, key.kind(), known.version, Cow::default);
+                            let response = response.stale(stale_seconds).stale(loaded.stale_seconds);
+                            let response = response.finish(Some(route), method);
+                            if response.status == 304 {
+                                return respond(response);
+                            }
+                            return respond_with(&response, known.document(environment));
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
                 Ok(Plan::Evaluations(evaluations, response)) => {
                     incoming.trace.count_objects(usize::from(config.origin.is_some()));
                     analytics::record(env, environment.key(), &evaluations)
@@ -142,7 +146,7 @@ fn page(incoming: &IncomingRequest) -> Option<Page<'_>> {
 async fn plan<'e>(
     loaded: &'e LoadedEnvironment,
     incoming: &IncomingRequest,
-    route: Route,
+    route: KeyedRoute,
     key: &EnvironmentKey,
 ) -> Result<Plan<'e>, Error> {
     let environment = &loaded.environment.environment;

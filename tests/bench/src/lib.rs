@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use flagsmith_edge_worker::api::{self, Continuation, Plan, Request, Route};
+use flagsmith_edge_worker::api::{self, Continuation, KeyedRoute, Plan, Request};
 use flagsmith_edge_worker::document::{Environment, KeyKind};
 use flagsmith_edge_worker::identity::{CommandError, Identity, TraitValue};
 
@@ -24,7 +24,7 @@ pub fn asked(environment: &Environment, number: usize) -> Asked {
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
     let body = format!(r#"{{"identifier":"{}"}}"#, identifier(number)).into_bytes();
     let request = Request { method: "POST", query: "", header: &header, body: &body, random: &|| [0; 16] };
-    match api::plan(environment, Route::Identities, KeyKind::Server, &request) {
+    match api::plan(environment, KeyedRoute::Identities, KeyKind::Server, &request) {
         Ok(Plan::Identities(_, pending)) => {
             let traits = traits(number).into_iter().map(|(key, value)| (key.into(), value)).collect();
             (pending, [Ok(Identity { exists: true, traits, ..Identity::default() })])

@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     let body = parts.next().unwrap_or_default();
     check_json(body);
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let Ok(Some(route)) = Route::parse(path) else { return };
+    let Ok(Some(Route::Keyed(route))) = Route::parse(path) else { return };
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
     let request = Request { method: &method, query, header: &header, body, random: &|| [1; 16] };
     ENVIRONMENT.with(|environment| {
@@ -55,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
                     }
                 });
             let response =
-                answered.unwrap_or_else(|error| Response::error(&error)).finish(Some(route), &method);
+                answered.unwrap_or_else(|error| Response::error(&error)).finish(Some(route.into()), &method);
             assert!(response.status < 500, "{}", response.status);
             if !response.body.is_empty() {
                 serde_json::from_slice::<serde_json::Value>(&response.body).unwrap();
