@@ -45,8 +45,9 @@ REMOTE ?=
 
 .PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
+# No shell in between: make passes a SIGTERM on to its child. SIGINT and SIGHUP come from a terminal, which sends them to both.
 dev: build
-	@PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node scripts/dev.mjs
+	@exec env PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node scripts/dev.mjs
 
 # Deploys the worker into an account (docs/deployment.md); with DRY_RUN=1 it only checks what would be uploaded.
 DRY_RUN ?=

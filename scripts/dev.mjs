@@ -1,7 +1,6 @@
 // The local server: checks settings and documents, seeds KV, runs `wrangler dev`, and prints requests to paste as soon as it
 // answers.
 
-import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { readEnvironments } from "./environments.mjs";
 import { examples } from "./examples.mjs";
 import { localSettings } from "./local.mjs";
+import { startGroup } from "./processes.mjs";
 import { faultsOfEnvironments, settingFaults } from "./rules.mjs";
 import { seed } from "./seed.mjs";
 import { NAMES, variableArguments } from "./settings.mjs";
@@ -49,13 +49,7 @@ function start() {
   const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
   // Secrets, too, but they are better in .dev.vars, which wrangler reads by itself.
   const variables = variableArguments(NAMES);
-  const wrangler = spawn(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], {
-    env: WRANGLER_ENVIRONMENT,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => wrangler.kill(signal));
-  wrangler.on("exit", (code, signal) => process.exit(signal === null ? code : 0));
-  return wrangler;
+  return startGroup(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], WRANGLER_ENVIRONMENT);
 }
 
 async function answers(wrangler) {

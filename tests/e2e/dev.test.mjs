@@ -14,6 +14,7 @@ import { localSettings } from "../../scripts/local.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
+import { descendants, isRunning } from "./processes.mjs";
 
 const run = promisify(execFile);
 
@@ -60,6 +61,39 @@ async function requirePages(port) {
     const missing = await request(port, { path });
     assert.deepEqual([missing.status, missing.json()], [404, { detail: "Not found." }], path);
   }
+}
+
+test("make dev leaves no process, whichever of its own is ended", async (t) => {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const ends = [
+    ["make", "SIGTERM"],
+    ["make", "SIGKILL"],
+    ["scripts/dev.mjs", "SIGTERM"],
+    ["scripts/dev.mjs", "SIGINT"],
+    ["scripts/dev.mjs", "SIGHUP"],
+    ["scripts/dev.mjs", "SIGKILL"],
+  ];
+  for (const [name, signal] of ends) {
+    const dev = await startDev(t, state);
+    const processes = dev.processes();
+    assert.ok(processes.some(({ command }) => /\/workerd serve /.test(command)), processes.map(({ command }) => command).join("\n"));
+    const pid = name === "make" ? dev.pid : processes.find(({ command }) => command === `node ${name}`).pid;
+    process.kill(pid, signal);
+    // Also that nothing has its output open.
+    await dev.ended;
+    await noneRuns(processes, `${signal} to ${name}`);
+  }
+  // What a terminal sends when it is closed.
+  const dev = await startDev(t, state);
+  const processes = dev.processes();
+  process.kill(-dev.pid, "SIGHUP");
+  await dev.ended;
+  await noneRuns(processes, "SIGHUP to all");
+});
+
+function noneRuns(processes, message) {
+  return becomes(() => processes.filter(isRunning).map(({ command }) => command).join("\n"), "", message);
 }
 
 test("make dev with an origin serves the origin's documents, never the sample", async (t) => {
@@ -227,13 +261,18 @@ function make(t, parameters) {
   const interrupt = () => {
     if (!hasEnded()) process.kill(-child.pid, "SIGINT");
   };
-  const end = () => {
+  const processes = () => descendants(child.pid);
+  const end = async () => {
+    const running = processes();
     interrupt();
-    return ended;
+    const code = await ended;
+    await noneRuns(running, "SIGINT to all");
+    return code;
   };
   t.after(end);
   process.on("exit", interrupt);
-  return { ended, end, hasEnded, output: () => output };
+  ended.then(() => process.off("exit", interrupt));
+  return { pid: child.pid, processes, ended, end, hasEnded, output: () => output };
 }
 
 async function freePort() {
