@@ -5,13 +5,14 @@ import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { adminKeyFile, adminKeyOf } from "./admin_key.mjs";
 import { readEnvironments } from "./environments.mjs";
-import { examples } from "./examples.mjs";
+import { adminExamples, examples } from "./examples.mjs";
 import { localSettings } from "./local.mjs";
 import { startGroup } from "./processes.mjs";
 import { faultsOfEnvironments, settingFaults } from "./rules.mjs";
 import { seed } from "./seed.mjs";
-import { NAMES, variableArguments } from "./settings.mjs";
+import { hashOfAdminKey, NAMES, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
@@ -33,8 +34,10 @@ try {
   refuse(faults);
   leftOut.forEach((field) => console.warn(field));
   seed(found, state);
-  const wrangler = start();
-  if (await answers(wrangler)) introduce(found.environments, origin);
+  // One that is configured is the operator's choice.
+  const adminKey = settings.ADMIN_KEY_SHA256 ? null : adminKeyOf(state);
+  const wrangler = start(adminKey);
+  if (await answers(wrangler)) introduce(found.environments, origin, adminKey);
 } catch (error) {
   console.error(error.message);
   process.exit(1);
@@ -44,11 +47,12 @@ function refuse(faults) {
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
-function start() {
+function start(adminKey) {
   // The cron trigger is at /__scheduled. The path that this wrangler has for it anyway fails where there are static files.
   const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
-  // Secrets, too, but they are better in .dev.vars, which wrangler reads by itself.
-  const variables = variableArguments(NAMES);
+  // Secrets, too, but they are better in .dev.vars, which wrangler reads by itself. Of the admin key only the hash is passed on.
+  const given = adminKey === null ? process.env : { ...process.env, ADMIN_KEY_SHA256: hashOfAdminKey(adminKey) };
+  const variables = variableArguments(NAMES, given);
   return startGroup(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], WRANGLER_ENVIRONMENT);
 }
 
@@ -64,18 +68,29 @@ async function answers(wrangler) {
   return false;
 }
 
-function introduce([first, ...others], origin) {
+function introduce([first, ...others], origin, adminKey) {
   const before = origin ? `, in front of ${origin}` : "";
   if (first === undefined) {
     console.log(`\nReady on ${address}${before}. Nothing is seeded: it serves what that publishes (docs/publishing.md).`);
     console.log(`The API explorer: ${address}/api/v1/docs/. A request to paste, with a client key of yours:\n`);
     console.log(`curl -sS '${address}/api/v1/flags/' -H 'X-Environment-Key: <client key>'\n`);
+  } else {
+    console.log(`\nReady on ${address}${before}, with the environment ${describe(first)}.`);
+    console.log(`The API explorer: ${address}/api/v1/docs/. Requests to paste:\n`);
+    console.log(examples(address, first));
+    if (others.length > 0) console.log(`Also seeded: ${others.map(describe).join(", ")}\n`);
+  }
+  introduceOperator(first, adminKey);
+}
+
+function introduceOperator(environment, adminKey) {
+  const page = `The operator's page: ${address}/edge/.`;
+  if (adminKey === null) {
+    console.log(`${page} The configured admin key applies (ADMIN_KEY_SHA256).\n`);
     return;
   }
-  console.log(`\nReady on ${address}${before}, with the environment ${describe(first)}.`);
-  console.log(`The API explorer: ${address}/api/v1/docs/. Requests to paste:\n`);
-  console.log(examples(address, first));
-  if (others.length > 0) console.log(`Also seeded: ${others.map(describe).join(", ")}\n`);
+  const signIn = `Sign in with the admin key of this state folder (${adminKeyFile(state)}):\n\n${adminKey}\n`;
+  console.log(`${page} ${signIn}\n${adminExamples(address, environment, adminKey)}`);
 }
 
 function describe({ name, key, file }) {

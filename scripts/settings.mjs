@@ -55,13 +55,18 @@ export const SECRETS = [
     typed: {
       fault: (key) =>
         /^[!-~]+$/.test(key) ? null : "The admin key must be one word of printable ASCII characters, because it is sent in a header.",
-      stored: (key) => createHash("sha256").update(key).digest("hex"),
+      stored: hashOfAdminKey,
     },
   },
 ];
 
 /** The names of all settings. */
 export const NAMES = [...VARIABLES, ...SECRETS.map(({ name }) => name)];
+
+/** The value of ADMIN_KEY_SHA256 for this admin key. */
+export function hashOfAdminKey(key) {
+  return createHash("sha256").update(key).digest("hex");
+}
 
 /** The faults of single settings, [name, value]: a sentence each, without the value, since some are secret. */
 export function faultsOf(settings) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ test("make dev prints working requests, and restarts on its stored state", async
 
   const first = await startDev(t, state);
   const lines = first.output().split("\n").filter((line) => line.startsWith("curl "));
-  assert.equal(lines.length, 3, first.output());
+  assert.equal(lines.length, 5, first.output());
   assert.match(first.output(), /^env\.LOG_PANIC_MESSAGES /m);
   for (const line of lines) {
     const { stdout } = await run("bash", ["-c", `${line} -w '\\n%{http_code}'`]);
@@ -62,6 +62,53 @@ async function requirePages(port) {
     assert.deepEqual([missing.status, missing.json()], [404, { detail: "Not found." }], path);
   }
 }
+
+test("make dev makes an admin key for its state folder, and shows it to the terminal only", async (t) => {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const logs = join(state, "logs");
+  const settings = [`WRANGLER_LOG_PATH=${logs}`];
+  const file = join(state, "admin-key");
+  const status = (dev, key) => request(dev.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${key}` } });
+
+  const first = await startDev(t, state, settings);
+  const key = /^[0-9a-f]{64}$/m.exec(first.output())[0];
+  assert.equal(readFileSync(file, "utf8"), `${key}\n`);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.equal((await status(first, key)).status, 200);
+  assert.equal((await status(first, ADMIN_KEY)).status, 401);
+  // The line for the page and two requests to paste.
+  assert.equal(first.output().split(key).length, 4, "no other line has it");
+  for (const { command, environment } of first.processes()) assert.ok(!command.includes(key) && !environment.includes(key), command);
+  await first.end();
+  const logged = readdirSync(logs).map((name) => readFileSync(join(logs, name), "utf8"));
+  assert.ok(logged.length > 0 && logged.join("").includes("Starting local server"), "wrangler's logs are here");
+  for (const text of logged) assert.ok(!text.includes(key));
+
+  const second = await startDev(t, state, settings);
+  assert.equal(/^[0-9a-f]{64}$/m.exec(second.output())[0], key, "it is kept");
+  await second.end();
+
+  const configured = await startDev(t, state, [...settings, `ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
+  assert.match(configured.output(), /The configured admin key applies/);
+  assert.ok(!configured.output().includes(key));
+  assert.equal((await status(configured, ADMIN_KEY)).status, 200);
+  assert.equal((await status(configured, key)).status, 401);
+  await configured.end();
+
+  writeFileSync(file, "short\n");
+  const spoilt = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`]);
+  assert.notEqual(await spoilt.ended, 0);
+  assert.match(spoilt.output(), /admin-key has no admin key of make dev\. Remove the file/);
+});
+
+test("make dev makes no admin key beside a configured one", async (t) => {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const dev = await startDev(t, state, [`ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
+  await dev.end();
+  assert.ok(!readdirSync(state).includes("admin-key"));
+});
 
 test("make dev leaves no process, whichever of its own is ended", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
@@ -244,7 +291,7 @@ async function startDev(t, state, settings = [], introduction = ["Requests to pa
   for (;;) {
     const port = await freePort();
     const dev = make(t, ["dev", `PORT=${port}`, `STATE=${state}`, ...settings]);
-    const isReady = () => introduction.every((words) => dev.output().includes(words));
+    const isReady = () => [...introduction, "The operator's page"].every((words) => dev.output().includes(words));
     await becomes(dev.output, () => isReady() || dev.hasEnded(), "make dev is ready");
     if (isReady()) return { ...dev, port };
     assert.match(dev.output(), /is taken|already in use/i);
