@@ -34,7 +34,9 @@ async function bring(lines) {
   await wait(lines.length);
   const path = `/edge/environments/${environment}/identities/import/`;
   const body = Buffer.concat(lines.flatMap((line) => [line, NEWLINE]));
-  return JSON.parse(await send("POST", path, { body, type: "application/x-ndjson" })).passed_over;
+  const { passed_over } = JSON.parse(await send("POST", path, { body, type: "application/x-ndjson" }));
+  if (!Number.isInteger(passed_over)) fail("The worker is older than this command. Deploy this version first.");
+  return passed_over;
 }
 
 /** Prints the number of imported and skipped lines. Skipped ones have identifiers that no request can have. */

@@ -33,7 +33,8 @@ pub fn is_admin_key(secret: &str, sha256: &str) -> bool {
 /// True if a header's value contains the admin key: as the whole value, behind a keyword, as a parameter, as a cookie,
 /// or as the user or password of `Basic`.
 pub fn has_admin_key(value: &str, sha256: &str) -> bool {
-    let decoded = query::last(&format!("value={value}"), "value").map(Cow::into_owned);
+    // Decoded as one parameter: an ampersand does not end it.
+    let decoded = query::last(&format!("value={}", value.replace('&', "%26")), "value").map(Cow::into_owned);
     let basic = value.trim().split_once(char::is_whitespace).and_then(|(keyword, rest)| {
         let decoded = || BASE64_STANDARD.decode(rest.trim()).ok();
         keyword.eq_ignore_ascii_case("basic").then(decoded).flatten()
@@ -117,6 +118,7 @@ mod tests {
             "local.key%3D",
             "jwt=local.key=",
             "a=b; jwt=local.key%3D; c=d",
+            "a=1&b; jwt=local.key%3D",
             "jwt=\"local.key=\"",
             "local.key=; a=b",
         ] {

@@ -142,13 +142,17 @@ impl CommandResponse<&Identity> {
         show: fn(&Self) -> serde_json::Result<String>,
     ) -> serde_json::Result<String> {
         let (Some(max_length), Ok(identity)) = (max_length, self.result) else { return show(self) };
-        // Large traits are recognized without serializing them. Apart from escapes, their JSON is about as long.
         let mut length = identity.traits_length();
-        if max_length > 0 && length <= max_length {
-            let answer = show(self)?;
+        if max_length > 0 {
+            // Large traits belong to the length, even where they need not be sent.
+            let unchanged = self.unchanged && length <= max_length;
+            let (result, rows, occupied, withheld) =
+                (self.result.clone(), self.rows, self.occupied, self.withheld);
+            let answer = show(&CommandResponse { result, rows, unchanged, occupied, withheld })?;
             if answer.len() <= max_length {
                 return Ok(answer);
             }
+            // Exact, because memory is reserved for it: escapes make a text up to six times as long as its traits.
             length = answer.len();
         }
         let kept = kept.and_then(|key| identity.traits.get_key_value(key));
@@ -179,14 +183,14 @@ mod tests {
             withheld: None,
         };
         let whole = outcome.to_json_without_details().unwrap();
-        // The length of the text alone exceeds the limit, so it is not serialized.
         let traits = identity.traits_length();
         assert!(traits > 100 && traits < whole.len());
         for (max_length, withheld) in [
             (None, None),
             (Some(whole.len()), None),
             (Some(whole.len() - 1), Some(whole.len())),
-            (Some(traits - 1), Some(traits)),
+            (Some(traits - 1), Some(whole.len())),
+            // Nobody needs the length here, so nothing is serialized.
             (Some(0), Some(traits)),
         ] {
             let answer = outcome

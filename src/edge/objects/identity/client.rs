@@ -74,11 +74,18 @@ pub async fn carry_out_and_read(
         None
     };
     for (identifier, outcome) in identifiers.into_iter().zip(&mut outcomes) {
-        if outcome.withheld.is_some() {
+        if let Some(reserved) = outcome.withheld {
             let read = vec![(identifier, Command::Read)];
-            let whole = execute_by(env, environment_key, read, Answer::Large, None).await?;
-            outcome.result =
-                whole.into_iter().next().map_or(Err(CommandError::Unavailable), |whole| whole.result);
+            // A little more than reserved, so that only a large change since then is refused.
+            let max_length = Some(reserved + MAX_SMALL_LENGTH);
+            let whole = execute_by(env, environment_key, read, Answer::Large, max_length).await?;
+            outcome.result = match whole.into_iter().next() {
+                Some(whole) if whole.withheld.is_some() => {
+                    return Err(Error::Unavailable(Dependency::Answers));
+                }
+                Some(whole) => whole.result,
+                None => Err(CommandError::Unavailable),
+            };
         }
     }
     Ok((outcomes.into_iter().map(|outcome| outcome.result).collect(), hold))
