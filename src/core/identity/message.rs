@@ -146,8 +146,7 @@ impl CommandResponse<&Identity> {
         if max_length > 0 {
             // Large traits belong to the length, even where they need not be sent.
             let unchanged = self.unchanged && length <= max_length;
-            let (result, rows, occupied, withheld) =
-                (self.result.clone(), self.rows, self.occupied, self.withheld);
+            let (result, rows, occupied, withheld) = (self.result, self.rows, self.occupied, self.withheld);
             let answer = show(&CommandResponse { result, rows, unchanged, occupied, withheld })?;
             if answer.len() <= max_length {
                 return Ok(answer);
