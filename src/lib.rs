@@ -7,8 +7,9 @@
 //! # Layout
 //!
 //! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `cache` and `page`
-//! use none. Of `api`, `admin` uses only the answers, the errors and the reader of fields. `publish` uses only
-//! `document` and the address of the origin, and `settings` uses those two.
+//! use none. `admin` uses of `api` only the answers, the errors and the reader of fields, and of `page` the description
+//! of the origin. `publish` uses only `document` and the address of the origin, and `settings` uses those two.
+//! `tests/layers.rs` fails on any other import.
 //!
 //! - [`document`]: the environment document as published, and its compiled form. Parsing finds every fault.
 //! - [`identity`]: the stored state of an identity, and the commands that change it.

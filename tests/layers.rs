@@ -1,4 +1,4 @@
-//! The rules of imports between the files of `src`: which room may use which, and no circles between files.
+//! The rules of imports between the files of `src`: which module may use which, and no circles between files.
 //!
 //! A file depends on another if it names an item that is defined there, in a `use` or in a path. A re-export stands for
 //! the file that defines the item, so a parent that only re-exports its children depends on them and they not on it.
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Each room, and the rooms that its files may use besides itself.
+/// Each module, and the modules that its files may use besides itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("document", &[]),
     ("cache", &[]),
@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["document", "identity", "evaluate", "api", "admin", "publish", "cache", "page", "settings"]),
 ];
 
-/// Single items that a room may use of another beyond [`LAYERS`]: by room, file and item.
+/// Single items that a module may use of another beyond [`LAYERS`]: by module, file and item.
 const EXCEPTIONS: &[(&str, &str, &str)] =
     &[("publish", "admin/origin.rs", "Origin"), ("settings", "admin/origin.rs", "Origin")];
 
@@ -76,13 +76,13 @@ fn imports_follow_the_layers() {
     let exceptions: BTreeSet<_> = EXCEPTIONS.iter().copied().collect();
     let mut unused = exceptions.clone();
     for ((from, to), names) in &graph.edges {
-        let (from_room, to_room) = (room(from), room(to));
-        let layer = LAYERS.iter().find(|(layer, _)| *layer == from_room);
-        if from_room == to_room || layer.is_some_and(|(_, allowed)| allowed.contains(&to_room)) {
+        let (from_module, to_module) = (module(from), module(to));
+        let layer = LAYERS.iter().find(|(layer, _)| *layer == from_module);
+        if from_module == to_module || layer.is_some_and(|(_, allowed)| allowed.contains(&to_module)) {
             continue;
         }
         for name in names {
-            match exceptions.get(&(from_room, to.as_str(), name.as_str())) {
+            match exceptions.get(&(from_module, to.as_str(), name.as_str())) {
                 Some(exception) => drop(unused.remove(exception)),
                 None => violations.push(format!("{from} uses {name} of {to}")),
             }
@@ -104,14 +104,14 @@ fn files_import_each_other_only_where_it_is_listed() {
     assert!(gone.is_empty(), "listed, but no circle any more: {gone:?}");
 }
 
-/// The room of a file: the first folder or file below `src` or `src/core`; empty for the roots.
-fn room(file: &str) -> &str {
+/// The module of a file: the first folder or file below `src` or `src/core`; empty for the roots.
+fn module(file: &str) -> &str {
     let inner = file.strip_prefix("core/").unwrap_or(file);
-    let room = inner.split('/').next().unwrap_or_default();
-    match room.strip_suffix(".rs") {
+    let module = inner.split('/').next().unwrap_or_default();
+    match module.strip_suffix(".rs") {
         Some("lib") => "",
-        Some(room) => room,
-        None => room,
+        Some(module) => module,
+        None => module,
     }
 }
 
