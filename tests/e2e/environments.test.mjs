@@ -275,7 +275,7 @@ function requireUnreadable(response) {
   requireUnavailable(response);
   assert.equal(response.headers["retry-after"], "60");
   assert.doesNotMatch(response.json().detail, /temporarily/);
-  assert.match(response.json().detail, /cannot be read\. Publish it again/);
+  assert.match(response.json().detail, /cannot be read\. See the log for the cause, and publish the environment again\./);
 }
 
 /** Asserts that one log line names the invalid field, and that no line has a key. */
