@@ -291,7 +291,7 @@ test("without an origin the Admin API names the missing setting", async (t) => {
     assert.deepEqual([response.status, response.json()], [404, { detail: "Not found." }]);
     const known = Object.keys(variables).length > 0 && variables.ORIGIN_URL !== "";
     await edge.flush();
-    assert.equal(edge.log.includes("ORIGIN_URL must be http:// or https:// and a host"), known);
+    assert.equal(edge.log.includes("ORIGIN_URL must be http:// or https://, a host"), known);
   }
 });
 
