@@ -93,7 +93,7 @@ impl AccessDecision {
     }
 }
 
-/// Returns the lifetime of a decision in milliseconds.
+/// The lifetime of a decision in milliseconds.
 const DECISION_TTL_MS: u64 = 60_000;
 
 /// The decisions about one credential in one environment.

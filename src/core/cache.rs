@@ -11,7 +11,7 @@ const ENTRY_BYTES: usize = 4 * 1024;
 /// The freshness of a cached value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// To be served as it is.
+    /// Served as it is.
     Fresh,
     /// Served as it is, and revalidated in the background.
     Stale,
@@ -22,9 +22,9 @@ pub enum Freshness {
 /// The lifetime of cached values.
 #[derive(Clone, Copy, Debug)]
 pub struct Ttl {
-    /// Until then young, in milliseconds.
+    /// The age up to which a value is fresh, in milliseconds.
     pub soft: u64,
-    /// From then on old, in milliseconds.
+    /// The age from which a value is expired, in milliseconds.
     pub hard: u64,
 }
 
@@ -51,7 +51,7 @@ struct CacheSlot<T> {
     revalidated_at: Option<u64>,
 }
 
-/// A remembered value.
+/// A cached value.
 pub struct Hit<T> {
     /// The value.
     pub value: T,
@@ -82,7 +82,7 @@ impl<T: Clone> TtlCache<T> {
         Some(Hit { value: entry.value.clone(), freshness })
     }
 
-    /// All that is known.
+    /// All cached values.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.entries.values().map(|entry| &entry.value)
     }

@@ -1,8 +1,8 @@
-//! Decides what of an origin's is published, and when: everything of the environment and registry objects but their IO.
+//! Decides which documents of the origin are published, and when: the environment and registry objects without their IO.
 //!
 //! A document is fetched, checked as a [`Candidate`], compared by its content, and published by a [`Publisher`] under a
-//! [`Version`] that only grows. A [`DiscoveryRun`] finds out which environments there are, a [`Registry`] what that changes.
-//! A fault never takes anything away: what was published last stays.
+//! [`Version`] that only grows. A [`DiscoveryRun`] finds the environments, and a [`Registry`] derives the changes. A fault
+//! removes nothing: the last published document stays.
 
 mod check;
 mod discovery;

@@ -1,7 +1,7 @@
-//! The work that a discovery is, one task after the other, and with rests.
+//! A discovery as a sequence of tasks with pauses.
 //!
-//! The platform lets one alarm last 15 minutes, and make 50 requests on its smallest plan; a large origin's discovery needs
-//! thousands. What is left when a rest is due is for the next alarm.
+//! The platform lets one alarm last 15 minutes, and make 50 requests on its smallest plan. The discovery of a large origin
+//! needs thousands, so the next alarm continues after a pause.
 
 use std::collections::VecDeque;
 

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::publish::schedule::{RefreshInterval, Schedule};
 
-/// At least from one discovery to the next, in milliseconds, however many writes there are...
+/// The minimum time between the starts of two discoveries, in milliseconds, however many writes there are.
 const MIN_GAP_MS: u64 = 10_000;
-/// ... and how many times as long as the latest took the origin has rest after it, but no longer than a period.
+/// The pause after a discovery, in durations of that discovery. It is at most an interval.
 const REST_FACTOR: u64 = 4;
-/// The minimum time between a discovery and the next one that an unknown key starts, in milliseconds...
+/// The minimum time before an unknown key starts another discovery, in milliseconds.
 const UNKNOWN_KEY_GAP_MS: u64 = 30_000;
-/// ... and how many times as long as that one took: unknown keys never keep an origin busy.
+/// The same in durations of the latest discovery, so that unknown keys never keep an origin busy.
 const UNKNOWN_KEY_FACTOR: u64 = 10;
 
 /// The times and outcomes of discoveries, in milliseconds.

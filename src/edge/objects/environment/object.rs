@@ -40,6 +40,7 @@ const REQUESTS: usize = 20;
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The minimum time between two requests to the origin, however many notifications come, in milliseconds.
 const FETCH_GAP: u64 = 250;
+
 /// One environment.
 #[durable_object(alarm)]
 pub struct EnvironmentObject {
