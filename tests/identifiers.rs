@@ -106,7 +106,7 @@ fn admin_requests_and_imports_reach_the_same_identity() {
         let request = Request { method, query: "", header: &header, body: &body, random: &|| [7; 16] };
         let address = Address::parse(&format!("/api/v1/environments/{KEY}/{path}")).unwrap();
         match edge_identities::read(&environment, address.route, &request) {
-            Ok(Action::CommandRequest(Target::Identifier(identifier), ..)) => identifier,
+            Ok(Action::Execute(Target::Identifier(identifier), ..)) => identifier,
             other => panic!("{other:?}"),
         }
     };

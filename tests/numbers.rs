@@ -139,7 +139,7 @@ fn imports_accept_the_overrides_that_admins_may_make() {
         };
         let path = format!("/api/v1/environments/{KEY}/edge-identities/u/edge-featurestates/");
         let action = edge_identities::read(&environment, Address::parse(&path).unwrap().route, &request);
-        let Ok(Action::CommandRequest(_, command, _)) = action else { panic!("{value}: {action:?}") };
+        let Ok(Action::Execute(_, command, _)) = action else { panic!("{value}: {action:?}") };
         let line = exported(vec![Command::Create, command]);
         assert_eq!(exported(vec![import(&line).unwrap()]), line);
     }

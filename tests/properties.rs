@@ -417,7 +417,7 @@ proptest! {
         let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
         let request = Request { method, query, header: &header, body: &body, random: &|| [7; 16] };
         let address = Address::parse(&format!("/api/v1/environments/k/edge-identities/{path}")).unwrap();
-        if let Ok(Action::CommandRequest(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
+        if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
             let mut identity = Identity::default();
             let context = ExecutionContext { now: 1, random: &|| [7; 16] };
             let order = |command| CommandRequest::new("k", "a", command);

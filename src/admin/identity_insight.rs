@@ -24,12 +24,12 @@ impl IdentityInsight {
     pub fn parse(path: &str) -> Option<(String, IdentityInsight)> {
         let path = path.strip_prefix("/edge/environments/")?;
         let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
-        let inspection = match rest {
+        let insight = match rest {
             "identities/count" => IdentityInsight::Count,
             "identities/explain" => IdentityInsight::Explain,
             _ => return None,
         };
-        Some((environment.to_owned(), inspection))
+        Some((environment.to_owned(), insight))
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
             ("/edge/environments/k/identities/explain/more", None),
             ("/edge/environments/identities/explain", None),
         ] {
-            let expected = expected.map(|inspection| ("k".to_owned(), inspection));
+            let expected = expected.map(|insight| ("k".to_owned(), insight));
             assert_eq!(IdentityInsight::parse(path), expected, "{path}");
         }
     }

@@ -47,13 +47,13 @@ impl ImportExport {
     pub fn parse(path: &str) -> Option<(String, ImportExport)> {
         let path = path.strip_prefix("/edge/environments/")?;
         let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
-        let transfer = match rest {
+        let route = match rest {
             "identities/import" => ImportExport::Import,
             "identities/export" => ImportExport::Export,
             "identities/repair" => ImportExport::Repair,
             _ => return None,
         };
-        Some((environment.to_owned(), transfer))
+        Some((environment.to_owned(), route))
     }
 
     /// The `Allow` header.

@@ -166,7 +166,7 @@ fn act(
             let wanted = |known: &Override| feature.is_none_or(|feature| known.state.feature.id == feature);
             answer::overrides(environment, known.filter(wanted).collect())
         }
-        Action::CommandRequest(target, command, reply) => {
+        Action::Execute(target, command, reply) => {
             let outcome = execute(environment, identities, &target, command, random);
             match outcome {
                 Err(refusal) => answer::refused(refusal, &target, &reply),

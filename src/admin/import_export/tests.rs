@@ -139,7 +139,7 @@ fn imports_accept_json_media_types_only() {
 
 #[test]
 fn import_and_export_paths_are_parsed() {
-    let parse = |path| ImportExport::parse(path).map(|(_, transfer)| transfer);
+    let parse = |path| ImportExport::parse(path).map(|(_, route)| route);
     assert_eq!(parse("/edge/environments/k/identities/import/"), Some(ImportExport::Import));
     assert_eq!(parse("/edge/environments/k/identities/export"), Some(ImportExport::Export));
     assert_eq!(parse("/edge/environments/k/identities/repair/"), Some(ImportExport::Repair));

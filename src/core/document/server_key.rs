@@ -53,7 +53,7 @@ impl ServerKey {
     }
 
     /// Returns true if both have the same contents, whatever their `known_at`.
-    pub fn says_the_same(&self, other: &ServerKey) -> bool {
+    pub fn has_same_contents(&self, other: &ServerKey) -> bool {
         let members = |key: &ServerKey| (key.environment.clone(), key.active, key.expires_at.clone());
         members(self) == members(other)
     }
@@ -103,8 +103,8 @@ mod tests {
         let key: ServerKey = serde_json::from_str(stored).unwrap();
         assert_eq!(key, ServerKey::active("e".into()));
         assert_eq!(serde_json::to_string(&key).unwrap(), stored);
-        assert!(key.says_the_same(&ServerKey { known_at: Some(1), ..key.clone() }));
-        assert!(!key.says_the_same(&ServerKey { active: false, ..key.clone() }));
+        assert!(key.has_same_contents(&ServerKey { known_at: Some(1), ..key.clone() }));
+        assert!(!key.has_same_contents(&ServerKey { active: false, ..key.clone() }));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct LoadedEnvironment {
     /// The time since it could last be confirmed, if the store failed.
     pub stale_seconds: Option<u64>,
     /// The source of its document for this request.
-    pub place: ReadSource,
+    pub source: ReadSource,
     /// The time since its document was confirmed, in milliseconds.
     pub age: u64,
 }
@@ -123,7 +123,12 @@ impl Environments {
     ) -> Result<LoadedEnvironment, Error> {
         let found = self.stores.lookup::<Rc<CachedEnvironment>>(client_key, context).await?;
         let stale_seconds = found.stale_seconds();
-        Ok(LoadedEnvironment { environment: found.value, stale_seconds, place: found.place, age: found.age })
+        Ok(LoadedEnvironment {
+            environment: found.value,
+            stale_seconds,
+            source: found.source,
+            age: found.age,
+        })
     }
 }
 
@@ -163,8 +168,8 @@ async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
     };
     match announced(env, name).await {
         Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
-            let (version, place) = (Some(version), ReadSource::Kv);
-            Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, place })
+            let (version, source) = (Some(version), ReadSource::Kv);
+            Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, source })
         }
         Ok(Announcement::Latest { version, unconfirmed_since }) => {
             read_version(env, name, version, unconfirmed_since).await
@@ -182,7 +187,7 @@ async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
                 value: document,
                 version: None,
                 unconfirmed_since,
-                place: ReadSource::Kv,
+                source: ReadSource::Kv,
             })
         }
     }
@@ -201,7 +206,7 @@ async fn read_version(
                 value: document,
                 version: Some(version),
                 unconfirmed_since: since,
-                place: ReadSource::Kv,
+                source: ReadSource::Kv,
             });
         }
         Ok(_) => {}
@@ -214,8 +219,8 @@ async fn read_from_object(env: &Env, name: &str, since: Option<u64>) -> Result<R
     let published = publishing::published(env, name).await?;
     let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
     let (version, document) = published.ok_or_else(nothing)?;
-    let (version, place) = (Some(version), ReadSource::Object);
-    Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, place })
+    let (version, source) = (Some(version), ReadSource::Object);
+    Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, source })
 }
 
 /// Limits the lookups of unknown keys in this isolate. Beyond the limit it is a failure.

@@ -61,7 +61,7 @@ pub struct LookupResult<T> {
     /// The value.
     pub value: T,
     /// The source of the value for this request.
-    pub place: ReadSource,
+    pub source: ReadSource,
     /// The time since it was confirmed, in milliseconds.
     pub age: u64,
     /// True if the latest attempt to confirm it failed.
@@ -79,7 +79,7 @@ impl<T> LookupResult<T> {
 #[derive(Clone, Copy)]
 pub enum ReadSource {
     /// The cache of this isolate.
-    TtlCache,
+    Memory,
     /// KV.
     Kv,
     /// The environment's object.
@@ -90,7 +90,7 @@ impl ReadSource {
     /// Its name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
-            ReadSource::TtlCache => "memory",
+            ReadSource::Memory => "memory",
             ReadSource::Kv => "kv",
             ReadSource::Object => "object",
         }
@@ -107,13 +107,13 @@ pub enum ReadOutcome {
         unconfirmed_since: Option<u64>,
     },
     /// The stored value, with its version if it has one.
-    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, place: ReadSource },
+    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, source: ReadSource },
 }
 
 impl From<Option<Vec<u8>>> for ReadOutcome {
     fn from(stored: Option<Vec<u8>>) -> ReadOutcome {
-        let (version, unconfirmed_since, place) = (None, None, ReadSource::Kv);
-        let stored = stored.map(|value| ReadOutcome::Stored { value, version, unconfirmed_since, place });
+        let (version, unconfirmed_since, source) = (None, None, ReadSource::Kv);
+        let stored = stored.map(|value| ReadOutcome::Stored { value, version, unconfirmed_since, source });
         stored.unwrap_or(ReadOutcome::Missing)
     }
 }
@@ -141,12 +141,12 @@ impl<T> CacheEntry<T> {
         CacheEntry { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
     }
 
-    /// The value, which was read in this place.
-    fn found(self, place: ReadSource, now: u64) -> Result<LookupResult<T>, Error> {
+    /// The value, which comes from this source.
+    fn found(self, source: ReadSource, now: u64) -> Result<LookupResult<T>, Error> {
         match self.good {
             Some((value, at)) => {
                 let is_stale = self.faulty || self.unconfirmed;
-                Ok(LookupResult { value, place, age: now.saturating_sub(at), is_stale })
+                Ok(LookupResult { value, source, age: now.saturating_sub(at), is_stale })
             }
             None if self.faulty => Err(Error::Unreadable),
             None => Err(Error::KeyUnknown),
@@ -184,7 +184,7 @@ impl Stores {
             Some(Hit { value, freshness }) => {
                 let known = value.good.is_some();
                 match freshness {
-                    Freshness::Fresh => return value.found(ReadSource::TtlCache, now),
+                    Freshness::Fresh => return value.found(ReadSource::Memory, now),
                     Freshness::Stale if known => {
                         if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
                             let (stores, name) = (self.clone(), name.to_owned());
@@ -196,7 +196,7 @@ impl Stores {
                                 }
                             });
                         }
-                        return value.found(ReadSource::TtlCache, now);
+                        return value.found(ReadSource::Memory, now);
                     }
                     Freshness::Expired if known => TIMEOUT_FOR_KNOWN,
                     // A missing value is cached for a short time only.
@@ -209,8 +209,8 @@ impl Stores {
         if first_discovery::is_to_be_requested() {
             context.wait_until(first_discovery::request(self.env.clone()));
         }
-        let (record, place) = revalidated.map_err(|_| Error::Unavailable(Dependency::Environment))?;
-        record.found(place, now_ms())
+        let (record, source) = revalidated.map_err(|_| Error::Unavailable(Dependency::Environment))?;
+        record.found(source, now_ms())
     }
 
     /// Reads a value and caches it; returns also its source. An unchanged value is not decoded again.
@@ -230,7 +230,7 @@ impl Stores {
         // Otherwise the name is only a key that a client sent, which may be secret.
         let is_client_key = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
         let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
-        let (record, place) = match outcome {
+        let (record, source) = match outcome {
             Err(failure) => {
                 failure.log(environment);
                 if last.good.is_none() {
@@ -239,29 +239,29 @@ impl Stores {
                 let record = CacheEntry { unconfirmed: true, ..last };
                 // Fresh again, so that not every request waits for a store that does not answer.
                 T::memory().with_borrow_mut(|memory| memory.touch(name, record.clone(), now));
-                return Ok((record, ReadSource::TtlCache));
+                return Ok((record, ReadSource::Memory));
             }
-            Ok(ReadOutcome::Missing) => (CacheEntry::missing(), ReadSource::TtlCache),
+            Ok(ReadOutcome::Missing) => (CacheEntry::missing(), ReadSource::Memory),
             Ok(ReadOutcome::Confirmed { unconfirmed_since }) => {
                 let mut record = last;
                 record.confirm(unconfirmed_since, now);
-                (record, ReadSource::TtlCache)
+                (record, ReadSource::Memory)
             }
             Ok(ReadOutcome::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
-                return Ok((last, ReadSource::TtlCache));
+                return Ok((last, ReadSource::Memory));
             }
-            Ok(ReadOutcome::Stored { value, version, unconfirmed_since, place }) => {
+            Ok(ReadOutcome::Stored { value, version, unconfirmed_since, source }) => {
                 let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
                     failure.log(environment);
                     record
                 });
                 record.confirm(unconfirmed_since, now);
-                (CacheEntry { version, ..record }, place)
+                (CacheEntry { version, ..record }, source)
             }
         };
         let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
         T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
-        Ok((record, place))
+        Ok((record, source))
     }
 
     /// Returns the entry for these bytes, based on the last one. If they cannot be read, it also returns the failure,

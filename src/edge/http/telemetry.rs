@@ -51,7 +51,7 @@ impl Trace {
     /// Records the environment that answers the request.
     pub fn set_environment(&self, loaded: &LoadedEnvironment) {
         let _ = self.environment.set(loaded.environment.clone());
-        self.source.set(Some(loaded.place.name()));
+        self.source.set(Some(loaded.source.name()));
         self.document_age_ms.set(loaded.age);
     }
 

@@ -89,12 +89,10 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
             let known = directory.overrides(feature, None).await.map_err(failed)?;
             answer::overrides(environment, known.overrides.unwrap_or_default())
         }
-        Action::CommandRequest(target, command, reply) => {
-            match execute(env, environment, &target, command).await? {
-                Err(refusal) => answer::refused(refusal, &target, &reply),
-                Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
-            }
-        }
+        Action::Execute(target, command, reply) => match execute(env, environment, &target, command).await? {
+            Err(refusal) => answer::refused(refusal, &target, &reply),
+            Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
+        },
         Action::Clone(target, source) => {
             let source = execute(env, environment, &Target::Uuid(source), Command::Read).await?;
             let Ok((_, source)) = source else { return Ok(answer::missing()) };

@@ -25,9 +25,9 @@ pub async fn answer(
     env: &Env,
     context: &Context,
     environment_key: String,
-    transfer: ImportExport,
+    route: ImportExport,
 ) -> Response<'static> {
-    let answer = answer_or_fail(incoming, env, context, environment_key, transfer).await;
+    let answer = answer_or_fail(incoming, env, context, environment_key, route).await;
     answer.unwrap_or_else(|error| Response::error(&error))
 }
 
@@ -36,23 +36,23 @@ async fn answer_or_fail(
     env: &Env,
     context: &Context,
     environment_key: String,
-    transfer: ImportExport,
+    route: ImportExport,
 ) -> Result<Response<'static>, Error> {
-    let opened = access::open(incoming, env, context, environment_key, PERMISSION, transfer.allow()).await?;
+    let opened = access::open(incoming, env, context, environment_key, PERMISSION, route.allow()).await?;
     let loaded = match opened {
         Ok(loaded) => loaded,
         Err(refusal) => return Ok(refusal),
     };
     let environment = &loaded.environment.environment;
     let media_type = incoming.header("content-type").unwrap_or_default();
-    if transfer != ImportExport::Export && !import_export::takes(&media_type) {
+    if route != ImportExport::Export && !import_export::takes(&media_type) {
         return Err(Error::UnsupportedMediaType(media_type));
     }
-    let body = match transfer {
+    let body = match route {
         ImportExport::Export => Vec::new(),
         ImportExport::Import | ImportExport::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
     };
-    match transfer {
+    match route {
         ImportExport::Import => import(env, environment, &body).await,
         ImportExport::Export => {
             let as_lines = import_export::wants_lines(&incoming.header("accept").unwrap_or_default());

@@ -35,15 +35,15 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
             incoming.trace.set_route(if incoming.method == "OPTIONS" { "preflight" } else { "none" });
             respond(response)
         }
-        AdminRoute::ImportExport(environment, transfer) => {
+        AdminRoute::ImportExport(environment, route) => {
             incoming.trace.set_route("transfer");
-            let admitted = match transfer {
+            let admitted = match route {
                 // An import has no rate limit: it takes many requests, each with many identities.
                 ImportExport::Import => Ok(()),
                 ImportExport::Export | ImportExport::Repair => admit(incoming, env).await,
             };
             let answer = match admitted {
-                Ok(()) => import_export::answer(incoming, env, context, environment, transfer).await,
+                Ok(()) => import_export::answer(incoming, env, context, environment, route).await,
                 Err(error) => Response::error(&error),
             };
             respond(answer.finish(None, &incoming.method))

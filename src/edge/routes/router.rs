@@ -110,7 +110,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
                 Ok(Plan::Identities(commands, pending)) => {
                     incoming.trace.count_objects(commands.len());
                     let outcomes = if pending.needs_identity() {
-                        identities::carry_out_and_read(env, environment.key(), commands).await
+                        identities::execute_and_read(env, environment.key(), commands).await
                     } else {
                         let outcomes = identities::execute(env, environment.key(), commands).await;
                         outcomes.map(|outcomes| (outcomes, None))

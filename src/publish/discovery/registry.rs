@@ -41,7 +41,7 @@ impl Registry {
             })
         };
         let put = |(hash, key): (&String, &ServerKey)| {
-            let is_known = self.server_keys.get(hash).is_some_and(|known| known.says_the_same(key));
+            let is_known = self.server_keys.get(hash).is_some_and(|known| known.has_same_contents(key));
             (!is_known).then(|| RegistryChange::PutKey(hash.clone(), key.clone()))
         };
         let gone = |key: &&String| !inventory.environments.contains_key(*key);

@@ -28,7 +28,7 @@ extern "C" {
     fn execute(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutLarge)]
-    fn carry_out_large(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_large(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
     fn execute_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
@@ -59,7 +59,7 @@ pub async fn execute(
 
 /// Executes commands whose identities become the answer, and reserves memory for large ones. A large identity is
 /// fetched twice, because its length is known only after the first time.
-pub async fn carry_out_and_read(
+pub async fn execute_and_read(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
@@ -193,7 +193,7 @@ async fn send(
     let method = match (answer, is_renamed(&order.environment)) {
         (Answer::Brief, false) => IdentityStub::execute,
         (Answer::Full, false) => IdentityStub::execute_and_sync,
-        (Answer::Large, false) => IdentityStub::carry_out_large,
+        (Answer::Large, false) => IdentityStub::execute_large,
         (Answer::Brief | Answer::Large, true) => IdentityStub::execute_renamed,
         (Answer::Full, true) => IdentityStub::execute_renamed_and_sync,
     };

@@ -97,7 +97,7 @@ impl IdentityObject {
 
     /// The same as bytes, for large identities. V8 frees bytes sooner than texts, which fill the isolate's heap.
     #[wasm_bindgen(js_name = carryOutLarge)]
-    pub fn carry_out_large(&self, order: &str) -> std::result::Result<Uint8Array, JsValue> {
+    pub fn execute_large(&self, order: &str) -> std::result::Result<Uint8Array, JsValue> {
         let (answer, _) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
         Ok(Uint8Array::from(answer.as_bytes()))
     }
