@@ -9,7 +9,7 @@ use super::edge_identities::MAX_ALIAS_LENGTH;
 use super::permission::Permission;
 use crate::api::fields::{
     Fields, INVALID_INTEGER, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules,
-    check_text, integer_value,
+    check_identities, check_text, integer_value,
 };
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, Timestamp, normalize_identifier, python};
@@ -24,8 +24,6 @@ mod state;
 
 /// The maximum length of the body in bytes.
 pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
-/// The maximum number of identities in a request: each costs a call of an object.
-pub const MAX_IDENTITIES: usize = 100;
 /// The media type of JSON lines.
 const LINES: &str = "application/x-ndjson";
 /// The permission that all of these take.
@@ -108,11 +106,7 @@ pub fn wants_lines(accept: &str) -> bool {
 pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<Line>>, Value> {
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
-    if lines.len() > MAX_IDENTITIES {
-        return Err(
-            json!({"detail": format!("Number of identities must not be more than {MAX_IDENTITIES}")}),
-        );
-    }
+    check_identities(lines.len())?;
     let definitions = Definitions::of(environment);
     let read: Vec<Result<Option<Line>, Value>> =
         lines.iter().map(|line| read_line(&definitions, line)).collect();
@@ -237,11 +231,7 @@ pub fn read_repair(body: &[u8]) -> Result<Vec<String>, Value> {
         let text = item.text().ok_or_else(|| json!(["Not a valid string."]))?;
         check_text(&text, MAX_IDENTIFIER_LENGTH).map(|()| text.into_owned())
     });
-    if identifiers.len() > MAX_IDENTITIES {
-        return Err(
-            json!({"detail": format!("Number of identities must not be more than {MAX_IDENTITIES}")}),
-        );
-    }
+    check_identities(identifiers.len())?;
     fields.finish(identifiers)
 }
 

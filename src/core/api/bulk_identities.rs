@@ -4,18 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::error::{Dependency, Error, RETRY_AFTER_SECONDS};
-use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
+use super::error::Error;
+use super::fields::{Fields, TRAIT_KEY, all, check_identities};
 use super::response::Response;
 use super::traits::{self, Commands};
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
 use crate::identity::{Command, CommandError, Identity, TraitValue};
-
-/// The most identities of one request.
-const MAX_IDENTITIES: usize = 100;
-
-const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
 
 /// The changes to an identity's traits: the last value for each key, null to delete it.
 type Changes = BTreeMap<Box<str>, Option<TraitValue>>;
@@ -37,10 +32,7 @@ pub fn read(
     let replaces = method == "POST";
     let mut fields = Fields::of_body(body)?;
     let items = fields.read("data", |data| items(data));
-    if items.len() > MAX_IDENTITIES {
-        let problem = format!("Number of identities must not be more than {MAX_IDENTITIES}");
-        return Err(Error::Invalid(json!({"detail": problem})));
-    }
+    check_identities(items.len()).map_err(Error::Invalid)?;
     let sent = fields.read("data", |_| all(items, read_item));
     fields.finish(()).map_err(Error::Invalid)?;
     traits::check_client(environment, key)?;
@@ -109,15 +101,9 @@ impl BulkUpload {
         }
         let problem = |refusal: &Option<CommandError>| match refusal {
             None => json!({}),
-            Some(CommandError::Unavailable) => Error::Unavailable(Dependency::Identity).body(),
             Some(refusal) => traits::refusal(*refusal).body(),
         };
-        let report: Vec<Value> = refusals.iter().map(problem).collect();
-        let mut response = Response::error(&Error::Invalid(json!({"data": report})));
-        if refusals.contains(&Some(CommandError::Unavailable)) {
-            response.status = 503;
-            return response.with("retry-after", RETRY_AFTER_SECONDS);
-        }
-        response
+        let problems = refusals.iter().map(problem).collect();
+        Response::by_item(problems, refusals.contains(&Some(CommandError::Unavailable)))
     }
 }

@@ -12,6 +12,8 @@ use crate::identity::TraitValue;
 pub const MAX_IDENTIFIER_LENGTH: usize = 2000;
 /// The longest trait key, in characters.
 pub const MAX_TRAIT_KEY_LENGTH: usize = 200;
+/// The most identities of one request: each is an object to be called.
+const MAX_IDENTITIES: usize = 100;
 /// The most items of a list: more than a body of right ones can hold, and few enough to report every wrong one.
 pub const MAX_ITEMS: usize = 32_000;
 /// The longest text that a trait may have, in characters.
@@ -37,6 +39,17 @@ pub struct TextRules {
     pub max_length: usize,
     /// Null, blank and absent give an empty text.
     pub optional: bool,
+}
+
+/// The rules of a trait's key.
+pub const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
+
+/// Checks the number of identities in one request.
+pub fn check_identities(count: usize) -> Result<(), Value> {
+    if count <= MAX_IDENTITIES {
+        return Ok(());
+    }
+    Err(json!({"detail": format!("Number of identities must not be more than {MAX_IDENTITIES}")}))
 }
 
 impl<'a> Fields<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::error::Error;
 use super::etag;
-use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, query_identifier};
+use super::fields::{Fields, TRAIT_KEY, query_identifier};
 use super::flags;
 use super::query;
 use super::response::Response;
@@ -118,8 +118,7 @@ pub fn read_post(
 
 fn read_trait(item: Json<'_>) -> Result<SentTrait, serde_json::Value> {
     let mut fields = Fields::of(item)?;
-    let rules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
-    let key = fields.text("trait_key", rules).into();
+    let key = fields.text("trait_key", TRAIT_KEY).into();
     let value = fields.trait_value("trait_value", true);
     let transient = fields.bool("transient");
     fields.finish(SentTrait { key, value, transient })

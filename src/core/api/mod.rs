@@ -29,7 +29,7 @@ use crate::identity::{Command, CommandError, Identity};
 pub use analytics::{Evaluations, MAX_COUNT, Version};
 pub use cached_response::CachedResponse;
 pub use environment_document::{DocumentConditions, render as render_document};
-pub use error::{Dependency, Error, RETRY_AFTER_SECONDS};
+pub use error::{Dependency, Error};
 pub use health::readiness;
 pub use key::EnvironmentKey;
 pub use preflight::answer as preflight;

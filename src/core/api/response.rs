@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Value, json};
+
 use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS, UNREADABLE_SECONDS};
 use super::route::Route;
 use crate::document::Environment;
@@ -41,6 +43,16 @@ impl<'e> Response<'e> {
         response.headers.push(("content-type", JSON.into()));
         response.body = body.into();
         response
+    }
+
+    /// A report of problems, an object for each item of a request. `is_unavailable`: true if an item may succeed when the
+    /// request is sent again.
+    pub fn by_item(problems: Vec<Value>, is_unavailable: bool) -> Response<'e> {
+        let response = Response::error(&Error::Invalid(json!({"data": problems})));
+        if !is_unavailable {
+            return response;
+        }
+        Response { status: 503, ..response }.with("retry-after", RETRY_AFTER_SECONDS)
     }
 
     /// An answer of JSON lines.

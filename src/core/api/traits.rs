@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::{Dependency, Error};
-use super::fields::{Fields, MAX_TRAIT_KEY_LENGTH, TextRules, all};
+use super::fields::{Fields, TRAIT_KEY, all, check_identities};
 use super::response::Response;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, KeyKind};
@@ -11,11 +11,6 @@ use crate::identity::{Command, CommandError, Identity, MAX_TRAITS_LENGTH, TraitV
 
 /// Commands, each with its identity.
 pub type Commands = Vec<(String, Command)>;
-
-const TRAIT_KEY: TextRules = TextRules { max_length: MAX_TRAIT_KEY_LENGTH, optional: false };
-
-/// The most identities of one request: each is an object to be called.
-const MAX_IDENTITIES: usize = 100;
 
 /// One trait of one identity.
 struct IdentityTrait {
@@ -89,10 +84,7 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
             Some((_, traits)) => traits.push(set),
             None => by_identity.push((identifier, vec![set])),
         }
-        if by_identity.len() > MAX_IDENTITIES {
-            let problem = format!("Number of identities must not be more than {MAX_IDENTITIES}");
-            return Err(Error::Invalid(json!({"detail": problem})));
-        }
+        check_identities(by_identity.len()).map_err(Error::Invalid)?;
     }
     let command = |(identifier, traits)| (identifier, Command::SetTraits(traits));
     Ok((by_identity.into_iter().map(command).collect(), Value::Array(echo)))

@@ -182,13 +182,8 @@ fn report<'o>(
         }
         Some(Err(refusal)) => json!({"detail": refused(*refusal)}),
     };
-    let report: Vec<Value> = outcomes.map(problem).collect();
-    let mut response = Response::error(&Error::Invalid(json!({"data": report})));
-    if unavailable {
-        response.status = 503;
-        response = response.with("retry-after", crate::api::RETRY_AFTER_SECONDS);
-    }
-    response
+    let problems = outcomes.map(problem).collect();
+    Response::by_item(problems, unavailable)
 }
 
 fn refused(refusal: CommandError) -> String {
