@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::edge_identities::MAX_ALIAS_LENGTH;
 use super::permission::Permission;
+use crate::api::essence;
 use crate::api::fields::{
     Fields, INVALID_INTEGER, MAX_IDENTIFIER_LENGTH, MAX_TRAIT_KEY_LENGTH, NOT_BLANK, REQUIRED, TextRules,
     check_identities, check_text, integer_value,
@@ -66,8 +67,7 @@ impl ImportExport {
 /// True if a body of this media type is read. Types that a page of another site can send without a preflight are
 /// refused.
 pub fn takes(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    ["application/json", LINES].iter().any(|known| essence.eq_ignore_ascii_case(known))
+    ["application/json", LINES].iter().any(|known| essence(media_type).eq_ignore_ascii_case(known))
 }
 
 /// A line of an import.
@@ -93,10 +93,7 @@ impl Line {
 
 /// True if the `Accept` header requests JSON lines.
 pub fn wants_lines(accept: &str) -> bool {
-    accept.split(',').any(|media_type| {
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case(LINES)
-    })
+    accept.split(',').any(|media_type| essence(media_type).eq_ignore_ascii_case(LINES))
 }
 
 /// Reads all lines of an import before anything is stored. The error reports by line.

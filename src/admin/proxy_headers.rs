@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::origin::Origin;
+use crate::api::essence;
 use crate::document::hex;
 use crate::document::json::Json;
 use crate::page::ORIGIN_DESCRIPTION;
@@ -133,7 +134,7 @@ pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Opt
 
 /// True if a body of this media type may have pagination links.
 pub fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(media_type).to_ascii_lowercase();
     essence == "application/json" || essence.ends_with("+json")
 }
 

@@ -242,14 +242,18 @@ pub fn check_encoding(content_encoding: Option<String>) -> Result<(), Error> {
     if encoding.split(',').all(is_plain) { Ok(()) } else { Err(Error::UnsupportedEncoding(encoding)) }
 }
 
+/// A media type without its parameters.
+pub fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
 /// The body's JSON; an empty body is an empty object, whatever its type.
 pub fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
     if request.body.is_empty() {
         return Json::parse(b"{}").map_err(Error::Malformed);
     }
     let media_type = (request.header)("content-type").unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
+    if !essence(&media_type).eq_ignore_ascii_case("application/json") {
         return Err(Error::UnsupportedMediaType(media_type));
     }
     Json::parse(request.body).map_err(Error::Malformed)
