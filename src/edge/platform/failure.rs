@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::api::{Dependency, Error};
 use crate::edge::platform::log::Line;
 
 /// The source of a failure.
@@ -48,6 +49,12 @@ impl Failure {
     /// A failure of `source`.
     pub fn new(source: Source, cause: impl fmt::Display) -> Failure {
         Failure { source, cause: cause.to_string() }
+    }
+
+    /// Logs the failure and returns the client's error. `environment` is a client key.
+    pub fn unavailable(&self, dependency: Dependency, environment: Option<&str>) -> Error {
+        self.log(environment);
+        Error::Unavailable(dependency)
     }
 
     /// Writes the log line. `environment` is a client key, which is public.

@@ -71,10 +71,7 @@ async fn answer_or_fail(
 
 async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Response<'static>, Error> {
     let directory = Directory::new(env, environment.key());
-    let failed = |failure: Failure| {
-        failure.log(Some(environment.key()));
-        Error::Unavailable(Dependency::Directory)
-    };
+    let failed = |failure: Failure| failure.unavailable(Dependency::Directory, Some(environment.key()));
     Ok(match action {
         Action::Nothing => answer::nothing(),
         Action::List(query) => {
@@ -120,10 +117,9 @@ async fn execute(
     let (identifier, uuid) = match target {
         Target::Identifier(identifier) => (identifier.clone(), None),
         Target::Uuid(uuid) => {
-            let found = directory.resolve(uuid).await.map_err(|failure| {
-                failure.log(Some(environment.key()));
-                Error::Unavailable(Dependency::Directory)
-            })?;
+            let found = directory.resolve(uuid).await;
+            let found = found
+                .map_err(|failure| failure.unavailable(Dependency::Directory, Some(environment.key())))?;
             let Some(entry) = found else { return Ok(Err(CommandError::Missing)) };
             (entry.identifier.into(), Some(uuid.as_str().into()))
         }

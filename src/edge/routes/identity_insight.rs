@@ -29,10 +29,8 @@ pub async fn answer(
     let environment = &loaded.environment.environment;
     let answer = match insight {
         IdentityInsight::Count => {
-            let unavailable = |failure: Failure| {
-                failure.log(Some(environment.key()));
-                Error::Unavailable(Dependency::Directory)
-            };
+            let unavailable =
+                |failure: Failure| failure.unavailable(Dependency::Directory, Some(environment.key()));
             let directory = Directory::new(env, environment.key());
             let count = directory.count().await.map_err(unavailable)?;
             // In other environments nothing depends on it.

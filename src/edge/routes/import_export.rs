@@ -195,6 +195,5 @@ fn ok(body: &Value) -> Response<'static> {
 }
 
 fn unavailable(failure: &Failure, environment: &Environment) -> Error {
-    failure.log(Some(environment.key()));
-    Error::Unavailable(Dependency::Directory)
+    failure.unavailable(Dependency::Directory, Some(environment.key()))
 }

@@ -4,13 +4,12 @@ use serde_json::json;
 use worker::{Env, web_sys};
 
 use crate::admin::publishing::Affected;
-use crate::api::{Error, Response, preflight};
+use crate::api::{Dependency, Error, Response, preflight};
 use crate::edge::http::body;
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::http::response::respond;
 use crate::edge::objects::publishing;
 use crate::edge::platform::config::Config;
-use crate::edge::platform::failure::Failure;
 use crate::edge::routes::proxy;
 use crate::edge::routes::status;
 use crate::publish::{
@@ -79,7 +78,8 @@ async fn take_webhook(id: &str, incoming: &IncomingRequest, env: &Env) -> Result
 }
 
 async fn notify(env: &Env, affected: Affected, kind: NotificationKind) -> Result<Response<'static>, Error> {
-    publishing::notify_affected(env, &affected, Some(kind)).await.map_err(unavailable)?;
+    let notified = publishing::notify_affected(env, &affected, Some(kind)).await;
+    notified.map_err(|failure| failure.unavailable(Dependency::Environment, None))?;
     Ok(Response::empty(202))
 }
 
@@ -87,9 +87,4 @@ fn refused(detail: &str) -> Response<'static> {
     let mut response = Response::error(&Error::Invalid(json!({"detail": detail})));
     response.status = 401;
     response
-}
-
-fn unavailable(failure: Failure) -> Error {
-    failure.log(None);
-    Error::Unavailable(crate::api::Dependency::Environment)
 }

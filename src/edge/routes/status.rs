@@ -161,8 +161,7 @@ pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
 }
 
 fn unavailable(failure: Failure) -> Error {
-    failure.log(None);
-    Error::Unavailable(Dependency::Environment)
+    failure.unavailable(Dependency::Environment, None)
 }
 
 /// Scheme and host as the caller sent them: that is an address of the worker.

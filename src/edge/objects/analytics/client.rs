@@ -34,8 +34,7 @@ pub async fn record(env: &Env, environment: &str, evaluations: &Evaluations) -> 
         None => Err(worker::Error::from(format!("no answer within {TIMEOUT:?}"))),
     };
     recorded.map_err(|error| {
-        Failure::new(Source::Analytics, error).log(Some(environment));
-        Error::Unavailable(Dependency::Analytics)
+        Failure::new(Source::Analytics, error).unavailable(Dependency::Analytics, Some(environment))
     })
 }
 

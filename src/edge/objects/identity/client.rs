@@ -169,7 +169,9 @@ pub async fn execute_and_sync(
     if concerns_overrides {
         overrides::changed(&environment_key);
     }
-    outcome.map(|outcome| outcome.result).map_err(|failure| unavailable(failure, &environment_key))
+    outcome
+        .map(|outcome| outcome.result)
+        .map_err(|failure| failure.unavailable(Dependency::Identity, Some(&environment_key)))
 }
 
 /// The kind of answer that an object gives to a command.
@@ -234,15 +236,11 @@ fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error>
     if let Some(known) = NAMESPACE.with(|known| known.get().cloned()) {
         return Ok(known);
     }
-    let namespace =
-        env.durable_object("IDENTITIES").map_err(|error| unavailable(failure(&error), environment_key))?;
+    let namespace = env
+        .durable_object("IDENTITIES")
+        .map_err(|error| failure(&error).unavailable(Dependency::Identity, Some(environment_key)))?;
     NAMESPACE.with(|known| drop(known.set(namespace.clone())));
     Ok(namespace)
-}
-
-fn unavailable(failure: Failure, environment_key: &str) -> Error {
-    failure.log(Some(environment_key));
-    Error::Unavailable(Dependency::Identity)
 }
 
 fn failure(cause: &dyn Display) -> Failure {
