@@ -34,6 +34,11 @@ pub struct PrereadHeaders {
     pub content_encoding: Option<String>,
 }
 
+/// Scheme and host of a URL, and the rest.
+pub fn split_url(url: &str) -> (&str, &str) {
+    url.match_indices('/').nth(2).and_then(|(at, _)| url.split_at_checked(at)).unwrap_or((url, "/"))
+}
+
 impl IncomingRequest {
     /// `url` is the platform's own text: its bindings resolve encoded dot segments.
     pub fn new(
@@ -42,8 +47,8 @@ impl IncomingRequest {
         url: &str,
         preread_headers: PrereadHeaders,
     ) -> IncomingRequest {
-        // Behind `https://` and the host; a fragment is never sent.
-        let target = url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..)).unwrap_or("/");
+        // A fragment is never sent.
+        let (_, target) = split_url(url);
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_owned(), query.to_owned());
         let trace = Trace::default();

@@ -13,7 +13,7 @@ use crate::admin::{self, AdminRoute, Origin, proxy_headers};
 use crate::api::{Dependency, Error, Response};
 use crate::edge::access::limit as rate_limit;
 use crate::edge::http::body::{ChunkedUpload, content_length, read_at_most, read_while, restream};
-use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::http::incoming::{IncomingRequest, split_url};
 use crate::edge::http::response::respond;
 use crate::edge::objects::publishing;
 use crate::edge::origin::client::{Exchange, Fault};
@@ -98,7 +98,7 @@ async fn forward(
     context: &Context,
 ) -> Result<web_sys::Response, Error> {
     let url = incoming.request.url();
-    let (here, target) = split(&url);
+    let (here, target) = split_url(&url);
     let via = proxy_headers::via(incoming.header("via")).ok_or(Error::Loop)?;
     // The platform's text may contain a part of the request.
     let impossible = |_| Fault::Broken("the request cannot be created".to_owned()).report();
@@ -135,11 +135,6 @@ async fn forward(
         });
     }
     answer.map_err(Fault::report)
-}
-
-/// Scheme and host of a URL, and what follows them.
-fn split(url: &str) -> (&str, &str) {
-    url.match_indices('/').nth(2).and_then(|(at, _)| url.split_at_checked(at)).unwrap_or((url, "/"))
 }
 
 fn outgoing_headers(

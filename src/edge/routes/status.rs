@@ -13,7 +13,7 @@ use crate::admin::permission::Permission;
 use crate::api::{Dependency, Error, Response};
 use crate::document::{ServerKey, json};
 use crate::edge::access::authorize::authorize;
-use crate::edge::http::incoming::IncomingRequest;
+use crate::edge::http::incoming::{IncomingRequest, split_url};
 use crate::edge::objects::publishing;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
@@ -63,8 +63,10 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     };
     // Facts about all environments, such as the failed request of a discovery, are for callers that administer all.
     let sees_all = environments.len() == all.len();
-    let base = base_url(incoming);
-    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_url(&base, key, secret));
+    // Scheme and host as the caller sent them: that is an address of the worker.
+    let url = incoming.request.url();
+    let (base, _) = split_url(&url);
+    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_url(base, key, secret));
     let mut statuses = Vec::with_capacity(environments.len());
     for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
         let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
@@ -162,13 +164,6 @@ pub async fn registry(env: &Env) -> Result<(Value, Map<String, Value>), Error> {
 
 fn unavailable(failure: Failure) -> Error {
     failure.unavailable(Dependency::Environment, None)
-}
-
-/// Scheme and host as the caller sent them: that is an address of the worker.
-fn base_url(incoming: &IncomingRequest) -> String {
-    let url = incoming.request.url();
-    let path = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
-    url.get(..path).unwrap_or_default().to_owned()
 }
 
 fn webhook_url(base: &str, client_key: Option<&str>, secret: &str) -> String {
