@@ -152,8 +152,8 @@ impl Directory {
         let objects = self.env.durable_object("DIRECTORY").map_err(|error| failure(&error))?;
         let object: DirectoryStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
         let request = serde_json::to_string(request).map_err(|error| failure(&error))?;
-        let promise = object.answer(&request).map_err(|error| failure(&text(&error)))?;
-        let answer = JsFuture::from(promise).await.map_err(|error| failure(&text(&error)))?;
+        let failed = |error: JsValue| failure(&worker::Error::from(error));
+        let answer = JsFuture::from(object.answer(&request).map_err(failed)?).await.map_err(failed)?;
         Ok(answer.as_string().unwrap_or_default())
     }
 
@@ -169,9 +169,4 @@ impl Directory {
 
 fn failure(cause: &dyn Display) -> Failure {
     Failure::new(Source::DirectoryObject, cause)
-}
-
-/// The platform's own error text.
-fn text(error: &JsValue) -> String {
-    worker::Error::from(error.clone()).to_string()
 }

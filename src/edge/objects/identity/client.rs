@@ -220,8 +220,8 @@ async fn send(
 
 /// An object's answer, empty if it has none.
 async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> {
-    let answer = JsFuture::from(promise.map_err(|error| failure(&said(&error)))?).await;
-    let answer = answer.map_err(|error| failure(&said(&error)))?;
+    let failed = |error: JsValue| failure(&worker::Error::from(error));
+    let answer = JsFuture::from(promise.map_err(failed)?).await.map_err(failed)?;
     Ok(match answer.dyn_ref::<Uint8Array>() {
         Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap_or_default(),
         None => answer.as_string().unwrap_or_default(),
@@ -245,9 +245,4 @@ fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error>
 
 fn failure(cause: &dyn Display) -> Failure {
     Failure::new(Source::IdentityObject, cause)
-}
-
-/// The platform's own error text.
-fn said(error: &JsValue) -> String {
-    worker::Error::from(error.clone()).to_string()
 }
