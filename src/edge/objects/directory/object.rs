@@ -59,8 +59,6 @@ impl DirectoryObject {
     }
 }
 
-const TABLES: &str = "SELECT json_quote(name) FROM sqlite_master WHERE type = 'table' AND name = 'entry'";
-
 /// The lifetime of a tombstone in milliseconds.
 const TOMBSTONE_TTL_MS: u64 = 3_600_000;
 
@@ -70,7 +68,7 @@ impl DirectoryObject {
         if !self.ready.get() {
             // An object without any update has no tables, and a read creates none.
             let asked = !matches!(request, Request::Update(_));
-            if asked && self.sql.read::<String>(TABLES, vec![])?.is_empty() {
+            if asked && !self.sql.has("entry")? {
                 return nothing(&request);
             }
             self.sql.execute(directory_rows::SCHEMA, vec![])?;
