@@ -29,6 +29,9 @@ pub struct Ttl {
 }
 
 impl Ttl {
+    /// For values that never become stale.
+    pub const UNLIMITED: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
+
     /// For values that are never served older than `hard` milliseconds, unless revalidating fails. Under traffic they
     /// are revalidated in the background before, so that no request waits.
     pub fn never_older_than(hard: u64) -> Ttl {

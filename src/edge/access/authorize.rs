@@ -22,8 +22,6 @@ use crate::edge::platform::failure::{Failure, Source};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum length of a probe's answer in bytes. A user's permissions have some hundred bytes.
 const MAX_ANSWER_LENGTH: usize = 64 * 1024;
-/// Decisions carry their own time of expiry.
-const AGES: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
 thread_local! {
     /// By the fingerprint of credential and environment.
@@ -57,7 +55,8 @@ pub async fn authorize(
         return Ok(AccessDecision::Unauthenticated(Challenge::wrong_key()));
     };
     let name = credential.fingerprint(environment_key);
-    let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, now_ms(), AGES));
+    // Decisions carry their own time of expiry.
+    let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, now_ms(), Ttl::UNLIMITED));
     let known = known.map(|known| known.value);
     if let Some(decision) = known.as_ref().and_then(|known| known.get(permission, now_ms())) {
         return Ok(decision.clone());

@@ -49,9 +49,6 @@ const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 /// background.
 const REST: u64 = 10_000;
 
-/// For values without an age.
-const AGELESS: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
-
 /// Records that the environment's overrides may have changed.
 pub fn changed(environment_key: &str) {
     let now = now_ms();
@@ -66,7 +63,7 @@ pub async fn of(
 ) -> Result<(Rc<OverridesSnapshot>, Option<u64>), Error> {
     let (name, now) = (environment.key(), now_ms());
     let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
-    let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, AGELESS));
+    let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, Ttl::UNLIMITED));
     let remembered = KNOWN.with_borrow_mut(|known| known.get(name, now, ages));
     // Counted with the document that will contain them.
     let length = environment.document().len();
@@ -105,7 +102,7 @@ async fn ask(
         Err(failure) => {
             failure.log(Some(name));
             // Read after the request: another one may have stored later overrides meanwhile.
-            let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, AGELESS));
+            let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, Ttl::UNLIMITED));
             let latest = latest.map(|latest| latest.value).or(known);
             let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
             if known.confirmed_at.get() > began_at {
