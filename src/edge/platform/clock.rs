@@ -15,12 +15,17 @@ pub fn now_ms() -> u64 {
     Date::now() as u64
 }
 
+/// Waits for this time.
+pub async fn sleep(duration: Duration) {
+    with_timeout(duration, pending::<()>()).await;
+}
+
 /// Waits until a condition holds, but not for longer than this.
 ///
 /// With timers of its own: what another request waits for must not be waited for here, since it ends with that request.
 pub async fn poll_until(timeout: Duration, mut holds: impl FnMut() -> bool) {
     let end = now_ms() + timeout.as_millis() as u64;
     while !holds() && now_ms() < end {
-        with_timeout(STEP, pending::<()>()).await;
+        sleep(STEP).await;
     }
 }

@@ -6,7 +6,6 @@
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::edge::objects::environment::rows::{Environment, EnvironmentRows};
 use crate::edge::objects::publishing;
 use crate::edge::origin::document as origin_document;
 use crate::edge::platform::alarm::Alarm;
-use crate::edge::platform::clock::{now_ms, poll_until};
+use crate::edge::platform::clock::{now_ms, poll_until, sleep};
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
@@ -220,7 +219,7 @@ impl EnvironmentObject {
         let keys = pin!(async {
             while !is_over.get() {
                 let wait = self.read()?.publisher.origin_keys.wait(now_ms());
-                with_timeout(Duration::from_millis(wait), pending::<()>()).await;
+                sleep(Duration::from_millis(wait)).await;
                 asks.set(true);
                 self.list_keys().await?;
                 asks.set(false);
