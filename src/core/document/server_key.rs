@@ -54,8 +54,8 @@ impl ServerKey {
 
     /// Returns true if both have the same contents, whatever their `known_at`.
     pub fn has_same_contents(&self, other: &ServerKey) -> bool {
-        let members = |key: &ServerKey| (key.environment.clone(), key.active, key.expires_at.clone());
-        members(self) == members(other)
+        let ServerKey { environment, active, expires_at, known_at: _ } = self;
+        (environment, *active, expires_at) == (&other.environment, other.active, &other.expires_at)
     }
 
     /// True if it may be used now. An unreadable date counts as past.
