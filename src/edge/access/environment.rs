@@ -35,7 +35,7 @@ pub async fn open(
         let refused = Response::error(&Error::MethodNotAllowed(method.to_owned()));
         return Ok(Err(refused.with("allow", allow)));
     }
-    let environments = Environments::new(env.clone(), Config::of(env));
+    let environments = Environments::new(env, Config::of(env));
     match environments.load(&EnvironmentKey::Client(environment_key), context).await {
         Err(Error::KeyUnknown) => {
             let missing = || Response::error(&Error::NotFound);

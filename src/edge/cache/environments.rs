@@ -71,13 +71,13 @@ impl CachedEnvironment {
 }
 
 /// Access to environments for one request.
-pub struct Environments {
-    stores: Stores,
+pub struct Environments<'r> {
+    stores: Stores<'r>,
 }
 
-impl Environments {
+impl<'r> Environments<'r> {
     /// Creates access to the environments of this deployment.
-    pub fn new(env: Env, config: &'static Config) -> Environments {
+    pub fn new(env: &'r Env, config: &'static Config) -> Environments<'r> {
         Environments { stores: Stores { env, config } }
     }
 
@@ -105,7 +105,7 @@ impl Environments {
 
     /// True if KV answers.
     pub async fn are_readable(&self) -> bool {
-        let read = kv::get(&self.stores.env, kv::DOCUMENT, kv::TIMEOUT).await;
+        let read = kv::get(self.stores.env, kv::DOCUMENT, kv::TIMEOUT).await;
         read.inspect_err(|failure| failure.log(None)).is_ok()
     }
 
@@ -249,17 +249,17 @@ impl CachedValue for Rc<CachedEnvironment> {
         Ttl::never_older_than(config.freshness_seconds * 1000)
     }
 
-    async fn read(from: &Stores, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
+    async fn read(from: &Stores<'_>, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
         if !from.config.publishes() {
-            return kv::get(&from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
+            return kv::get(from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
         }
-        let Some(known) = known else { return read_first(&from.env, name).boxed_local().await };
-        match announced(&from.env, name).await? {
+        let Some(known) = known else { return read_first(from.env, name).boxed_local().await };
+        match announced(from.env, name).await? {
             Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
                 Ok(ReadOutcome::Confirmed { unconfirmed_since })
             }
             Announcement::Latest { version, unconfirmed_since } => {
-                read_version(&from.env, name, version, unconfirmed_since).await
+                read_version(from.env, name, version, unconfirmed_since).await
             }
             Announcement::Gone => Ok(ReadOutcome::Missing),
             Announcement::Nothing => Err(Failure::new(
@@ -309,15 +309,15 @@ impl CachedValue for ServerKey {
         Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
     }
 
-    async fn read(from: &Stores, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
-        let stored = kv::get(&from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
+    async fn read(from: &Stores<'_>, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
+        let stored = kv::get(from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {
                 may_discover()?;
-                publishing::registered_key(&from.env, name).await.map(ReadOutcome::from)
+                publishing::registered_key(from.env, name).await.map(ReadOutcome::from)
             }
             Err(failure) if from.config.publishes() => {
-                match publishing::registered_key(&from.env, name).await {
+                match publishing::registered_key(from.env, name).await {
                     Ok(Some(key)) => Ok(ReadOutcome::from(Some(key))),
                     _ => Err(failure),
                 }

@@ -27,10 +27,9 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 /// The stores of a deployment, for one request.
-#[derive(Clone)]
-pub struct Stores {
+pub struct Stores<'r> {
     /// The bindings.
-    pub env: Env,
+    pub env: &'r Env,
     /// The deployment's settings.
     pub config: &'static Config,
 }
@@ -44,7 +43,7 @@ pub trait CachedValue: Clone + 'static {
     fn ages(config: &Config) -> Ttl;
 
     /// Reads the value of `name`, given the known version.
-    async fn read(from: &Stores, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
+    async fn read(from: &Stores<'_>, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
 
     /// Decodes the stored value of `name`.
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
@@ -169,7 +168,7 @@ impl<T> CacheEntry<T> {
     }
 }
 
-impl Stores {
+impl Stores<'_> {
     /// A value.
     pub async fn lookup<T: CachedValue>(
         &self,
@@ -187,12 +186,13 @@ impl Stores {
                     Freshness::Fresh => return value.found(ReadSource::Memory, now),
                     Freshness::Stale if known => {
                         if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
-                            let (stores, name) = (self.clone(), name.to_owned());
+                            let (env, config, name) = (self.env.clone(), self.config, name.to_owned());
                             // The failure has been logged already.
                             context.wait_until(async move {
+                                let stores = Stores { env: &env, config };
                                 drop(stores.revalidate::<T>(&name, TIMEOUT).await);
                                 if first_discovery::is_to_be_requested() {
-                                    first_discovery::request(stores.env).await;
+                                    first_discovery::request(env).await;
                                 }
                             });
                         }

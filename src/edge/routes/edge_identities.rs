@@ -50,7 +50,7 @@ async fn answer_or_fail(
     if let Err(refusal) = address.route.check_method(method) {
         return Ok(refusal);
     }
-    let environments = Environments::new(env.clone(), Config::of(env));
+    let environments = Environments::new(env, Config::of(env));
     let key = EnvironmentKey::Client(address.environment);
     let loaded = match environments.load(&key, context).await {
         Err(Error::KeyUnknown) => {

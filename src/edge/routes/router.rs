@@ -30,7 +30,7 @@ use crate::publish::Endpoint;
 pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
     let method = &*incoming.method;
     let config = Config::of(env);
-    let environments = Environments::new(env.clone(), config);
+    let environments = Environments::new(env, config);
     match api::open(method, &incoming.path, &|name| incoming.header(name)) {
         RouteMatch::NotSdkRoute => match (Endpoint::parse(&incoming.path), page(incoming)) {
             (Some(endpoint), _) => notifications::answer(endpoint, incoming, env).boxed_local().await,
