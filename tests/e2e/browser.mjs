@@ -78,6 +78,18 @@ export async function requireNoSidewaysScrolling(page, what) {
   assert.ok(content <= window, `${what}: ${content} px in a window of ${window} px`);
 }
 
+/** Opens an operation and executes it; resolves to the request and its answer as the API explorer shows them. */
+export async function executeOperation(page, operation) {
+  const block = page.locator(`[id$="-${operation}"]`);
+  await block.locator(".opblock-summary-control").click();
+  await block.locator("button.execute").click();
+  const answer = block.locator(".live-responses-table");
+  await answer.waitFor();
+  const status = (await answer.locator("tbody .response-col_status").first().innerText()).trim();
+  const body = JSON.parse(await answer.locator(".highlight-code code").first().innerText());
+  return { status, body, curl: await block.locator(".curl-command code").innerText() };
+}
+
 /** Takes a screenshot of the whole page, if the folder for them is set. */
 export async function picture(page, name) {
   if (SCREENSHOTS === null) return;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { picture, requireAccessible, startBrowser, visit } from "./browser.mjs";
+import { executeOperation, picture, requireAccessible, startBrowser, visit } from "./browser.mjs";
 import { startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
@@ -35,12 +35,12 @@ for (const [name, options] of OPTIONS) {
     await page.getByLabel("Environment key").fill(key);
     await page.getByText("Requests are sent with the environment key.").waitFor();
 
-    const flags = await execute(page, "getFlags");
+    const flags = await executeOperation(page, "getFlags");
     assert.deepEqual([flags.status, flags.body.length], ["200", 7]);
     assert.match(flags.curl, new RegExp(`-H 'X-Environment-Key: ${key}'`));
 
     // The identifier of the example.
-    const identity = await execute(page, "postIdentity");
+    const identity = await executeOperation(page, "postIdentity");
     assert.equal(identity.status, "200");
     assert.equal(identity.body.identifier, "ada@example.com");
     const value = (flag) => identity.body.flags.find(({ feature }) => feature.name === flag).feature_state_value;
@@ -70,7 +70,7 @@ test("a removed key is no longer sent, and a refused request shows the error", a
   t.after(() => edge.close());
   const { page, faults } = await visit(browser, `${edge.address}/api/v1/docs/`);
   await page.getByLabel("Environment key").fill(edge.environments[0].key);
-  assert.equal((await execute(page, "getFlags")).status, "200");
+  assert.equal((await executeOperation(page, "getFlags")).status, "200");
   await page.getByLabel("Environment key").fill("");
   await page.locator("#operations-Flags_and_identities-getFlags button.execute").click();
   await page.locator("#operations-Flags_and_identities-getFlags .live-responses-table .response-col_status", { hasText: "403" }).waitFor();
@@ -105,7 +105,7 @@ test("the origin's own description is shown, and its requests go through the wor
   await page.getByLabel("API", { exact: true }).focus();
   await page.keyboard.press("ArrowDown");
   await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
-  const projects = await execute(page, "projects_list");
+  const projects = await executeOperation(page, "projects_list");
   assert.deepEqual([projects.status, projects.body], ["200", [{ id: 1, sent: "Api-Key a.b" }]]);
   await leave();
 });
@@ -129,15 +129,3 @@ test("an origin's description that needs a credential is shown after one is ente
   await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
   await page.getByRole("alert").waitFor({ state: "hidden" });
 });
-
-/** Opens an operation and executes it; resolves to the request and its answer as the page shows them. */
-async function execute(page, operation) {
-  const block = page.locator(`[id$="-${operation}"]`);
-  await block.locator(".opblock-summary-control").click();
-  await block.locator("button.execute").click();
-  const answer = block.locator(".live-responses-table");
-  await answer.waitFor();
-  const status = (await answer.locator("tbody .response-col_status").first().innerText()).trim();
-  const body = JSON.parse(await answer.locator(".highlight-code code").first().innerText());
-  return { status, body, curl: await block.locator(".curl-command code").innerText() };
-}

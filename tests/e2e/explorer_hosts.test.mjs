@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { startBrowser, visit } from "./browser.mjs";
+import { executeOperation, startBrowser, visit } from "./browser.mjs";
 import { becomes, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
@@ -86,23 +86,11 @@ for (const [form, description, operations] of [
     await page.locator(".close-modal").click();
 
     for (const [operation, path] of Object.entries(operations)) {
-      const { status, body } = await execute(page, operation);
+      const { status, body } = await executeOperation(page, operation);
       assert.deepEqual([status, body], ["200", [`/api/v1/${path}/`]], operation);
     }
     // The page also shows callbacks and links of an operation.
     for (const tab of await page.locator("button.tab-item", { hasText: "Callbacks" }).all()) await tab.click();
     assert.deepEqual(faults.filter((fault) => fault.startsWith("request to elsewhere")), []);
   });
-}
-
-/** Opens an operation and executes it; resolves to the request and its answer as the page shows them. */
-async function execute(page, operation) {
-  const block = page.locator(`[id$="-${operation}"]`);
-  await block.locator(".opblock-summary-control").click();
-  await block.locator("button.execute").click();
-  const answer = block.locator(".live-responses-table");
-  await answer.waitFor();
-  const status = (await answer.locator("tbody .response-col_status").first().innerText()).trim();
-  const body = JSON.parse(await answer.locator(".highlight-code code").first().innerText());
-  return { status, body, curl: await block.locator(".curl-command code").innerText() };
 }
