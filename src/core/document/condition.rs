@@ -17,7 +17,7 @@ use super::python::{self, Integer};
 pub struct Condition {
     /// The property that it reads.
     pub property: PropertyId,
-    /// The test that it applies.
+    /// The predicate that it applies.
     pub predicate: Predicate,
 }
 

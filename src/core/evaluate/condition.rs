@@ -7,16 +7,16 @@ use super::value::Value;
 use crate::document::budget::Budget;
 use crate::document::condition::{Comparison, Operand, Predicate};
 
-/// True if a value passes a condition's test; an unset one passes only IS_NOT_SET. `None` if telling takes more than is
+/// True if a value fulfils a predicate; an unset one fulfils only IS_NOT_SET. `None` if telling takes more than is
 /// left of the budget.
 ///
 /// Operators that read the whole of a value, however short their operand is, take steps for its length.
-pub fn matches(test: &Predicate, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
-    let Some(value) = value else { return Some(matches!(test, Predicate::IsNotSet)) };
-    if reads_whole_value(test) {
+pub fn matches(predicate: &Predicate, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
+    let Some(value) = value else { return Some(matches!(predicate, Predicate::IsNotSet)) };
+    if reads_whole_value(predicate) {
         budget.take_text(value.length())?;
     }
-    Some(match test {
+    Some(match predicate {
         Predicate::IsSet => true,
         Predicate::IsNotSet | Predicate::Never => false,
         Predicate::Compare(comparison, operand) => compares(*comparison, value, operand),
@@ -33,15 +33,15 @@ pub fn matches(test: &Predicate, value: Option<&Value<'_>>, budget: &mut Budget)
             Value::Text(text) => members.contains(&**text),
             Value::Bool(_) | Value::Float(_) => false,
         },
-        Predicate::PercentageSplit(_, limit) => {
-            limit.zip(split_percentage(test, value)).is_some_and(|(limit, percentage)| percentage <= limit)
-        }
+        Predicate::PercentageSplit(_, limit) => limit
+            .zip(split_percentage(predicate, value))
+            .is_some_and(|(limit, percentage)| percentage <= limit),
     })
 }
 
 #[inline]
-fn reads_whole_value(test: &Predicate) -> bool {
-    match test {
+fn reads_whole_value(predicate: &Predicate) -> bool {
+    match predicate {
         Predicate::IsSet | Predicate::IsNotSet | Predicate::Never => false,
         // No further than the operand goes.
         Predicate::Compare(_, operand) => operand.version.is_some(),
@@ -50,8 +50,8 @@ fn reads_whole_value(test: &Predicate) -> bool {
 }
 
 /// The percentage of a value, where the condition needs it.
-pub fn split_percentage(test: &Predicate, value: &Value<'_>) -> Option<f64> {
-    match test {
+pub fn split_percentage(predicate: &Predicate, value: &Value<'_>) -> Option<f64> {
+    match predicate {
         Predicate::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
         _ => None,
     }

@@ -44,8 +44,9 @@ impl<'a> Explanation<'a> {
     pub fn judge(&mut self, id: ConditionId) -> Judgement {
         let holds = self.evaluator.condition_holds(id);
         let value = self.evaluator.value_met(id);
-        let test = self.evaluator.ruleset.conditions.get(id).map(|condition| &condition.predicate);
-        let percentage = test.zip(value).and_then(|(test, value)| split_percentage(test, value));
+        let predicate = self.evaluator.ruleset.conditions.get(id).map(|condition| &condition.predicate);
+        let percentage =
+            predicate.zip(value).and_then(|(predicate, value)| split_percentage(predicate, value));
         let exhausted = self.evaluator.is_exhausted(id);
         Judgement { holds, exhausted, value: value.map(|value| value.python_text().into_owned()), percentage }
     }
