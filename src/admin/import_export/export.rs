@@ -19,6 +19,11 @@ pub struct ExportPage {
 }
 
 impl ExportPage {
+    /// The length of its identities, in bytes.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// True if the page has room for an identity of this length. A page has at least one.
     pub fn has_room(&self, length: usize) -> bool {
         self.entries == 0 || self.length.saturating_add(length) <= MAX_PAGE_LENGTH

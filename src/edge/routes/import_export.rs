@@ -107,6 +107,9 @@ async fn export(
     // Large identities follow one by one, while the page has room.
     let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
     let mut page = ExportPage::default();
+    // Until the page is complete, all of its identities are in memory.
+    let full = || Error::Unavailable(Dependency::Answers);
+    let hold = Hold::for_answer(0).ok_or_else(full)?;
     for (entry, read) in entries.iter().zip(read) {
         let identity = match read.map_err(unreadable)? {
             Read::Whole(identity) => identity,
@@ -114,11 +117,15 @@ async fn export(
                 if !page.has_room(length) {
                     break;
                 }
-                let _hold = Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?;
+                if !hold.grow(page.length() + length) {
+                    return Err(full());
+                }
                 let identifier = vec![entry.identifier.to_string()];
-                let read = identities::read_all(env, environment.key(), identifier, None).await?;
+                let max_length = Some(length + MAX_SMALL_LENGTH);
+                let read = identities::read_all(env, environment.key(), identifier, max_length).await?;
                 match read.into_iter().next() {
                     Some(Ok(Read::Whole(identity))) => identity,
+                    Some(Ok(Read::Withheld(_))) => return Err(full()),
                     _ => return Err(Error::Unavailable(Dependency::Identity)),
                 }
             }

@@ -303,6 +303,20 @@ fn inherited_data_counts_towards_the_bounds() {
 }
 
 #[test]
+fn inherited_data_is_bounded_even_if_none_of_it_is_missing() {
+    let mut identity = Identity::default();
+    let keys: Vec<String> = (0..4).map(|number| format!("key {number}")).collect();
+    let own: Vec<_> = keys.iter().map(|key| (key.as_str(), text("own"))).collect();
+    apply(&mut identity, set(&own)).unwrap();
+    let long = "x".repeat(MAX_TRAITS_LENGTH / 2 - 10);
+    for key in &keys {
+        apply(&mut identity, Command::ImportMissing(line(&[(key, &long)], &[]))).unwrap();
+    }
+    assert_eq!(identity.inherited.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["key 0", "key 1"]);
+    assert!(identity.traits.values().all(|value| value.python_text() == "own"));
+}
+
+#[test]
 fn the_django_id_is_kept_until_the_identity_is_deleted() {
     let import = |django_id| Command::Import(Box::new(Import { django_id, ..Import::default() }));
     let mut identity = Identity::default();
