@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 
 import { startAdmin } from "./admin.mjs";
-import { eventually } from "./harness.mjs";
+import { becomes, eventually } from "./harness.mjs";
 import { learnRequest } from "./secrets.mjs";
 
 /** The limit on all answers in memory together: src/admin/uploads.rs. */
@@ -75,6 +75,8 @@ test("a large identity can be incremented, uploaded, exported and explained", as
   const explained = await admin.expect(200, "GET", `/edge/environments/${key}/identities/explain/?identifier=${identifiers[3]}`);
   assert.equal(explained.traits.find(({ trait_key }) => trait_key === "count").trait_value, 5);
 
+  // An alarm lists an identity that an SDK creates, after the answer.
+  await becomes(() => admin.identifiers(), [...identifiers, "small"], "the listed identifiers");
   const exported = [];
   let pages = 0;
   for (let after = null; ; ) {

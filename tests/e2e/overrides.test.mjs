@@ -103,7 +103,9 @@ test("documents are served without reading overrides for each request", async (t
   const [here, elsewhere] = admin.edge.ports;
   const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
   await admin.identify("known-user");
-  await eventually(async () => (await admin.list()).length === 1, "the directory is updated");
+  // The line of the update, which comes after the entry can be listed.
+  await eventually(() => lines("directory") === 1, "the directory is updated");
+  await eventually(async () => (await admin.list()).length === 1, "it is listed");
   await admin.edge.flush();
   const before = lines("directory");
   const calls = async () => {
