@@ -51,7 +51,7 @@ test("one command deploys the whole worker into an empty account, and a second o
   const settings = ["ORIGIN_API_TOKEN", "ORIGIN_URL", "FRESHNESS_SECONDS", "WEBHOOK_SECRET"].map((name) => account.setting(name));
   assert.deepEqual(settings, [TOKEN, "https://flagsmith.example.com", "5", "given later"]);
   assert.equal(account.uploads[1].metadata.migrations, undefined);
-  assert.doesNotMatch(second.output, /Not set/);
+  assert.doesNotMatch(second.output, /not set/);
 
   // The origin is read from the deployed worker, and a new value of a secret replaces the stored one.
   account.remove("ORIGIN_API_TOKEN");

@@ -147,6 +147,7 @@ test("the status reports that the setting is off and the number of identities wi
   assert.ok(webhook);
   // The next version is published, and the log reports the setting once.
   const reports = () => [...edge.log.matchAll(/identities without one here: (\d+)/g)].map(([, count]) => count);
+  await edge.flush();
   const before = reports().length;
   const { version } = (await status()).find(({ environment }) => environment === key);
   const { django_id } = stateOf(flagsmith.environments.get(key).document);
@@ -157,6 +158,7 @@ test("the status reports that the setting is off and the number of identities wi
   await eventually(() => reports().length > before, "the log reports it");
   assert.deepEqual(reports().slice(before), ["1"]);
   for (let round = 0; round < 20; round += 1) assert.equal((await identify("ada")).status, 200);
+  await edge.flush();
   assert.equal(reports().length, before + 1);
   // And the operator's page, of this environment alone.
   const browser = await startBrowser();

@@ -374,7 +374,7 @@ edgeTest("the status lists each environment, and marks one whose overrides are l
 });
 
 edgeTest("the status has the latest time of each kind of notification, and URLs for webhooks", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
-  assert.equal((await flags(edge.port, key)).status, 200);
+  assert.equal((await served(edge.port, key)).status, 200);
   const status = async () => (await request(edge.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } })).json();
   const of = async (key) => (await status()).environments.find(({ environment }) => environment === key);
   await eventually(async () => (await of(key)).version && (await of(other)).version, "both are published");
@@ -408,7 +408,7 @@ edgeTest("the status has the latest time of each kind of notification, and URLs 
 });
 
 edgeTest("the status lists manually published documents to administrators of all environments", { variables: { ADMIN_KEY_SHA256 } }, async ({ edge, flagsmith, keys: [key, other] }) => {
-  assert.equal((await flags(edge.port, key)).status, 200);
+  assert.equal((await served(edge.port, key)).status, 200);
   const document = { ...flagsmith.environments.get(key).document, api_key: "putHere" };
   edge.kv.entries.set(documentEntry("putHere"), Buffer.from(JSON.stringify(document)));
   edge.kv.entries.set(serverKeyEntry("ser.put-here"), Buffer.from('{"environment": "putHere", "active": true, "expires_at": null}'));
