@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //!
-//! `document ← identity ← evaluate ← api ← admin ← edge`: a module uses only those to its left; `cache` and `page`
+//! `document ← identity ← evaluate ← api ← admin ← route ← edge`: a module uses only those to its left; `cache` and `page`
 //! use none. `admin` uses of `api` only the answers, the errors and the reader of fields, and of `page` the description
 //! of the origin. `publish` uses only `document` and the address of the origin, and `settings` uses those two.
 //! `tests/layers.rs` fails on any other import.
@@ -19,6 +19,7 @@
 //! - [`publish`]: decides which documents of an origin are published, and when.
 //! - [`cache`]: an isolate's bounded cache of stored values, with their ages.
 //! - [`page`]: the static files, and the rules under which they are served.
+//! - [`route`]: all paths, by family. It names the endpoints of `api`, `admin` and `page`.
 //! - [`settings`]: the settings of a deployment, and their faults.
 //! - `edge`: the only IO, on wasm32 only: the entry, KV, Durable Objects, the origin.
 //!
@@ -50,6 +51,7 @@ pub mod admin;
 pub mod edge;
 pub mod page;
 pub mod publish;
+pub mod route;
 pub mod settings;
 
 pub use flagsmith_edge_core::{api, cache, document, evaluate, identity};

@@ -14,7 +14,10 @@ pub struct Page<'p> {
 /// The folders whose files are served.
 const FOLDERS: [&str; 2] = ["/api/v1/docs", "/edge"];
 
-/// The page at `/`, for browsers only.
+/// The text of the answer without the static files.
+pub const FILES_MISSING: &str = "The static files are not available: check the binding ASSETS.";
+
+/// The page at `/`.
 const HOME: &str = "/index.html";
 
 /// The list of descriptions in the explorer, with or without the origin's own.
@@ -33,22 +36,15 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl<'p> Page<'p> {
-    /// Returns the file for a request: the one that its path names. A browser, which accepts HTML, gets the home page
-    /// at `/`.
-    pub fn find(method: &str, path: &'p str, accept: impl FnOnce() -> Option<String>) -> Option<Page<'p>> {
-        if path != "/" {
-            return Page::parse(path);
-        }
-        let is_read = matches!(method, "GET" | "HEAD");
-        let accepts_html = || accept().is_some_and(|types| types.to_ascii_lowercase().contains("text/html"));
-        (is_read && accepts_html()).then_some(Page { path: HOME, media_type: "text/html; charset=utf-8" })
-    }
-
     /// The file that a path names, if it can be one. Folders are served with and without their last slash.
-    fn parse(path: &'p str) -> Option<Page<'p>> {
+    pub fn parse(path: &'p str) -> Option<Page<'p>> {
+        const HTML: &str = "text/html; charset=utf-8";
+        if path == "/" {
+            return Some(Page { path: HOME, media_type: HTML });
+        }
         let folder = path.strip_suffix('/').unwrap_or(path);
         if FOLDERS.contains(&folder) {
-            return Some(Page { path: folder, media_type: "text/html; charset=utf-8" });
+            return Some(Page { path: folder, media_type: HTML });
         }
         let is_file = match path.rsplit_once('/')? {
             ("/api/v1", file) => matches!(file, "swagger.json" | "swagger.yaml"),
@@ -64,6 +60,12 @@ impl<'p> Page<'p> {
             _ => return None,
         };
         Some(Page { path, media_type })
+    }
+
+    /// True if the page exists for this request. The home page exists for browsers only, which accept HTML.
+    pub fn exists_for(&self, method: &str, accept: impl FnOnce() -> Option<String>) -> bool {
+        let accepts_html = || accept().is_some_and(|types| types.to_ascii_lowercase().contains("text/html"));
+        self.path != HOME || matches!(method, "GET" | "HEAD") && accepts_html()
     }
 
     /// The file's path among the static files.
@@ -111,7 +113,6 @@ mod tests {
             assert_eq!((page.file(false).as_str(), page.media_type), (file, media_type), "{path}");
         }
         for path in [
-            "/",
             "/index.html",
             "/edge/status",
             "/edge/a/b.js",
@@ -131,14 +132,15 @@ mod tests {
     #[test]
     fn only_browsers_get_the_home_page() {
         let browser = || Some("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8".to_owned());
-        let home = Page::find("GET", "/", browser).unwrap();
+        let home = Page::parse("/").unwrap();
         assert_eq!((home.file(true).as_str(), home.media_type), (HOME, "text/html; charset=utf-8"));
-        assert!(Page::find("HEAD", "/", browser).is_some());
-        assert_eq!(Page::find("POST", "/", browser), None);
-        for accept in [None, Some("*/*"), Some("application/json")] {
-            assert_eq!(Page::find("GET", "/", || accept.map(str::to_owned)), None, "{accept:?}");
+        for (method, exists) in [("GET", true), ("HEAD", true), ("POST", false)] {
+            assert_eq!(home.exists_for(method, browser), exists, "{method}");
         }
-        assert_eq!(Page::find("GET", "/index.html", browser), None);
+        for accept in [None, Some("*/*"), Some("application/json")] {
+            assert!(!home.exists_for("GET", || accept.map(str::to_owned)), "{accept:?}");
+        }
+        assert!(Page::parse("/edge/").unwrap().exists_for("POST", || None));
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::HashMap;
 
-use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Target};
+use flagsmith_edge_worker::admin::edge_identities::{self, Action, Target};
 use flagsmith_edge_worker::admin::identity_insight::read_identifier;
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
@@ -12,6 +12,7 @@ use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::identity::Command;
 use serde_json::{Value, json};
+use support::admin::endpoint;
 use support::fixtures;
 use support::worker::Worker;
 
@@ -104,8 +105,8 @@ fn admin_requests_and_imports_reach_the_same_identity() {
     let named = |method: &'static str, path: &str, body: Value| {
         let body = body.to_string().into_bytes();
         let request = Request { method, query: "", header: &header, body: &body, random: &|| [7; 16] };
-        let address = Address::parse(&format!("/api/v1/environments/{KEY}/{path}")).unwrap();
-        match edge_identities::read(&environment, address.route, &request) {
+        let (_, endpoint) = endpoint(&format!("/api/v1/environments/{KEY}/{path}"));
+        match edge_identities::read(&environment, endpoint, &request) {
             Ok(Action::Execute(Target::Identifier(identifier), ..)) => identifier,
             other => panic!("{other:?}"),
         }

@@ -17,8 +17,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("api", &["document", "identity", "evaluate"]),
     ("admin", &["document", "identity", "evaluate", "api", "page"]),
     ("publish", &["document"]),
+    ("route", &["document", "api", "admin", "page"]),
     ("settings", &["document"]),
-    ("edge", &["document", "identity", "evaluate", "api", "admin", "publish", "cache", "page", "settings"]),
+    (
+        "edge",
+        &[
+            "document", "identity", "evaluate", "api", "admin", "publish", "cache", "page", "route",
+            "settings",
+        ],
+    ),
 ];
 
 /// Single items that a module may use of another beyond [`LAYERS`]: by module, file and item.

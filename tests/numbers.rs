@@ -4,13 +4,14 @@ mod support;
 
 use std::collections::HashMap;
 
-use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address};
+use flagsmith_edge_worker::admin::edge_identities::{self, Action};
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::identity::{Command, CommandRequest, ExecutionContext, Identity};
 use serde_json::{Value, json};
+use support::admin::endpoint;
 use support::worker::Worker;
 
 const KEY: &str = "k";
@@ -138,7 +139,7 @@ fn imports_accept_the_overrides_that_admins_may_make() {
             random: &|| [7; 16],
         };
         let path = format!("/api/v1/environments/{KEY}/edge-identities/u/edge-featurestates/");
-        let action = edge_identities::read(&environment, Address::parse(&path).unwrap().route, &request);
+        let action = edge_identities::read(&environment, endpoint(&path).1, &request);
         let Ok(Action::Execute(_, command, _)) = action else { panic!("{value}: {action:?}") };
         let line = exported(vec![Command::Create, command]);
         assert_eq!(exported(vec![import(&line).unwrap()]), line);

@@ -7,15 +7,16 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flagsmith_edge_worker::admin::AdminError;
 use flagsmith_edge_worker::admin::access_decision::{AccessDecision, Challenge};
-use flagsmith_edge_worker::admin::edge_identities::{Address, Route as EdgeIdentities};
-use flagsmith_edge_worker::admin::identity_insight::{self, IdentityInsight};
+use flagsmith_edge_worker::admin::edge_identities::Endpoint;
+use flagsmith_edge_worker::admin::identity_insight::IdentityInsight;
 use flagsmith_edge_worker::admin::import_export::ImportExport;
 use flagsmith_edge_worker::api::{
-    Dependency, Error, HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Route, readiness,
+    Dependency, Error, HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Response, SdkRoute, readiness,
 };
-use flagsmith_edge_worker::page::{self, ORIGIN_DESCRIPTION, Page};
-use flagsmith_edge_worker::publish::Endpoint;
+use flagsmith_edge_worker::page::{self, FILES_MISSING, ORIGIN_DESCRIPTION};
+use flagsmith_edge_worker::route::{EdgeRoute, Route};
 use serde_json::{Value, json};
 
 /// The paths of each route, all of them in one list, and those of one.
@@ -35,99 +36,72 @@ type Operation = (String, String);
 #[test]
 fn the_description_has_exactly_the_routes() {
     let mut served = BTreeSet::new();
-    let (paths, of) = table!(Route,
-        Route::Keyed(KeyedRoute::Flags) => ["/api/v1/flags/"],
-        Route::Keyed(KeyedRoute::Identities) => ["/api/v1/identities/"],
-        Route::Keyed(KeyedRoute::Traits) => ["/api/v1/traits/"],
-        Route::Keyed(KeyedRoute::TraitsBulk) => ["/api/v1/traits/bulk/"],
-        Route::Keyed(KeyedRoute::TraitsIncrement) => ["/api/v1/traits/increment-value/"],
-        Route::Keyed(KeyedRoute::BulkIdentities) => ["/api/v1/bulk-identities/"],
-        Route::Keyed(KeyedRoute::EnvironmentDocument) => ["/api/v1/environment-document/"],
-        Route::Keyed(KeyedRoute::AnalyticsV1) => ["/api/v1/analytics/flags/"],
-        Route::Keyed(KeyedRoute::AnalyticsV2) => ["/api/v2/analytics/flags/"],
-        Route::Health(HealthRoute::Health) => ["/health/"],
-        Route::Health(HealthRoute::Liveness) => ["/health/liveness/"],
-        Route::Health(HealthRoute::Readiness) => ["/health/readiness/"],
-        Route::Health(HealthRoute::ProxyReadiness) => ["/proxy/health/", "/proxy/health/readiness/"],
-        Route::Health(HealthRoute::ProxyLiveness) => ["/proxy/health/liveness/"],
-        Route::Health(HealthRoute::Version) => ["/version/"],
-    );
-    for path in paths {
-        let route = Route::parse(path).ok().flatten().unwrap_or_else(|| panic!("{path} is no route"));
-        assert!(of(&route).contains(&path), "{path} is {route:?}");
-        add(&mut served, path, route.allow());
-    }
-    let (paths, of) = table!(EdgeIdentities,
-        EdgeIdentities::Identities => ["/api/v1/environments/{environment_key}/edge-identities/"],
-        EdgeIdentities::Identity(_) => ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/"],
-        EdgeIdentities::ListTraits(_) =>
+    let (paths, of) = table!(Route<'_>,
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::Flags)) => ["/api/v1/flags/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::Identities)) => ["/api/v1/identities/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::Traits)) => ["/api/v1/traits/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::TraitsBulk)) => ["/api/v1/traits/bulk/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::TraitsIncrement)) => ["/api/v1/traits/increment-value/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::BulkIdentities)) => ["/api/v1/bulk-identities/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::EnvironmentDocument)) => ["/api/v1/environment-document/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::AnalyticsV1)) => ["/api/v1/analytics/flags/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::AnalyticsV2)) => ["/api/v2/analytics/flags/"],
+        Route::Sdk(SdkRoute::Health(HealthRoute::Health)) => ["/health/"],
+        Route::Sdk(SdkRoute::Health(HealthRoute::Liveness)) => ["/health/liveness/"],
+        Route::Sdk(SdkRoute::Health(HealthRoute::Readiness)) => ["/health/readiness/"],
+        Route::Sdk(SdkRoute::Health(HealthRoute::ProxyReadiness)) => ["/proxy/health/", "/proxy/health/readiness/"],
+        Route::Sdk(SdkRoute::Health(HealthRoute::ProxyLiveness)) => ["/proxy/health/liveness/"],
+        Route::Sdk(SdkRoute::Health(HealthRoute::Version)) => ["/version/"],
+        Route::Edge(EdgeRoute::ImportExport(_, ImportExport::Import)) =>
+            ["/edge/environments/{environment_key}/identities/import/"],
+        Route::Edge(EdgeRoute::ImportExport(_, ImportExport::Export)) =>
+            ["/edge/environments/{environment_key}/identities/export/"],
+        Route::Edge(EdgeRoute::ImportExport(_, ImportExport::Repair)) =>
+            ["/edge/environments/{environment_key}/identities/repair/"],
+        Route::Edge(EdgeRoute::IdentityInsight(_, IdentityInsight::Count)) =>
+            ["/edge/environments/{environment_key}/identities/count/"],
+        Route::Edge(EdgeRoute::IdentityInsight(_, IdentityInsight::Explain)) =>
+            ["/edge/environments/{environment_key}/identities/explain/"],
+        Route::Edge(EdgeRoute::QueueChange(_)) => ["/sse/environments/{environment_key}/queue-change"],
+        Route::Edge(EdgeRoute::Webhook(_)) => ["/edge/webhooks/{webhook_id}"],
+        Route::Edge(EdgeRoute::Status) => ["/edge/status"],
+        Route::Admin(_, Endpoint::Identities) => ["/api/v1/environments/{environment_key}/edge-identities/"],
+        Route::Admin(_, Endpoint::Identity(_)) =>
+            ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/"],
+        Route::Admin(_, Endpoint::ListTraits(_)) =>
             ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/list-traits/"],
-        EdgeIdentities::UpdateTraits(_) =>
+        Route::Admin(_, Endpoint::UpdateTraits(_)) =>
             ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/update-traits/"],
-        EdgeIdentities::FeatureStates(_) =>
+        Route::Admin(_, Endpoint::FeatureStates(_)) =>
             ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/"],
-        EdgeIdentities::FeatureState(_, _) => [
+        Route::Admin(_, Endpoint::FeatureState(..)) => [
             "/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/{featurestate_uuid}/",
         ],
-        EdgeIdentities::AllFeatureStates(_) =>
+        Route::Admin(_, Endpoint::AllFeatureStates(_)) =>
             ["/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/all/"],
-        EdgeIdentities::Clone(_) => [
+        Route::Admin(_, Endpoint::Clone(_)) => [
             "/api/v1/environments/{environment_key}/edge-identities/{identity_uuid}/edge-featurestates/clone-from-given-identity/",
         ],
-        EdgeIdentities::ByIdentifier => [
+        Route::Admin(_, Endpoint::ByIdentifier) => [
             "/api/v1/environments/environments/{environment_key}/edge-identities-featurestates",
             "/api/v1/environments/{environment_key}/edge-identities-featurestates",
         ],
-        EdgeIdentities::Overrides => ["/api/v1/environments/{environment_key}/edge-identity-overrides"],
+        Route::Admin(_, Endpoint::Overrides) => ["/api/v1/environments/{environment_key}/edge-identity-overrides"],
+        Route::Asset(_) => [
+            "/", "/api/v1/docs/", "/api/v1/docs/{file}", "/api/v1/swagger.json", "/api/v1/swagger.yaml", "/edge/", "/edge/{file}",
+        ],
+        Route::Origin => [ORIGIN_DESCRIPTION],
     );
     for path in paths {
-        let route = Address::parse(path).unwrap_or_else(|| panic!("{path} is no route")).route;
-        assert!(of(&route).contains(&path), "{path} is {route:?}");
-        add(&mut served, path, route.allow());
-    }
-    let (paths, of) = table!(ImportExport,
-        ImportExport::Import => ["/edge/environments/{environment_key}/identities/import/"],
-        ImportExport::Export => ["/edge/environments/{environment_key}/identities/export/"],
-        ImportExport::Repair => ["/edge/environments/{environment_key}/identities/repair/"],
-    );
-    for path in paths {
-        let (_, transfer) = ImportExport::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
-        assert!(of(&transfer).contains(&path), "{path} is {transfer:?}");
-        add(&mut served, path, transfer.allow());
-    }
-    let (paths, of) = table!(IdentityInsight,
-        IdentityInsight::Count => ["/edge/environments/{environment_key}/identities/count/"],
-        IdentityInsight::Explain => ["/edge/environments/{environment_key}/identities/explain/"],
-    );
-    for path in paths {
-        let (_, inspection) = IdentityInsight::parse(path).unwrap_or_else(|| panic!("{path} is no route"));
-        assert!(of(&inspection).contains(&path), "{path} is {inspection:?}");
-        add(&mut served, path, identity_insight::ALLOW);
-    }
-    let (paths, of) = table!(Endpoint,
-        Endpoint::QueueChange(_) => ["/sse/environments/{environment_key}/queue-change"],
-        Endpoint::Webhook(_) => ["/edge/webhooks/{webhook_id}"],
-        Endpoint::Status => ["/edge/status"],
-    );
-    for path in paths {
-        // Its parts are words only.
-        let filled = path.replace(['{', '}'], "");
-        let endpoint = Endpoint::parse(&filled).unwrap_or_else(|| panic!("{path} is no route"));
-        assert!(of(&endpoint).contains(&path), "{path} is {endpoint:?}");
-        add(&mut served, path, endpoint.allow());
-    }
-    let is_page = |path: &str| Page::find("GET", path, || Some("text/html".to_owned())).is_some();
-    for path in ["/", "/api/v1/docs/", "/api/v1/swagger.json", "/api/v1/swagger.yaml", "/edge/"] {
-        assert!(is_page(path), "{path} is no page");
-        add(&mut served, path, page::ALLOW);
-    }
-    for path in ["/api/v1/docs/{file}", "/edge/{file}"] {
-        for file in ["a.css", "a.js", "a.json", "a.svg"] {
-            assert!(is_page(&path.replace("{file}", file)), "{path} is no file");
+        let files = ["a.css", "a.js", "a.json", "a.svg"];
+        for file in files.into_iter().take(if path.contains("{file}") { files.len() } else { 1 }) {
+            // The parts of a path are words.
+            let filled = path.replace("{file}", file).replace(['{', '}'], "");
+            let route = Route::parse(&filled).ok().flatten().unwrap_or_else(|| panic!("{path} is no route"));
+            assert!(of(&route).contains(&path), "{path} is {route:?}");
+            add(&mut served, path, allow(&route));
         }
-        add(&mut served, path, page::ALLOW);
     }
-    add(&mut served, ORIGIN_DESCRIPTION, "GET");
 
     let described = described();
     let difference = |one: &BTreeSet<Operation>, other: &BTreeSet<Operation>| format!("{:#?}", one - other);
@@ -139,11 +113,24 @@ fn the_description_has_exactly_the_routes() {
     );
 }
 
+/// The methods of a route, which are described where the worker answers them.
+fn allow(route: &Route<'_>) -> &'static str {
+    match route {
+        Route::Sdk(route) => route.allow(),
+        Route::Edge(route) => route.allow(),
+        Route::Admin(_, endpoint) => endpoint.allow(),
+        Route::Asset(_) => page::ALLOW,
+        // The origin's own description is the only path of the origin in ours.
+        Route::Origin => "GET",
+    }
+}
+
 #[test]
 fn examples_of_shared_answers_equal_the_workers_answers() {
-    let refused = |verdict: AccessDecision| serde_json::from_slice(&verdict.refusal().unwrap().body).unwrap();
+    let body = |response: Response<'_>| serde_json::from_slice::<Value>(&response.body).unwrap();
+    let refused = |verdict: AccessDecision| body(verdict.refusal().unwrap());
     let unavailable = |part| Error::Unavailable(part).body();
-    let unready = |route| serde_json::from_slice(&readiness(route, false, None).body).unwrap();
+    let unready = |route| body(readiness(route, false, None));
     let given = BTreeMap::from([
         ("Invalid", exchanged("a trait without a key")),
         ("KeyRefused", Error::KeyUnknown.body()),
@@ -152,10 +139,10 @@ fn examples_of_shared_answers_equal_the_workers_answers() {
         ("NotFound", Error::NotFound.body()),
         ("TooLarge", Error::BodyTooLarge(MAX_BODY_LENGTH).body()),
         ("UnsupportedMediaType", Error::UnsupportedMediaType("text/plain".to_owned()).body()),
-        ("Throttled", Error::Throttled.body()),
+        ("Throttled", body(AdminError::Throttled.response())),
         ("NotReady", unready(HealthRoute::Readiness)),
         ("ProxyNotReady", unready(HealthRoute::ProxyReadiness)),
-        ("NoFiles", Error::AssetsMissing.body()),
+        ("NoFiles", body(Response::detail(503, FILES_MISSING))),
         ("Unavailable", unavailable(Dependency::Environment)),
         ("PartlyDone", json!({"data": [{}, unavailable(Dependency::Identity)]})),
     ]);

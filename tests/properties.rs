@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::{BTreeMap, HashMap};
 
-use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address};
+use flagsmith_edge_worker::admin::edge_identities::{self, Action};
 use flagsmith_edge_worker::admin::explanation::explain;
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
@@ -21,6 +21,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
+use support::admin::endpoint;
 use support::fixtures;
 use support::worker::Worker;
 
@@ -416,8 +417,8 @@ proptest! {
         let body = body.to_string().into_bytes();
         let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
         let request = Request { method, query, header: &header, body: &body, random: &|| [7; 16] };
-        let address = Address::parse(&format!("/api/v1/environments/k/edge-identities/{path}")).unwrap();
-        if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, address.route, &request) {
+        let (_, endpoint) = endpoint(&format!("/api/v1/environments/k/edge-identities/{path}"));
+        if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, endpoint, &request) {
             let mut identity = Identity::default();
             let context = ExecutionContext { now: 1, random: &|| [7; 16] };
             let order = |command| CommandRequest::new("k", "a", command);

@@ -1,9 +1,9 @@
 //! Decisions about callers' permissions, the answers to refused callers, and the lifetimes of decisions (contract §E).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::permission::{PERMISSIONS, Permission};
-use crate::api::{Error, Response};
+use crate::api::Response;
 
 /// A decision about one credential and one permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,17 +73,14 @@ impl Challenge {
 impl AccessDecision {
     /// The answer to a caller without the permission; `None` for a caller that has it.
     pub fn refusal(&self) -> Option<Response<'static>> {
-        let detail = |status, text: &str| {
-            let mut response = Response::error(&Error::Invalid(json!({"detail": text})));
-            response.status = status;
-            response
-        };
         match self {
             AccessDecision::Allowed => None,
             AccessDecision::Forbidden => {
-                Some(detail(403, "You do not have permission to perform this action."))
+                Some(Response::detail(403, "You do not have permission to perform this action."))
             }
-            AccessDecision::NoEnvironment => Some(detail(404, "No Environment matches the given query.")),
+            AccessDecision::NoEnvironment => {
+                Some(Response::detail(404, "No Environment matches the given query."))
+            }
             AccessDecision::Unauthenticated(challenge) => {
                 let mut response = Response::json(challenge.body.to_vec());
                 response.status = 401;

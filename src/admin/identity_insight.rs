@@ -19,20 +19,6 @@ pub const PERMISSION: Permission = Permission::ViewIdentities;
 /// The `Allow` header.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-impl IdentityInsight {
-    /// The environment and the route of a path `/edge/environments/{key}/identities/…`.
-    pub fn parse(path: &str) -> Option<(String, IdentityInsight)> {
-        let path = path.strip_prefix("/edge/environments/")?;
-        let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
-        let insight = match rest {
-            "identities/count" => IdentityInsight::Count,
-            "identities/explain" => IdentityInsight::Explain,
-            _ => return None,
-        };
-        Some((environment.to_owned(), insight))
-    }
-}
-
 /// The identifier to explain.
 pub fn read_identifier(query: &str) -> Result<String, Error> {
     let sent = query::last(query, "identifier").unwrap_or_default();
@@ -43,20 +29,6 @@ pub fn read_identifier(query: &str) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn count_and_explain_paths_are_parsed() {
-        for (path, expected) in [
-            ("/edge/environments/k/identities/count/", Some(IdentityInsight::Count)),
-            ("/edge/environments/k/identities/explain", Some(IdentityInsight::Explain)),
-            ("/edge/environments/k/identities/", None),
-            ("/edge/environments/k/identities/explain/more", None),
-            ("/edge/environments/identities/explain", None),
-        ] {
-            let expected = expected.map(|insight| ("k".to_owned(), insight));
-            assert_eq!(IdentityInsight::parse(path), expected, "{path}");
-        }
-    }
 
     #[test]
     fn explain_requires_an_identifier() {

@@ -42,19 +42,6 @@ pub enum ImportExport {
 }
 
 impl ImportExport {
-    /// The environment and the route of a path `/edge/environments/{key}/identities/…`.
-    pub fn parse(path: &str) -> Option<(String, ImportExport)> {
-        let path = path.strip_prefix("/edge/environments/")?;
-        let (environment, rest) = path.strip_suffix('/').unwrap_or(path).split_once('/')?;
-        let route = match rest {
-            "identities/import" => ImportExport::Import,
-            "identities/export" => ImportExport::Export,
-            "identities/repair" => ImportExport::Repair,
-            _ => return None,
-        };
-        Some((environment.to_owned(), route))
-    }
-
     /// The `Allow` header.
     pub fn allow(self) -> &'static str {
         match self {

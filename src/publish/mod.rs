@@ -17,7 +17,6 @@ pub use discovery::pagination::{parse_link_next, same_origin_path};
 pub use discovery::registry::{Registry, RegistryChange};
 pub use discovery::run::{DiscoveryRun, Task};
 pub use discovery::schedule::DiscoverySchedule;
-pub use notifications::endpoint::Endpoint;
 pub use notifications::outbox::{Notification, NotificationQueue};
 pub use notifications::webhook::{
     MAX_NOTIFICATION_LENGTH, NotificationKind, ReceivedNotification, constant_time_eq, is_of_documents,

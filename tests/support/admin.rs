@@ -8,13 +8,14 @@ use flagsmith_edge_worker::admin::access_decision::{AccessDecision, AccessDecisi
 use flagsmith_edge_worker::admin::admin_key::Spelling;
 use flagsmith_edge_worker::admin::authorization::{self, Authorization, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
-use flagsmith_edge_worker::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
+use flagsmith_edge_worker::admin::edge_identities::{self, Action, Endpoint, Reply, Target, answer};
 use flagsmith_edge_worker::admin::permission::Permission;
-use flagsmith_edge_worker::api::{Request, Response};
+use flagsmith_edge_worker::api::{Request, Response, check_method};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::identity::directory::{Entry, Override, Query};
 use flagsmith_edge_worker::identity::{Command, CommandError, CommandRequest, ExecutionContext, Identity};
+use flagsmith_edge_worker::route::Route;
 use serde_json::Value;
 
 use super::exchange::{Answer, Exchange, read};
@@ -73,24 +74,24 @@ impl Admin {
             // Far apart in every digit.
             counter.get().wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()
         };
-        let address = Address::parse(path).unwrap_or_else(|| panic!("{path} is none of these routes"));
-        let permission = address.route.permission(method);
-        let verdict = self.authorize(&header, &address.environment, permission);
+        let (client_key, endpoint) = endpoint(path);
+        let permission = endpoint.permission(method);
+        let verdict = self.authorize(&header, &client_key, permission);
         let verdict = match verdict {
-            AccessDecision::NoEnvironment => address.route.no_environment(),
+            AccessDecision::NoEnvironment => endpoint.no_environment(),
             verdict => verdict,
         };
         if let Some(refusal) = verdict.refusal() {
             return to_answer(refusal);
         }
-        if let Err(refusal) = address.route.check_method(method) {
+        if let Err(refusal) = check_method(method, endpoint.allow()) {
             return to_answer(refusal);
         }
-        let Some(environment) = self.environments.get(&address.environment) else {
-            return to_answer(address.route.no_environment().refusal().unwrap());
+        let Some(environment) = self.environments.get(&client_key) else {
+            return to_answer(endpoint.no_environment().refusal().unwrap());
         };
         let request = Request { method, query, header: &header, body, random: &random };
-        to_answer(match edge_identities::read(environment, address.route, &request) {
+        to_answer(match edge_identities::read(environment, endpoint, &request) {
             Err(error) => Response::error(&error),
             Ok(action) => act(environment, &mut self.identities, action, &random),
         })
@@ -135,6 +136,14 @@ impl Admin {
                 }
             }
         }
+    }
+}
+
+/// The client key and the endpoint of a path of the edge-identities Admin API.
+pub fn endpoint(path: &str) -> (String, Endpoint) {
+    match Route::parse(path) {
+        Ok(Some(Route::Admin(client_key, endpoint))) => (client_key, endpoint),
+        other => panic!("{path} is {other:?}"),
     }
 }
 

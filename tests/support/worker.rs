@@ -1,18 +1,23 @@
-//! The worker without the platform: environments and identities in maps, with `api` between them.
+//! The worker without the platform: the driver of `api` over environments and identities in maps.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
-use flagsmith_edge_worker::admin::{self, AdminRoute};
+use flagsmith_edge_worker::admin::not_served;
 use flagsmith_edge_worker::api::{
-    self, EnvironmentKey, Error, KeyedRoute, Plan, Request, Response, Route, RouteMatch,
+    self, Backend, CachedResponse, EnvironmentKey, Error, Evaluations, Request, Response, StoredOverrides,
+    preflight,
 };
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, Fault, ServerKey, Timestamp};
+use flagsmith_edge_worker::document::{Environment, Fault, KeyKind, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::directory::Override;
 use flagsmith_edge_worker::identity::{
     Change, Command, CommandError, CommandRequest, ExecutionContext, Identity,
 };
+use flagsmith_edge_worker::route::Route;
 use serde_json::{Value, json};
 
 use super::exchange::{Answer, Exchange};
@@ -25,7 +30,7 @@ const NOW: u64 = 1_795_362_721_900;
 pub struct Worker {
     environments: HashMap<String, Environment>,
     server_keys: HashMap<String, ServerKey>,
-    identities: HashMap<(String, String), Identity>,
+    identities: RefCell<HashMap<(String, String), Identity>>,
     /// The number of changes to overrides by [`Worker::order`].
     overrides_version: u64,
 }
@@ -93,15 +98,26 @@ impl Worker {
         let order = CommandRequest::new(environment, identifier, command);
         let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
         let key = (environment.to_owned(), identifier.to_owned());
-        let change = self.identities.entry(key).or_default().apply(order, context)?;
+        let change = self.identities.get_mut().entry(key).or_default().apply(order, context)?;
         self.overrides_version += u64::from(change.concerns_overrides());
         Ok(change)
     }
 
+    /// The client keys of the environments.
+    pub fn client_keys(&self) -> impl Iterator<Item = &str> {
+        self.environments.keys().map(String::as_str)
+    }
+
+    /// Forgets all identities.
+    pub fn forget_identities(&mut self) {
+        self.identities.get_mut().clear();
+    }
+
     /// The identifiers of all identities that exist, sorted.
-    pub fn identifiers(&self) -> Vec<&str> {
-        let existing = self.identities.iter().filter(|(_, identity)| identity.exists);
-        let mut identifiers: Vec<_> = existing.map(|((_, identifier), _)| &**identifier).collect();
+    pub fn identifiers(&self) -> Vec<String> {
+        let identities = self.identities.borrow();
+        let existing = identities.iter().filter(|(_, identity)| identity.exists);
+        let mut identifiers: Vec<_> = existing.map(|((_, identifier), _)| identifier.clone()).collect();
         identifiers.sort_unstable();
         identifiers
     }
@@ -122,7 +138,7 @@ impl Worker {
         answer
     }
 
-    /// Answers a request.
+    /// Answers a request, as without an origin.
     pub fn answer(
         &mut self,
         method: &str,
@@ -132,73 +148,113 @@ impl Worker {
     ) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let header = |name: &str| headers.get(name).cloned();
-        let (route, key) = match api::open(method, path, &header) {
-            RouteMatch::Answered(response) => return to_answer(response),
-            RouteMatch::Readiness(route) => {
-                return to_answer(
-                    api::readiness(route, true, None).finish(Some(Route::Health(route)), method),
-                );
+        let request = Request { method, query, header: &header, body: &[], random: &|| [7; 16] };
+        match Route::parse(path) {
+            Ok(_) if method == "OPTIONS" => to_answer(preflight(header("access-control-request-headers"))),
+            Ok(Some(Route::Sdk(route))) => {
+                at_once(api::answer(&Stores { worker: self, body }, route, &request))
             }
-            RouteMatch::NeedsEnvironment(route, key) => (route, key),
-            // Without an origin.
-            RouteMatch::NotSdkRoute => match admin::route(method, path, None, &header) {
-                AdminRoute::Answered(response) => return to_answer(response),
-                other => panic!("{path} goes elsewhere: {other:?}"),
-            },
-        };
-        let Worker { environments, server_keys, identities, overrides_version } = self;
-        let request = Request { method, query, header: &header, body, random: &|| [7; 16] };
-        let response = find(environments, server_keys, &key).and_then(|environment| {
-            respond(environment, identities, *overrides_version, route, &key, &request)
-        });
-        to_answer(response.unwrap_or_else(|error| Response::error(&error)).finish(Some(route.into()), method))
+            Ok(Some(Route::Origin | Route::Asset(_)) | None) => {
+                to_answer(not_served(path).response().finish(None, method))
+            }
+            Ok(Some(other)) => panic!("{path} is {other:?}"),
+            Err(error) => to_answer(Response::error(&error).finish(None, method)),
+        }
     }
 }
 
-fn find<'e>(
-    environments: &'e HashMap<String, Environment>,
-    server_keys: &HashMap<String, ServerKey>,
-    key: &EnvironmentKey,
-) -> Result<&'e Environment, Error> {
-    let now = Timestamp::from_iso("2026-11-22T16:00:00Z").unwrap();
-    let client_key = match key {
-        EnvironmentKey::Client(key) => Some(key),
-        EnvironmentKey::Server(hash) => {
-            server_keys.get(hash).filter(|key| key.is_valid(now)).map(|key| &key.environment)
-        }
-    };
-    client_key.and_then(|key| environments.get(key)).ok_or(Error::KeyUnknown)
+/// The stores of a worker, for one request.
+struct Stores<'w> {
+    worker: &'w Worker,
+    body: &'w [u8],
 }
 
-fn respond<'e>(
-    environment: &'e Environment,
-    identities: &mut HashMap<(String, String), Identity>,
-    version: u64,
-    route: KeyedRoute,
-    key: &EnvironmentKey,
-    request: &Request<'_>,
-) -> Result<Response<'e>, Error> {
-    api::check(environment, route, request.method)?;
-    match api::plan(environment, route, key.kind(), request)? {
-        Plan::Answered(response) | Plan::Evaluations(_, response) => Ok(response),
-        Plan::CachedResponse(fixed) => Ok(fixed.response(environment, key.kind())),
-        Plan::Document(question) => Ok(question.answer(environment, key.kind(), version, || {
-            let overrides = overrides(environment, identities);
-            if overrides.is_empty() {
-                return environment.document().into();
+impl<'w> Backend for Stores<'w> {
+    type Loaded = &'w Environment;
+    type Overrides = Vec<Override>;
+    type Answer = Answer;
+
+    async fn readiness(&self) -> (bool, Option<Timestamp>) {
+        (true, None)
+    }
+
+    async fn load(&self, key: &EnvironmentKey) -> Result<&'w Environment, Error> {
+        let now = Timestamp::from_iso("2026-11-22T16:00:00Z").unwrap();
+        let client_key = match key {
+            EnvironmentKey::Client(key) => Some(key),
+            EnvironmentKey::Server(hash) => {
+                let known = self.worker.server_keys.get(hash);
+                known.filter(|key| key.is_valid(now)).map(|key| &key.environment)
             }
-            api::render_document(environment, &overrides).into()
-        })),
-        Plan::Identities(commands, pending) => {
-            let mut outcomes = Vec::new();
-            for (identifier, command) in commands {
-                let order = CommandRequest::new(environment.key(), &identifier, command);
-                let context = ExecutionContext { now: NOW, random: request.random };
-                let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
-                outcomes.push(identity.apply(order, context).map(|_| identity.clone()));
-            }
-            pending.answer(environment, key.kind(), &outcomes)
-        }
+        };
+        client_key.and_then(|key| self.worker.environments.get(key)).ok_or(Error::KeyUnknown)
+    }
+
+    fn environment<'l>(&self, loaded: &'l &'w Environment) -> (&'l Environment, Option<u64>) {
+        (loaded, None)
+    }
+
+    async fn body(&self, max_length: usize) -> Result<Vec<u8>, Error> {
+        assert!(self.body.len() <= max_length, "no test has a body that is too long");
+        Ok(self.body.to_vec())
+    }
+
+    async fn execute(
+        &self,
+        environment: &Environment,
+        commands: Vec<(String, Command)>,
+        _needs_identity: bool,
+    ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
+        let mut identities = self.worker.identities.borrow_mut();
+        let outcomes = commands.into_iter().map(|(identifier, command)| {
+            let order = CommandRequest::new(environment.key(), &identifier, command);
+            let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
+            let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
+            identity.apply(order, context).map(|_| identity.clone())
+        });
+        Ok(outcomes.collect())
+    }
+
+    async fn record(&self, _environment: &Environment, _evaluations: &Evaluations) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn overrides(&self, environment: &Environment) -> Result<StoredOverrides<Self::Overrides>, Error> {
+        let overrides = overrides(environment, &self.worker.identities.borrow());
+        Ok(StoredOverrides { overrides, version: self.worker.overrides_version, stale_seconds: None })
+    }
+
+    fn has_room(&self, _length: usize) -> bool {
+        true
+    }
+
+    fn cached(&self, _: &&'w Environment, _: CachedResponse, _: KeyKind) -> Option<Answer> {
+        None
+    }
+
+    fn answer(&self, _loaded: Option<&&'w Environment>, response: Response<'_>) -> Answer {
+        to_answer(response)
+    }
+
+    fn answer_with_document(
+        &self,
+        environment: &Environment,
+        overrides: &Vec<Override>,
+        mut response: Response<'_>,
+    ) -> Answer {
+        response.body = match overrides.is_empty() {
+            true => environment.document().to_vec().into(),
+            false => api::render_document(environment, overrides).into(),
+        };
+        to_answer(response)
+    }
+}
+
+/// The outcome of work that never waits.
+fn at_once<T>(work: impl Future<Output = T>) -> T {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("there is nothing to wait for"),
     }
 }
 

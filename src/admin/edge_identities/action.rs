@@ -1,8 +1,8 @@
-//! The action of a request to one of the edge-identities routes (contract §D).
+//! The action of a request to one of the edge-identities endpoints (contract §D).
 
 use serde_json::{Value, json};
 
-use super::route::Route;
+use super::endpoint::Endpoint;
 use super::{feature_state, trait_update};
 use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules, check_text};
 use crate::api::{Error, Request, body, query};
@@ -63,20 +63,20 @@ pub const MAX_ALIAS_LENGTH: usize = 100;
 /// The maximum number of entries on a page, which is also the default.
 const PAGE_SIZE: usize = 100;
 
-/// Parses a request whose method the route has.
-pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> Result<Action, Error> {
+/// Parses a request whose method the endpoint has.
+pub fn read(environment: &Environment, endpoint: Endpoint, request: &Request<'_>) -> Result<Action, Error> {
     let method = request.method;
     let on = |uuid: String, command, reply| Ok(Action::Execute(Target::Uuid(uuid), command, reply));
-    match route {
-        Route::Identities if method == "POST" => create(body(request)?),
-        Route::Identities => page_query(request.query).map(Action::List),
-        Route::Identity(uuid) => match method {
+    match endpoint {
+        Endpoint::Identities if method == "POST" => create(body(request)?),
+        Endpoint::Identities => page_query(request.query).map(Action::List),
+        Endpoint::Identity(uuid) => match method {
             "PUT" | "PATCH" => on(uuid, set_alias(body(request)?)?, Reply::Identity(false)),
             "DELETE" => on(uuid, Command::Delete, Reply::Nothing(false)),
             _ => on(uuid, Command::Read, Reply::Identity(false)),
         },
-        Route::ListTraits(uuid) => on(uuid, Command::Read, Reply::Traits),
-        Route::UpdateTraits(uuid) => {
+        Endpoint::ListTraits(uuid) => on(uuid, Command::Read, Reply::Traits),
+        Endpoint::UpdateTraits(uuid) => {
             let (key, value) = trait_update::read(body(request)?)?;
             if !environment.persist_trait_data {
                 // Flagsmith's status with the words of another.
@@ -85,15 +85,15 @@ pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> R
             let command = Command::SetTraits(vec![(key.clone(), value.clone())]);
             on(uuid, command, Reply::Trait(key, value))
         }
-        Route::FeatureStates(uuid) if method == "POST" => {
+        Endpoint::FeatureStates(uuid) if method == "POST" => {
             let (state, _) = read_state(environment, request)?;
             let name = state.featurestate_uuid.clone();
             on(uuid, Command::CreateOverride(state), Reply::FeatureState(name, true))
         }
-        Route::FeatureStates(uuid) => {
+        Endpoint::FeatureStates(uuid) => {
             on(uuid, Command::Read, Reply::FeatureStates(feature_id(request.query)?))
         }
-        Route::FeatureState(uuid, name) => match method {
+        Endpoint::FeatureState(uuid, name) => match method {
             "PUT" => {
                 let (mut state, keep) = read_state(environment, request)?;
                 state.featurestate_uuid = name.as_str().into();
@@ -102,16 +102,16 @@ pub fn read(environment: &Environment, route: Route, request: &Request<'_>) -> R
             "DELETE" => on(uuid, Command::DeleteOverride(name.into()), Reply::Nothing(false)),
             _ => on(uuid, Command::Read, Reply::FeatureState(name.into(), false)),
         },
-        Route::AllFeatureStates(uuid) => on(uuid, Command::Read, Reply::AllFeatureStates),
-        Route::Clone(uuid) => {
+        Endpoint::AllFeatureStates(uuid) => on(uuid, Command::Read, Reply::AllFeatureStates),
+        Endpoint::Clone(uuid) => {
             let mut fields = Fields::of_body(body(request)?)?;
             let source = fields.text("source_identity_uuid", IDENTIFIER);
             fields.finish(()).map_err(Error::Invalid)?;
             Ok(Action::Clone(uuid, source))
         }
-        Route::ByIdentifier if method == "DELETE" => delete_by_identifier(environment, body(request)?),
-        Route::ByIdentifier => put_by_identifier(environment, request),
-        Route::Overrides => feature_id(request.query).map(Action::Overrides),
+        Endpoint::ByIdentifier if method == "DELETE" => delete_by_identifier(environment, body(request)?),
+        Endpoint::ByIdentifier => put_by_identifier(environment, request),
+        Endpoint::Overrides => feature_id(request.query).map(Action::Overrides),
     }
 }
 

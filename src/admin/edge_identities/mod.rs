@@ -1,20 +1,20 @@
 //! The edge-identities Admin API without its IO (contract §D).
 //!
-//! Every request takes the same path: [`Address`], the permission of its [`Route`], its environment, [`read`]. Then the
-//! [`Action`] is executed and `answer` renders the result.
+//! Every request takes the same path: the permission of its [`Endpoint`], its environment, [`read`]. Then the [`Action`]
+//! is executed and `answer` renders the result.
 
 mod action;
 pub mod answer;
+mod endpoint;
 mod feature_state;
-mod route;
 mod trait_update;
 
 use crate::document::FeatureState;
 use crate::identity::uuid;
 
 pub use action::{Action, MAX_ALIAS_LENGTH, Reply, Target, page_query, read};
+pub use endpoint::Endpoint;
 pub use feature_state::check_value;
-pub use route::{Address, Route};
 
 /// Copies overrides for another identity: the same contents with new UUIDs.
 pub fn cloned(overrides: &[FeatureState], random: &dyn Fn() -> [u8; 16]) -> Vec<FeatureState> {

@@ -138,16 +138,6 @@ fn imports_accept_json_media_types_only() {
 }
 
 #[test]
-fn import_and_export_paths_are_parsed() {
-    let parse = |path| ImportExport::parse(path).map(|(_, route)| route);
-    assert_eq!(parse("/edge/environments/k/identities/import/"), Some(ImportExport::Import));
-    assert_eq!(parse("/edge/environments/k/identities/export"), Some(ImportExport::Export));
-    assert_eq!(parse("/edge/environments/k/identities/repair/"), Some(ImportExport::Repair));
-    assert_eq!(parse("/edge/environments/k/identities/"), None);
-    assert_eq!(parse("/edge/status"), None);
-}
-
-#[test]
 fn multivariate_options_keep_their_value_at_another_origin() {
     let option = |id, value| {
         json!({"id": id, "mv_fs_value_uuid": format!("m{id}"), "percentage_allocation": 50.0,

@@ -1,4 +1,4 @@
-//! Every failure that a client can see, in Flagsmith's words where it has some (contract §A).
+//! The failures of the SDK API, in Flagsmith's words where it has some (contract §A). The Admin API has them, too.
 
 use std::fmt;
 
@@ -39,24 +39,6 @@ pub enum Error {
     Unreadable,
     /// Something needed for the answer cannot be had now.
     Unavailable(Dependency),
-    /// The credential has sent too many requests.
-    Throttled,
-    /// The body is longer than this many bytes and has no `Content-Length`.
-    LengthRequired(usize),
-    /// The body takes too long to come.
-    BodyTimeout,
-    /// The request has been here before.
-    Loop,
-    /// It is the origin's, and there is none.
-    OriginMissing,
-    /// The static files cannot be had.
-    AssetsMissing,
-    /// There is neither an origin nor a local key to know the caller by.
-    AdminKeyMissing,
-    /// The origin refused the connection, or broke off.
-    OriginUnreachable,
-    /// The origin did not answer in time.
-    OriginTimeout,
 }
 
 /// A part that can be unavailable.
@@ -70,10 +52,6 @@ pub enum Dependency {
     Analytics,
     /// The directory of identities.
     Directory,
-    /// The origin's answer about permissions.
-    Permissions,
-    /// Room for one more body of unknown length.
-    Uploads,
     /// Room for one more answer of a large identity.
     Answers,
 }
@@ -85,10 +63,6 @@ pub const RETRY_AFTER_SECONDS: &str = "1";
 /// this time at the latest.
 pub const UNREADABLE_SECONDS: &str = "60";
 
-/// The `Retry-After` of a rate-limited answer. The platform counts by the minute and does not report the rest of the
-/// current one.
-pub const THROTTLED_SECONDS: &str = "60";
-
 impl Error {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
@@ -97,19 +71,9 @@ impl Error {
             Error::KeyMissing | Error::KeyUnknown | Error::ServingStopped | Error::TraitsNotStored => 403,
             Error::FeatureNotFound | Error::NotFound => 404,
             Error::MethodNotAllowed(_) => 405,
-            Error::BodyTimeout => 408,
-            Error::LengthRequired(_) => 411,
             Error::BodyTooLarge(_) => 413,
             Error::UnsupportedMediaType(_) | Error::UnsupportedEncoding(_) => 415,
-            Error::Throttled => 429,
-            Error::OriginUnreachable => 502,
-            Error::Unavailable(_)
-            | Error::Unreadable
-            | Error::OriginMissing
-            | Error::AdminKeyMissing
-            | Error::AssetsMissing => 503,
-            Error::OriginTimeout => 504,
-            Error::Loop => 508,
+            Error::Unavailable(_) | Error::Unreadable => 503,
         }
     }
 
@@ -150,38 +114,13 @@ impl fmt::Display for Error {
                 f.write_str("The environment is temporarily unavailable; try again.")
             }
             Error::Unavailable(Dependency::Identity) => f.write_str("The identity is temporarily unavailable; try again."),
-            Error::Throttled => {
-                write!(f, "Request was throttled. Expected available in {THROTTLED_SECONDS} seconds.")
-            }
-            Error::LengthRequired(limit) => {
-                write!(f, "A request body of more than {limit} bytes needs a Content-Length header.")
-            }
-            Error::BodyTimeout => f.write_str("The request body did not arrive in time; send it faster or with a Content-Length."),
-            Error::Unavailable(Dependency::Uploads) => {
-                f.write_str("Too many request bodies without a Content-Length are in transit; try again, or send a Content-Length.")
-            }
             Error::Unavailable(Dependency::Answers) => {
                 f.write_str("Too many answers of large identities are being sent; try again.")
             }
-            Error::Loop => f.write_str("ORIGIN_URL leads back to this API; set it to the address of a Flagsmith."),
             Error::Unavailable(Dependency::Analytics) => f.write_str("Analytics are temporarily unavailable; report the evaluations again."),
             Error::Unavailable(Dependency::Directory) => {
                 f.write_str("The directory of identities is temporarily unavailable; try again.")
             }
-            Error::Unavailable(Dependency::Permissions) => {
-                f.write_str("Your permissions cannot be checked now; try again.")
-            }
-            Error::AdminKeyMissing => f.write_str(
-                "Authentication is not configured: set ORIGIN_URL or ADMIN_KEY_SHA256.",
-            ),
-            Error::OriginMissing => f.write_str(
-                "The Admin API needs a Flagsmith behind this API: set ORIGIN_URL to its address.",
-            ),
-            Error::AssetsMissing => f.write_str(
-                "The static files are not available: check the binding ASSETS.",
-            ),
-            Error::OriginUnreachable => f.write_str("The Flagsmith behind this API cannot be reached; try again later."),
-            Error::OriginTimeout => f.write_str("The Flagsmith behind this API did not answer in time; try again later."),
         }
     }
 }

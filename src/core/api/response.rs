@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::error::{Error, RETRY_AFTER_SECONDS, THROTTLED_SECONDS, UNREADABLE_SECONDS};
-use super::route::Route;
+use super::error::{Error, RETRY_AFTER_SECONDS, UNREADABLE_SECONDS};
+use super::route::SdkRoute;
 use crate::document::Environment;
 use crate::document::ruleset::SegmentId;
 
@@ -45,6 +45,13 @@ impl<'e> Response<'e> {
         response
     }
 
+    /// A failure: its text as `{"detail": …}`.
+    pub fn detail(status: u16, text: &str) -> Response<'e> {
+        let mut response = Response::json(json!({"detail": text}).to_string().into_bytes());
+        response.status = status;
+        response
+    }
+
     /// A report of problems, an object for each item of a request. `is_unavailable`: true if an item may succeed when the
     /// request is sent again.
     pub fn by_item(problems: Vec<Value>, is_unavailable: bool) -> Response<'e> {
@@ -75,7 +82,6 @@ impl<'e> Response<'e> {
         let retry_after = match error {
             Error::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
             Error::Unreadable => Some(UNREADABLE_SECONDS),
-            Error::Throttled => Some(THROTTLED_SECONDS),
             _ => None,
         };
         response.headers.extend(retry_after.map(|seconds| ("retry-after", seconds.into())));
@@ -129,10 +135,11 @@ impl<'e> Response<'e> {
 
     /// Adds the headers of every answer: CORS and caching.
     #[must_use]
-    pub fn finish(mut self, route: Option<Route>, method: &str) -> Response<'e> {
+    pub fn finish(mut self, route: Option<SdkRoute>, method: &str) -> Response<'e> {
         // A client may keep the answer to a GET and must revalidate it each time; no other answer may be kept.
-        let keep =
-            self.status < 400 && matches!(method, "GET" | "HEAD") && matches!(route, Some(Route::Keyed(_)));
+        let keep = self.status < 400
+            && matches!(method, "GET" | "HEAD")
+            && matches!(route, Some(SdkRoute::Keyed(_)));
         self.common = Some(Common { route, keep });
         self
     }
@@ -157,16 +164,24 @@ impl<'e> Response<'e> {
     }
 }
 
+/// Checks that an endpoint has a method; the error is the answer. `allow`: the `Allow` header.
+pub fn check_method(method: &str, allow: &'static str) -> Result<(), Response<'static>> {
+    if allow.split(", ").any(|allowed| allowed == method) {
+        return Ok(());
+    }
+    Err(Response::error(&Error::MethodNotAllowed(method.to_owned())).with("allow", allow))
+}
+
 /// The headers that follow from the route, and from whether the answer may be kept.
 #[derive(Clone, Copy, Debug)]
 struct Common {
-    route: Option<Route>,
+    route: Option<SdkRoute>,
     keep: bool,
 }
 
 impl Common {
     fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let keyed = matches!(self.route, Some(Route::Keyed(_)));
+        let keyed = matches!(self.route, Some(SdkRoute::Keyed(_)));
         let headers = [
             Some(("access-control-allow-origin", "*")),
             Some(("access-control-expose-headers", EXPOSED_HEADERS)),

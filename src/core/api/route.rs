@@ -1,4 +1,4 @@
-//! Parses the SDK API's paths and methods.
+//! The paths and methods of the SDK API.
 
 use super::error::Error;
 
@@ -9,7 +9,7 @@ const MAX_UPLOAD_LENGTH: usize = 8 * 1024 * 1024;
 
 /// An endpoint served here. Both spellings, with and without the last slash, are served and none redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub enum SdkRoute {
     /// It needs an environment key.
     Keyed(KeyedRoute),
     /// It answers for the worker itself.
@@ -43,63 +43,59 @@ pub enum HealthRoute {
     Version,
 }
 
-impl Route {
-    /// The endpoint of a request path; `None` for an unknown path.
-    ///
-    /// A dot segment is an error in every spelling, since it means another path than the one it spells. The platform
-    /// takes a backslash for a slash, and a server before an origin may take `%2f` for one.
-    pub fn parse(path: &str) -> Result<Option<Route>, Error> {
-        if has_dot_segment(path) {
-            return Err(Error::DotSegment);
-        }
-        Ok(Some(match path.strip_suffix('/').unwrap_or(path) {
-            "/api/v1/flags" => Route::Keyed(KeyedRoute::Flags),
-            "/api/v1/identities" => Route::Keyed(KeyedRoute::Identities),
-            "/api/v1/traits" => Route::Keyed(KeyedRoute::Traits),
-            "/api/v1/traits/bulk" => Route::Keyed(KeyedRoute::TraitsBulk),
-            "/api/v1/traits/increment-value" => Route::Keyed(KeyedRoute::TraitsIncrement),
-            "/api/v1/bulk-identities" => Route::Keyed(KeyedRoute::BulkIdentities),
-            "/api/v1/environment-document" => Route::Keyed(KeyedRoute::EnvironmentDocument),
-            "/api/v1/analytics/flags" => Route::Keyed(KeyedRoute::AnalyticsV1),
-            "/api/v2/analytics/flags" => Route::Keyed(KeyedRoute::AnalyticsV2),
-            "/health" => Route::Health(HealthRoute::Health),
-            "/health/liveness" => Route::Health(HealthRoute::Liveness),
-            "/health/readiness" => Route::Health(HealthRoute::Readiness),
-            "/proxy/health" | "/proxy/health/readiness" => Route::Health(HealthRoute::ProxyReadiness),
-            "/proxy/health/liveness" => Route::Health(HealthRoute::ProxyLiveness),
-            "/version" => Route::Health(HealthRoute::Version),
-            _ => return Ok(None),
-        }))
+impl SdkRoute {
+    /// The endpoint of a request path; `None` for a path of another API.
+    pub fn parse(path: &str) -> Option<SdkRoute> {
+        Some(match path.strip_suffix('/').unwrap_or(path) {
+            "/api/v1/flags" => SdkRoute::Keyed(KeyedRoute::Flags),
+            "/api/v1/identities" => SdkRoute::Keyed(KeyedRoute::Identities),
+            "/api/v1/traits" => SdkRoute::Keyed(KeyedRoute::Traits),
+            "/api/v1/traits/bulk" => SdkRoute::Keyed(KeyedRoute::TraitsBulk),
+            "/api/v1/traits/increment-value" => SdkRoute::Keyed(KeyedRoute::TraitsIncrement),
+            "/api/v1/bulk-identities" => SdkRoute::Keyed(KeyedRoute::BulkIdentities),
+            "/api/v1/environment-document" => SdkRoute::Keyed(KeyedRoute::EnvironmentDocument),
+            "/api/v1/analytics/flags" => SdkRoute::Keyed(KeyedRoute::AnalyticsV1),
+            "/api/v2/analytics/flags" => SdkRoute::Keyed(KeyedRoute::AnalyticsV2),
+            "/health" => SdkRoute::Health(HealthRoute::Health),
+            "/health/liveness" => SdkRoute::Health(HealthRoute::Liveness),
+            "/health/readiness" => SdkRoute::Health(HealthRoute::Readiness),
+            "/proxy/health" | "/proxy/health/readiness" => SdkRoute::Health(HealthRoute::ProxyReadiness),
+            "/proxy/health/liveness" => SdkRoute::Health(HealthRoute::ProxyLiveness),
+            "/version" => SdkRoute::Health(HealthRoute::Version),
+            _ => return None,
+        })
     }
 
     /// Its name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
-            Route::Keyed(KeyedRoute::Flags) => "flags",
-            Route::Keyed(KeyedRoute::Identities) => "identities",
-            Route::Keyed(KeyedRoute::Traits) => "traits",
-            Route::Keyed(KeyedRoute::TraitsBulk) => "traits-bulk",
-            Route::Keyed(KeyedRoute::TraitsIncrement) => "traits-increment",
-            Route::Keyed(KeyedRoute::BulkIdentities) => "bulk-identities",
-            Route::Keyed(KeyedRoute::EnvironmentDocument) => "environment-document",
-            Route::Keyed(KeyedRoute::AnalyticsV1) | Route::Keyed(KeyedRoute::AnalyticsV2) => "analytics",
-            Route::Health(_) => "health",
+            SdkRoute::Keyed(KeyedRoute::Flags) => "flags",
+            SdkRoute::Keyed(KeyedRoute::Identities) => "identities",
+            SdkRoute::Keyed(KeyedRoute::Traits) => "traits",
+            SdkRoute::Keyed(KeyedRoute::TraitsBulk) => "traits-bulk",
+            SdkRoute::Keyed(KeyedRoute::TraitsIncrement) => "traits-increment",
+            SdkRoute::Keyed(KeyedRoute::BulkIdentities) => "bulk-identities",
+            SdkRoute::Keyed(KeyedRoute::EnvironmentDocument) => "environment-document",
+            SdkRoute::Keyed(KeyedRoute::AnalyticsV1) | SdkRoute::Keyed(KeyedRoute::AnalyticsV2) => {
+                "analytics"
+            }
+            SdkRoute::Health(_) => "health",
         }
     }
 
     /// The `Allow` header, as Flagsmith words it.
     pub fn allow(self) -> &'static str {
         match self {
-            Route::Keyed(KeyedRoute::Identities) => "GET, POST, HEAD, OPTIONS",
-            Route::Keyed(KeyedRoute::Traits)
-            | Route::Keyed(KeyedRoute::TraitsIncrement)
-            | Route::Keyed(KeyedRoute::AnalyticsV1)
-            | Route::Keyed(KeyedRoute::AnalyticsV2) => "POST, OPTIONS",
-            Route::Keyed(KeyedRoute::BulkIdentities) => "POST, PUT, OPTIONS",
-            Route::Keyed(KeyedRoute::TraitsBulk) => "PUT, OPTIONS",
-            Route::Keyed(KeyedRoute::Flags)
-            | Route::Keyed(KeyedRoute::EnvironmentDocument)
-            | Route::Health(_) => "GET, HEAD, OPTIONS",
+            SdkRoute::Keyed(KeyedRoute::Identities) => "GET, POST, HEAD, OPTIONS",
+            SdkRoute::Keyed(KeyedRoute::Traits)
+            | SdkRoute::Keyed(KeyedRoute::TraitsIncrement)
+            | SdkRoute::Keyed(KeyedRoute::AnalyticsV1)
+            | SdkRoute::Keyed(KeyedRoute::AnalyticsV2) => "POST, OPTIONS",
+            SdkRoute::Keyed(KeyedRoute::BulkIdentities) => "POST, PUT, OPTIONS",
+            SdkRoute::Keyed(KeyedRoute::TraitsBulk) => "PUT, OPTIONS",
+            SdkRoute::Keyed(KeyedRoute::Flags)
+            | SdkRoute::Keyed(KeyedRoute::EnvironmentDocument)
+            | SdkRoute::Health(_) => "GET, HEAD, OPTIONS",
         }
     }
 
@@ -112,8 +108,8 @@ impl Route {
     /// A number of its own, for keys of answers.
     pub(super) fn number(self) -> u8 {
         match self {
-            Route::Keyed(route) => route as u8,
-            Route::Health(route) => b'A' + route as u8,
+            SdkRoute::Keyed(route) => route as u8,
+            SdkRoute::Health(route) => b'A' + route as u8,
         }
     }
 }
@@ -135,16 +131,20 @@ impl KeyedRoute {
     }
 }
 
-impl From<KeyedRoute> for Route {
-    fn from(route: KeyedRoute) -> Route {
-        Route::Keyed(route)
+impl From<KeyedRoute> for SdkRoute {
+    fn from(route: KeyedRoute) -> SdkRoute {
+        SdkRoute::Keyed(route)
     }
 }
 
-/// True if a segment is `.` or `..`, with each character plain or encoded.
-fn has_dot_segment(path: &str) -> bool {
-    let any = |path: &str| path.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
-    any(path) || path.contains('%') && any(&decoded(path))
+/// Refuses a path with a segment `.` or `..`, each character plain or encoded: it names another path than it spells.
+///
+/// A backslash counts as a slash, since the platform takes it for one. So does `%2f`, since a server in front of the
+/// origin may.
+pub fn check_path(path: &str) -> Result<(), Error> {
+    let has_dots = |path: &str| path.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
+    let refused = has_dots(path) || path.contains('%') && has_dots(&decoded(path));
+    if refused { Err(Error::DotSegment) } else { Ok(()) }
 }
 
 fn decoded(path: &str) -> String {
@@ -159,12 +159,12 @@ mod tests {
     #[test]
     fn paths_match_with_and_without_a_trailing_slash_only() {
         for path in ["/api/v1/flags", "/api/v1/flags/"] {
-            assert_eq!(Route::parse(path), Ok(Some(KeyedRoute::Flags.into())), "{path}");
+            assert_eq!(SdkRoute::parse(path), Some(KeyedRoute::Flags.into()), "{path}");
         }
         for path in
             ["/", "/api/v1/", "/api/v1/FLAGS/", "/api/v1//flags/", "/api/v1/flags//", "/api/v1/%66lags/"]
         {
-            assert_eq!(Route::parse(path), Ok(None), "{path}");
+            assert_eq!(SdkRoute::parse(path), None, "{path}");
         }
     }
 
@@ -179,10 +179,10 @@ mod tests {
             "/x\\..\\y",
             "/x%2F..%5c/",
         ] {
-            assert_eq!(Route::parse(path), Err(Error::DotSegment), "{path}");
+            assert_eq!(check_path(path), Err(Error::DotSegment), "{path}");
         }
         for path in ["/api/v1/.well-known/...", "/%2e%2e%2e/", "/%252e%252e/"] {
-            assert_eq!(Route::parse(path), Ok(None), "{path}");
+            assert_eq!(check_path(path), Ok(()), "{path}");
         }
     }
 }

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use worker::Env;
 
-use crate::admin::Origin;
 use crate::admin::access_decision::{AccessDecision, AccessDecisions, Challenge};
 use crate::admin::admin_key::Spelling;
 use crate::admin::authorization::{Answer, Authorization, Probe, Progress};
 use crate::admin::credential::Credential;
 use crate::admin::permission::Permission;
-use crate::api::{Dependency, Error};
+use crate::admin::{AdminError, Origin};
 use crate::cache::{Ttl, TtlCache};
 use crate::edge::origin::client::{self as origin, Call};
 use crate::edge::platform::clock::now_ms;
@@ -36,11 +35,11 @@ pub async fn authorize(
     header: &dyn Fn(&str) -> Option<String>,
     environment_key: &str,
     permission: Permission,
-) -> Result<AccessDecision, Error> {
+) -> Result<AccessDecision, AdminError> {
     let config = Config::of(env);
     let hash = config.admin_key_sha256.as_ref();
     if config.origin.is_none() && hash.is_none() {
-        return Err(Error::AdminKeyMissing);
+        return Err(AdminError::AdminKeyMissing);
     }
     let Some(credential) = Credential::read(header) else {
         return Ok(AccessDecision::Unauthenticated(Challenge::missing()));
@@ -69,7 +68,7 @@ pub async fn authorize(
     decisions.record(decided, asked_at);
     let length = decisions.memory_length();
     DECISIONS.with_borrow_mut(|memory| memory.put(&name, decisions, length, asked_at));
-    decision.ok_or(Error::Unavailable(Dependency::Permissions))
+    decision.ok_or(AdminError::PermissionsUnavailable)
 }
 
 async fn ask(
@@ -77,14 +76,13 @@ async fn ask(
     credential: &Credential,
     environment_key: &str,
     permission: Permission,
-) -> Result<Vec<(Permission, AccessDecision)>, Error> {
-    let unavailable = Error::Unavailable(Dependency::Permissions);
+) -> Result<Vec<(Permission, AccessDecision)>, AdminError> {
     let mut question = Authorization::new(credential, permission);
     let mut probe = question.first();
     loop {
         let answer = send(origin, credential, environment_key, probe).await.map_err(|fault| {
             fault.report();
-            unavailable.clone()
+            AdminError::PermissionsUnavailable
         })?;
         let www_authenticate = answer.header("www-authenticate");
         let seen = Answer {
@@ -99,7 +97,7 @@ async fn ask(
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
                 // Logged without an environment: the text in the path may be no client key.
                 Failure::new(Source::Origin, cause).log(None);
-                return Err(unavailable);
+                return Err(AdminError::PermissionsUnavailable);
             }
         }
     }

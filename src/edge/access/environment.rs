@@ -3,9 +3,10 @@
 
 use worker::{Context, Env};
 
+use crate::admin::AdminError;
 use crate::admin::access_decision::AccessDecision;
 use crate::admin::permission::Permission;
-use crate::api::{EnvironmentKey, Error, Response};
+use crate::api::{EnvironmentKey, Error, Response, check_method};
 use crate::document::is_client_key;
 use crate::edge::access::authorize::authorize;
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
@@ -17,31 +18,29 @@ pub async fn open(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    environment_key: String,
+    client_key: String,
     permission: Permission,
     allow: &'static str,
-) -> Result<Result<LoadedEnvironment, Response<'static>>, Error> {
+) -> Result<Result<LoadedEnvironment, Response<'static>>, AdminError> {
     let header = |name: &str| incoming.header(name);
-    let decision = if is_client_key(&environment_key) {
-        authorize(env, &header, &environment_key, permission).await?
+    let decision = if is_client_key(&client_key) {
+        authorize(env, &header, &client_key, permission).await?
     } else {
         AccessDecision::NoEnvironment
     };
     if let Some(refusal) = decision.refusal() {
         return Ok(Err(refusal));
     }
-    let method = incoming.method.as_str();
-    if !allow.split(", ").any(|allowed| allowed == method) {
-        let refused = Response::error(&Error::MethodNotAllowed(method.to_owned()));
-        return Ok(Err(refused.with("allow", allow)));
+    if let Err(refusal) = check_method(&incoming.method, allow) {
+        return Ok(Err(refusal));
     }
     let environments = Environments::new(env, Config::of(env));
-    match environments.load(&EnvironmentKey::Client(environment_key), context).await {
+    match environments.load(&EnvironmentKey::Client(client_key), context).await {
         Err(Error::KeyUnknown) => {
             let missing = || Response::error(&Error::NotFound);
             Ok(Err(AccessDecision::NoEnvironment.refusal().unwrap_or_else(missing)))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
         Ok(loaded) => {
             incoming.trace.set_environment(&loaded);
             Ok(Ok(loaded))

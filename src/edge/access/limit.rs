@@ -5,6 +5,8 @@ use worker::js_sys::{Object, Promise, Reflect};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
+use crate::admin::{AdminError, proxy_headers};
+use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::platform::failure::{Failure, Source};
 
 /// The binding's name.
@@ -19,8 +21,19 @@ extern "C" {
     fn limit(this: &RateLimiter, options: &Object) -> Result<Promise, JsValue>;
 }
 
+/// Checks that the credentials may send one more request.
+pub async fn admit(incoming: &IncomingRequest, env: &Env) -> Result<(), AdminError> {
+    let (authorization, cookies) = (incoming.header("authorization"), incoming.header("cookie"));
+    for key in proxy_headers::rate_keys(authorization.as_deref(), cookies.as_deref()) {
+        if !has_room(env, &key).await {
+            return Err(AdminError::Throttled);
+        }
+    }
+    Ok(())
+}
+
 /// True if `key` may send one more request. Without a limiter, and when the limiter fails, every request is allowed.
-pub async fn has_room(env: &Env, key: &str) -> bool {
+async fn has_room(env: &Env, key: &str) -> bool {
     match ask(env, key).await {
         Ok(has_room) => has_room,
         Err(error) => {

@@ -11,8 +11,7 @@ use worker::web_sys::{
     AbortController, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
 };
 
-use crate::admin::Origin;
-use crate::api::Error;
+use crate::admin::{AdminError, Origin};
 use crate::edge::http::body::read_at_most;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
@@ -173,11 +172,11 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// Logs the failure and returns the client's error.
-    pub fn report(self) -> Error {
+    pub fn report(self) -> AdminError {
         let cause = self.to_string();
         let error = match self {
-            Fault::Broken(_) => Error::OriginUnreachable,
-            Fault::Late(_) => Error::OriginTimeout,
+            Fault::Broken(_) => AdminError::OriginUnreachable,
+            Fault::Late(_) => AdminError::OriginTimeout,
         };
         Failure::new(Source::Origin, cause).log(None);
         error

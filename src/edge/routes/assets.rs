@@ -6,12 +6,12 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Headers, RequestInit, Response as WebResponse, ResponseInit};
 use worker::{Env, web_sys};
 
-use crate::api::{Error, Response, preflight};
+use crate::api::{Error, Response};
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::http::response::respond;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
-use crate::page::{ALLOW, Page};
+use crate::page::{ALLOW, FILES_MISSING, Page};
 
 /// The binding's name.
 const BINDING: &str = "ASSETS";
@@ -28,19 +28,18 @@ extern "C" {
 /// Answers a request for a page or a file of one.
 pub async fn answer(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> web_sys::Response {
     let method = &*incoming.method;
-    let error = match method {
-        "OPTIONS" => return respond(preflight(incoming.header("access-control-request-headers"))),
+    let response = match method {
         "GET" | "HEAD" => match file(page, incoming, env).await {
             Ok(Some(response)) => return response,
-            Ok(None) => Error::NotFound,
+            Ok(None) => Response::error(&Error::NotFound),
             Err(cause) => {
                 Failure::new(Source::Assets, worker::Error::from(cause)).log(None);
-                Error::AssetsMissing
+                Response::detail(503, FILES_MISSING)
             }
         },
-        other => Error::MethodNotAllowed(other.to_owned()),
+        other => Response::error(&Error::MethodNotAllowed(other.to_owned())),
     };
-    respond(Response::error(&error).with("allow", ALLOW).finish(None, method))
+    respond(response.with("allow", ALLOW).finish(None, method))
 }
 
 /// Returns the file, or 304 if the client's copy is current; `None` if there is no such file.

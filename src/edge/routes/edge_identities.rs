@@ -2,11 +2,13 @@
 
 use worker::{Context, Env};
 
+use crate::admin::AdminError;
 use crate::admin::access_decision::AccessDecision;
-use crate::admin::edge_identities::{self, Action, Address, Reply, Target, answer};
-use crate::api::{Dependency, EnvironmentKey, Error, MAX_BODY_LENGTH, Request, Response};
-use crate::document::Environment;
+use crate::admin::edge_identities::{self, Action, Endpoint, Reply, Target, answer};
+use crate::api::{Dependency, EnvironmentKey, Error, MAX_BODY_LENGTH, Request, Response, check_method};
+use crate::document::{Environment, is_client_key};
 use crate::edge::access::authorize::authorize;
+use crate::edge::access::limit::admit;
 use crate::edge::cache::environments::Environments;
 use crate::edge::http::body;
 use crate::edge::http::incoming::IncomingRequest;
@@ -17,44 +19,37 @@ use crate::edge::platform::failure::Failure;
 use crate::edge::platform::random::random;
 use crate::identity::{Command, CommandError, CommandRequest, Identity};
 
-/// Answers a request to one of these routes.
+/// Answers a request to one of these endpoints.
 pub async fn answer(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    address: Address,
-) -> Response<'static> {
-    let answer = answer_or_fail(incoming, env, context, address).await;
-    answer.unwrap_or_else(|error| Response::error(&error))
-}
-
-async fn answer_or_fail(
-    incoming: &IncomingRequest,
-    env: &Env,
-    context: &Context,
-    address: Address,
-) -> Result<Response<'static>, Error> {
+    client_key: String,
+    endpoint: Endpoint,
+) -> Result<Response<'static>, AdminError> {
+    admit(incoming, env).await?;
     let header = |name: &str| incoming.header(name);
     let method = incoming.method.as_str();
-    let permission = address.route.permission(method);
-    let decision = if address.has_valid_key() {
-        authorize(env, &header, &address.environment, permission).await?
+    let permission = endpoint.permission(method);
+    let decision = if is_client_key(&client_key) {
+        // It becomes a part of probe paths unchanged.
+        authorize(env, &header, &client_key, permission).await?
     } else {
         AccessDecision::NoEnvironment
     };
     let decision =
-        if decision == AccessDecision::NoEnvironment { address.route.no_environment() } else { decision };
+        if decision == AccessDecision::NoEnvironment { endpoint.no_environment() } else { decision };
     if let Some(refusal) = decision.refusal() {
         return Ok(refusal);
     }
-    if let Err(refusal) = address.route.check_method(method) {
+    if let Err(refusal) = check_method(method, endpoint.allow()) {
         return Ok(refusal);
     }
     let environments = Environments::new(env, Config::of(env));
-    let key = EnvironmentKey::Client(address.environment);
+    let key = EnvironmentKey::Client(client_key);
     let loaded = match environments.load(&key, context).await {
         Err(Error::KeyUnknown) => {
-            return Ok(address.route.no_environment().refusal().unwrap_or_else(answer::missing));
+            return Ok(endpoint.no_environment().refusal().unwrap_or_else(answer::missing));
         }
         loaded => loaded?,
     };
@@ -63,7 +58,7 @@ async fn answer_or_fail(
     let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
     let body = if takes_body { body::read(incoming, MAX_BODY_LENGTH).await? } else { Vec::new() };
     let request = Request { method, query: &incoming.query, header: &header, body: &body, random: &random };
-    let action = edge_identities::read(environment, address.route, &request)?;
+    let action = edge_identities::read(environment, endpoint, &request)?;
     let response = act(env, environment, action).await?;
     loaded.environment.log_exhausted(response.exhausted);
     Ok(response)

@@ -3,25 +3,28 @@
 use serde_json::json;
 use worker::{Context, Env};
 
+use crate::admin::AdminError;
 use crate::admin::explanation::explain;
 use crate::admin::identity_insight::{ALLOW, IdentityInsight, PERMISSION, read_identifier};
 use crate::api::{Dependency, Error, Response};
 use crate::edge::access::environment as access;
+use crate::edge::access::limit::admit;
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::objects::directory::client::Directory;
 use crate::edge::objects::identity::client as identities;
 use crate::edge::platform::failure::Failure;
 use crate::identity::{Command, CommandRequest};
 
-/// Answers a request to one of these routes.
+/// Answers a request to one of these endpoints.
 pub async fn answer(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    environment_key: String,
+    client_key: String,
     insight: IdentityInsight,
-) -> Result<Response<'static>, Error> {
-    let opened = access::open(incoming, env, context, environment_key, PERMISSION, ALLOW).await?;
+) -> Result<Response<'static>, AdminError> {
+    admit(incoming, env).await?;
+    let opened = access::open(incoming, env, context, client_key, PERMISSION, ALLOW).await?;
     let loaded = match opened {
         Ok(loaded) => loaded,
         Err(refusal) => return Ok(refusal),

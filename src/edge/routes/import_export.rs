@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 use worker::{Context, Env};
 
+use crate::admin::AdminError;
 use crate::admin::edge_identities::{answer, page_query};
 use crate::admin::import_export::{self, ExportPage, ImportExport, Line, MAX_BODY_LENGTH, PERMISSION};
 use crate::api::{Dependency, Error, Response};
 use crate::document::Environment;
 use crate::edge::access::environment as access;
+use crate::edge::access::limit::admit;
 use crate::edge::cache::overrides;
 use crate::edge::http::body;
 use crate::edge::http::hold::Hold;
@@ -19,26 +21,19 @@ use crate::edge::platform::failure::Failure;
 use crate::identity::directory::DirectoryUpdate;
 use crate::identity::{Command, CommandError, Identity};
 
-/// Answers a request to one of these routes.
+/// Answers a request to one of these endpoints.
 pub async fn answer(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    environment_key: String,
+    client_key: String,
     route: ImportExport,
-) -> Response<'static> {
-    let answer = answer_or_fail(incoming, env, context, environment_key, route).await;
-    answer.unwrap_or_else(|error| Response::error(&error))
-}
-
-async fn answer_or_fail(
-    incoming: &IncomingRequest,
-    env: &Env,
-    context: &Context,
-    environment_key: String,
-    route: ImportExport,
-) -> Result<Response<'static>, Error> {
-    let opened = access::open(incoming, env, context, environment_key, PERMISSION, route.allow()).await?;
+) -> Result<Response<'static>, AdminError> {
+    if route != ImportExport::Import {
+        // An import has no rate limit: it takes many requests, each with many identities.
+        admit(incoming, env).await?;
+    }
+    let opened = access::open(incoming, env, context, client_key, PERMISSION, route.allow()).await?;
     let loaded = match opened {
         Ok(loaded) => loaded,
         Err(refusal) => return Ok(refusal),
@@ -46,20 +41,21 @@ async fn answer_or_fail(
     let environment = &loaded.environment.environment;
     let media_type = incoming.header("content-type").unwrap_or_default();
     if route != ImportExport::Export && !import_export::takes(&media_type) {
-        return Err(Error::UnsupportedMediaType(media_type));
+        return Err(Error::UnsupportedMediaType(media_type).into());
     }
     let body = match route {
         ImportExport::Export => Vec::new(),
         ImportExport::Import | ImportExport::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
     };
-    match route {
+    let answer = match route {
         ImportExport::Import => import(env, environment, &body).await,
         ImportExport::Export => {
             let as_lines = import_export::wants_lines(&incoming.header("accept").unwrap_or_default());
             export(env, environment, &incoming.query, as_lines).await
         }
         ImportExport::Repair => repair(env, environment, &body).await,
-    }
+    };
+    answer.map_err(AdminError::from)
 }
 
 async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {

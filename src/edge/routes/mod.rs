@@ -8,4 +8,5 @@ pub mod import_export;
 pub mod notifications;
 pub mod proxy;
 pub mod router;
+pub mod sdk;
 pub mod status;

@@ -8,98 +8,30 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Context, Env, web_sys};
 
 use crate::admin::admin_key::{has_admin_key, without_admin_key};
-use crate::admin::import_export::ImportExport;
-use crate::admin::{self, AdminRoute, Origin, proxy_headers};
-use crate::api::{Dependency, Error, Response};
-use crate::edge::access::limit as rate_limit;
+use crate::admin::{self, AdminError, Origin, proxy_headers};
+use crate::api::Error;
 use crate::edge::http::body::{ChunkedUpload, content_length, read_at_most, read_while, restream};
 use crate::edge::http::incoming::{IncomingRequest, split_url};
-use crate::edge::http::response::respond;
 use crate::edge::objects::publishing;
 use crate::edge::origin::client::{Exchange, Fault};
 use crate::edge::platform::config::Config;
 use crate::edge::platform::timeout::with_timeout;
-use crate::edge::routes::edge_identities;
-use crate::edge::routes::identity_insight;
-use crate::edge::routes::import_export;
 
 /// The time limit for a write to end after its client got a timeout; the platform allows 30 s.
 const MAX_LATE: Duration = Duration::from_secs(25);
 
-/// Answers a request that is not the SDK API's.
-pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) -> web_sys::Response {
-    let config = Config::of(env);
-    let origin = config.origin.as_ref();
-    match admin::route(&incoming.method, &incoming.path, origin, &|name| incoming.header(name)) {
-        AdminRoute::Answered(response) => {
-            incoming.trace.set_route(if incoming.method == "OPTIONS" { "preflight" } else { "none" });
-            respond(response)
-        }
-        AdminRoute::ImportExport(environment, route) => {
-            incoming.trace.set_route("transfer");
-            let admitted = match route {
-                // An import has no rate limit: it takes many requests, each with many identities.
-                ImportExport::Import => Ok(()),
-                ImportExport::Export | ImportExport::Repair => admit(incoming, env).await,
-            };
-            let answer = match admitted {
-                Ok(()) => import_export::answer(incoming, env, context, environment, route).await,
-                Err(error) => Response::error(&error),
-            };
-            respond(answer.finish(None, &incoming.method))
-        }
-        AdminRoute::IdentityInsight(environment, insight) => {
-            incoming.trace.set_route("inspection");
-            let answer = match admit(incoming, env).await {
-                Ok(()) => identity_insight::answer(incoming, env, context, environment, insight).await,
-                Err(error) => Err(error),
-            };
-            let answer = answer.unwrap_or_else(|error| Response::error(&error));
-            respond(answer.finish(None, &incoming.method))
-        }
-        AdminRoute::EdgeIdentities(address) => {
-            incoming.trace.set_route("edge-identities");
-            let answer = match admit(incoming, env).await {
-                Ok(()) => edge_identities::answer(incoming, env, context, address).await,
-                Err(error) => Response::error(&error),
-            };
-            respond(answer.finish(None, &incoming.method))
-        }
-        AdminRoute::Origin(origin) => {
-            incoming.trace.set_route("origin");
-            let answer = match admit(incoming, env).await {
-                Ok(()) => forward(incoming, origin, config, env, context).await,
-                Err(error) => Err(error),
-            };
-            let failed = |error| respond(Response::error(&error).finish(None, &incoming.method));
-            answer.unwrap_or_else(failed)
-        }
-    }
-}
-
-/// Checks that the credentials may send one more request.
-pub async fn admit(incoming: &IncomingRequest, env: &Env) -> Result<(), Error> {
-    let (authorization, cookies) = (incoming.header("authorization"), incoming.header("cookie"));
-    for key in proxy_headers::rate_keys(authorization.as_deref(), cookies.as_deref()) {
-        if !rate_limit::has_room(env, &key).await {
-            return Err(Error::Throttled);
-        }
-    }
-    Ok(())
-}
-
 /// Forwards a request to the origin. The publishers are notified of every outcome that may have changed something
 /// there. An error before the request is sent, or a refusal, changes nothing.
-async fn forward(
+pub async fn forward(
     incoming: &IncomingRequest,
     origin: &Origin,
-    config: &Config,
     env: &Env,
     context: &Context,
-) -> Result<web_sys::Response, Error> {
+) -> Result<web_sys::Response, AdminError> {
+    let config = Config::of(env);
     let url = incoming.request.url();
     let (here, target) = split_url(&url);
-    let via = proxy_headers::via(incoming.header("via")).ok_or(Error::Loop)?;
+    let via = proxy_headers::via(incoming.header("via")).ok_or(AdminError::Loop)?;
     // The platform's text may contain a part of the request.
     let impossible = |_| Fault::Broken("the request cannot be created".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
@@ -182,7 +114,7 @@ struct Outgoing {
 }
 
 /// The body as it came. A body without a `Content-Length` is buffered first, since the origin needs one.
-async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, Error> {
+async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, AdminError> {
     // The platform sends no body with these methods.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
         return Ok(Outgoing::default());
@@ -201,10 +133,12 @@ async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Ou
             let body = Some(Uint8Array::from(body.as_slice()).into());
             Ok(Outgoing { body, length: 0, upload: Some(upload) })
         }
-        Some(Ok(Err(longer))) if longer.start.len() > limit => Err(Error::LengthRequired(limit)),
-        Some(Ok(Err(_))) => Err(Error::Unavailable(Dependency::Uploads)),
-        Some(Err(_)) => Err(Error::Malformed("the request body ended early; send it again".to_owned())),
-        None => Err(Error::BodyTimeout),
+        Some(Ok(Err(longer))) if longer.start.len() > limit => Err(AdminError::LengthRequired(limit)),
+        Some(Ok(Err(_))) => Err(AdminError::TooManyUploads),
+        Some(Err(_)) => {
+            Err(Error::Malformed("the request body ended early; send it again".to_owned()).into())
+        }
+        None => Err(AdminError::BodyTimeout),
     }
 }
 

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 use worker::Env;
 
+use crate::admin::AdminError;
 use crate::admin::access_decision::{AccessDecision, Challenge};
 use crate::admin::admin_key::Spelling;
 use crate::admin::credential::Credential;
@@ -13,6 +14,7 @@ use crate::admin::permission::Permission;
 use crate::api::{Dependency, Error, Response};
 use crate::document::{ServerKey, json};
 use crate::edge::access::authorize::authorize;
+use crate::edge::access::limit::admit;
 use crate::edge::http::incoming::{IncomingRequest, split_url};
 use crate::edge::objects::publishing;
 use crate::edge::platform::clock::now_ms;
@@ -29,7 +31,8 @@ const ASKED_AT_ONCE: usize = 50;
 const PROBED_AT_ONCE: usize = 5;
 
 /// Answers the request.
-pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, Error> {
+pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, AdminError> {
+    admit(incoming, env).await?;
     let config = Config::of(env);
     let header = |name: &str| incoming.header(name);
     let Some(credential) = Credential::read(&header) else {
@@ -138,7 +141,7 @@ async fn permitted(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
     all: &[String],
-) -> Result<Result<Vec<String>, AccessDecision>, Error> {
+) -> Result<Result<Vec<String>, AccessDecision>, AdminError> {
     let mut permitted = Vec::new();
     for keys in all.chunks(PROBED_AT_ONCE) {
         let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
@@ -170,6 +173,6 @@ fn webhook_url(base: &str, client_key: Option<&str>, secret: &str) -> String {
     format!("{base}/edge/webhooks/{}", webhook_id(client_key, secret))
 }
 
-fn refusal(decision: &AccessDecision) -> Result<Response<'static>, Error> {
-    decision.refusal().ok_or(Error::Unavailable(Dependency::Permissions))
+fn refusal(decision: &AccessDecision) -> Result<Response<'static>, AdminError> {
+    decision.refusal().ok_or(AdminError::PermissionsUnavailable)
 }

@@ -3,21 +3,24 @@
 
 #![no_main]
 
-use std::cell::LazyCell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
-use flagsmith_edge_worker::api::{self, Plan, Request, Response, Route};
+use flagsmith_edge_worker::api::SdkRoute;
 use flagsmith_edge_worker::document::json::{Json, Kind};
-use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, KeyKind};
-use flagsmith_edge_worker::identity::{CommandRequest, ExecutionContext, Identity};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
+#[path = "../../support/mod.rs"]
+mod support;
+
+use support::worker::Worker;
+
 thread_local! {
-    static ENVIRONMENT: LazyCell<Environment> = LazyCell::new(|| {
+    static WORKER: RefCell<Worker> = {
         let document = include_bytes!("../../../fixtures/environments/production.json");
-        Environment::parse(document, Engine::V10).unwrap()
-    });
+        RefCell::new(Worker::with_document(document).unwrap())
+    };
 }
 
 // The input is a method, a path with its query and a body, each ended by a new line but the last.
@@ -27,38 +30,22 @@ fuzz_target!(|bytes: &[u8]| {
     let (method, target) = (text(), text());
     let body = parts.next().unwrap_or_default();
     check_json(body);
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let Ok(Some(Route::Keyed(route))) = Route::parse(path) else { return };
-    let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
-    let request = Request { method: &method, query, header: &header, body, random: &|| [1; 16] };
-    ENVIRONMENT.with(|environment| {
-        for key in [KeyKind::Client, KeyKind::Server] {
-            let answered = api::check(environment, route, &method)
-                .and_then(|()| api::plan(environment, route, key, &request))
-                .and_then(|step| match step {
-                    Plan::Answered(response) | Plan::Evaluations(_, response) => Ok(response),
-                    Plan::CachedResponse(fixed) => Ok(fixed.response(environment, key)),
-                    Plan::Document(question) => {
-                        Ok(question.answer(environment, key, 0, || environment.document().into()))
-                    }
-                    Plan::Identities(commands, pending) => {
-                        let outcomes: Vec<_> = commands
-                            .into_iter()
-                            .map(|(_, command)| {
-                                let mut identity = Identity::default();
-                                let order = CommandRequest::new("k", "a", command);
-                                let context = ExecutionContext { now: 0, random: &|| [1; 16] };
-                                identity.apply(order, context).map(|_| identity)
-                            })
-                            .collect();
-                        pending.answer(environment, key, &outcomes)
-                    }
-                });
-            let response =
-                answered.unwrap_or_else(|error| Response::error(&error)).finish(Some(route.into()), &method);
-            assert!(response.status < 500, "{}", response.status);
-            if !response.body.is_empty() {
-                serde_json::from_slice::<serde_json::Value>(&response.body).unwrap();
+    let (path, _) = target.split_once('?').unwrap_or((&target, ""));
+    let Some(SdkRoute::Keyed(route)) = SdkRoute::parse(path) else { return };
+    if body.len() > route.max_body_length() {
+        return;
+    }
+    WORKER.with_borrow_mut(|worker| {
+        let client_key = worker.client_keys().next().unwrap().to_owned();
+        for key in [&client_key, Worker::SERVER_KEY] {
+            let headers = [("content-type", "application/json"), ("x-environment-key", key)];
+            let headers = HashMap::from(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            // Each input meets an identity without traits.
+            worker.forget_identities();
+            let answer = worker.answer(&method, &target, &headers, body);
+            assert!(answer.status < 500, "{}", answer.status);
+            if !answer.body.is_empty() {
+                serde_json::from_slice::<Value>(&answer.body).unwrap();
             }
         }
     });

@@ -1,0 +1,188 @@
+//! The steps of an SDK request: key, environment, method, body, [`plan`], identities, answer.
+//!
+//! The same driver runs on the Workers platform and in tests. A [`Backend`] has the stores and the form of answers.
+
+use std::borrow::Cow;
+
+use super::analytics::Evaluations;
+use super::cached_response::CachedResponse;
+use super::error::{Dependency, Error};
+use super::health;
+use super::key::EnvironmentKey;
+use super::plan::{Plan, check, plan};
+use super::request::Request;
+use super::response::Response;
+use super::route::{HealthRoute, KeyedRoute, SdkRoute};
+use crate::document::{Environment, KeyKind, Timestamp};
+use crate::identity::{Command, CommandError, Identity};
+
+/// The stores of a deployment, and its form of answers.
+#[expect(async_fn_in_trait, reason = "a request stays in one thread")]
+pub trait Backend {
+    /// An environment to answer from.
+    type Loaded;
+    /// The stored overrides of an environment.
+    type Overrides;
+    /// An answer.
+    type Answer;
+
+    /// True if environments can be read, and the time of the latest confirmation of one.
+    async fn readiness(&self) -> (bool, Option<Timestamp>);
+
+    /// Returns the environment of a key.
+    async fn load(&self, key: &EnvironmentKey) -> Result<Self::Loaded, Error>;
+
+    /// The compiled environment, and its age in seconds if confirming it failed.
+    fn environment<'l>(&self, loaded: &'l Self::Loaded) -> (&'l Environment, Option<u64>);
+
+    /// Reads the body of the request, at most `max_length` bytes.
+    async fn body(&self, max_length: usize) -> Result<Vec<u8>, Error>;
+
+    /// Executes each command on its identity, and returns the outcomes in the same order. The identities come with their
+    /// state only if `needs_identity`.
+    async fn execute(
+        &self,
+        environment: &Environment,
+        commands: Vec<(String, Command)>,
+        needs_identity: bool,
+    ) -> Result<Vec<Result<Identity, CommandError>>, Error>;
+
+    /// Keeps evaluations until the origin has them, if there is one.
+    async fn record(&self, environment: &Environment, evaluations: &Evaluations) -> Result<(), Error>;
+
+    /// Returns the stored overrides.
+    async fn overrides(&self, environment: &Environment) -> Result<StoredOverrides<Self::Overrides>, Error>;
+
+    /// True if there is memory for an answer of this length.
+    fn has_room(&self, length: usize) -> bool;
+
+    /// Returns an answer that was made before, if it was kept.
+    fn cached(&self, loaded: &Self::Loaded, cached: CachedResponse, key: KeyKind) -> Option<Self::Answer>;
+
+    /// Makes an answer.
+    fn answer(&self, loaded: Option<&Self::Loaded>, response: Response<'_>) -> Self::Answer;
+
+    /// Makes an answer whose body is the document with the stored overrides.
+    fn answer_with_document(
+        &self,
+        environment: &Environment,
+        overrides: &Self::Overrides,
+        response: Response<'_>,
+    ) -> Self::Answer;
+}
+
+/// The stored overrides of an environment, as a [`Backend`] has them.
+pub struct StoredOverrides<O> {
+    /// In the backend's form.
+    pub overrides: O,
+    /// The number of their changes so far.
+    pub version: u64,
+    /// Their age in seconds, if confirming them failed.
+    pub stale_seconds: Option<u64>,
+}
+
+/// Answers a request; preflights are answered before, for all APIs alike. The backend reads the body, and only where the
+/// route has one.
+pub async fn answer<B: Backend>(backend: &B, route: SdkRoute, request: &Request<'_>) -> B::Answer {
+    let finish = |response: Response<'_>| backend.answer(None, response.finish(Some(route), request.method));
+    match route {
+        SdkRoute::Health(health) => finish(answer_health(backend, health, request.method).await),
+        SdkRoute::Keyed(keyed) => {
+            let key = match environment_key(keyed, request) {
+                Err(error) => return finish(Response::error(&error)),
+                Ok(key) => key,
+            };
+            match backend.load(&key).await {
+                Err(error) => finish(Response::error(&error)),
+                Ok(loaded) => answer_keyed(backend, &loaded, keyed, key.kind(), request).await,
+            }
+        }
+    }
+}
+
+async fn answer_health<B: Backend>(backend: &B, route: HealthRoute, method: &str) -> Response<'static> {
+    match SdkRoute::Health(route).check_method(method) {
+        Err(error) => Response::error(&error),
+        Ok(()) => match route {
+            HealthRoute::Liveness => health::liveness(),
+            HealthRoute::ProxyLiveness => Response::empty(200),
+            HealthRoute::Version => health::version(),
+            HealthRoute::Health | HealthRoute::Readiness | HealthRoute::ProxyReadiness => {
+                let (is_ready, last_update) = backend.readiness().await;
+                health::readiness(route, is_ready, last_update)
+            }
+        },
+    }
+}
+
+/// Reads the key. A client key is refused before its lookup where a server key is needed.
+fn environment_key(route: KeyedRoute, request: &Request<'_>) -> Result<EnvironmentKey, Error> {
+    let key = EnvironmentKey::parse((request.header)("x-environment-key"))?;
+    if key.kind() == KeyKind::Client && route.needs_server_key() { Err(Error::KeyMissing) } else { Ok(key) }
+}
+
+async fn answer_keyed<B: Backend>(
+    backend: &B,
+    loaded: &B::Loaded,
+    route: KeyedRoute,
+    key: KeyKind,
+    request: &Request<'_>,
+) -> B::Answer {
+    let (environment, stale_seconds) = backend.environment(loaded);
+    let finish = |response: Response<'_>| {
+        let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);
+        backend.answer(Some(loaded), response)
+    };
+    let cached = |cached: CachedResponse| {
+        // A stale answer has one more header.
+        let kept = if stale_seconds.is_none() { backend.cached(loaded, cached, key) } else { None };
+        kept.unwrap_or_else(|| finish(cached.response(environment, key)))
+    };
+    let response = match plan_keyed(backend, environment, route, key, request).await {
+        Ok(Plan::CachedResponse(response)) => return cached(response),
+        Ok(Plan::Answered(response)) => Ok(response),
+        Ok(Plan::Document(conditions)) => match backend.overrides(environment).await {
+            Ok(StoredOverrides { version: 0, stale_seconds: None, .. }) => {
+                return cached(CachedResponse::of_document(&conditions, environment, key));
+            }
+            Ok(StoredOverrides { overrides, version, stale_seconds: stale }) => {
+                let response = conditions.answer(environment, key, version, Cow::default).stale(stale);
+                if response.status == 304 {
+                    return finish(response);
+                }
+                let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);
+                return backend.answer_with_document(environment, &overrides, response);
+            }
+            Err(error) => Err(error),
+        },
+        Ok(Plan::Evaluations(evaluations, response)) => {
+            backend.record(environment, &evaluations).await.map(|()| response)
+        }
+        Ok(Plan::Identities(commands, continuation)) => {
+            let outcomes = backend.execute(environment, commands, continuation.needs_identity()).await;
+            outcomes.and_then(|outcomes| continuation.answer(environment, key, &outcomes))
+        }
+        Err(error) => Err(error),
+    };
+    finish(match response {
+        Ok(response) if backend.has_room(response.body.len()) => response,
+        Ok(_) => Response::error(&Error::Unavailable(Dependency::Answers)),
+        Err(error) => Response::error(&error),
+    })
+}
+
+async fn plan_keyed<'e, B: Backend>(
+    backend: &B,
+    environment: &'e Environment,
+    route: KeyedRoute,
+    key: KeyKind,
+    request: &Request<'_>,
+) -> Result<Plan<'e>, Error> {
+    check(environment, route, request.method)?;
+    let body = if route.takes_body(request.method) {
+        backend.body(route.max_body_length()).await?
+    } else {
+        Vec::new()
+    };
+    plan(environment, route, key, &Request { body: &body, ..*request })
+}

@@ -1,0 +1,153 @@
+//! The plan for a request to an environment: its answer, or the stored state that the answer needs.
+
+use serde_json::Value;
+
+use super::analytics::Evaluations;
+use super::cached_response::CachedResponse;
+use super::environment_document::DocumentConditions;
+use super::error::Error;
+use super::request::{Request, body};
+use super::response::Response;
+use super::route::{KeyedRoute, SdkRoute};
+use super::{analytics, bulk_identities, flags, identities, query, traits};
+use crate::document::{Environment, KeyKind};
+use crate::identity::{Command, CommandError, Identity};
+
+/// The plan for a request.
+#[derive(Debug)]
+pub enum Plan<'e> {
+    /// The same answer for every key of this kind.
+    CachedResponse(CachedResponse),
+    /// It is answered.
+    Answered(Response<'e>),
+    /// These commands are to be carried out, each on its identity; then it can be answered.
+    Identities(Vec<(String, Command)>, Continuation),
+    /// These are to be kept for the origin, if there is one; then this is the answer.
+    Evaluations(Evaluations, Response<'static>),
+    /// The environment's overrides that were made here have to be known; then it can be answered.
+    Document(DocumentConditions),
+}
+
+/// An answer that waits for identities.
+#[derive(Debug)]
+pub enum Continuation {
+    /// The flags of one identity.
+    Flags(identities::IdentityQuery),
+    /// The traits that were set.
+    Echo(Value),
+    /// An upload of many identities.
+    Upload(bulk_identities::BulkUpload),
+    /// A trait's new value.
+    Increment(traits::Increment),
+}
+
+impl Continuation {
+    /// True if the answer is made of everything that is stored of the identity.
+    pub fn needs_identity(&self) -> bool {
+        matches!(self, Continuation::Flags(_))
+    }
+}
+
+/// Checks that the environment is served and that the route has the method, before the body is read.
+pub fn check(environment: &Environment, route: KeyedRoute, method: &str) -> Result<(), Error> {
+    if environment.stop_serving_flags {
+        Err(Error::ServingStopped)
+    } else {
+        SdkRoute::Keyed(route).check_method(method)
+    }
+}
+
+/// Answers a request that passed [`check`], or returns what the answer needs.
+pub fn plan<'e>(
+    environment: &'e Environment,
+    route: KeyedRoute,
+    key: KeyKind,
+    request: &Request<'_>,
+) -> Result<Plan<'e>, Error> {
+    let evaluated = |(evaluations, response)| Plan::Evaluations(evaluations, response);
+    let set = |(commands, echo)| Plan::Identities(commands, Continuation::Echo(echo));
+    match route {
+        KeyedRoute::Flags => {
+            let tags = (request.header)("if-none-match");
+            let [name, reasons] = query::last_of(request.query, ["feature", "reasons"]);
+            let reasons = query::is_yes(reasons.as_deref());
+            Ok(match name {
+                _ if reasons => {
+                    Plan::Answered(flags::answer_with_reasons(environment, key, name.as_deref(), tags)?)
+                }
+                None => Plan::CachedResponse(flags::list(environment, key, tags)),
+                Some(name) => Plan::Answered(flags::answer(environment, key, &name, tags)?),
+            })
+        }
+        KeyedRoute::EnvironmentDocument => {
+            let if_none_match = (request.header)("if-none-match");
+            let if_modified_since = (request.header)("if-modified-since");
+            Ok(Plan::Document(DocumentConditions { if_none_match, if_modified_since }))
+        }
+        KeyedRoute::Identities => {
+            let (question, command) = if request.method == "POST" {
+                identities::read_post(environment, key, request.query, body(request)?, request.random)?
+            } else {
+                identities::read_get(environment, request.query, (request.header)("if-none-match"))?
+            };
+            Ok(match command {
+                None => Plan::Answered(identities::answer(environment, key, &question, &Identity::default())),
+                Some(command) => Plan::Identities(
+                    vec![(question.identifier.clone(), command)],
+                    Continuation::Flags(question),
+                ),
+            })
+        }
+        KeyedRoute::Traits => {
+            traits::check_persistence(environment)?;
+            traits::set(environment, key, body(request)?).map(set)
+        }
+        KeyedRoute::TraitsBulk => {
+            traits::check_persistence(environment)?;
+            traits::set_bulk(environment, key, body(request)?).map(set)
+        }
+        KeyedRoute::TraitsIncrement => {
+            traits::check_persistence(environment)?;
+            let (commands, increment) = traits::increment(environment, key, body(request)?)?;
+            Ok(Plan::Identities(commands, Continuation::Increment(increment)))
+        }
+        KeyedRoute::AnalyticsV1 => analytics::answer_v1(environment, body(request)?).map(evaluated),
+        KeyedRoute::AnalyticsV2 => analytics::answer_v2(environment, body(request)?).map(evaluated),
+        KeyedRoute::BulkIdentities => {
+            traits::check_persistence(environment)?;
+            let (commands, upload) = bulk_identities::read(environment, key, request.method, body(request)?)?;
+            Ok(Plan::Identities(commands, Continuation::Upload(upload)))
+        }
+    }
+}
+
+impl Continuation {
+    /// Answers with what the commands made of their identities, in their order.
+    pub fn answer<'e>(
+        &self,
+        environment: &'e Environment,
+        key: KeyKind,
+        outcomes: &[Result<Identity, CommandError>],
+    ) -> Result<Response<'e>, Error> {
+        let missing = Identity::default();
+        let identity = || first_of(outcomes).map(|identity| identity.unwrap_or(&missing));
+        Ok(match self {
+            Continuation::Flags(question) => identities::answer(environment, key, question, identity()?),
+            Continuation::Echo(echo) => {
+                identity()?;
+                Response::json(echo.to_string().into_bytes())
+            }
+            Continuation::Increment(increment) => increment.answer(identity()?),
+            // It reports each identity that was refused.
+            Continuation::Upload(upload) => upload.answer(outcomes),
+        })
+    }
+}
+
+/// The first identity, if no command was refused.
+fn first_of(outcomes: &[Result<Identity, CommandError>]) -> Result<Option<&Identity>, Error> {
+    match outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+        Some(refusal) => Err(traits::refusal(*refusal)),
+        None => Ok(outcomes.first().and_then(|outcome| outcome.as_ref().ok())),
+    }
+}

@@ -1,0 +1,43 @@
+//! The parts of a request, and the JSON of its body.
+
+use super::error::Error;
+use crate::document::json::Json;
+
+/// The parts of a request that endpoints read.
+pub struct Request<'a> {
+    /// In upper case.
+    pub method: &'a str,
+    /// Without the question mark.
+    pub query: &'a str,
+    /// A header's value by its name in lower case; only those that matter are asked for.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// Empty for none.
+    pub body: &'a [u8],
+    /// Sixteen random bytes; rarely needed.
+    pub random: &'a dyn Fn() -> [u8; 16],
+}
+
+/// Checks that a body is not encoded, by its `Content-Encoding`; asked before it is read.
+pub fn check_encoding(content_encoding: Option<String>) -> Result<(), Error> {
+    let Some(encoding) = content_encoding else { return Ok(()) };
+    let is_plain =
+        |coding: &str| matches!(coding.trim(), "") || coding.trim().eq_ignore_ascii_case("identity");
+    if encoding.split(',').all(is_plain) { Ok(()) } else { Err(Error::UnsupportedEncoding(encoding)) }
+}
+
+/// A media type without its parameters.
+pub fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// The body's JSON; an empty body is an empty object, whatever its type.
+pub fn body<'a>(request: &Request<'a>) -> Result<Json<'a>, Error> {
+    if request.body.is_empty() {
+        return Json::parse(b"{}").map_err(Error::Malformed);
+    }
+    let media_type = (request.header)("content-type").unwrap_or_default();
+    if !essence(&media_type).eq_ignore_ascii_case("application/json") {
+        return Err(Error::UnsupportedMediaType(media_type));
+    }
+    Json::parse(request.body).map_err(Error::Malformed)
+}

@@ -1,0 +1,272 @@
+//! All paths that the worker serves, by family.
+//!
+//! Each path is served with and without its last slash, and none redirects. Percent-encoded spellings are other paths.
+
+use crate::admin::edge_identities::Endpoint;
+use crate::admin::identity_insight::{self, IdentityInsight};
+use crate::admin::import_export::ImportExport;
+use crate::api::{Error, SdkRoute, check_path};
+use crate::document::is_client_key;
+use crate::page::Page;
+
+/// The route of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route<'p> {
+    /// The SDK API, and the worker's health.
+    Sdk(SdkRoute),
+    /// An endpoint that Flagsmith does not have.
+    Edge(EdgeRoute),
+    /// An endpoint of the edge-identities Admin API, with the environment's client key.
+    Admin(String, Endpoint),
+    /// A page, or a file of one.
+    Asset(Page<'p>),
+    /// Any other path below `/api/`. Only the origin can answer it.
+    Origin,
+}
+
+/// An endpoint that Flagsmith does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EdgeRoute {
+    /// `/sse/environments/{client key}/queue-change`: the origin's notification to a realtime server (contract §G).
+    QueueChange(String),
+    /// `/edge/webhooks/{id}`: an origin's webhooks.
+    Webhook(String),
+    /// `/edge/status`: the published environments and their state.
+    Status,
+    /// `/edge/environments/{client key}/identities/{import|export|repair}/`
+    ImportExport(String, ImportExport),
+    /// `/edge/environments/{client key}/identities/{count|explain}/`
+    IdentityInsight(String, IdentityInsight),
+}
+
+impl<'p> Route<'p> {
+    /// The route of a path; `None` for an unknown path, an error for a path with dot segments.
+    pub fn parse(path: &'p str) -> Result<Option<Route<'p>>, Error> {
+        check_path(path)?;
+        // The most frequent first.
+        Ok(match SdkRoute::parse(path) {
+            Some(route) => Some(Route::Sdk(route)),
+            None => parse_others(path),
+        })
+    }
+
+    /// Its name in metrics and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Route::Sdk(route) => route.name(),
+            Route::Edge(EdgeRoute::QueueChange(_)) => "queue-change",
+            Route::Edge(EdgeRoute::Webhook(_)) => "webhook",
+            Route::Edge(EdgeRoute::Status) => "status",
+            Route::Edge(EdgeRoute::ImportExport(..)) => "transfer",
+            Route::Edge(EdgeRoute::IdentityInsight(..)) => "inspection",
+            Route::Admin(..) => "edge-identities",
+            Route::Asset(_) => "page",
+            Route::Origin => "origin",
+        }
+    }
+}
+
+impl EdgeRoute {
+    /// The `Allow` header.
+    pub fn allow(&self) -> &'static str {
+        match self {
+            EdgeRoute::QueueChange(_) | EdgeRoute::Webhook(_) => "POST, OPTIONS",
+            EdgeRoute::Status => "GET, HEAD, OPTIONS",
+            EdgeRoute::ImportExport(_, route) => route.allow(),
+            EdgeRoute::IdentityInsight(..) => identity_insight::ALLOW,
+        }
+    }
+}
+
+/// Matches the paths of all families but the SDK API's.
+fn parse_others(path: &str) -> Option<Route<'_>> {
+    if let Some(page) = Page::parse(path) {
+        return Some(Route::Asset(page));
+    }
+    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    Some(match *segments.as_slice() {
+        ["", "edge", "status"] => Route::Edge(EdgeRoute::Status),
+        ["", "edge", "webhooks", id] if is_webhook_id(id) => Route::Edge(EdgeRoute::Webhook(id.to_owned())),
+        ["", "sse", "environments", client_key, "queue-change"] if is_client_key(client_key) => {
+            Route::Edge(EdgeRoute::QueueChange(client_key.to_owned()))
+        }
+        ["", "edge", "environments", client_key, "identities", action] => {
+            let client_key = client_key.to_owned();
+            Route::Edge(match action {
+                "import" => EdgeRoute::ImportExport(client_key, ImportExport::Import),
+                "export" => EdgeRoute::ImportExport(client_key, ImportExport::Export),
+                "repair" => EdgeRoute::ImportExport(client_key, ImportExport::Repair),
+                "count" => EdgeRoute::IdentityInsight(client_key, IdentityInsight::Count),
+                "explain" => EdgeRoute::IdentityInsight(client_key, IdentityInsight::Explain),
+                _ => return None,
+            })
+        }
+        ["", "api", "v1", "environments", ref rest @ ..] => match endpoint(rest) {
+            Some((client_key, endpoint)) => Route::Admin(client_key.to_owned(), endpoint),
+            None => Route::Origin,
+        },
+        _ if path.starts_with("/api/") => Route::Origin,
+        _ => return None,
+    })
+}
+
+/// The client key and the endpoint of segments after `/api/v1/environments/`.
+fn endpoint<'p>(segments: &[&'p str]) -> Option<(&'p str, Endpoint)> {
+    Some(match *segments {
+        // Flagsmith's path repeats a word; both forms are served.
+        ["environments", client_key, "edge-identities-featurestates"]
+        | [client_key, "edge-identities-featurestates"] => (client_key, Endpoint::ByIdentifier),
+        [client_key, "edge-identity-overrides"] => (client_key, Endpoint::Overrides),
+        [client_key, "edge-identities"] => (client_key, Endpoint::Identities),
+        [client_key, "edge-identities", uuid, ref rest @ ..] => {
+            let uuid = uuid.to_owned();
+            let endpoint = match *rest {
+                [] => Endpoint::Identity(uuid),
+                ["list-traits"] => Endpoint::ListTraits(uuid),
+                ["update-traits"] => Endpoint::UpdateTraits(uuid),
+                ["edge-featurestates"] => Endpoint::FeatureStates(uuid),
+                ["edge-featurestates", "all"] => Endpoint::AllFeatureStates(uuid),
+                ["edge-featurestates", "clone-from-given-identity"] => Endpoint::Clone(uuid),
+                ["edge-featurestates", state] => Endpoint::FeatureState(uuid, state.to_owned()),
+                _ => return None,
+            };
+            (client_key, endpoint)
+        }
+        _ => return None,
+    })
+}
+
+/// True if a text has the form of a webhook's id.
+fn is_webhook_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(path: &str) -> Option<Route<'_>> {
+        Route::parse(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Both spellings of a path have the same route.
+    fn check(path: &str, route: Option<Route<'_>>) {
+        for spelling in [path.to_owned(), format!("{path}/")] {
+            assert_eq!(parse(&spelling), route, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn sdk_paths_are_found_first() {
+        for path in ["/api/v1/flags", "/api/v2/analytics/flags", "/health", "/version"] {
+            check(path, SdkRoute::parse(path).map(Route::Sdk));
+        }
+        assert_eq!(parse("/api/v1/FLAGS/"), Some(Route::Origin));
+    }
+
+    #[test]
+    fn edge_paths_are_parsed() {
+        let key = || "Abc2".to_owned();
+        for (path, route) in [
+            ("/sse/environments/Abc2/queue-change", EdgeRoute::QueueChange(key())),
+            ("/edge/webhooks/0a", EdgeRoute::Webhook("0a".to_owned())),
+            ("/edge/status", EdgeRoute::Status),
+            (
+                "/edge/environments/Abc2/identities/import",
+                EdgeRoute::ImportExport(key(), ImportExport::Import),
+            ),
+            (
+                "/edge/environments/Abc2/identities/export",
+                EdgeRoute::ImportExport(key(), ImportExport::Export),
+            ),
+            (
+                "/edge/environments/Abc2/identities/repair",
+                EdgeRoute::ImportExport(key(), ImportExport::Repair),
+            ),
+            (
+                "/edge/environments/Abc2/identities/count",
+                EdgeRoute::IdentityInsight(key(), IdentityInsight::Count),
+            ),
+            (
+                "/edge/environments/Abc2/identities/explain",
+                EdgeRoute::IdentityInsight(key(), IdentityInsight::Explain),
+            ),
+        ] {
+            check(path, Some(Route::Edge(route)));
+        }
+        for path in [
+            "/edge/webhooks",
+            "/edge/webhooks/a/b",
+            "/edge/webhooks/a.b",
+            "/edge/statuses",
+            "/edge/environments/Abc2/identities",
+            "/edge/environments/Abc2/identities/other",
+            "/edge/environments/Abc2/identities/explain/more",
+            "/edge/environments/identities/explain",
+            "/sse/environments//queue-change",
+            "/sse/environments/a/b/queue-change",
+            "/sse/environments/a%2fb/queue-change",
+            "/sse/environments/Abc2/stream",
+            "/sse/environments/ser.x/queue-change",
+        ] {
+            check(path, None);
+        }
+        assert_eq!(parse("/api/edge/status"), Some(Route::Origin));
+    }
+
+    #[test]
+    fn edge_identities_paths_are_parsed() {
+        let uuid = || "u".to_owned();
+        for (path, endpoint) in [
+            ("k/edge-identities", Endpoint::Identities),
+            ("k/edge-identities/u", Endpoint::Identity(uuid())),
+            ("k/edge-identities/u/list-traits", Endpoint::ListTraits(uuid())),
+            ("k/edge-identities/u/update-traits", Endpoint::UpdateTraits(uuid())),
+            ("k/edge-identities/u/edge-featurestates", Endpoint::FeatureStates(uuid())),
+            ("k/edge-identities/u/edge-featurestates/s", Endpoint::FeatureState(uuid(), "s".to_owned())),
+            ("k/edge-identities/u/edge-featurestates/all", Endpoint::AllFeatureStates(uuid())),
+            ("k/edge-identities/u/edge-featurestates/clone-from-given-identity", Endpoint::Clone(uuid())),
+            ("k/edge-identities-featurestates", Endpoint::ByIdentifier),
+            ("environments/k/edge-identities-featurestates", Endpoint::ByIdentifier),
+            ("k/edge-identity-overrides", Endpoint::Overrides),
+        ] {
+            check(&format!("/api/v1/environments/{path}"), Some(Route::Admin("k".to_owned(), endpoint)));
+        }
+        for path in [
+            "/api/v1/environments/k/identities",
+            "/api/v1/environments/k/edge-identities/u/other",
+            "/api/v2/environments/k/edge-identities",
+            "/api/v1/environments/k",
+        ] {
+            check(path, Some(Route::Origin));
+        }
+    }
+
+    #[test]
+    fn pages_are_found() {
+        for path in ["/", "/edge", "/edge/", "/edge/operator.js", "/api/v1/docs/", "/api/v1/swagger.json"] {
+            assert!(matches!(parse(path), Some(Route::Asset(_))), "{path}");
+        }
+        assert_eq!(parse("/api/v1/docs/origin.json"), Some(Route::Origin));
+    }
+
+    #[test]
+    fn the_rest_below_api_is_the_origins() {
+        for path in
+            ["/api/v1/projects/1/", "/api/v1/anything", "/api/experiments/x/", "/api/v1", "/api/", "/api//"]
+        {
+            assert_eq!(parse(path), Some(Route::Origin), "{path}");
+        }
+        for path in ["/api", "//api/v1/projects/", "/API/v1/projects/", "/apis/", "//", "/nothing/"] {
+            assert_eq!(parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn dot_segments_are_refused_in_every_family() {
+        for path in ["/api/v1/../flags/", "/edge/%2e%2e/status", "/api/v1/environments/./k/edge-identities"] {
+            assert_eq!(Route::parse(path), Err(Error::DotSegment), "{path}");
+        }
+    }
+}
