@@ -9,7 +9,7 @@ use flagsmith_edge_worker::admin::edge_identities::{Reply, answer};
 use flagsmith_edge_worker::admin::explanation::explain;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::identity::directory::Override;
+use flagsmith_edge_worker::identity::directory::DirectoryOverride;
 use flagsmith_edge_worker::identity::{Command, Identity, Import};
 use serde_json::{Value, json};
 use support::exchange::Answer;
@@ -163,7 +163,7 @@ fn the_admin_api_shows_the_value_served_to_the_identity() {
             let answer = body(answer::reply(&environment, "bob", &identity, &reply));
             assert_eq!(answer[0]["feature_state_value"], expected, "{reply:?}");
         }
-        let known = Override {
+        let known = DirectoryOverride {
             identifier: "bob".into(),
             uuid: "u".into(),
             created_date: Box::default(),

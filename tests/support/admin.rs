@@ -13,7 +13,7 @@ use flagsmith_edge_worker::admin::permission::Permission;
 use flagsmith_edge_worker::api::{Request, Response, check_method};
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::identity::directory::{Entry, Override, Query};
+use flagsmith_edge_worker::identity::directory::{DirectoryOverride, DirectoryQuery, Entry};
 use flagsmith_edge_worker::identity::{Command, CommandError, CommandRequest, ExecutionContext, Identity};
 use flagsmith_edge_worker::route::Route;
 use serde_json::Value;
@@ -163,7 +163,7 @@ fn act(
         }
         Action::Overrides(feature) => {
             let known = of_environment(identities, environment).flat_map(|(identifier, identity)| {
-                let whose = move |state: &flagsmith_edge_worker::document::FeatureState| Override {
+                let whose = move |state: &flagsmith_edge_worker::document::FeatureState| DirectoryOverride {
                     identifier: identifier.into(),
                     uuid: identity.uuid().unwrap().into(),
                     created_date: Box::default(),
@@ -172,7 +172,8 @@ fn act(
                 };
                 identity.overrides.iter().map(whose)
             });
-            let wanted = |known: &Override| feature.is_none_or(|feature| known.state.feature.id == feature);
+            let wanted =
+                |known: &DirectoryOverride| feature.is_none_or(|feature| known.state.feature.id == feature);
             answer::overrides(environment, known.filter(wanted).collect())
         }
         Action::Execute(target, command, reply) => {
@@ -231,7 +232,7 @@ fn of_environment<'a>(
     identities.iter().filter_map(of_key)
 }
 
-fn entries(identities: &Identities, environment: &Environment, query: &Query) -> Vec<Entry> {
+fn entries(identities: &Identities, environment: &Environment, query: &DirectoryQuery) -> Vec<Entry> {
     let entry = |(identifier, identity): (&str, &Identity)| {
         let details = identity.details.clone().unwrap();
         let (uuid, alias) = (details.uuid, details.dashboard_alias);

@@ -13,7 +13,7 @@ use flagsmith_edge_worker::api::{
 };
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, Fault, KeyKind, ServerKey, Timestamp};
-use flagsmith_edge_worker::identity::directory::Override;
+use flagsmith_edge_worker::identity::directory::DirectoryOverride;
 use flagsmith_edge_worker::identity::{
     Change, Command, CommandError, CommandRequest, ExecutionContext, Identity,
 };
@@ -171,7 +171,7 @@ struct Stores<'w> {
 
 impl<'w> Backend for Stores<'w> {
     type Loaded = &'w Environment;
-    type Overrides = Vec<Override>;
+    type Overrides = Vec<DirectoryOverride>;
     type Answer = Answer;
 
     async fn readiness(&self) -> (bool, Option<Timestamp>) {
@@ -239,7 +239,7 @@ impl<'w> Backend for Stores<'w> {
     fn answer_with_document(
         &self,
         environment: &Environment,
-        overrides: &Vec<Override>,
+        overrides: &Vec<DirectoryOverride>,
         mut response: Response<'_>,
     ) -> Answer {
         response.body = match overrides.is_empty() {
@@ -259,11 +259,14 @@ fn at_once<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// The stored overrides, in the directory's form.
-fn overrides(environment: &Environment, identities: &HashMap<(String, String), Identity>) -> Vec<Override> {
+fn overrides(
+    environment: &Environment,
+    identities: &HashMap<(String, String), Identity>,
+) -> Vec<DirectoryOverride> {
     let mut overrides = Vec::new();
     for ((key, identifier), identity) in identities {
         let Some(details) = identity.details.as_ref().filter(|_| key == environment.key()) else { continue };
-        overrides.extend(identity.overrides.iter().map(|state| Override {
+        overrides.extend(identity.overrides.iter().map(|state| DirectoryOverride {
             identifier: identifier.as_str().into(),
             uuid: details.uuid.clone(),
             created_date: details.created_date.clone(),

@@ -8,14 +8,14 @@ use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules, check_text};
 use crate::api::{Error, Request, body, query};
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureKey, FeatureState};
-use crate::identity::directory::{PageKey, Query};
+use crate::identity::directory::{DirectoryQuery, PageKey};
 use crate::identity::{Command, TraitValue};
 
 /// An action: a read of the directory, or a command on an identity.
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// A page of the directory.
-    List(Query),
+    List(DirectoryQuery),
     /// The environment's overrides, of one feature or of all.
     Overrides(Option<i64>),
     /// A command for one identity, and the form of its answer.
@@ -141,7 +141,7 @@ fn alias(fields: &mut Fields<'_>) -> String {
 }
 
 /// Returns the requested page. An invalid or too large size becomes the default; an empty text counts as absent.
-pub fn page_query(query: &str) -> Result<Query, Error> {
+pub fn page_query(query: &str) -> Result<DirectoryQuery, Error> {
     let given = |name| query::last(query, name).filter(|text| !text.is_empty());
     let size = given("page_size").map(|text| {
         let size = text.trim().parse::<i64>();
@@ -149,7 +149,7 @@ pub fn page_query(query: &str) -> Result<Query, Error> {
     });
     let size = size.transpose()?.and_then(|size| usize::try_from(size).ok());
     let size = size.filter(|size| (1..=PAGE_SIZE).contains(size)).unwrap_or(PAGE_SIZE);
-    let mut page = Query::search(&given("q").unwrap_or_default(), size);
+    let mut page = DirectoryQuery::search(&given("q").unwrap_or_default(), size);
     if let Some(text) = given("last_evaluated_key") {
         let key = PageKey::decode(&text, page.column);
         let wrong =

@@ -6,7 +6,7 @@ use super::action::{Reply, Target};
 use crate::api::{Dependency, Error, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
-use crate::identity::directory::{Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Override, PageKey};
+use crate::identity::directory::{DirectoryOverride, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, PageKey};
 use crate::identity::{CommandError, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH};
 
 /// A page of the directory.
@@ -17,10 +17,10 @@ pub fn page(entries: &[Entry], next: Option<&PageKey>) -> Response<'static> {
 }
 
 /// The environment's overrides without those of deleted features, in the order of Flagsmith's store.
-pub fn overrides(environment: &Environment, mut overrides: Vec<Override>) -> Response<'static> {
+pub fn overrides(environment: &Environment, mut overrides: Vec<DirectoryOverride>) -> Response<'static> {
     overrides.retain(|known| environment.feature_with_id(known.state.feature.id).is_some());
     overrides.sort_by_cached_key(|known| (known.state.feature.id.to_string(), known.uuid.clone()));
-    let result = |known: &Override| {
+    let result = |known: &DirectoryOverride| {
         let key = environment.identity_key(&known.identifier, known.django_id);
         let state = feature_state(environment, &known.state, &key);
         json!({"identifier": known.identifier, "identity_uuid": known.uuid, "feature_state": state})

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::Response;
 use crate::identity::Identity;
-use crate::identity::directory::{Entry, PageKey, Query};
+use crate::identity::directory::{DirectoryQuery, Entry, PageKey};
 
 /// The length in bytes after which the page takes no large identity.
 const MAX_PAGE_LENGTH: usize = 8 * 1024 * 1024;
@@ -43,7 +43,7 @@ impl ExportPage {
     /// of the page after all of `entries`, if there is one.
     pub fn finish(
         &self,
-        query: &Query,
+        query: &DirectoryQuery,
         entries: &[Entry],
         next: Option<&PageKey>,
         as_lines: bool,
@@ -97,7 +97,7 @@ mod tests {
         let entries = ["a", "b", "c"].map(entry);
         let next = PageKey { alias: None, identifier: "c".into() };
         let identity = Identity { exists: true, ..Identity::default() };
-        let query = Query::search("", 3);
+        let query = DirectoryQuery::search("", 3);
         for (added, identifiers, key) in
             [(1, vec!["a"], "a"), (2, vec!["a", "b"], "b"), (3, vec!["a", "b", "c"], "c")]
         {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_page_by_alias_continues_by_alias() {
-        let query = Query::search("dashboard_alias:a", 2);
+        let query = DirectoryQuery::search("dashboard_alias:a", 2);
         let entries = ["x", "y"].map(|name| Entry { alias: Some(format!("a{name}").into()), ..entry(name) });
         let mut page = ExportPage::default();
         page.add("env", "x", &Identity::default());
@@ -132,9 +132,10 @@ mod tests {
         assert!(page.has_room(usize::MAX));
         page.add("env", "gone", &Identity::default());
         assert!(page.has_room(MAX_PAGE_LENGTH) && !page.has_room(MAX_PAGE_LENGTH + 1));
-        let last: Value =
-            serde_json::from_slice(&page.finish(&Query::search("", 3), &[entry("gone")], None, false).body)
-                .unwrap();
+        let last: Value = serde_json::from_slice(
+            &page.finish(&DirectoryQuery::search("", 3), &[entry("gone")], None, false).body,
+        )
+        .unwrap();
         assert_eq!(last, json!({"identities": [], "last_evaluated_key": null}));
     }
 }

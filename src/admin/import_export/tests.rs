@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::document::ruleset::Engine;
-use crate::identity::directory::{PageKey, Query};
+use crate::identity::directory::{DirectoryQuery, PageKey};
 use crate::identity::{CommandRequest, ExecutionContext, Identity};
 
 fn environment() -> Environment {
@@ -259,7 +259,7 @@ fn an_export_is_json_lines_on_request() {
     for name in names {
         page.add("k", name, &identity);
     }
-    let query = Query::search("", 2);
+    let query = DirectoryQuery::search("", 2);
     let next = PageKey { alias: None, identifier: "c".into() };
     let lines = page.finish(&query, &entries, Some(&next), true);
     assert!(lines.headers().any(|header| header == ("content-type", "application/x-ndjson")));

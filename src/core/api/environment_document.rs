@@ -12,7 +12,7 @@ use super::response::Response;
 use crate::document::identity_overrides::with_states;
 use crate::document::json::{Json, Members};
 use crate::document::{Environment, FeatureState, KeyKind, Timestamp};
-use crate::identity::directory::Override;
+use crate::identity::directory::DirectoryOverride;
 
 /// The conditions of a request for the document (RFC 9110 §13).
 #[derive(Debug, PartialEq)]
@@ -83,11 +83,11 @@ fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
 const IDENTITY_LENGTH: usize = 400;
 
 /// The document with overrides that were made here; they are grouped by identifier.
-pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
+pub fn render(environment: &Environment, overrides: &[DirectoryOverride]) -> Vec<u8> {
     let document = environment.document();
     let members = Json::parse(document).ok().and_then(Json::object);
     let (Some(members), false) = (members, overrides.is_empty()) else { return document.to_vec() };
-    let mut made_here: BTreeMap<&str, Vec<&Override>> = BTreeMap::new();
+    let mut made_here: BTreeMap<&str, Vec<&DirectoryOverride>> = BTreeMap::new();
     for known in overrides {
         if environment.feature_with_id(known.state.feature.id).is_some() {
             made_here.entry(&known.identifier).or_default().push(known);
@@ -126,7 +126,7 @@ pub fn render(environment: &Environment, overrides: &[Override]) -> Vec<u8> {
 }
 
 /// A published identity whose features that are overridden here are set as here.
-fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&Override]) -> String {
+fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&DirectoryOverride]) -> String {
     let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let is_overridden = |state: &Json<'_>| {
         let state = serde_json::from_str::<FeatureState>(state.source());
@@ -145,7 +145,7 @@ fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&Overrid
 }
 
 /// An identity of which the published document knows nothing, with all the fields that some SDK needs.
-fn new(environment: &Environment, identifier: &str, overrides: &[&Override]) -> String {
+fn new(environment: &Environment, identifier: &str, overrides: &[&DirectoryOverride]) -> String {
     let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let first = overrides.first();
     let identity = json!({

@@ -11,7 +11,7 @@ use crate::document::FeatureState;
 
 mod query;
 
-pub use query::{Column, PageKey, Query};
+pub use query::{Column, DirectoryQuery, PageKey};
 
 /// The number of shards of an environment. With another number, stored entries would not be found.
 pub const SHARDS: u8 = 8;
@@ -51,7 +51,7 @@ pub struct Entry {
 
 /// An override as the directory knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Override {
+pub struct DirectoryOverride {
     /// Whose it is.
     pub identifier: Box<str>,
     /// The same by its name in the Admin API.
@@ -100,12 +100,12 @@ pub enum DirectoryUpdate {
 /// A request to one of the directory's objects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Request {
+pub enum DirectoryRequest {
     /// Gives nothing.
     #[serde(rename = "tell")]
     Update(DirectoryUpdate),
     /// Gives a list of [`Entry`].
-    Find(Query),
+    Find(DirectoryQuery),
     /// Gives a list of [`Entry`], those of these UUIDs.
     Resolve(Vec<Box<str>>),
     /// Gives how many entries there are.
@@ -135,7 +135,7 @@ pub struct Overrides {
     /// The number of changes so far.
     pub version: u64,
     /// Those that were asked for, by identifier; none if they have not changed.
-    pub overrides: Option<Vec<Override>>,
+    pub overrides: Option<Vec<DirectoryOverride>>,
     /// The identifier after which the next page begins, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Box<str>>,

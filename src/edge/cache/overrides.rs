@@ -19,13 +19,13 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
-use crate::identity::directory::Override;
+use crate::identity::directory::DirectoryOverride;
 
 /// The overrides in one version.
 pub struct OverridesSnapshot {
     /// The number of changes.
     pub version: u64,
-    overrides: Vec<Override>,
+    overrides: Vec<DirectoryOverride>,
     /// The time of the directory's latest confirmation, in milliseconds.
     confirmed_at: Cell<u64>,
     /// The time of the latest request to the directory; true if that failed.

@@ -18,7 +18,7 @@ pub enum Column {
 
 /// A question for a page of entries, in byte order of the column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Query {
+pub struct DirectoryQuery {
     /// The column of a query.
     pub column: Column,
     /// The first text that is wanted.
@@ -61,10 +61,10 @@ impl PageKey {
     }
 }
 
-impl Query {
+impl DirectoryQuery {
     /// The query of a search text: `dashboard_alias:` searches aliases, quotes mean the whole text, and any other text
     /// a prefix (contract §D). An empty text finds everything.
-    pub fn search(text: &str, limit: usize) -> Query {
+    pub fn search(text: &str, limit: usize) -> DirectoryQuery {
         let (column, text) = match text.strip_prefix("dashboard_alias:") {
             Some(alias) => (Column::Alias, alias.to_lowercase()),
             None => (Column::Identifier, text.to_owned()),
@@ -75,7 +75,7 @@ impl Query {
             Some(text) => (text.to_owned(), Some(format!("{text}\0"))),
             None => (text.clone(), end_of_prefix(&text)),
         };
-        Query { column, from: from.into(), until: until.map(Into::into), after: None, limit }
+        DirectoryQuery { column, from: from.into(), until: until.map(Into::into), after: None, limit }
     }
 
     /// The key at which the page after this entry begins.
@@ -161,7 +161,7 @@ mod tests {
             ("dashboard_alias:\"my\"", "x", Some("my alias"), false),
         ] {
             assert_eq!(
-                Query::search(text, 10).finds(&entry(identifier, alias)),
+                DirectoryQuery::search(text, 10).finds(&entry(identifier, alias)),
                 found,
                 "{text} {identifier}"
             );
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn pages_are_consecutive() {
         let all: Vec<_> = ["b", "a", "ä", "B", "aa", "1"].map(|identifier| entry(identifier, None)).into();
-        let mut query = Query::search("", 2);
+        let mut query = DirectoryQuery::search("", 2);
         let mut seen = Vec::new();
         loop {
             let page = all.iter().filter(|entry| query.finds(entry)).cloned().collect();

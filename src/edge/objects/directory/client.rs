@@ -14,8 +14,8 @@ use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
 use crate::edge::platform::log::Line;
 use crate::identity::directory::{
-    DirectoryUpdate, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides, OverridesQuery, PageKey, Query,
-    Request, SHARDS, shard_of, shards_for,
+    DirectoryQuery, DirectoryRequest, DirectoryUpdate, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides,
+    OverridesQuery, PageKey, SHARDS, shard_of, shards_for,
 };
 
 #[wasm_bindgen]
@@ -61,18 +61,18 @@ impl Directory {
             DirectoryUpdate::Entry { identifier, .. } => DirectoryPart::Shard(shard_of(identifier)),
             DirectoryUpdate::Overrides { .. } => DirectoryPart::Overrides,
         };
-        self.read(&self.ask(part, &Request::Update(update)).await?)
+        self.read(&self.ask(part, &DirectoryRequest::Update(update)).await?)
     }
 
     /// Returns a page of entries, and the key of the next one.
-    pub async fn find(&self, query: &Query) -> Result<(Vec<Entry>, Option<PageKey>), Failure> {
-        let request = Request::Find(Query { limit: query.limit + 1, ..query.clone() });
+    pub async fn find(&self, query: &DirectoryQuery) -> Result<(Vec<Entry>, Option<PageKey>), Failure> {
+        let request = DirectoryRequest::Find(DirectoryQuery { limit: query.limit + 1, ..query.clone() });
         Ok(query.merge(self.ask_all(0..SHARDS, &request).await?))
     }
 
     /// The entry of this UUID. A UUID made here contains the number of its shard; for any other all shards are asked.
     pub async fn resolve(&self, uuid: &str) -> Result<Option<Entry>, Failure> {
-        let request = Request::Resolve(vec![uuid.into()]);
+        let request = DirectoryRequest::Resolve(vec![uuid.into()]);
         let mut shards = shards_for(uuid);
         if let Some(first) = shards.next()
             && let Some(entry) =
@@ -86,20 +86,20 @@ impl Directory {
 
     /// Returns the entries with these UUIDs. All of them were made here.
     pub async fn resolve_all(&self, uuids: Vec<Box<str>>) -> Result<Vec<Entry>, Failure> {
-        let request = Request::Resolve(uuids);
+        let request = DirectoryRequest::Resolve(uuids);
         let answers: Vec<Vec<Entry>> = self.ask_all(0..SHARDS, &request).await?;
         Ok(answers.into_iter().flatten().collect())
     }
 
     /// The number of identities. Each shard goes through all of its entries.
     pub async fn count(&self) -> Result<u64, Failure> {
-        let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::Count).await?;
+        let counts: Vec<u64> = self.ask_all(0..SHARDS, &DirectoryRequest::Count).await?;
         Ok(counts.into_iter().sum())
     }
 
     /// The number of identities without a number in a Flagsmith's database. Each shard goes through all of its entries.
     pub async fn count_without_django_id(&self) -> Result<u64, Failure> {
-        let counts: Vec<u64> = self.ask_all(0..SHARDS, &Request::CountWithoutDjangoId).await?;
+        let counts: Vec<u64> = self.ask_all(0..SHARDS, &DirectoryRequest::CountWithoutDjangoId).await?;
         Ok(counts.into_iter().sum())
     }
 
@@ -124,27 +124,27 @@ impl Directory {
     /// True if the environment accepts more overrides. Also true if the directory does not answer, because writing an
     /// identity does not depend on it.
     pub async fn takes_overrides(&self) -> bool {
-        let length = self.ask(DirectoryPart::Overrides, &Request::OverridesLength).await;
+        let length = self.ask(DirectoryPart::Overrides, &DirectoryRequest::OverridesLength).await;
         let length = length.and_then(|answer| self.read::<u64>(&answer));
         let length = length.inspect_err(|failure| failure.log(Some(&self.environment_key)));
         length.map_or(true, |length| length < MAX_ENVIRONMENT_OVERRIDES_LENGTH)
     }
 
     async fn page(&self, query: &OverridesQuery) -> Result<Overrides, Failure> {
-        self.read(&self.ask(DirectoryPart::Overrides, &Request::Overrides(query.clone())).await?)
+        self.read(&self.ask(DirectoryPart::Overrides, &DirectoryRequest::Overrides(query.clone())).await?)
     }
 
     async fn ask_all<T: DeserializeOwned>(
         &self,
         shards: impl Iterator<Item = u8>,
-        request: &Request,
+        request: &DirectoryRequest,
     ) -> Result<Vec<T>, Failure> {
         let answers = join_all(shards.map(|shard| self.ask(DirectoryPart::Shard(shard), request))).await;
         answers.into_iter().map(|answer| self.read(&answer?)).collect()
     }
 
     /// Returns a part's answer as text. Generic code for each type of answer would double its size.
-    async fn ask(&self, part: DirectoryPart, request: &Request) -> Result<String, Failure> {
+    async fn ask(&self, part: DirectoryPart, request: &DirectoryRequest) -> Result<String, Failure> {
         let name = match part {
             DirectoryPart::Shard(number) => format!("{}_{number}", self.environment_key),
             DirectoryPart::Overrides => format!("{}_overrides", self.environment_key),

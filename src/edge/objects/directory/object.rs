@@ -8,13 +8,13 @@
 use std::cell::Cell;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
-use worker::{DurableObject, Env, Request as WebRequest, Response, Result, State, durable_object};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::edge::objects::directory::override_rows;
 use crate::edge::objects::directory::rows as directory_rows;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::sqlite::Database;
-use crate::identity::directory::{DirectoryUpdate, Overrides, Request};
+use crate::identity::directory::{DirectoryRequest, DirectoryUpdate, Overrides};
 
 /// A part of a directory.
 #[durable_object(alarm)]
@@ -36,7 +36,7 @@ impl DurableObject for DirectoryObject {
     }
 
     /// Refuses requests: they come by [`DirectoryObject::answer`].
-    async fn fetch(&self, _request: WebRequest) -> Result<Response> {
+    async fn fetch(&self, _request: Request) -> Result<Response> {
         Response::error("Not found.", 404)
     }
 
@@ -51,7 +51,7 @@ impl DurableObject for DirectoryObject {
 
 #[wasm_bindgen]
 impl DirectoryObject {
-    /// Takes a [`Request`] and returns its answer and the rows that were read and written, both as JSON.
+    /// Takes a [`DirectoryRequest`] and returns its answer and the rows that were read and written, both as JSON.
     pub fn answer(&self, request: &str) -> std::result::Result<String, JsValue> {
         let answer = self.respond(request).map_err(JsValue::from)?;
         let [read, written] = self.sql.take_rows();
@@ -64,10 +64,10 @@ const TOMBSTONE_TTL_MS: u64 = 3_600_000;
 
 impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
-        let request: Request = serde_json::from_str(request)?;
+        let request: DirectoryRequest = serde_json::from_str(request)?;
         if !self.ready.get() {
             // An object without any update has no tables, and a read creates none.
-            let asked = !matches!(request, Request::Update(_));
+            let asked = !matches!(request, DirectoryRequest::Update(_));
             if asked && !self.sql.has("entry")? {
                 return nothing(&request);
             }
@@ -76,17 +76,25 @@ impl DirectoryObject {
             self.ready.set(true);
         }
         let answer = match request {
-            Request::Update(update) => {
+            DirectoryRequest::Update(update) => {
                 self.sql.transaction(|| self.apply_update(&update))?;
                 self.set_alarm()?;
                 "null".to_owned()
             }
-            Request::Find(query) => serde_json::to_string(&directory_rows::find(&self.sql, &query)?)?,
-            Request::Resolve(uuids) => serde_json::to_string(&directory_rows::resolve(&self.sql, &uuids)?)?,
-            Request::Count => directory_rows::count(&self.sql)?.to_string(),
-            Request::CountWithoutDjangoId => directory_rows::count_without_django_id(&self.sql)?.to_string(),
-            Request::Overrides(query) => serde_json::to_string(&override_rows::page(&self.sql, query)?)?,
-            Request::OverridesLength => override_rows::length(&self.sql)?.to_string(),
+            DirectoryRequest::Find(query) => {
+                serde_json::to_string(&directory_rows::find(&self.sql, &query)?)?
+            }
+            DirectoryRequest::Resolve(uuids) => {
+                serde_json::to_string(&directory_rows::resolve(&self.sql, &uuids)?)?
+            }
+            DirectoryRequest::Count => directory_rows::count(&self.sql)?.to_string(),
+            DirectoryRequest::CountWithoutDjangoId => {
+                directory_rows::count_without_django_id(&self.sql)?.to_string()
+            }
+            DirectoryRequest::Overrides(query) => {
+                serde_json::to_string(&override_rows::page(&self.sql, query)?)?
+            }
+            DirectoryRequest::OverridesLength => override_rows::length(&self.sql)?.to_string(),
         };
         Ok(answer)
     }
@@ -126,13 +134,15 @@ impl DirectoryObject {
 }
 
 /// The answer of an object without any update.
-fn nothing(request: &Request) -> Result<String> {
+fn nothing(request: &DirectoryRequest) -> Result<String> {
     Ok(match request {
-        Request::Update(_) => "null".to_owned(),
-        Request::Find(_) | Request::Resolve(_) => "[]".to_owned(),
-        Request::Overrides(_) => {
+        DirectoryRequest::Update(_) => "null".to_owned(),
+        DirectoryRequest::Find(_) | DirectoryRequest::Resolve(_) => "[]".to_owned(),
+        DirectoryRequest::Overrides(_) => {
             serde_json::to_string(&Overrides { overrides: Some(Vec::new()), ..Overrides::default() })?
         }
-        Request::OverridesLength | Request::Count | Request::CountWithoutDjangoId => "0".to_owned(),
+        DirectoryRequest::OverridesLength
+        | DirectoryRequest::Count
+        | DirectoryRequest::CountWithoutDjangoId => "0".to_owned(),
     })
 }

@@ -5,7 +5,7 @@ use worker::{Result, SqlStorageValue};
 use crate::document::FeatureState;
 use crate::edge::objects::directory::rows::number;
 use crate::edge::platform::sqlite::Database;
-use crate::identity::directory::{Override, Overrides, OverridesQuery};
+use crate::identity::directory::{DirectoryOverride, Overrides, OverridesQuery};
 
 /// Identifiers compare as bytes, which is their order as UTF-8.
 pub const SCHEMA: &str = "
@@ -91,10 +91,10 @@ pub fn page(sql: &Database, query: OverridesQuery) -> Result<Overrides> {
     };
     let statement = format!("SELECT {OVERRIDE} FROM override WHERE {condition}");
     let mut length = 0;
-    let mut page: Vec<Override> = Vec::new();
+    let mut page: Vec<DirectoryOverride> = Vec::new();
     let mut next = None;
     sql.for_each_json(&statement, values, |text| {
-        let known: Override = serde_json::from_str(text)?;
+        let known: DirectoryOverride = serde_json::from_str(text)?;
         let last = page.last().map(|last| &last.identifier);
         if length > PAGE_LENGTH && last.is_some_and(|last| *last != known.identifier) {
             next = last.cloned();

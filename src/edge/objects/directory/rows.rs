@@ -5,7 +5,7 @@ use worker::{Result, SqlStorageValue};
 
 use crate::document::hex;
 use crate::edge::platform::sqlite::Database;
-use crate::identity::directory::{Column, Entry, Query};
+use crate::identity::directory::{Column, DirectoryQuery, Entry};
 
 /// Identifiers compare as bytes, which is their order as UTF-8. Aliases are found in the same way.
 pub const SCHEMA: &str = "
@@ -77,7 +77,7 @@ pub fn count_without_django_id(sql: &Database) -> Result<u64> {
 }
 
 /// Returns a page of entries. The statement has one lower bound, so that it enters the index there.
-pub fn find(sql: &Database, query: &Query) -> Result<Vec<Entry>> {
+pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
     let (mut statement, column, order) = match query.column {
         Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
         // Redundant, but it selects the partial index.
