@@ -5,7 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::ruleset::{FeatureId, Override, Rule, Segment, SegmentId, StateId, Variant};
+use crate::document::ruleset::{
+    FeatureIndex, Rule, Segment, SegmentIndex, SegmentOverride, StateIndex, Variant,
+};
 use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, json};
 use crate::evaluate::{Decision, Evaluation, Explanation, IdentityContext, bucket};
 use crate::identity::Identity;
@@ -45,7 +47,7 @@ fn flag(
     environment: &Environment,
     identity: IdentityContext<'_>,
     evaluation: &Evaluation,
-    feature: FeatureId,
+    feature: FeatureIndex,
 ) -> Value {
     let Some(decision) = evaluation.decisions.get(feature) else { return Value::Null };
     // Read from the rendered flag, so that both have the same text.
@@ -69,38 +71,40 @@ fn candidates(
     environment: &Environment,
     identity: IdentityContext<'_>,
     evaluation: &Evaluation,
-    feature: FeatureId,
+    feature: FeatureIndex,
 ) -> Vec<Value> {
     let ruleset = &environment.ruleset;
-    let is_of = |id: &StateId| ruleset.states.get(*id).is_some_and(|state| state.feature == feature);
-    let mut overrides: Vec<(SegmentId, &Override)> = Vec::new();
-    for (id, segment) in ruleset.segments.iter().enumerate() {
+    let is_of = |index: &StateIndex| ruleset.states.get(*index).is_some_and(|state| state.feature == feature);
+    let mut overrides: Vec<(SegmentIndex, &SegmentOverride)> = Vec::new();
+    for (index, segment) in ruleset.segments.iter().enumerate() {
         for change in segment.overrides.iter().filter(|change| is_of(&change.state)) {
             // The lowest priority comes first, of equals the first of the document.
             let later = overrides.iter().position(|(_, other)| other.priority > change.priority);
-            overrides.insert(later.unwrap_or(overrides.len()), (id, change));
+            overrides.insert(later.unwrap_or(overrides.len()), (index, change));
         }
     }
     let mut found = Vec::with_capacity(overrides.len() + 3);
-    found.extend(identity.stored.of_feature(feature).map(|id| (id, "identity", None)));
-    let published = identity.overrides.iter().find(|id| is_of(id));
-    found.extend(published.map(|&id| (id, "document", None)));
-    found.extend(overrides.into_iter().map(|(id, change)| (change.state, "segment", Some((id, change)))));
+    found.extend(identity.stored.of_feature(feature).map(|index| (index, "identity", None)));
+    let published = identity.overrides.iter().find(|index| is_of(index));
+    found.extend(published.map(|&index| (index, "document", None)));
+    found.extend(
+        overrides.into_iter().map(|(index, change)| (change.state, "segment", Some((index, change)))),
+    );
     let default = ruleset.features.get(feature).map_or(0, |feature| feature.default);
     found.push((default, "environment", None));
 
     let won = evaluation.decisions.get(feature).map(|decision| decision.state);
     let mut candidates = Vec::with_capacity(found.len());
-    for (id, source, change) in found {
-        let Some(state) = identity.stored.state(ruleset, id) else { continue };
+    for (index, source, change) in found {
+        let Some(state) = identity.stored.state(ruleset, index) else { continue };
         let applies = change.is_none_or(|(segment, _)| evaluation.segments.contains(&segment));
         let mut members = vec![
             ("source", source.into()),
             ("applies", applies.into()),
             ("enabled", state.enabled.into()),
-            ("feature_state_value", value_of(identity.stored.json(ruleset, id, state.value))),
+            ("feature_state_value", value_of(identity.stored.json(ruleset, index, state.value))),
             ("multivariate", (!state.variants.is_empty()).into()),
-            ("wins", (won == Some(id)).into()),
+            ("wins", (won == Some(index)).into()),
         ];
         if let Some((segment, change)) = change {
             let segment = ruleset.segments.get(segment).map(|segment| &*segment.name);
@@ -135,7 +139,7 @@ fn split(environment: &Environment, identity: IdentityContext<'_>, decision: &De
     ]))
 }
 
-fn shows(environment: &Environment, feature: FeatureId, flag: &Map<String, Value>, key: KeyKind) -> Value {
+fn shows(environment: &Environment, feature: FeatureIndex, flag: &Map<String, Value>, key: KeyKind) -> Value {
     let enabled = flag.get("enabled").is_some_and(|enabled| *enabled == true);
     environment.flags.shows(feature, enabled, key).into()
 }
@@ -144,13 +148,13 @@ fn shows(environment: &Environment, feature: FeatureId, flag: &Map<String, Value
 fn segments<'a>(environment: &'a Environment, explanation: &mut Explanation<'a>) -> Vec<Value> {
     let ruleset = &environment.ruleset;
     let written = environment.written_conditions();
-    let segment = |(id, segment): (SegmentId, &'a Segment)| {
+    let segment = |(index, segment): (SegmentIndex, &'a Segment)| {
         let metadata = value_of(ruleset.json(segment.metadata));
         object(vec![
             ("id", metadata.get("id").cloned().into()),
             ("name", (&*segment.name).into()),
-            ("matches", explanation.evaluation.segments.contains(&id).into()),
-            ("exhausted", (explanation.evaluation.exhausted == Some(id)).into()),
+            ("matches", explanation.evaluation.segments.contains(&index).into()),
+            ("exhausted", (explanation.evaluation.exhausted == Some(index)).into()),
             ("rules", rules(&segment.rules, explanation, &written).into()),
         ])
     };
@@ -165,9 +169,9 @@ fn rules<'a>(
     let mut explained = Vec::with_capacity(rules.len());
     for rule in rules {
         let mut conditions = Vec::with_capacity(rule.conditions.len());
-        for &id in &rule.conditions {
-            let Some(WrittenCondition { operator, property, value }) = written.get(id) else { continue };
-            let judgement = explanation.judge(id);
+        for &index in &rule.conditions {
+            let Some(WrittenCondition { operator, property, value }) = written.get(index) else { continue };
+            let judgement = explanation.judge(index);
             conditions.push(object(vec![
                 ("property", property.as_str().into()),
                 ("operator", operator.as_str().into()),

@@ -3,7 +3,7 @@
 use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
 use flagsmith_edge_worker::document::context::Context;
-use flagsmith_edge_worker::document::ruleset::{Engine, SegmentId};
+use flagsmith_edge_worker::document::ruleset::{Engine, SegmentIndex};
 use flagsmith_edge_worker::evaluate::{Evaluation, IdentityContext, evaluate};
 use flagsmith_edge_worker::identity::Traits;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     /// The segments that match.
-    pub segments: Vec<SegmentId>,
-    pub exhausted: Option<SegmentId>,
+    pub segments: Vec<SegmentIndex>,
+    pub exhausted: Option<SegmentIndex>,
     pub steps: usize,
 }
 

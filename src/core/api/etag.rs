@@ -7,7 +7,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::document::ruleset::FeatureId;
+use crate::document::ruleset::FeatureIndex;
 use crate::document::{Environment, KeyKind};
 use crate::identity::Identity;
 
@@ -17,7 +17,7 @@ pub fn of_flags(environment: &Environment, key: KeyKind) -> String {
 }
 
 /// The tag of one flag without an identity.
-pub fn of_flag(environment: &Environment, key: KeyKind, feature: FeatureId) -> String {
+pub fn of_flag(environment: &Environment, key: KeyKind, feature: FeatureIndex) -> String {
     format!("\"{}{}f{feature:x}\"", environment.version, kind(key))
 }
 

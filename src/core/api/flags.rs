@@ -6,7 +6,7 @@ use super::cached_response::CachedResponse;
 use super::error::Error;
 use super::etag;
 use super::response::Response;
-use crate::document::ruleset::FeatureId;
+use crate::document::ruleset::FeatureIndex;
 use crate::document::{Environment, KeyKind};
 use crate::evaluate::default_reason;
 
@@ -83,7 +83,7 @@ pub fn write_reason(body: &mut Vec<u8>, reason: &str) {
 }
 
 /// The features that this kind of key gets to see.
-fn shown(environment: &Environment, key: KeyKind) -> impl Iterator<Item = FeatureId> {
+fn shown(environment: &Environment, key: KeyKind) -> impl Iterator<Item = FeatureIndex> {
     let Environment { ruleset, flags, .. } = environment;
     let features = ruleset.features.iter().enumerate();
     let shown = features.filter(move |(id, feature)| {
@@ -92,8 +92,9 @@ fn shown(environment: &Environment, key: KeyKind) -> impl Iterator<Item = Featur
     shown.map(|(id, _)| id)
 }
 
-fn find(environment: &Environment, key: KeyKind, name: &str) -> Result<FeatureId, Error> {
-    let name_of = |id: &FeatureId| environment.ruleset.features.get(*id).map_or("", |feature| &feature.name);
+fn find(environment: &Environment, key: KeyKind, name: &str) -> Result<FeatureIndex, Error> {
+    let name_of =
+        |id: &FeatureIndex| environment.ruleset.features.get(*id).map_or("", |feature| &feature.name);
     let lower = name.to_lowercase();
     let exact = shown(environment, key).find(|id| name_of(id) == name);
     let found = exact.or_else(|| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::{Error, RETRY_AFTER_SECONDS, UNREADABLE_SECONDS};
 use super::route::SdkRoute;
 use crate::document::Environment;
-use crate::document::ruleset::SegmentId;
+use crate::document::ruleset::SegmentIndex;
 
 /// An answer to a request; it may borrow from the environment that it was made of.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Response<'e> {
     /// Empty for none.
     pub body: Cow<'e, [u8]>,
     /// The segment that spent the evaluation's budget, for the log.
-    pub exhausted: Option<SegmentId>,
+    pub exhausted: Option<SegmentIndex>,
 }
 
 const STALE_SECONDS: &str = "x-edge-stale-seconds";
@@ -110,7 +110,7 @@ impl<'e> Response<'e> {
 
     /// Notes the segment that spent the evaluation's budget, if any did.
     #[must_use]
-    pub fn exhausted(mut self, segment: Option<SegmentId>) -> Response<'e> {
+    pub fn exhausted(mut self, segment: Option<SegmentIndex>) -> Response<'e> {
         self.exhausted = segment;
         self
     }

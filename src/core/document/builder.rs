@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::condition::{Condition, Predicate};
-use super::property::{Property, PropertyId, Target};
+use super::property::{Property, PropertyIndex, Target};
 use super::ruleset::{
-    ConditionId, Engine, Feature, FeatureId, Override, Rule, Ruleset, Segment, Span, State, StateId, Variant,
+    CompiledState, ConditionIndex, Engine, Feature, FeatureIndex, Rule, Ruleset, Segment, SegmentOverride,
+    Span, StateIndex, Variant,
 };
 use super::schema;
 
@@ -32,9 +33,9 @@ pub struct VariantDefinition<'a> {
 #[derive(Default)]
 pub struct Builder {
     ruleset: Ruleset,
-    features: HashMap<Box<str>, FeatureId>,
-    properties: HashMap<Box<str>, PropertyId>,
-    conditions: HashMap<Box<str>, ConditionId>,
+    features: HashMap<Box<str>, FeatureIndex>,
+    properties: HashMap<Box<str>, PropertyIndex>,
+    conditions: HashMap<Box<str>, ConditionIndex>,
 }
 
 impl Builder {
@@ -48,7 +49,7 @@ impl Builder {
 
     /// Adds a feature with its environment default. Of two features of one name the later stands, in the place
     /// of the earlier.
-    pub fn feature(&mut self, name: &str, default: &Definition<'_>) -> FeatureId {
+    pub fn feature(&mut self, name: &str, default: &Definition<'_>) -> FeatureIndex {
         let feature = self.features.get(name).copied().unwrap_or(self.ruleset.features.len());
         let default = self.state(feature, default);
         match self.ruleset.features.get_mut(feature) {
@@ -62,12 +63,12 @@ impl Builder {
     }
 
     /// The feature of this name, if the environment has it.
-    pub fn feature_named(&self, name: &str) -> Option<FeatureId> {
+    pub fn feature_named(&self, name: &str) -> Option<FeatureIndex> {
         self.features.get(name).copied()
     }
 
     /// Adds a state that may replace the default of a feature.
-    pub fn state(&mut self, feature: FeatureId, definition: &Definition<'_>) -> StateId {
+    pub fn state(&mut self, feature: FeatureIndex, definition: &Definition<'_>) -> StateIndex {
         let mut start = 0.0;
         let mut variants = Vec::with_capacity(definition.variants.len());
         for variant in &definition.variants {
@@ -77,7 +78,7 @@ impl Builder {
             variants.push(Variant { start, limit, weight: variant.weight, key, value });
             start = limit;
         }
-        let state = State {
+        let state = CompiledState {
             feature,
             key: definition.key.into(),
             enabled: definition.enabled,
@@ -95,7 +96,7 @@ impl Builder {
         key: &str,
         name: &str,
         rules: &[schema::Rule<'_>],
-        overrides: Vec<Override>,
+        overrides: Vec<SegmentOverride>,
         metadata: &str,
     ) {
         for change in &overrides {
@@ -136,7 +137,7 @@ impl Builder {
     }
 
     /// The condition's index; one that was seen before is not compiled again.
-    fn condition(&mut self, condition: &schema::Condition<'_>, segment_key: &str) -> ConditionId {
+    fn condition(&mut self, condition: &schema::Condition<'_>, segment_key: &str) -> ConditionIndex {
         let property = condition.property();
         let identity = identity(condition, segment_key);
         if let Some(&known) = self.conditions.get(identity.as_str()) {
@@ -145,30 +146,30 @@ impl Builder {
         let blank_split = property.is_empty() && condition.operator == "PERCENTAGE_SPLIT";
         let property = if blank_split { self.identity_key() } else { self.property(property) };
         let predicate = Predicate::new(&condition.operator, condition.value.borrow(), segment_key);
-        let id = self.ruleset.conditions.len();
+        let index = self.ruleset.conditions.len();
         self.ruleset.conditions.push(Condition { property, predicate });
-        self.conditions.insert(identity.into(), id);
-        id
+        self.conditions.insert(identity.into(), index);
+        index
     }
 
-    fn property(&mut self, source: &str) -> PropertyId {
+    fn property(&mut self, source: &str) -> PropertyIndex {
         if let Some(&known) = self.properties.get(source) {
             return known;
         }
         self.add_property(source, Property::new(source))
     }
 
-    fn identity_key(&mut self) -> PropertyId {
+    fn identity_key(&mut self) -> PropertyIndex {
         // Apart from every property that a condition can name.
         const NAME: &str = "\0identity key";
         self.properties.get(NAME).copied().unwrap_or_else(|| self.add_property(NAME, Property::IdentityKey))
     }
 
-    fn add_property(&mut self, name: &str, property: Property) -> PropertyId {
-        let id = self.ruleset.properties.len();
+    fn add_property(&mut self, name: &str, property: Property) -> PropertyIndex {
+        let index = self.ruleset.properties.len();
         self.ruleset.properties.push(property);
-        self.properties.insert(name.into(), id);
-        id
+        self.properties.insert(name.into(), index);
+        index
     }
 
     fn span(&mut self, text: &str) -> Span {

@@ -9,14 +9,14 @@ use std::collections::HashSet;
 use super::budget::Budget;
 use super::json::Json;
 use super::pattern::Pattern;
-use super::property::PropertyId;
+use super::property::PropertyIndex;
 use super::python::{self, Integer};
 
 /// One condition of a segment's rule.
 #[derive(Debug)]
 pub struct Condition {
     /// The property that it reads.
-    pub property: PropertyId,
+    pub property: PropertyIndex,
     /// The predicate that it applies.
     pub predicate: Predicate,
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::builder::{Builder, Definition, VariantDefinition};
 use super::json::Json;
-use super::ruleset::{Engine, Override, Ruleset};
+use super::ruleset::{Engine, Ruleset, SegmentOverride};
 use super::schema::{Rule, or_default};
 
 /// An evaluation context with its features and segments compiled.
@@ -46,8 +46,11 @@ impl Context {
             let mut overrides = Vec::with_capacity(segment.overrides.len());
             for state in &segment.overrides {
                 if let Some(feature) = builder.feature_named(&state.name) {
-                    let id = define(state, |definition| builder.state(feature, definition));
-                    overrides.push(Override { state: id, priority: state.priority.unwrap_or(f64::INFINITY) });
+                    let index = define(state, |definition| builder.state(feature, definition));
+                    overrides.push(SegmentOverride {
+                        state: index,
+                        priority: state.priority.unwrap_or(f64::INFINITY),
+                    });
                 }
             }
             let metadata = metadata(segment.metadata);

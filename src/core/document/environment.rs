@@ -15,7 +15,7 @@ use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, is_irregular};
 use super::json::Json;
 use super::normalize_identifier;
-use super::ruleset::{Engine, FeatureId, Override, Ruleset, SegmentId};
+use super::ruleset::{Engine, FeatureIndex, Ruleset, SegmentIndex, SegmentOverride};
 use super::schema;
 use super::sdk_document::sdk_document;
 use super::timestamp::Timestamp;
@@ -95,16 +95,17 @@ impl Environment {
         let mut builder = Builder::new(engine, key, document.name.text());
         let mut features = Vec::with_capacity(document.feature_states.len());
         for state in &document.feature_states {
-            let id = define(state, |definition| builder.feature(&state.feature.name, definition));
-            features.push((id, &state.feature));
+            let index = define(state, |definition| builder.feature(&state.feature.name, definition));
+            features.push((index, &state.feature));
         }
         for segment in project.distinct_segments() {
             let mut overrides = Vec::with_capacity(segment.feature_states.len());
             for state in &segment.feature_states {
                 if let Some(feature) = builder.feature_named(&state.feature.name) {
-                    let id = define(state, |definition| builder.state(feature, definition));
+                    let index = define(state, |definition| builder.state(feature, definition));
                     let priority = state.feature_segment.as_ref().and_then(|segment| segment.priority);
-                    overrides.push(Override { state: id, priority: priority.unwrap_or(f64::INFINITY) });
+                    overrides
+                        .push(SegmentOverride { state: index, priority: priority.unwrap_or(f64::INFINITY) });
                 }
             }
             let metadata = format!(r#"{{"id":{},"source":"api"}}"#, segment.id.json());
@@ -123,8 +124,8 @@ impl Environment {
             }
         }
         let mut feature_ids = vec![0; features.len()];
-        for (id, feature) in &features {
-            if let Some(slot) = feature_ids.get_mut(*id) {
+        for (index, feature) in &features {
+            if let Some(slot) = feature_ids.get_mut(*index) {
                 *slot = feature.id;
             }
         }
@@ -165,7 +166,7 @@ impl Environment {
     }
 
     /// The feature that has this number in the origin's database.
-    pub fn feature_with_id(&self, id: i64) -> Option<FeatureId> {
+    pub fn feature_with_id(&self, id: i64) -> Option<FeatureIndex> {
         self.feature_ids
             .iter()
             .position(|&known| known == id)
@@ -199,7 +200,7 @@ impl Environment {
     }
 
     /// The fault of a segment whose conditions take more steps than an evaluation has.
-    pub fn exhaustion(&self, segment: SegmentId) -> String {
+    pub fn exhaustion(&self, segment: SegmentIndex) -> String {
         let metadata =
             self.ruleset.segments.get(segment).map_or("", |segment| self.ruleset.json(segment.metadata));
         let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! The shapes are those of the Edge API (contract §A.1, §A.2): `GET /flags/` has no `variant`, identities have one.
 
-use super::ruleset::{FeatureId, Ruleset, Span, State, StateId};
+use super::ruleset::{CompiledState, FeatureIndex, Ruleset, Span, StateIndex};
 use super::schema;
 
 /// The kind of key of a request. Features for server keys only stay hidden from client keys.
@@ -36,7 +36,7 @@ pub struct Flags {
 impl Flags {
     pub(super) fn render(
         ruleset: &Ruleset,
-        features: &[(FeatureId, &schema::Feature<'_>)],
+        features: &[(FeatureIndex, &schema::Feature<'_>)],
         server_key_only_feature_ids: &[i64],
         hide_disabled: bool,
     ) -> Flags {
@@ -52,7 +52,7 @@ impl Flags {
             server_list: Box::default(),
         };
         let mut heads = vec![(String::new(), false); ruleset.features.len()];
-        for &(id, feature) in features {
+        for &(index, feature) in features {
             let kind = feature.kind.text().unwrap_or("STANDARD");
             let head = format!(
                 r#"{{"feature":{{"id":{},"name":{},"type":{}}},"enabled":"#,
@@ -60,16 +60,17 @@ impl Flags {
                 json_string(&feature.name),
                 json_string(kind)
             );
-            if let Some(slot) = heads.get_mut(id) {
+            if let Some(slot) = heads.get_mut(index) {
                 *slot = (head, kind == "MULTIVARIATE");
             }
-            if let Some(hidden) = flags.server_key_only.get_mut(id) {
+            if let Some(hidden) = flags.server_key_only.get_mut(index) {
                 *hidden = server_key_only_feature_ids.contains(&feature.id);
             }
         }
-        for (id, state) in ruleset.states.iter().enumerate() {
+        for (index, state) in ruleset.states.iter().enumerate() {
             let Some((head, multivariate)) = heads.get(state.feature) else { continue };
-            let is_default = ruleset.features.get(state.feature).is_some_and(|feature| feature.default == id);
+            let is_default =
+                ruleset.features.get(state.feature).is_some_and(|feature| feature.default == index);
             let value = ruleset.json(state.value).as_bytes();
             if is_default {
                 let span =
@@ -91,7 +92,7 @@ impl Flags {
 
     /// True if flags of this feature are shown to this kind of key, given that they are enabled or not.
     #[inline(always)]
-    pub fn shows(&self, feature: FeatureId, enabled: bool, key: KeyKind) -> bool {
+    pub fn shows(&self, feature: FeatureIndex, enabled: bool, key: KeyKind) -> bool {
         let hidden = self.server_key_only.get(feature).copied().unwrap_or(true);
         !(self.hide_disabled && !enabled || hidden && key == KeyKind::Client)
     }
@@ -105,19 +106,19 @@ impl Flags {
     }
 
     /// One environment default, as `GET /flags/` shows it.
-    pub fn default(&self, feature: FeatureId) -> &[u8] {
+    pub fn default(&self, feature: FeatureIndex) -> &[u8] {
         self.slice(self.defaults.get(feature))
     }
 
     /// One flag of an identity: what `state` gives, without a multivariate value or with the given one.
     #[inline(always)]
-    pub fn outcome(&self, state: StateId, variant: Option<usize>) -> &[u8] {
+    pub fn outcome(&self, state: StateIndex, variant: Option<usize>) -> &[u8] {
         let first = self.first_outcomes.get(state).map_or(usize::MAX, |&first| first as usize);
         self.slice(self.outcomes.get(first.saturating_add(variant.map_or(0, |variant| variant + 1))))
     }
 
     /// The start of every flag of a feature, up to its `enabled`; true if the feature is multivariate.
-    pub fn head(&self, feature: FeatureId) -> (&[u8], bool) {
+    pub fn head(&self, feature: FeatureIndex) -> (&[u8], bool) {
         let (length, multivariate) = self.heads.get(feature).copied().unwrap_or_default();
         (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)
     }
@@ -129,13 +130,13 @@ impl Flags {
 
     fn join_defaults(&self, ruleset: &Ruleset, key: KeyKind) -> Box<[u8]> {
         let mut list = vec![b'['];
-        for (id, feature) in ruleset.features.iter().enumerate() {
+        for (index, feature) in ruleset.features.iter().enumerate() {
             let enabled = ruleset.states.get(feature.default).is_some_and(|state| state.enabled);
-            if self.shows(id, enabled, key) {
+            if self.shows(index, enabled, key) {
                 if list.len() > 1 {
                     list.push(b',');
                 }
-                list.extend_from_slice(self.default(id));
+                list.extend_from_slice(self.default(index));
             }
         }
         list.push(b']');
@@ -149,7 +150,7 @@ pub(super) fn render_outcomes<'v>(
     outcomes: &mut Vec<Span>,
     head: &[u8],
     multivariate: bool,
-    state: &State,
+    state: &CompiledState,
     json: impl Fn(Span) -> &'v str,
 ) {
     let mut outcome = |value: Span, variant: &str| {

@@ -12,14 +12,14 @@ use std::collections::{HashMap, HashSet};
 
 use super::feature_state::FeatureState;
 use super::json::{Json, Members};
-use super::ruleset::{Ruleset, StateId};
+use super::ruleset::{Ruleset, StateIndex};
 use super::schema;
 
 /// The document's overrides for one identity.
 #[derive(Debug, Default)]
 pub struct IdentityOverrides {
     /// States that replace those of their features; at most one for each feature.
-    pub states: Vec<StateId>,
+    pub states: Vec<StateIndex>,
     /// The identity's number in the origin's database.
     pub django_id: Option<i64>,
 }
@@ -27,11 +27,11 @@ pub struct IdentityOverrides {
 impl IdentityOverrides {
     /// Keeps only the first state of each feature. Returns true if there were others.
     pub(super) fn keep_first_states(&mut self, ruleset: &Ruleset) -> bool {
-        let feature = |id: &StateId| ruleset.states.get(*id).map(|state| state.feature);
+        let feature = |index: &StateIndex| ruleset.states.get(*index).map(|state| state.feature);
         let count = self.states.len();
         // The sort is stable, so the first of several states stays first.
         self.states.sort_by_key(feature);
-        self.states.dedup_by_key(|id| feature(id));
+        self.states.dedup_by_key(|index| feature(index));
         self.states.len() < count
     }
 }

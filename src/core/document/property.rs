@@ -6,7 +6,7 @@
 use super::json_path::{Query, split_name};
 
 /// Index into the properties of a ruleset.
-pub type PropertyId = usize;
+pub type PropertyIndex = usize;
 
 /// A property, resolved as far as it can be before there is an identity.
 #[derive(Debug)]

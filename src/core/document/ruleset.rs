@@ -20,13 +20,13 @@ pub enum Engine {
 }
 
 /// Index into [`Ruleset::features`].
-pub type FeatureId = usize;
+pub type FeatureIndex = usize;
 /// Index into [`Ruleset::states`].
-pub type StateId = usize;
+pub type StateIndex = usize;
 /// Index into [`Ruleset::segments`].
-pub type SegmentId = usize;
+pub type SegmentIndex = usize;
 /// Index into [`Ruleset::conditions`].
-pub type ConditionId = usize;
+pub type ConditionIndex = usize;
 
 /// A slice of the ruleset's text; see [`Ruleset::json`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +53,7 @@ pub struct Ruleset {
     /// In the order in which flags are answered.
     pub features: Vec<Feature>,
     /// Environment defaults, segment overrides and identity overrides.
-    pub states: Vec<State>,
+    pub states: Vec<CompiledState>,
     /// In the order in which ties between overrides are settled.
     pub segments: Vec<Segment>,
     /// Each distinct condition once, however many segments have it.
@@ -72,16 +72,16 @@ pub struct Feature {
     /// Unique within the environment.
     pub name: Box<str>,
     /// The environment default.
-    pub default: StateId,
+    pub default: StateIndex,
     /// True if a segment overrides it.
     pub targeted: bool,
 }
 
-/// A feature state: what a feature is set to in the environment, for a segment or for an identity.
+/// A compiled feature state: the setting of a feature in the environment, for a segment or for an identity.
 #[derive(Debug)]
-pub struct State {
+pub struct CompiledState {
     /// The feature that this sets.
-    pub feature: FeatureId,
+    pub feature: FeatureIndex,
     /// The key that buckets of multivariate values are hashed from, together with the identity's key.
     pub key: Box<str>,
     /// True if the flag is on.
@@ -117,16 +117,16 @@ pub struct Segment {
     /// All of them must hold, and there must be one.
     pub rules: Box<[Rule]>,
     /// In the order given.
-    pub overrides: Box<[Override]>,
+    pub overrides: Box<[SegmentOverride]>,
     /// The JSON text of the metadata, empty without any.
     pub metadata: Span,
 }
 
 /// A segment's override of one feature.
 #[derive(Debug)]
-pub struct Override {
+pub struct SegmentOverride {
     /// The state that replaces the feature's default.
-    pub state: StateId,
+    pub state: StateIndex,
     /// The lowest wins; absent is infinite.
     pub priority: f64,
 }
@@ -137,7 +137,7 @@ pub struct Rule {
     /// The quantifier of its parts.
     pub quantifier: Quantifier,
     /// The property that it reads.
-    pub conditions: Box<[ConditionId]>,
+    pub conditions: Box<[ConditionIndex]>,
     /// Nested rules.
     pub rules: Box<[Rule]>,
 }

@@ -5,13 +5,13 @@
 use super::environment::Environment;
 use super::feature_state::FeatureState;
 use super::flags::render_outcomes;
-use super::ruleset::{FeatureId, Ruleset, Span, State, StateId, Variant};
+use super::ruleset::{CompiledState, FeatureIndex, Ruleset, Span, StateIndex, Variant};
 
 /// An identity's own overrides of features that the environment has.
 #[derive(Debug)]
 pub struct StoredOverrides {
-    first: StateId,
-    states: Vec<State>,
+    first: StateIndex,
+    states: Vec<CompiledState>,
     values: Vec<u8>,
     flags: Vec<u8>,
     /// By state: the outcomes, as in [`super::Flags`].
@@ -21,11 +21,11 @@ pub struct StoredOverrides {
 impl StoredOverrides {
     /// None at all.
     pub fn none() -> &'static StoredOverrides {
-        static NONE: StoredOverrides = StoredOverrides::empty(StateId::MAX);
+        static NONE: StoredOverrides = StoredOverrides::empty(StateIndex::MAX);
         &NONE
     }
 
-    const fn empty(first: StateId) -> StoredOverrides {
+    const fn empty(first: StateIndex) -> StoredOverrides {
         StoredOverrides {
             first,
             states: Vec::new(),
@@ -46,7 +46,7 @@ impl StoredOverrides {
         stored
     }
 
-    fn add(&mut self, environment: &Environment, feature: FeatureId, state: &FeatureState) {
+    fn add(&mut self, environment: &Environment, feature: FeatureIndex, state: &FeatureState) {
         let mut start = 0.0;
         let variants = state.variants().into_iter().map(|value| {
             let limit = start + value.percentage_allocation;
@@ -66,8 +66,14 @@ impl StoredOverrides {
             None => state.featurestate_uuid.clone(),
         };
         let value = self.span(&state.feature_state_value);
-        let state =
-            State { feature, key, enabled: state.enabled, value, variants, metadata: Span::default() };
+        let state = CompiledState {
+            feature,
+            key,
+            enabled: state.enabled,
+            value,
+            variants,
+            metadata: Span::default(),
+        };
         let (head, multivariate) = environment.flags.head(feature);
         let mut outcomes = Vec::new();
         let values = &self.values;
@@ -84,28 +90,28 @@ impl StoredOverrides {
     }
 
     /// The override of a feature; of several the first.
-    pub fn of_feature(&self, feature: FeatureId) -> Option<StateId> {
+    pub fn of_feature(&self, feature: FeatureIndex) -> Option<StateIndex> {
         let index = self.states.iter().position(|state| state.feature == feature)?;
         Some(self.first + index)
     }
 
     /// One of these states, or else one of the ruleset's.
     #[inline(always)]
-    pub fn state<'a>(&'a self, ruleset: &'a Ruleset, id: StateId) -> Option<&'a State> {
-        match id.checked_sub(self.first) {
+    pub fn state<'a>(&'a self, ruleset: &'a Ruleset, index: StateIndex) -> Option<&'a CompiledState> {
+        match index.checked_sub(self.first) {
             Some(index) => self.states.get(index),
-            None => ruleset.states.get(id),
+            None => ruleset.states.get(index),
         }
     }
 
     /// The JSON text behind a span of a state's.
-    pub fn json<'a>(&'a self, ruleset: &'a Ruleset, state: StateId, span: Span) -> &'a str {
+    pub fn json<'a>(&'a self, ruleset: &'a Ruleset, state: StateIndex, span: Span) -> &'a str {
         if state < self.first { ruleset.json(span) } else { json(&self.values, span) }
     }
 
     /// The rendered outcome of one of these states, as [`super::Flags::outcome`]; `None` for other states.
     #[inline(always)]
-    pub fn outcome(&self, state: StateId, variant: Option<usize>) -> Option<&[u8]> {
+    pub fn outcome(&self, state: StateIndex, variant: Option<usize>) -> Option<&[u8]> {
         let outcomes = self.outcomes.get(state.checked_sub(self.first)?)?;
         let span = outcomes.get(variant.map_or(0, |variant| variant + 1))?;
         self.flags.get(span.range())

@@ -20,7 +20,7 @@ pub struct WrittenCondition {
 }
 
 impl Environment {
-    /// The conditions of all segments, by [`ruleset::ConditionId`].
+    /// The conditions of all segments, by [`ruleset::ConditionIndex`].
     pub fn written_conditions(&self) -> Vec<WrittenCondition> {
         let mut written = vec![WrittenCondition::default(); self.ruleset.conditions.len()];
         let text = std::str::from_utf8(self.document()).unwrap_or_default();

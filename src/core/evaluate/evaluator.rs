@@ -9,9 +9,9 @@ use super::json_path::{self, Context};
 use super::value::Value;
 use super::{Decision, IdentityContext};
 use crate::document::budget::Budget;
-use crate::document::property::{Property, PropertyId, Target};
+use crate::document::property::{Property, PropertyIndex, Target};
 use crate::document::ruleset::{
-    ConditionId, Engine, FeatureId, Quantifier, Rule, Ruleset, Segment, SegmentId,
+    ConditionIndex, Engine, FeatureIndex, Quantifier, Rule, Ruleset, Segment, SegmentIndex,
 };
 
 pub struct Evaluator<'a> {
@@ -23,7 +23,7 @@ pub struct Evaluator<'a> {
     verdicts: Vec<ConditionState>,
     pub(super) budget: Budget,
     /// The segment that the budget was spent on.
-    pub(super) exhausted: Option<SegmentId>,
+    pub(super) exhausted: Option<SegmentIndex>,
     pub(super) dependencies: FlagDependencies<'a>,
 }
 
@@ -64,24 +64,24 @@ impl<'a> Evaluator<'a> {
     }
 
     /// True if the context is in a segment; false if that depends on cutting a circle of flag dependencies.
-    pub fn is_in_segment(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
+    pub fn is_in_segment(&mut self, index: SegmentIndex, segment: &'a Segment) -> bool {
         let cuts = self.dependencies.cycle_cuts;
         let matches = !segment.rules.is_empty() && segment.rules.iter().all(|rule| self.rule_holds(rule));
         if self.budget.is_spent() {
-            self.exhausted = self.exhausted.or(Some(id));
+            self.exhausted = self.exhausted.or(Some(index));
         }
         matches && self.dependencies.cycle_cuts == cuts
     }
 
     /// The decision about a feature whose flag a condition has read.
     #[inline(always)]
-    pub fn resolved(&self, feature: FeatureId) -> Option<Decision> {
+    pub fn resolved(&self, feature: FeatureIndex) -> Option<Decision> {
         let resolved = &self.dependencies.resolved;
         if resolved.is_empty() { None } else { resolved.get(&feature).copied() }
     }
 
     /// Features found in a circle of dependencies.
-    pub fn cyclic(&self) -> Vec<FeatureId> {
+    pub fn cyclic(&self) -> Vec<FeatureIndex> {
         self.dependencies.cyclic.iter().copied().collect()
     }
 
@@ -92,8 +92,8 @@ impl<'a> Evaluator<'a> {
         if self.dependencies.is_resolving() && self.budget.take(1 + conditions.len()).is_none() {
             return false;
         }
-        let conditions_hold =
-            conditions.is_empty() || quantify(rule.quantifier, conditions, |&id| self.condition_holds(id));
+        let conditions_hold = conditions.is_empty()
+            || quantify(rule.quantifier, conditions, |&index| self.condition_holds(index));
         // flag-engine 11 judges both sides always, and so finds circles that one side alone does not show.
         if !conditions_hold && self.ruleset.engine == Engine::V10 {
             return false;
@@ -104,15 +104,15 @@ impl<'a> Evaluator<'a> {
     }
 
     #[inline(always)]
-    pub fn condition_holds(&mut self, id: ConditionId) -> bool {
-        match self.verdicts.get(id) {
-            None | Some(ConditionState::Open) => self.judge(id),
+    pub fn condition_holds(&mut self, index: ConditionIndex) -> bool {
+        match self.verdicts.get(index) {
+            None | Some(ConditionState::Open) => self.judge(index),
             Some(verdict) => *verdict == ConditionState::Holds,
         }
     }
 
-    fn judge(&mut self, id: ConditionId) -> bool {
-        let Some(condition) = self.ruleset.conditions.get(id) else { return false };
+    fn judge(&mut self, index: ConditionIndex) -> bool {
+        let Some(condition) = self.ruleset.conditions.get(index) else { return false };
         self.lookup(condition.property);
         let passed = match self.values.get(condition.property) {
             Some(LookedUp::Found(value)) => matches(&condition.predicate, value.as_ref(), &mut self.budget),
@@ -125,38 +125,38 @@ impl<'a> Evaluator<'a> {
         };
         // What a flag is may still be being found out, so nothing that reads flags is kept.
         let stays = passed.is_none() || !self.reads_flag(condition.property);
-        if let Some(slot) = self.verdicts.get_mut(id).filter(|_| stays) {
+        if let Some(slot) = self.verdicts.get_mut(index).filter(|_| stays) {
             *slot = verdict;
         }
         verdict == ConditionState::Holds
     }
 
     /// True for a condition that counts as one that does not hold because the budget was spent.
-    pub fn is_exhausted(&self, id: ConditionId) -> bool {
-        self.verdicts.get(id) == Some(&ConditionState::Exhausted)
+    pub fn is_exhausted(&self, index: ConditionIndex) -> bool {
+        self.verdicts.get(index) == Some(&ConditionState::Exhausted)
     }
 
     /// The value that a condition met when it was judged; `None` for an unset one.
-    pub fn value_met(&self, id: ConditionId) -> Option<&Value<'a>> {
-        let condition = self.ruleset.conditions.get(id)?;
+    pub fn value_met(&self, index: ConditionIndex) -> Option<&Value<'a>> {
+        let condition = self.ruleset.conditions.get(index)?;
         match self.values.get(condition.property)? {
             LookedUp::Found(value) => value.as_ref(),
             LookedUp::NotYet | LookedUp::Exhausted => None,
         }
     }
 
-    fn reads_flag(&self, id: PropertyId) -> bool {
-        matches!(self.ruleset.properties.get(id), Some(Property::Path(_, Target::Flag(..))))
+    fn reads_flag(&self, index: PropertyIndex) -> bool {
+        matches!(self.ruleset.properties.get(index), Some(Property::Path(_, Target::Flag(..))))
     }
 
-    fn lookup(&mut self, id: PropertyId) {
-        let known = !matches!(self.values.get(id), None | Some(LookedUp::NotYet));
-        if known && !self.reads_flag(id) {
+    fn lookup(&mut self, index: PropertyIndex) {
+        let known = !matches!(self.values.get(index), None | Some(LookedUp::NotYet));
+        if known && !self.reads_flag(index) {
             return;
         }
-        let Some(property) = self.ruleset.properties.get(id) else { return };
+        let Some(property) = self.ruleset.properties.get(index) else { return };
         let value = self.value(property).map_or(LookedUp::Exhausted, LookedUp::Found);
-        if let Some(slot) = self.values.get_mut(id) {
+        if let Some(slot) = self.values.get_mut(index) {
             *slot = value;
         }
     }

@@ -7,7 +7,7 @@ use super::condition::split_percentage;
 use super::evaluator::Evaluator;
 use super::{Evaluation, IdentityContext, evaluate_with};
 use crate::document::budget::Budget;
-use crate::document::ruleset::{ConditionId, Rule, Ruleset};
+use crate::document::ruleset::{ConditionIndex, Rule, Ruleset};
 
 /// An evaluation that can be asked about its conditions.
 pub struct Explanation<'a> {
@@ -41,13 +41,13 @@ impl<'a> Explanation<'a> {
     }
 
     /// Judges a condition.
-    pub fn judge(&mut self, id: ConditionId) -> Judgement {
-        let holds = self.evaluator.condition_holds(id);
-        let value = self.evaluator.value_met(id);
-        let predicate = self.evaluator.ruleset.conditions.get(id).map(|condition| &condition.predicate);
+    pub fn judge(&mut self, index: ConditionIndex) -> Judgement {
+        let holds = self.evaluator.condition_holds(index);
+        let value = self.evaluator.value_met(index);
+        let predicate = self.evaluator.ruleset.conditions.get(index).map(|condition| &condition.predicate);
         let percentage =
             predicate.zip(value).and_then(|(predicate, value)| split_percentage(predicate, value));
-        let exhausted = self.evaluator.is_exhausted(id);
+        let exhausted = self.evaluator.is_exhausted(index);
         Judgement { holds, exhausted, value: value.map(|value| value.python_text().into_owned()), percentage }
     }
 

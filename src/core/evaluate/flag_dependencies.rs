@@ -10,7 +10,7 @@ use super::evaluator::Evaluator;
 use super::value::Value;
 use super::{Decision, Leading, Outcome, Source, offer, outcome, override_for, reason, state_of};
 use crate::document::property::FlagField;
-use crate::document::ruleset::{FeatureId, Override, Ruleset, Segment, SegmentId};
+use crate::document::ruleset::{FeatureIndex, Ruleset, Segment, SegmentIndex, SegmentOverride};
 
 /// The deepest chain of dependencies that is followed; a longer one counts as a circle.
 const MAX_CHAIN: usize = 100;
@@ -25,33 +25,33 @@ pub struct FlagDependencies<'a> {
     /// Made when the first flag is read.
     index: Option<Index<'a>>,
     /// Flags that were read, and what they came to.
-    pub resolved: HashMap<FeatureId, Decision>,
+    pub resolved: HashMap<FeatureIndex, Decision>,
     /// Features in a circle.
-    pub cyclic: HashSet<FeatureId>,
+    pub cyclic: HashSet<FeatureIndex>,
     /// The number of cuts; a judgement made between two cuts is not reliable.
     pub cycle_cuts: usize,
     /// Verdicts on segments that were asked for an override and rest on no cut.
-    segments: HashMap<SegmentId, bool>,
+    segments: HashMap<SegmentIndex, bool>,
     /// The features being resolved, outermost first.
-    resolving: Vec<FeatureId>,
+    resolving: Vec<FeatureIndex>,
 }
 
 /// A ruleset by its features.
 struct Index<'a> {
-    names: HashMap<&'a str, FeatureId>,
+    names: HashMap<&'a str, FeatureIndex>,
     /// The overrides of each feature, in the order of their segments.
-    overrides: Vec<Vec<(SegmentId, &'a Override)>>,
+    overrides: Vec<Vec<(SegmentIndex, &'a SegmentOverride)>>,
 }
 
 impl<'a> Index<'a> {
     fn new(ruleset: &'a Ruleset) -> Index<'a> {
-        let names = ruleset.features.iter().enumerate().map(|(id, feature)| (&*feature.name, id));
+        let names = ruleset.features.iter().enumerate().map(|(index, feature)| (&*feature.name, index));
         let mut overrides = vec![Vec::new(); ruleset.features.len()];
-        for (id, segment) in ruleset.segments.iter().enumerate() {
+        for (index, segment) in ruleset.segments.iter().enumerate() {
             for change in &segment.overrides {
                 let feature = ruleset.states.get(change.state).map(|state| state.feature);
                 if let Some(list) = feature.and_then(|feature| overrides.get_mut(feature)) {
-                    list.push((id, change));
+                    list.push((index, change));
                 }
             }
         }
@@ -100,7 +100,7 @@ impl<'a> Evaluator<'a> {
         self.dependencies.index.get_or_insert_with(|| Index::new(ruleset))
     }
 
-    fn resolve(&mut self, feature: FeatureId) -> Option<Decision> {
+    fn resolve(&mut self, feature: FeatureIndex) -> Option<Decision> {
         if let Some(known) = self.dependencies.resolved.get(&feature) {
             return Some(*known);
         }
@@ -129,20 +129,20 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Judges a segment's overrides once. Members of a circle are the features from which it is entered first.
-    fn overrides(&mut self, id: SegmentId, segment: &'a Segment) -> bool {
-        if let Some(&known) = self.dependencies.segments.get(&id) {
+    fn overrides(&mut self, index: SegmentIndex, segment: &'a Segment) -> bool {
+        if let Some(&known) = self.dependencies.segments.get(&index) {
             return known;
         }
         let cuts = self.dependencies.cycle_cuts;
-        let matches = self.is_in_segment(id, segment);
+        let matches = self.is_in_segment(index, segment);
         if self.dependencies.cycle_cuts == cuts {
-            self.dependencies.segments.insert(id, matches);
+            self.dependencies.segments.insert(index, matches);
         }
         matches
     }
 
     /// The state that wins for one feature, by those segments alone that override it.
-    fn winner(&mut self, feature: FeatureId) -> (usize, Source) {
+    fn winner(&mut self, feature: FeatureIndex) -> (usize, Source) {
         let ruleset = self.ruleset;
         if let Some(state) = override_for(ruleset, self.identity, feature) {
             return (state, Source::Identity);
@@ -152,10 +152,10 @@ impl<'a> Evaluator<'a> {
         let candidates = self.index().overrides.get_mut(feature).map(std::mem::take).unwrap_or_default();
         // A segment may override a feature more than once, and is asked once.
         for candidates in candidates.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some(&(id, _)) = candidates.first() else { continue };
-            if ruleset.segments.get(id).is_some_and(|segment| self.overrides(id, segment)) {
+            let Some(&(index, _)) = candidates.first() else { continue };
+            if ruleset.segments.get(index).is_some_and(|segment| self.overrides(index, segment)) {
                 for (_, candidate) in candidates {
-                    offer(&mut leading, candidate.priority, candidate.state, id);
+                    offer(&mut leading, candidate.priority, candidate.state, index);
                 }
             }
         }

@@ -13,7 +13,7 @@ mod result;
 mod value;
 
 use crate::document::python;
-use crate::document::ruleset::{Engine, FeatureId, Ruleset, SegmentId, State, StateId};
+use crate::document::ruleset::{CompiledState, Engine, FeatureIndex, Ruleset, SegmentIndex, StateIndex};
 use crate::document::{Environment, StoredOverrides};
 use crate::identity::Traits;
 
@@ -31,7 +31,7 @@ pub struct IdentityContext<'a> {
     /// The traits that conditions read.
     pub traits: &'a Traits,
     /// States that replace those of their features, whatever the segments give.
-    pub overrides: &'a [StateId],
+    pub overrides: &'a [StateIndex],
     /// Overrides that are kept with the identity; they win over those.
     pub stored: &'a StoredOverrides,
 }
@@ -56,7 +56,7 @@ impl<'a> IdentityContext<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
     /// The state that won.
-    pub state: StateId,
+    pub state: StateIndex,
     /// The cause.
     pub source: Source,
     /// The value among the state's values.
@@ -69,7 +69,7 @@ pub enum Source {
     /// The environment.
     Default,
     /// The override of a segment that the identity is in.
-    Segment(SegmentId),
+    Segment(SegmentIndex),
     /// An override for this very identity.
     Identity,
 }
@@ -101,12 +101,12 @@ pub struct Evaluation {
     /// One for each feature, in their order.
     pub decisions: Vec<Decision>,
     /// The segments that the context is in, in their order.
-    pub segments: Vec<SegmentId>,
+    pub segments: Vec<SegmentIndex>,
     /// Features whose segments depend on each other in a circle (flag-engine 11).
-    pub cyclic: Vec<FeatureId>,
+    pub cyclic: Vec<FeatureIndex>,
     /// The segment whose conditions spent the budget, if any did: conditions that need some of it do not hold from there
     /// on.
-    pub exhausted: Option<SegmentId>,
+    pub exhausted: Option<SegmentIndex>,
     /// The steps that conditions took of the budget.
     pub steps: usize,
 }
@@ -117,7 +117,7 @@ impl Evaluation {
         &self,
         ruleset: &Ruleset,
         identity: Option<IdentityContext<'_>>,
-        feature: FeatureId,
+        feature: FeatureIndex,
     ) -> String {
         if self.cyclic.contains(&feature) {
             return "ERROR; code=CIRCULAR_DEPENDENCY".to_owned();
@@ -136,15 +136,15 @@ fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
     let (ruleset, identity) = (evaluator.ruleset, evaluator.identity);
     let mut leading = vec![None; ruleset.features.len()];
     let mut segments = Vec::new();
-    for (id, segment) in ruleset.segments.iter().enumerate() {
-        if !evaluator.is_in_segment(id, segment) {
+    for (index, segment) in ruleset.segments.iter().enumerate() {
+        if !evaluator.is_in_segment(index, segment) {
             continue;
         }
-        segments.push(id);
+        segments.push(index);
         for candidate in &segment.overrides {
             let Some(state) = ruleset.states.get(candidate.state) else { continue };
             if let Some(slot) = leading.get_mut(state.feature) {
-                offer(slot, candidate.priority, candidate.state, id);
+                offer(slot, candidate.priority, candidate.state, index);
             }
         }
     }
@@ -172,13 +172,13 @@ fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
 #[derive(Clone, Copy)]
 struct Leading {
     priority: f64,
-    state: StateId,
-    segment: SegmentId,
+    state: StateIndex,
+    segment: SegmentIndex,
 }
 
 /// Lets an override lead if none does or its priority is lower; of equals the first stays.
 #[inline(always)]
-fn offer(slot: &mut Option<Leading>, priority: f64, state: StateId, segment: SegmentId) {
+fn offer(slot: &mut Option<Leading>, priority: f64, state: StateIndex, segment: SegmentIndex) {
     if slot.is_none_or(|leading| priority < leading.priority) {
         *slot = Some(Leading { priority, state, segment });
     }
@@ -189,13 +189,14 @@ fn offer(slot: &mut Option<Leading>, priority: f64, state: StateId, segment: Seg
 fn override_for(
     ruleset: &Ruleset,
     identity: Option<IdentityContext<'_>>,
-    feature: FeatureId,
-) -> Option<StateId> {
+    feature: FeatureIndex,
+) -> Option<StateIndex> {
     let identity = identity?;
     if let Some(stored) = identity.stored.of_feature(feature) {
         return Some(stored);
     }
-    let of_feature = |id: &&StateId| ruleset.states.get(**id).is_some_and(|state| state.feature == feature);
+    let of_feature =
+        |index: &&StateIndex| ruleset.states.get(**index).is_some_and(|state| state.feature == feature);
     identity.overrides.iter().find(of_feature).copied()
 }
 
@@ -204,29 +205,29 @@ fn override_for(
 fn state_of<'a>(
     ruleset: &'a Ruleset,
     identity: Option<IdentityContext<'a>>,
-    id: StateId,
-) -> Option<&'a State> {
+    index: StateIndex,
+) -> Option<&'a CompiledState> {
     match identity {
-        Some(identity) => identity.stored.state(ruleset, id),
-        None => ruleset.states.get(id),
+        Some(identity) => identity.stored.state(ruleset, index),
+        None => ruleset.states.get(index),
     }
 }
 
 /// The state's value for the identity's bucket.
 #[inline(always)]
-fn outcome(state: Option<&State>, identity: Option<IdentityContext<'_>>) -> Outcome {
+fn outcome(state: Option<&CompiledState>, identity: Option<IdentityContext<'_>>) -> Outcome {
     let (Some(state), Some(identity)) = (state, identity) else { return Outcome::Plain };
     outcome_for(state, identity.key)
 }
 
 /// The state's value for the bucket of an identity's key.
 #[inline(always)]
-pub fn outcome_for(state: &State, identity_key: &str) -> Outcome {
+pub fn outcome_for(state: &CompiledState, identity_key: &str) -> Outcome {
     if state.variants.is_empty() { Outcome::Plain } else { split(state, identity_key) }
 }
 
 /// The value among a multivariate state's values.
-fn split(state: &State, identity_key: &str) -> Outcome {
+fn split(state: &CompiledState, identity_key: &str) -> Outcome {
     let percentage = hash::percentage(&state.key, identity_key);
     let hit =
         state.variants.iter().position(|variant| variant.start <= percentage && percentage < variant.limit);
@@ -234,7 +235,7 @@ fn split(state: &State, identity_key: &str) -> Outcome {
 }
 
 /// The percentage that an identity's key falls into, where a state is multivariate.
-pub fn bucket(state: &State, identity_key: &str) -> Option<f64> {
+pub fn bucket(state: &CompiledState, identity_key: &str) -> Option<f64> {
     (!state.variants.is_empty()).then(|| hash::percentage(&state.key, identity_key))
 }
 
@@ -250,7 +251,7 @@ pub fn default_reason(engine: Engine) -> &'static str {
 fn reason(
     ruleset: &Ruleset,
     identity: Option<IdentityContext<'_>>,
-    feature: FeatureId,
+    feature: FeatureIndex,
     decision: &Decision,
 ) -> String {
     if let Some(variant) = decision.variant() {
@@ -262,8 +263,8 @@ fn reason(
     }
     match decision.source {
         Source::Identity => "TARGETING_MATCH; segment=identity_overrides".to_owned(),
-        Source::Segment(id) => {
-            let name = ruleset.segments.get(id).map_or("", |segment| &segment.name);
+        Source::Segment(index) => {
+            let name = ruleset.segments.get(index).map_or("", |segment| &segment.name);
             format!("TARGETING_MATCH; segment={name}")
         }
         Source::Default => {

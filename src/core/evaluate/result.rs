@@ -29,7 +29,7 @@ fn as_trait((key, value): (&String, &Value)) -> Option<(Box<str>, TraitValue)> {
 
 fn to_json(ruleset: &Ruleset, evaluation: &Evaluation) -> Value {
     let mut flags = Map::new();
-    for (id, (feature, decision)) in ruleset.features.iter().zip(&evaluation.decisions).enumerate() {
+    for (index, (feature, decision)) in ruleset.features.iter().zip(&evaluation.decisions).enumerate() {
         let Some(state) = ruleset.states.get(decision.state) else { continue };
         let variant = decision.variant().and_then(|index| state.variants.get(index));
         let name = match decision.outcome {
@@ -41,17 +41,18 @@ fn to_json(ruleset: &Ruleset, evaluation: &Evaluation) -> Value {
             "name": feature.name,
             "enabled": state.enabled,
             "value": from_span(ruleset, variant.map_or(state.value, |variant| variant.value)),
-            "reason": evaluation.reason(ruleset, None, id),
+            "reason": evaluation.reason(ruleset, None, index),
             "variant": name,
         });
         add_metadata(&mut flag, ruleset, state.metadata);
         flags.insert(feature.name.to_string(), flag);
     }
-    let segments = evaluation.segments.iter().filter_map(|&id| ruleset.segments.get(id)).map(|segment| {
-        let mut result = json!({"name": segment.name});
-        add_metadata(&mut result, ruleset, segment.metadata);
-        result
-    });
+    let segments =
+        evaluation.segments.iter().filter_map(|&index| ruleset.segments.get(index)).map(|segment| {
+            let mut result = json!({"name": segment.name});
+            add_metadata(&mut result, ruleset, segment.metadata);
+            result
+        });
     json!({"flags": flags, "segments": segments.collect::<Vec<_>>()})
 }
 

@@ -14,7 +14,7 @@ use worker::{Context, Env};
 
 use crate::api::{CachedResponse, EnvironmentKey, Error};
 use crate::cache::{Ttl, TtlCache};
-use crate::document::ruleset::SegmentId;
+use crate::document::ruleset::SegmentIndex;
 use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
 use crate::edge::cache::first_discovery;
 use crate::edge::cache::key_states;
@@ -45,7 +45,7 @@ pub struct CachedEnvironment {
     pub environment: Environment,
     fixed: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
     /// Segments that have been logged for spending an evaluation's budget.
-    exhausted: RefCell<Vec<SegmentId>>,
+    exhausted: RefCell<Vec<SegmentIndex>>,
 }
 
 impl CachedEnvironment {
@@ -59,7 +59,7 @@ impl CachedEnvironment {
     }
 
     /// Logs the segment that spent an evaluation's budget, once for this version of the document.
-    pub fn log_exhausted(&self, segment: Option<SegmentId>) {
+    pub fn log_exhausted(&self, segment: Option<SegmentIndex>) {
         let Some(segment) = segment else { return };
         let mut logged = self.exhausted.borrow_mut();
         if !logged.contains(&segment) {
