@@ -8,7 +8,7 @@ use flagsmith_edge_worker::admin::edge_identities::{self, Action};
 use flagsmith_edge_worker::admin::explanation::explain;
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
-use flagsmith_edge_worker::document::context::Context;
+use flagsmith_edge_worker::document::context::EvaluationContext;
 use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind};
@@ -295,7 +295,7 @@ proptest! {
         for input in [bytes.as_slice(), text.as_bytes()] {
             let _ = Json::parse(input);
             let _ = Environment::parse(input, Engine::V11);
-            let _ = Context::parse(input, Engine::V11);
+            let _ = EvaluationContext::parse(input, Engine::V11);
         }
         let mut worker = Worker::default();
         let headers = HashMap::from([("x-environment-key".to_owned(), text)]);
@@ -307,7 +307,7 @@ proptest! {
     #[test]
     fn engines_agree_except_for_reasons(document in document(), body in identity_body()) {
         let context = context_of(&document, &body).to_string();
-        let result = |engine| evaluate_context(&Context::parse(context.as_bytes(), engine).unwrap());
+        let result = |engine| evaluate_context(&EvaluationContext::parse(context.as_bytes(), engine).unwrap());
         let (mut ten, mut eleven) = (result(Engine::V10), result(Engine::V11));
         prop_assume!(!context.contains("$.flags"));
         for result in [&mut ten, &mut eleven] {

@@ -2,7 +2,7 @@
 
 use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
-use flagsmith_edge_worker::document::context::Context;
+use flagsmith_edge_worker::document::context::EvaluationContext;
 use flagsmith_edge_worker::document::ruleset::{Engine, SegmentIndex};
 use flagsmith_edge_worker::evaluate::{Evaluation, IdentityContext, evaluate};
 use flagsmith_edge_worker::identity::Traits;
@@ -19,7 +19,7 @@ pub struct Outcome {
 
 /// Evaluates a context.
 pub fn outcome(context: &Value, engine: Engine) -> Outcome {
-    let context = Context::parse(context.to_string().as_bytes(), engine).unwrap();
+    let context = EvaluationContext::parse(context.to_string().as_bytes(), engine).unwrap();
     let identity = context.identity.as_ref();
     let traits: Traits = identity
         .map(|identity| serde_json::from_value(Value::Object(identity.traits.clone())).unwrap_or_default())

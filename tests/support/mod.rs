@@ -10,7 +10,7 @@ pub mod worker;
 
 use std::path::{Path, PathBuf};
 
-use flagsmith_edge_worker::document::context::Context;
+use flagsmith_edge_worker::document::context::EvaluationContext;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::evaluate::evaluate_context;
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub fn engine_case(path: &Path) -> Value {
 
 /// The result for a case's context, if it is not the case's own.
 pub fn difference(case: &Value, engine: Engine) -> Option<Value> {
-    let context = Context::parse(case["context"].to_string().as_bytes(), engine).unwrap();
+    let context = EvaluationContext::parse(case["context"].to_string().as_bytes(), engine).unwrap();
     let result = evaluate_context(&context);
     (!same(&result, &case["result"])).then_some(result)
 }

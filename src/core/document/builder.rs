@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::condition::{Condition, Predicate};
-use super::property::{Property, PropertyIndex, Target};
+use super::property::{PathTarget, Property, PropertyIndex};
 use super::ruleset::{
     CompiledState, ConditionIndex, Engine, Feature, FeatureIndex, Rule, Ruleset, Segment, SegmentOverride,
     Span, StateIndex, Variant,
@@ -113,7 +113,7 @@ impl Builder {
 
     /// True if a condition needs [`Ruleset::context`].
     pub fn needs_context(&self) -> bool {
-        let queries = |property: &Property| matches!(property, Property::Path(_, Target::Query(_)));
+        let queries = |property: &Property| matches!(property, Property::Path(_, PathTarget::Query(_)));
         self.ruleset.properties.iter().any(queries)
     }
 

@@ -95,7 +95,7 @@ impl LazyPattern {
 
 /// A condition's value as published.
 #[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
+pub enum ConditionValueRef<'a> {
     /// Absent or null.
     Null,
     /// The form that every operator takes.
@@ -106,11 +106,11 @@ pub enum Value<'a> {
 
 impl Predicate {
     /// Compiles one condition. `segment_key` is part of what PERCENTAGE_SPLIT hashes.
-    pub fn new(operator: &str, value: Value<'_>, segment_key: &str) -> Predicate {
+    pub fn new(operator: &str, value: ConditionValueRef<'_>, segment_key: &str) -> Predicate {
         // Flagsmith casts an absent value with str() too.
         let text = match value {
-            Value::Text(text) => text,
-            Value::Null | Value::List(_) => "None",
+            ConditionValueRef::Text(text) => text,
+            ConditionValueRef::Null | ConditionValueRef::List(_) => "None",
         };
         let compare = |comparison| Predicate::Compare(comparison, Box::new(Operand::new(value, text)));
         match operator {
@@ -128,9 +128,9 @@ impl Predicate {
             "REGEX" => Predicate::Regex(LazyPattern { source: text.into(), compiled: OnceCell::new() }),
             "MODULO" => Predicate::Modulo(modulo(text)),
             "IN" => Predicate::In(match value {
-                Value::Null => HashSet::new(),
-                Value::Text(text) => members(text),
-                Value::List(items) => items.iter().map(|item| item.as_str().into()).collect(),
+                ConditionValueRef::Null => HashSet::new(),
+                ConditionValueRef::Text(text) => members(text),
+                ConditionValueRef::List(items) => items.iter().map(|item| item.as_str().into()).collect(),
             }),
             "IS_SET" => Predicate::IsSet,
             "IS_NOT_SET" => Predicate::IsNotSet,
@@ -143,8 +143,8 @@ impl Predicate {
 const SEMVER_SUFFIX: &str = ":semver";
 
 impl Operand {
-    fn new(value: Value<'_>, text: &str) -> Operand {
-        let number = matches!(value, Value::Text(_));
+    fn new(value: ConditionValueRef<'_>, text: &str) -> Operand {
+        let number = matches!(value, ConditionValueRef::Text(_));
         Operand {
             text: text.into(),
             bool: text != "False" && text != "false",

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use super::builder::{Builder, Definition, VariantDefinition};
 use super::json::Json;
 use super::ruleset::{Engine, Ruleset, SegmentOverride};
-use super::schema::{Rule, or_default};
+use super::schema::{self, or_default};
 
 /// An evaluation context with its features and segments compiled.
 #[derive(Debug)]
-pub struct Context {
+pub struct EvaluationContext {
     /// Features, segments and conditions.
     pub ruleset: Ruleset,
     /// The identity to evaluate for.
@@ -33,9 +33,9 @@ pub struct ContextIdentity {
     pub traits: Map<String, Value>,
 }
 
-impl Context {
+impl EvaluationContext {
     /// Compiles an evaluation context from JSON.
-    pub fn parse(json: &[u8], engine: Engine) -> Result<Context, serde_json::Error> {
+    pub fn parse(json: &[u8], engine: Engine) -> Result<EvaluationContext, serde_json::Error> {
         let schema: Schema<'_> = serde_json::from_slice(json)?;
         let environment = &schema.environment;
         let mut builder = Builder::new(engine, &environment.key, Some(&environment.name));
@@ -71,7 +71,7 @@ impl Context {
         if let (Some(members), Some(identity)) = (members, &identity) {
             members.insert("key".to_owned(), identity.key.as_str().into());
         }
-        Ok(Context { ruleset: builder.finish(context), identity })
+        Ok(EvaluationContext { ruleset: builder.finish(context), identity })
     }
 }
 
@@ -138,7 +138,7 @@ struct SegmentContext<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow)]
-    rules: Vec<Rule<'a>>,
+    rules: Vec<schema::Rule<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     overrides: Vec<FeatureContext<'a>>,
     #[serde(borrow)]

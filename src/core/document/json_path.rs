@@ -15,12 +15,12 @@ pub struct Query {
     /// True for a query that begins at the root (`$`), false for one that begins at the node of a filter (`@`).
     pub absolute: bool,
     /// From the first to the last.
-    pub segments: Box<[Segment]>,
+    pub segments: Box<[PathSegment]>,
 }
 
 /// One step of a query.
 #[derive(Debug, PartialEq)]
-pub struct Segment {
+pub struct PathSegment {
     /// True if the selectors apply to the node and everything below it (`..`).
     pub descendants: bool,
     /// Applied in their order.

@@ -16,12 +16,12 @@ pub enum Property {
     /// The identity's key, which PERCENTAGE_SPLIT reads when its property is blank.
     IdentityKey,
     /// A trait of this name if it is set, else what the path leads to.
-    Path(Box<str>, Target),
+    Path(Box<str>, PathTarget),
 }
 
 /// The target of a path.
 #[derive(Debug)]
-pub enum Target {
+pub enum PathTarget {
     /// `$.identity.identifier`
     Identifier,
     /// `$.identity.key`
@@ -55,27 +55,27 @@ impl Property {
         if !source.starts_with("$.") {
             return Property::Trait(source.into());
         }
-        match Target::new(source) {
+        match PathTarget::new(source) {
             Some(target) => Property::Path(source.into(), target),
             None => Property::Trait(source.into()),
         }
     }
 }
 
-impl Target {
-    fn new(source: &str) -> Option<Target> {
+impl PathTarget {
+    fn new(source: &str) -> Option<PathTarget> {
         let known = match *member_names(source).unwrap_or_default().as_slice() {
-            ["identity", "identifier"] => Some(Target::Identifier),
-            ["identity", "key"] => Some(Target::IdentityKey),
-            ["identity", "traits", name] => Some(Target::Trait(name.into())),
-            ["environment", "key"] => Some(Target::EnvironmentKey),
-            ["environment", "name"] => Some(Target::EnvironmentName),
+            ["identity", "identifier"] => Some(PathTarget::Identifier),
+            ["identity", "key"] => Some(PathTarget::IdentityKey),
+            ["identity", "traits", name] => Some(PathTarget::Trait(name.into())),
+            ["environment", "key"] => Some(PathTarget::EnvironmentKey),
+            ["environment", "name"] => Some(PathTarget::EnvironmentName),
             ["flags", feature, field] => {
-                FlagField::new(field).map(|field| Target::Flag(feature.into(), field))
+                FlagField::new(field).map(|field| PathTarget::Flag(feature.into(), field))
             }
             _ => None,
         };
-        known.or_else(|| Query::new(source).map(|query| Target::Query(Box::new(query))))
+        known.or_else(|| Query::new(source).map(|query| PathTarget::Query(Box::new(query))))
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     fn invalid_paths_are_trait_names() {
         assert!(matches!(Property::new("$.identity.traits.a b"), Property::Trait(_)));
         assert!(matches!(Property::new("$['identity']['key']"), Property::Trait(_)));
-        assert!(matches!(Property::new("$.identity.*"), Property::Path(_, Target::Query(_))));
-        assert!(matches!(Property::new("$.features.x.enabled"), Property::Path(_, Target::Query(_))));
+        assert!(matches!(Property::new("$.identity.*"), Property::Path(_, PathTarget::Query(_))));
+        assert!(matches!(Property::new("$.features.x.enabled"), Property::Path(_, PathTarget::Query(_))));
     }
 }

@@ -284,11 +284,11 @@ pub enum ConditionValue<'a> {
 }
 
 impl ConditionValue<'_> {
-    pub fn borrow(&self) -> super::condition::Value<'_> {
+    pub fn borrow(&self) -> super::condition::ConditionValueRef<'_> {
         match self {
-            ConditionValue::Null => super::condition::Value::Null,
-            ConditionValue::Text(text) => super::condition::Value::Text(text),
-            ConditionValue::List(items) => super::condition::Value::List(items),
+            ConditionValue::Null => super::condition::ConditionValueRef::Null,
+            ConditionValue::Text(text) => super::condition::ConditionValueRef::Text(text),
+            ConditionValue::List(items) => super::condition::ConditionValueRef::List(items),
         }
     }
 }

@@ -186,7 +186,7 @@ mod tests {
             ("REGEX", "[", &text("["), false),
             ("SOUNDS_LIKE", "x", &text("x"), false),
         ] {
-            let predicate = Predicate::new(operator, condition::Value::Text(operand), "7");
+            let predicate = Predicate::new(operator, condition::ConditionValueRef::Text(operand), "7");
             assert_eq!(judge(&predicate, Some(value)), expected, "{value:?} {operator} {operand:?}");
         }
     }
@@ -203,7 +203,7 @@ mod tests {
             ("MODULO", int(1), false),
             ("IS_SET", int(1), true),
         ] {
-            let predicate = Predicate::new(operator, condition::Value::Null, "7");
+            let predicate = Predicate::new(operator, condition::ConditionValueRef::Null, "7");
             assert_eq!(judge(&predicate, Some(&value)), expected, "{value:?} {operator}");
         }
     }
@@ -213,7 +213,10 @@ mod tests {
         for operator in
             ["EQUAL", "NOT_EQUAL", "CONTAINS", "NOT_CONTAINS", "IN", "REGEX", "IS_SET", "PERCENTAGE_SPLIT"]
         {
-            assert!(!judge(&Predicate::new(operator, condition::Value::Text(""), "7"), None), "{operator}");
+            assert!(
+                !judge(&Predicate::new(operator, condition::ConditionValueRef::Text(""), "7"), None),
+                "{operator}"
+            );
         }
         assert!(judge(&Predicate::IsNotSet, None));
     }

@@ -9,7 +9,7 @@ use super::json_path::{self, Context};
 use super::value::Value;
 use super::{Decision, IdentityContext};
 use crate::document::budget::Budget;
-use crate::document::property::{Property, PropertyIndex, Target};
+use crate::document::property::{PathTarget, Property, PropertyIndex};
 use crate::document::ruleset::{
     ConditionIndex, Engine, FeatureIndex, Quantifier, Rule, Ruleset, Segment, SegmentIndex,
 };
@@ -146,7 +146,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn reads_flag(&self, index: PropertyIndex) -> bool {
-        matches!(self.ruleset.properties.get(index), Some(Property::Path(_, Target::Flag(..))))
+        matches!(self.ruleset.properties.get(index), Some(Property::Path(_, PathTarget::Flag(..))))
     }
 
     fn lookup(&mut self, index: PropertyIndex) {
@@ -174,18 +174,18 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    fn target_value(&mut self, target: &'a Target) -> Option<Option<Value<'a>>> {
+    fn target_value(&mut self, target: &'a PathTarget) -> Option<Option<Value<'a>>> {
         let identity = self.identity;
         let coerced = |text: Option<&'a str>| text.map(|text| Value::from_text(Cow::Borrowed(text)));
         Some(match target {
-            Target::Identifier => coerced(identity.map(|identity| identity.identifier)),
-            Target::IdentityKey => coerced(identity.map(|identity| identity.key)),
-            Target::Trait(name) => self.trait_value(name),
-            Target::EnvironmentKey => coerced(Some(&self.ruleset.environment_key)),
-            Target::EnvironmentName => coerced(self.ruleset.environment_name.as_deref()),
-            Target::Flag(..) if self.ruleset.engine == Engine::V10 => None,
-            Target::Flag(feature, field) => self.flag_value(feature, *field),
-            Target::Query(query) => {
+            PathTarget::Identifier => coerced(identity.map(|identity| identity.identifier)),
+            PathTarget::IdentityKey => coerced(identity.map(|identity| identity.key)),
+            PathTarget::Trait(name) => self.trait_value(name),
+            PathTarget::EnvironmentKey => coerced(Some(&self.ruleset.environment_key)),
+            PathTarget::EnvironmentName => coerced(self.ruleset.environment_name.as_deref()),
+            PathTarget::Flag(..) if self.ruleset.engine == Engine::V10 => None,
+            PathTarget::Flag(feature, field) => self.flag_value(feature, *field),
+            PathTarget::Query(query) => {
                 let context = Context::new(self.ruleset.context.as_ref(), identity);
                 return json_path::first(query, context, &mut self.budget);
             }

@@ -173,7 +173,7 @@ impl<'a> Evaluator<'a> {
 mod tests {
     use serde_json::json;
 
-    use crate::document::context::Context;
+    use crate::document::context::EvaluationContext;
     use crate::document::ruleset::Engine;
     use crate::evaluate::evaluate_context;
 
@@ -192,7 +192,7 @@ mod tests {
             "features": names.iter().map(|name| (name.clone(), feature(name))).collect::<serde_json::Map<_, _>>(),
             "segments": names.iter().map(|name| (name.clone(), segment(name))).collect::<serde_json::Map<_, _>>(),
         });
-        let context = Context::parse(context.to_string().as_bytes(), Engine::V11).unwrap();
+        let context = EvaluationContext::parse(context.to_string().as_bytes(), Engine::V11).unwrap();
         let result = evaluate_context(&context);
         for name in names {
             assert_eq!(result["flags"][&name]["reason"], "ERROR; code=CIRCULAR_DEPENDENCY", "{name}");

@@ -8,7 +8,7 @@ mod node;
 
 use super::value::Value;
 use crate::document::budget::Budget;
-use crate::document::json_path::{Query, Segment, Selector};
+use crate::document::json_path::{PathSegment, Query, Selector};
 
 pub use node::Context;
 use node::{Node, Scalar, Shape};
@@ -62,7 +62,12 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn walk(&mut self, segments: &'a [Segment], node: Node<'a>, visit: Visit<'_, 'a>) -> Result<(), Stop> {
+    fn walk(
+        &mut self,
+        segments: &'a [PathSegment],
+        node: Node<'a>,
+        visit: Visit<'_, 'a>,
+    ) -> Result<(), Stop> {
         let Some((segment, rest)) = segments.split_first() else {
             return if visit(node) { Ok(()) } else { Err(Stop::Found) };
         };
@@ -86,7 +91,7 @@ impl<'a> Walk<'a, '_> {
     fn select(
         &mut self,
         selector: &'a Selector,
-        rest: &'a [Segment],
+        rest: &'a [PathSegment],
         node: Node<'a>,
         visit: Visit<'_, 'a>,
     ) -> Result<(), Stop> {

@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Evaluation, IdentityContext, Outcome, evaluate};
 use crate::document::StoredOverrides;
-use crate::document::context::Context;
+use crate::document::context::EvaluationContext;
 use crate::document::ruleset::{Ruleset, Span};
 use crate::identity::{TraitValue, Traits};
 
 /// Evaluates a whole context to its `EvaluationResult`.
-pub fn evaluate_context(context: &Context) -> Value {
+pub fn evaluate_context(context: &EvaluationContext) -> Value {
     let traits: Traits =
         context.identity.iter().flat_map(|identity| &identity.traits).filter_map(as_trait).collect();
     let identity = context.identity.as_ref().map(|identity| IdentityContext {

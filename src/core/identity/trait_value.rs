@@ -72,8 +72,8 @@ impl Serialize for TraitValue {
 
 impl<'de> Deserialize<'de> for TraitValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TraitValue, D::Error> {
-        struct Scalar;
-        impl Visitor<'_> for Scalar {
+        struct TraitValueVisitor;
+        impl Visitor<'_> for TraitValueVisitor {
             type Value = TraitValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +100,6 @@ impl<'de> Deserialize<'de> for TraitValue {
                 Ok(TraitValue::Text(text.into()))
             }
         }
-        deserializer.deserialize_any(Scalar)
+        deserializer.deserialize_any(TraitValueVisitor)
     }
 }

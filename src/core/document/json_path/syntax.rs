@@ -1,6 +1,6 @@
 //! Reads a query's segments, selectors and texts.
 
-use super::{Query, Segment, Selector};
+use super::{PathSegment, Query, Selector};
 
 /// The maximum nesting of brackets and parentheses, because parsing and evaluation are recursive.
 const MAX_NESTING: usize = 6;
@@ -35,7 +35,7 @@ impl<'s> Parser<'s> {
                 self.rest = before;
                 return Some(Query { absolute, segments: segments.into() });
             };
-            segments.push(Segment { descendants, selectors });
+            segments.push(PathSegment { descendants, selectors });
         }
     }
 

@@ -112,13 +112,13 @@ impl Set {
 /// A class such as `\w`, or its complement such as `\W`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Class {
-    pub kind: Kind,
+    pub kind: ClassKind,
     pub ascii: bool,
     pub negated: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum ClassKind {
     Digit,
     Space,
     Word,
@@ -127,9 +127,9 @@ pub(super) enum Kind {
 impl Class {
     fn contains(self, c: char) -> bool {
         let found = match self.kind {
-            Kind::Digit => c.is_ascii_digit() || (!self.ascii && python::decimal_digit(c).is_some()),
-            Kind::Space => matches!(c, '\t'..='\r' | ' ') || (!self.ascii && python::is_space(c)),
-            Kind::Word => is_word(c, self.ascii),
+            ClassKind::Digit => c.is_ascii_digit() || (!self.ascii && python::decimal_digit(c).is_some()),
+            ClassKind::Space => matches!(c, '\t'..='\r' | ' ') || (!self.ascii && python::is_space(c)),
+            ClassKind::Word => is_word(c, self.ascii),
         };
         found != self.negated
     }

@@ -4,7 +4,7 @@
 //! character of its pattern.
 
 use super::chars::{CharMatcher, Fold};
-use super::tree::{Assertion, Lookaround, Mode, Node, Repeat, Sequence};
+use super::tree::{Assertion, Lookaround, Mode, PatternNode, Repeat, Sequence};
 
 /// One operation. `exit` is the operation after the part that this operation opens. `slot` is the first of the machine's
 /// cells that the operation uses.
@@ -94,30 +94,30 @@ impl Program {
         }
     }
 
-    fn node(&mut self, node: Node) {
+    fn node(&mut self, node: PatternNode) {
         match node {
-            Node::CharMatcher(one) => self.ops.push(Op::CharMatcher(one)),
-            Node::Assert(at) => self.ops.push(Op::Assert(at)),
-            Node::Plain(seq) => self.sequence(seq),
-            Node::Capture(group, seq) => {
+            PatternNode::CharMatcher(one) => self.ops.push(Op::CharMatcher(one)),
+            PatternNode::Assert(at) => self.ops.push(Op::Assert(at)),
+            PatternNode::Plain(seq) => self.sequence(seq),
+            PatternNode::Capture(group, seq) => {
                 self.ops.push(Op::Save { slot: group * 2 });
                 self.sequence(seq);
                 self.ops.push(Op::Save { slot: group * 2 + 1 });
             }
-            Node::Atomic(seq) => {
+            PatternNode::Atomic(seq) => {
                 let slot = self.cells(2);
                 self.ops.push(Op::Fence { slot });
                 self.sequence(seq);
                 self.ops.push(Op::Cut { slot });
             }
-            Node::Branches(branches) => self.branches(branches),
-            Node::Repeat(repeat, body) => self.repeat(repeat, body),
-            Node::Lookaround(lookaround, body) => self.lookaround(lookaround, body),
-            Node::Backref(group, fold) => {
+            PatternNode::Branches(branches) => self.branches(branches),
+            PatternNode::Repeat(repeat, body) => self.repeat(repeat, body),
+            PatternNode::Lookaround(lookaround, body) => self.lookaround(lookaround, body),
+            PatternNode::Backref(group, fold) => {
                 let slot = group * 2;
                 self.ops.push(Op::Backref { slot, fold });
             }
-            Node::Condition(group, yes, no) => {
+            PatternNode::Condition(group, yes, no) => {
                 let slot = group * 2;
                 let start = self.reserve();
                 self.sequence(yes);
@@ -219,8 +219,10 @@ fn single(mut seq: Sequence) -> Result<CharMatcher, Sequence> {
         return Err(seq);
     }
     match seq.pop() {
-        Some((Node::CharMatcher(one), _)) => Ok(one),
-        Some((Node::Plain(inner), width)) => single(inner).map_err(|inner| vec![(Node::Plain(inner), width)]),
+        Some((PatternNode::CharMatcher(one), _)) => Ok(one),
+        Some((PatternNode::Plain(inner), width)) => {
+            single(inner).map_err(|inner| vec![(PatternNode::Plain(inner), width)])
+        }
         other => Err(other.into_iter().collect()),
     }
 }

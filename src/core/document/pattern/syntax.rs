@@ -5,8 +5,8 @@
 
 mod groups;
 
-use super::chars::{CharMatcher, Class, Fold, Kind, Member, Set, is_word};
-use super::tree::{Assertion, Lookaround, Mode, Node, Repeat, Sequence, Width};
+use super::chars::{CharMatcher, Class, ClassKind, Fold, Member, Set, is_word};
+use super::tree::{Assertion, Lookaround, Mode, PatternNode, Repeat, Sequence, Width};
 
 /// Longest pattern, in characters.
 const MAX_SOURCE: usize = 10_000;
@@ -124,7 +124,7 @@ impl Parser {
             width = width.or(Width::of(&branch));
             branches.push(branch);
         }
-        Some(vec![(Node::Branches(branches), width)])
+        Some(vec![(PatternNode::Branches(branches), width)])
     }
 
     fn sequence(&mut self, flags: &mut u8, first: bool) -> Option<Sequence> {
@@ -207,8 +207,8 @@ impl Parser {
         (min <= max).then_some(Some((min, max)))
     }
 
-    fn repeat(&mut self, item: (Node, Width), min: usize, max: usize) -> Option<(Node, Width)> {
-        if matches!(item.0, Node::Assert(_) | Node::Repeat(..)) {
+    fn repeat(&mut self, item: (PatternNode, Width), min: usize, max: usize) -> Option<(PatternNode, Width)> {
+        if matches!(item.0, PatternNode::Assert(_) | PatternNode::Repeat(..)) {
             return None;
         }
         let mode = if self.eat('?') {
@@ -220,10 +220,10 @@ impl Parser {
         };
         let repeat = Repeat { min, max, mode };
         let width = item.1.times(repeat);
-        Some((Node::Repeat(repeat, vec![item]), width))
+        Some((PatternNode::Repeat(repeat, vec![item]), width))
     }
 
-    fn escape(&mut self, c: char, flags: u8) -> Option<(Node, Width)> {
+    fn escape(&mut self, c: char, flags: u8) -> Option<(PatternNode, Width)> {
         let boundary = |wanted| Assertion::Boundary { ascii: flags & ASCII != 0, wanted };
         Some(match c {
             'A' => at(Assertion::Start),
@@ -243,7 +243,7 @@ impl Parser {
     }
 
     /// Three octal digits are a character, anything else is a group.
-    fn number(&mut self, first: char, flags: u8) -> Option<(Node, Width)> {
+    fn number(&mut self, first: char, flags: u8) -> Option<(PatternNode, Width)> {
         let mut digits = String::from(first);
         digits += &self.take_while(1, |c| c.is_ascii_digit());
         if digits.len() == 2 && digits.chars().all(is_octal) {
@@ -256,10 +256,10 @@ impl Parser {
         self.backref(digits.parse().ok()?, flags)
     }
 
-    fn backref(&self, group: usize, flags: u8) -> Option<(Node, Width)> {
+    fn backref(&self, group: usize, flags: u8) -> Option<(PatternNode, Width)> {
         let width = (*self.widths.get(group)?)?;
         self.check_behind(group)?;
-        Some((Node::Backref(group, fold(flags)), width))
+        Some((PatternNode::Backref(group, fold(flags)), width))
     }
 
     /// Inside a lookbehind, only groups closed before it may be named.
@@ -277,9 +277,9 @@ impl Parser {
             Some(Member::Class(Class { kind, ascii: flags & ASCII != 0, negated: c.is_ascii_uppercase() }))
         };
         let code = match c {
-            'd' | 'D' => return class(Kind::Digit),
-            's' | 'S' => return class(Kind::Space),
-            'w' | 'W' => return class(Kind::Word),
+            'd' | 'D' => return class(ClassKind::Digit),
+            's' | 'S' => return class(ClassKind::Space),
+            'w' | 'W' => return class(ClassKind::Word),
             'a' => 7,
             'f' => 12,
             'n' => 10,
@@ -345,12 +345,12 @@ impl Parser {
     }
 }
 
-fn one(one: CharMatcher) -> (Node, Width) {
-    (Node::CharMatcher(one), Width::ONE)
+fn one(one: CharMatcher) -> (PatternNode, Width) {
+    (PatternNode::CharMatcher(one), Width::ONE)
 }
 
-fn at(at: Assertion) -> (Node, Width) {
-    (Node::Assert(at), Width::ZERO)
+fn at(at: Assertion) -> (PatternNode, Width) {
+    (PatternNode::Assert(at), Width::ZERO)
 }
 
 fn fold(flags: u8) -> Fold {

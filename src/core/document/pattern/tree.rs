@@ -3,10 +3,10 @@
 use super::chars::{CharMatcher, Fold};
 
 /// A sequence of nodes, with the width of each.
-pub(super) type Sequence = Vec<(Node, Width)>;
+pub(super) type Sequence = Vec<(PatternNode, Width)>;
 
 #[derive(Debug)]
-pub(super) enum Node {
+pub(super) enum PatternNode {
     CharMatcher(CharMatcher),
     Assert(Assertion),
     Plain(Sequence),

@@ -4,7 +4,7 @@ use super::*;
 
 impl Parser {
     /// Parses the text after a `(`; `Some(None)` for a comment and for flags that stand alone.
-    pub(super) fn group(&mut self, flags: &mut u8, leading: bool) -> Option<Option<(Node, Width)>> {
+    pub(super) fn group(&mut self, flags: &mut u8, leading: bool) -> Option<Option<(PatternNode, Width)>> {
         if !self.eat('?') {
             return self.capture(None, *flags).map(Some);
         }
@@ -13,7 +13,7 @@ impl Parser {
             '>' => {
                 let seq = self.body(*flags)?;
                 let width = Width::of(&seq);
-                Some(Some((Node::Atomic(seq), width)))
+                Some(Some((PatternNode::Atomic(seq), width)))
             }
             '#' => {
                 while self.next_not(')')? {}
@@ -38,13 +38,13 @@ impl Parser {
         self.eat(')').then_some(seq)
     }
 
-    fn plain(&mut self, flags: u8) -> Option<(Node, Width)> {
+    fn plain(&mut self, flags: u8) -> Option<(PatternNode, Width)> {
         let seq = self.body(flags)?;
         let width = Width::of(&seq);
-        Some((Node::Plain(seq), width))
+        Some((PatternNode::Plain(seq), width))
     }
 
-    fn capture(&mut self, name: Option<String>, flags: u8) -> Option<(Node, Width)> {
+    fn capture(&mut self, name: Option<String>, flags: u8) -> Option<(PatternNode, Width)> {
         let group = self.widths.len();
         self.widths.push(None);
         if let Some(name) = name {
@@ -56,15 +56,15 @@ impl Parser {
         let seq = self.body(flags)?;
         let width = Width::of(&seq);
         *self.widths.get_mut(group)? = Some(width);
-        Some((Node::Capture(group, seq), width))
+        Some((PatternNode::Capture(group, seq), width))
     }
 
-    fn lookaround(&mut self, negated: bool, flags: u8) -> Option<(Node, Width)> {
+    fn lookaround(&mut self, negated: bool, flags: u8) -> Option<(PatternNode, Width)> {
         let lookaround = Lookaround { negated, back: 0 };
-        Some((Node::Lookaround(lookaround, self.body(flags)?), Width::ZERO))
+        Some((PatternNode::Lookaround(lookaround, self.body(flags)?), Width::ZERO))
     }
 
-    fn lookbehind(&mut self, flags: u8) -> Option<(Node, Width)> {
+    fn lookbehind(&mut self, flags: u8) -> Option<(PatternNode, Width)> {
         let negated = match self.next_plain()? {
             '=' => false,
             '!' => true,
@@ -79,10 +79,10 @@ impl Parser {
             return None;
         }
         let back = width.min as usize;
-        Some((Node::Lookaround(Lookaround { negated, back }, seq), Width::ZERO))
+        Some((PatternNode::Lookaround(Lookaround { negated, back }, seq), Width::ZERO))
     }
 
-    fn named(&mut self, flags: u8) -> Option<(Node, Width)> {
+    fn named(&mut self, flags: u8) -> Option<(PatternNode, Width)> {
         match self.next_plain()? {
             '<' => {
                 let name = self.name('>')?;
@@ -112,7 +112,7 @@ impl Parser {
         known.map(|(_, group)| *group)
     }
 
-    fn condition(&mut self, mut flags: u8) -> Option<(Node, Width)> {
+    fn condition(&mut self, mut flags: u8) -> Option<(PatternNode, Width)> {
         let name = self.name(')')?;
         let group = if name.chars().all(|c| c.is_ascii_digit()) {
             // A number may announce a group that is yet to come.
@@ -132,11 +132,11 @@ impl Parser {
             return None;
         }
         let width = Width::of(&yes).or(Width::of(&no));
-        Some((Node::Condition(group, yes, no), width))
+        Some((PatternNode::Condition(group, yes, no), width))
     }
 
     /// Flags, up to the `)` that applies them to the whole pattern or the `:` of a group.
-    fn flags(&mut self, first: char, flags: &mut u8, leading: bool) -> Option<Option<(Node, Width)>> {
+    fn flags(&mut self, first: char, flags: &mut u8, leading: bool) -> Option<Option<(PatternNode, Width)>> {
         if first == ')' {
             return None;
         }
