@@ -7,7 +7,7 @@ use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
+use flagsmith_edge_worker::evaluate::{EvaluatedIdentity, evaluate};
 use flagsmith_edge_worker::identity::{Identity, Traits};
 use serde_json::{Value, json};
 use support::budget::{check_cases, context, outcome};
@@ -87,7 +87,7 @@ fn real_documents_take_a_small_part_of_the_budget() {
             let identifier = "5d4e1f2a-7a33-4c0e-9d65-0c2b6c0f8d11@example.com";
             let key = environment.identity_key(identifier, None);
             let identity =
-                IdentityContext::new(&environment, identifier, &key, &traits, StoredOverrides::none());
+                EvaluatedIdentity::new(&environment, identifier, &key, &traits, StoredOverrides::none());
             let evaluation = evaluate(&environment.ruleset, Some(identity));
             let bound = MAX_STEPS / 20;
             assert!(evaluation.steps < bound, "{}: {} steps", path.display(), evaluation.steps);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, FeatureState, StoredOverrides};
-use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
+use flagsmith_edge_worker::evaluate::{EvaluatedIdentity, evaluate};
 use flagsmith_edge_worker::identity::{Command, CommandError, Traits};
 use serde_json::{Value, json};
 use support::exchange::Answer;
@@ -307,8 +307,13 @@ fn conditions_read_stored_overrides() {
     let value = |overrides: &[FeatureState]| {
         let stored = StoredOverrides::new(&environment, overrides);
         let traits = Traits::new();
-        let identity =
-            IdentityContext { identifier: "a", key: "k_a", traits: &traits, overrides: &[], stored: &stored };
+        let identity = EvaluatedIdentity {
+            identifier: "a",
+            key: "k_a",
+            traits: &traits,
+            overrides: &[],
+            stored: &stored,
+        };
         let decisions = evaluate(&environment.ruleset, Some(identity)).decisions;
         decisions
             .iter()

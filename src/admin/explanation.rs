@@ -9,7 +9,7 @@ use crate::document::ruleset::{
     FeatureIndex, Rule, Segment, SegmentIndex, SegmentOverride, StateIndex, Variant,
 };
 use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, json};
-use crate::evaluate::{Decision, Evaluation, Explanation, IdentityContext, bucket};
+use crate::evaluate::{Decision, EvaluatedIdentity, Evaluation, Explanation, bucket};
 use crate::identity::Identity;
 
 /// The maximum number of characters shown of a condition's value. Many conditions may have one long value.
@@ -19,7 +19,7 @@ const MAX_MET_LENGTH: usize = 200;
 pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);
-    let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
+    let identity = EvaluatedIdentity::new(environment, identifier, &key, &state.traits, &stored);
     let mut explanation = Explanation::new(&environment.ruleset, Some(identity));
     let features = 0..environment.ruleset.features.len();
     let flags: Vec<_> =
@@ -45,7 +45,7 @@ pub fn explain(environment: &Environment, identifier: &str, state: &Identity) ->
 /// A flag, and everything that could have decided it.
 fn flag(
     environment: &Environment,
-    identity: IdentityContext<'_>,
+    identity: EvaluatedIdentity<'_>,
     evaluation: &Evaluation,
     feature: FeatureIndex,
 ) -> Value {
@@ -69,7 +69,7 @@ fn flag(
 /// Returns the candidates for the feature's state: the first that applies wins.
 fn candidates(
     environment: &Environment,
-    identity: IdentityContext<'_>,
+    identity: EvaluatedIdentity<'_>,
     evaluation: &Evaluation,
     feature: FeatureIndex,
 ) -> Vec<Value> {
@@ -117,7 +117,7 @@ fn candidates(
 
 /// The position of the identity's bucket among the shares of the winning state; `None` for a state without multivariate
 /// values.
-fn split(environment: &Environment, identity: IdentityContext<'_>, decision: &Decision) -> Option<Value> {
+fn split(environment: &Environment, identity: EvaluatedIdentity<'_>, decision: &Decision) -> Option<Value> {
     let ruleset = &environment.ruleset;
     let state = identity.stored.state(ruleset, decision.state)?;
     let percentage = bucket(state, identity.key)?;

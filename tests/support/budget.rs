@@ -4,7 +4,7 @@ use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
 use flagsmith_edge_worker::document::context::EvaluationContext;
 use flagsmith_edge_worker::document::ruleset::{Engine, SegmentIndex};
-use flagsmith_edge_worker::evaluate::{Evaluation, IdentityContext, evaluate};
+use flagsmith_edge_worker::evaluate::{EvaluatedIdentity, Evaluation, evaluate};
 use flagsmith_edge_worker::identity::Traits;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub fn outcome(context: &Value, engine: Engine) -> Outcome {
     let traits: Traits = identity
         .map(|identity| serde_json::from_value(Value::Object(identity.traits.clone())).unwrap_or_default())
         .unwrap_or_default();
-    let identity = identity.map(|identity| IdentityContext {
+    let identity = identity.map(|identity| EvaluatedIdentity {
         identifier: &identity.identifier,
         key: &identity.key,
         traits: &traits,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::action::{Reply, Target};
 use crate::api::{Dependency, Error, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
-use crate::evaluate::{Decision, IdentityContext, Outcome, Source, evaluate, outcome_for};
+use crate::evaluate::{Decision, EvaluatedIdentity, Outcome, StateSource, evaluate, outcome_for};
 use crate::identity::directory::{DirectoryOverride, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, PageKey};
 use crate::identity::{CommandError, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH};
 
@@ -158,7 +158,7 @@ fn feature_state(environment: &Environment, state: &FeatureState, identity_key: 
 fn all_feature_states(environment: &Environment, identifier: &str, state: &Identity) -> Response<'static> {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);
-    let identity = IdentityContext::new(environment, identifier, &key, &state.traits, &stored);
+    let identity = EvaluatedIdentity::new(environment, identifier, &key, &state.traits, &stored);
     let evaluation = evaluate(&environment.ruleset, Some(identity));
     let results = evaluation.decisions.iter().enumerate().map(|(feature, decision)| {
         // Read from the rendered flag, so that both have the same text.
@@ -166,9 +166,9 @@ fn all_feature_states(environment: &Environment, identifier: &str, state: &Ident
         let flag = flag.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
         let flag: Value = json::read(flag).unwrap_or_default();
         let (overridden_by, segment) = match decision.source {
-            Source::Default => (Value::Null, Value::Null),
-            Source::Identity => ("IDENTITY".into(), Value::Null),
-            Source::Segment(id) => ("SEGMENT".into(), segment(environment, id)),
+            StateSource::Default => (Value::Null, Value::Null),
+            StateSource::Identity => ("IDENTITY".into(), Value::Null),
+            StateSource::Segment(id) => ("SEGMENT".into(), segment(environment, id)),
         };
         json!({
             "feature": flag.get("feature"),

@@ -11,7 +11,7 @@ use super::query;
 use super::response::Response;
 use crate::document::json::Json;
 use crate::document::{Environment, KeyKind, StoredOverrides};
-use crate::evaluate::{Decision, IdentityContext, evaluate};
+use crate::evaluate::{Decision, EvaluatedIdentity, evaluate};
 use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier, uuid_hex};
 
 /// A request for one identity, ready to be answered once the stored state is known.
@@ -171,7 +171,7 @@ fn evaluated<'e>(
         &compiled
     };
     let mut identity =
-        IdentityContext::new(environment, &question.identifier, &identity_key, &traits, stored_overrides);
+        EvaluatedIdentity::new(environment, &question.identifier, &identity_key, &traits, stored_overrides);
     if !question.overridden {
         identity.overrides = &[];
     }

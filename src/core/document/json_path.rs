@@ -18,7 +18,7 @@ pub struct Query {
     pub segments: Box<[PathSegment]>,
 }
 
-/// One step of a query.
+/// A segment of a query (RFC 9535 §2.5), which selects among the children of a node.
 #[derive(Debug, PartialEq)]
 pub struct PathSegment {
     /// True if the selectors apply to the node and everything below it (`..`).

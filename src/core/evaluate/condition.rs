@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::hash::percentage;
-use super::value::Value;
+use super::value::ContextValue;
 use crate::document::budget::Budget;
 use crate::document::condition::{Comparison, Operand, Predicate};
 
@@ -11,7 +11,7 @@ use crate::document::condition::{Comparison, Operand, Predicate};
 /// left of the budget.
 ///
 /// Operators that read the whole of a value, however short their operand is, take steps for its length.
-pub fn matches(predicate: &Predicate, value: Option<&Value<'_>>, budget: &mut Budget) -> Option<bool> {
+pub fn matches(predicate: &Predicate, value: Option<&ContextValue<'_>>, budget: &mut Budget) -> Option<bool> {
     let Some(value) = value else { return Some(matches!(predicate, Predicate::IsNotSet)) };
     if reads_whole_value(predicate) {
         budget.take_text(value.length())?;
@@ -20,18 +20,18 @@ pub fn matches(predicate: &Predicate, value: Option<&Value<'_>>, budget: &mut Bu
         Predicate::IsSet => true,
         Predicate::IsNotSet | Predicate::Never => false,
         Predicate::Compare(comparison, operand) => compares(*comparison, value, operand),
-        Predicate::Contains(part) => matches!(value, Value::Text(text) if text.contains(&**part)),
+        Predicate::Contains(part) => matches!(value, ContextValue::Text(text) if text.contains(&**part)),
         Predicate::ContainsVersionPart(part) => {
-            matches!(value, Value::Text(text) if has_version_part(text, part))
+            matches!(value, ContextValue::Text(text) if has_version_part(text, part))
         }
-        Predicate::NotContains(part) => matches!(value, Value::Text(text) if !text.contains(&**part)),
+        Predicate::NotContains(part) => matches!(value, ContextValue::Text(text) if !text.contains(&**part)),
         Predicate::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
         Predicate::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
         Predicate::In(members) => match value {
             // A float or a boolean is no text, so it is never among texts.
-            Value::Integer(value) => members.contains(value.to_string().as_str()),
-            Value::Text(text) => members.contains(&**text),
-            Value::Bool(_) | Value::Float(_) => false,
+            ContextValue::Integer(value) => members.contains(value.to_string().as_str()),
+            ContextValue::Text(text) => members.contains(&**text),
+            ContextValue::Bool(_) | ContextValue::Float(_) => false,
         },
         Predicate::PercentageSplit(_, limit) => limit
             .zip(split_percentage(predicate, value))
@@ -50,7 +50,7 @@ fn reads_whole_value(predicate: &Predicate) -> bool {
 }
 
 /// The percentage of a value, where the condition needs it.
-pub fn split_percentage(predicate: &Predicate, value: &Value<'_>) -> Option<f64> {
+pub fn split_percentage(predicate: &Predicate, value: &ContextValue<'_>) -> Option<f64> {
     match predicate {
         Predicate::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
         _ => None,
@@ -58,15 +58,15 @@ pub fn split_percentage(predicate: &Predicate, value: &Value<'_>) -> Option<f64>
 }
 
 /// Compares a value with the operand cast to the value's own type; a failed cast never holds, not even as unequal.
-fn compares(comparison: Comparison, value: &Value<'_>, operand: &Operand) -> bool {
+fn compares(comparison: Comparison, value: &ContextValue<'_>, operand: &Operand) -> bool {
     let holds = |ordering: Option<Ordering>| holds(comparison, ordering);
     match value {
-        Value::Bool(value) => holds(Some(value.cmp(&operand.bool))),
-        Value::Integer(value) => {
+        ContextValue::Bool(value) => holds(Some(value.cmp(&operand.bool))),
+        ContextValue::Integer(value) => {
             operand.integer.as_ref().is_some_and(|operand| holds(Some(value.cmp(operand))))
         }
-        Value::Float(value) => operand.float.is_some_and(|operand| holds(value.partial_cmp(&operand))),
-        Value::Text(text) => match &operand.version {
+        ContextValue::Float(value) => operand.float.is_some_and(|operand| holds(value.partial_cmp(&operand))),
+        ContextValue::Text(text) => match &operand.version {
             None => holds(Some((**text).cmp(&operand.text))),
             Some(operand) => {
                 let versions = semver::Version::parse(text).ok().zip(operand.as_ref());
@@ -95,14 +95,14 @@ fn has_version_part(text: &str, part: &str) -> bool {
 }
 
 /// Python's `value % divisor == remainder`: the result has the divisor's sign, and dividing by zero holds nothing.
-fn modulo_holds(value: &Value<'_>, (divisor, remainder): (f64, f64)) -> bool {
+fn modulo_holds(value: &ContextValue<'_>, (divisor, remainder): (f64, f64)) -> bool {
     let number = match value {
-        Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Integer(value) => value.to_f64(),
-        Value::Float(value) => *value,
-        Value::Text(_) => return false,
+        ContextValue::Bool(value) => f64::from(u8::from(*value)),
+        ContextValue::Integer(value) => value.to_f64(),
+        ContextValue::Float(value) => *value,
+        ContextValue::Text(_) => return false,
     };
-    if divisor == 0.0 || number.is_infinite() && matches!(value, Value::Integer(_)) {
+    if divisor == 0.0 || number.is_infinite() && matches!(value, ContextValue::Integer(_)) {
         return false;
     }
     let modulus = number % divisor;
@@ -116,21 +116,21 @@ mod tests {
     use crate::document::condition;
     use crate::document::python::Integer;
 
-    fn int(value: i128) -> Value<'static> {
-        Value::Integer(Integer::Small(value))
+    fn int(value: i128) -> ContextValue<'static> {
+        ContextValue::Integer(Integer::Small(value))
     }
 
-    fn text(value: &'static str) -> Value<'static> {
-        Value::Text(value.into())
+    fn text(value: &'static str) -> ContextValue<'static> {
+        ContextValue::Text(value.into())
     }
 
-    fn judge(test: &Predicate, value: Option<&Value<'_>>) -> bool {
+    fn judge(test: &Predicate, value: Option<&ContextValue<'_>>) -> bool {
         matches(test, value, &mut Budget::default()).unwrap()
     }
 
     #[test]
     fn operators_agree_with_the_reference() {
-        let (yes, no) = (Value::Bool(true), Value::Bool(false));
+        let (yes, no) = (ContextValue::Bool(true), ContextValue::Bool(false));
         for (operator, operand, value, expected) in [
             ("EQUAL", "yes", &yes, true),
             ("EQUAL", "FALSE", &yes, true),
@@ -141,10 +141,10 @@ mod tests {
             ("EQUAL", "10.0", &int(10), false),
             ("NOT_EQUAL", "10.0", &int(10), false),
             ("NOT_EQUAL", "9", &int(10), true),
-            ("EQUAL", "1e3", &Value::Float(1000.0), true),
-            ("LESS_THAN", "inf", &Value::Float(1e308), true),
-            ("EQUAL", "nan", &Value::Float(1.0), false),
-            ("NOT_EQUAL", "nan", &Value::Float(1.0), true),
+            ("EQUAL", "1e3", &ContextValue::Float(1000.0), true),
+            ("LESS_THAN", "inf", &ContextValue::Float(1e308), true),
+            ("EQUAL", "nan", &ContextValue::Float(1.0), false),
+            ("NOT_EQUAL", "nan", &ContextValue::Float(1.0), true),
             ("GREATER_THAN", "B", &text("a"), true),
             ("EQUAL", "1.2.3:semver", &text("1.2.3+build"), true),
             ("LESS_THAN", "2.0.0:semver", &text("2.0.0-rc.1"), true),
@@ -166,10 +166,10 @@ mod tests {
             ("MODULO", "3|1|1", &int(4), false),
             ("MODULO", "2|0", &text("four"), false),
             ("MODULO", "inf|4", &int(4), true),
-            ("MODULO", "0.1|0", &Value::Float(0.3), false),
+            ("MODULO", "0.1|0", &ContextValue::Float(0.3), false),
             ("IN", "1,2", &int(2), true),
             ("IN", "1, 2", &int(2), false),
-            ("IN", "1.5", &Value::Float(1.5), false),
+            ("IN", "1.5", &ContextValue::Float(1.5), false),
             ("IN", "True", &yes, false),
             ("IN", "[1, 2.0, true, null]", &int(1), true),
             ("IN", "[1, 2.0, true, null]", &text("None"), true),
@@ -197,7 +197,7 @@ mod tests {
             ("EQUAL", text("None"), true),
             ("EQUAL", int(0), false),
             ("NOT_EQUAL", int(0), false),
-            ("EQUAL", Value::Bool(true), true),
+            ("EQUAL", ContextValue::Bool(true), true),
             ("CONTAINS", text("xNone"), true),
             ("IN", text("None"), false),
             ("MODULO", int(1), false),

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use super::condition::matches;
 use super::flag_dependencies::FlagDependencies;
-use super::json_path::{self, Context};
-use super::value::Value;
-use super::{Decision, IdentityContext};
+use super::json_path::{self, QueryContext};
+use super::value::ContextValue;
+use super::{Decision, EvaluatedIdentity};
 use crate::document::budget::Budget;
 use crate::document::property::{PathTarget, Property, PropertyIndex};
 use crate::document::ruleset::{
@@ -16,7 +16,7 @@ use crate::document::ruleset::{
 
 pub struct Evaluator<'a> {
     pub(super) ruleset: &'a Ruleset,
-    pub(super) identity: Option<IdentityContext<'a>>,
+    pub(super) identity: Option<EvaluatedIdentity<'a>>,
     /// By property.
     values: Vec<LookedUp<'a>>,
     /// By condition.
@@ -32,7 +32,7 @@ pub struct Evaluator<'a> {
 enum LookedUp<'a> {
     NotYet,
     /// The value, which may be unset.
-    Found(Option<Value<'a>>),
+    Found(Option<ContextValue<'a>>),
     /// The budget was spent on it, or before it.
     Exhausted,
 }
@@ -51,7 +51,7 @@ pub enum ConditionState {
 }
 
 impl<'a> Evaluator<'a> {
-    pub fn new(ruleset: &'a Ruleset, identity: Option<IdentityContext<'a>>) -> Evaluator<'a> {
+    pub fn new(ruleset: &'a Ruleset, identity: Option<EvaluatedIdentity<'a>>) -> Evaluator<'a> {
         Evaluator {
             ruleset,
             identity,
@@ -137,7 +137,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value that a condition met when it was judged; `None` for an unset one.
-    pub fn value_met(&self, index: ConditionIndex) -> Option<&Value<'a>> {
+    pub fn value_met(&self, index: ConditionIndex) -> Option<&ContextValue<'a>> {
         let condition = self.ruleset.conditions.get(index)?;
         match self.values.get(condition.property)? {
             LookedUp::Found(value) => value.as_ref(),
@@ -162,11 +162,13 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value of a property, which may be unset; `None` if the budget is spent.
-    fn value(&mut self, property: &'a Property) -> Option<Option<Value<'a>>> {
+    fn value(&mut self, property: &'a Property) -> Option<Option<ContextValue<'a>>> {
         Some(match property {
             Property::Trait(name) => self.trait_value(name),
             // Hashed as it is: an identity's key is not coerced.
-            Property::IdentityKey => self.identity.map(|identity| Value::Text(Cow::Borrowed(identity.key))),
+            Property::IdentityKey => {
+                self.identity.map(|identity| ContextValue::Text(Cow::Borrowed(identity.key)))
+            }
             Property::Path(name, target) => match self.trait_value(name) {
                 Some(value) => Some(value),
                 None => return self.target_value(target),
@@ -174,9 +176,9 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    fn target_value(&mut self, target: &'a PathTarget) -> Option<Option<Value<'a>>> {
+    fn target_value(&mut self, target: &'a PathTarget) -> Option<Option<ContextValue<'a>>> {
         let identity = self.identity;
-        let coerced = |text: Option<&'a str>| text.map(|text| Value::from_text(Cow::Borrowed(text)));
+        let coerced = |text: Option<&'a str>| text.map(|text| ContextValue::from_text(Cow::Borrowed(text)));
         Some(match target {
             PathTarget::Identifier => coerced(identity.map(|identity| identity.identifier)),
             PathTarget::IdentityKey => coerced(identity.map(|identity| identity.key)),
@@ -186,14 +188,14 @@ impl<'a> Evaluator<'a> {
             PathTarget::Flag(..) if self.ruleset.engine == Engine::V10 => None,
             PathTarget::Flag(feature, field) => self.flag_value(feature, *field),
             PathTarget::Query(query) => {
-                let context = Context::new(self.ruleset.context.as_ref(), identity);
+                let context = QueryContext::new(self.ruleset.context.as_ref(), identity);
                 return json_path::first(query, context, &mut self.budget);
             }
         })
     }
 
-    fn trait_value(&self, name: &str) -> Option<Value<'a>> {
-        self.identity?.traits.get(name).map(Value::from_trait)
+    fn trait_value(&self, name: &str) -> Option<ContextValue<'a>> {
+        self.identity?.traits.get(name).map(ContextValue::from_trait)
     }
 }
 

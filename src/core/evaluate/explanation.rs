@@ -5,7 +5,7 @@
 
 use super::condition::split_percentage;
 use super::evaluator::Evaluator;
-use super::{Evaluation, IdentityContext, evaluate_with};
+use super::{EvaluatedIdentity, Evaluation, evaluate_with};
 use crate::document::budget::Budget;
 use crate::document::ruleset::{ConditionIndex, Rule, Ruleset};
 
@@ -33,7 +33,7 @@ pub struct Judgement {
 impl<'a> Explanation<'a> {
     /// Evaluates, and prepares the explanation. Conditions that the evaluation skipped have a budget of their own, so
     /// the others keep their results.
-    pub fn new(ruleset: &'a Ruleset, identity: Option<IdentityContext<'a>>) -> Explanation<'a> {
+    pub fn new(ruleset: &'a Ruleset, identity: Option<EvaluatedIdentity<'a>>) -> Explanation<'a> {
         let mut evaluator = Evaluator::new(ruleset, identity);
         let evaluation = evaluate_with(&mut evaluator);
         evaluator.budget = Budget::default();

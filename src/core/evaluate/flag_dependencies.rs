@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::evaluator::Evaluator;
-use super::value::Value;
-use super::{Decision, Leading, Outcome, Source, offer, outcome, override_for, reason, state_of};
+use super::value::ContextValue;
+use super::{Decision, Leading, Outcome, StateSource, offer, outcome, override_for, reason, state_of};
 use crate::document::property::FlagField;
 use crate::document::ruleset::{FeatureIndex, Ruleset, Segment, SegmentIndex, SegmentOverride};
 
@@ -69,15 +69,15 @@ impl FlagDependencies<'_> {
 
 impl<'a> Evaluator<'a> {
     /// The value of a flag's field; unset for a feature that is missing or in a circle.
-    pub fn flag_value(&mut self, name: &str, field: FlagField) -> Option<Value<'a>> {
+    pub fn flag_value(&mut self, name: &str, field: FlagField) -> Option<ContextValue<'a>> {
         let feature = self.index().names.get(name).copied()?;
         let decision = self.resolve(feature)?;
         let state = state_of(self.ruleset, self.identity, decision.state)?;
         let variant = decision.variant().and_then(|index| state.variants.get(index));
-        let text = |text: String| Some(Value::from_text(text.into()));
+        let text = |text: String| Some(ContextValue::from_text(text.into()));
         match field {
             FlagField::Name => text(name.to_owned()),
-            FlagField::Enabled => Some(Value::Bool(state.enabled)),
+            FlagField::Enabled => Some(ContextValue::Bool(state.enabled)),
             FlagField::Reason => text(reason(self.ruleset, self.identity, feature, &decision)),
             FlagField::Value => {
                 let span = variant.map_or(state.value, |variant| variant.value);
@@ -85,7 +85,7 @@ impl<'a> Evaluator<'a> {
                     Some(identity) => identity.stored.json(self.ruleset, decision.state, span),
                     None => self.ruleset.json(span),
                 };
-                Value::from_json(&serde_json::from_str(json).ok()?)
+                ContextValue::from_json(&serde_json::from_str(json).ok()?)
             }
             FlagField::Variant => match decision.outcome {
                 Outcome::Plain => None,
@@ -142,10 +142,10 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The state that wins for one feature, by those segments alone that override it.
-    fn winner(&mut self, feature: FeatureIndex) -> (usize, Source) {
+    fn winner(&mut self, feature: FeatureIndex) -> (usize, StateSource) {
         let ruleset = self.ruleset;
         if let Some(state) = override_for(ruleset, self.identity, feature) {
-            return (state, Source::Identity);
+            return (state, StateSource::Identity);
         }
         let mut leading: Option<Leading> = None;
         // Taken out meanwhile: no feature is resolved within itself.
@@ -163,8 +163,10 @@ impl<'a> Evaluator<'a> {
             *list = candidates;
         }
         match leading {
-            Some(leading) => (leading.state, Source::Segment(leading.segment)),
-            None => (ruleset.features.get(feature).map_or(0, |feature| feature.default), Source::Default),
+            Some(leading) => (leading.state, StateSource::Segment(leading.segment)),
+            None => {
+                (ruleset.features.get(feature).map_or(0, |feature| feature.default), StateSource::Default)
+            }
         }
     }
 }

@@ -6,34 +6,38 @@
 mod filter;
 mod node;
 
-use super::value::Value;
+use super::value::ContextValue;
 use crate::document::budget::Budget;
 use crate::document::json_path::{PathSegment, Query, Selector};
 
-pub use node::Context;
-use node::{Node, Scalar, Shape};
+pub use node::QueryContext;
+use node::{Node, Primitive, Shape};
 
 /// The most nodes on the way to one, those that filters lead to included: the walk is recursive.
 const MAX_DEPTH: usize = 300;
 
-/// The value of a query's first node, unset where there is none or it is no scalar; `None` if finding it takes more than
-/// is left of the budget.
-pub fn first<'a>(query: &'a Query, context: Context<'a>, budget: &mut Budget) -> Option<Option<Value<'a>>> {
+/// The value of a query's first node; unset if there is none, or if it is no primitive value. `None` if finding it takes
+/// more than is left of the budget.
+pub fn first<'a>(
+    query: &'a Query,
+    context: QueryContext<'a>,
+    budget: &mut Budget,
+) -> Option<Option<ContextValue<'a>>> {
     let mut walk = Walk { context, budget, depth: 0 };
     let mut found = None;
     walk.query(query, Node::Context, &mut |node| {
         found = Some(node);
         false
     })?;
-    let Some(Shape::Scalar(scalar)) = found.map(|node| context.shape(node)) else { return Some(None) };
-    if let Scalar::Text(text) = scalar {
+    let Some(Shape::Primitive(primitive)) = found.map(|node| context.shape(node)) else { return Some(None) };
+    if let Primitive::Text(text) = primitive {
         budget.take_text(text.len())?;
     }
-    Some(scalar.value())
+    Some(primitive.value())
 }
 
 struct Walk<'a, 'b> {
-    context: Context<'a>,
+    context: QueryContext<'a>,
     budget: &'b mut Budget,
     depth: usize,
 }

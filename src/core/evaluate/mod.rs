@@ -23,7 +23,7 @@ pub use result::evaluate_context;
 
 /// The identity that is evaluated for.
 #[derive(Clone, Copy, Debug)]
-pub struct IdentityContext<'a> {
+pub struct EvaluatedIdentity<'a> {
     /// `$.identity.identifier`
     pub identifier: &'a str,
     /// The key that buckets are hashed from.
@@ -36,7 +36,7 @@ pub struct IdentityContext<'a> {
     pub stored: &'a StoredOverrides,
 }
 
-impl<'a> IdentityContext<'a> {
+impl<'a> EvaluatedIdentity<'a> {
     /// An identity of an environment, with the document's overrides for it. `key` is [`Environment::identity_key`],
     /// owned by the caller.
     pub fn new(
@@ -45,10 +45,10 @@ impl<'a> IdentityContext<'a> {
         key: &'a str,
         traits: &'a Traits,
         stored: &'a StoredOverrides,
-    ) -> IdentityContext<'a> {
+    ) -> EvaluatedIdentity<'a> {
         let overrides = environment.identity_overrides(identifier);
         let overrides = overrides.map_or(&[][..], |overrides| &overrides.states);
-        IdentityContext { identifier, key, traits, overrides, stored }
+        EvaluatedIdentity { identifier, key, traits, overrides, stored }
     }
 }
 
@@ -58,14 +58,14 @@ pub struct Decision {
     /// The state that won.
     pub state: StateIndex,
     /// The cause.
-    pub source: Source,
+    pub source: StateSource,
     /// The value among the state's values.
     pub outcome: Outcome,
 }
 
 /// The source of a winning state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum StateSource {
     /// The environment.
     Default,
     /// The override of a segment that the identity is in.
@@ -116,7 +116,7 @@ impl Evaluation {
     pub fn reason(
         &self,
         ruleset: &Ruleset,
-        identity: Option<IdentityContext<'_>>,
+        identity: Option<EvaluatedIdentity<'_>>,
         feature: FeatureIndex,
     ) -> String {
         if self.cyclic.contains(&feature) {
@@ -128,7 +128,7 @@ impl Evaluation {
 }
 
 /// Evaluates every feature.
-pub fn evaluate(ruleset: &Ruleset, identity: Option<IdentityContext<'_>>) -> Evaluation {
+pub fn evaluate(ruleset: &Ruleset, identity: Option<EvaluatedIdentity<'_>>) -> Evaluation {
     evaluate_with(&mut Evaluator::new(ruleset, identity))
 }
 
@@ -157,9 +157,9 @@ fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
             continue;
         }
         let (state, source) = match (override_for(ruleset, own, feature), leading) {
-            (Some(state), _) => (state, Source::Identity),
-            (None, Some(leading)) => (leading.state, Source::Segment(leading.segment)),
-            (None, None) => (definition.default, Source::Default),
+            (Some(state), _) => (state, StateSource::Identity),
+            (None, Some(leading)) => (leading.state, StateSource::Segment(leading.segment)),
+            (None, None) => (definition.default, StateSource::Default),
         };
         let outcome = outcome(state_of(ruleset, identity, state), identity);
         decisions.push(Decision { state, source, outcome });
@@ -188,7 +188,7 @@ fn offer(slot: &mut Option<Leading>, priority: f64, state: StateIndex, segment: 
 #[inline(always)]
 fn override_for(
     ruleset: &Ruleset,
-    identity: Option<IdentityContext<'_>>,
+    identity: Option<EvaluatedIdentity<'_>>,
     feature: FeatureIndex,
 ) -> Option<StateIndex> {
     let identity = identity?;
@@ -204,7 +204,7 @@ fn override_for(
 #[inline(always)]
 fn state_of<'a>(
     ruleset: &'a Ruleset,
-    identity: Option<IdentityContext<'a>>,
+    identity: Option<EvaluatedIdentity<'a>>,
     index: StateIndex,
 ) -> Option<&'a CompiledState> {
     match identity {
@@ -215,7 +215,7 @@ fn state_of<'a>(
 
 /// The state's value for the identity's bucket.
 #[inline(always)]
-fn outcome(state: Option<&CompiledState>, identity: Option<IdentityContext<'_>>) -> Outcome {
+fn outcome(state: Option<&CompiledState>, identity: Option<EvaluatedIdentity<'_>>) -> Outcome {
     let (Some(state), Some(identity)) = (state, identity) else { return Outcome::Plain };
     outcome_for(state, identity.key)
 }
@@ -250,7 +250,7 @@ pub fn default_reason(engine: Engine) -> &'static str {
 /// The reason for a decision, as flag-engine words it.
 fn reason(
     ruleset: &Ruleset,
-    identity: Option<IdentityContext<'_>>,
+    identity: Option<EvaluatedIdentity<'_>>,
     feature: FeatureIndex,
     decision: &Decision,
 ) -> String {
@@ -262,12 +262,12 @@ fn reason(
         return format!("SPLIT; weight={}", weight.strip_suffix(".0").unwrap_or(&weight));
     }
     match decision.source {
-        Source::Identity => "TARGETING_MATCH; segment=identity_overrides".to_owned(),
-        Source::Segment(index) => {
+        StateSource::Identity => "TARGETING_MATCH; segment=identity_overrides".to_owned(),
+        StateSource::Segment(index) => {
             let name = ruleset.segments.get(index).map_or("", |segment| &segment.name);
             format!("TARGETING_MATCH; segment={name}")
         }
-        Source::Default => {
+        StateSource::Default => {
             let targeted = ruleset.features.get(feature).is_some_and(|feature| feature.targeted);
             if targeted { "DEFAULT" } else { default_reason(ruleset.engine) }.to_owned()
         }

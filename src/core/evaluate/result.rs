@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Evaluation, IdentityContext, Outcome, evaluate};
+use super::{EvaluatedIdentity, Evaluation, Outcome, evaluate};
 use crate::document::StoredOverrides;
 use crate::document::context::EvaluationContext;
 use crate::document::ruleset::{Ruleset, Span};
@@ -12,7 +12,7 @@ use crate::identity::{TraitValue, Traits};
 pub fn evaluate_context(context: &EvaluationContext) -> Value {
     let traits: Traits =
         context.identity.iter().flat_map(|identity| &identity.traits).filter_map(as_trait).collect();
-    let identity = context.identity.as_ref().map(|identity| IdentityContext {
+    let identity = context.identity.as_ref().map(|identity| EvaluatedIdentity {
         identifier: &identity.identifier,
         key: &identity.key,
         traits: &traits,

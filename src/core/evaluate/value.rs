@@ -6,9 +6,9 @@ use crate::document::python::{self, Integer};
 use crate::identity::TraitValue;
 
 /// A value of the evaluation context, after the coercion that every rule starts with: a numeric text is that number
-/// (contract §C.2). An unset value is no `Value`.
+/// (contract §C.2). An unset value is no `ContextValue`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
+pub enum ContextValue<'a> {
     /// A boolean.
     Bool(bool),
     /// A whole number.
@@ -19,43 +19,43 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
 }
 
-impl<'a> Value<'a> {
+impl<'a> ContextValue<'a> {
     /// Coerces a text: `-?[0-9]+` is a whole number, `-?[0-9]+\.[0-9]+` a float.
-    pub fn from_text(text: Cow<'a, str>) -> Value<'a> {
+    pub fn from_text(text: Cow<'a, str>) -> ContextValue<'a> {
         let (negative, digits) = text.strip_prefix('-').map_or((false, &*text), |digits| (true, digits));
         if !digits.starts_with(|c: char| c.is_ascii_digit()) {
-            return Value::Text(text);
+            return ContextValue::Text(text);
         }
         let whole = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         match digits.split_once('.') {
-            None if whole(digits) => Value::Integer(Integer::from_digits(negative, digits)),
+            None if whole(digits) => ContextValue::Integer(Integer::from_digits(negative, digits)),
             Some((before, after)) if whole(before) && whole(after) => {
-                text.parse().map_or(Value::Text(text), Value::Float)
+                text.parse().map_or(ContextValue::Text(text), ContextValue::Float)
             }
-            _ => Value::Text(text),
+            _ => ContextValue::Text(text),
         }
     }
 
     /// Coerces a trait's value.
-    pub fn from_trait(value: &'a TraitValue) -> Value<'a> {
+    pub fn from_trait(value: &'a TraitValue) -> ContextValue<'a> {
         match value {
-            TraitValue::Bool(value) => Value::Bool(*value),
-            TraitValue::Integer(value) => Value::Integer(Integer::Small(i128::from(*value))),
-            TraitValue::Float(value) => Value::Float(*value),
-            TraitValue::Text(text) => Value::from_text(Cow::Borrowed(text)),
+            TraitValue::Bool(value) => ContextValue::Bool(*value),
+            TraitValue::Integer(value) => ContextValue::Integer(Integer::Small(i128::from(*value))),
+            TraitValue::Float(value) => ContextValue::Float(*value),
+            TraitValue::Text(text) => ContextValue::from_text(Cow::Borrowed(text)),
         }
     }
 
     /// Coerces what a JSONPath query found; lists, objects and null count as unset.
-    pub fn from_json(value: &serde_json::Value) -> Option<Value<'static>> {
+    pub fn from_json(value: &serde_json::Value) -> Option<ContextValue<'static>> {
         use serde_json::Value as Json;
         match value {
-            Json::Bool(value) => Some(Value::Bool(*value)),
-            Json::String(text) => Some(Value::from_text(Cow::Owned(text.clone()))),
+            Json::Bool(value) => Some(ContextValue::Bool(*value)),
+            Json::String(text) => Some(ContextValue::from_text(Cow::Owned(text.clone()))),
             Json::Number(number) => Some(match (number.as_i64(), number.as_u64()) {
-                (Some(value), _) => Value::Integer(Integer::Small(i128::from(value))),
-                (None, Some(value)) => Value::Integer(Integer::Small(i128::from(value))),
-                (None, None) => Value::Float(number.as_f64()?),
+                (Some(value), _) => ContextValue::Integer(Integer::Small(i128::from(value))),
+                (None, Some(value)) => ContextValue::Integer(Integer::Small(i128::from(value))),
+                (None, None) => ContextValue::Float(number.as_f64()?),
             }),
             Json::Null | Json::Array(_) | Json::Object(_) => None,
         }
@@ -65,19 +65,19 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn length(&self) -> usize {
         match self {
-            Value::Text(text) => text.len(),
-            Value::Integer(Integer::Large { digits, .. }) => digits.len(),
-            Value::Integer(Integer::Small(_)) | Value::Bool(_) | Value::Float(_) => 0,
+            ContextValue::Text(text) => text.len(),
+            ContextValue::Integer(Integer::Large { digits, .. }) => digits.len(),
+            ContextValue::Integer(Integer::Small(_)) | ContextValue::Bool(_) | ContextValue::Float(_) => 0,
         }
     }
 
     /// Python's `str()` of it.
     pub fn python_text(&self) -> Cow<'_, str> {
         match self {
-            Value::Bool(value) => Cow::Borrowed(python::bool_text(*value)),
-            Value::Integer(value) => Cow::Owned(value.to_string()),
-            Value::Float(value) => Cow::Owned(python::float_text(*value)),
-            Value::Text(text) => Cow::Borrowed(text),
+            ContextValue::Bool(value) => Cow::Borrowed(python::bool_text(*value)),
+            ContextValue::Integer(value) => Cow::Owned(value.to_string()),
+            ContextValue::Float(value) => Cow::Owned(python::float_text(*value)),
+            ContextValue::Text(text) => Cow::Borrowed(text),
         }
     }
 }
@@ -89,15 +89,15 @@ mod tests {
     #[test]
     fn coerces_numeric_texts() {
         for (text, expected) in [
-            ("12", Value::Integer(Integer::Small(12))),
-            ("-007", Value::Integer(Integer::Small(-7))),
-            ("1.50", Value::Float(1.5)),
-            ("-0.0", Value::Float(-0.0)),
+            ("12", ContextValue::Integer(Integer::Small(12))),
+            ("-007", ContextValue::Integer(Integer::Small(-7))),
+            ("1.50", ContextValue::Float(1.5)),
+            ("-0.0", ContextValue::Float(-0.0)),
         ] {
-            assert_eq!(Value::from_text(text.into()), expected, "{text}");
+            assert_eq!(ContextValue::from_text(text.into()), expected, "{text}");
         }
         for text in ["", "-", "1e5", " 12", "1.", ".5", "1.2.3", "+1", "٣", "inf", "NaN", "1.-2"] {
-            assert_eq!(Value::from_text(text.into()), Value::Text(text.into()), "{text}");
+            assert_eq!(ContextValue::from_text(text.into()), ContextValue::Text(text.into()), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::document::{Environment, KeyKind, StoredOverrides};
-use flagsmith_edge_worker::evaluate::{IdentityContext, evaluate};
+use flagsmith_edge_worker::evaluate::{EvaluatedIdentity, evaluate};
 use flagsmith_edge_worker::identity::{TraitValue, Traits};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         let traits =
             Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
         let key = environment.identity_key("a", None);
-        let identity = IdentityContext {
+        let identity = EvaluatedIdentity {
             identifier: "a",
             key: &key,
             traits: &traits,

@@ -1,6 +1,6 @@
 //! Judges the filters of JSONPath queries (RFC 9535 §2.3.5).
 
-use super::node::{Node, Scalar, Shape};
+use super::node::{Node, Primitive, Shape};
 use super::{Stop, Walk};
 use crate::document::json_path::{Comparable, Filter, Literal, Operator};
 
@@ -10,7 +10,7 @@ enum Side<'a> {
     /// The result of a query or of a function that finds nothing.
     Nothing,
     Node(Node<'a>),
-    Scalar(Scalar<'a>),
+    Primitive(Primitive<'a>),
 }
 
 impl<'a> Walk<'a, '_> {
@@ -53,7 +53,7 @@ impl<'a> Walk<'a, '_> {
     fn side(&mut self, comparable: &'a Comparable, current: Node<'a>) -> Result<Side<'a>, Stop> {
         let (mut first, mut count) = (None, 0_u32);
         let (query, most) = match comparable {
-            Comparable::Literal(literal) => return Ok(Side::Scalar(scalar(literal))),
+            Comparable::Literal(literal) => return Ok(Side::Primitive(primitive(literal))),
             Comparable::Length(of) => {
                 let of = self.side(of, current)?;
                 return self.length(of);
@@ -69,7 +69,7 @@ impl<'a> Walk<'a, '_> {
         });
         visited.ok_or(Stop::Spent)?;
         Ok(match (comparable, first) {
-            (Comparable::Count(_), _) => Side::Scalar(Scalar::Integer(count.into())),
+            (Comparable::Count(_), _) => Side::Primitive(Primitive::Integer(count.into())),
             (Comparable::Value(_), _) if count != 1 => Side::Nothing,
             (_, Some(node)) => Side::Node(node),
             (_, None) => Side::Nothing,
@@ -80,20 +80,20 @@ impl<'a> Walk<'a, '_> {
     fn length(&mut self, of: Side<'a>) -> Result<Side<'a>, Stop> {
         let length = match self.shape(of) {
             Some(Shape::Object(length) | Shape::Array(length)) => length,
-            Some(Shape::Scalar(Scalar::Text(text))) => {
+            Some(Shape::Primitive(Primitive::Text(text))) => {
                 self.take_text(text.len())?;
                 text.chars().count()
             }
-            Some(Shape::Scalar(_)) | None => return Ok(Side::Nothing),
+            Some(Shape::Primitive(_)) | None => return Ok(Side::Nothing),
         };
-        Ok(Side::Scalar(Scalar::Integer(length as i128)))
+        Ok(Side::Primitive(Primitive::Integer(length as i128)))
     }
 
     fn shape(&self, side: Side<'a>) -> Option<Shape<'a>> {
         match side {
             Side::Nothing => None,
             Side::Node(node) => Some(self.context.shape(node)),
-            Side::Scalar(scalar) => Some(Shape::Scalar(scalar)),
+            Side::Primitive(primitive) => Some(Shape::Primitive(primitive)),
         }
     }
 
@@ -109,16 +109,17 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn less(&mut self, left: Side<'a>, right: Side<'a>) -> Result<bool, Stop> {
-        let (Some(Shape::Scalar(left)), Some(Shape::Scalar(right))) = (self.shape(left), self.shape(right))
+        let (Some(Shape::Primitive(left)), Some(Shape::Primitive(right))) =
+            (self.shape(left), self.shape(right))
         else {
             return Ok(false);
         };
         Ok(match (left, right) {
-            (Scalar::Text(left), Scalar::Text(right)) => {
+            (Primitive::Text(left), Primitive::Text(right)) => {
                 self.take_text(left.len().min(right.len()))?;
                 left < right
             }
-            (Scalar::Integer(left), Scalar::Integer(right)) => left < right,
+            (Primitive::Integer(left), Primitive::Integer(right)) => left < right,
             _ => number(left).zip(number(right)).is_some_and(|(left, right)| left < right),
         })
     }
@@ -127,7 +128,9 @@ impl<'a> Walk<'a, '_> {
         self.take(1)?;
         match (self.shape(left), self.shape(right)) {
             (None, None) => Ok(true),
-            (Some(Shape::Scalar(left)), Some(Shape::Scalar(right))) => self.equal_scalars(left, right),
+            (Some(Shape::Primitive(left)), Some(Shape::Primitive(right))) => {
+                self.equal_primitives(left, right)
+            }
             (Some(Shape::Object(left_length)), Some(Shape::Object(right_length)))
             | (Some(Shape::Array(left_length)), Some(Shape::Array(right_length)))
                 if left_length == right_length =>
@@ -139,15 +142,15 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn equal_scalars(&mut self, left: Scalar<'a>, right: Scalar<'a>) -> Result<bool, Stop> {
+    fn equal_primitives(&mut self, left: Primitive<'a>, right: Primitive<'a>) -> Result<bool, Stop> {
         Ok(match (left, right) {
-            (Scalar::Null, Scalar::Null) => true,
-            (Scalar::Bool(left), Scalar::Bool(right)) => left == right,
-            (Scalar::Text(left), Scalar::Text(right)) => {
+            (Primitive::Null, Primitive::Null) => true,
+            (Primitive::Bool(left), Primitive::Bool(right)) => left == right,
+            (Primitive::Text(left), Primitive::Text(right)) => {
                 self.take_text(left.len().min(right.len()))?;
                 left == right
             }
-            (Scalar::Integer(left), Scalar::Integer(right)) => left == right,
+            (Primitive::Integer(left), Primitive::Integer(right)) => left == right,
             _ => number(left).zip(number(right)).is_some_and(|(left, right)| left == right),
         })
     }
@@ -175,20 +178,20 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-fn scalar(literal: &Literal) -> Scalar<'_> {
+fn primitive(literal: &Literal) -> Primitive<'_> {
     match literal {
-        Literal::Null => Scalar::Null,
-        Literal::Bool(value) => Scalar::Bool(*value),
-        Literal::Integer(value) => Scalar::Integer(*value),
-        Literal::Float(value) => Scalar::Float(*value),
-        Literal::Text(text) => Scalar::Text(text),
+        Literal::Null => Primitive::Null,
+        Literal::Bool(value) => Primitive::Bool(*value),
+        Literal::Integer(value) => Primitive::Integer(*value),
+        Literal::Float(value) => Primitive::Float(*value),
+        Literal::Text(text) => Primitive::Text(text),
     }
 }
 
-fn number(scalar: Scalar<'_>) -> Option<f64> {
-    match scalar {
-        Scalar::Integer(value) => Some(value as f64),
-        Scalar::Float(value) => Some(value),
-        Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) => None,
+fn number(primitive: Primitive<'_>) -> Option<f64> {
+    match primitive {
+        Primitive::Integer(value) => Some(value as f64),
+        Primitive::Float(value) => Some(value),
+        Primitive::Null | Primitive::Bool(_) | Primitive::Text(_) => None,
     }
 }

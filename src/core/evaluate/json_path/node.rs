@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json};
 
-use super::super::IdentityContext;
-use super::super::value::Value;
+use super::super::EvaluatedIdentity;
+use super::super::value::ContextValue;
 use crate::document::python::Integer;
 use crate::identity::TraitValue;
 
 /// The context that queries run on: the environment's part and, where that is not there already, the identity.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub struct QueryContext<'a> {
     members: Option<&'a Map<String, Json>>,
-    identity: Option<IdentityContext<'a>>,
+    identity: Option<EvaluatedIdentity<'a>>,
 }
 
 /// A node of the context.
@@ -36,12 +36,12 @@ pub enum Shape<'a> {
     Object(usize),
     /// With the number of its elements.
     Array(usize),
-    Scalar(Scalar<'a>),
+    Primitive(Primitive<'a>),
 }
 
-/// A node without children.
+/// A primitive value (RFC 9535 §1.1): a node without children.
 #[derive(Clone, Copy)]
-pub enum Scalar<'a> {
+pub enum Primitive<'a> {
     Null,
     Bool(bool),
     Integer(i128),
@@ -49,15 +49,18 @@ pub enum Scalar<'a> {
     Text(&'a str),
 }
 
-impl<'a> Context<'a> {
-    pub fn new(members: Option<&'a Map<String, Json>>, identity: Option<IdentityContext<'a>>) -> Context<'a> {
+impl<'a> QueryContext<'a> {
+    pub fn new(
+        members: Option<&'a Map<String, Json>>,
+        identity: Option<EvaluatedIdentity<'a>>,
+    ) -> QueryContext<'a> {
         let has_identity = members.is_some_and(|members| members.contains_key("identity"));
-        Context { members, identity: identity.filter(|_| !has_identity) }
+        QueryContext { members, identity: identity.filter(|_| !has_identity) }
     }
 
     pub fn shape(&self, node: Node<'a>) -> Shape<'a> {
         let identity = usize::from(self.identity.is_some());
-        Shape::Scalar(match node {
+        Shape::Primitive(match node {
             Node::Context => return Shape::Object(self.members.map_or(0, Map::len) + identity),
             Node::Identity => return Shape::Object(3),
             Node::Traits => {
@@ -65,24 +68,24 @@ impl<'a> Context<'a> {
             }
             Node::Json(Json::Object(members)) => return Shape::Object(members.len()),
             Node::Json(Json::Array(items)) => return Shape::Array(items.len()),
-            Node::Json(Json::Null) => Scalar::Null,
-            Node::Json(Json::Bool(value)) => Scalar::Bool(*value),
-            Node::Json(Json::String(text)) => Scalar::Text(text),
+            Node::Json(Json::Null) => Primitive::Null,
+            Node::Json(Json::Bool(value)) => Primitive::Bool(*value),
+            Node::Json(Json::String(text)) => Primitive::Text(text),
             Node::Json(Json::Number(number)) => match (number.as_i64(), number.as_u64()) {
-                (Some(value), _) => Scalar::Integer(value.into()),
-                (None, Some(value)) => Scalar::Integer(value.into()),
-                (None, None) => number.as_f64().map_or(Scalar::Null, Scalar::Float),
+                (Some(value), _) => Primitive::Integer(value.into()),
+                (None, Some(value)) => Primitive::Integer(value.into()),
+                (None, None) => number.as_f64().map_or(Primitive::Null, Primitive::Float),
             },
-            Node::Text(text) => Scalar::Text(text),
-            Node::Trait(TraitValue::Bool(value)) => Scalar::Bool(*value),
-            Node::Trait(TraitValue::Integer(value)) => Scalar::Integer((*value).into()),
-            Node::Trait(TraitValue::Float(value)) => Scalar::Float(*value),
-            Node::Trait(TraitValue::Text(text)) => Scalar::Text(text),
+            Node::Text(text) => Primitive::Text(text),
+            Node::Trait(TraitValue::Bool(value)) => Primitive::Bool(*value),
+            Node::Trait(TraitValue::Integer(value)) => Primitive::Integer((*value).into()),
+            Node::Trait(TraitValue::Float(value)) => Primitive::Float(*value),
+            Node::Trait(TraitValue::Text(text)) => Primitive::Text(text),
         })
     }
 
     pub fn is_container(&self, node: Node<'a>) -> bool {
-        !matches!(self.shape(node), Shape::Scalar(_))
+        !matches!(self.shape(node), Shape::Primitive(_))
     }
 
     pub fn member(&self, node: Node<'a>, name: &str) -> Option<Node<'a>> {
@@ -144,15 +147,15 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'a> Scalar<'a> {
+impl<'a> Primitive<'a> {
     /// The value that a condition meets; null counts as unset.
-    pub fn value(self) -> Option<Value<'a>> {
+    pub fn value(self) -> Option<ContextValue<'a>> {
         Some(match self {
-            Scalar::Null => return None,
-            Scalar::Bool(value) => Value::Bool(value),
-            Scalar::Integer(value) => Value::Integer(Integer::Small(value)),
-            Scalar::Float(value) => Value::Float(value),
-            Scalar::Text(text) => Value::from_text(Cow::Borrowed(text)),
+            Primitive::Null => return None,
+            Primitive::Bool(value) => ContextValue::Bool(value),
+            Primitive::Integer(value) => ContextValue::Integer(Integer::Small(value)),
+            Primitive::Float(value) => ContextValue::Float(value),
+            Primitive::Text(text) => ContextValue::from_text(Cow::Borrowed(text)),
         })
     }
 }
