@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::Version;
+use crate::api::AnalyticsVersion;
 
 /// The maximum length of a batch's body in bytes. Flagsmith accepts 2.5 MB.
 const MAX_BATCH_LENGTH: usize = 1024 * 1024;
@@ -23,17 +23,19 @@ pub struct Batch {
 
 impl Batch {
     /// Builds a batch of as many queued evaluations as fit, at least one. Each is a JSON text and a count.
-    pub fn of(version: Version, waiting: &[(String, u32)]) -> Batch {
+    pub fn of(version: AnalyticsVersion, waiting: &[(String, u32)]) -> Batch {
         let (target, start, end) = match version {
-            Version::V1 => ("/api/v1/analytics/flags/", "{", "}"),
-            Version::V2 => ("/api/v2/analytics/flags/", "{\"evaluations\":[", "]}"),
+            AnalyticsVersion::V1 => ("/api/v1/analytics/flags/", "{", "}"),
+            AnalyticsVersion::V2 => ("/api/v2/analytics/flags/", "{\"evaluations\":[", "]}"),
         };
         let mut batch = Batch { length: 0, target, body: start.to_owned() };
         for (item, count) in waiting {
             let item = match version {
-                Version::V1 => format!("{item}:{count}"),
+                AnalyticsVersion::V1 => format!("{item}:{count}"),
                 // Inserted at the end of the object.
-                Version::V2 => format!("{},\"count\":{count}}}", item.strip_suffix('}').unwrap_or(item)),
+                AnalyticsVersion::V2 => {
+                    format!("{},\"count\":{count}}}", item.strip_suffix('}').unwrap_or(item))
+                }
             };
             if batch.length > 0 && batch.body.len() + item.len() > MAX_BATCH_LENGTH {
                 break;
@@ -112,11 +114,11 @@ mod tests {
 
     #[test]
     fn batches_have_the_bodies_of_the_endpoints() {
-        let batch = Batch::of(Version::V1, &waiting(&[("\"a\"", 1), ("\"b\\\"\"", 20)]));
+        let batch = Batch::of(AnalyticsVersion::V1, &waiting(&[("\"a\"", 1), ("\"b\\\"\"", 20)]));
         assert_eq!((batch.length, batch.body.as_str()), (2, r#"{"a":1,"b\"":20}"#));
         assert_eq!(batch.target, "/api/v1/analytics/flags/");
         let items = waiting(&[(r#"{"feature_name":"a"}"#, 1), (r#"{"feature_name":"b"}"#, 2)]);
-        let batch = Batch::of(Version::V2, &items);
+        let batch = Batch::of(AnalyticsVersion::V2, &items);
         let body = r#"{"evaluations":[{"feature_name":"a","count":1},{"feature_name":"b","count":2}]}"#;
         assert_eq!((batch.length, batch.body.as_str()), (2, body));
         assert_eq!(batch.target, "/api/v2/analytics/flags/");
@@ -126,9 +128,9 @@ mod tests {
     fn batches_are_bounded_and_never_empty() {
         let long = format!("\"{}\"", "x".repeat(MAX_BATCH_LENGTH / 2));
         let items = vec![(long.clone(), 1), (long.clone(), 1), (long, 1)];
-        assert_eq!(Batch::of(Version::V1, &items).length, 1);
+        assert_eq!(Batch::of(AnalyticsVersion::V1, &items).length, 1);
         let longer = format!("\"{}\"", "x".repeat(2 * MAX_BATCH_LENGTH));
-        assert_eq!(Batch::of(Version::V1, &[(longer, 1)]).length, 1);
+        assert_eq!(Batch::of(AnalyticsVersion::V1, &[(longer, 1)]).length, 1);
     }
 
     #[test]

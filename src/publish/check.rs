@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::document::ruleset::Engine;
 use crate::document::{ServerKey, json};
 use crate::publish::publisher::candidate::Candidate;
-use crate::publish::publisher::version::Version;
+use crate::publish::publisher::version::DocumentVersion;
 
 /// Returns the environment and version of a document published now, with the fields that are left out of it; or its
 /// fault.
@@ -13,7 +13,7 @@ pub fn check_document(document: Vec<u8>, now: u64) -> Value {
     match Candidate::check(document, Engine::V10) {
         Ok(candidate) => json!({
             "environment": candidate.client_key,
-            "version": Version::after(None, &candidate.document, now),
+            "version": DocumentVersion::after(None, &candidate.document, now),
             "left_out": candidate.left_out.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }),
         Err(fault) => json!({"fault": fault}),

@@ -1,7 +1,7 @@
 //! Decides which documents of the origin are published, and when: the environment and registry objects without their IO.
 //!
 //! A document is fetched, checked as a [`Candidate`], compared by its content, and published by a [`Publisher`] under a
-//! [`Version`] that only grows. A [`DiscoveryRun`] finds the environments, and a [`Registry`] derives the changes. A fault
+//! [`DocumentVersion`] that only grows. A [`DiscoveryRun`] finds the environments, and a [`Registry`] derives the changes. A fault
 //! removes nothing: the last published document stays.
 
 mod check;
@@ -27,6 +27,6 @@ pub use publisher::candidate::{Candidate, MAX_DOCUMENT_LENGTH};
 pub use publisher::document_pages::DocumentPages;
 pub use publisher::server_keys::{KeyStates, OriginKeys, read_server_keys};
 pub use publisher::state::{DocumentCredential, Published, Publisher, PublisherAction};
-pub use publisher::version::Version;
+pub use publisher::version::DocumentVersion;
 pub use schedule::{FailureStreak, RefreshInterval, Schedule};
 pub use status::{stored, stored_keys};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::document::{ServerKey, Timestamp, is_client_key, json};
 use crate::publish::discovery::registry::Registry;
 use crate::publish::publisher::state::{DocumentCredential, Publisher};
-use crate::publish::publisher::version::Version;
+use crate::publish::publisher::version::DocumentVersion;
 use crate::publish::schedule::{FailureStreak, Schedule};
 
 /// The maximum number of listed environments that are in KV only.
@@ -111,7 +111,7 @@ pub fn stored(
             break;
         }
         let metadata = |name| key.get("metadata").and_then(|metadata| metadata.get(name)?.as_str());
-        let version = metadata("version").and_then(|version| version.parse::<Version>().ok());
+        let version = metadata("version").and_then(|version| version.parse::<DocumentVersion>().ok());
         let published_at = version.map(|version| version.sequence);
         let status = json!({
             "environment": client_key,

@@ -15,7 +15,7 @@ use crate::document::json::{Json, Kind};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evaluations {
     /// The endpoint that received them.
-    pub version: Version,
+    pub version: AnalyticsVersion,
     /// Each evaluation as JSON, with its count: in v1 a feature's name, in v2 an object without its `count`.
     pub counts: BTreeMap<String, u32>,
 }
@@ -23,7 +23,7 @@ pub struct Evaluations {
 /// The two endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub enum Version {
+pub enum AnalyticsVersion {
     V1,
     V2,
 }
@@ -32,7 +32,7 @@ pub enum Version {
 pub const MAX_COUNT: u32 = i32::MAX as u32;
 
 impl Evaluations {
-    fn new(version: Version) -> Evaluations {
+    fn new(version: AnalyticsVersion) -> Evaluations {
         Evaluations { version, counts: BTreeMap::new() }
     }
 
@@ -54,7 +54,7 @@ pub fn answer_v1(
         return Err(Error::Invalid(json!({"non_field_errors": [problem]})));
     };
     let features = features(environment);
-    let mut evaluations = Evaluations::new(Version::V1);
+    let mut evaluations = Evaluations::new(AnalyticsVersion::V1);
     for (name, count) in members.iter() {
         if let Some(count) = integer_value(count).filter(|_| features.contains(name)) {
             evaluations.add(json!(name).to_string(), count);
@@ -69,7 +69,7 @@ pub fn answer_v2(
     body: Json<'_>,
 ) -> Result<(Evaluations, Response<'static>), Error> {
     let features = features(environment);
-    let mut evaluations = Evaluations::new(Version::V2);
+    let mut evaluations = Evaluations::new(AnalyticsVersion::V2);
     let mut fields = Fields::of_body(body)?;
     fields.list("evaluations", |item| {
         let mut fields = Fields::of(item)?;

@@ -23,7 +23,7 @@ mod response;
 mod route;
 mod traits;
 
-pub use analytics::{Evaluations, MAX_COUNT, Version};
+pub use analytics::{AnalyticsVersion, Evaluations, MAX_COUNT};
 pub use cached_response::CachedResponse;
 pub use driver::{Backend, StoredOverrides, answer};
 pub use environment_document::{DocumentConditions, render as render_document};

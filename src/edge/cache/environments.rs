@@ -25,7 +25,7 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
-use crate::publish::{Announcement, Version};
+use crate::publish::{Announcement, DocumentVersion};
 
 /// An environment to answer from.
 pub struct LoadedEnvironment {
@@ -197,7 +197,7 @@ async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
 async fn read_version(
     env: &Env,
     name: &str,
-    version: Version,
+    version: DocumentVersion,
     since: Option<u64>,
 ) -> Result<ReadOutcome, Failure> {
     match kv::get(env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
@@ -249,7 +249,11 @@ impl CachedValue for Rc<CachedEnvironment> {
         Ttl::never_older_than(config.freshness_seconds * 1000)
     }
 
-    async fn read(from: &Stores<'_>, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure> {
+    async fn read(
+        from: &Stores<'_>,
+        name: &str,
+        known: Option<DocumentVersion>,
+    ) -> Result<ReadOutcome, Failure> {
         if !from.config.publishes() {
             return kv::get(from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
         }
@@ -309,7 +313,11 @@ impl CachedValue for ServerKey {
         Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
     }
 
-    async fn read(from: &Stores<'_>, name: &str, _known: Option<Version>) -> Result<ReadOutcome, Failure> {
+    async fn read(
+        from: &Stores<'_>,
+        name: &str,
+        _known: Option<DocumentVersion>,
+    ) -> Result<ReadOutcome, Failure> {
         let stored = kv::get(from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {

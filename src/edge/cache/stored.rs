@@ -19,7 +19,7 @@ use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
 use crate::edge::platform::timeout::with_timeout;
-use crate::publish::Version;
+use crate::publish::DocumentVersion;
 
 /// The time limit of a read from any store; SDKs give up after 10 s.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -43,7 +43,11 @@ pub trait CachedValue: Clone + 'static {
     fn ages(config: &Config) -> Ttl;
 
     /// Reads the value of `name`, given the known version.
-    async fn read(from: &Stores<'_>, name: &str, known: Option<Version>) -> Result<ReadOutcome, Failure>;
+    async fn read(
+        from: &Stores<'_>,
+        name: &str,
+        known: Option<DocumentVersion>,
+    ) -> Result<ReadOutcome, Failure>;
 
     /// Decodes the stored value of `name`.
     fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
@@ -106,7 +110,12 @@ pub enum ReadOutcome {
         unconfirmed_since: Option<u64>,
     },
     /// The stored value, with its version if it has one.
-    Stored { value: Vec<u8>, version: Option<Version>, unconfirmed_since: Option<u64>, source: ReadSource },
+    Stored {
+        value: Vec<u8>,
+        version: Option<DocumentVersion>,
+        unconfirmed_since: Option<u64>,
+        source: ReadSource,
+    },
 }
 
 impl From<Option<Vec<u8>>> for ReadOutcome {
@@ -129,7 +138,7 @@ pub struct CacheEntry<T> {
     /// The fingerprint of the stored bytes; `None` without a stored value.
     fingerprint: Option<Fingerprint>,
     /// The version of the stored value, if it has one.
-    version: Option<Version>,
+    version: Option<DocumentVersion>,
 }
 
 /// A hash that shows a change of the stored bytes.
@@ -289,7 +298,7 @@ fn remembered<T: CachedValue>(name: &str) -> Option<CacheEntry<T>> {
     T::memory().with_borrow_mut(|memory| memory.get(name, now_ms(), ages)).map(|remembered| remembered.value)
 }
 
-fn sequence(version: Option<Version>) -> Option<u64> {
+fn sequence(version: Option<DocumentVersion>) -> Option<u64> {
     version.map(|version| version.sequence)
 }
 

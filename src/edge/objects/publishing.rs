@@ -12,7 +12,7 @@ use crate::admin::publishing::Affected;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
-use crate::publish::{Announcement, KeyStates, Notification, NotificationKind, Version};
+use crate::publish::{Announcement, DocumentVersion, KeyStates, Notification, NotificationKind};
 
 #[wasm_bindgen]
 extern "C" {
@@ -78,7 +78,7 @@ pub async fn announced(
 }
 
 /// Returns the document that an environment's object has, and its version.
-pub async fn published(env: &Env, client_key: &str) -> Result<Option<(Version, Vec<u8>)>, Failure> {
+pub async fn published(env: &Env, client_key: &str) -> Result<Option<(DocumentVersion, Vec<u8>)>, Failure> {
     let answer = call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::document).await?;
     let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
     let version = pair.get(0).as_string().unwrap_or_default().parse();

@@ -11,7 +11,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
-use crate::publish::Version;
+use crate::publish::DocumentVersion;
 
 /// The binding's name.
 const BINDING: &str = "ENVIRONMENTS";
@@ -42,7 +42,7 @@ pub fn document_key(client_key: &str) -> String {
 }
 
 /// The key of one version of an environment's document, which never changes.
-pub fn version_key(client_key: &str, version: Version) -> String {
+pub fn version_key(client_key: &str, version: DocumentVersion) -> String {
     format!("{DOCUMENT}{client_key}:{version}")
 }
 

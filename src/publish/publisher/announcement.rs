@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::publish::publisher::version::Version;
+use crate::publish::publisher::version::DocumentVersion;
 
 /// The latest version, in a short form: every isolate requests it every few seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Announcement {
     /// This version is the latest.
     Latest {
         /// The version.
-        version: Version,
+        version: DocumentVersion,
         /// The time of the origin's latest confirmation in milliseconds, if the latest attempt failed.
         unconfirmed_since: Option<u64>,
     },
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn text_and_value_round_trip() {
-        let version = Version::after(None, b"a", 7);
+        let version = DocumentVersion::after(None, b"a", 7);
         for announcement in [
             Announcement::Nothing,
             Announcement::Gone,

@@ -11,7 +11,7 @@ use crate::publish::notifications::webhook::{NotificationKind, ReceivedNotificat
 use crate::publish::publisher::announcement::Announcement;
 use crate::publish::publisher::candidate::Candidate;
 use crate::publish::publisher::server_keys::OriginKeys;
-use crate::publish::publisher::version::Version;
+use crate::publish::publisher::version::DocumentVersion;
 use crate::publish::schedule::{RefreshInterval, Schedule};
 
 /// KV takes one write a second for each key.
@@ -40,7 +40,7 @@ pub enum DocumentCredential {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// Its version.
-    pub version: Version,
+    pub version: DocumentVersion,
     /// The environment's name.
     pub name: String,
     /// The time of the origin's change; not in the future.
@@ -66,7 +66,7 @@ struct RollbackCandidate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangelogEntry {
     /// The version that it made.
-    pub version: Version,
+    pub version: DocumentVersion,
     /// The time of its publication, in milliseconds.
     pub at: u64,
     /// The document's length in bytes.
@@ -90,7 +90,7 @@ pub struct Publisher {
     /// The reason that the latest write to KV failed, if it failed.
     pub store_fault: Option<String>,
     /// The version in KV, as far as known.
-    stored: Option<Version>,
+    stored: Option<DocumentVersion>,
     store_at: u64,
     store_faults: u32,
     /// True if the environment was deleted; and true if its document is still in KV.
@@ -113,7 +113,7 @@ pub enum PublisherAction {
     /// Fetch the environment's server keys from the origin; then [`OriginKeys::record_list`].
     ListKeys,
     /// Write the document to KV, as the latest and as this version; then [`Publisher::stored`].
-    Store(Version),
+    Store(DocumentVersion),
     /// Delete the latest document from KV; then [`Publisher::removed`].
     Remove,
     /// Nothing before this time, or before a notification.
@@ -230,7 +230,7 @@ impl Publisher {
         now: u64,
         interval: RefreshInterval,
         random: u32,
-    ) -> Option<Version> {
+    ) -> Option<DocumentVersion> {
         // The environment may have been deleted during the fetch.
         self.credential.as_ref()?;
         let earlier = self.rollback.take();
@@ -277,10 +277,10 @@ impl Publisher {
         Err("document: updated_at: is older than what is published".to_owned())
     }
 
-    fn publish(&mut self, candidate: &Candidate, now: u64) -> Version {
+    fn publish(&mut self, candidate: &Candidate, now: u64) -> DocumentVersion {
         // From the newest entry, which stays when the environment is deleted.
         let last = self.changelog.first().map(|entry| entry.version);
-        let version = Version::after(last, &candidate.document, now);
+        let version = DocumentVersion::after(last, &candidate.document, now);
         let latest = Timestamp::from_milliseconds(now.saturating_add(MAX_CLOCK_AHEAD_MS));
         let is_ahead = latest.is_some_and(|latest| candidate.updated_at > Some(latest));
         let updated_at = if is_ahead { Timestamp::from_milliseconds(now) } else { candidate.updated_at };
@@ -298,7 +298,7 @@ impl Publisher {
     }
 
     /// Handles the outcome of a write to KV.
-    pub fn stored(&mut self, version: Version, outcome: Result<(), String>, now: u64) {
+    pub fn stored(&mut self, version: DocumentVersion, outcome: Result<(), String>, now: u64) {
         let is_done = self.note_write(outcome, now);
         self.stored = is_done.then_some(version).or(self.stored);
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// Its text, `{sequence}-{digest}`, is a part of a KV key; later versions are later in byte order, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Version {
+pub struct DocumentVersion {
     /// The millisecond it was published at, or one more than the version before.
     ///
     /// A publisher that lost its state goes on after every version that it ever gave.
@@ -19,11 +19,11 @@ pub struct Version {
     digest: u64,
 }
 
-impl Version {
+impl DocumentVersion {
     /// The version of a document that is published after another.
-    pub fn after(last: Option<Version>, document: &[u8], now: u64) -> Version {
+    pub fn after(last: Option<DocumentVersion>, document: &[u8], now: u64) -> DocumentVersion {
         let sequence = last.map_or(now, |last| now.max(last.sequence + 1));
-        Version { sequence, digest: digest(document) }
+        DocumentVersion { sequence, digest: digest(document) }
     }
 
     /// True if these bytes are the document of this version.
@@ -38,32 +38,32 @@ fn digest(document: &[u8]) -> u64 {
     bytes.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for DocumentVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:013}-{:016x}", self.sequence, self.digest)
     }
 }
 
-impl FromStr for Version {
+impl FromStr for DocumentVersion {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Version, Self::Err> {
+    fn from_str(text: &str) -> Result<DocumentVersion, Self::Err> {
         let (sequence, digest) = text.split_once('-').ok_or("no version")?;
         let sequence = sequence.parse().map_err(|_| "no version")?;
-        Ok(Version { sequence, digest: u64::from_str_radix(digest, 16).map_err(|_| "no version")? })
+        Ok(DocumentVersion { sequence, digest: u64::from_str_radix(digest, 16).map_err(|_| "no version")? })
     }
 }
 
-impl TryFrom<String> for Version {
+impl TryFrom<String> for DocumentVersion {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Version, Self::Error> {
+    fn try_from(text: String) -> Result<DocumentVersion, Self::Error> {
         text.parse()
     }
 }
 
-impl From<Version> for String {
-    fn from(version: Version) -> String {
+impl From<DocumentVersion> for String {
+    fn from(version: DocumentVersion) -> String {
         version.to_string()
     }
 }
@@ -74,14 +74,14 @@ mod tests {
 
     #[test]
     fn versions_increase_even_if_the_clock_goes_back() {
-        let first = Version::after(None, b"a", 1_795_362_721_900);
+        let first = DocumentVersion::after(None, b"a", 1_795_362_721_900);
         assert_eq!(first.to_string(), "1795362721900-ca978112ca1bbdca");
         assert_eq!("1795362721900-ca978112ca1bbdca".parse(), Ok(first));
-        let second = Version::after(Some(first), b"b", 5);
+        let second = DocumentVersion::after(Some(first), b"b", 5);
         assert_eq!(second.sequence, first.sequence + 1);
         assert!(second.is_of(b"b") && !second.is_of(b"a"));
         for text in ["", "1", "-", "a-b", "1-x"] {
-            assert!(text.parse::<Version>().is_err(), "{text}");
+            assert!(text.parse::<DocumentVersion>().is_err(), "{text}");
         }
     }
 }

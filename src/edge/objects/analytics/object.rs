@@ -14,7 +14,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 
 use crate::admin::Origin;
 use crate::admin::analytics::{Batch, DeliveryResult, RetryState, delivery_result};
-use crate::api::{Evaluations, Version};
+use crate::api::{AnalyticsVersion, Evaluations};
 use crate::edge::objects::analytics::rows::AnalyticsRows;
 use crate::edge::objects::publishing;
 use crate::edge::origin::client::{self as origin, Call};
@@ -97,13 +97,21 @@ impl AnalyticsObject {
         };
         let Some(key) = self.rows.environment()? else { return Ok(None) };
         // Concurrently: neither waits while the origin refuses the other.
-        let (first, second) =
-            join(self.take_turn(origin, &key, Version::V1), self.take_turn(origin, &key, Version::V2)).await;
+        let (first, second) = join(
+            self.take_turn(origin, &key, AnalyticsVersion::V1),
+            self.take_turn(origin, &key, AnalyticsVersion::V2),
+        )
+        .await;
         Ok(first?.into_iter().chain(second?).min())
     }
 
     /// Sends the queue of a version, if that is allowed now. Returns the time of the next delivery, if there is one.
-    async fn take_turn(&self, origin: &Origin, environment: &str, version: Version) -> Result<Option<u64>> {
+    async fn take_turn(
+        &self,
+        origin: &Origin,
+        environment: &str,
+        version: AnalyticsVersion,
+    ) -> Result<Option<u64>> {
         let turn = self.rows.turn(version)?;
         if turn.not_before > now_ms() {
             return Ok(Some(turn.not_before));
@@ -121,7 +129,12 @@ impl AnalyticsObject {
     }
 
     /// Sends the whole queue, or as much as one alarm may.
-    async fn deliver(&self, origin: &Origin, environment: &str, version: Version) -> Result<Delivery> {
+    async fn deliver(
+        &self,
+        origin: &Origin,
+        environment: &str,
+        version: AnalyticsVersion,
+    ) -> Result<Delivery> {
         for _ in 0..BATCHES_AN_ALARM {
             let waiting = self.rows.waiting(version)?;
             if waiting.is_empty() {

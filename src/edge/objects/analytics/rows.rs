@@ -5,7 +5,7 @@ use std::cell::Cell;
 use worker::{Result, SqlStorageValue, Storage};
 
 use crate::admin::analytics::RetryState;
-use crate::api::{Evaluations, MAX_COUNT, Version};
+use crate::api::{AnalyticsVersion, Evaluations, MAX_COUNT};
 use crate::edge::platform::sqlite::Database;
 
 const SCHEMA: &str = "
@@ -95,7 +95,7 @@ impl AnalyticsRows {
     }
 
     /// Returns the number of rows for which there is room. Rows are counted only if the known maximum does not suffice.
-    fn room(&self, version: Version, needed: usize) -> Result<usize> {
+    fn room(&self, version: AnalyticsVersion, needed: usize) -> Result<usize> {
         let known =
             self.length(version).get().filter(|(length, exact)| *exact || length + needed <= MAX_ROWS);
         let length = match known {
@@ -106,15 +106,15 @@ impl AnalyticsRows {
         Ok(MAX_ROWS.saturating_sub(length))
     }
 
-    fn length(&self, version: Version) -> &Cell<Option<(usize, bool)>> {
+    fn length(&self, version: AnalyticsVersion) -> &Cell<Option<(usize, bool)>> {
         let [first, second] = &self.lengths;
         match version {
-            Version::V1 => first,
-            Version::V2 => second,
+            AnalyticsVersion::V1 => first,
+            AnalyticsVersion::V2 => second,
         }
     }
 
-    fn known(&self, version: Version, pairs: &[(String, i64)]) -> Result<Vec<(String, i64)>> {
+    fn known(&self, version: AnalyticsVersion, pairs: &[(String, i64)]) -> Result<Vec<(String, i64)>> {
         let mut known = Vec::new();
         for pairs in pairs.chunks(ROWS_A_STATEMENT) {
             let pairs = serde_json::to_string(pairs)?;
@@ -124,7 +124,7 @@ impl AnalyticsRows {
     }
 
     /// Returns the first items of the queue, each with its count.
-    pub fn waiting(&self, version: Version) -> Result<Vec<(String, u32)>> {
+    pub fn waiting(&self, version: AnalyticsVersion) -> Result<Vec<(String, u32)>> {
         let pairs = self.pairs(READ, vec![number(version).into(), ROWS_A_BATCH.into()])?;
         let count = |count| u32::try_from(count).unwrap_or(MAX_COUNT);
         Ok(pairs.into_iter().map(|(item, number)| (item, count(number))).collect())
@@ -141,7 +141,7 @@ impl AnalyticsRows {
     }
 
     /// Removes these items. Evaluations that arrived for them meanwhile stay.
-    pub fn remove_sent(&self, version: Version, sent: &[(String, u32)]) -> Result<()> {
+    pub fn remove_sent(&self, version: AnalyticsVersion, sent: &[(String, u32)]) -> Result<()> {
         let sent: Vec<_> = sent.iter().map(|(item, count)| (item.clone(), -i64::from(*count))).collect();
         self.length(version).set(None);
         self.database.transaction(|| {
@@ -169,7 +169,7 @@ impl AnalyticsRows {
     }
 
     /// The time of a version's next delivery.
-    pub fn turn(&self, version: Version) -> Result<RetryState> {
+    pub fn turn(&self, version: AnalyticsVersion) -> Result<RetryState> {
         let rows = self.database.rows(TURN, vec![number(version).into()])?;
         Ok(match rows.concat().as_slice() {
             [faults, not_before] => RetryState {
@@ -181,7 +181,7 @@ impl AnalyticsRows {
     }
 
     /// Writes the delivery time; deletes the row for the usual one.
-    pub fn set_turn(&self, version: Version, turn: RetryState) -> Result<()> {
+    pub fn set_turn(&self, version: AnalyticsVersion, turn: RetryState) -> Result<()> {
         let id = number(version).into();
         if turn.faults == 0 {
             return self.database.execute(END_TURN, vec![id]);
@@ -195,7 +195,7 @@ impl AnalyticsRows {
         self.database.set_alarm(at)
     }
 
-    fn add(&self, version: Version, counts: &[(String, i64)]) -> Result<()> {
+    fn add(&self, version: AnalyticsVersion, counts: &[(String, i64)]) -> Result<()> {
         for pairs in counts.chunks(ROWS_A_STATEMENT) {
             let pairs = serde_json::to_string(pairs)?;
             self.database
@@ -210,10 +210,10 @@ impl AnalyticsRows {
     }
 }
 
-fn number(version: Version) -> i64 {
+fn number(version: AnalyticsVersion) -> i64 {
     match version {
-        Version::V1 => 1,
-        Version::V2 => 2,
+        AnalyticsVersion::V1 => 1,
+        AnalyticsVersion::V2 => 2,
     }
 }
 

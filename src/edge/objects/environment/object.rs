@@ -25,7 +25,7 @@ use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
 use crate::edge::platform::timeout::with_timeout;
 use crate::publish::{
-    Candidate, DocumentCredential, NotificationKind, PublisherAction, RefreshInterval, Version,
+    Candidate, DocumentCredential, DocumentVersion, NotificationKind, PublisherAction, RefreshInterval,
 };
 
 /// The time that a reader waits for the first document.
@@ -311,7 +311,7 @@ impl EnvironmentObject {
         Ok(())
     }
 
-    async fn store(&self, version: Version, document: Vec<u8>) -> Result<()> {
+    async fn store(&self, version: DocumentVersion, document: Vec<u8>) -> Result<()> {
         let key = self.read()?.client_key;
         let (version_key, document_key) = (kv::version_key(&key, version), kv::document_key(&key));
         let as_version = kv::put(&self.env, &version_key, &document, Some(kv::VERSION_LIFETIME));

@@ -21,7 +21,7 @@ fn following_with(credential: DocumentCredential) -> Publisher {
 }
 
 /// Fetches when the publisher schedules it, with this answer.
-fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<Version> {
+fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<DocumentVersion> {
     publisher.schedule.began(now);
     publisher.origin_keys.began(now, INTERVAL);
     publisher.fetched(outcome.map_err(str::to_owned), "k", now, INTERVAL, 10)
