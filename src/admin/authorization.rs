@@ -53,7 +53,7 @@ impl Probe {
 
 /// The origin's answer to a probe.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
+pub struct ProbeAnswer<'a> {
     /// The HTTP status.
     pub status: u16,
     /// `WWW-Authenticate`
@@ -96,7 +96,7 @@ impl Authorization {
     }
 
     /// Continues with the answer to the last probe.
-    pub fn take(&mut self, answer: Answer<'_>) -> Result<Progress, UnexpectedAnswer> {
+    pub fn take(&mut self, answer: ProbeAnswer<'_>) -> Result<Progress, UnexpectedAnswer> {
         let unclear = Err(UnexpectedAnswer(answer.status));
         if answer.status == 401 {
             return Ok(decided_for_all(&AccessDecision::Unauthenticated(Challenge::passed_on(
@@ -194,7 +194,7 @@ mod tests {
         loop {
             let (status, body) = answer(*probes.last().unwrap());
             let answer =
-                Answer { status, www_authenticate: Some("Cookie realm=\"api\""), body: body.as_bytes() };
+                ProbeAnswer { status, www_authenticate: Some("Cookie realm=\"api\""), body: body.as_bytes() };
             match question.take(answer) {
                 Ok(Progress::Ask(probe)) => probes.push(probe),
                 Ok(Progress::Decided(decided)) => {
@@ -300,7 +300,7 @@ mod tests {
         let long = "x".repeat(300_000);
         let mut question = Authorization::new(&credential(USER), Permission::Admin);
         let body = format!("\"{long}\"");
-        let answer = Answer { status: 401, www_authenticate: Some(&long), body: body.as_bytes() };
+        let answer = ProbeAnswer { status: 401, www_authenticate: Some(&long), body: body.as_bytes() };
         let Ok(Progress::Decided(decided)) = question.take(answer) else { panic!("not decided") };
         assert_eq!(decided.len(), PERMISSIONS.len());
         for (permission, decision) in decided {

@@ -122,7 +122,7 @@ impl Admin {
             let asked = (probe.method().to_owned(), probe.path(environment), authorization);
             let response = origin.get(&asked).unwrap_or(&missing);
             let body = response["body"].to_string();
-            let answer = authorization::Answer {
+            let answer = authorization::ProbeAnswer {
                 status: response["status"].as_u64().unwrap() as u16,
                 www_authenticate: response["headers"]["www-authenticate"].as_str(),
                 body: body.as_bytes(),

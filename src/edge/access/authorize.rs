@@ -7,7 +7,7 @@ use worker::Env;
 
 use crate::admin::access_decision::{AccessDecision, AccessDecisions, Challenge};
 use crate::admin::admin_key::Spelling;
-use crate::admin::authorization::{Answer, Authorization, Probe, Progress};
+use crate::admin::authorization::{Authorization, Probe, ProbeAnswer, Progress};
 use crate::admin::credential::Credential;
 use crate::admin::permission::Permission;
 use crate::admin::{AdminError, Origin};
@@ -85,7 +85,7 @@ async fn ask(
             AdminError::PermissionsUnavailable
         })?;
         let www_authenticate = answer.header("www-authenticate");
-        let seen = Answer {
+        let seen = ProbeAnswer {
             status: answer.status,
             www_authenticate: www_authenticate.as_deref(),
             body: &answer.body,
@@ -108,7 +108,7 @@ async fn send(
     credential: &Credential,
     environment_key: &str,
     probe: Probe,
-) -> Result<origin::Answer, origin::Fault> {
+) -> Result<origin::OriginAnswer, origin::OriginError> {
     let mut headers: Vec<(&str, String)> = credential.headers().collect();
     headers.push(("accept", "application/json".to_owned()));
     if probe.body().is_some() {

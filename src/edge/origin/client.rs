@@ -18,11 +18,11 @@ use crate::edge::platform::timeout::with_timeout;
 
 /// The reason that the origin did not answer.
 #[derive(Debug)]
-pub enum Fault {
+pub enum OriginError {
     /// The connection was refused or broke off, or the answer is too long; the platform's own text.
-    Broken(String),
+    Unreachable(String),
     /// It took longer than this time limit.
-    Late(Duration),
+    Timeout(Duration),
 }
 
 /// A request of the worker's own.
@@ -43,7 +43,7 @@ pub struct Call<'a> {
 }
 
 /// The origin's answer to a [`Call`], with any status.
-pub struct Answer {
+pub struct OriginAnswer {
     /// The HTTP status.
     pub status: u16,
     /// In the platform's form.
@@ -52,7 +52,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl OriginAnswer {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).ok().flatten()
@@ -63,23 +63,23 @@ impl Answer {
 ///
 /// The platform reuses connections. It detects only with the next request that the origin closed one, or that an answer
 /// left bytes behind on it. A GET that fails for this reason is sent once more, which changes nothing at the origin.
-pub async fn call(origin: &Origin, call: Call<'_>) -> Result<Answer, Fault> {
+pub async fn call(origin: &Origin, call: Call<'_>) -> Result<OriginAnswer, OriginError> {
     // The platform's text may contain a part of the request.
-    let exchange =
-        begin(origin, call).map_err(|_| Fault::Broken("the request cannot be created".to_owned()))?;
+    let exchange = begin(origin, call)
+        .map_err(|_| OriginError::Unreachable("the request cannot be created".to_owned()))?;
     exchange
         .within(call.timeout, async {
             let response = match exchange.send().await {
-                Err(Fault::Broken(_)) if call.method == "GET" => exchange.send().await?,
+                Err(OriginError::Unreachable(_)) if call.method == "GET" => exchange.send().await?,
                 sent => sent?,
             };
             let body = match response.body() {
                 None => Vec::new(),
                 Some(body) => read_at_most(body, call.max_length).await?.map_err(|_| {
-                    Fault::Broken(format!("its answer is longer than {} bytes", call.max_length))
+                    OriginError::Unreachable(format!("its answer is longer than {} bytes", call.max_length))
                 })?,
             };
-            Ok(Answer { status: response.status(), headers: response.headers(), body })
+            Ok(OriginAnswer { status: response.status(), headers: response.headers(), body })
         })
         .await
 }
@@ -127,7 +127,7 @@ impl Exchange {
     }
 
     /// Returns the answer as soon as its head has arrived.
-    pub async fn send(&self) -> Result<Response, Fault> {
+    pub async fn send(&self) -> Result<Response, OriginError> {
         let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
         let answer = scope.fetch_with_request(&self.request);
         self.answer.replace(Some(answer.clone()));
@@ -151,9 +151,9 @@ impl Exchange {
     pub async fn within<T>(
         &self,
         timeout: Duration,
-        work: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        let outcome = with_timeout(timeout, work).await.unwrap_or(Err(Fault::Late(timeout)));
+        work: impl Future<Output = Result<T, OriginError>>,
+    ) -> Result<T, OriginError> {
+        let outcome = with_timeout(timeout, work).await.unwrap_or(Err(OriginError::Timeout(timeout)));
         if outcome.is_err() {
             self.abort();
         }
@@ -161,30 +161,30 @@ impl Exchange {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Broken(cause) => f.write_str(cause),
-            Fault::Late(timeout) => write!(f, "no answer within {timeout:?}"),
+            OriginError::Unreachable(cause) => f.write_str(cause),
+            OriginError::Timeout(timeout) => write!(f, "no answer within {timeout:?}"),
         }
     }
 }
 
-impl Fault {
+impl OriginError {
     /// Logs the failure and returns the client's error.
     pub fn report(self) -> AdminError {
         let cause = self.to_string();
         let error = match self {
-            Fault::Broken(_) => AdminError::OriginUnreachable,
-            Fault::Late(_) => AdminError::OriginTimeout,
+            OriginError::Unreachable(_) => AdminError::OriginUnreachable,
+            OriginError::Timeout(_) => AdminError::OriginTimeout,
         };
         Failure::new(Source::Origin, cause).log(None);
         error
     }
 }
 
-impl From<JsValue> for Fault {
-    fn from(error: JsValue) -> Fault {
-        Fault::Broken(worker::Error::from(error).to_string())
+impl From<JsValue> for OriginError {
+    fn from(error: JsValue) -> OriginError {
+        OriginError::Unreachable(worker::Error::from(error).to_string())
     }
 }

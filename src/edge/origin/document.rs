@@ -21,16 +21,16 @@ const MAX_KEYS_LENGTH: usize = 1024 * 1024;
 const KEY_REFUSED: &str = "Invalid or missing Environment Key";
 
 /// The reason why a document was not fetched.
-pub struct Fault {
+pub struct FetchError {
     /// The cause, for logs.
     pub cause: String,
     /// True if the origin answered that it does not have the server key.
     pub is_refusal: bool,
 }
 
-impl<T: Into<String>> From<T> for Fault {
-    fn from(cause: T) -> Fault {
-        Fault { cause: cause.into(), is_refusal: false }
+impl<T: Into<String>> From<T> for FetchError {
+    fn from(cause: T) -> FetchError {
+        FetchError { cause: cause.into(), is_refusal: false }
     }
 }
 
@@ -39,7 +39,11 @@ impl<T: Into<String>> From<T> for Fault {
 ///
 /// The document is always fetched whole: for up to a minute after a change, an origin may answer that nothing has
 /// changed (contract §A.5).
-pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str) -> Result<Candidate, Fault> {
+pub async fn fetch(
+    env: &Env,
+    credential: &DocumentCredential,
+    client_key: &str,
+) -> Result<Candidate, FetchError> {
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
     let (header, mut target) = match credential {
@@ -68,7 +72,7 @@ pub async fn fetch(env: &Env, credential: &DocumentCredential, client_key: &str)
         if answer.status != 200 {
             let is_refusal =
                 matches!(credential, DocumentCredential::ServerKey(_)) && refuses_key(&answer.body);
-            return Err(Fault { cause: format!("it answered {}", answer.status), is_refusal });
+            return Err(FetchError { cause: format!("it answered {}", answer.status), is_refusal });
         }
         let link = answer.header("link");
         pages.add(answer.body, MAX_DOCUMENT_LENGTH)?;

@@ -13,7 +13,7 @@ use crate::api::Error;
 use crate::edge::http::body::{ChunkedUpload, content_length, read_at_most, read_while, restream};
 use crate::edge::http::incoming::{IncomingRequest, split_url};
 use crate::edge::objects::publishing;
-use crate::edge::origin::client::{Exchange, Fault};
+use crate::edge::origin::client::{Exchange, OriginError};
 use crate::edge::platform::config::Config;
 use crate::edge::platform::timeout::with_timeout;
 
@@ -33,7 +33,7 @@ pub async fn forward(
     let (here, target) = split_url(&url);
     let via = proxy_headers::via(incoming.header("via")).ok_or(AdminError::Loop)?;
     // The platform's text may contain a part of the request.
-    let impossible = |_| Fault::Broken("the request cannot be created".to_owned()).report();
+    let impossible = |_| OriginError::Unreachable("the request cannot be created".to_owned()).report();
     let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     incoming.trace.set_source_origin();
@@ -45,11 +45,11 @@ pub async fn forward(
         Ok(proxy_response(&incoming.method, response, origin, here, context).await?)
     };
     let timeout = proxy_headers::timeout(config.origin_timeout, length);
-    let answer = with_timeout(timeout, back).await.unwrap_or(Err(Fault::Late(timeout)));
+    let answer = with_timeout(timeout, back).await.unwrap_or(Err(OriginError::Timeout(timeout)));
     let status = answer.as_ref().ok().map(web_sys::Response::status);
     let affected = admin::publishing::after_write(&incoming.method, &incoming.path);
     let affected = affected.filter(|_| admin::publishing::may_have_changed(status));
-    let is_late = matches!(answer, Err(Fault::Late(_)));
+    let is_late = matches!(answer, Err(OriginError::Timeout(_)));
     if answer.is_err() && !(is_late && affected.is_some()) {
         exchange.abort();
     }
@@ -66,7 +66,7 @@ pub async fn forward(
             drop(upload);
         });
     }
-    answer.map_err(Fault::report)
+    answer.map_err(OriginError::report)
 }
 
 fn outgoing_headers(
