@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::HashMap;
 
-use flagsmith_edge_worker::admin::edge_identities::{self, Action, Target};
+use flagsmith_edge_worker::admin::edge_identities::{self, Action, TargetIdentity};
 use flagsmith_edge_worker::admin::identity_insight::read_identifier;
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
@@ -107,7 +107,7 @@ fn admin_requests_and_imports_reach_the_same_identity() {
         let request = Request { method, query: "", header: &header, body: &body, random: &|| [7; 16] };
         let (_, endpoint) = endpoint(&format!("/api/v1/environments/{KEY}/{path}"));
         match edge_identities::read(&environment, endpoint, &request) {
-            Ok(Action::Execute(Target::Identifier(identifier), ..)) => identifier,
+            Ok(Action::Execute(TargetIdentity::Identifier(identifier), ..)) => identifier,
             other => panic!("{other:?}"),
         }
     };

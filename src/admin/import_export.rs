@@ -59,7 +59,7 @@ pub fn takes(media_type: &str) -> bool {
 
 /// A line of an import.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct ImportLine {
     /// Normalized.
     pub identifier: String,
     /// The imported identity.
@@ -68,7 +68,7 @@ pub struct Line {
     pub only_missing: bool,
 }
 
-impl Line {
+impl ImportLine {
     /// Returns the identifier, and the command that imports the identity.
     pub fn into_command(self) -> (String, Command) {
         let import = Box::new(self.import);
@@ -87,12 +87,12 @@ pub fn wants_lines(accept: &str) -> bool {
 ///
 /// A line is `None` if its identifier is only white space. Earlier versions stored such identities, and no request can
 /// name them.
-pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<Line>>, Value> {
+pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<ImportLine>>, Value> {
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
     check_identities(lines.len())?;
     let definitions = Definitions::of(environment);
-    let read: Vec<Result<Option<Line>, Value>> =
+    let read: Vec<Result<Option<ImportLine>, Value>> =
         lines.iter().map(|line| read_line(&definitions, line)).collect();
     if read.iter().any(Result::is_err) {
         let report: Vec<Value> =
@@ -103,7 +103,7 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<
 }
 
 /// An identity as Flagsmith stores it.
-fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>, Value> {
+fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<ImportLine>, Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
     let sent = json.object().and_then(|members| members.get("identifier")?.text());
     if sent.as_deref().is_some_and(|sent| !sent.is_empty() && normalize_identifier(sent).is_empty()) {
@@ -149,7 +149,7 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Line>,
         django_id,
     };
     let only_missing = sent.is_some_and(|sent| sent != identifier);
-    fields.finish(Some(Line { identifier, import, only_missing }))
+    fields.finish(Some(ImportLine { identifier, import, only_missing }))
 }
 
 /// Returns an alias in lower case. Earlier versions measured it before that. So one of theirs may be longer by a
@@ -178,10 +178,10 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
 ///
 /// A line that only adds to an identity loses its UUID instead. An earlier version stored another identity under the
 /// line's spelling, and that one may still have the UUID.
-pub fn check_uuids(lines: &mut [Option<Line>], known: &[Entry]) -> Result<(), Value> {
+pub fn check_uuids(lines: &mut [Option<ImportLine>], known: &[Entry]) -> Result<(), Value> {
     let mut owners: HashMap<Box<str>, Box<str>> =
         known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();
-    let mut is_taken = |line: &Line| {
+    let mut is_taken = |line: &ImportLine| {
         let identifier = &*line.identifier;
         let uuid = line.import.uuid.clone();
         uuid.is_some_and(|uuid| **owners.entry(uuid).or_insert_with(|| identifier.into()) != *identifier)

@@ -8,7 +8,7 @@ use flagsmith_edge_worker::admin::access_decision::{AccessDecision, AccessDecisi
 use flagsmith_edge_worker::admin::admin_key::Spelling;
 use flagsmith_edge_worker::admin::authorization::{self, Authorization, Probe};
 use flagsmith_edge_worker::admin::credential::Credential;
-use flagsmith_edge_worker::admin::edge_identities::{self, Action, Endpoint, Reply, Target, answer};
+use flagsmith_edge_worker::admin::edge_identities::{self, Action, Endpoint, Reply, TargetIdentity, answer};
 use flagsmith_edge_worker::admin::permission::Permission;
 use flagsmith_edge_worker::api::{Request, Response, check_method};
 use flagsmith_edge_worker::document::Environment;
@@ -184,10 +184,11 @@ fn act(
             }
         }
         Action::Clone(target, source) => {
-            let source = execute(environment, identities, &Target::Uuid(source), Command::Read, random);
+            let source =
+                execute(environment, identities, &TargetIdentity::Uuid(source), Command::Read, random);
             let cloned = source.and_then(|(_, source)| {
                 let states = edge_identities::cloned(&source.overrides, random);
-                let target = Target::Uuid(target);
+                let target = TargetIdentity::Uuid(target);
                 execute(environment, identities, &target, Command::ReplaceOverrides(states), random)
             });
             match cloned {
@@ -203,13 +204,13 @@ fn act(
 fn execute(
     environment: &Environment,
     identities: &mut Identities,
-    target: &Target,
+    target: &TargetIdentity,
     command: Command,
     random: &dyn Fn() -> [u8; 16],
 ) -> Result<(String, Identity), CommandError> {
     let (identifier, uuid) = match target {
-        Target::Identifier(identifier) => (identifier.clone(), None),
-        Target::Uuid(uuid) => {
+        TargetIdentity::Identifier(identifier) => (identifier.clone(), None),
+        TargetIdentity::Uuid(uuid) => {
             let mut all = of_environment(identities, environment);
             let found = all.find(|(_, identity)| identity.uuid() == Some(uuid));
             (found.ok_or(CommandError::Missing)?.0.to_owned(), Some(uuid.as_str().into()))

@@ -19,7 +19,7 @@ pub enum Action {
     /// The environment's overrides, of one feature or of all.
     Overrides(Option<i64>),
     /// A command for one identity, and the form of its answer.
-    Execute(Target, Command, Reply),
+    Execute(TargetIdentity, Command, Reply),
     /// Copies the overrides of the second identity to the first; both are named by UUID.
     Clone(String, String),
     /// Nothing, because the override to delete cannot exist.
@@ -28,7 +28,7 @@ pub enum Action {
 
 /// The identity that a request names, by UUID or by identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum TargetIdentity {
     /// By its UUID in the Admin API.
     Uuid(String),
     /// By its identifier.
@@ -66,7 +66,7 @@ const PAGE_SIZE: usize = 100;
 /// Parses a request whose method the endpoint has.
 pub fn read(environment: &Environment, endpoint: Endpoint, request: &Request<'_>) -> Result<Action, Error> {
     let method = request.method;
-    let on = |uuid: String, command, reply| Ok(Action::Execute(Target::Uuid(uuid), command, reply));
+    let on = |uuid: String, command, reply| Ok(Action::Execute(TargetIdentity::Uuid(uuid), command, reply));
     match endpoint {
         Endpoint::Identities if method == "POST" => create(body(request)?),
         Endpoint::Identities => page_query(request.query).map(Action::List),
@@ -121,7 +121,7 @@ fn create(body: Json<'_>) -> Result<Action, Error> {
     let alias = fields.has("dashboard_alias").then(|| alias(&mut fields));
     fields.finish(()).map_err(Error::Invalid)?;
     let command = Command::CreateNew(alias.map(Into::into));
-    Ok(Action::Execute(Target::Identifier(identifier), command, Reply::Identity(true)))
+    Ok(Action::Execute(TargetIdentity::Identifier(identifier), command, Reply::Identity(true)))
 }
 
 fn set_alias(body: Json<'_>) -> Result<Command, Error> {
@@ -181,7 +181,7 @@ fn put_by_identifier(environment: &Environment, request: &Request<'_>) -> Result
     fields.finish(()).map_err(Error::Invalid)?;
     let state = state.ok_or_else(|| Error::Invalid(Value::Object(Default::default())))?;
     let reply = Reply::FeatureStateOf(state.feature.id);
-    Ok(Action::Execute(Target::Identifier(identifier), Command::PutOverride(state, keep), reply))
+    Ok(Action::Execute(TargetIdentity::Identifier(identifier), Command::PutOverride(state, keep), reply))
 }
 
 fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Action, Error> {
@@ -202,7 +202,7 @@ fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Act
         None => Action::Nothing,
         Some(id) => {
             let command = Command::DeleteOverrideOf(id);
-            Action::Execute(Target::Identifier(identifier), command, Reply::Nothing(true))
+            Action::Execute(TargetIdentity::Identifier(identifier), command, Reply::Nothing(true))
         }
     })
 }

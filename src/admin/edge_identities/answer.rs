@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::action::{Reply, Target};
+use super::action::{Reply, TargetIdentity};
 use crate::api::{Dependency, Error, Response};
 use crate::document::{Environment, FeatureState, StoredOverrides, json};
 use crate::evaluate::{Decision, EvaluatedIdentity, Outcome, StateSource, evaluate, outcome_for};
@@ -40,12 +40,12 @@ pub fn nothing() -> Response<'static> {
 }
 
 /// The answer to a command that was refused.
-pub fn refused(refusal: CommandError, target: &Target, reply: &Reply) -> Response<'static> {
+pub fn refused(refusal: CommandError, target: &TargetIdentity, reply: &Reply) -> Response<'static> {
     let body = match refusal {
         CommandError::Missing if *reply == Reply::Nothing(true) => return nothing(),
         CommandError::Missing => return missing(),
         CommandError::Exists => {
-            let (Target::Identifier(name) | Target::Uuid(name)) = target;
+            let (TargetIdentity::Identifier(name) | TargetIdentity::Uuid(name)) = target;
             json!([format!("Identity with identifier: {name} already exists")])
         }
         CommandError::OverrideExists => json!(["Feature state already exists."]),

@@ -12,7 +12,7 @@ mod trait_update;
 use crate::document::FeatureState;
 use crate::identity::uuid;
 
-pub use action::{Action, MAX_ALIAS_LENGTH, Reply, Target, page_query, read};
+pub use action::{Action, MAX_ALIAS_LENGTH, Reply, TargetIdentity, page_query, read};
 pub use endpoint::Endpoint;
 pub use feature_state::check_value;
 

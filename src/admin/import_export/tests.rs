@@ -14,7 +14,7 @@ fn environment() -> Environment {
 }
 
 /// The import that a line describes.
-fn imported(lines: &[Option<Line>], index: usize) -> &Import {
+fn imported(lines: &[Option<ImportLine>], index: usize) -> &Import {
     &lines[index].as_ref().unwrap().import
 }
 

@@ -4,7 +4,7 @@ use worker::{Context, Env};
 
 use crate::admin::AdminError;
 use crate::admin::access_decision::AccessDecision;
-use crate::admin::edge_identities::{self, Action, Endpoint, Reply, Target, answer};
+use crate::admin::edge_identities::{self, Action, Endpoint, Reply, TargetIdentity, answer};
 use crate::api::{Dependency, EnvironmentKey, Error, MAX_BODY_LENGTH, Request, Response, check_method};
 use crate::document::{Environment, is_client_key};
 use crate::edge::access::authorize::authorize;
@@ -86,10 +86,10 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
             Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
         },
         Action::Clone(target, source) => {
-            let source = execute(env, environment, &Target::Uuid(source), Command::Read).await?;
+            let source = execute(env, environment, &TargetIdentity::Uuid(source), Command::Read).await?;
             let Ok((_, source)) = source else { return Ok(answer::missing()) };
             let states = edge_identities::cloned(&source.overrides, &random);
-            let (target, reply) = (Target::Uuid(target), Reply::AllFeatureStates);
+            let (target, reply) = (TargetIdentity::Uuid(target), Reply::AllFeatureStates);
             match execute(env, environment, &target, Command::ReplaceOverrides(states)).await? {
                 Err(refusal) => answer::refused(refusal, &target, &reply),
                 Ok((identifier, identity)) => answer::reply(environment, &identifier, &identity, &reply),
@@ -102,7 +102,7 @@ async fn act(env: &Env, environment: &Environment, action: Action) -> Result<Res
 async fn execute(
     env: &Env,
     environment: &Environment,
-    target: &Target,
+    target: &TargetIdentity,
     command: Command,
 ) -> Result<Result<(String, Identity), CommandError>, Error> {
     let directory = Directory::new(env, environment.key());
@@ -110,8 +110,8 @@ async fn execute(
         return Ok(Err(CommandError::EnvironmentFull));
     }
     let (identifier, uuid) = match target {
-        Target::Identifier(identifier) => (identifier.clone(), None),
-        Target::Uuid(uuid) => {
+        TargetIdentity::Identifier(identifier) => (identifier.clone(), None),
+        TargetIdentity::Uuid(uuid) => {
             let found = directory.resolve(uuid).await;
             let found = found
                 .map_err(|failure| failure.unavailable(Dependency::Directory, Some(environment.key())))?;

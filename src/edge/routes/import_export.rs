@@ -5,7 +5,7 @@ use worker::{Context, Env};
 
 use crate::admin::AdminError;
 use crate::admin::edge_identities::{answer, page_query};
-use crate::admin::import_export::{self, ExportPage, ImportExport, Line, MAX_BODY_LENGTH, PERMISSION};
+use crate::admin::import_export::{self, ExportPage, ImportExport, ImportLine, MAX_BODY_LENGTH, PERMISSION};
 use crate::api::{Dependency, Error, Response};
 use crate::document::Environment;
 use crate::edge::access::environment as access;
@@ -66,7 +66,7 @@ async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     }
     check_uuids(env, environment, &mut lines).await?;
     let passed_over: Vec<bool> = lines.iter().map(Option::is_none).collect();
-    let commands = lines.into_iter().flatten().map(Line::into_command).collect();
+    let commands = lines.into_iter().flatten().map(ImportLine::into_command).collect();
     let outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
     if outcomes.iter().all(Result::is_ok) {
         let passed_over = passed_over.len() - outcomes.len();
@@ -78,7 +78,11 @@ async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
 }
 
 /// Refuses identities whose UUID belongs to another one already. Two that arrive at the same time are not detected.
-async fn check_uuids(env: &Env, environment: &Environment, lines: &mut [Option<Line>]) -> Result<(), Error> {
+async fn check_uuids(
+    env: &Env,
+    environment: &Environment,
+    lines: &mut [Option<ImportLine>],
+) -> Result<(), Error> {
     let uuids: Vec<_> = lines.iter().flatten().filter_map(|line| line.import.uuid.clone()).collect();
     if uuids.is_empty() {
         return Ok(());

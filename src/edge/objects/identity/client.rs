@@ -53,7 +53,7 @@ pub async fn execute(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
-    let outcomes = execute_by(env, environment_key, commands, Answer::Brief, Some(0)).await?;
+    let outcomes = execute_by(env, environment_key, commands, AnswerKind::Brief, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
@@ -66,7 +66,7 @@ pub async fn execute_and_read(
 ) -> Result<(Vec<Result<Identity, CommandError>>, Option<Hold>), Error> {
     let identifiers: Vec<_> = commands.iter().map(|(identifier, _)| identifier.clone()).collect();
     let max_length = Some(MAX_SMALL_LENGTH);
-    let mut outcomes = execute_by(env, environment_key, commands, Answer::Brief, max_length).await?;
+    let mut outcomes = execute_by(env, environment_key, commands, AnswerKind::Brief, max_length).await?;
     let length: usize = outcomes.iter().filter_map(|outcome| outcome.withheld).sum();
     let hold = if length > 0 {
         Some(Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?)
@@ -78,7 +78,7 @@ pub async fn execute_and_read(
             let read = vec![(identifier, Command::Read)];
             // A little more than reserved, so that only a large change since then is refused.
             let max_length = Some(reserved + MAX_SMALL_LENGTH);
-            let whole = execute_by(env, environment_key, read, Answer::Large, max_length).await?;
+            let whole = execute_by(env, environment_key, read, AnswerKind::Large, max_length).await?;
             outcome.result = match whole.into_iter().next() {
                 Some(whole) if whole.withheld.is_some() => {
                     return Err(Error::Unavailable(Dependency::Answers));
@@ -97,7 +97,7 @@ pub async fn execute_all_and_sync(
     environment_key: &str,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
-    let outcomes = execute_by(env, environment_key, commands, Answer::Full, Some(0)).await?;
+    let outcomes = execute_by(env, environment_key, commands, AnswerKind::Full, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
@@ -109,7 +109,7 @@ pub async fn read_all(
     max_length: Option<usize>,
 ) -> Result<Vec<Result<Read, CommandError>>, Error> {
     let commands = identifiers.into_iter().map(|identifier| (identifier, Command::Read)).collect();
-    let outcomes = execute_by(env, environment_key, commands, Answer::Full, max_length).await?;
+    let outcomes = execute_by(env, environment_key, commands, AnswerKind::Full, max_length).await?;
     let read = |outcome: CommandResponse| match outcome.withheld {
         Some(length) => outcome.result.map(|_| Read::Withheld(length)),
         None => outcome.result.map(Read::Whole),
@@ -129,20 +129,20 @@ async fn execute_by(
     env: &Env,
     environment_key: &str,
     commands: Vec<(String, Command)>,
-    answer: Answer,
+    kind: AnswerKind,
     max_length: Option<usize>,
 ) -> Result<Vec<CommandResponse>, Error> {
     let objects = namespace(env, environment_key)?;
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
-        let omit_sent_traits = answer == Answer::Brief;
+        let omit_sent_traits = kind == AnswerKind::Brief;
         let order = CommandRequest {
             omit_sent_traits,
             max_length,
             ..CommandRequest::new(environment_key, &identifier, command)
         };
-        send(&objects, order, answer, log_rows)
+        send(&objects, order, kind, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {
@@ -165,7 +165,7 @@ pub async fn execute_and_sync(
     let environment_key = order.environment.clone();
     let objects = namespace(env, &environment_key)?;
     let concerns_overrides = order.command.concerns_overrides();
-    let outcome = send(&objects, order, Answer::Full, Config::of(env).log_rows).await;
+    let outcome = send(&objects, order, AnswerKind::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
         overrides::changed(&environment_key);
     }
@@ -176,7 +176,7 @@ pub async fn execute_and_sync(
 
 /// The kind of answer that an object gives to a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum AnswerKind {
     /// The parts that SDK requests need.
     Brief,
     /// The same parts of a large identity.
@@ -188,16 +188,16 @@ enum Answer {
 async fn send(
     objects: &ObjectNamespace,
     order: CommandRequest,
-    answer: Answer,
+    kind: AnswerKind,
     log_rows: bool,
 ) -> Result<CommandResponse, Failure> {
     let name = object_name(&order.environment, &order.identifier);
-    let method = match (answer, is_renamed(&order.environment)) {
-        (Answer::Brief, false) => IdentityStub::execute,
-        (Answer::Full, false) => IdentityStub::execute_and_sync,
-        (Answer::Large, false) => IdentityStub::execute_large,
-        (Answer::Brief | Answer::Large, true) => IdentityStub::execute_renamed,
-        (Answer::Full, true) => IdentityStub::execute_renamed_and_sync,
+    let method = match (kind, is_renamed(&order.environment)) {
+        (AnswerKind::Brief, false) => IdentityStub::execute,
+        (AnswerKind::Full, false) => IdentityStub::execute_and_sync,
+        (AnswerKind::Large, false) => IdentityStub::execute_large,
+        (AnswerKind::Brief | AnswerKind::Large, true) => IdentityStub::execute_renamed,
+        (AnswerKind::Full, true) => IdentityStub::execute_renamed_and_sync,
     };
     let text = order.to_json().map_err(|error| failure(&error))?;
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
