@@ -15,7 +15,7 @@ pub use check::{check_document, check_server_key};
 pub use discovery::inventory::{EnvironmentSummary, OriginRequest};
 pub use discovery::pagination::{parse_link_next, same_origin_path};
 pub use discovery::registry::{Registry, RegistryChange};
-pub use discovery::run::{DiscoveryRun, Task};
+pub use discovery::run::{DiscoveryRun, DiscoveryTask};
 pub use discovery::schedule::DiscoverySchedule;
 pub use notifications::outbox::{Notification, NotificationQueue};
 pub use notifications::webhook::{

@@ -10,7 +10,7 @@ use worker::Env;
 use crate::edge::objects::publishing;
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum DiscoveryState {
     /// Every document read so far is published by an object.
     Unneeded,
     /// A document is not, and the registry has not been asked yet.
@@ -20,21 +20,21 @@ enum State {
 }
 
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State::Unneeded) };
+    static STATE: Cell<DiscoveryState> = const { Cell::new(DiscoveryState::Unneeded) };
 }
 
 /// Records that a document without an object was read.
 pub fn need() {
-    if STATE.get() == State::Unneeded {
-        STATE.set(State::Needed);
+    if STATE.get() == DiscoveryState::Unneeded {
+        STATE.set(DiscoveryState::Needed);
     }
 }
 
 /// Returns true if the caller has to call [`request`]. Only one caller gets true.
 pub fn is_to_be_requested() -> bool {
-    let is_needed = STATE.get() == State::Needed;
+    let is_needed = STATE.get() == DiscoveryState::Needed;
     if is_needed {
-        STATE.set(State::Requested);
+        STATE.set(DiscoveryState::Requested);
     }
     is_needed
 }
@@ -43,6 +43,6 @@ pub fn is_to_be_requested() -> bool {
 pub async fn request(env: Env) {
     if let Err(failure) = publishing::begin(&env).await {
         failure.log(None);
-        STATE.set(State::Unneeded);
+        STATE.set(DiscoveryState::Unneeded);
     }
 }

@@ -12,7 +12,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use crate::edge::cache::environments::{CachedEnvironment, LoadedEnvironment};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
-use crate::edge::platform::log::{Line, Request};
+use crate::edge::platform::log::{LogLine, LoggedRequest};
 
 #[wasm_bindgen]
 extern "C" {
@@ -87,7 +87,7 @@ impl Telemetry {
         if self.metrics.is_none() && !self.is_logged {
             return;
         }
-        let request = Request {
+        let request = LoggedRequest {
             route: trace.route.get(),
             status: status(),
             environment: trace.environment.get().map(|served| served.environment.key()),
@@ -102,12 +102,12 @@ impl Telemetry {
             Failure::new(Source::Metrics, worker::Error::from(error)).log(request.environment);
         }
         if self.is_logged {
-            Line::Request(request).write();
+            LogLine::Request(request).write();
         }
     }
 }
 
-fn write(metrics: &Metrics, request: &Request<'_>) -> Result<(), JsValue> {
+fn write(metrics: &Metrics, request: &LoggedRequest<'_>) -> Result<(), JsValue> {
     metrics.write(
         request.route,
         request.status,

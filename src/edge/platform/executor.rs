@@ -16,7 +16,7 @@ type Work = Pin<Box<dyn Future<Output = JsValue>>>;
 /// A task's number, which its wakers hold. Numbers are not reused: a waker that outlives its task would wake another
 /// request's, and the platform allows no request to continue within another.
 #[derive(Clone, Copy)]
-struct Id(u64);
+struct TaskId(u64);
 
 struct Task {
     /// Taken out while it is polled.
@@ -35,7 +35,7 @@ thread_local! {
 
 /// The outcome of the work, or a promise of it.
 pub fn run(work: impl Future<Output = JsValue> + 'static) -> JsValue {
-    let id = Id(LAST.get() + 1);
+    let id = TaskId(LAST.get() + 1);
     LAST.set(id.0);
     TASKS.with_borrow_mut(|tasks| tasks.push((id.0, Task { work: None, woken: false, resolve: None })));
     match id.poll(Box::pin(work)) {
@@ -50,7 +50,7 @@ pub fn run(work: impl Future<Output = JsValue> + 'static) -> JsValue {
     }
 }
 
-impl Id {
+impl TaskId {
     /// Polls the work until it is done or has to wait. Work that is woken during a poll is polled again at once.
     fn poll(self, mut work: Work) -> Poll<JsValue> {
         let waker = Waker::from(Arc::new(self));
@@ -82,8 +82,8 @@ impl Id {
     }
 }
 
-impl Wake for Id {
-    fn wake(self: Arc<Id>) {
+impl Wake for TaskId {
+    fn wake(self: Arc<TaskId>) {
         let work = self.change(|task| {
             task.woken = true;
             task.work.take()

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::api::{Dependency, Error};
-use crate::edge::platform::log::Line;
+use crate::edge::platform::log::LogLine;
 
 /// The source of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,6 @@ impl Failure {
             Source::Stored => "stored value",
             Source::Evaluation => "evaluation",
         };
-        Line::Failure { failure, cause: &self.cause, environment }.write();
+        LogLine::Failure { failure, cause: &self.cause, environment }.write();
     }
 }

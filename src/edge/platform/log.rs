@@ -1,5 +1,5 @@
-//! The log: one JSON object a line. [`Line`] has all kinds of lines, and no other code writes any, except the message of a
-//! panic where `LOG_PANIC_MESSAGES` is `true`.
+//! The log: one JSON object a line. [`LogLine`] has all kinds of lines, and no other code writes any. The exception is
+//! the message of a panic, where `LOG_PANIC_MESSAGES` is `true`.
 //!
 //! No field has room for a path, a server key, an identifier, a trait or a body.
 
@@ -12,7 +12,7 @@ use worker::{console_error, console_log};
 /// A line of the log.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum Line<'a> {
+pub enum LogLine<'a> {
     /// Something failed.
     Failure {
         /// The source of the failure.
@@ -23,7 +23,7 @@ pub enum Line<'a> {
         environment: Option<&'a str>,
     },
     /// A request was answered.
-    Request(Request<'a>),
+    Request(LoggedRequest<'a>),
     /// An object was called.
     Call {
         /// Its kind.
@@ -37,7 +37,7 @@ pub enum Line<'a> {
 
 /// A request that was answered.
 #[derive(Serialize)]
-pub struct Request<'a> {
+pub struct LoggedRequest<'a> {
     /// The route's name.
     pub route: &'static str,
     /// The answer's status.
@@ -55,14 +55,14 @@ pub struct Request<'a> {
     pub duration_ms: u64,
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     /// Writes it.
     pub fn write(&self) {
         // Its fields can always be serialized.
         let text = serde_json::to_string(self).unwrap_or_default();
         match self {
-            Line::Failure { .. } => console_error!("{text}"),
-            Line::Request(_) | Line::Call { .. } => console_log!("{text}"),
+            LogLine::Failure { .. } => console_error!("{text}"),
+            LogLine::Request(_) | LogLine::Call { .. } => console_log!("{text}"),
         }
     }
 }
@@ -77,7 +77,7 @@ thread_local! {
 pub fn log_panics() {
     panic::set_hook(Box::new(|panic: &PanicHookInfo| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        Line::Failure { failure: "panic", cause: &place, environment: None }.write();
+        LogLine::Failure { failure: "panic", cause: &place, environment: None }.write();
         if LOGS_PANIC_MESSAGES.get() {
             console_error_panic_hook::hook(panic);
         }

@@ -15,7 +15,7 @@ const REQUESTS: usize = 40;
 
 /// The next task.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Task {
+pub enum DiscoveryTask {
     /// Send a request to the origin; then [`DiscoveryRun::answered`].
     Request(OriginRequest),
     /// Find out what a server key opens; then [`DiscoveryRun::done`].
@@ -26,14 +26,14 @@ pub enum Task {
     Yield,
 }
 
-impl Task {
+impl DiscoveryTask {
     /// The maximum number of requests of the task.
     fn requests(&self) -> usize {
         match self {
-            Task::Request(_) | Task::Apply(_) => 1,
+            DiscoveryTask::Request(_) | DiscoveryTask::Apply(_) => 1,
             // To the environment's object twice, to the origin, to KV; and a further page of the document.
-            Task::ProbeServerKey(_) => 5,
-            Task::Yield => 0,
+            DiscoveryTask::ProbeServerKey(_) => 5,
+            DiscoveryTask::Yield => 0,
         }
     }
 }
@@ -41,7 +41,7 @@ impl Task {
 /// A discovery, from the first request to the last change.
 pub struct DiscoveryRun<'o> {
     source: DiscoverySource<'o>,
-    tasks: VecDeque<Task>,
+    tasks: VecDeque<DiscoveryTask>,
     /// True if the inventory is complete, so that missing entries can be deleted.
     has_found_all: bool,
     /// Changes that failed; true after their second attempt. A whole discovery is expensive for one failed change.
@@ -68,30 +68,30 @@ impl DiscoveryRun<'_> {
     /// Starts a run that serves the environments of these server keys. A key whose document cannot be fetched deletes
     /// nothing.
     pub fn by_server_keys(server_keys: Vec<ServerKeyHash>, registry: &Registry) -> DiscoveryRun<'static> {
-        let others = registry.without_other_keys(&server_keys).into_iter().map(Task::Apply);
-        let tasks = others.chain(server_keys.iter().cloned().map(Task::ProbeServerKey)).collect();
+        let others = registry.without_other_keys(&server_keys).into_iter().map(DiscoveryTask::Apply);
+        let tasks = others.chain(server_keys.iter().cloned().map(DiscoveryTask::ProbeServerKey)).collect();
         DiscoveryRun::new(DiscoverySource::ServerKeys(server_keys), tasks)
     }
 
-    fn new(source: DiscoverySource<'_>, tasks: VecDeque<Task>) -> DiscoveryRun<'_> {
+    fn new(source: DiscoverySource<'_>, tasks: VecDeque<DiscoveryTask>) -> DiscoveryRun<'_> {
         let (failed, outcome) = (Vec::new(), Ok(()));
         DiscoveryRun { source, tasks, has_found_all: false, failed, is_second: false, outcome, requests: 0 }
     }
 
     /// The next task; `None` when the run is complete.
-    pub fn next_task(&mut self, registry: &Registry) -> Option<Task> {
+    pub fn next_task(&mut self, registry: &Registry) -> Option<DiscoveryTask> {
         if self.tasks.is_empty() && !self.has_found_all {
             self.look_further(registry);
         }
         if self.tasks.is_empty() && !self.is_second {
             self.is_second = true;
-            self.tasks.extend(self.failed.drain(..).map(Task::Apply));
+            self.tasks.extend(self.failed.drain(..).map(DiscoveryTask::Apply));
         }
         let task = self.tasks.front()?;
         let requests = self.requests + task.requests();
         if requests > REQUESTS {
             self.requests = 0;
-            return Some(Task::Yield);
+            return Some(DiscoveryTask::Yield);
         }
         self.requests = requests;
         self.tasks.pop_front()
@@ -138,7 +138,7 @@ impl DiscoveryRun<'_> {
         let changes = match &mut self.source {
             DiscoverySource::Token(discovery) => match discovery.next_request() {
                 Err(cause) => return self.fail(cause),
-                Ok(Some(request)) => return self.tasks.push_back(Task::Request(request)),
+                Ok(Some(request)) => return self.tasks.push_back(DiscoveryTask::Request(request)),
                 Ok(None) => registry.changes(discovery.inventory()),
             },
             // Only now, because the key of an environment may have been replaced by one that was not probed yet.
@@ -146,7 +146,7 @@ impl DiscoveryRun<'_> {
             DiscoverySource::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
         };
         self.has_found_all = true;
-        self.tasks.extend(changes.into_iter().map(Task::Apply));
+        self.tasks.extend(changes.into_iter().map(DiscoveryTask::Apply));
     }
 
     fn fail(&mut self, cause: String) {
@@ -179,15 +179,15 @@ mod tests {
             let portion = portions.last_mut().unwrap();
             *portion += task.requests();
             match task {
-                Task::Request(request) => {
+                DiscoveryTask::Request(request) => {
                     run.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0)
                 }
-                Task::Apply(change) => {
+                DiscoveryTask::Apply(change) => {
                     registry.record_change(&change);
                     run.record_change(change, Ok(()));
                 }
-                Task::ProbeServerKey(hash) if hash == "refused" => run.done(Err("403".to_owned())),
-                Task::ProbeServerKey(hash) => {
+                DiscoveryTask::ProbeServerKey(hash) if hash == "refused" => run.done(Err("403".to_owned())),
+                DiscoveryTask::ProbeServerKey(hash) => {
                     let (environment, summary) =
                         (format!("e{hash}"), EnvironmentSummary { project: None, name: String::new() });
                     let credential = DocumentCredential::ServerKey(hash.clone());
@@ -200,7 +200,7 @@ mod tests {
                     registry.record_change(&RegistryChange::PutKey(hash, key));
                     run.done(Ok(()));
                 }
-                Task::Yield => portions.push(0),
+                DiscoveryTask::Yield => portions.push(0),
             }
         }
         (portions, run.outcome())
@@ -244,10 +244,10 @@ mod tests {
             let (mut changes, mut tries) = (Vec::new(), 0);
             while let Some(task) = run.next_task(&registry) {
                 match task {
-                    Task::Request(request) => {
+                    DiscoveryTask::Request(request) => {
                         run.answered(&request, Ok(answer(&request.path, 3).as_bytes()), 0)
                     }
-                    Task::Apply(change) => {
+                    DiscoveryTask::Apply(change) => {
                         let is_faulty =
                             matches!(&change, RegistryChange::StartPublishing(key, ..) if key == "e1");
                         tries += usize::from(is_faulty);
@@ -258,7 +258,7 @@ mod tests {
                         changes.push(change.clone());
                         run.record_change(change, if fails { Err("KV".to_owned()) } else { Ok(()) });
                     }
-                    other => assert_eq!(other, Task::Yield),
+                    other => assert_eq!(other, DiscoveryTask::Yield),
                 }
             }
             assert_eq!((changes.len(), changes.last()), (7, changes.get(1)));
@@ -278,10 +278,10 @@ mod tests {
         let mut failing = DiscoveryRun::by_token(&origin);
         for count in 0.. {
             match failing.next_task(&registry) {
-                Some(Task::Request(request)) if count == 7 => {
+                Some(DiscoveryTask::Request(request)) if count == 7 => {
                     failing.answered(&request, Err("500".to_owned()), 0)
                 }
-                Some(Task::Request(request)) => {
+                Some(DiscoveryTask::Request(request)) => {
                     failing.answered(&request, Ok(answer(&request.path, 500).as_bytes()), 0)
                 }
                 other => {

@@ -12,7 +12,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
-use crate::edge::platform::log::Line;
+use crate::edge::platform::log::LogLine;
 use crate::identity::directory::{
     DirectoryQuery, DirectoryRequest, DirectoryUpdate, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides,
     OverridesQuery, PageKey, SHARDS, shard_of, shards_for,
@@ -161,7 +161,7 @@ impl Directory {
         let Answered { answer, rows: [rows_read, rows_written] } =
             serde_json::from_str(answer).map_err(|_| failure(&"its answer cannot be read"))?;
         if Config::of(&self.env).log_rows {
-            Line::Call { object: "directory", rows_read, rows_written }.write();
+            LogLine::Call { object: "directory", rows_read, rows_written }.write();
         }
         Ok(answer)
     }

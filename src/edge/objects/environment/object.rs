@@ -15,7 +15,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::edge::objects::directory::client::Directory;
-use crate::edge::objects::environment::rows::{Environment, EnvironmentRows};
+use crate::edge::objects::environment::rows::{EnvironmentRows, StoredEnvironment};
 use crate::edge::objects::publishing;
 use crate::edge::origin::document as origin_document;
 use crate::edge::platform::alarm::Alarm;
@@ -48,7 +48,7 @@ pub struct EnvironmentObject {
     rows: EnvironmentRows,
     alarm: Alarm,
     /// The state, after the first read.
-    environment: RefCell<Option<Environment>>,
+    environment: RefCell<Option<StoredEnvironment>>,
 }
 
 impl DurableObject for EnvironmentObject {
@@ -162,7 +162,7 @@ impl EnvironmentObject {
 
     /// Returns the environment's part of `GET /edge/status`, as JSON.
     pub fn status(&self) -> std::result::Result<String, JsValue> {
-        let Environment { client_key, publisher } = self.read()?;
+        let StoredEnvironment { client_key, publisher } = self.read()?;
         Ok(publisher.status(&client_key, now_ms()).to_string())
     }
 }
@@ -281,14 +281,14 @@ impl EnvironmentObject {
     }
 
     /// Changes the state in memory, which must be loaded. It is stored with the next change.
-    fn in_memory<T: Default>(&self, change: impl FnOnce(&mut Environment) -> T) -> T {
+    fn in_memory<T: Default>(&self, change: impl FnOnce(&mut StoredEnvironment) -> T) -> T {
         self.environment.borrow_mut().as_mut().map(change).unwrap_or_default()
     }
 
     /// Publishes the fetched document if that is necessary, and writes document and state in one step.
     fn take(&self, outcome: std::result::Result<Candidate, String>) -> Result<()> {
         let mut environment = self.read()?;
-        let Environment { client_key, publisher } = &mut environment;
+        let StoredEnvironment { client_key, publisher } = &mut environment;
         let left_out = publisher.leaves_overrides_out();
         let random = getrandom::u32().unwrap_or_default();
         let candidate = outcome.as_ref().map_err(Clone::clone);
@@ -344,7 +344,7 @@ impl EnvironmentObject {
     }
 
     /// Changes the state in one step, and writes it if it differs.
-    fn change<T>(&self, change: impl FnOnce(&mut Environment) -> T) -> Result<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut StoredEnvironment) -> T) -> Result<T> {
         let before = self.read()?;
         let mut environment = before.clone();
         let outcome = change(&mut environment);
@@ -355,7 +355,7 @@ impl EnvironmentObject {
         Ok(outcome)
     }
 
-    fn read(&self) -> Result<Environment> {
+    fn read(&self) -> Result<StoredEnvironment> {
         if let Some(environment) = self.environment.borrow().as_ref() {
             return Ok(environment.clone());
         }

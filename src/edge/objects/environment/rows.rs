@@ -19,7 +19,7 @@ const WRITE_CHUNK: &str = "INSERT INTO chunk (number, bytes) VALUES (?, ?)";
 
 /// The stored state of the environment.
 #[derive(Clone, Default, PartialEq)]
-pub struct Environment {
+pub struct StoredEnvironment {
     /// Empty until the environment is published here.
     pub client_key: String,
     /// The published version, and the tasks that remain.
@@ -36,20 +36,20 @@ impl EnvironmentRows {
     }
 
     /// Returns the state. An environment that was never written has none.
-    pub fn read(&self) -> Result<Environment> {
+    pub fn read(&self) -> Result<StoredEnvironment> {
         if !self.0.has("publisher")? {
-            return Ok(Environment::default());
+            return Ok(StoredEnvironment::default());
         }
         match self.0.rows(READ, vec![])?.concat().as_slice() {
             [SqlStorageValue::String(key), SqlStorageValue::String(state)] => {
-                Ok(Environment { client_key: key.clone(), publisher: serde_json::from_str(state)? })
+                Ok(StoredEnvironment { client_key: key.clone(), publisher: serde_json::from_str(state)? })
             }
-            _ => Ok(Environment::default()),
+            _ => Ok(StoredEnvironment::default()),
         }
     }
 
     /// Writes the state. An environment that publishes nothing has no document either.
-    pub fn write(&self, environment: &Environment) -> Result<()> {
+    pub fn write(&self, environment: &StoredEnvironment) -> Result<()> {
         self.0.transaction(|| {
             self.write_state(environment)?;
             if environment.publisher.published.is_none() {
@@ -60,7 +60,7 @@ impl EnvironmentRows {
     }
 
     /// Writes the state and the document that it publishes.
-    pub fn publish(&self, environment: &Environment, document: &[u8]) -> Result<()> {
+    pub fn publish(&self, environment: &StoredEnvironment, document: &[u8]) -> Result<()> {
         self.0.transaction(|| {
             self.write_state(environment)?;
             self.0.execute(DELETE_CHUNKS, vec![])?;
@@ -82,7 +82,7 @@ impl EnvironmentRows {
         Ok(document)
     }
 
-    fn write_state(&self, Environment { client_key, publisher }: &Environment) -> Result<()> {
+    fn write_state(&self, StoredEnvironment { client_key, publisher }: &StoredEnvironment) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         let state = serde_json::to_string(publisher)?;
         self.0.execute(WRITE, vec![client_key.as_str().into(), state.into()])

@@ -15,7 +15,7 @@ use crate::edge::http::hold::Hold;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
-use crate::edge::platform::log::Line;
+use crate::edge::platform::log::LogLine;
 use crate::identity::object_name::{is_renamed, object_name};
 use crate::identity::{Command, CommandError, CommandRequest, CommandResponse, Identity};
 
@@ -213,7 +213,7 @@ async fn send(
         .map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
         let [rows_read, rows_written] = outcome.rows;
-        Line::Call { object: "identity", rows_read, rows_written }.write();
+        LogLine::Call { object: "identity", rows_read, rows_written }.write();
     }
     Ok(outcome)
 }

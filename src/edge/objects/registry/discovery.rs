@@ -14,7 +14,8 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
 use crate::publish::{
-    Announcement, DiscoveryRun, DocumentCredential, EnvironmentSummary, OriginRequest, RegistryChange, Task,
+    Announcement, DiscoveryRun, DiscoveryTask, DocumentCredential, EnvironmentSummary, OriginRequest,
+    RegistryChange,
 };
 
 /// The time limit of one answer.
@@ -24,7 +25,7 @@ const MAX_ANSWER_LENGTH: usize = 4 * 1024 * 1024;
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The outcome of a task or of a whole run; an error has the cause.
-type Outcome = std::result::Result<(), String>;
+type DiscoveryResult = std::result::Result<(), String>;
 
 impl RegistryObject {
     /// Starts a run with the credentials in the settings.
@@ -41,23 +42,23 @@ impl RegistryObject {
         &self,
         mut run: DiscoveryRun<'static>,
         by_one_task: bool,
-    ) -> Result<Option<Outcome>> {
+    ) -> Result<Option<DiscoveryResult>> {
         while let Some(task) = self.with(|registry, _| run.next_task(registry))? {
-            let is_over = task == Task::Yield || by_one_task;
+            let is_over = task == DiscoveryTask::Yield || by_one_task;
             match task {
-                Task::Request(ask) => {
+                DiscoveryTask::Request(ask) => {
                     let asked_at = now_ms();
                     match self.ask(&ask).await {
                         Ok(answer) => run.answered(&ask, Ok(&answer), asked_at),
                         Err(cause) => run.answered(&ask, Err(cause), asked_at),
                     }
                 }
-                Task::ProbeServerKey(hash) => run.done(self.try_key(&hash).await?),
-                Task::Apply(change) => {
+                DiscoveryTask::ProbeServerKey(hash) => run.done(self.try_key(&hash).await?),
+                DiscoveryTask::Apply(change) => {
                     let outcome = self.execute(&change).await?;
                     run.record_change(change, outcome);
                 }
-                Task::Yield => {}
+                DiscoveryTask::Yield => {}
             }
             if is_over || !self.notifications.borrow().is_empty() {
                 self.run.replace(Some(run));
@@ -90,7 +91,7 @@ impl RegistryObject {
 
     /// Finds the environment of a server key, unless it is known. Publishes it, unless another configured key does that
     /// already and works.
-    async fn try_key(&self, hash: &ServerKeyHash) -> Result<Outcome> {
+    async fn try_key(&self, hash: &ServerKeyHash) -> Result<DiscoveryResult> {
         let other = || self.with(|registry, _| registry.published_with_another(hash, &self.hashes()));
         let fails = match other()? {
             None if self.with(|registry, _| registry.publishes_with(hash))? => return Ok(Ok(())),
@@ -131,7 +132,7 @@ impl RegistryObject {
     }
 
     /// Applies a change and records it.
-    async fn execute(&self, change: &RegistryChange) -> Result<Outcome> {
+    async fn execute(&self, change: &RegistryChange) -> Result<DiscoveryResult> {
         let done = match change {
             RegistryChange::StartPublishing(key, _, credential) => {
                 publishing::start_publishing(&self.env, key, &serde_json::to_string(credential)?).await
