@@ -157,7 +157,7 @@ fn a_stored_override_wins_over_every_duplicate_in_the_document() {
     let mut worker = worker(&document(&[], &overrides));
     // The former name of a renamed feature: overrides are matched by id here and by name in SDKs.
     let made_here: FeatureState = serde_json::from_value(state(1, "f before", "made here")).unwrap();
-    worker.order("k", "ada", Command::PutOverride(made_here, false)).unwrap();
+    worker.execute("k", "ada", Command::PutOverride(made_here, false)).unwrap();
     assert_eq!(values(&mut worker, "ada"), ["made here", "default of g"]);
     let served = get(&mut worker, "/api/v1/environment-document/");
     let [only] = served["identity_overrides"].as_array().unwrap().as_slice() else { panic!("{served}") };
@@ -175,7 +175,7 @@ fn the_first_of_two_imported_overrides_of_one_feature_stays() {
     let mut worker = worker(&document(&[], &[]));
     let read = |value: &str| serde_json::from_value::<FeatureState>(state(1, "f", value)).unwrap();
     let import = Import { overrides: vec![read("first"), read("second")], ..Import::default() };
-    let change = worker.order("k", "ada", Command::Import(Box::new(import))).unwrap();
+    let change = worker.execute("k", "ada", Command::Import(Box::new(import))).unwrap();
     assert_eq!(change.overrides_set, [1]);
     assert_eq!(values(&mut worker, "ada"), ["first", "default of g"]);
 }

@@ -47,7 +47,7 @@ fn worker(document: &Value) -> Worker {
 fn import(worker: &mut Worker, identifier: &str, django_id: Option<i64>) {
     let traits = vec![("plan".into(), Some(serde_json::from_value(json!("pro")).unwrap()))];
     let import = Import { django_id, traits, ..Import::default() };
-    worker.order("k", identifier, Command::Import(Box::new(import))).unwrap();
+    worker.execute("k", identifier, Command::Import(Box::new(import))).unwrap();
 }
 
 fn ask(worker: &mut Worker, method: &str, target: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
@@ -124,7 +124,7 @@ fn a_transient_identity_that_exists_is_hashed_by_its_number() {
     assert_eq!(traits(&posted)[0]["trait_key"], "plan");
     // No identity is created.
     ask(&mut worker, "GET", "/api/v1/identities/?identifier=new&transient=true", &[], &Value::Null);
-    assert!(worker.order("k", "new", Command::SetAlias("x".into())).is_err());
+    assert!(worker.execute("k", "new", Command::SetAlias("x".into())).is_err());
 }
 
 #[test]

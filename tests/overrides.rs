@@ -73,17 +73,17 @@ fn a_stored_override_wins_until_it_is_deleted() {
     let before = flags(&mut worker, GRACE);
     assert_eq!(before["hero_banner"]["variant"], "winter_sale");
     assert_eq!(before["checkout_redesign"]["enabled"], true);
-    worker.order(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
+    worker.execute(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
     let after = flags(&mut worker, GRACE);
     assert_eq!(after["hero_banner"]["feature_state_value"], "Harvest week");
     assert_eq!(after["hero_banner"]["variant"], "harvest");
     // The answer for one feature.
     assert_eq!(after["checkout_redesign"], before["checkout_redesign"]);
-    worker.order(KEY, GRACE, Command::DeleteOverrideOf(9003)).unwrap();
+    worker.execute(KEY, GRACE, Command::DeleteOverrideOf(9003)).unwrap();
     assert_eq!(flags(&mut worker, GRACE), before);
     // An override of a feature that the environment does not have under this id is skipped.
     worker
-        .order(KEY, GRACE, Command::PutOverride(state(1, "hero_banner", false, json!("x")), false))
+        .execute(KEY, GRACE, Command::PutOverride(state(1, "hero_banner", false, json!("x")), false))
         .unwrap();
     assert_eq!(flags(&mut worker, GRACE), before);
 }
@@ -92,7 +92,7 @@ fn a_stored_override_wins_until_it_is_deleted() {
 fn one_feature_has_the_same_answer_as_in_the_list() {
     let mut worker = shop();
     let threshold = state(9002, "free_shipping_threshold", true, json!(7));
-    worker.order(KEY, "ada", Command::PutOverride(threshold, false)).unwrap();
+    worker.execute(KEY, "ada", Command::PutOverride(threshold, false)).unwrap();
     let target = "/api/v1/identities/?identifier=ada&feature=free_shipping_threshold";
     let one: Value = serde_json::from_slice(&get(&mut worker, target, KEY, &[]).body).unwrap();
     assert_eq!(one["feature_state_value"], 7);
@@ -107,9 +107,9 @@ fn one_feature_has_the_same_answer_as_in_the_list() {
 fn the_document_has_both_kinds_of_overrides_and_evaluates_equally() {
     let mut worker = shop();
     let (published, _) = document(&mut worker);
-    worker.order(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
+    worker.execute(KEY, GRACE, Command::PutOverride(banner(811, "Harvest week", "harvest"), false)).unwrap();
     let threshold = state(9002, "free_shipping_threshold", false, json!("a \"text\""));
-    worker.order(KEY, "new", Command::PutOverride(threshold, false)).unwrap();
+    worker.execute(KEY, "new", Command::PutOverride(threshold, false)).unwrap();
     let (served, answer) = document(&mut worker);
     let identities = served["identity_overrides"].as_array().unwrap();
     assert_eq!(identities.len(), published["identity_overrides"].as_array().unwrap().len() + 1);
@@ -176,8 +176,8 @@ fn stored_multivariate_values_are_served_with_ids() {
         "nor this",
     ];
     let mut worker = shop();
-    worker.order(KEY, "new", Command::PutOverride(split(&uuids), false)).unwrap();
-    worker.order(KEY, GRACE, Command::PutOverride(split(&uuids), false)).unwrap();
+    worker.execute(KEY, "new", Command::PutOverride(split(&uuids), false)).unwrap();
+    worker.execute(KEY, GRACE, Command::PutOverride(split(&uuids), false)).unwrap();
     let values = served_values(&mut worker, "new");
     let id = |value: &Value| value["id"].as_i64().unwrap();
     for value in &values {
@@ -202,7 +202,7 @@ fn ids_of_the_origin_are_served_unchanged() {
     state.multivariate_feature_state_values[0].id = Some(12);
     state.multivariate_feature_state_values[0].multivariate_feature_option.id = Some(34);
     let mut worker = shop();
-    worker.order(KEY, "new", Command::PutOverride(state, false)).unwrap();
+    worker.execute(KEY, "new", Command::PutOverride(state, false)).unwrap();
     let values = served_values(&mut worker, "new");
     assert_eq!((&values[0]["id"], &values[0]["multivariate_feature_option"]["id"]), (&json!(12), &json!(34)));
     assert_eq!(values[1]["id"], 1 << 30);
@@ -218,7 +218,7 @@ fn local_evaluation_by_id_gives_the_answered_variants() {
     let mut worker = shop();
     let identifiers: Vec<String> = (0..300).map(|number| format!("user-{number}")).collect();
     for identifier in &identifiers {
-        worker.order(KEY, identifier, Command::PutOverride(split(&uuids), false)).unwrap();
+        worker.execute(KEY, identifier, Command::PutOverride(split(&uuids), false)).unwrap();
     }
     let (_, answer) = document(&mut worker);
     let mut local = Worker::with_document(&answer.body).unwrap();
@@ -274,7 +274,7 @@ fn a_stored_override_invalidates_cached_documents() {
         }
         // All within one second.
         let state = state(9007, "support_chat", enabled, Value::Null);
-        worker.order(KEY, "ada", Command::PutOverride(state, false)).unwrap();
+        worker.execute(KEY, "ada", Command::PutOverride(state, false)).unwrap();
         for kept in [[("if-none-match", tag.as_str())], [("if-modified-since", date.as_str())]] {
             assert_eq!(get(&mut worker, target, SERVER_KEY, &kept).status, 200, "{kept:?}");
         }
@@ -285,7 +285,7 @@ fn a_stored_override_invalidates_cached_documents() {
     let target = "/api/v1/identities/?identifier=ada";
     let tag = header(&get(&mut worker, target, KEY, &[]), "etag");
     assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 304);
-    worker.order(KEY, "ada", Command::DeleteOverrideOf(9007)).unwrap();
+    worker.execute(KEY, "ada", Command::DeleteOverrideOf(9007)).unwrap();
     assert_eq!(get(&mut worker, target, KEY, &[("if-none-match", &tag)]).status, 200);
 }
 
@@ -358,7 +358,7 @@ fn uploads_replace_or_merge() {
     let first = json!({"data": [item("a", &[("x", json!(1)), ("y", json!("2"))]), item("b", &[])]});
     assert_eq!(upload(&mut worker, "POST", KEY, &first), (202, Value::Null));
     worker
-        .order(KEY, "a", Command::PutOverride(state(9007, "support_chat", true, json!("vip")), false))
+        .execute(KEY, "a", Command::PutOverride(state(9007, "support_chat", true, json!("vip")), false))
         .unwrap();
     let merge = json!({"data": [item("a", &[("x", Value::Null), ("z", json!(true))])]});
     assert_eq!(upload(&mut worker, "PUT", KEY, &merge), (202, Value::Null));
@@ -386,7 +386,7 @@ fn an_invalid_upload_writes_nothing() {
         "traits": [{"trait_key": ["This field may not be blank."]}],
     }]});
     assert_eq!(upload(&mut worker, "POST", KEY, &data), (400, expected));
-    assert_eq!(worker.order(KEY, "a", Command::SetAlias("x".into())), Err(CommandError::Missing));
+    assert_eq!(worker.execute(KEY, "a", Command::SetAlias("x".into())), Err(CommandError::Missing));
     let many: Vec<_> = (0..101).map(|number| item(&number.to_string(), &[])).collect();
     let problem = json!({"detail": "Number of identities must not be more than 100"});
     assert_eq!(upload(&mut worker, "PUT", KEY, &json!({"data": many})), (400, problem));

@@ -357,12 +357,12 @@ proptest! {
     ) {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
-        let order = CommandRequest::new("env", "ada", command);
+        let request = CommandRequest::new("env", "ada", command);
         let context = ExecutionContext { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
-        identity.apply(order.clone(), context).unwrap();
+        identity.apply(request.clone(), context).unwrap();
         let after = identity.clone();
-        prop_assert_eq!(identity.apply(order, context), Ok(Change::default()));
+        prop_assert_eq!(identity.apply(request, context), Ok(Change::default()));
         prop_assert_eq!(identity, after);
     }
 }
@@ -421,9 +421,9 @@ proptest! {
         if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, endpoint, &request) {
             let mut identity = Identity::default();
             let context = ExecutionContext { now: 1, random: &|| [7; 16] };
-            let order = |command| CommandRequest::new("k", "a", command);
-            identity.apply(order(Command::Create), context).unwrap();
-            if identity.apply(order(command), context).is_ok() {
+            let to_request = |command| CommandRequest::new("k", "a", command);
+            identity.apply(to_request(Command::Create), context).unwrap();
+            if identity.apply(to_request(command), context).is_ok() {
                 let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;
                 prop_assert!(matches!(status, 200 | 201 | 204 | 404), "{status}");
             }

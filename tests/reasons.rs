@@ -132,7 +132,7 @@ fn stored_overrides_have_the_same_reasons_as_the_documents() {
     let mut put = |state: Value| {
         let mut state: FeatureState = serde_json::from_value(state).unwrap();
         state.featurestate_uuid = "22222222-2222-4333-8444-555555555555".into();
-        worker.order(KEY, "bob", Command::PutOverride(state, false)).unwrap();
+        worker.execute(KEY, "bob", Command::PutOverride(state, false)).unwrap();
     };
     put(state(1, "plain", &[]));
     put(state(3, "split", &[option(31, 100.0)]));

@@ -216,10 +216,10 @@ fn execute(
             (found.ok_or(CommandError::Missing)?.0.to_owned(), Some(uuid.as_str().into()))
         }
     };
-    let order = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
+    let request = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
     let key = (environment.key().to_owned(), identifier.clone());
     let identity = identities.entry(key).or_default();
-    identity.apply(order, ExecutionContext { now: 1_795_362_721_900, random })?;
+    identity.apply(request, ExecutionContext { now: 1_795_362_721_900, random })?;
     Ok((identifier, identity.clone()))
 }
 

@@ -31,7 +31,7 @@ pub struct Worker {
     environments: HashMap<String, Environment>,
     server_keys: HashMap<String, ServerKey>,
     identities: RefCell<HashMap<(String, String), Identity>>,
-    /// The number of changes to overrides by [`Worker::order`].
+    /// The number of changes to overrides by [`Worker::execute`].
     overrides_version: u64,
 }
 
@@ -89,16 +89,16 @@ impl Worker {
     }
 
     /// Executes a command that no SDK can send.
-    pub fn order(
+    pub fn execute(
         &mut self,
         environment: &str,
         identifier: &str,
         command: Command,
     ) -> Result<Change, CommandError> {
-        let order = CommandRequest::new(environment, identifier, command);
+        let request = CommandRequest::new(environment, identifier, command);
         let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
         let key = (environment.to_owned(), identifier.to_owned());
-        let change = self.identities.get_mut().entry(key).or_default().apply(order, context)?;
+        let change = self.identities.get_mut().entry(key).or_default().apply(request, context)?;
         self.overrides_version += u64::from(change.concerns_overrides());
         Ok(change)
     }
@@ -207,10 +207,10 @@ impl<'w> Backend for Stores<'w> {
     ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
         let mut identities = self.worker.identities.borrow_mut();
         let outcomes = commands.into_iter().map(|(identifier, command)| {
-            let order = CommandRequest::new(environment.key(), &identifier, command);
+            let to_execute = CommandRequest::new(environment.key(), &identifier, command);
             let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
             let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
-            identity.apply(order, context).map(|_| identity.clone())
+            identity.apply(request, context).map(|_| identity.clone())
         });
         Ok(outcomes.collect())
     }

@@ -40,9 +40,9 @@ fn an_export_imports_unchanged() {
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
     let [Some(read)] = read.as_slice() else { panic!("{read:?}") };
     let (identifier, command) = read.clone().into_command();
-    let order = CommandRequest::new("k", &identifier, command);
+    let request = CommandRequest::new("k", &identifier, command);
     let mut identity = Identity::default();
-    identity.apply(order, ExecutionContext { now: 5, random: &|| [1; 16] }).unwrap();
+    identity.apply(request, ExecutionContext { now: 5, random: &|| [1; 16] }).unwrap();
     assert_eq!(render("k", "ada", &identity), line);
 }
 

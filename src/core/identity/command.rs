@@ -151,14 +151,14 @@ impl Identity {
     /// Carries out a command. One that is refused leaves the identity as it was.
     pub fn apply(
         &mut self,
-        order: CommandRequest,
+        request: CommandRequest,
         context: ExecutionContext<'_>,
     ) -> Result<Change, CommandError> {
-        if order.uuid.is_some_and(|uuid| self.uuid() != Some(&uuid)) {
+        if request.uuid.is_some_and(|uuid| self.uuid() != Some(&uuid)) {
             return Err(CommandError::Missing);
         }
         let mut change = Change::default();
-        let founded = match order.command {
+        let founded = match request.command {
             Command::Read => return Ok(change),
             Command::Create => None,
             Command::SetTraits(traits) => {
@@ -175,9 +175,9 @@ impl Identity {
             }
             Command::CreateNew(_) if self.exists => return Err(CommandError::Exists),
             Command::CreateNew(alias) => alias,
-            Command::Import(import) => return self.import(&order.identifier, *import, context),
+            Command::Import(import) => return self.import(&request.identifier, *import, context),
             Command::ImportMissing(import) => {
-                return self.import_missing(&order.identifier, *import, context);
+                return self.import_missing(&request.identifier, *import, context);
             }
             Command::PutOverride(state, keep) => {
                 self.put_override(state, keep, &mut change)?;
@@ -193,7 +193,7 @@ impl Identity {
         };
         self.disinherit(&mut change);
         if !change.erased {
-            self.ensure_exists(&order.identifier, founded, context, &mut change);
+            self.ensure_exists(&request.identifier, founded, context, &mut change);
         }
         self.count(&change, context.now);
         Ok(change)

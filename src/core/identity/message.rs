@@ -270,8 +270,8 @@ mod tests {
         let mut identity = Identity::default();
         let traits =
             serde_json::from_value(json!([["occupied", true], ["t", ",\"occupied\":true}"]])).unwrap();
-        let order = CommandRequest::new("k", "ada", Command::SetTraits(traits));
-        identity.apply(order, ExecutionContext { now: 0, random: &|| [1; 16] }).unwrap();
+        let request = CommandRequest::new("k", "ada", Command::SetTraits(traits));
+        identity.apply(request, ExecutionContext { now: 0, random: &|| [1; 16] }).unwrap();
         for unchanged in [false, true] {
             let free = CommandResponse {
                 result: Ok(&identity),
@@ -318,11 +318,11 @@ mod tests {
 
     #[test]
     fn an_older_worker_gets_a_full_answer() {
-        let order = CommandRequest::new("k", "ada", Command::Create);
-        let brief_request = CommandRequest { omit_sent_traits: true, ..order.clone() };
+        let request = CommandRequest::new("k", "ada", Command::Create);
+        let brief_request = CommandRequest { omit_sent_traits: true, ..request.clone() };
         let earlier = r#"{"environment":"k","identifier":"ada","command":"create"}"#;
-        assert_eq!(order.to_json().unwrap(), earlier);
-        assert_eq!(CommandRequest::from_json(earlier).unwrap(), order);
+        assert_eq!(request.to_json().unwrap(), earlier);
+        assert_eq!(CommandRequest::from_json(earlier).unwrap(), request);
         assert_eq!(CommandRequest::from_json(&brief_request.to_json().unwrap()).unwrap(), brief_request);
     }
 }

@@ -119,7 +119,7 @@ async fn execute(
             (entry.identifier.into(), Some(uuid.as_str().into()))
         }
     };
-    let order = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
-    let outcome = identities::execute_and_sync(env, order).await?;
+    let request = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
+    let outcome = identities::execute_and_sync(env, request).await?;
     Ok(outcome.map(|identity| (identifier, identity)))
 }

@@ -7,12 +7,12 @@ fn context() -> ExecutionContext<'static> {
     ExecutionContext { now: NOW, random: &|| [7; 16] }
 }
 
-fn order(command: Command) -> CommandRequest {
+fn request(command: Command) -> CommandRequest {
     CommandRequest::new("env", "ada", command)
 }
 
 fn apply(identity: &mut Identity, command: Command) -> Result<Change, CommandError> {
-    identity.apply(order(command), context())
+    identity.apply(request(command), context())
 }
 
 fn text(value: &str) -> Option<TraitValue> {
@@ -179,7 +179,7 @@ fn a_recreated_identity_has_a_new_uuid() {
     assert!(born < died && died < identity.sequence, "{born} {died} {}", identity.sequence);
     // A command for the one that was does not touch the one that is.
     identity.details.as_mut().unwrap().uuid = "another".into();
-    let stale = CommandRequest { uuid: Some(uuid.into()), ..order(Command::Delete) };
+    let stale = CommandRequest { uuid: Some(uuid.into()), ..request(Command::Delete) };
     assert_eq!(identity.apply(stale, context()), Err(CommandError::Missing));
     assert!(identity.exists);
 }

@@ -25,19 +25,19 @@ extern "C" {
     type IdentityStub;
 
     #[wasm_bindgen(method, catch, js_name = carryOut)]
-    fn execute(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute(this: &IdentityStub, request: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutLarge)]
-    fn execute_large(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_large(this: &IdentityStub, request: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutAndTell)]
-    fn execute_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_and_sync(this: &IdentityStub, request: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutRenamed)]
-    fn execute_renamed(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_renamed(this: &IdentityStub, request: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = carryOutRenamedAndTell)]
-    fn execute_renamed_and_sync(this: &IdentityStub, order: &str) -> Result<Promise, JsValue>;
+    fn execute_renamed_and_sync(this: &IdentityStub, request: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
@@ -137,12 +137,12 @@ async fn execute_by(
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
         let omit_sent_traits = kind == AnswerKind::Brief;
-        let order = CommandRequest {
+        let request = CommandRequest {
             omit_sent_traits,
             max_length,
             ..CommandRequest::new(environment_key, &identifier, command)
         };
-        send(&objects, order, kind, log_rows)
+        send(&objects, request, kind, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {
@@ -160,12 +160,12 @@ async fn execute_by(
 /// Executes a command, waits for the directory, and returns the complete identity.
 pub async fn execute_and_sync(
     env: &Env,
-    order: CommandRequest,
+    request: CommandRequest,
 ) -> Result<Result<Identity, CommandError>, Error> {
-    let environment_key = order.environment.clone();
+    let environment_key = request.environment.clone();
     let objects = namespace(env, &environment_key)?;
-    let concerns_overrides = order.command.concerns_overrides();
-    let outcome = send(&objects, order, AnswerKind::Full, Config::of(env).log_rows).await;
+    let concerns_overrides = request.command.concerns_overrides();
+    let outcome = send(&objects, request, AnswerKind::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
         overrides::changed(&environment_key);
     }
@@ -187,19 +187,19 @@ enum AnswerKind {
 
 async fn send(
     objects: &ObjectNamespace,
-    order: CommandRequest,
+    request: CommandRequest,
     kind: AnswerKind,
     log_rows: bool,
 ) -> Result<CommandResponse, Failure> {
-    let name = object_name(&order.environment, &order.identifier);
-    let method = match (kind, is_renamed(&order.environment)) {
+    let name = object_name(&request.environment, &request.identifier);
+    let method = match (kind, is_renamed(&request.environment)) {
         (AnswerKind::Brief, false) => IdentityStub::execute,
         (AnswerKind::Full, false) => IdentityStub::execute_and_sync,
         (AnswerKind::Large, false) => IdentityStub::execute_large,
         (AnswerKind::Brief | AnswerKind::Large, true) => IdentityStub::execute_renamed,
         (AnswerKind::Full, true) => IdentityStub::execute_renamed_and_sync,
     };
-    let text = order.to_json().map_err(|error| failure(&error))?;
+    let text = request.to_json().map_err(|error| failure(&error))?;
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
     let mut answer = received(method(&object, &text)).await?;
     if CommandResponse::is_occupied(&answer) {
@@ -209,7 +209,7 @@ async fn send(
             return Err(failure(&"its object stores another identity"));
         }
     }
-    let outcome = CommandResponse::from_json(&answer, order.command)
+    let outcome = CommandResponse::from_json(&answer, request.command)
         .map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
         let [rows_read, rows_written] = outcome.rows;

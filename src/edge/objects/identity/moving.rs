@@ -49,18 +49,18 @@ extern "C" {
 impl IdentityObject {
     /// [`IdentityObject::execute`] for a renamed identity.
     #[wasm_bindgen(js_name = carryOutRenamed)]
-    pub async fn execute_renamed(&self, order: String) -> std::result::Result<String, JsValue> {
-        let order = CommandRequest::from_json(&order).map_err(Error::from)?;
-        self.move_here(&order.environment, &order.identifier).await?;
-        Ok(self.apply(order, 0, |outcome| outcome.to_json_without_details())?.0)
+    pub async fn execute_renamed(&self, request: String) -> std::result::Result<String, JsValue> {
+        let request = CommandRequest::from_json(&request).map_err(Error::from)?;
+        self.move_here(&request.environment, &request.identifier).await?;
+        Ok(self.apply(request, 0, |outcome| outcome.to_json_without_details())?.0)
     }
 
     /// [`IdentityObject::execute_and_sync`] for a renamed identity.
     #[wasm_bindgen(js_name = carryOutRenamedAndTell)]
-    pub async fn execute_renamed_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
-        let order = CommandRequest::from_json(&order).map_err(Error::from)?;
-        self.move_here(&order.environment, &order.identifier).await?;
-        let (answer, _) = self.apply(order, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
+    pub async fn execute_renamed_and_sync(&self, request: String) -> std::result::Result<String, JsValue> {
+        let request = CommandRequest::from_json(&request).map_err(Error::from)?;
+        self.move_here(&request.environment, &request.identifier).await?;
+        let (answer, _) = self.apply(request, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
         self.send_updates().await?;
         Ok(answer)
     }
@@ -86,13 +86,13 @@ impl IdentityObject {
         environment: &str,
         identifier: &str,
     ) -> std::result::Result<Option<String>, JsValue> {
-        let order = CommandRequest::new(environment, identifier, Command::Create);
+        let request = CommandRequest::new(environment, identifier, Command::Create);
         // The first versions did not store which identity it is. The first command decides that.
         if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
-            self.apply(order.clone(), 0, |outcome| outcome.to_json())?;
+            self.apply(request.clone(), 0, |outcome| outcome.to_json())?;
         }
         let handover = self.with_record(|record| {
-            let owner = record.owner.as_ref().filter(|owner| owner.is_of(&order))?;
+            let owner = record.owner.as_ref().filter(|owner| owner.is_of(&request))?;
             let Record { identity, pending, .. } = record.clone();
             let (sequence, uuid) = (identity.sequence, owner.uuid.clone());
             Some(Handover { identity, sequence, uuid, due: [pending.entry, pending.overrides] }.to_json())
@@ -102,8 +102,8 @@ impl IdentityObject {
 
     /// Deletes the state of an identity.
     pub fn forget(&self, environment: &str, identifier: &str) -> std::result::Result<(), JsValue> {
-        let order = CommandRequest::new(environment, identifier, Command::Read);
-        if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&order)))? {
+        let request = CommandRequest::new(environment, identifier, Command::Read);
+        if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&request)))? {
             self.remove_all()?;
         }
         Ok(())

@@ -82,31 +82,31 @@ impl IdentityObject {
     /// The platform calls this method by name, and it answers without a promise: a request and a response, each with a
     /// body to wait for, would cost more than the work. The alarm updates the directory.
     #[wasm_bindgen(js_name = carryOut)]
-    pub fn execute(&self, order: &str) -> std::result::Result<String, JsValue> {
+    pub fn execute(&self, request: &str) -> std::result::Result<String, JsValue> {
         if let Some((last_noop, answer)) = &*self.last_noop.borrow()
-            && last_noop == order
+            && last_noop == request
         {
             return Ok(answer.clone());
         }
-        let (answer, idle) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
-        if idle && order.len() + answer.len() <= MAX_NOOP_LENGTH {
-            self.last_noop.replace(Some((order.to_owned(), answer.clone())));
+        let (answer, idle) = self.apply(here(request)?, 0, |outcome| outcome.to_json_without_details())?;
+        if idle && request.len() + answer.len() <= MAX_NOOP_LENGTH {
+            self.last_noop.replace(Some((request.to_owned(), answer.clone())));
         }
         Ok(answer)
     }
 
     /// The same as bytes, for large identities. V8 frees bytes sooner than texts, which fill the isolate's heap.
     #[wasm_bindgen(js_name = carryOutLarge)]
-    pub fn execute_large(&self, order: &str) -> std::result::Result<Uint8Array, JsValue> {
-        let (answer, _) = self.apply(here(order)?, 0, |outcome| outcome.to_json_without_details())?;
+    pub fn execute_large(&self, request: &str) -> std::result::Result<Uint8Array, JsValue> {
+        let (answer, _) = self.apply(here(request)?, 0, |outcome| outcome.to_json_without_details())?;
         Ok(Uint8Array::from(answer.as_bytes()))
     }
 
     /// The same with all details of the identity, answered after the directory is updated. If the directory does not
     /// answer now, the alarm retries.
     #[wasm_bindgen(js_name = carryOutAndTell)]
-    pub async fn execute_and_sync(&self, order: String) -> std::result::Result<String, JsValue> {
-        let (answer, _) = self.apply(here(&order)?, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
+    pub async fn execute_and_sync(&self, request: String) -> std::result::Result<String, JsValue> {
+        let (answer, _) = self.apply(here(&request)?, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
         self.send_updates().await?;
         Ok(answer)
     }
@@ -123,17 +123,17 @@ impl IdentityObject {
     /// Returns the answer, and true if the command had no effect: nothing was changed, read or written.
     pub(super) fn apply(
         &self,
-        order: CommandRequest,
+        request: CommandRequest,
         alarm_after: u64,
         show: fn(&CommandResponse<&Identity>) -> serde_json::Result<String>,
     ) -> Result<(String, bool)> {
         self.last_noop.take();
-        let owner = IdentityRef::from(&order);
+        let owner = IdentityRef::from(&request);
         let mut record = match self.record.take() {
             Some(record) => record,
             None => self.read()?,
         };
-        if record.owner.as_ref().is_some_and(|known| !known.is_of(&order)) {
+        if record.owner.as_ref().is_some_and(|known| !known.is_of(&request)) {
             self.record.replace(Some(record));
             let (result, rows) = (Err(CommandError::Unavailable), self.sql.take_rows());
             return Ok((
@@ -141,11 +141,11 @@ impl IdentityObject {
                 false,
             ));
         }
-        let unchanged = order.omit_sent_traits && record.identity.is_as_sent(&order.command);
-        let max_length = order.max_length;
-        let kept = if let Command::Increment(key, _) = &order.command { Some(key.clone()) } else { None };
+        let unchanged = request.omit_sent_traits && record.identity.is_as_sent(&request.command);
+        let max_length = request.max_length;
+        let kept = if let Command::Increment(key, _) = &request.command { Some(key.clone()) } else { None };
         let context = ExecutionContext { now: now_ms(), random: &random };
-        let applied = record.identity.apply(order, context);
+        let applied = record.identity.apply(request, context);
         if let Ok(change) = &applied
             && *change != Change::default()
         {
@@ -261,12 +261,12 @@ impl IdentityObject {
 
 /// Parses a command for an identity that was never renamed. A renamed one is refused, since its object has another
 /// name. Workers of an earlier version may still send commands for it.
-fn here(order: &str) -> Result<CommandRequest> {
-    let order = CommandRequest::from_json(order)?;
-    if is_renamed(&order.environment) {
+fn here(request: &str) -> Result<CommandRequest> {
+    let request = CommandRequest::from_json(request)?;
+    if is_renamed(&request.environment) {
         return Err("the identity is stored in an object of another name".into());
     }
-    Ok(order)
+    Ok(request)
 }
 
 /// The pending updates about an identity.

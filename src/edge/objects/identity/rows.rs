@@ -306,10 +306,10 @@ pub fn write_pending(sql: &Database, pending: PendingUpdates) -> Result<()> {
 
 impl Record {
     /// Records a change: the identity's names, and the updates that are pending now.
-    pub fn record_change(&mut self, order: IdentityRef, change: &Change) {
+    pub fn record_change(&mut self, owner: IdentityRef, change: &Change) {
         let uuid = self.identity.uuid().map(Box::from);
         let uuid = uuid.or_else(|| self.owner.as_ref().map(|owner| owner.uuid.clone())).unwrap_or_default();
-        self.owner = Some(IdentityRef { uuid, ..order });
+        self.owner = Some(IdentityRef { uuid, ..owner });
         let sequence = Some(self.identity.sequence);
         if change.concerns_entry() {
             self.pending.entry = sequence;
@@ -324,8 +324,8 @@ impl Record {
 
 impl IdentityRef {
     /// True if a request is for this identity.
-    pub fn is_of(&self, order: &CommandRequest) -> bool {
-        self.environment == order.environment && self.identifier == order.identifier
+    pub fn is_of(&self, request: &CommandRequest) -> bool {
+        self.environment == request.environment && self.identifier == request.identifier
     }
 
     /// True if both name the same identity.
@@ -335,8 +335,8 @@ impl IdentityRef {
 }
 
 impl From<&CommandRequest> for IdentityRef {
-    fn from(order: &CommandRequest) -> IdentityRef {
-        let (environment, identifier) = (order.environment.clone(), order.identifier.clone());
+    fn from(request: &CommandRequest) -> IdentityRef {
+        let (environment, identifier) = (request.environment.clone(), request.identifier.clone());
         IdentityRef { environment, identifier, uuid: Box::default() }
     }
 }
