@@ -24,7 +24,7 @@ mod export;
 mod state;
 
 /// The maximum length of the body in bytes.
-pub const MAX_BODY_LENGTH: usize = 8 * 1024 * 1024;
+pub const MAX_IMPORT_LENGTH: usize = 8 * 1024 * 1024;
 /// The media type of JSON lines.
 const LINES: &str = "application/x-ndjson";
 /// The permission that all of these take.
@@ -53,7 +53,7 @@ impl ImportExport {
 
 /// True if a body of this media type is read. Types that a page of another site can send without a preflight are
 /// refused.
-pub fn takes(media_type: &str) -> bool {
+pub fn is_supported(media_type: &str) -> bool {
     ["application/json", LINES].iter().any(|known| essence(media_type).eq_ignore_ascii_case(known))
 }
 

@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn values_become_stale_and_then_expire() {
-        let mut memory = TtlCache::default();
-        memory.put("a", 1, 0, 1000);
+        let mut cache = TtlCache::default();
+        cache.put("a", 1, 0, 1000);
         for (now, age) in [
             (1000, Freshness::Fresh),
             (1009, Freshness::Fresh),
@@ -159,83 +159,83 @@ mod tests {
             (0, Freshness::Fresh),
         ] {
             assert_eq!(
-                memory.get("a", now, AGES).map(|known| (known.value, known.freshness)),
+                cache.get("a", now, AGES).map(|known| (known.value, known.freshness)),
                 Some((1, age)),
                 "{now}"
             );
         }
-        assert!(memory.get("b", 0, AGES).is_none());
+        assert!(cache.get("b", 0, AGES).is_none());
         assert_eq!(
-            memory.get("a", 1000, Ttl { soft: 0, hard: 0 }).map(|known| known.freshness),
+            cache.get("a", 1000, Ttl { soft: 0, hard: 0 }).map(|known| known.freshness),
             Some(Freshness::Expired)
         );
     }
 
     #[test]
     fn values_expire_at_their_hard_age() {
-        let mut memory = TtlCache::default();
-        memory.put("a", 1, 0, 10_000);
-        let mut age = |now| memory.get("a", now, Ttl::never_older_than(2_000)).map(|known| known.freshness);
+        let mut cache = TtlCache::default();
+        cache.put("a", 1, 0, 10_000);
+        let mut age = |now| cache.get("a", now, Ttl::never_older_than(2_000)).map(|known| known.freshness);
         assert_eq!(
             [age(11_499), age(11_500), age(11_999), age(12_000)].map(Option::unwrap),
             [Freshness::Fresh, Freshness::Stale, Freshness::Stale, Freshness::Expired]
         );
         assert_eq!(
-            memory.get("a", 10_000, Ttl::never_older_than(0)).map(|known| known.freshness),
+            cache.get("a", 10_000, Ttl::never_older_than(0)).map(|known| known.freshness),
             Some(Freshness::Expired)
         );
     }
 
     #[test]
     fn one_caller_at_a_time_revalidates() {
-        let mut memory = TtlCache::default();
-        memory.put("a", 1, 0, 0);
-        assert!(memory.begin_revalidation("a", 20));
-        assert!(!memory.begin_revalidation("a", 21));
+        let mut cache = TtlCache::default();
+        cache.put("a", 1, 0, 0);
+        assert!(cache.begin_revalidation("a", 20));
+        assert!(!cache.begin_revalidation("a", 21));
         // The revalidation was cancelled with its request.
-        assert!(memory.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
-        memory.put("a", 2, 0, 40_000);
-        assert!(memory.begin_revalidation("a", 40_001));
+        assert!(cache.begin_revalidation("a", 20 + REVALIDATION_TIMEOUT));
+        cache.put("a", 2, 0, 40_000);
+        assert!(cache.begin_revalidation("a", 40_001));
         // The second revalidation has failed.
-        memory.touch("a", 2, 41_000);
-        assert!(memory.begin_revalidation("a", 41_010));
+        cache.touch("a", 2, 41_000);
+        assert!(cache.begin_revalidation("a", 41_010));
     }
 
     #[test]
     fn a_slow_read_does_not_undo_a_later_one() {
-        let mut memory = TtlCache::default();
-        memory.put("a", "new", 0, 20);
-        memory.put("a", "old", 0, 10);
-        assert_eq!(memory.get("a", 30, AGES).map(|known| known.value), Some("new"));
+        let mut cache = TtlCache::default();
+        cache.put("a", "new", 0, 20);
+        cache.put("a", "old", 0, 10);
+        assert_eq!(cache.get("a", 30, AGES).map(|known| known.value), Some("new"));
     }
 
     #[test]
     fn the_least_recently_used_is_evicted_first() {
-        let mut memory = TtlCache::default();
+        let mut cache = TtlCache::default();
         let third = MAX_BYTES / 3;
         for (time, name) in ["a", "b"].into_iter().enumerate() {
-            memory.put(name, (), third, time as u64);
+            cache.put(name, (), third, time as u64);
         }
-        memory.get("a", 2, AGES);
-        memory.put("c", (), third, 3);
-        let known = |memory: &mut TtlCache<()>, name| memory.get(name, 4, AGES).is_some();
-        assert_eq!(["a", "b", "c"].map(|name| known(&mut memory, name)), [true, false, true]);
+        cache.get("a", 2, AGES);
+        cache.put("c", (), third, 3);
+        let known = |cache: &mut TtlCache<()>, name| cache.get(name, 4, AGES).is_some();
+        assert_eq!(["a", "b", "c"].map(|name| known(&mut cache, name)), [true, false, true]);
         // One that is too large for all stays alone, and replacing it does not count it twice.
-        memory.put("d", (), 2 * MAX_BYTES, 5);
-        memory.put("d", (), third, 6);
-        memory.put("e", (), third, 7);
-        assert_eq!(["a", "d", "e"].map(|name| known(&mut memory, name)), [false, true, true]);
+        cache.put("d", (), 2 * MAX_BYTES, 5);
+        cache.put("d", (), third, 6);
+        cache.put("e", (), third, 7);
+        assert_eq!(["a", "d", "e"].map(|name| known(&mut cache, name)), [false, true, true]);
     }
 
     #[test]
     fn entries_of_size_zero_are_bounded_too() {
-        let mut memory = TtlCache::default();
-        memory.put("document", (), MAX_BYTES / 2, 0);
+        let mut cache = TtlCache::default();
+        cache.put("document", (), MAX_BYTES / 2, 0);
         for number in 1..20_000_u64 {
-            memory.put(&number.to_string(), (), 0, number);
+            cache.put(&number.to_string(), (), 0, number);
         }
-        assert!(memory.get("document", 20_000, AGES).is_some(), "made-up keys drove out a document");
-        assert!(memory.entries.len() <= MAX_BYTES / ENTRY_BYTES, "{}", memory.entries.len());
-        assert!(memory.get("19999", 20_000, AGES).is_some());
+        assert!(cache.get("document", 20_000, AGES).is_some(), "made-up keys drove out a document");
+        assert!(cache.entries.len() <= MAX_BYTES / ENTRY_BYTES, "{}", cache.entries.len());
+        assert!(cache.get("19999", 20_000, AGES).is_some());
     }
 }

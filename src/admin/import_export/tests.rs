@@ -133,7 +133,7 @@ fn imports_accept_json_media_types_only() {
         ("application/x-www-form-urlencoded", false),
         ("", false),
     ] {
-        assert_eq!(takes(media_type), expected, "{media_type}");
+        assert_eq!(is_supported(media_type), expected, "{media_type}");
     }
 }
 

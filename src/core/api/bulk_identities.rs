@@ -71,9 +71,9 @@ fn items(data: Option<Json<'_>>) -> Result<Vec<Json<'_>>, Value> {
     })
 }
 
-type Item = (String, Vec<(Box<str>, Option<TraitValue>)>);
+type BulkItem = (String, Vec<(Box<str>, Option<TraitValue>)>);
 
-fn read_item(item: Json<'_>) -> Result<Item, Value> {
+fn read_item(item: Json<'_>) -> Result<BulkItem, Value> {
     let mut fields = Fields::of(item)?;
     let identifier = fields.identifier("identifier", false);
     let read = |item: Json<'_>| {

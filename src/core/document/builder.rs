@@ -139,8 +139,8 @@ impl Builder {
     /// The condition's index; one that was seen before is not compiled again.
     fn condition(&mut self, condition: &schema::Condition<'_>, segment_key: &str) -> ConditionIndex {
         let property = condition.property();
-        let identity = identity(condition, segment_key);
-        if let Some(&known) = self.conditions.get(identity.as_str()) {
+        let condition_key = condition_key(condition, segment_key);
+        if let Some(&known) = self.conditions.get(condition_key.as_str()) {
             return known;
         }
         let blank_split = property.is_empty() && condition.operator == "PERCENTAGE_SPLIT";
@@ -148,7 +148,7 @@ impl Builder {
         let predicate = Predicate::new(&condition.operator, condition.value.borrow(), segment_key);
         let index = self.ruleset.conditions.len();
         self.ruleset.conditions.push(Condition { property, predicate });
-        self.conditions.insert(identity.into(), index);
+        self.conditions.insert(condition_key.into(), index);
         index
     }
 
@@ -179,21 +179,21 @@ impl Builder {
     }
 }
 
-/// The identity of a condition: operator, property and value, and for a percentage split also the segment.
-fn identity(condition: &schema::Condition<'_>, segment_key: &str) -> String {
+/// The key of a condition: operator, property and value, and for a percentage split also the segment.
+fn condition_key(condition: &schema::Condition<'_>, segment_key: &str) -> String {
     let property = condition.property();
-    let mut identity = format!("{}\0{}\0{property}", condition.operator, property.len());
+    let mut condition_key = format!("{}\0{}\0{property}", condition.operator, property.len());
     match &condition.value {
         schema::ConditionValue::Null => {}
-        schema::ConditionValue::Text(text) => identity.extend(["t", text]),
+        schema::ConditionValue::Text(text) => condition_key.extend(["t", text]),
         schema::ConditionValue::List(items) => {
             for item in items {
-                identity.extend(["l", &item.len().to_string(), ":", item]);
+                condition_key.extend(["l", &item.len().to_string(), ":", item]);
             }
         }
     }
     if condition.operator == "PERCENTAGE_SPLIT" {
-        identity.extend(["\0", segment_key]);
+        condition_key.extend(["\0", segment_key]);
     }
-    identity
+    condition_key
 }

@@ -10,7 +10,7 @@ use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
 use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
 use super::fault::Fault;
-use super::feature_state::order;
+use super::feature_state::sort_key;
 use super::flags::Flags;
 use super::identity_overrides::{IdentityOverrides, is_irregular};
 use super::json::Json;
@@ -240,7 +240,7 @@ fn version(published: &[u8], engine: Engine) -> Box<str> {
 /// Gives a feature state's definition to `add`, and back what that makes of it.
 fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>) -> T) -> T {
     let mut values: Vec<_> = state.multivariate_feature_state_values.iter().collect();
-    values.sort_by_key(|value| order(value.id, value.mv_fs_value_uuid.as_deref()));
+    values.sort_by_key(|value| sort_key(value.id, value.mv_fs_value_uuid.as_deref()));
     let variants = values.into_iter().map(|value| VariantDefinition {
         weight: value.percentage_allocation,
         key: value.multivariate_feature_option.key.as_deref(),

@@ -105,7 +105,7 @@ impl FeatureState {
     /// one, and lies beyond those of an origin, whose database counts from 1.
     pub fn numbered(mut self) -> FeatureState {
         let values = &mut self.multivariate_feature_state_values;
-        let priority = |value: &MultivariateValue| order(value.id, Some(&value.mv_fs_value_uuid));
+        let priority = |value: &MultivariateValue| sort_key(value.id, Some(&value.mv_fs_value_uuid));
         let mut in_order: Vec<_> = values.iter_mut().collect();
         in_order.sort_by_key(|value| priority(value));
         let mut last = 0_i64;
@@ -122,13 +122,13 @@ impl FeatureState {
     /// Multivariate values by their priority: by number, those without one by their UUID read as a number.
     pub fn variants(&self) -> Vec<&MultivariateValue> {
         let mut values: Vec<_> = self.multivariate_feature_state_values.iter().collect();
-        values.sort_by_key(|value| order(value.id, Some(&value.mv_fs_value_uuid)));
+        values.sort_by_key(|value| sort_key(value.id, Some(&value.mv_fs_value_uuid)));
         values
     }
 }
 
 /// Multivariate values are walked by id, those without one by their UUID read as a number.
-pub(super) fn order(id: Option<i64>, uuid: Option<&str>) -> u128 {
+pub(super) fn sort_key(id: Option<i64>, uuid: Option<&str>) -> u128 {
     match (id, uuid) {
         (Some(id), _) => u128::try_from(id).unwrap_or(0),
         (None, Some(uuid)) => u128::from_str_radix(&uuid.replace('-', ""), 16).unwrap_or(u128::MAX),

@@ -131,13 +131,13 @@ impl Inherited {
     fn add(&mut self, traits: GivenTraits, overrides: Vec<FeatureState>) {
         let given = last_of_each(traits).into_iter().filter(|(key, _)| !self.traits.contains_key(key));
         let mut total = self.traits.iter().map(|(key, value)| length(key, value)).sum();
-        let given = given.filter(|(key, value)| takes(&mut total, length(key, value), MAX_TRAITS_LENGTH));
+        let given = given.filter(|(key, value)| reserve(&mut total, length(key, value), MAX_TRAITS_LENGTH));
         let given: Vec<_> = given.collect();
         self.traits.extend(given);
         let mut total = self.overrides.iter().map(FeatureState::length).sum();
         for state in overrides {
             if self.overrides.iter().all(|known| known.feature.id != state.feature.id)
-                && takes(&mut total, state.length(), MAX_OVERRIDES_LENGTH)
+                && reserve(&mut total, state.length(), MAX_OVERRIDES_LENGTH)
             {
                 self.overrides.push(state);
             }
@@ -149,7 +149,8 @@ impl Inherited {
     fn missing_traits(&self, others: &Traits) -> GivenTraits {
         let mut total: usize = others.iter().map(|(key, value)| length(key, value)).sum();
         let missing = self.traits.iter().filter(|(key, _)| !others.contains_key(*key));
-        let fitting = missing.filter(|(key, value)| takes(&mut total, length(key, value), MAX_TRAITS_LENGTH));
+        let fitting =
+            missing.filter(|(key, value)| reserve(&mut total, length(key, value), MAX_TRAITS_LENGTH));
         fitting.map(|(key, value)| present((key.clone(), value.clone()))).collect()
     }
 
@@ -159,13 +160,13 @@ impl Inherited {
         let mut total: usize = others.iter().map(FeatureState::length).sum();
         let features: BTreeSet<i64> = others.iter().map(|state| state.feature.id).collect();
         let missing = self.overrides.iter().filter(|state| !features.contains(&state.feature.id));
-        let fitting = missing.filter(|state| takes(&mut total, state.length(), MAX_OVERRIDES_LENGTH));
+        let fitting = missing.filter(|state| reserve(&mut total, state.length(), MAX_OVERRIDES_LENGTH));
         fitting.cloned().collect()
     }
 }
 
 /// True if the total has room for one more; it is added then.
-fn takes(total: &mut usize, length: usize, max: usize) -> bool {
+fn reserve(total: &mut usize, length: usize, max: usize) -> bool {
     let fits = *total + length <= max;
     *total += if fits { length } else { 0 };
     fits

@@ -67,7 +67,7 @@ pub async fn authorize(
     let mut decisions = known.unwrap_or_default();
     decisions.record(decided, asked_at);
     let length = decisions.memory_length();
-    DECISIONS.with_borrow_mut(|memory| memory.put(&name, decisions, length, asked_at));
+    DECISIONS.with_borrow_mut(|cache| cache.put(&name, decisions, length, asked_at));
     decision.ok_or(AdminError::PermissionsUnavailable)
 }
 

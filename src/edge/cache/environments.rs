@@ -112,7 +112,7 @@ impl<'r> Environments<'r> {
     /// The time of this isolate's latest confirmation of a document.
     pub fn last_update(&self) -> Option<Timestamp> {
         let confirmed_at = Rc::<CachedEnvironment>::memory()
-            .with_borrow(|memory| memory.values().filter_map(CacheEntry::confirmed_at).max());
+            .with_borrow(|cache| cache.values().filter_map(CacheEntry::confirmed_at).max());
         confirmed_at.and_then(Timestamp::from_milliseconds)
     }
 

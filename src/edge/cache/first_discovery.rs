@@ -41,7 +41,7 @@ pub fn is_to_be_requested() -> bool {
 
 /// Has the registry start, unless it runs already. After a failure, the next read of such a document tries again.
 pub async fn request(env: Env) {
-    if let Err(failure) = publishing::begin(&env).await {
+    if let Err(failure) = publishing::start_discoveries(&env).await {
         failure.log(None);
         STATE.set(DiscoveryState::Unneeded);
     }

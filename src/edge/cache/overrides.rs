@@ -47,7 +47,7 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 /// After a failed request, the time for which no answer waits for the directory, in milliseconds. It is asked in the
 /// background.
-const REST: u64 = 10_000;
+const NO_WAIT_AFTER_FAILURE_MS: u64 = 10_000;
 
 /// Records that the environment's overrides may have changed.
 pub fn changed(environment_key: &str) {
@@ -102,7 +102,7 @@ async fn ask(
         Err(failure) => {
             failure.log(Some(name));
             // Read after the request: another one may have stored later overrides meanwhile.
-            let latest = KNOWN.with_borrow_mut(|memory| memory.get(name, began_at, Ttl::UNLIMITED));
+            let latest = KNOWN.with_borrow_mut(|cache| cache.get(name, began_at, Ttl::UNLIMITED));
             let latest = latest.map(|latest| latest.value).or(known);
             let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
             if known.confirmed_at.get() > began_at {
@@ -111,7 +111,7 @@ async fn ask(
             known.asked_at.set(began_at.max(known.asked_at.get()));
             known.unconfirmed.set(true);
             // Fresh again, so that not every request waits for a directory that does not answer.
-            KNOWN.with_borrow_mut(|memory| memory.touch(name, known.clone(), now_ms()));
+            KNOWN.with_borrow_mut(|cache| cache.touch(name, known.clone(), now_ms()));
             return Ok(known);
         }
     };
@@ -132,7 +132,7 @@ async fn ask(
     known.unconfirmed.set(false);
     let document_length = if known.overrides.is_empty() { 0 } else { document_length };
     let length = known.overrides.iter().map(|known| known.state.length() * 3).sum::<usize>();
-    KNOWN.with_borrow_mut(|memory| memory.put(name, known.clone(), length + document_length, began_at));
+    KNOWN.with_borrow_mut(|cache| cache.put(name, known.clone(), length + document_length, began_at));
     Ok(known)
 }
 
@@ -141,8 +141,10 @@ impl OverridesSnapshot {
     /// not wait right after a failed request.
     fn waits(&self, age: Freshness, written_at: Option<u64>, now: u64) -> bool {
         let asked_at = self.asked_at.get();
-        let rests = self.unconfirmed.get() && now.saturating_sub(asked_at) < REST;
-        written_at.is_some_and(|written_at| asked_at <= written_at) || (age == Freshness::Expired && !rests)
+        let has_just_failed =
+            self.unconfirmed.get() && now.saturating_sub(asked_at) < NO_WAIT_AFTER_FAILURE_MS;
+        written_at.is_some_and(|written_at| asked_at <= written_at)
+            || (age == Freshness::Expired && !has_just_failed)
     }
 
     /// Returns the environment's document with these overrides, in the platform's form. It may be long, so it is built

@@ -186,7 +186,7 @@ impl Stores<'_> {
     ) -> Result<LookupResult<T>, Error> {
         let now = now_ms();
         let ages = T::ages(self.config);
-        let remembered = T::memory().with_borrow_mut(|memory| memory.get(name, now, ages));
+        let remembered = T::memory().with_borrow_mut(|cache| cache.get(name, now, ages));
         let timeout = match remembered {
             None => TIMEOUT,
             Some(Hit { value, freshness }) => {
@@ -194,7 +194,7 @@ impl Stores<'_> {
                 match freshness {
                     Freshness::Fresh => return value.found(ReadSource::Memory, now),
                     Freshness::Stale if known => {
-                        if T::memory().with_borrow_mut(|memory| memory.begin_revalidation(name, now)) {
+                        if T::memory().with_borrow_mut(|cache| cache.begin_revalidation(name, now)) {
                             let (env, config, name) = (self.env.clone(), self.config, name.to_owned());
                             // The failure has been logged already.
                             context.wait_until(async move {
@@ -247,7 +247,7 @@ impl Stores<'_> {
                 }
                 let record = CacheEntry { unconfirmed: true, ..last };
                 // Fresh again, so that not every request waits for a store that does not answer.
-                T::memory().with_borrow_mut(|memory| memory.touch(name, record.clone(), now));
+                T::memory().with_borrow_mut(|cache| cache.touch(name, record.clone(), now));
                 return Ok((record, ReadSource::Memory));
             }
             Ok(ReadOutcome::Missing) => (CacheEntry::missing(), ReadSource::Memory),
@@ -269,7 +269,7 @@ impl Stores<'_> {
             }
         };
         let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
-        T::memory().with_borrow_mut(|memory| memory.put(name, record.clone(), size, began_at));
+        T::memory().with_borrow_mut(|cache| cache.put(name, record.clone(), size, began_at));
         Ok((record, source))
     }
 
@@ -295,7 +295,7 @@ impl Stores<'_> {
 
 fn remembered<T: CachedValue>(name: &str) -> Option<CacheEntry<T>> {
     let ages = Ttl { soft: 0, hard: 0 };
-    T::memory().with_borrow_mut(|memory| memory.get(name, now_ms(), ages)).map(|remembered| remembered.value)
+    T::memory().with_borrow_mut(|cache| cache.get(name, now_ms(), ages)).map(|remembered| remembered.value)
 }
 
 fn sequence(version: Option<DocumentVersion>) -> Option<u64> {

@@ -97,7 +97,7 @@ pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure>
 }
 
 /// Sends a notification to an environment's object. Returns true if the environment is published there.
-pub async fn run(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
+pub async fn notify(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
     let answer = match notification {
         Notification::Changed { again, kind } => {
             call(env, client_key, TIMEOUT, &|stub| stub.notify(again, kind.map(NotificationKind::name))).await
@@ -128,7 +128,7 @@ pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Fa
 }
 
 /// Starts discoveries at the registry, unless they have started.
-pub async fn begin(env: &Env) -> Result<(), Failure> {
+pub async fn start_discoveries(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
 }
 
@@ -167,7 +167,9 @@ pub async fn notify_affected(
         return Ok(());
     }
     match affected {
-        Affected::Environment(key) if run(env, key, Notification::Changed { again: true, kind }).await? => {
+        Affected::Environment(key)
+            if notify(env, key, Notification::Changed { again: true, kind }).await? =>
+        {
             Ok(())
         }
         // An environment that is not published yet may be new.

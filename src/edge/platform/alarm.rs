@@ -13,20 +13,20 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
 
 /// The delay after an error, in milliseconds.
-const REST: u64 = 5_000;
+const RETRY_AFTER_MS: u64 = 5_000;
 
 /// The time at which an object is woken.
 #[derive(Default)]
 pub struct Alarm {
-    rings_at: Cell<Option<u64>>,
-    rings: Cell<bool>,
+    scheduled_at: Cell<Option<u64>>,
+    is_running: Cell<bool>,
 }
 
 impl Alarm {
     /// Starts the alarm's work. It is not set again before [`Alarm::finish`].
     pub fn start(&self) {
-        self.rings.set(true);
-        self.rings_at.set(None);
+        self.is_running.set(true);
+        self.scheduled_at.set(None);
     }
 
     /// Ends the alarm's work and sets the next time; after an error that is soon. The platform itself would repeat a
@@ -37,10 +37,10 @@ impl Alarm {
         outcome: Result<Option<u64>>,
         source: Source,
     ) -> Result<Response> {
-        self.rings.set(false);
+        self.is_running.set(false);
         let next = outcome.unwrap_or_else(|error| {
             Failure::new(source, error).log(None);
-            Some(now_ms() + REST)
+            Some(now_ms() + RETRY_AFTER_MS)
         });
         self.set(storage, next).await?;
         Response::empty()
@@ -48,14 +48,14 @@ impl Alarm {
 
     /// Sets the alarm for this time, in milliseconds; deletes it without one.
     pub async fn set(&self, storage: &Storage, at: Option<u64>) -> Result<()> {
-        if self.rings.get() || (at.is_some() && self.rings_at.get() == at) {
+        if self.is_running.get() || (at.is_some() && self.scheduled_at.get() == at) {
             return Ok(());
         }
-        self.rings_at.set(at);
+        self.scheduled_at.set(at);
         let set = match at {
             Some(at) => storage.set_alarm(ScheduledTime::new(Date::new(&JsValue::from_f64(at as f64)))).await,
             None => storage.delete_alarm().await,
         };
-        set.inspect_err(|_| self.rings_at.set(None))
+        set.inspect_err(|_| self.scheduled_at.set(None))
     }
 }

@@ -5,7 +5,9 @@ use worker::{Context, Env};
 
 use crate::admin::AdminError;
 use crate::admin::edge_identities::{answer, page_query};
-use crate::admin::import_export::{self, ExportPage, ImportExport, ImportLine, MAX_BODY_LENGTH, PERMISSION};
+use crate::admin::import_export::{
+    self, ExportPage, ImportExport, ImportLine, MAX_IMPORT_LENGTH, PERMISSION,
+};
 use crate::api::{Dependency, Error, Response};
 use crate::document::Environment;
 use crate::edge::access::environment as access;
@@ -40,12 +42,12 @@ pub async fn answer(
     };
     let environment = &loaded.environment.environment;
     let media_type = incoming.header("content-type").unwrap_or_default();
-    if route != ImportExport::Export && !import_export::takes(&media_type) {
+    if route != ImportExport::Export && !import_export::is_supported(&media_type) {
         return Err(Error::UnsupportedMediaType(media_type).into());
     }
     let body = match route {
         ImportExport::Export => Vec::new(),
-        ImportExport::Import | ImportExport::Repair => body::read(incoming, MAX_BODY_LENGTH).await?,
+        ImportExport::Import | ImportExport::Repair => body::read(incoming, MAX_IMPORT_LENGTH).await?,
     };
     let answer = match route {
         ImportExport::Import => import(env, environment, &body).await,

@@ -7,9 +7,9 @@ use crate::document::json::Json;
 /// The maximum number of pages of a document.
 const MAX_PAGES: usize = 1_000;
 /// The time limit of a page...
-const PAGE_TIMEOUT: u64 = 20_000;
+const PAGE_TIMEOUT_MS: u64 = 20_000;
 /// ... and all of them together, in milliseconds: an alarm may fetch 20 times, and last 15 minutes.
-const TIMEOUT: u64 = 40_000;
+const TIMEOUT_MS: u64 = 40_000;
 const OVERRIDES: &str = "identity_overrides";
 
 /// The pages read so far.
@@ -29,9 +29,9 @@ impl DocumentPages {
 
     /// The time limit of the next page; an error if it would come too late.
     pub fn timeout(&self, now: u64) -> Result<Duration, String> {
-        let rest = TIMEOUT.saturating_sub(now.saturating_sub(self.began_at));
-        let late = || format!("document: its pages take longer than {} s", TIMEOUT / 1000);
-        (rest > 0).then(|| Duration::from_millis(rest.min(PAGE_TIMEOUT))).ok_or_else(late)
+        let rest = TIMEOUT_MS.saturating_sub(now.saturating_sub(self.began_at));
+        let late = || format!("document: its pages take longer than {} s", TIMEOUT_MS / 1000);
+        (rest > 0).then(|| Duration::from_millis(rest.min(PAGE_TIMEOUT_MS))).ok_or_else(late)
     }
 
     /// Adds a page; an error has the problem.

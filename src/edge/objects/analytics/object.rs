@@ -30,7 +30,7 @@ pub struct AnalyticsObject {
     rows: AnalyticsRows,
     config: &'static Config,
     /// The time of the alarm, as far as this instance knows.
-    rings_at: Cell<Option<u64>>,
+    scheduled_at: Cell<Option<u64>>,
 }
 
 /// The number of batches of each version that one alarm sends. The platform lets an alarm last 15 minutes, and make 50
@@ -41,13 +41,13 @@ const MAX_ANSWER_LENGTH: usize = 1024 * 1024;
 /// The time limit for the environment's object to report that the environment exists.
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The delay of the alarm after an error, in milliseconds.
-const REST: u64 = 5_000;
+const RETRY_AFTER_MS: u64 = 5_000;
 
 impl DurableObject for AnalyticsObject {
     fn new(state: State, env: Env) -> AnalyticsObject {
         let rows = AnalyticsRows::of(&state.storage());
         let config = Config::of(&env);
-        AnalyticsObject { env, rows, config, rings_at: Cell::default() }
+        AnalyticsObject { env, rows, config, scheduled_at: Cell::default() }
     }
 
     /// Refuses requests: evaluations come by [`AnalyticsObject::record`].
@@ -58,10 +58,10 @@ impl DurableObject for AnalyticsObject {
     /// Sends queued evaluations. It sets the next alarm itself, also after an error. The platform alone would retry six
     /// times and then never again.
     async fn alarm(&self) -> Result<Response> {
-        self.rings_at.set(None);
+        self.scheduled_at.set(None);
         let next = self.work().await.unwrap_or_else(|error| {
             Failure::new(Source::Analytics, error).log(None);
-            Some(now_ms() + REST)
+            Some(now_ms() + RETRY_AFTER_MS)
         });
         if let Some(next) = next {
             self.ring(next)?;
@@ -198,9 +198,9 @@ impl AnalyticsObject {
 
     /// Sets the alarm for this time, unless it is set for an earlier one.
     fn ring(&self, at: u64) -> Result<()> {
-        if self.rings_at.get().is_none_or(|rings_at| rings_at > at) {
+        if self.scheduled_at.get().is_none_or(|scheduled_at| scheduled_at > at) {
             self.rows.set_alarm(at)?;
-            self.rings_at.set(Some(at));
+            self.scheduled_at.set(Some(at));
         }
         Ok(())
     }

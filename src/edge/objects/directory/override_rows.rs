@@ -21,7 +21,8 @@ const ROW_LENGTH: usize = 100;
 const PAGE_LENGTH: usize = 2 * 1024 * 1024;
 
 const ROWS_OF: &str = "SELECT uuid, created_date, state FROM override WHERE identifier = ? ORDER BY position";
-const COUNT: &str = "INSERT INTO version VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = version + 1";
+const COUNT_CHANGE: &str =
+    "INSERT INTO version VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = version + 1";
 /// The platform returns numbers as floats.
 const SET_TOTAL: &str = "UPDATE total SET length = CAST(length + ? AS INTEGER)";
 /// The identity's number in a Flagsmith's database is a member of the state's text. An earlier version of the worker
@@ -68,7 +69,7 @@ pub fn set(
         sql.execute("INSERT OR REPLACE INTO override VALUES (?, ?, ?, ?, ?, ?)", values)?;
     }
     sql.execute(SET_TOTAL, vec![grown.into()])?;
-    sql.execute(COUNT, vec![])
+    sql.execute(COUNT_CHANGE, vec![])
 }
 
 /// The size of all overrides in bytes.

@@ -191,7 +191,7 @@ impl RegistryObject {
 
     async fn run(&self, notifications: &[(String, Notification)]) {
         let run =
-            notifications.iter().map(|(key, notification)| publishing::run(&self.env, key, *notification));
+            notifications.iter().map(|(key, notification)| publishing::notify(&self.env, key, *notification));
         for done in join_all(run).await {
             // The environment's own alarm makes up for it.
             drop(done.inspect_err(|failure| failure.log(None)));
