@@ -254,7 +254,7 @@ mod tests {
             let (decision, probes) = ask(MASTER_KEY, permission, answers(view, manage));
             assert_eq!(decision, Ok(expected.clone()), "{permission:?}");
             assert!(!probes.contains(&Probe::MyPermissions));
-            // A credential with a master key's rights that does not look like one takes one more probe.
+            // A credential with a master key's rights and another form takes one more probe.
             let (decision, probes) = ask("Bearer x", permission, answers(view, manage));
             assert_eq!((decision, probes.first()), (Ok(expected), Some(&Probe::MyPermissions)));
         }

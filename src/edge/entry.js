@@ -37,6 +37,8 @@ export default {
   },
 };
 
+// The methods' names stay as they were released: while a deployment spreads, isolates of both versions call the objects.
+
 /** One identity. */
 export const IdentityObject = objectClass(rust.IdentityObject, [
   "carryOut",

@@ -133,13 +133,13 @@ mod tests {
 
     #[test]
     fn a_burst_causes_one_fetch_per_gap_and_a_last_one() {
-        let (mut schedule, mut attempts, mut told_last) = (Schedule::default(), Vec::new(), 0);
+        let (mut schedule, mut attempts, mut notified_at) = (Schedule::default(), Vec::new(), 0);
         // A thousand notifications in ten seconds; each attempt takes 100 ms.
         let mut busy_until = None;
         for now in 1_000_000..1_030_000 {
             if now < 1_010_000 && now % 10 == 0 {
                 schedule.notify(now, INTERVAL);
-                told_last = now;
+                notified_at = now;
             }
             if busy_until == Some(now) {
                 busy_until = None;
@@ -154,10 +154,10 @@ mod tests {
         assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= INTERVAL.min_gap_ms), "{attempts:?}");
         assert!(attempts.len() <= 10_000 / 250 + 2, "{}", attempts.len());
         assert!(
-            attempts.iter().any(|at| (told_last..told_last + INTERVAL.min_gap_ms + 1).contains(at)),
+            attempts.iter().any(|at| (notified_at..notified_at + INTERVAL.min_gap_ms + 1).contains(at)),
             "{attempts:?}"
         );
-        assert_eq!(attempts.last(), Some(&(told_last + SECOND_FETCH_AFTER_MS).next_multiple_of(1_000)));
+        assert_eq!(attempts.last(), Some(&(notified_at + SECOND_FETCH_AFTER_MS).next_multiple_of(1_000)));
     }
 
     #[test]

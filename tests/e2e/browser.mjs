@@ -46,7 +46,7 @@ export async function visit(browser, url, { refusals = false, ...options } = {})
   });
   page.on("request", (request) => {
     const { protocol, host } = new URL(request.url());
-    if (protocol !== "data:" && host !== new URL(url).host) faults.push(`request to elsewhere: ${request.url()}`);
+    if (protocol !== "data:" && host !== new URL(url).host) faults.push(`request to another host: ${request.url()}`);
   });
   await page.goto(url);
   /** Closes the page. Fails if errors or requests to other hosts were recorded. */

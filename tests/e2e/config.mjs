@@ -90,8 +90,8 @@ function namespaces(classes) {
 
 /** `owner`: the worker that the objects belong to; null for the worker itself. */
 function objectsBinding({ binding, className, service }, owner) {
-  const elsewhere = service ?? owner;
-  const namespace = elsewhere === null ? `"${className}"` : `(className = "${className}", serviceName = "${elsewhere}")`;
+  const provider = service ?? owner;
+  const namespace = provider === null ? `"${className}"` : `(className = "${className}", serviceName = "${provider}")`;
   return `(name = "${binding}", durableObjectNamespace = ${namespace})`;
 }
 

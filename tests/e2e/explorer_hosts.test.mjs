@@ -11,42 +11,42 @@ const browser = await startBrowser();
 after(() => browser.close());
 
 // The places of a description that can name a host.
-const ELSEWHERE = "https://elsewhere.example.com";
+const OTHER_HOST = "https://elsewhere.example.com";
 const answers = { 200: { description: "", content: { "application/json": { schema: { type: "array", items: { $ref: "#/components/schemas/Project" } } } } } };
 const operation = (operationId, more = {}) => ({ tags: ["all"], operationId, responses: answers, ...more });
 const OPENAPI = {
   openapi: "3.0.3",
-  info: { title: "Flagsmith API", version: "v1", description: `![logo](${ELSEWHERE}/logo.png) !![logo](${ELSEWHERE}/2.png) <img src="${ELSEWHERE}/3.png"> <IMAGE\nsrc="${ELSEWHERE}/4.png"> <video poster="${ELSEWHERE}/5.png" src="${ELSEWHERE}/6"></video> <table background="${ELSEWHERE}/7.png"></table> <svg><image href="${ELSEWHERE}/8.png"/></svg>` },
-  servers: [{ url: `${ELSEWHERE}/api/v1` }, { url: `${ELSEWHERE}/api/v2` }],
+  info: { title: "Flagsmith API", version: "v1", description: `![logo](${OTHER_HOST}/logo.png) !![logo](${OTHER_HOST}/2.png) <img src="${OTHER_HOST}/3.png"> <IMAGE\nsrc="${OTHER_HOST}/4.png"> <video poster="${OTHER_HOST}/5.png" src="${OTHER_HOST}/6"></video> <table background="${OTHER_HOST}/7.png"></table> <svg><image href="${OTHER_HOST}/8.png"/></svg>` },
+  servers: [{ url: `${OTHER_HOST}/api/v1` }, { url: `${OTHER_HOST}/api/v2` }],
   security: [{ SignIn: [] }],
   paths: {
     "/root/": { get: operation("of_the_root") },
-    "/path/": { servers: [{ url: `${ELSEWHERE}/api/v1` }], get: operation("of_a_path") },
+    "/path/": { servers: [{ url: `${OTHER_HOST}/api/v1` }], get: operation("of_a_path") },
     "/operation/": {
-      servers: [{ url: `${ELSEWHERE}/api/v3` }],
+      servers: [{ url: `${OTHER_HOST}/api/v3` }],
       post: operation("of_an_operation", {
         servers: [{ url: "//{region}.example.com:{port}/api/v1/", variables: { region: { default: "elsewhere", enum: ["elsewhere", "eu"] }, port: { default: "8443" } } }],
-        callbacks: { done: { "{$request.query.url}": { servers: [{ url: ELSEWHERE }], post: operation("of_a_callback", { servers: [{ url: ELSEWHERE }] }) } } },
-        responses: { 200: { description: "", links: { next: { operationRef: `${ELSEWHERE}/openapi.json#/paths/~1x/get`, server: { url: ELSEWHERE } } } } },
+        callbacks: { done: { "{$request.query.url}": { servers: [{ url: OTHER_HOST }], post: operation("of_a_callback", { servers: [{ url: OTHER_HOST }] }) } } },
+        responses: { 200: { description: "", links: { next: { operationRef: `${OTHER_HOST}/openapi.json#/paths/~1x/get`, server: { url: OTHER_HOST } } } } },
       }),
     },
     "/referred/": { $ref: "#/x-paths/referred" },
-    "/remote/": { $ref: `${ELSEWHERE}/paths.json#/remote` },
+    "/remote/": { $ref: `${OTHER_HOST}/paths.json#/remote` },
     "@elsewhere.example.com/": { get: operation("of_a_host") },
     "/parameters/": {
       get: operation("of_parameters", {
-        parameters: [{ $ref: `${ELSEWHERE}/parameters.json#/page` }],
-        responses: { 200: { description: "", content: { "application/json": { schema: { $ref: `${ELSEWHERE}/schemas.json#/Project` } } } } },
+        parameters: [{ $ref: `${OTHER_HOST}/parameters.json#/page` }],
+        responses: { 200: { description: "", content: { "application/json": { schema: { $ref: `${OTHER_HOST}/schemas.json#/Project` } } } } },
       }),
     },
   },
   // A place that OpenAPI does not define.
-  "x-paths": { referred: { get: operation("of_a_reference", { servers: [{ url: `${ELSEWHERE}/api/v1` }] }) } },
+  "x-paths": { referred: { get: operation("of_a_reference", { servers: [{ url: `${OTHER_HOST}/api/v1` }] }) } },
   components: {
-    schemas: { Project: { type: "object", properties: { servers: { type: "array", items: { $ref: `${ELSEWHERE}/schemas.json#/Server` } } } } },
+    schemas: { Project: { type: "object", properties: { servers: { type: "array", items: { $ref: `${OTHER_HOST}/schemas.json#/Server` } } } } },
     securitySchemes: {
-      SignIn: { type: "oauth2", flows: { password: { tokenUrl: `${ELSEWHERE}/api/v1/auth/token/`, scopes: { all: "" } } } },
-      Elsewhere: { type: "openIdConnect", openIdConnectUrl: `${ELSEWHERE}/.well-known/openid-configuration` },
+      SignIn: { type: "oauth2", flows: { password: { tokenUrl: `${OTHER_HOST}/api/v1/auth/token/`, scopes: { all: "" } } } },
+      Elsewhere: { type: "openIdConnect", openIdConnectUrl: `${OTHER_HOST}/.well-known/openid-configuration` },
     },
   },
 };
@@ -56,8 +56,8 @@ const SWAGGER = {
   host: "elsewhere.example.com",
   schemes: ["https"],
   basePath: "/api/v1",
-  paths: { "/root/": { get: operation("of_the_root", { schemes: ["https"], responses: { 200: { description: "", schema: { $ref: `${ELSEWHERE}/schemas.json#/Project` } } } }) } },
-  securityDefinitions: { SignIn: { type: "oauth2", flow: "password", tokenUrl: `${ELSEWHERE}/api/v1/auth/token/`, scopes: { all: "" } } },
+  paths: { "/root/": { get: operation("of_the_root", { schemes: ["https"], responses: { 200: { description: "", schema: { $ref: `${OTHER_HOST}/schemas.json#/Project` } } } }) } },
+  securityDefinitions: { SignIn: { type: "oauth2", flow: "password", tokenUrl: `${OTHER_HOST}/api/v1/auth/token/`, scopes: { all: "" } } },
 };
 
 for (const [form, description, operations] of [
@@ -91,6 +91,6 @@ for (const [form, description, operations] of [
     }
     // The page also shows callbacks and links of an operation.
     for (const tab of await page.locator("button.tab-item", { hasText: "Callbacks" }).all()) await tab.click();
-    assert.deepEqual(faults.filter((fault) => fault.startsWith("request to elsewhere")), []);
+    assert.deepEqual(faults.filter((fault) => fault.startsWith("request to another host")), []);
   });
 }

@@ -104,8 +104,8 @@ async function startEarlier(t) {
   const stored = new Map();
   for (const identifier of STORED) {
     const traits = [["of", identifier], ...(identifier === "ada " ? [] : [["only", identifier]])];
-    const order = { environment: admin.key, identifier, command: { set_traits: traits } };
-    const { result } = JSON.parse(await ask(admin, `${admin.key}_${identifier}`, "carryOutAndTell", JSON.stringify(order)));
+    const request = { environment: admin.key, identifier, command: { set_traits: traits } };
+    const { result } = JSON.parse(await ask(admin, `${admin.key}_${identifier}`, "carryOutAndTell", JSON.stringify(request)));
     stored.set(identifier, result.Ok.details);
   }
   return { admin, stored };

@@ -173,8 +173,8 @@ test("an object of the former name refuses commands for a renamed identity", asy
   const { ask } = await start(t);
   const { former, identifier } = await store(ask, "acme_eu", "bob");
   for (const method of ["carryOut", "carryOutAndTell"]) {
-    const order = { environment: "acme_eu", identifier, command: { set_traits: [["points", 6]] } };
-    await assert.rejects(ask("IDENTITIES", former, method, JSON.stringify(order)), /object of another name/);
+    const request = { environment: "acme_eu", identifier, command: { set_traits: [["points", 6]] } };
+    await assert.rejects(ask("IDENTITIES", former, method, JSON.stringify(request)), /object of another name/);
   }
   assert.deepEqual(await ask("IDENTITIES", former, "rows", "SELECT trait_value FROM trait WHERE trait_key = 'points'"), [{ trait_value: "5" }]);
   // It neither returns nor deletes data of another identity.

@@ -140,13 +140,13 @@ test("evaluations are sent later if the storage fails at their delivery", async 
 test("an object refuses commands for another identity", async (t) => {
   const { admin, ask } = await start(t);
   await admin.identify("ada", { points: 1 });
-  const order = (environment, identifier) =>
+  const execute = (environment, identifier) =>
     ask("IDENTITIES", `${admin.key}_ada`, "carryOut", JSON.stringify({ environment, identifier, command: "read" }));
-  assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
-  const { result, occupied } = JSON.parse(await order(admin.key, "bob"));
+  assert.deepEqual(JSON.parse(await execute(admin.key, "ada")).result.Ok.traits, { points: 1 });
+  const { result, occupied } = JSON.parse(await execute(admin.key, "bob"));
   assert.deepEqual([result, occupied], [{ Err: "unavailable" }, true]);
-  await assert.rejects(order(`${admin.key}_a`, "da"), /object of another name/);
-  assert.deepEqual(JSON.parse(await order(admin.key, "ada")).result.Ok.traits, { points: 1 });
+  await assert.rejects(execute(`${admin.key}_a`, "da"), /object of another name/);
+  assert.deepEqual(JSON.parse(await execute(admin.key, "ada")).result.Ok.traits, { points: 1 });
 });
 
 test("an identity stored by an earlier version is read, written, listed and exported", async (t) => {
@@ -176,12 +176,12 @@ test("an identity stored by an earlier version is read, written, listed and expo
 
 test("cached overrides stay when the directory fails a concurrent request", async (t) => {
   const { admin, ask } = await start(t, { workers: 2, variables: { FRESHNESS_SECONDS: 0 } });
-  const [, elsewhere] = admin.edge.ports;
+  const [, other] = admin.edge.ports;
   const name = `${admin.key}_overrides`;
   const set = (value) => admin.override("ada", "support_chat", { enabled: true, feature_state_value: value });
-  const seen = async () => /"(first|second)-value"/.exec((await admin.document({}, elsewhere)).text)[1];
+  const seen = async () => /"(first|second)-value"/.exec((await admin.document({}, other)).text)[1];
   await set("first-value");
-  await eventually(async () => (await seen()) === "first", "it is seen elsewhere");
+  await eventually(async () => (await seen()) === "first", "the other isolate has it");
   await set("second-value");
   await ask("DIRECTORY", name, "hold");
   const early = seen();

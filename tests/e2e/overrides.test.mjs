@@ -11,11 +11,11 @@ import { becomes, declaredObjects, eventually } from "./harness.mjs";
 
 test("an SDK that evaluates locally sees an override and its deletion", async (t) => {
   const admin = await startAdmin(t, { workers: 2, variables: { FRESHNESS_SECONDS: 1 } });
-  const [, elsewhere] = admin.edge.ports;
+  const [, other] = admin.edge.ports;
   const quiet = Object.fromEntries(["error", "warn", "info", "debug", "trace"].map((level) => [level, () => {}]));
   const sdk = new Flagsmith({
     environmentKey: admin.serverKey,
-    apiUrl: `http://127.0.0.1:${elsewhere}/api/v1/`,
+    apiUrl: `http://127.0.0.1:${other}/api/v1/`,
     enableLocalEvaluation: true,
     environmentRefreshIntervalSeconds: 3600,
     requestTimeoutSeconds: DEADLINE_MS / 1000,
@@ -73,7 +73,7 @@ test("repeated identical requests see intermediate changes", async (t) => {
 
 test("a change of overrides invalidates every client's cached document, in every location", async (t) => {
   const admin = await startAdmin(t, { workers: 2, variables: { FRESHNESS_SECONDS: 1 } });
-  const [here, elsewhere] = admin.edge.ports;
+  const [here, other] = admin.edge.ports;
   const set = (value) => admin.override("ada", "support_chat", { enabled: true, feature_state_value: value });
   const valueIn = (document) => document.json().identity_overrides.find(({ identifier }) => identifier === "ada").identity_features[0].feature_state_value;
   await set("zero");
@@ -90,8 +90,8 @@ test("a change of overrides invalidates every client's cached document, in every
       kept.push({ "If-None-Match": etag }, { "If-Modified-Since": date });
     }
     const [firstTag, firstDate, secondTag, secondDate] = kept;
-    await eventually(async () => valueIn(await admin.document({}, elsewhere)) === `${round}-second`, "it is seen elsewhere");
-    for (const port of [here, elsewhere]) {
+    await eventually(async () => valueIn(await admin.document({}, other)) === `${round}-second`, "the other isolate has it");
+    for (const port of [here, other]) {
       for (const header of [firstTag, firstDate]) assert.equal((await admin.document(header, port)).status, 200, JSON.stringify(header));
       for (const header of [secondTag, secondDate]) assert.equal((await admin.document(header, port)).status, 304, JSON.stringify(header));
     }
@@ -100,7 +100,7 @@ test("a change of overrides invalidates every client's cached document, in every
 
 test("documents are served without reading overrides for each request", async (t) => {
   const admin = await startAdmin(t, { workers: 2, variables: { LOG_ROWS: "true", FRESHNESS_SECONDS: 3600 } });
-  const [here, elsewhere] = admin.edge.ports;
+  const [here, other] = admin.edge.ports;
   const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
   await admin.identify("known-user");
   // The line of the update, which comes after the entry can be listed.
@@ -115,7 +115,7 @@ test("documents are served without reading overrides for each request", async (t
   const read = async (port) => {
     for (let count = 0; count < 100; count += 1) assert.equal((await admin.document({}, port)).status, 200);
   };
-  for (const [port, expected] of [[here, 1], [elsewhere, 2]]) {
+  for (const [port, expected] of [[here, 1], [other, 2]]) {
     await read(port);
     assert.equal(await calls(), expected);
   }
@@ -123,7 +123,7 @@ test("documents are served without reading overrides for each request", async (t
   const written = await calls();
   // Only the isolate that handled the write reads the overrides again.
   await read(here);
-  await read(elsewhere);
+  await read(other);
   assert.equal(await calls(), written + 1);
   assert.ok((await admin.document({}, here)).text.includes('"vip"'));
 });
@@ -210,8 +210,8 @@ test("traits are uploaded in bulk, with and without a trailing slash", async (t)
 test("a partly failed upload reports the failed identities", async (t) => {
   const source = `import { DurableObject } from "cloudflare:workers";
     export class IdentityObject extends DurableObject {
-      carryOut(order) {
-        if (JSON.parse(order).identifier === "broken") throw new Error("down");
+      carryOut(request) {
+        if (JSON.parse(request).identifier === "broken") throw new Error("down");
         return '{"result":{"Ok":{"exists":true,"traits":{}}},"rows":[0,0]}';
       }
     }

@@ -45,8 +45,8 @@ function exception(request, env, ctx) {
 async function object(request, env) {
   const key = request.headers.get("x-environment-key");
   const error = panic(request, env);
-  const order = { environment: key, identifier: "ada", command: "read" };
-  const answer = await env.IDENTITIES.get(env.IDENTITIES.idFromName(`${key}_ada`)).carryOut(JSON.stringify(order));
+  const command = { environment: key, identifier: "ada", command: "read" };
+  const answer = await env.IDENTITIES.get(env.IDENTITIES.idFromName(`${key}_ada`)).carryOut(JSON.stringify(command));
   return { error, traits: JSON.parse(answer).result.Ok.traits };
 }
 

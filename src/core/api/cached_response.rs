@@ -30,8 +30,8 @@ impl CachedResponse {
         key: KeyKind,
     ) -> CachedResponse {
         let tag = etag::of_document(environment, key, 0);
-        let is_kept = conditions.not_modified(environment, &tag, 0);
-        if is_kept { CachedResponse::DocumentUnmodified } else { CachedResponse::Document }
+        let is_unmodified = conditions.not_modified(environment, &tag, 0);
+        if is_unmodified { CachedResponse::DocumentUnmodified } else { CachedResponse::Document }
     }
 
     /// The whole answer.

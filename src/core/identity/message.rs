@@ -189,7 +189,7 @@ mod tests {
             (Some(whole.len()), None),
             (Some(whole.len() - 1), Some(whole.len())),
             (Some(traits - 1), Some(whole.len())),
-            // Nobody needs the length here, so nothing is serialized.
+            // The length is not needed here, so nothing is serialized.
             (Some(0), Some(traits)),
         ] {
             let answer = outcome

@@ -214,7 +214,7 @@ mod tests {
         let set: Vec<_> = ["1", "2"].map(str::to_owned).into();
         let credential = DocumentCredential::ServerKey("1".to_owned());
         registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), credential));
-        assert_eq!(registry.published_with_another("2", &set), None, "nobody knows whose it is");
+        assert_eq!(registry.published_with_another("2", &set), None, "the environment of the key is unknown");
         for hash in &set {
             registry.record_change(&RegistryChange::PutKey(hash.clone(), server_key("a", true)));
         }
