@@ -207,7 +207,7 @@ impl<'w> Backend for Stores<'w> {
     ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
         let mut identities = self.worker.identities.borrow_mut();
         let outcomes = commands.into_iter().map(|(identifier, command)| {
-            let to_execute = CommandRequest::new(environment.key(), &identifier, command);
+            let request = CommandRequest::new(environment.key(), &identifier, command);
             let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
             let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
             identity.apply(request, context).map(|_| identity.clone())
