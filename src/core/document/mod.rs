@@ -29,7 +29,7 @@ mod timestamp;
 mod written_conditions;
 
 pub use environment::{Environment, UpdatedAt};
-pub use environment_key::{CLIENT_KEY_FORM, is_client_key, is_server_key};
+pub use environment_key::{CLIENT_KEY_FORM, ClientKey, is_client_key, is_server_key};
 pub use fault::Fault;
 pub use feature_definition::{FeatureDefinition, FeatureKey};
 pub use feature_state::{FeatureName, FeatureState, MultivariateOption, MultivariateValue};
