@@ -6,7 +6,7 @@ use crate::admin::edge_identities::Endpoint;
 use crate::admin::identity_insight::{self, IdentityInsight};
 use crate::admin::import_export::ImportExport;
 use crate::api::{Error, SdkRoute, check_path};
-use crate::document::is_client_key;
+use crate::document::ClientKey;
 use crate::page::Page;
 
 /// The route of a request.
@@ -16,8 +16,8 @@ pub enum Route<'p> {
     Sdk(SdkRoute),
     /// An endpoint that Flagsmith does not have.
     Edge(EdgeRoute),
-    /// An endpoint of the edge-identities Admin API, with the environment's client key.
-    Admin(String, Endpoint),
+    /// An endpoint of the edge-identities Admin API in an environment; `None` if the path has no client key there.
+    Admin(Option<ClientKey>, Endpoint),
     /// A page, or a file of one.
     Asset(Page<'p>),
     /// Any other path below `/api/`. Only the origin can answer it.
@@ -28,15 +28,15 @@ pub enum Route<'p> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EdgeRoute {
     /// `/sse/environments/{client key}/queue-change`: the origin's notification to a realtime server (contract §G).
-    QueueChange(String),
+    QueueChange(ClientKey),
     /// `/edge/webhooks/{id}`: an origin's webhooks.
     Webhook(String),
     /// `/edge/status`: the published environments and their state.
     Status,
-    /// `/edge/environments/{client key}/identities/{import|export|repair}/`
-    ImportExport(String, ImportExport),
-    /// `/edge/environments/{client key}/identities/{count|explain}/`
-    IdentityInsight(String, IdentityInsight),
+    /// `/edge/environments/{client key}/identities/{import|export|repair}/`; `None` for a text that is no client key.
+    ImportExport(Option<ClientKey>, ImportExport),
+    /// `/edge/environments/{client key}/identities/{count|explain}/`; `None` for a text that is no client key.
+    IdentityInsight(Option<ClientKey>, IdentityInsight),
 }
 
 impl<'p> Route<'p> {
@@ -87,11 +87,11 @@ fn parse_others(path: &str) -> Option<Route<'_>> {
     Some(match *segments.as_slice() {
         ["", "edge", "status"] => Route::Edge(EdgeRoute::Status),
         ["", "edge", "webhooks", id] if is_webhook_id(id) => Route::Edge(EdgeRoute::Webhook(id.to_owned())),
-        ["", "sse", "environments", client_key, "queue-change"] if is_client_key(client_key) => {
-            Route::Edge(EdgeRoute::QueueChange(client_key.to_owned()))
+        ["", "sse", "environments", client_key, "queue-change"] => {
+            Route::Edge(EdgeRoute::QueueChange(ClientKey::parse(client_key)?))
         }
         ["", "edge", "environments", client_key, "identities", action] => {
-            let client_key = client_key.to_owned();
+            let client_key = ClientKey::parse(client_key);
             Route::Edge(match action {
                 "import" => EdgeRoute::ImportExport(client_key, ImportExport::Import),
                 "export" => EdgeRoute::ImportExport(client_key, ImportExport::Export),
@@ -102,7 +102,7 @@ fn parse_others(path: &str) -> Option<Route<'_>> {
             })
         }
         ["", "api", "v1", "environments", ref rest @ ..] => match endpoint(rest) {
-            Some((client_key, endpoint)) => Route::Admin(client_key.to_owned(), endpoint),
+            Some((client_key, endpoint)) => Route::Admin(ClientKey::parse(client_key), endpoint),
             None => Route::Origin,
         },
         _ if path.starts_with("/api/") => Route::Origin,
@@ -167,30 +167,30 @@ mod tests {
 
     #[test]
     fn edge_paths_are_parsed() {
-        let key = || "Abc2".to_owned();
+        let key = || ClientKey::unchecked("Abc2");
         for (path, route) in [
             ("/sse/environments/Abc2/queue-change", EdgeRoute::QueueChange(key())),
             ("/edge/webhooks/0a", EdgeRoute::Webhook("0a".to_owned())),
             ("/edge/status", EdgeRoute::Status),
             (
                 "/edge/environments/Abc2/identities/import",
-                EdgeRoute::ImportExport(key(), ImportExport::Import),
+                EdgeRoute::ImportExport(Some(key()), ImportExport::Import),
             ),
             (
                 "/edge/environments/Abc2/identities/export",
-                EdgeRoute::ImportExport(key(), ImportExport::Export),
+                EdgeRoute::ImportExport(Some(key()), ImportExport::Export),
             ),
             (
                 "/edge/environments/Abc2/identities/repair",
-                EdgeRoute::ImportExport(key(), ImportExport::Repair),
+                EdgeRoute::ImportExport(Some(key()), ImportExport::Repair),
             ),
             (
                 "/edge/environments/Abc2/identities/count",
-                EdgeRoute::IdentityInsight(key(), IdentityInsight::Count),
+                EdgeRoute::IdentityInsight(Some(key()), IdentityInsight::Count),
             ),
             (
                 "/edge/environments/Abc2/identities/explain",
-                EdgeRoute::IdentityInsight(key(), IdentityInsight::Explain),
+                EdgeRoute::IdentityInsight(Some(key()), IdentityInsight::Explain),
             ),
         ] {
             check(path, Some(Route::Edge(route)));
@@ -231,7 +231,10 @@ mod tests {
             ("environments/k/edge-identities-featurestates", Endpoint::ByIdentifier),
             ("k/edge-identity-overrides", Endpoint::Overrides),
         ] {
-            check(&format!("/api/v1/environments/{path}"), Some(Route::Admin("k".to_owned(), endpoint)));
+            check(
+                &format!("/api/v1/environments/{path}"),
+                Some(Route::Admin(ClientKey::parse("k"), endpoint)),
+            );
         }
         for path in [
             "/api/v1/environments/k/identities",
@@ -240,6 +243,12 @@ mod tests {
             "/api/v1/environments/k",
         ] {
             check(path, Some(Route::Origin));
+        }
+        for key in ["", "a b", "a%2fb", "ser.a"] {
+            check(
+                &format!("/api/v1/environments/{key}/edge-identities"),
+                Some(Route::Admin(None, Endpoint::Identities)),
+            );
         }
     }
 

@@ -20,7 +20,7 @@ fn state(id: i64, enabled: bool) -> Value {
 #[test]
 fn a_minimal_document_takes_the_defaults() {
     let environment = parse(&json!({"api_key": "k", "project": {}}));
-    assert_eq!(environment.key(), "k");
+    assert_eq!(environment.key().as_str(), "k");
     assert_eq!(flags(&environment, KeyKind::Client), json!([]));
     assert!(environment.allow_client_traits && environment.persist_trait_data);
     assert!(!environment.hide_sensitive_data && !environment.stop_serving_flags);

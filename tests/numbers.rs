@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action};
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
-use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{ClientKey, Environment};
 use flagsmith_edge_worker::identity::{Command, CommandRequest, ExecutionContext, Identity};
 use serde_json::{Value, json};
 use support::admin::endpoint;
@@ -57,10 +57,13 @@ fn exported(commands: Vec<Command>) -> String {
     let mut identity = Identity::default();
     for command in commands {
         identity
-            .apply(CommandRequest::new(KEY, "ada", command), ExecutionContext { now: 1, random: &|| [7; 16] })
+            .apply(
+                CommandRequest::new(&ClientKey::unchecked(KEY), "ada", command),
+                ExecutionContext { now: 1, random: &|| [7; 16] },
+            )
             .unwrap();
     }
-    import_export::render(KEY, "ada", &identity).to_string()
+    import_export::render(&ClientKey::unchecked(KEY), "ada", &identity).to_string()
 }
 
 fn import(line: &str) -> Option<Command> {

@@ -11,7 +11,7 @@ use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::context::EvaluationContext;
 use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, KeyKind};
+use flagsmith_edge_worker::document::{ClientKey, Environment, KeyKind};
 use flagsmith_edge_worker::evaluate::evaluate_context;
 use flagsmith_edge_worker::identity::{
     Change, Command, CommandRequest, ExecutionContext, Identity, TraitValue, uuid,
@@ -357,7 +357,7 @@ proptest! {
     ) {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
-        let request = CommandRequest::new("env", "ada", command);
+        let request = CommandRequest::new(&ClientKey::unchecked("env"), "ada", command);
         let context = ExecutionContext { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
         identity.apply(request.clone(), context).unwrap();
@@ -421,7 +421,7 @@ proptest! {
         if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, endpoint, &request) {
             let mut identity = Identity::default();
             let context = ExecutionContext { now: 1, random: &|| [7; 16] };
-            let to_request = |command| CommandRequest::new("k", "a", command);
+            let to_request = |command| CommandRequest::new(&ClientKey::unchecked("k"), "a", command);
             identity.apply(to_request(Command::Create), context).unwrap();
             if identity.apply(to_request(command), context).is_ok() {
                 let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;

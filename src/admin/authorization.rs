@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::access_decision::{AccessDecision, Challenge};
 use super::credential::Credential;
 use super::permission::{PERMISSIONS, Permission};
+use crate::document::ClientKey;
 
 /// A request to the origin that proves a permission. None of them can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +36,14 @@ impl Probe {
     }
 
     /// The request's path with its query.
-    pub fn path(self, environment_key: &str) -> String {
+    pub fn path(self, client_key: &ClientKey) -> String {
         let rest = match self {
             Probe::MyPermissions => "my-permissions/",
             Probe::Environment => "",
             Probe::ViewIdentities => "identities/?page_size=1",
             Probe::ManageIdentities => "identities/",
         };
-        format!("/api/v1/environments/{environment_key}/{rest}")
+        format!("/api/v1/environments/{client_key}/{rest}")
     }
 
     /// The request's JSON body.
@@ -317,7 +318,7 @@ mod tests {
         {
             // The only probe that is not a GET lacks the identifier, which every identity needs.
             assert!(probe.method() == "GET" && probe.body().is_none() || probe.body() == Some("{}"));
-            assert!(probe.path("key").starts_with("/api/v1/environments/key/"));
+            assert!(probe.path(&ClientKey::unchecked("key")).starts_with("/api/v1/environments/key/"));
         }
     }
 }

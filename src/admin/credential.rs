@@ -5,7 +5,7 @@
 use sha2::{Digest, Sha256};
 
 use super::admin_key::{Spelling, has_admin_key, is_admin_key};
-use crate::document::hex;
+use crate::document::{ClientKey, hex};
 
 /// The credential of a request.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Credential {
     }
 
     /// The SHA-256, in hex, of the credential and the environment of the request.
-    pub fn fingerprint(&self, environment_key: &str) -> String {
+    pub fn fingerprint(&self, client_key: &ClientKey) -> String {
         let mut hash = Sha256::new();
         for part in [self.authorization.as_deref(), self.jwt.as_deref()] {
             // The lengths are included, so that two different credentials never form the same text.
@@ -42,7 +42,7 @@ impl Credential {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.update(environment_key);
+        hash.update(client_key.as_str());
         hex(&hash.finalize())
     }
 
@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn fingerprints_differ_by_credential_and_environment() {
-        let of = |authorization, cookie, environment| {
-            read(authorization, cookie).unwrap().fingerprint(environment)
+        let of = |authorization, cookie, client_key| {
+            read(authorization, cookie).unwrap().fingerprint(&ClientKey::unchecked(client_key))
         };
         let known = of("Token x", "", "e");
         assert_eq!(known, of("Token x", "other=1", "e"));

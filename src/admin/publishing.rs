@@ -2,11 +2,13 @@
 //!
 //! One too many costs the origin one request. One too few stays outdated until its next refresh.
 
+use crate::document::ClientKey;
+
 /// The environments to publish again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affected {
-    /// The environment of this client key.
-    Environment(String),
+    /// The environment of this client key, unchecked: any other name in a path has an object that publishes nothing.
+    Environment(ClientKey),
     /// All environments of the project of this number.
     Project(u64),
     /// All environments. None was created or deleted, and neither was a server key.
@@ -44,7 +46,7 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
                 Some("api-keys" | "clone") => Affected::Everything,
                 _ if is_whole => Affected::Everything,
                 _ if has_no_key => Affected::Documents,
-                _ => Affected::Environment(key.to_owned()),
+                _ => Affected::Environment(ClientKey::unchecked(key)),
             })
         }
         ("projects", Some(id)) if !is_whole => {
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_path_names_the_environments_of_a_write() {
-        let environment = || Some(Affected::Environment("Abc2".to_owned()));
+        let environment = || Some(Affected::Environment(ClientKey::unchecked("Abc2")));
         let (everything, documents) = (|| Some(Affected::Everything), || Some(Affected::Documents));
         for (method, path, expected) in [
             ("PATCH", "/api/v1/environments/Abc2/featurestates/9/", environment()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::document::{ServerKey, Timestamp, is_client_key, json};
+use crate::document::{ClientKey, ServerKey, Timestamp, json};
 use crate::publish::discovery::registry::Registry;
 use crate::publish::publisher::state::{DocumentCredential, Publisher};
 use crate::publish::publisher::version::DocumentVersion;
@@ -15,7 +15,7 @@ const MAX_LOOKUPS: usize = 50;
 
 impl Publisher {
     /// The state, for operators.
-    pub fn status(&self, client_key: &str, now: u64) -> Value {
+    pub fn status(&self, client_key: &ClientKey, now: u64) -> Value {
         let published = self.published.as_ref();
         let succeeded_at = self.schedule.succeeded_at;
         let changes = self.changelog.iter();
@@ -46,7 +46,9 @@ impl Publisher {
 impl Registry {
     /// The environments with their server keys, and the state of discoveries.
     pub fn status(&self, discoveries: &Schedule, now: u64) -> Value {
-        let keys = |key: &String| (key.clone(), count(&mut self.server_keys.values(), key, now));
+        let keys = |client_key: &ClientKey| {
+            (client_key.to_string(), count(&mut self.server_keys.values(), client_key, now))
+        };
         json!({
             "environments": self.environments.keys().map(keys).collect::<Map<_, _>>(),
             "server_keys": self.server_keys.len(),
@@ -58,9 +60,9 @@ impl Registry {
 }
 
 /// The number of these server keys that are valid now, and the first time at which one expires.
-fn count(server_keys: &mut dyn Iterator<Item = &ServerKey>, client_key: &str, now: u64) -> Value {
+fn count(server_keys: &mut dyn Iterator<Item = &ServerKey>, client_key: &ClientKey, now: u64) -> Value {
     let now = Timestamp::from_milliseconds(now);
-    let valid = |key: &&ServerKey| key.environment == client_key && now.is_some_and(|now| key.is_valid(now));
+    let valid = |key: &&ServerKey| key.client_key == *client_key && now.is_some_and(|now| key.is_valid(now));
     let keys: Vec<_> = server_keys.filter(valid).collect();
     let expiries = keys.iter().filter_map(|key| Timestamp::from_iso(key.expires_at.as_deref()?));
     json!({"count": keys.len(), "soonest_expiry": expiries.min().map(Timestamp::iso)})
@@ -98,12 +100,10 @@ pub fn stored(
     let mut more = page.get("list_complete") != Some(&Value::Bool(true));
     let mut environments = Map::new();
     for key in page.get("keys").and_then(Value::as_array).into_iter().flatten() {
-        let client_key = key.get("name").and_then(Value::as_str).and_then(|name| name.strip_prefix(prefix));
+        let name = key.get("name").and_then(Value::as_str).and_then(|name| name.strip_prefix(prefix));
         // What has a colon is one version of a document.
-        let Some(client_key) = client_key.filter(|key| is_client_key(key)) else {
-            continue;
-        };
-        if published.contains_key(client_key) {
+        let Some(client_key) = name.and_then(ClientKey::parse) else { continue };
+        if published.contains_key(client_key.as_str()) {
             continue;
         }
         if environments.len() == MAX_STORED {
@@ -119,10 +119,10 @@ pub fn stored(
             "version": version,
             "published_at": published_at.and_then(iso),
             "age_seconds": published_at.map(|at| now.saturating_sub(at) / 1000),
-            "server_keys": server_keys.map(|keys| count(&mut keys.iter(), client_key, now)),
+            "server_keys": server_keys.map(|keys| count(&mut keys.iter(), &client_key, now)),
             "source": "KV",
         });
-        environments.insert(client_key.to_owned(), status);
+        environments.insert(client_key.to_string(), status);
     }
     (environments, more)
 }
@@ -191,9 +191,9 @@ mod tests {
 
     #[test]
     fn server_keys_in_kv_are_counted_where_all_of_them_are_known() {
-        let key = |environment: &str| ServerKey {
+        let key = |client_key: &str| ServerKey {
             expires_at: Some("2027-01-02T00:00:00Z".to_owned()),
-            ..ServerKey::active(environment.to_owned())
+            ..ServerKey::active(ClientKey::unchecked(client_key))
         };
         let page =
             |complete: bool, keys: &[Value]| json!({"keys": keys, "list_complete": complete}).to_string();
@@ -224,7 +224,7 @@ mod tests {
         for key in ["a", "b"] {
             let summary = EnvironmentSummary { project: Some(1), name: String::new() };
             registry.record_change(&RegistryChange::StartPublishing(
-                key.to_owned(),
+                ClientKey::unchecked(key),
                 summary,
                 DocumentCredential::Token,
             ));
@@ -237,7 +237,7 @@ mod tests {
             (5, false, Some("2026-12-01T00:00:00Z")),
         ] {
             let expires_at = expires_at.map(str::to_owned);
-            let key = ServerKey { active, expires_at, ..ServerKey::active("a".to_owned()) };
+            let key = ServerKey { active, expires_at, ..ServerKey::active(ClientKey::unchecked("a")) };
             registry.record_change(&RegistryChange::PutKey(number.to_string(), key));
         }
         let status = registry.status(&Schedule::default(), NOW);

@@ -11,8 +11,8 @@ use flagsmith_edge_worker::admin::credential::Credential;
 use flagsmith_edge_worker::admin::edge_identities::{self, Action, Endpoint, Reply, TargetIdentity, answer};
 use flagsmith_edge_worker::admin::permission::Permission;
 use flagsmith_edge_worker::api::{Request, Response, check_method};
-use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{ClientKey, Environment};
 use flagsmith_edge_worker::identity::directory::{DirectoryOverride, DirectoryQuery, Entry};
 use flagsmith_edge_worker::identity::{Command, CommandError, CommandRequest, ExecutionContext, Identity};
 use flagsmith_edge_worker::route::Route;
@@ -26,9 +26,9 @@ const LOCAL_KEY_SHA256: &str = "7732b7d187f7f03abca39e40e5c160b46e525b2ca16e1fae
 
 /// The Admin API with its stores.
 pub struct Admin {
-    environments: HashMap<String, Environment>,
+    environments: HashMap<ClientKey, Environment>,
     /// Identities by environment and identifier.
-    identities: BTreeMap<(String, String), Identity>,
+    identities: BTreeMap<(ClientKey, String), Identity>,
     /// The origin's answer to each probe of each credential. Without an origin there is a local admin key.
     origin: Option<HashMap<(String, String, String), Value>>,
     random: std::cell::Cell<u128>,
@@ -41,7 +41,7 @@ impl Admin {
         for name in names {
             let bytes = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
             let environment = Environment::parse(&bytes, Engine::V10).unwrap();
-            environments.insert(environment.key().to_owned(), environment);
+            environments.insert(environment.key().clone(), environment);
         }
         Admin { environments, identities: BTreeMap::new(), origin: None, random: 0.into() }
     }
@@ -101,7 +101,7 @@ impl Admin {
     fn authorize(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
-        environment: &str,
+        client_key: &ClientKey,
         permission: Permission,
     ) -> AccessDecision {
         let Some(credential) = Credential::read(header) else {
@@ -119,7 +119,7 @@ impl Admin {
         let mut probe: Probe = question.first();
         loop {
             let authorization = header("authorization").unwrap_or_default();
-            let asked = (probe.method().to_owned(), probe.path(environment), authorization);
+            let asked = (probe.method().to_owned(), probe.path(client_key), authorization);
             let response = origin.get(&asked).unwrap_or(&missing);
             let body = response["body"].to_string();
             let answer = authorization::ProbeAnswer {
@@ -140,14 +140,14 @@ impl Admin {
 }
 
 /// The client key and the endpoint of a path of the edge-identities Admin API.
-pub fn endpoint(path: &str) -> (String, Endpoint) {
+pub fn endpoint(path: &str) -> (ClientKey, Endpoint) {
     match Route::parse(path) {
-        Ok(Some(Route::Admin(client_key, endpoint))) => (client_key, endpoint),
+        Ok(Some(Route::Admin(Some(client_key), endpoint))) => (client_key, endpoint),
         other => panic!("{path} is {other:?}"),
     }
 }
 
-type Identities = BTreeMap<(String, String), Identity>;
+type Identities = BTreeMap<(ClientKey, String), Identity>;
 
 fn act(
     environment: &Environment,
@@ -217,7 +217,7 @@ fn execute(
         }
     };
     let request = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
-    let key = (environment.key().to_owned(), identifier.clone());
+    let key = (environment.key().clone(), identifier.clone());
     let identity = identities.entry(key).or_default();
     identity.apply(request, ExecutionContext { now: 1_795_362_721_900, random })?;
     Ok((identifier, identity.clone()))
@@ -227,7 +227,7 @@ fn of_environment<'a>(
     identities: &'a Identities,
     environment: &'a Environment,
 ) -> impl Iterator<Item = (&'a str, &'a Identity)> {
-    let of_key = |((key, identifier), identity): (&'a (String, String), &'a Identity)| {
+    let of_key = |((key, identifier), identity): (&'a (ClientKey, String), &'a Identity)| {
         (key == environment.key() && identity.exists).then_some((identifier.as_str(), identity))
     };
     identities.iter().filter_map(of_key)

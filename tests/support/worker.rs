@@ -12,7 +12,7 @@ use flagsmith_edge_worker::api::{
     preflight,
 };
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, Fault, KeyKind, ServerKey, Timestamp};
+use flagsmith_edge_worker::document::{ClientKey, Environment, Fault, KeyKind, ServerKey, Timestamp};
 use flagsmith_edge_worker::identity::directory::DirectoryOverride;
 use flagsmith_edge_worker::identity::{
     Change, Command, CommandError, CommandRequest, ExecutionContext, Identity,
@@ -28,9 +28,9 @@ const NOW: u64 = 1_795_362_721_900;
 /// A worker with its stores.
 #[derive(Default)]
 pub struct Worker {
-    environments: HashMap<String, Environment>,
+    environments: HashMap<ClientKey, Environment>,
     server_keys: HashMap<String, ServerKey>,
-    identities: RefCell<HashMap<(String, String), Identity>>,
+    identities: RefCell<HashMap<(ClientKey, String), Identity>>,
     /// The number of changes to overrides by [`Worker::execute`].
     overrides_version: u64,
 }
@@ -48,7 +48,7 @@ impl Worker {
             } else if path.extension().is_some_and(|extension| extension == "json") {
                 let environment = Environment::parse(&bytes, Engine::V10);
                 let environment = environment.unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
-                worker.environments.insert(environment.key().to_owned(), environment);
+                worker.environments.insert(environment.key().clone(), environment);
             }
         }
         worker
@@ -66,10 +66,9 @@ impl Worker {
     pub fn with_document_for(document: &[u8], engine: Engine) -> Result<Worker, Fault> {
         let environment = Environment::parse(document, engine)?;
         let mut worker = Worker::default();
-        let keys =
-            json!({environment.key(): [{"key": Worker::SERVER_KEY, "active": true, "expires_at": null}]});
+        let keys = json!({environment.key().as_str(): [{"key": Worker::SERVER_KEY, "active": true, "expires_at": null}]});
         worker.add_server_keys(keys.to_string().as_bytes());
-        worker.environments.insert(environment.key().to_owned(), environment);
+        worker.environments.insert(environment.key().clone(), environment);
         Ok(worker)
     }
 
@@ -91,21 +90,22 @@ impl Worker {
     /// Executes a command that no SDK can send.
     pub fn execute(
         &mut self,
-        environment: &str,
+        client_key: &str,
         identifier: &str,
         command: Command,
     ) -> Result<Change, CommandError> {
-        let request = CommandRequest::new(environment, identifier, command);
+        let client_key = ClientKey::parse(client_key).unwrap();
+        let request = CommandRequest::new(&client_key, identifier, command);
         let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
-        let key = (environment.to_owned(), identifier.to_owned());
+        let key = (client_key, identifier.to_owned());
         let change = self.identities.get_mut().entry(key).or_default().apply(request, context)?;
         self.overrides_version += u64::from(change.concerns_overrides());
         Ok(change)
     }
 
     /// The client keys of the environments.
-    pub fn client_keys(&self) -> impl Iterator<Item = &str> {
-        self.environments.keys().map(String::as_str)
+    pub fn client_keys(&self) -> impl Iterator<Item = &ClientKey> {
+        self.environments.keys()
     }
 
     /// Forgets all identities.
@@ -184,7 +184,7 @@ impl<'w> Backend for Stores<'w> {
             EnvironmentKey::Client(key) => Some(key),
             EnvironmentKey::Server(hash) => {
                 let known = self.worker.server_keys.get(hash);
-                known.filter(|key| key.is_valid(now)).map(|key| &key.environment)
+                known.filter(|key| key.is_valid(now)).map(|key| &key.client_key)
             }
         };
         client_key.and_then(|key| self.worker.environments.get(key)).ok_or(Error::KeyUnknown)
@@ -209,7 +209,7 @@ impl<'w> Backend for Stores<'w> {
         let outcomes = commands.into_iter().map(|(identifier, command)| {
             let request = CommandRequest::new(environment.key(), &identifier, command);
             let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
-            let identity = identities.entry((environment.key().to_owned(), identifier)).or_default();
+            let identity = identities.entry((environment.key().clone(), identifier)).or_default();
             identity.apply(request, context).map(|_| identity.clone())
         });
         Ok(outcomes.collect())
@@ -261,7 +261,7 @@ fn at_once<T>(work: impl Future<Output = T>) -> T {
 /// The stored overrides, in the directory's form.
 fn overrides(
     environment: &Environment,
-    identities: &HashMap<(String, String), Identity>,
+    identities: &HashMap<(ClientKey, String), Identity>,
 ) -> Vec<DirectoryOverride> {
     let mut overrides = Vec::new();
     for ((key, identifier), identity) in identities {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::Response;
+use crate::document::ClientKey;
 use crate::identity::Identity;
 use crate::identity::directory::{DirectoryQuery, Entry, PageKey};
 
@@ -30,10 +31,10 @@ impl ExportPage {
     }
 
     /// Adds the identity of the next entry; nothing if it was deleted.
-    pub fn add(&mut self, environment_key: &str, identifier: &str, identity: &Identity) {
+    pub fn add(&mut self, client_key: &ClientKey, identifier: &str, identity: &Identity) {
         self.entries += 1;
         if identity.exists {
-            let identity = render(environment_key, identifier, identity).to_string();
+            let identity = render(client_key, identifier, identity).to_string();
             self.length += identity.len();
             self.identities.push(identity);
         }
@@ -62,13 +63,13 @@ impl ExportPage {
 }
 
 /// An identity in the shape that an import takes.
-pub fn render(environment_key: &str, identifier: &str, identity: &Identity) -> Value {
+pub fn render(client_key: &ClientKey, identifier: &str, identity: &Identity) -> Value {
     let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
     let traits: Vec<Value> = identity.traits.iter().map(pair).collect();
     let details = identity.details.as_ref();
     let mut document = json!({
-        "composite_key": format!("{environment_key}_{identifier}"),
-        "environment_api_key": environment_key,
+        "composite_key": format!("{client_key}_{identifier}"),
+        "environment_api_key": client_key,
         "identifier": identifier,
         "identity_uuid": details.map(|details| &details.uuid),
         "created_date": details.map(|details| &details.created_date),
@@ -88,6 +89,10 @@ mod tests {
     use super::*;
     use crate::identity::directory::Column;
 
+    fn client_key() -> ClientKey {
+        ClientKey::unchecked("env")
+    }
+
     fn entry(identifier: &str) -> Entry {
         Entry { identifier: identifier.into(), uuid: "0".into(), alias: None, has_django_id: false }
     }
@@ -103,7 +108,7 @@ mod tests {
         {
             let mut page = ExportPage::default();
             for entry in entries.iter().take(added) {
-                page.add("env", &entry.identifier, &identity);
+                page.add(&client_key(), &entry.identifier, &identity);
             }
             let page: Value =
                 serde_json::from_slice(&page.finish(&query, &entries, Some(&next), false).body).unwrap();
@@ -120,7 +125,7 @@ mod tests {
         let query = DirectoryQuery::search("dashboard_alias:a", 2);
         let entries = ["x", "y"].map(|name| Entry { alias: Some(format!("a{name}").into()), ..entry(name) });
         let mut page = ExportPage::default();
-        page.add("env", "x", &Identity::default());
+        page.add(&client_key(), "x", &Identity::default());
         let page: Value = serde_json::from_slice(&page.finish(&query, &entries, None, false).body).unwrap();
         let key = PageKey::decode(page["last_evaluated_key"].as_str().unwrap(), Column::Alias);
         assert_eq!(key.unwrap().text(), "ax");
@@ -130,7 +135,7 @@ mod tests {
     fn a_page_has_at_least_one_identity_and_no_more_than_fit() {
         let mut page = ExportPage::default();
         assert!(page.has_room(usize::MAX));
-        page.add("env", "gone", &Identity::default());
+        page.add(&client_key(), "gone", &Identity::default());
         assert!(page.has_room(MAX_PAGE_LENGTH) && !page.has_room(MAX_PAGE_LENGTH + 1));
         let last: Value = serde_json::from_slice(
             &page.finish(&DirectoryQuery::search("", 3), &[entry("gone")], None, false).body,

@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use super::*;
+use crate::document::ClientKey;
 use crate::document::ruleset::Engine;
 use crate::identity::directory::{DirectoryQuery, PageKey};
 use crate::identity::{CommandRequest, ExecutionContext, Identity};
@@ -40,10 +41,10 @@ fn an_export_imports_unchanged() {
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
     let [Some(read)] = read.as_slice() else { panic!("{read:?}") };
     let (identifier, command) = read.clone().into_command();
-    let request = CommandRequest::new("k", &identifier, command);
+    let request = CommandRequest::new(&ClientKey::unchecked("k"), &identifier, command);
     let mut identity = Identity::default();
     identity.apply(request, ExecutionContext { now: 5, random: &|| [1; 16] }).unwrap();
-    assert_eq!(render("k", "ada", &identity), line);
+    assert_eq!(render(&ClientKey::unchecked("k"), "ada", &identity), line);
 }
 
 #[test]
@@ -257,13 +258,13 @@ fn an_export_is_json_lines_on_request() {
     });
     let mut page = ExportPage::default();
     for name in names {
-        page.add("k", name, &identity);
+        page.add(&ClientKey::unchecked("k"), name, &identity);
     }
     let query = DirectoryQuery::search("", 2);
     let next = PageKey { alias: None, identifier: "c".into() };
     let lines = page.finish(&query, &entries, Some(&next), true);
     assert!(lines.headers().any(|header| header == ("content-type", "application/x-ndjson")));
-    let [first, second] = names.map(|name| render("k", name, &identity));
+    let [first, second] = names.map(|name| render(&ClientKey::unchecked("k"), name, &identity));
     let last = json!({"last_evaluated_key": next.encode()});
     assert_eq!(str::from_utf8(&lines.body), Ok(&*format!("{first}\n{second}\n{last}\n")));
     let body: Value = serde_json::from_slice(&page.finish(&query, &entries, None, false).body).unwrap();

@@ -1,13 +1,13 @@
 //! Environment keys, which name the environment of a request (contract §A.0).
 
 use super::error::Error;
-use crate::document::{KeyKind, ServerKeyHash, hash_of_server_key, is_client_key, is_server_key};
+use crate::document::{ClientKey, KeyKind, ServerKeyHash, hash_of_server_key, is_server_key};
 
 /// The key of a request's `X-Environment-Key`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EnvironmentKey {
     /// A client key names its environment.
-    Client(String),
+    Client(ClientKey),
     /// A server key, known by its SHA-256 only.
     Server(ServerKeyHash),
 }
@@ -15,15 +15,12 @@ pub enum EnvironmentKey {
 impl EnvironmentKey {
     /// Reads the header's value. What has not the form of a key is unknown, before anything is asked.
     pub fn parse(header: Option<String>) -> Result<EnvironmentKey, Error> {
-        let key = header.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        let key = header.as_deref().map(str::trim).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::KeyMissing)?;
-        if is_server_key(&key) {
-            Ok(EnvironmentKey::Server(hash_of_server_key(&key)))
-        } else if is_client_key(&key) {
-            Ok(EnvironmentKey::Client(key))
-        } else {
-            Err(Error::KeyUnknown)
+        if is_server_key(key) {
+            return Ok(EnvironmentKey::Server(hash_of_server_key(key)));
         }
+        ClientKey::parse(key).map(EnvironmentKey::Client).ok_or(Error::KeyUnknown)
     }
 
     /// The kind of key.

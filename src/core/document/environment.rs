@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::budget::MAX_STEPS;
 use super::builder::{Builder, Definition, VariantDefinition};
 use super::compressed::inflate;
-use super::environment_key::{CLIENT_KEY_FORM, is_client_key};
+use super::environment_key::{CLIENT_KEY_FORM, ClientKey};
 use super::fault::Fault;
 use super::feature_state::sort_key;
 use super::flags::Flags;
@@ -42,6 +42,7 @@ pub struct Environment {
     /// True if the organisation stores traits.
     pub persist_trait_data: bool,
     use_identity_composite_key_for_hashing: bool,
+    client_key: ClientKey,
     /// By feature: its number in the origin's database.
     feature_ids: Vec<i64>,
     identity_overrides: HashMap<Box<str>, IdentityOverrides>,
@@ -85,14 +86,13 @@ impl Environment {
     ) -> Result<Environment, Fault> {
         let key = document.api_key.as_deref().or(document.environment_api_key.text());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| Fault::of("api_key", "is missing"))?;
-        if !is_client_key(key) {
-            return Err(Fault::of("api_key", &format!("is no client key: that has {CLIENT_KEY_FORM}")));
-        }
+        let client_key = ClientKey::parse(key)
+            .ok_or_else(|| Fault::of("api_key", &format!("is no client key: that has {CLIENT_KEY_FORM}")))?;
         let updated_at = document.updated_at.and_then(UpdatedAt::parse);
         let project = &document.project;
         let hide_disabled = document.hide_disabled_flags.or(project.hide_disabled_flags).unwrap_or(false);
 
-        let mut builder = Builder::new(engine, key, document.name.text());
+        let mut builder = Builder::new(engine, &client_key, document.name.text());
         let mut features = Vec::with_capacity(document.feature_states.len());
         for state in &document.feature_states {
             let index = define(state, |definition| builder.feature(&state.feature.name, definition));
@@ -129,7 +129,7 @@ impl Environment {
                 *slot = feature.id;
             }
         }
-        let context = builder.needs_context().then(|| query_context(document, key));
+        let context = builder.needs_context().then(|| query_context(document, &client_key));
         let ruleset = builder.finish(context);
         let mut normalizes = is_irregular(&document.identity_overrides);
         for overrides in identity_overrides.values_mut() {
@@ -151,13 +151,14 @@ impl Environment {
                 .unwrap_or(false),
             feature_ids,
             identity_overrides,
-            document: sdk_document(published, key, normalizes).into(),
+            document: sdk_document(published, &client_key, normalizes).into(),
+            client_key,
         })
     }
 
     /// The environment's client key.
-    pub fn key(&self) -> &str {
-        &self.ruleset.environment_key
+    pub fn key(&self) -> &ClientKey {
+        &self.client_key
     }
 
     /// The document's overrides for the identity of exactly this identifier.
@@ -187,7 +188,7 @@ impl Environment {
         let number = if self.hashes_django_ids() { stored.or_else(published) } else { None };
         match number {
             Some(number) => number.to_string(),
-            None => [self.key(), "_", identifier].concat(),
+            None => [self.client_key.as_str(), "_", identifier].concat(),
         }
     }
 
@@ -277,7 +278,7 @@ fn spelt_as_requested<'d, 'a>(
 }
 
 /// The evaluation context of the document, less the identity (contract §C.0), for JSONPath queries.
-fn query_context(document: &schema::Document<'_>, key: &str) -> Map<String, Value> {
+fn query_context(document: &schema::Document<'_>, client_key: &ClientKey) -> Map<String, Value> {
     let feature = |state: &schema::FeatureState<'_>| {
         let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
         let variant = |value_: &schema::MultivariateValue<'_>| {
@@ -311,7 +312,7 @@ fn query_context(document: &schema::Document<'_>, key: &str) -> Map<String, Valu
         )
     });
     let mut context = Map::new();
-    context.insert("environment".to_owned(), json!({"key": key, "name": document.name.text()}));
+    context.insert("environment".to_owned(), json!({"key": client_key, "name": document.name.text()}));
     context.insert("features".to_owned(), Value::Object(features.collect()));
     context.insert("segments".to_owned(), Value::Object(segments.collect()));
     context

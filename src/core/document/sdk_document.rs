@@ -2,26 +2,27 @@
 
 use std::borrow::Cow;
 
+use super::environment_key::ClientKey;
 use super::identity_overrides::normalized;
 use super::json::{Json, Members};
 use super::schema::STORED_ONLY;
 
 /// The document for SDKs (contract §B). A document that is already in that form is returned unchanged, as all
 /// documents of an origin's SDK API are. If `normalizes` is true, its identity overrides change.
-pub fn sdk_document<'a>(published: &'a [u8], environment_key: &str, normalizes: bool) -> Cow<'a, [u8]> {
+pub fn sdk_document<'a>(published: &'a [u8], client_key: &ClientKey, normalizes: bool) -> Cow<'a, [u8]> {
     let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
     let complete = members.has("api_key") && members.has("id");
     if complete && !normalizes && !STORED_ONLY.iter().any(|field| members.has(field)) {
         return published.into();
     }
-    render(&members, environment_key, normalizes).into_bytes().into()
+    render(&members, client_key, normalizes).into_bytes().into()
 }
 
-fn render(members: &Members<'_>, environment_key: &str, normalizes: bool) -> String {
+fn render(members: &Members<'_>, client_key: &ClientKey, normalizes: bool) -> String {
     let mut document = String::from("{");
     // The stored form names both otherwise; SDKs need them.
     if !members.has("api_key") {
-        document.extend([r#""api_key":"#, &quoted(environment_key), ","]);
+        document.extend([r#""api_key":"#, &quoted(client_key), ","]);
     }
     if let (None, Some(id)) = (members.get("id"), members.get("environment_id")) {
         // There it is a text; numbers are what SDKs read.
@@ -51,14 +52,16 @@ mod tests {
     #[test]
     fn documents_without_stored_only_members_stay_unchanged() {
         let published = br#"{"id": 1, "api_key": "k", "name" : "x"}"#;
-        assert!(matches!(sdk_document(published, "k", false), Cow::Borrowed(same) if same == published));
+        assert!(
+            matches!(sdk_document(published, &ClientKey::unchecked("k"), false), Cow::Borrowed(same) if same == published)
+        );
     }
 
     #[test]
     fn the_stored_form_loses_its_secrets_and_gains_its_names() {
         let stored = br#"{"environment_api_key":"k","environment_id":"7","document_key":"_META","name":"x",
             "webhook_config":{"url":"https://example.com","secret":"s3cret"},"onboarding_pending":null}"#;
-        let served = sdk_document(stored, "k", false);
+        let served = sdk_document(stored, &ClientKey::unchecked("k"), false);
         assert_eq!(std::str::from_utf8(&served), Ok(r#"{"api_key":"k","id":7,"name":"x"}"#));
     }
 }

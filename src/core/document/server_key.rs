@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::environment_key::ClientKey;
 use super::fault::Fault;
 use super::timestamp::Timestamp;
 
@@ -24,8 +25,9 @@ pub fn hex(bytes: &[u8]) -> String {
 /// A server key's entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerKey {
-    /// The client key of its environment.
-    pub environment: String,
+    /// The client key of its environment, unchecked: an entry may have been written into KV by hand.
+    #[serde(rename = "environment")]
+    pub client_key: ClientKey,
     /// True if it is switched on.
     pub active: bool,
     /// A date, as [`Timestamp::from_iso`] reads it; until when it is good, for ever if null.
@@ -48,14 +50,14 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 
 impl ServerKey {
     /// A key of an environment that is good for ever.
-    pub fn active(environment: String) -> ServerKey {
-        ServerKey { environment, active: true, expires_at: None, known_at: None }
+    pub fn active(client_key: ClientKey) -> ServerKey {
+        ServerKey { client_key, active: true, expires_at: None, known_at: None }
     }
 
     /// Returns true if both have the same contents, whatever their `known_at`.
     pub fn has_same_contents(&self, other: &ServerKey) -> bool {
-        let ServerKey { environment, active, expires_at, known_at: _ } = self;
-        (environment, *active, expires_at) == (&other.environment, other.active, &other.expires_at)
+        let ServerKey { client_key, active, expires_at, known_at: _ } = self;
+        (client_key, *active, expires_at) == (&other.client_key, other.active, &other.expires_at)
     }
 
     /// True if it may be used now. An unreadable date counts as past.
@@ -91,7 +93,7 @@ mod tests {
             (true, Some("some day"), false),
         ] {
             let expires_at = expires_at.map(Into::into);
-            let key = ServerKey { active, expires_at, ..ServerKey::active("e".into()) };
+            let key = ServerKey { active, expires_at, ..ServerKey::active(ClientKey::unchecked("e")) };
             assert_eq!(key.is_valid(now), valid, "{key:?}");
             assert_eq!(key.fault().is_some(), key.expires_at.as_deref() == Some("some day"), "{key:?}");
         }
@@ -101,7 +103,7 @@ mod tests {
     fn server_keys_of_an_earlier_version_round_trip() {
         let stored = r#"{"environment":"e","active":true,"expires_at":null}"#;
         let key: ServerKey = serde_json::from_str(stored).unwrap();
-        assert_eq!(key, ServerKey::active("e".into()));
+        assert_eq!(key, ServerKey::active(ClientKey::unchecked("e")));
         assert_eq!(serde_json::to_string(&key).unwrap(), stored);
         assert!(key.has_same_contents(&ServerKey { known_at: Some(1), ..key.clone() }));
         assert!(!key.has_same_contents(&ServerKey { active: false, ..key.clone() }));

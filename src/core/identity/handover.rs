@@ -34,6 +34,7 @@ impl Handover {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::ClientKey;
     use crate::identity::{Command, CommandRequest, ExecutionContext};
 
     #[test]
@@ -47,7 +48,9 @@ mod tests {
             Command::SetAlias("alias".into()),
         ] {
             let context = ExecutionContext { now: 1_764_415_000_000, random: &|| [7; 16] };
-            identity.apply(CommandRequest::new("a_b", "ada", command), context).unwrap();
+            identity
+                .apply(CommandRequest::new(&ClientKey::unchecked("a_b"), "ada", command), context)
+                .unwrap();
         }
         let uuid = identity.uuid().unwrap().into();
         let sequence = identity.sequence;

@@ -5,13 +5,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Command, CommandError, Identity, Traits};
-use crate::document::FeatureState;
+use crate::document::{ClientKey, FeatureState};
 
 /// A command and the identity that it is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandRequest {
     /// The client key of its environment.
-    pub environment: Box<str>,
+    #[serde(rename = "environment")]
+    pub client_key: ClientKey,
     /// Its identifier.
     pub identifier: Box<str>,
     /// The UUID of the identity to act on, if another one may have taken its identifier meanwhile.
@@ -31,9 +32,9 @@ pub struct CommandRequest {
 
 impl CommandRequest {
     /// Creates a request for the identity with this identifier, with a full answer.
-    pub fn new(environment: &str, identifier: &str, command: Command) -> CommandRequest {
+    pub fn new(client_key: &ClientKey, identifier: &str, command: Command) -> CommandRequest {
         CommandRequest {
-            environment: environment.into(),
+            client_key: client_key.clone(),
             identifier: identifier.into(),
             uuid: None,
             command,
@@ -238,9 +239,13 @@ mod tests {
             };
             let context = ExecutionContext { now: 0, random: &|| [1; 16] };
             let mut identity = Identity::default();
-            identity.apply(CommandRequest::new("k", "ada", set(&stored)), context).unwrap();
+            identity
+                .apply(CommandRequest::new(&ClientKey::unchecked("k"), "ada", set(&stored)), context)
+                .unwrap();
             assert_eq!(identity.is_as_sent(&set(&sent)), unchanged, "{sent}");
-            let change = identity.apply(CommandRequest::new("k", "ada", set(&sent)), context).unwrap();
+            let change = identity
+                .apply(CommandRequest::new(&ClientKey::unchecked("k"), "ada", set(&sent)), context)
+                .unwrap();
             assert!(!unchanged || change == Change::default());
             let outcome = CommandResponse {
                 result: Ok(&identity),
@@ -270,7 +275,7 @@ mod tests {
         let mut identity = Identity::default();
         let traits =
             serde_json::from_value(json!([["occupied", true], ["t", ",\"occupied\":true}"]])).unwrap();
-        let request = CommandRequest::new("k", "ada", Command::SetTraits(traits));
+        let request = CommandRequest::new(&ClientKey::unchecked("k"), "ada", Command::SetTraits(traits));
         identity.apply(request, ExecutionContext { now: 0, random: &|| [1; 16] }).unwrap();
         for unchanged in [false, true] {
             let free = CommandResponse {
@@ -318,7 +323,7 @@ mod tests {
 
     #[test]
     fn an_older_worker_gets_a_full_answer() {
-        let request = CommandRequest::new("k", "ada", Command::Create);
+        let request = CommandRequest::new(&ClientKey::unchecked("k"), "ada", Command::Create);
         let brief_request = CommandRequest { omit_sent_traits: true, ..request.clone() };
         let earlier = r#"{"environment":"k","identifier":"ada","command":"create"}"#;
         assert_eq!(request.to_json().unwrap(), earlier);

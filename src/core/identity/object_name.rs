@@ -10,25 +10,25 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::document::hex;
+use crate::document::{ClientKey, hex};
 
 /// The name of an identity's object.
-pub fn object_name(client_key: &str, identifier: &str) -> String {
+pub fn object_name(client_key: &ClientKey, identifier: &str) -> String {
     if is_renamed(client_key) {
         // Keys have no slashes, so each identity has a different text.
-        hex(&Sha256::digest([client_key, "/", identifier].concat()))
+        hex(&Sha256::digest([client_key.as_str(), "/", identifier].concat()))
     } else {
         former(client_key, identifier)
     }
 }
 
 /// The name that earlier versions gave to an identity's object.
-pub fn former(client_key: &str, identifier: &str) -> String {
-    [client_key, "_", identifier].concat()
+pub fn former(client_key: &ClientKey, identifier: &str) -> String {
+    [client_key.as_str(), "_", identifier].concat()
 }
 
 /// True if earlier versions used other names for the identities of this client key.
-pub fn is_renamed(client_key: &str) -> bool {
+pub fn is_renamed(client_key: &ClientKey) -> bool {
     client_key.contains('_')
 }
 
@@ -37,14 +37,17 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::document::is_client_key;
+
+    fn key(text: &str) -> ClientKey {
+        ClientKey::parse(text).unwrap()
+    }
 
     #[test]
     fn identities_of_keys_without_an_underscore_keep_their_names() {
         for (client_key, identifier) in [("Gj9irrd2esRERD3aQLjn7j", "ada"), ("acme", "eu_bob"), ("a.b-c", "")]
         {
-            assert_eq!(object_name(client_key, identifier), format!("{client_key}_{identifier}"));
-            assert!(!is_renamed(client_key));
+            assert_eq!(object_name(&key(client_key), identifier), format!("{client_key}_{identifier}"));
+            assert!(!is_renamed(&key(client_key)));
         }
     }
 
@@ -55,25 +58,26 @@ mod tests {
         for text in ["acme_eu_bob", "_a__b_", "____", "a_a_a_a", "a_b/c_d"] {
             for (at, _) in text.char_indices().skip(1) {
                 let (client_key, rest) = text.split_at(at);
-                let others = [rest.replace('_', ""), former(client_key, rest), object_name(client_key, rest)];
-                identities.extend(others.map(|identifier| (client_key.to_owned(), identifier)));
-                identities.insert((client_key.to_owned(), rest.to_owned()));
+                let Some(client_key) = ClientKey::parse(client_key) else { continue };
+                let others =
+                    [rest.replace('_', ""), former(&client_key, rest), object_name(&client_key, rest)];
+                identities.extend(others.map(|identifier| (client_key.clone(), identifier)));
+                identities.insert((client_key, rest.to_owned()));
             }
         }
-        identities.retain(|(client_key, _)| is_client_key(client_key));
         assert!(identities.len() > 50);
         let names: HashSet<_> =
-            identities.iter().map(|(key, identifier)| object_name(key, identifier)).collect();
+            identities.iter().map(|(client_key, identifier)| object_name(client_key, identifier)).collect();
         assert_eq!(names.len(), identities.len());
         let formerly: HashSet<_> =
-            identities.iter().map(|(key, identifier)| former(key, identifier)).collect();
+            identities.iter().map(|(client_key, identifier)| former(client_key, identifier)).collect();
         assert!(formerly.len() < identities.len());
     }
 
     #[test]
     fn new_names_never_equal_former_names() {
-        assert_eq!(object_name("acme_eu", "bob").len(), 64);
-        assert!(!object_name("acme_eu", "a_b_c").contains('_'));
-        assert!(former("a", "").contains('_'));
+        assert_eq!(object_name(&key("acme_eu"), "bob").len(), 64);
+        assert!(!object_name(&key("acme_eu"), "a_b_c").contains('_'));
+        assert!(former(&key("a"), "").contains('_'));
     }
 }

@@ -12,6 +12,7 @@ use crate::admin::credential::Credential;
 use crate::admin::permission::Permission;
 use crate::admin::{AdminError, Origin};
 use crate::cache::{Ttl, TtlCache};
+use crate::document::ClientKey;
 use crate::edge::origin::client::{self as origin, Call};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
@@ -33,7 +34,7 @@ thread_local! {
 pub async fn authorize(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
-    environment_key: &str,
+    client_key: &ClientKey,
     permission: Permission,
 ) -> Result<AccessDecision, AdminError> {
     let config = Config::of(env);
@@ -53,7 +54,7 @@ pub async fn authorize(
     let Some(origin) = &config.origin else {
         return Ok(AccessDecision::Unauthenticated(Challenge::wrong_key()));
     };
-    let name = credential.fingerprint(environment_key);
+    let name = credential.fingerprint(client_key);
     // Decisions carry their own time of expiry.
     let known = DECISIONS.with_borrow_mut(|decisions| decisions.get(&name, now_ms(), Ttl::UNLIMITED));
     let known = known.map(|known| known.value);
@@ -61,7 +62,7 @@ pub async fn authorize(
         return Ok(decision.clone());
     }
     let asked_at = now_ms();
-    let decided = ask(origin, &credential, environment_key, permission).await?;
+    let decided = ask(origin, &credential, client_key, permission).await?;
     let decision =
         decided.iter().find(|(decided, _)| *decided == permission).map(|(_, decision)| decision.clone());
     let mut decisions = known.unwrap_or_default();
@@ -74,13 +75,13 @@ pub async fn authorize(
 async fn ask(
     origin: &Origin,
     credential: &Credential,
-    environment_key: &str,
+    client_key: &ClientKey,
     permission: Permission,
 ) -> Result<Vec<(Permission, AccessDecision)>, AdminError> {
     let mut question = Authorization::new(credential, permission);
     let mut probe = question.first();
     loop {
-        let answer = send(origin, credential, environment_key, probe).await.map_err(|fault| {
+        let answer = send(origin, credential, client_key, probe).await.map_err(|fault| {
             fault.report();
             AdminError::PermissionsUnavailable
         })?;
@@ -106,7 +107,7 @@ async fn ask(
 async fn send(
     origin: &Origin,
     credential: &Credential,
-    environment_key: &str,
+    client_key: &ClientKey,
     probe: Probe,
 ) -> Result<origin::OriginAnswer, origin::OriginError> {
     let mut headers: Vec<(&str, String)> = credential.headers().collect();
@@ -115,7 +116,7 @@ async fn send(
         headers.push(("content-type", "application/json".to_owned()));
     }
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let target = probe.path(environment_key);
+    let target = probe.path(client_key);
     let call = Call {
         method: probe.method(),
         target: &target,

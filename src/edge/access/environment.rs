@@ -7,28 +7,29 @@ use crate::admin::AdminError;
 use crate::admin::access_decision::AccessDecision;
 use crate::admin::permission::Permission;
 use crate::api::{EnvironmentKey, Error, Response, check_method};
-use crate::document::is_client_key;
+use crate::document::ClientKey;
 use crate::edge::access::authorize::authorize;
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::platform::config::Config;
 
-/// Returns the environment, or the answer to a refused caller. `allow` is the route's `Allow` header.
+/// Returns the environment, or the answer to a refused caller. `client_key`: `None` if the path has none. `allow`: the
+/// `Allow` header of the route.
 pub async fn open(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    client_key: String,
+    client_key: Option<ClientKey>,
     permission: Permission,
     allow: &'static str,
 ) -> Result<Result<LoadedEnvironment, Response<'static>>, AdminError> {
     let header = |name: &str| incoming.header(name);
-    let decision = if is_client_key(&client_key) {
-        authorize(env, &header, &client_key, permission).await?
-    } else {
-        AccessDecision::NoEnvironment
+    let no_environment = || {
+        let refusal = AccessDecision::NoEnvironment.refusal();
+        Ok(Err(refusal.unwrap_or_else(|| Response::error(&Error::NotFound))))
     };
-    if let Some(refusal) = decision.refusal() {
+    let Some(client_key) = client_key else { return no_environment() };
+    if let Some(refusal) = authorize(env, &header, &client_key, permission).await?.refusal() {
         return Ok(Err(refusal));
     }
     if let Err(refusal) = check_method(&incoming.method, allow) {
@@ -36,10 +37,7 @@ pub async fn open(
     }
     let environments = Environments::new(env, Config::of(env));
     match environments.load(&EnvironmentKey::Client(client_key), context).await {
-        Err(Error::KeyUnknown) => {
-            let missing = || Response::error(&Error::NotFound);
-            Ok(Err(AccessDecision::NoEnvironment.refusal().unwrap_or_else(missing)))
-        }
+        Err(Error::KeyUnknown) => no_environment(),
         Err(error) => Err(error.into()),
         Ok(loaded) => {
             incoming.trace.set_environment(&loaded);

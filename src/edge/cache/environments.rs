@@ -15,7 +15,9 @@ use worker::{Context, Env};
 use crate::api::{CachedResponse, EnvironmentKey, Error};
 use crate::cache::{Ttl, TtlCache};
 use crate::document::ruleset::SegmentIndex;
-use crate::document::{Environment, KeyKind, ServerKey, Timestamp, is_client_key, json};
+use crate::document::{
+    ClientKey, Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json,
+};
 use crate::edge::cache::first_discovery;
 use crate::edge::cache::key_states;
 use crate::edge::cache::stored::{CacheEntry, CachedValue, ReadOutcome, ReadSource, Stores};
@@ -88,13 +90,13 @@ impl<'r> Environments<'r> {
             EnvironmentKey::Server(hash) => {
                 let key = self.stores.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
                 // An entry is untrusted, since it may have been written into KV by hand.
-                if !is_client_key(&key.environment) {
+                if !is_client_key(&key.client_key) {
                     return Err(Error::KeyUnknown);
                 }
-                let loaded = self.load_environment(&key.environment, context).await;
+                let loaded = self.load_environment(&key.client_key, context).await;
                 // Read after the document, since the environment's object may have announced newer states.
                 let is_accepted =
-                    key_states::accept(&key.environment, hash, key.known_at).unwrap_or_else(|| {
+                    key_states::accept(&key.client_key, hash, key.known_at).unwrap_or_else(|| {
                         let now = Timestamp::from_milliseconds(now_ms());
                         now.is_some_and(|now| key.is_valid(now))
                     });
@@ -118,7 +120,7 @@ impl<'r> Environments<'r> {
 
     async fn load_environment(
         &self,
-        client_key: &str,
+        client_key: &ClientKey,
         context: &Context,
     ) -> Result<LoadedEnvironment, Error> {
         let found = self.stores.lookup::<Rc<CachedEnvironment>>(client_key, context).await?;
@@ -141,38 +143,38 @@ const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
 /// Fetches the announcement of an environment's object. The states of server keys in it are remembered.
-async fn announced(env: &Env, name: &str) -> Result<Announcement, Failure> {
-    let (announcement, keys) = publishing::announced(env, name, OBJECT_TIMEOUT).await?;
-    key_states::remember(name, keys);
+async fn announced(env: &Env, client_key: &ClientKey) -> Result<Announcement, Failure> {
+    let (announcement, keys) = publishing::announced(env, client_key, OBJECT_TIMEOUT).await?;
+    key_states::remember(client_key, keys);
     Ok(announcement)
 }
 
 /// Reads the document if this isolate does not have any version of it.
-async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
-    let document = match kv::get(env, &kv::document_key(name), kv::TIMEOUT).await {
+async fn read_first(env: &Env, client_key: &ClientKey) -> Result<ReadOutcome, Failure> {
+    let document = match kv::get(env, &kv::document_key(client_key), kv::TIMEOUT).await {
         Ok(Some(document)) => document,
         Ok(None) => {
             may_discover()?;
             // The registry is asked first: otherwise every made-up key would create an object.
-            return match publishing::is_known(env, name).await? {
-                true => read_from_object(env, name, None).await,
+            return match publishing::is_known(env, client_key).await? {
+                true => read_from_object(env, client_key, None).await,
                 false => Ok(ReadOutcome::Missing),
             };
         }
         Err(failure) => {
-            return match publishing::is_known(env, name).await {
-                Ok(true) => read_from_object(env, name, None).await,
+            return match publishing::is_known(env, client_key).await {
+                Ok(true) => read_from_object(env, client_key, None).await,
                 _ => Err(failure),
             };
         }
     };
-    match announced(env, name).await {
+    match announced(env, client_key).await {
         Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
             let (version, source) = (Some(version), ReadSource::Kv);
             Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, source })
         }
         Ok(Announcement::Latest { version, unconfirmed_since }) => {
-            read_version(env, name, version, unconfirmed_since).await
+            read_version(env, client_key, version, unconfirmed_since).await
         }
         Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
         // No object publishes it: it was written by hand, or no discovery has run yet.
@@ -181,7 +183,7 @@ async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
             Ok(ReadOutcome::from(Some(document)))
         }
         Err(failure) => {
-            failure.log(Some(name));
+            failure.log(Some(client_key));
             let unconfirmed_since = Some(now_ms());
             Ok(ReadOutcome::Stored {
                 value: document,
@@ -196,11 +198,11 @@ async fn read_first(env: &Env, name: &str) -> Result<ReadOutcome, Failure> {
 /// Reads an announced version. KV may take a minute to show it here.
 async fn read_version(
     env: &Env,
-    name: &str,
+    client_key: &ClientKey,
     version: DocumentVersion,
     since: Option<u64>,
 ) -> Result<ReadOutcome, Failure> {
-    match kv::get(env, &kv::version_key(name, version), VERSION_TIMEOUT).await {
+    match kv::get(env, &kv::version_key(client_key, version), VERSION_TIMEOUT).await {
         Ok(Some(document)) if version.is_of(&document) => {
             return Ok(ReadOutcome::Stored {
                 value: document,
@@ -210,13 +212,17 @@ async fn read_version(
             });
         }
         Ok(_) => {}
-        Err(failure) => failure.log(Some(name)),
+        Err(failure) => failure.log(Some(client_key)),
     }
-    read_from_object(env, name, since).await
+    read_from_object(env, client_key, since).await
 }
 
-async fn read_from_object(env: &Env, name: &str, since: Option<u64>) -> Result<ReadOutcome, Failure> {
-    let published = publishing::published(env, name).await?;
+async fn read_from_object(
+    env: &Env,
+    client_key: &ClientKey,
+    since: Option<u64>,
+) -> Result<ReadOutcome, Failure> {
+    let published = publishing::published(env, client_key).await?;
     let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
     let (version, document) = published.ok_or_else(nothing)?;
     let (version, source) = (Some(version), ReadSource::Object);
@@ -241,6 +247,7 @@ fn may_discover() -> Result<(), Failure> {
 
 impl CachedValue for Rc<CachedEnvironment> {
     const PREFIX: &'static str = kv::DOCUMENT;
+    type Name = ClientKey;
 
     fn ages(config: &Config) -> Ttl {
         if !config.publishes() {
@@ -249,21 +256,27 @@ impl CachedValue for Rc<CachedEnvironment> {
         Ttl::never_older_than(config.freshness_seconds * 1000)
     }
 
+    fn client_key(client_key: &ClientKey) -> Option<&ClientKey> {
+        Some(client_key)
+    }
+
     async fn read(
         from: &Stores<'_>,
-        name: &str,
+        client_key: &ClientKey,
         known: Option<DocumentVersion>,
     ) -> Result<ReadOutcome, Failure> {
         if !from.config.publishes() {
-            return kv::get(from.env, &kv::document_key(name), kv::TIMEOUT).await.map(ReadOutcome::from);
+            return kv::get(from.env, &kv::document_key(client_key), kv::TIMEOUT)
+                .await
+                .map(ReadOutcome::from);
         }
-        let Some(known) = known else { return read_first(from.env, name).boxed_local().await };
-        match announced(from.env, name).await? {
+        let Some(known) = known else { return read_first(from.env, client_key).boxed_local().await };
+        match announced(from.env, client_key).await? {
             Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
                 Ok(ReadOutcome::Confirmed { unconfirmed_since })
             }
             Announcement::Latest { version, unconfirmed_since } => {
-                read_version(from.env, name, version, unconfirmed_since).await
+                read_version(from.env, client_key, version, unconfirmed_since).await
             }
             Announcement::Gone => Ok(ReadOutcome::Missing),
             Announcement::Nothing => Err(Failure::new(
@@ -273,10 +286,10 @@ impl CachedValue for Rc<CachedEnvironment> {
         }
     }
 
-    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure> {
+    fn decode(bytes: &[u8], client_key: &ClientKey, config: &'static Config) -> Result<Self, Failure> {
         let environment = Environment::parse(bytes, config.engine)
             .map_err(|fault| Failure::new(Source::Stored, format!("environment document: {fault}")))?;
-        if environment.key() != name {
+        if environment.key() != client_key {
             return Err(Failure::new(
                 Source::Stored,
                 "environment document: api_key: belongs to another environment",
@@ -285,7 +298,7 @@ impl CachedValue for Rc<CachedEnvironment> {
         if !environment.left_out.is_empty() {
             let fields: Vec<_> = environment.left_out.iter().map(ToString::to_string).collect();
             let cause = format!("environment document: {}; served without", fields.join("; "));
-            Failure::new(Source::Stored, cause).log(Some(name));
+            Failure::new(Source::Stored, cause).log(Some(client_key));
         }
         Ok(Rc::new(CachedEnvironment {
             environment,
@@ -308,24 +321,29 @@ impl CachedValue for Rc<CachedEnvironment> {
 
 impl CachedValue for ServerKey {
     const PREFIX: &'static str = kv::SERVER_KEY;
+    type Name = ServerKeyHash;
 
     fn ages(config: &Config) -> Ttl {
         Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
     }
 
+    fn client_key(_hash: &ServerKeyHash) -> Option<&ClientKey> {
+        None
+    }
+
     async fn read(
         from: &Stores<'_>,
-        name: &str,
+        hash: &ServerKeyHash,
         _known: Option<DocumentVersion>,
     ) -> Result<ReadOutcome, Failure> {
-        let stored = kv::get(from.env, &format!("{}{name}", kv::SERVER_KEY), kv::TIMEOUT).await;
+        let stored = kv::get(from.env, &format!("{}{hash}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {
                 may_discover()?;
-                publishing::registered_key(from.env, name).await.map(ReadOutcome::from)
+                publishing::registered_key(from.env, hash).await.map(ReadOutcome::from)
             }
             Err(failure) if from.config.publishes() => {
-                match publishing::registered_key(from.env, name).await {
+                match publishing::registered_key(from.env, hash).await {
                     Ok(Some(key)) => Ok(ReadOutcome::from(Some(key))),
                     _ => Err(failure),
                 }
@@ -334,18 +352,18 @@ impl CachedValue for ServerKey {
         }
     }
 
-    fn decode(bytes: &[u8], _name: &str, _config: &'static Config) -> Result<Self, Failure> {
+    fn decode(bytes: &[u8], _hash: &ServerKeyHash, _config: &'static Config) -> Result<Self, Failure> {
         let unreadable = || Failure::new(Source::Stored, "server key: cannot be read");
         let key: ServerKey = json::read(bytes).ok_or_else(unreadable)?;
         if let Some(fault) = key.fault() {
             let cause = format!("server key: {fault}; the key is refused");
-            Failure::new(Source::Stored, cause).log(Some(&key.environment));
+            Failure::new(Source::Stored, cause).log(Some(&key.client_key));
         }
         Ok(key)
     }
 
     fn memory_length(&self) -> usize {
-        size_of::<ServerKey>() + self.environment.len()
+        size_of::<ServerKey>() + self.client_key.len()
     }
 
     fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {

@@ -4,23 +4,24 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use crate::document::ClientKey;
 use crate::publish::KeyStates;
 
 thread_local! {
     /// By client key. Only environments that an origin publishes have an entry, so made-up keys cannot make it grow.
-    static STATES: RefCell<HashMap<String, KeyStates>> = RefCell::default();
+    static STATES: RefCell<HashMap<ClientKey, KeyStates>> = RefCell::default();
 }
 
 /// Stores the announcement of an environment's object.
-pub fn remember(client_key: &str, states: Option<KeyStates>) {
+pub fn remember(client_key: &ClientKey, states: Option<KeyStates>) {
     STATES.with_borrow_mut(|known| match states {
-        Some(states) => drop(known.insert(client_key.to_owned(), states)),
+        Some(states) => drop(known.insert(client_key.clone(), states)),
         None => drop(known.remove(client_key)),
     });
 }
 
 /// True if the origin accepts a server key, false if it refuses it. `None` if that is not known, or if the key's
 /// registry entry (`known_at`) is newer.
-pub fn accept(client_key: &str, hash: &str, known_at: Option<u64>) -> Option<bool> {
+pub fn accept(client_key: &ClientKey, hash: &str, known_at: Option<u64>) -> Option<bool> {
     STATES.with_borrow(|known| known.get(client_key)?.accept(hash, known_at.unwrap_or_default()))
 }

@@ -13,7 +13,7 @@ use worker::{Context, Env};
 
 use crate::api::{Dependency, Error, render_document};
 use crate::cache::{Freshness, Ttl, TtlCache};
-use crate::document::Environment;
+use crate::document::{ClientKey, Environment};
 use crate::edge::objects::directory::client::Directory;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
@@ -50,9 +50,9 @@ const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 const NO_WAIT_AFTER_FAILURE_MS: u64 = 10_000;
 
 /// Records that the environment's overrides may have changed.
-pub fn changed(environment_key: &str) {
+pub fn changed(client_key: &ClientKey) {
     let now = now_ms();
-    WRITTEN.with_borrow_mut(|written| written.put(environment_key, now, 0, now));
+    WRITTEN.with_borrow_mut(|written| written.put(client_key, now, 0, now));
 }
 
 /// Returns the environment's overrides, and the number of seconds since they could last be confirmed, if that failed.
@@ -61,24 +61,24 @@ pub async fn of(
     environment: &Environment,
     context: &Context,
 ) -> Result<(Rc<OverridesSnapshot>, Option<u64>), Error> {
-    let (name, now) = (environment.key(), now_ms());
+    let (client_key, now) = (environment.key(), now_ms());
     let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
-    let written = WRITTEN.with_borrow_mut(|written| written.get(name, now, Ttl::UNLIMITED));
-    let remembered = KNOWN.with_borrow_mut(|known| known.get(name, now, ages));
+    let written = WRITTEN.with_borrow_mut(|written| written.get(client_key, now, Ttl::UNLIMITED));
+    let remembered = KNOWN.with_borrow_mut(|known| known.get(client_key, now, ages));
     // Counted with the document that will contain them.
     let length = environment.document().len();
     let known = match remembered {
         Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
             if known.freshness != Freshness::Fresh
-                && KNOWN.with_borrow_mut(|known| known.begin_revalidation(name, now))
+                && KNOWN.with_borrow_mut(|known| known.begin_revalidation(client_key, now))
             {
-                let (env, name, known) = (env.clone(), name.to_owned(), known.value.clone());
+                let (env, client_key, known) = (env.clone(), client_key.clone(), known.value.clone());
                 // The failure has been logged already.
-                context.wait_until(async move { drop(ask(&env, &name, length, Some(known)).await) });
+                context.wait_until(async move { drop(ask(&env, &client_key, length, Some(known)).await) });
             }
             known.value
         }
-        remembered => ask(env, name, length, remembered.map(|known| known.value)).await?,
+        remembered => ask(env, client_key, length, remembered.map(|known| known.value)).await?,
     };
     let seconds = now_ms().saturating_sub(known.confirmed_at.get()) / 1000;
     let stale_seconds = known.unconfirmed.get().then_some(seconds);
@@ -88,21 +88,21 @@ pub async fn of(
 /// Reads the overrides from the directory and caches them. The directory does not send a known version again.
 async fn ask(
     env: &Env,
-    name: &str,
+    client_key: &ClientKey,
     document_length: usize,
     known: Option<Rc<OverridesSnapshot>>,
 ) -> Result<Rc<OverridesSnapshot>, Error> {
     let began_at = now_ms();
     let timeout = if known.is_some() { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
-    let directory = Directory::new(env, name);
+    let directory = Directory::new(env, client_key);
     let asked = directory.overrides(None, known.as_ref().map(|known| known.version));
     let late = || Err(Failure::new(Source::DirectoryObject, format!("no answer within {timeout:?}")));
     let seen = match with_timeout(timeout, asked).await.unwrap_or_else(late) {
         Ok(seen) => seen,
         Err(failure) => {
-            failure.log(Some(name));
+            failure.log(Some(client_key));
             // Read after the request: another one may have stored later overrides meanwhile.
-            let latest = KNOWN.with_borrow_mut(|cache| cache.get(name, began_at, Ttl::UNLIMITED));
+            let latest = KNOWN.with_borrow_mut(|cache| cache.get(client_key, began_at, Ttl::UNLIMITED));
             let latest = latest.map(|latest| latest.value).or(known);
             let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
             if known.confirmed_at.get() > began_at {
@@ -111,7 +111,7 @@ async fn ask(
             known.asked_at.set(began_at.max(known.asked_at.get()));
             known.unconfirmed.set(true);
             // Fresh again, so that not every request waits for a directory that does not answer.
-            KNOWN.with_borrow_mut(|cache| cache.touch(name, known.clone(), now_ms()));
+            KNOWN.with_borrow_mut(|cache| cache.touch(client_key, known.clone(), now_ms()));
             return Ok(known);
         }
     };
@@ -132,7 +132,7 @@ async fn ask(
     known.unconfirmed.set(false);
     let document_length = if known.overrides.is_empty() { 0 } else { document_length };
     let length = known.overrides.iter().map(|known| known.state.length() * 3).sum::<usize>();
-    KNOWN.with_borrow_mut(|cache| cache.put(name, known.clone(), length + document_length, began_at));
+    KNOWN.with_borrow_mut(|cache| cache.put(client_key, known.clone(), length + document_length, began_at));
     Ok(known)
 }
 

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
 use std::thread::LocalKey;
 use std::time::Duration;
 
@@ -13,11 +14,11 @@ use worker::{Context, Env};
 
 use crate::api::{Dependency, Error};
 use crate::cache::{Freshness, Hit, Ttl, TtlCache};
+use crate::document::ClientKey;
 use crate::edge::cache::first_discovery;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
-use crate::edge::platform::kv;
 use crate::edge::platform::timeout::with_timeout;
 use crate::publish::DocumentVersion;
 
@@ -38,19 +39,24 @@ pub struct Stores<'r> {
 pub trait CachedValue: Clone + 'static {
     /// The prefix of their keys in KV.
     const PREFIX: &'static str;
+    /// The type of their names, which follow the prefix.
+    type Name: Deref<Target = str> + Clone + 'static;
 
     /// Their lifetime.
     fn ages(config: &Config) -> Ttl;
 
+    /// The client key that a name is, if names are client keys.
+    fn client_key(name: &Self::Name) -> Option<&ClientKey>;
+
     /// Reads the value of `name`, given the known version.
     async fn read(
         from: &Stores<'_>,
-        name: &str,
+        name: &Self::Name,
         known: Option<DocumentVersion>,
     ) -> Result<ReadOutcome, Failure>;
 
     /// Decodes the stored value of `name`.
-    fn decode(bytes: &[u8], name: &str, config: &'static Config) -> Result<Self, Failure>;
+    fn decode(bytes: &[u8], name: &Self::Name, config: &'static Config) -> Result<Self, Failure>;
 
     /// The approximate size in memory, in bytes.
     fn memory_length(&self) -> usize;
@@ -181,7 +187,7 @@ impl Stores<'_> {
     /// A value.
     pub async fn lookup<T: CachedValue>(
         &self,
-        name: &str,
+        name: &T::Name,
         context: &Context,
     ) -> Result<LookupResult<T>, Error> {
         let now = now_ms();
@@ -195,7 +201,7 @@ impl Stores<'_> {
                     Freshness::Fresh => return value.found(ReadSource::Memory, now),
                     Freshness::Stale if known => {
                         if T::memory().with_borrow_mut(|cache| cache.begin_revalidation(name, now)) {
-                            let (env, config, name) = (self.env.clone(), self.config, name.to_owned());
+                            let (env, config, name) = (self.env.clone(), self.config, name.clone());
                             // The failure has been logged already.
                             context.wait_until(async move {
                                 let stores = Stores { env: &env, config };
@@ -225,7 +231,7 @@ impl Stores<'_> {
     /// Reads a value and caches it; returns also its source. An unchanged value is not decoded again.
     async fn revalidate<T: CachedValue>(
         &self,
-        name: &str,
+        name: &T::Name,
         timeout: Duration,
     ) -> Result<(CacheEntry<T>, ReadSource), Failure> {
         let began_at = now_ms();
@@ -237,11 +243,11 @@ impl Stores<'_> {
         // Read after the request: another one may have stored a value meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
         // Otherwise the name is only a key that a client sent, which may be secret.
-        let is_client_key = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
-        let environment = (T::PREFIX == kv::DOCUMENT && is_client_key).then_some(name);
+        let is_stored = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
+        let client_key = T::client_key(name).filter(|_| is_stored);
         let (record, source) = match outcome {
             Err(failure) => {
-                failure.log(environment);
+                failure.log(client_key);
                 if last.good.is_none() {
                     return Err(failure);
                 }
@@ -261,7 +267,7 @@ impl Stores<'_> {
             }
             Ok(ReadOutcome::Stored { value, version, unconfirmed_since, source }) => {
                 let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
-                    failure.log(environment);
+                    failure.log(client_key);
                     record
                 });
                 record.confirm(unconfirmed_since, now);
@@ -278,7 +284,7 @@ impl Stores<'_> {
     fn decode<T: CachedValue>(
         &self,
         bytes: &[u8],
-        name: &str,
+        name: &T::Name,
         last: CacheEntry<T>,
         now: u64,
     ) -> Result<CacheEntry<T>, (Failure, CacheEntry<T>)> {
@@ -293,7 +299,7 @@ impl Stores<'_> {
     }
 }
 
-fn remembered<T: CachedValue>(name: &str) -> Option<CacheEntry<T>> {
+fn remembered<T: CachedValue>(name: &T::Name) -> Option<CacheEntry<T>> {
     let ages = Ttl { soft: 0, hard: 0 };
     T::memory().with_borrow_mut(|cache| cache.get(name, now_ms(), ages)).map(|remembered| remembered.value)
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use worker::js_sys::Math;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 
+use crate::document::ClientKey;
 use crate::edge::cache::environments::{CachedEnvironment, LoadedEnvironment};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
@@ -24,7 +25,7 @@ extern "C" {
         this: &Metrics,
         route: &str,
         status: u16,
-        environment: &str,
+        client_key: &str,
         source: &str,
         document_age_ms: f64,
         objects: u32,
@@ -90,7 +91,7 @@ impl Telemetry {
         let request = LoggedRequest {
             route: trace.route.get(),
             status: status(),
-            environment: trace.environment.get().map(|served| served.environment.key()),
+            client_key: trace.environment.get().map(|served| served.environment.key()),
             source: trace.source.get(),
             document_age_ms: trace.document_age_ms.get(),
             objects: trace.objects.get(),
@@ -99,7 +100,7 @@ impl Telemetry {
         if let Some(metrics) = &self.metrics
             && let Err(error) = write(metrics, &request)
         {
-            Failure::new(Source::Metrics, worker::Error::from(error)).log(request.environment);
+            Failure::new(Source::Metrics, worker::Error::from(error)).log(request.client_key);
         }
         if self.is_logged {
             LogLine::Request(request).write();
@@ -111,7 +112,7 @@ fn write(metrics: &Metrics, request: &LoggedRequest<'_>) -> Result<(), JsValue> 
     metrics.write(
         request.route,
         request.status,
-        request.environment.unwrap_or_default(),
+        request.client_key.map_or("", ClientKey::as_str),
         request.source.unwrap_or_default(),
         request.document_age_ms as f64,
         request.objects,

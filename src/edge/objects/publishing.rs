@@ -9,6 +9,7 @@ use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::admin::publishing::Affected;
+use crate::document::ClientKey;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
@@ -42,7 +43,7 @@ extern "C" {
     type RegistryStub;
 
     #[wasm_bindgen(method, catch, js_name = look)]
-    fn lookup(this: &RegistryStub, name: &str) -> Result<Promise, JsValue>;
+    fn lookup(this: &RegistryStub, client_key: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = serverKey)]
     fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -65,7 +66,7 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 /// Fetches the latest version of a document and the states of server keys from the environment's object.
 pub async fn announced(
     env: &Env,
-    client_key: &str,
+    client_key: &ClientKey,
     timeout: Duration,
 ) -> Result<(Announcement, Option<KeyStates>), Failure> {
     let answer = call(env, client_key, timeout, &|stub| stub.announcement(true)).await?;
@@ -78,7 +79,10 @@ pub async fn announced(
 }
 
 /// Returns the document that an environment's object has, and its version.
-pub async fn published(env: &Env, client_key: &str) -> Result<Option<(DocumentVersion, Vec<u8>)>, Failure> {
+pub async fn published(
+    env: &Env,
+    client_key: &ClientKey,
+) -> Result<Option<(DocumentVersion, Vec<u8>)>, Failure> {
     let answer = call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::document).await?;
     let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
     let version = pair.get(0).as_string().unwrap_or_default().parse();
@@ -87,17 +91,17 @@ pub async fn published(env: &Env, client_key: &str) -> Result<Option<(DocumentVe
 }
 
 /// Starts publishing an environment.
-pub async fn start_publishing(env: &Env, client_key: &str, credential: &str) -> Result<(), Failure> {
+pub async fn start_publishing(env: &Env, client_key: &ClientKey, credential: &str) -> Result<(), Failure> {
     call(env, client_key, TIMEOUT, &|stub| stub.start_publishing(client_key, credential)).await.map(drop)
 }
 
 /// Stops publishing an environment.
-pub async fn stop_publishing(env: &Env, client_key: &str) -> Result<(), Failure> {
+pub async fn stop_publishing(env: &Env, client_key: &ClientKey) -> Result<(), Failure> {
     call(env, client_key, TIMEOUT, &EnvironmentStub::stop_publishing).await.map(drop)
 }
 
 /// Sends a notification to an environment's object. Returns true if the environment is published there.
-pub async fn notify(env: &Env, client_key: &str, notification: Notification) -> Result<bool, Failure> {
+pub async fn notify(env: &Env, client_key: &ClientKey, notification: Notification) -> Result<bool, Failure> {
     let answer = match notification {
         Notification::Changed { again, kind } => {
             call(env, client_key, TIMEOUT, &|stub| stub.notify(again, kind.map(NotificationKind::name))).await
@@ -108,15 +112,15 @@ pub async fn notify(env: &Env, client_key: &str, notification: Notification) -> 
 }
 
 /// An environment's part of the status, as JSON.
-pub async fn status_of(env: &Env, client_key: &str) -> Result<String, Failure> {
+pub async fn status_of(env: &Env, client_key: &ClientKey) -> Result<String, Failure> {
     let answer = call(env, client_key, TIMEOUT, &EnvironmentStub::status).await?;
     answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
 }
 
-/// True if a client key or the hash of a server key is known. An unknown one is looked up at the origin, within
-/// limits. A failure if the lookup is undecided.
-pub async fn is_known(env: &Env, name: &str) -> Result<bool, Failure> {
-    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(name)).await?;
+/// True if a client key is known. An unknown one is looked up at the origin, within limits. A failure if the lookup is
+/// undecided.
+pub async fn is_known(env: &Env, client_key: &ClientKey) -> Result<bool, Failure> {
+    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(client_key)).await?;
     answer.as_bool().ok_or_else(undecided)
 }
 
@@ -167,8 +171,8 @@ pub async fn notify_affected(
         return Ok(());
     }
     match affected {
-        Affected::Environment(key)
-            if notify(env, key, Notification::Changed { again: true, kind }).await? =>
+        Affected::Environment(client_key)
+            if notify(env, client_key, Notification::Changed { again: true, kind }).await? =>
         {
             Ok(())
         }
@@ -195,7 +199,7 @@ async fn notify_registry(
 
 async fn call(
     env: &Env,
-    client_key: &str,
+    client_key: &ClientKey,
     timeout: Duration,
     method: &dyn Fn(&EnvironmentStub) -> Result<Promise, JsValue>,
 ) -> Result<JsValue, Failure> {

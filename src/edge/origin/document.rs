@@ -5,13 +5,12 @@ use std::time::Duration;
 use worker::Env;
 
 use crate::document::json::Json;
-use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::document::{ClientKey, ServerKey, ServerKeyHash, hash_of_server_key};
 use crate::edge::origin::client::{self as origin, Call};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::publish::{
-    Candidate, DocumentCredential, DocumentPages, MAX_DOCUMENT_LENGTH, parse_link_next, read_server_keys,
-    same_origin_path,
+    Candidate, DocumentPages, MAX_DOCUMENT_LENGTH, parse_link_next, read_server_keys, same_origin_path,
 };
 
 /// The time limit for the list of server keys.
@@ -34,25 +33,28 @@ impl<T: Into<String>> From<T> for FetchError {
     }
 }
 
-/// The document of an environment, checked; an error has the reason if there is none. With a server key it is that
-/// key's environment, whatever `client_key` is.
+/// The environment to fetch the document of, and the credential for it.
+pub enum DocumentSource<'a> {
+    /// The environment of this client key, with `ORIGIN_API_TOKEN`.
+    Environment(&'a ClientKey),
+    /// The environment of the server key with this hash, with that key.
+    ServerKey(&'a ServerKeyHash),
+}
+
+/// The document of an environment, checked; an error has the reason if there is none.
 ///
 /// The document is always fetched whole: for up to a minute after a change, an origin may answer that nothing has
 /// changed (contract §A.5).
-pub async fn fetch(
-    env: &Env,
-    credential: &DocumentCredential,
-    client_key: &str,
-) -> Result<Candidate, FetchError> {
+pub async fn fetch(env: &Env, source: DocumentSource<'_>) -> Result<Candidate, FetchError> {
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
-    let (header, mut target) = match credential {
-        DocumentCredential::Token => {
+    let (header, mut target) = match source {
+        DocumentSource::Environment(client_key) => {
             let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
             let target = format!("/api/v1/environments/{client_key}/document/");
             (("authorization", format!("Api-Key {token}")), target)
         }
-        DocumentCredential::ServerKey(hash) => {
+        DocumentSource::ServerKey(hash) => {
             let key = config.server_keys.iter().find(|key| hash_of_server_key(key) == *hash);
             let key = key.ok_or("the server key is no longer among SERVER_KEYS")?;
             (("x-environment-key", key.clone()), "/api/v1/environment-document/".to_owned())
@@ -70,8 +72,7 @@ pub async fn fetch(
         };
         let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;
         if answer.status != 200 {
-            let is_refusal =
-                matches!(credential, DocumentCredential::ServerKey(_)) && refuses_key(&answer.body);
+            let is_refusal = matches!(source, DocumentSource::ServerKey(_)) && refuses_key(&answer.body);
             return Err(FetchError { cause: format!("it answered {}", answer.status), is_refusal });
         }
         let link = answer.header("link");
@@ -89,7 +90,7 @@ pub async fn fetch(
 /// Fetches the server keys of an environment with a token. An error names the cause.
 pub async fn fetch_server_keys(
     env: &Env,
-    client_key: &str,
+    client_key: &ClientKey,
 ) -> Result<Vec<(ServerKeyHash, ServerKey)>, String> {
     let config = Config::of(env);
     let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::api::{Dependency, Error};
+use crate::document::ClientKey;
 use crate::edge::platform::log::LogLine;
 
 /// The source of a failure.
@@ -51,14 +52,14 @@ impl Failure {
         Failure { source, cause: cause.to_string() }
     }
 
-    /// Logs the failure and returns the client's error. `environment` is a client key.
-    pub fn unavailable(&self, dependency: Dependency, environment: Option<&str>) -> Error {
-        self.log(environment);
+    /// Logs the failure and returns the client's error.
+    pub fn unavailable(&self, dependency: Dependency, client_key: Option<&ClientKey>) -> Error {
+        self.log(client_key);
         Error::Unavailable(dependency)
     }
 
-    /// Writes the log line. `environment` is a client key, which is public.
-    pub fn log(&self, environment: Option<&str>) {
+    /// Writes the log line. A client key is public.
+    pub fn log(&self, client_key: Option<&ClientKey>) {
         let failure = match self.source {
             Source::Kv => "kv",
             Source::IdentityObject => "identity object",
@@ -74,6 +75,6 @@ impl Failure {
             Source::Stored => "stored value",
             Source::Evaluation => "evaluation",
         };
-        LogLine::Failure { failure, cause: &self.cause, environment }.write();
+        LogLine::Failure { failure, cause: &self.cause, client_key }.write();
     }
 }

@@ -9,6 +9,7 @@ use worker::kv::{KvError, KvStore};
 use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
+use crate::document::ClientKey;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
 use crate::publish::DocumentVersion;
@@ -37,12 +38,12 @@ extern "C" {
 }
 
 /// The key of an environment's latest document.
-pub fn document_key(client_key: &str) -> String {
+pub fn document_key(client_key: &ClientKey) -> String {
     format!("{DOCUMENT}{client_key}")
 }
 
 /// The key of one version of an environment's document, which never changes.
-pub fn version_key(client_key: &str, version: DocumentVersion) -> String {
+pub fn version_key(client_key: &ClientKey, version: DocumentVersion) -> String {
     format!("{DOCUMENT}{client_key}:{version}")
 }
 

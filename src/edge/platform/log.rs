@@ -9,6 +9,8 @@ use std::panic::{self, PanicHookInfo};
 use serde::Serialize;
 use worker::{console_error, console_log};
 
+use crate::document::ClientKey;
+
 /// A line of the log.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -20,7 +22,8 @@ pub enum LogLine<'a> {
         /// The cause, without server keys, identifiers and other values of a client.
         cause: &'a str,
         /// A client key, which is public.
-        environment: Option<&'a str>,
+        #[serde(rename = "environment")]
+        client_key: Option<&'a ClientKey>,
     },
     /// A request was answered.
     Request(LoggedRequest<'a>),
@@ -43,7 +46,8 @@ pub struct LoggedRequest<'a> {
     /// The answer's status.
     pub status: u16,
     /// The client key of the environment that answered.
-    pub environment: Option<&'a str>,
+    #[serde(rename = "environment")]
+    pub client_key: Option<&'a ClientKey>,
     /// The source of that environment's document.
     pub source: Option<&'static str>,
     /// The time since the document was confirmed, in milliseconds.
@@ -77,7 +81,7 @@ thread_local! {
 pub fn log_panics() {
     panic::set_hook(Box::new(|panic: &PanicHookInfo| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        LogLine::Failure { failure: "panic", cause: &place, environment: None }.write();
+        LogLine::Failure { failure: "panic", cause: &place, client_key: None }.write();
         if LOGS_PANIC_MESSAGES.get() {
             console_error_panic_hook::hook(panic);
         }

@@ -6,7 +6,7 @@ use crate::admin::AdminError;
 use crate::admin::access_decision::AccessDecision;
 use crate::admin::edge_identities::{self, Action, Endpoint, Reply, TargetIdentity, answer};
 use crate::api::{Dependency, EnvironmentKey, Error, MAX_BODY_LENGTH, Request, Response, check_method};
-use crate::document::{Environment, is_client_key};
+use crate::document::{ClientKey, Environment};
 use crate::edge::access::authorize::authorize;
 use crate::edge::access::limit::admit;
 use crate::edge::cache::environments::Environments;
@@ -24,19 +24,16 @@ pub async fn answer(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    client_key: String,
+    client_key: Option<ClientKey>,
     endpoint: Endpoint,
 ) -> Result<Response<'static>, AdminError> {
     admit(incoming, env).await?;
     let header = |name: &str| incoming.header(name);
     let method = incoming.method.as_str();
     let permission = endpoint.permission(method);
-    let decision = if is_client_key(&client_key) {
-        // It becomes a part of probe paths unchanged.
-        authorize(env, &header, &client_key, permission).await?
-    } else {
-        AccessDecision::NoEnvironment
-    };
+    let no_environment = || Ok(endpoint.no_environment().refusal().unwrap_or_else(answer::missing));
+    let Some(client_key) = client_key else { return no_environment() };
+    let decision = authorize(env, &header, &client_key, permission).await?;
     let decision =
         if decision == AccessDecision::NoEnvironment { endpoint.no_environment() } else { decision };
     if let Some(refusal) = decision.refusal() {
@@ -46,11 +43,8 @@ pub async fn answer(
         return Ok(refusal);
     }
     let environments = Environments::new(env, Config::of(env));
-    let key = EnvironmentKey::Client(client_key);
-    let loaded = match environments.load(&key, context).await {
-        Err(Error::KeyUnknown) => {
-            return Ok(endpoint.no_environment().refusal().unwrap_or_else(answer::missing));
-        }
+    let loaded = match environments.load(&EnvironmentKey::Client(client_key), context).await {
+        Err(Error::KeyUnknown) => return no_environment(),
         loaded => loaded?,
     };
     incoming.trace.set_environment(&loaded);

@@ -7,6 +7,7 @@ use crate::admin::AdminError;
 use crate::admin::explanation::explain;
 use crate::admin::identity_insight::{ALLOW, IdentityInsight, PERMISSION, read_identifier};
 use crate::api::{Dependency, Error, Response};
+use crate::document::ClientKey;
 use crate::edge::access::environment as access;
 use crate::edge::access::limit::admit;
 use crate::edge::http::incoming::IncomingRequest;
@@ -20,7 +21,7 @@ pub async fn answer(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    client_key: String,
+    client_key: Option<ClientKey>,
     insight: IdentityInsight,
 ) -> Result<Response<'static>, AdminError> {
     admit(incoming, env).await?;

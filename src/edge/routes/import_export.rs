@@ -9,7 +9,7 @@ use crate::admin::import_export::{
     self, ExportPage, ImportExport, ImportLine, MAX_IMPORT_LENGTH, PERMISSION,
 };
 use crate::api::{Dependency, Error, Response};
-use crate::document::Environment;
+use crate::document::{ClientKey, Environment};
 use crate::edge::access::environment as access;
 use crate::edge::access::limit::admit;
 use crate::edge::cache::overrides;
@@ -28,7 +28,7 @@ pub async fn answer(
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
-    client_key: String,
+    client_key: Option<ClientKey>,
     route: ImportExport,
 ) -> Result<Response<'static>, AdminError> {
     if route != ImportExport::Import {

@@ -4,6 +4,7 @@ use worker::Env;
 
 use crate::admin::publishing::Affected;
 use crate::api::{Dependency, Error, Response};
+use crate::document::ClientKey;
 use crate::edge::http::body;
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::objects::publishing;
@@ -16,7 +17,7 @@ use crate::publish::{
 
 /// The body of the origin's notification to a realtime server: the document of an environment has changed.
 pub async fn take_queue_change(
-    client_key: String,
+    client_key: ClientKey,
     incoming: &IncomingRequest,
     env: &Env,
 ) -> Result<Response<'static>, Error> {
@@ -49,9 +50,10 @@ pub async fn take_webhook(
         let affected = if is_narrow { Affected::Documents } else { Affected::Everything };
         return notify(env, affected, NotificationKind::OrganisationWebhook).await;
     }
-    let (_, keys) = status::registry(env).await?;
-    let key = keys.keys().find(|key| id == webhook_id(Some(key), secret));
-    let affected = Affected::Environment(key.ok_or(Error::NotFound)?.clone());
+    let (_, environments) = status::registry(env).await?;
+    let mut client_keys = environments.keys().map(|name| ClientKey::unchecked(name));
+    let client_key = client_keys.find(|client_key| id == webhook_id(Some(client_key), secret));
+    let affected = Affected::Environment(client_key.ok_or(Error::NotFound)?);
     notify(env, affected, NotificationKind::EnvironmentWebhook).await
 }
 

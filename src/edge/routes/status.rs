@@ -12,7 +12,7 @@ use crate::admin::admin_key::Spelling;
 use crate::admin::credential::Credential;
 use crate::admin::permission::Permission;
 use crate::api::{Dependency, Error, Response};
-use crate::document::{ServerKey, json};
+use crate::document::{ClientKey, ServerKey, json};
 use crate::edge::access::authorize::authorize;
 use crate::edge::access::limit::admit;
 use crate::edge::http::incoming::{IncomingRequest, split_url};
@@ -43,7 +43,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     let is_local = admin_key == Some(Spelling::ApiKey);
     // Neither needs a request to the origin.
     if !is_local && (admin_key.is_some() || config.origin.is_none()) {
-        return refusal(&authorize(env, &header, "", Permission::Admin).await?);
+        return refusal(&authorize(env, &header, &ClientKey::default(), Permission::Admin).await?);
     }
     let publishes = config.publishes();
     let (discovery, published) = match publishes {
@@ -56,38 +56,41 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
         false => Some(in_kv(env, &published).await.map_err(unavailable)?),
     };
     let all = stored.as_ref().map_or(&published, |(environments, _)| environments);
-    let all: Vec<String> = all.keys().cloned().collect();
-    let environments = match is_local {
+    let all: Vec<ClientKey> = all.keys().map(|name| ClientKey::unchecked(name)).collect();
+    let client_keys = match is_local {
         true => all.clone(),
         false => match permitted(env, &header, &all).await? {
-            Ok(environments) => environments,
+            Ok(client_keys) => client_keys,
             Err(decision) => return refusal(&decision),
         },
     };
     // Facts about all environments, such as the failed request of a discovery, are for callers that administer all.
-    let sees_all = environments.len() == all.len();
+    let sees_all = client_keys.len() == all.len();
     // Scheme and host as the caller sent them: that is an address of the worker.
     let url = incoming.request.url();
     let (base, _) = split_url(&url);
-    let webhook = |key| config.webhook_secret.as_ref().map(|secret| webhook_url(base, key, secret));
-    let mut statuses = Vec::with_capacity(environments.len());
-    for keys in environments.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
-        let asked = keys.iter().map(|key| async move { (key, publishing::status_of(env, key).await) });
-        for (key, status) in join_all(asked).await {
+    let webhook =
+        |client_key| config.webhook_secret.as_ref().map(|secret| webhook_url(base, client_key, secret));
+    let mut statuses = Vec::with_capacity(client_keys.len());
+    for asked in client_keys.chunks(ASKED_AT_ONCE).filter(|_| publishes) {
+        let asked = asked
+            .iter()
+            .map(|client_key| async move { (client_key, publishing::status_of(env, client_key).await) });
+        for (client_key, status) in join_all(asked).await {
             // An object that does not answer is reported, too.
-            let failed = |failure: Failure| json!({"environment": key, "unavailable": failure.cause});
+            let failed = |failure: Failure| json!({"environment": client_key, "unavailable": failure.cause});
             let mut status =
                 status.map_or_else(failed, |status| serde_json::from_str(&status).unwrap_or_default());
             if let Some(status) = status.as_object_mut() {
-                status.insert("webhook".to_owned(), webhook(Some(key)).into());
-                status.insert("server_keys".to_owned(), published.get(key).cloned().into());
+                status.insert("webhook".to_owned(), webhook(Some(client_key)).into());
+                status.insert("server_keys".to_owned(), published.get(client_key.as_str()).cloned().into());
             }
             statuses.push(status);
         }
     }
     let (stored, more) = match stored {
         Some((mut stored, more)) => {
-            stored.retain(|key, _| environments.contains(key));
+            stored.retain(|name, _| client_keys.iter().any(|client_key| **client_key == **name));
             (stored, more)
         }
         // KV may have environments beside those of an origin. If it does not answer, there may be more.
@@ -140,14 +143,14 @@ async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
 async fn permitted(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
-    all: &[String],
-) -> Result<Result<Vec<String>, AccessDecision>, AdminError> {
+    all: &[ClientKey],
+) -> Result<Result<Vec<ClientKey>, AccessDecision>, AdminError> {
     let mut permitted = Vec::new();
-    for keys in all.chunks(PROBED_AT_ONCE) {
-        let probes = keys.iter().map(|key| authorize(env, header, key, Permission::Admin));
-        for (key, decision) in keys.iter().zip(join_all(probes).await) {
+    for asked in all.chunks(PROBED_AT_ONCE) {
+        let probes = asked.iter().map(|client_key| authorize(env, header, client_key, Permission::Admin));
+        for (client_key, decision) in asked.iter().zip(join_all(probes).await) {
             match decision? {
-                AccessDecision::Allowed => permitted.push(key.clone()),
+                AccessDecision::Allowed => permitted.push(client_key.clone()),
                 AccessDecision::Forbidden | AccessDecision::NoEnvironment => {}
                 unknown @ AccessDecision::Unauthenticated(_) => return Ok(Err(unknown)),
             }
@@ -169,7 +172,7 @@ fn unavailable(failure: Failure) -> Error {
     failure.unavailable(Dependency::Environment, None)
 }
 
-fn webhook_url(base: &str, client_key: Option<&str>, secret: &str) -> String {
+fn webhook_url(base: &str, client_key: Option<&ClientKey>, secret: &str) -> String {
     format!("{base}/edge/webhooks/{}", webhook_id(client_key, secret))
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::Origin;
 use crate::document::json::Json;
-use crate::document::{CLIENT_KEY_FORM, ServerKey, ServerKeyHash, is_client_key};
+use crate::document::{CLIENT_KEY_FORM, ClientKey, ServerKey, ServerKeyHash};
 use crate::publish::discovery::pagination::same_origin_path;
 use crate::publish::publisher::server_keys::read_server_key;
 
@@ -32,14 +32,14 @@ pub struct OriginRequest {
 enum Resource {
     Projects,
     Environments { project: i64 },
-    ServerKeys { environment: String },
+    ServerKeys { client_key: ClientKey },
 }
 
 /// The environments and server keys of an origin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
     /// Environments by client key.
-    pub environments: IndexMap<String, EnvironmentSummary>,
+    pub environments: IndexMap<ClientKey, EnvironmentSummary>,
     /// Server keys by their hash.
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
@@ -96,25 +96,25 @@ impl Discovery<'_> {
                         .push_back(OriginRequest { path, resource: Resource::Environments { project: id } });
                 }
                 Resource::Environments { project } => {
-                    let environment =
+                    let api_key =
                         text("api_key").ok_or_else(|| format!("{}: one has no api_key", request.what()))?;
-                    if !is_client_key(&environment) {
+                    let Some(client_key) = ClientKey::parse(&api_key) else {
                         // Only this one is left out: requests with such a key are refused, so no other environment
                         // depends on it.
                         self.left_out += 1;
                         continue;
-                    }
-                    let path = format!("/api/v1/environments/{environment}/api-keys/");
-                    let resource = Resource::ServerKeys { environment: environment.clone() };
+                    };
+                    let path = format!("/api/v1/environments/{client_key}/api-keys/");
+                    let resource = Resource::ServerKeys { client_key: client_key.clone() };
                     self.requests.push_back(OriginRequest { path, resource });
                     let summary = EnvironmentSummary {
                         project: Some(*project),
                         name: text("name").unwrap_or_default(),
                     };
-                    self.inventory.environments.insert(environment, summary);
+                    self.inventory.environments.insert(client_key, summary);
                 }
-                Resource::ServerKeys { environment } => {
-                    let (hash, key) = read_server_key(&item, environment, asked_at).ok_or_else(unreadable)?;
+                Resource::ServerKeys { client_key } => {
+                    let (hash, key) = read_server_key(&item, client_key, asked_at).ok_or_else(unreadable)?;
                     self.inventory.server_keys.insert(hash, key);
                 }
             }
@@ -202,10 +202,13 @@ mod tests {
             ("/api/v1/environments/bbb/api-keys/", "[]"),
         ])
         .unwrap();
-        assert_eq!(found.environments.keys().collect::<Vec<_>>(), ["aaa", "bbb"]);
-        assert_eq!(found.environments["bbb"], EnvironmentSummary { project: Some(1), name: "B".to_owned() });
+        assert_eq!(found.environments.keys().map(ClientKey::as_str).collect::<Vec<_>>(), ["aaa", "bbb"]);
+        assert_eq!(
+            found.environments[&ClientKey::unchecked("bbb")],
+            EnvironmentSummary { project: Some(1), name: "B".to_owned() }
+        );
         let key = &found.server_keys[&hash_of_server_key("ser.2")];
-        assert_eq!((key.environment.as_str(), key.active, key.known_at), ("aaa", false, Some(7)));
+        assert_eq!((key.client_key.as_str(), key.active, key.known_at), ("aaa", false, Some(7)));
         let dated = &found.server_keys[&hash_of_server_key("ser.3")];
         assert_eq!(dated.expires_at.as_deref(), Some("1000000000"));
         assert_eq!(found.server_keys.len(), 3);
@@ -228,7 +231,8 @@ mod tests {
                     .take(&request, answer.unwrap_or_else(|| panic!("{}", request.path)).1.as_bytes(), 7)
                     .unwrap();
             }
-            assert_eq!(discovery.inventory().environments.keys().collect::<Vec<_>>(), ["b_b"], "{key}");
+            let found = discovery.inventory().environments.keys().map(ClientKey::as_str);
+            assert_eq!(found.collect::<Vec<_>>(), ["b_b"], "{key}");
             let reason = discovery.left_out().unwrap();
             assert!(reason.contains("1 environments are not published") && !reason.contains(key), "{reason}");
         }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::document::{ServerKey, ServerKeyHash};
+use crate::document::{ClientKey, ServerKey, ServerKeyHash};
 use crate::publish::discovery::inventory::{EnvironmentSummary, Inventory};
 use crate::publish::publisher::state::DocumentCredential;
 use crate::publish::schedule::Schedule;
@@ -11,7 +11,7 @@ use crate::publish::schedule::Schedule;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
     /// Environments whose objects publish them, by client key.
-    pub environments: IndexMap<String, (EnvironmentSummary, DocumentCredential)>,
+    pub environments: IndexMap<ClientKey, (EnvironmentSummary, DocumentCredential)>,
     /// Server keys that KV has, by their hash.
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
@@ -20,9 +20,9 @@ pub struct Registry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RegistryChange {
     /// The environment's object has to publish it.
-    StartPublishing(String, EnvironmentSummary, DocumentCredential),
+    StartPublishing(ClientKey, EnvironmentSummary, DocumentCredential),
     /// The environment's object has to stop publishing it.
-    StopPublishing(String),
+    StopPublishing(ClientKey),
     /// The server key has to be written to KV.
     PutKey(ServerKeyHash, ServerKey),
     /// The server key has to be deleted from KV.
@@ -32,19 +32,23 @@ pub enum RegistryChange {
 impl Registry {
     /// Returns the changes after which exactly the inventory is served.
     pub fn changes(&self, inventory: &Inventory) -> Vec<RegistryChange> {
-        let start = |(key, summary): (&String, &EnvironmentSummary)| {
-            let known = self.environments.get(key);
+        let start = |(client_key, summary): (&ClientKey, &EnvironmentSummary)| {
+            let known = self.environments.get(client_key);
             let is_known =
                 known.is_some_and(|known| known.0 == *summary && known.1 == DocumentCredential::Token);
             (!is_known).then(|| {
-                RegistryChange::StartPublishing(key.clone(), summary.clone(), DocumentCredential::Token)
+                RegistryChange::StartPublishing(
+                    client_key.clone(),
+                    summary.clone(),
+                    DocumentCredential::Token,
+                )
             })
         };
         let put = |(hash, key): (&String, &ServerKey)| {
             let is_known = self.server_keys.get(hash).is_some_and(|known| known.has_same_contents(key));
             (!is_known).then(|| RegistryChange::PutKey(hash.clone(), key.clone()))
         };
-        let gone = |key: &&String| !inventory.environments.contains_key(*key);
+        let gone = |client_key: &&ClientKey| !inventory.environments.contains_key(*client_key);
         let revoked = |hash: &&String| !inventory.server_keys.contains_key(*hash);
         // Additions come first, since they should not wait for deletions.
         let mut changes: Vec<_> = inventory.environments.iter().filter_map(start).collect();
@@ -64,44 +68,45 @@ impl Registry {
     /// known.
     pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other =
-            |(_, (_, credential)): &(&String, &(EnvironmentSummary, DocumentCredential))| match credential {
+            |(_, (_, credential)): &(&ClientKey, &(EnvironmentSummary, DocumentCredential))| match credential
+            {
                 DocumentCredential::Token => true,
                 DocumentCredential::ServerKey(hash) => !server_keys.contains(hash),
             };
         self.environments
             .iter()
             .filter(other)
-            .map(|(key, _)| RegistryChange::StopPublishing(key.clone()))
+            .map(|(client_key, _)| RegistryChange::StopPublishing(client_key.clone()))
             .collect()
     }
 
     /// Records an applied change.
     pub fn record_change(&mut self, change: &RegistryChange) {
         match change.clone() {
-            RegistryChange::StartPublishing(key, summary, credential) => {
-                drop(self.environments.insert(key, (summary, credential)))
+            RegistryChange::StartPublishing(client_key, summary, credential) => {
+                drop(self.environments.insert(client_key, (summary, credential)))
             }
-            RegistryChange::StopPublishing(key) => drop(self.environments.shift_remove(&key)),
+            RegistryChange::StopPublishing(client_key) => drop(self.environments.shift_remove(&client_key)),
             RegistryChange::PutKey(hash, key) => drop(self.server_keys.insert(hash, key)),
             RegistryChange::DeleteKey(hash) => drop(self.server_keys.shift_remove(&hash)),
         }
     }
 
     /// The environments of a project, or all of them.
-    pub fn environments_of(&self, project: Option<i64>) -> Vec<String> {
+    pub fn environments_of(&self, project: Option<i64>) -> Vec<ClientKey> {
         let is_in = |summary: &EnvironmentSummary| {
             project.is_none() || summary.project.is_none() || summary.project == project
         };
         self.environments
             .iter()
             .filter(|(_, (summary, _))| is_in(summary))
-            .map(|(key, _)| key.clone())
+            .map(|(client_key, _)| client_key.clone())
             .collect()
     }
 
     /// True if a client key is known; `None` if that cannot be decided, since the latest discovery failed or none has
     /// run yet.
-    pub fn knows(&self, client_key: &str, discoveries: &Schedule) -> Option<bool> {
+    pub fn knows(&self, client_key: &ClientKey, discoveries: &Schedule) -> Option<bool> {
         decided(self.environments.contains_key(client_key), discoveries)
     }
 
@@ -119,11 +124,11 @@ impl Registry {
 
     /// Returns the environment of the server key with this hash, if another configured key publishes it. The first key
     /// stays while it works. Otherwise the keys would replace each other forever.
-    pub fn published_with_another(&self, hash: &str, server_keys: &[ServerKeyHash]) -> Option<String> {
-        let environment = &self.server_keys.get(hash)?.environment;
-        match &self.environments.get(environment)?.1 {
+    pub fn published_with_another(&self, hash: &str, server_keys: &[ServerKeyHash]) -> Option<ClientKey> {
+        let client_key = &self.server_keys.get(hash)?.client_key;
+        match &self.environments.get(client_key)?.1 {
             DocumentCredential::ServerKey(other) if other != hash && server_keys.contains(other) => {
-                Some(environment.clone())
+                Some(client_key.clone())
             }
             _ => None,
         }
@@ -145,8 +150,16 @@ mod tests {
         EnvironmentSummary { project: Some(project), name: String::new() }
     }
 
-    fn server_key(environment: &str, active: bool) -> ServerKey {
-        ServerKey { active, ..ServerKey::active(environment.to_owned()) }
+    fn key(text: &str) -> ClientKey {
+        ClientKey::parse(text).unwrap()
+    }
+
+    fn server_key(client_key: &str, active: bool) -> ServerKey {
+        ServerKey { active, ..ServerKey::active(key(client_key)) }
+    }
+
+    fn environments_of(registry: &Registry, project: Option<i64>) -> Vec<String> {
+        registry.environments_of(project).iter().map(ClientKey::to_string).collect()
     }
 
     fn reconcile(registry: &mut Registry, inventory: &Inventory) -> Vec<RegistryChange> {
@@ -160,16 +173,16 @@ mod tests {
     fn the_registry_serves_exactly_the_inventory() {
         let mut registry = Registry::default();
         let mut inventory = Inventory::default();
-        for (key, project) in [("a", 1), ("b", 1), ("c", 2)] {
-            inventory.environments.insert(key.to_owned(), summary(project));
-            inventory.server_keys.insert(format!("hash-{key}"), server_key(key, true));
+        for (client_key, project) in [("a", 1), ("b", 1), ("c", 2)] {
+            inventory.environments.insert(key(client_key), summary(project));
+            inventory.server_keys.insert(format!("hash-{client_key}"), server_key(client_key, true));
         }
         assert_eq!(reconcile(&mut registry, &inventory).len(), 6);
-        assert_eq!(registry.environments_of(Some(1)), ["a", "b"]);
-        assert_eq!(registry.environments_of(Some(3)), [""; 0]);
-        assert_eq!(registry.environments_of(None), ["a", "b", "c"]);
+        assert_eq!(environments_of(&registry, Some(1)), ["a", "b"]);
+        assert_eq!(environments_of(&registry, Some(3)), [""; 0]);
+        assert_eq!(environments_of(&registry, None), ["a", "b", "c"]);
 
-        inventory.environments.shift_remove("b");
+        inventory.environments.shift_remove(&key("b"));
         inventory.server_keys.shift_remove("hash-b");
         inventory.server_keys.insert("hash-a".to_owned(), server_key("a", false));
         assert_eq!(
@@ -177,7 +190,7 @@ mod tests {
             [
                 RegistryChange::PutKey("hash-a".to_owned(), server_key("a", false)),
                 RegistryChange::DeleteKey("hash-b".to_owned()),
-                RegistryChange::StopPublishing("b".to_owned()),
+                RegistryChange::StopPublishing(key("b")),
             ]
         );
     }
@@ -187,14 +200,14 @@ mod tests {
         let (mut registry, interval) =
             (Registry::default(), RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 });
         registry.record_change(&RegistryChange::StartPublishing(
-            "a".to_owned(),
+            key("a"),
             summary(1),
             DocumentCredential::Token,
         ));
         registry.record_change(&RegistryChange::PutKey("hash-a".to_owned(), server_key("a", true)));
         let mut discoveries = Schedule::default();
         let knows = |discoveries: &Schedule| {
-            let client_keys = ["a", "b", "hash-a"].map(|key| registry.knows(key, discoveries));
+            let client_keys = ["a", "b", "hash-a"].map(|text| registry.knows(&key(text), discoveries));
             let hashes = ["hash-a", "hash-b", "a"].map(|hash| registry.knows_server_key(hash, discoveries));
             [client_keys, hashes]
         };
@@ -213,7 +226,7 @@ mod tests {
         let mut registry = Registry::default();
         let set: Vec<_> = ["1", "2"].map(str::to_owned).into();
         let credential = DocumentCredential::ServerKey("1".to_owned());
-        registry.record_change(&RegistryChange::StartPublishing("a".to_owned(), summary(1), credential));
+        registry.record_change(&RegistryChange::StartPublishing(key("a"), summary(1), credential));
         assert_eq!(registry.published_with_another("2", &set), None, "the environment of the key is unknown");
         for hash in &set {
             registry.record_change(&RegistryChange::PutKey(hash.clone(), server_key("a", true)));
@@ -222,7 +235,7 @@ mod tests {
         assert_eq!(registry.published_with_another("2", &set).as_deref(), Some("a"));
         assert_eq!(registry.published_with_another("2", &set[1..]), None, "the other one is no longer set");
         registry.record_change(&RegistryChange::StartPublishing(
-            "a".to_owned(),
+            key("a"),
             summary(1),
             DocumentCredential::Token,
         ));
@@ -232,13 +245,13 @@ mod tests {
     #[test]
     fn only_environments_of_configured_server_keys_are_served() {
         let mut registry = Registry::default();
-        for (key, hash) in [("a", "1"), ("b", "2")] {
+        for (client_key, hash) in [("a", "1"), ("b", "2")] {
             let credential = DocumentCredential::ServerKey(hash.to_owned());
-            registry.record_change(&RegistryChange::StartPublishing(key.to_owned(), summary(1), credential));
-            registry.record_change(&RegistryChange::PutKey(hash.to_owned(), server_key(key, true)));
+            registry.record_change(&RegistryChange::StartPublishing(key(client_key), summary(1), credential));
+            registry.record_change(&RegistryChange::PutKey(hash.to_owned(), server_key(client_key, true)));
         }
         registry.record_change(&RegistryChange::StartPublishing(
-            "c".to_owned(),
+            key("c"),
             summary(1),
             DocumentCredential::Token,
         ));
@@ -246,7 +259,7 @@ mod tests {
         assert_eq!(registry.without_other_keys(&kept), [RegistryChange::DeleteKey("2".to_owned())]);
         assert_eq!(
             registry.without_other_environments(&kept),
-            [RegistryChange::StopPublishing("b".to_owned()), RegistryChange::StopPublishing("c".to_owned())]
+            [RegistryChange::StopPublishing(key("b")), RegistryChange::StopPublishing(key("c"))]
         );
     }
 }

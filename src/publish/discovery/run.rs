@@ -157,7 +157,7 @@ impl DiscoveryRun<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::ServerKey;
+    use crate::document::{ClientKey, ServerKey};
     use crate::publish::{DocumentCredential, EnvironmentSummary};
 
     /// The answers of an origin with one project and this many environments, each with a server key.
@@ -188,15 +188,15 @@ mod tests {
                 }
                 DiscoveryTask::ProbeServerKey(hash) if hash == "refused" => run.done(Err("403".to_owned())),
                 DiscoveryTask::ProbeServerKey(hash) => {
-                    let (environment, summary) =
-                        (format!("e{hash}"), EnvironmentSummary { project: None, name: String::new() });
+                    let client_key = ClientKey::parse(&format!("e{hash}")).unwrap();
+                    let summary = EnvironmentSummary { project: None, name: String::new() };
                     let credential = DocumentCredential::ServerKey(hash.clone());
                     registry.record_change(&RegistryChange::StartPublishing(
-                        environment.clone(),
+                        client_key.clone(),
                         summary,
                         credential,
                     ));
-                    let key = ServerKey::active(environment);
+                    let key = ServerKey::active(client_key);
                     registry.record_change(&RegistryChange::PutKey(hash, key));
                     run.done(Ok(()));
                 }
@@ -248,8 +248,7 @@ mod tests {
                         run.answered(&request, Ok(answer(&request.path, 3).as_bytes()), 0)
                     }
                     DiscoveryTask::Apply(change) => {
-                        let is_faulty =
-                            matches!(&change, RegistryChange::StartPublishing(key, ..) if key == "e1");
+                        let is_faulty = matches!(&change, RegistryChange::StartPublishing(client_key, ..) if &**client_key == "e1");
                         tries += usize::from(is_faulty);
                         let fails = is_faulty && tries <= fails;
                         if !fails {

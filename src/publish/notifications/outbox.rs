@@ -4,6 +4,7 @@
 
 use indexmap::IndexSet;
 
+use crate::document::ClientKey;
 use crate::publish::notifications::webhook::NotificationKind;
 
 /// The number of objects that are called at a time. An alarm also continues a discovery, by one task.
@@ -27,21 +28,21 @@ pub enum Notification {
 /// The notifications that are not sent yet, in order. Changed environments first; routine checks may cover all of them.
 #[derive(Debug, Default)]
 pub struct NotificationQueue {
-    changed: IndexSet<(String, Notification)>,
-    routine: IndexSet<(String, Notification)>,
+    changed: IndexSet<(ClientKey, Notification)>,
+    routine: IndexSet<(ClientKey, Notification)>,
 }
 
 impl NotificationQueue {
     /// Adds a notification for each of these environments. Where there are many, each fetches only once: the write
     /// concerns few of them, and each fetch is a request to the origin.
-    pub fn notify(&mut self, environments: Vec<String>, kind: Option<NotificationKind>) {
-        let again = environments.len() <= CALLS;
-        self.changed.extend(all(environments, Notification::Changed { again, kind }));
+    pub fn notify(&mut self, client_keys: Vec<ClientKey>, kind: Option<NotificationKind>) {
+        let again = client_keys.len() <= CALLS;
+        self.changed.extend(all(client_keys, Notification::Changed { again, kind }));
     }
 
     /// Adds a routine check for each of these environments.
-    pub fn reconcile(&mut self, environments: Vec<String>) {
-        self.routine.extend(all(environments, Notification::Reconcile));
+    pub fn reconcile(&mut self, client_keys: Vec<ClientKey>) {
+        self.routine.extend(all(client_keys, Notification::Reconcile));
     }
 
     /// True if all are sent.
@@ -50,7 +51,7 @@ impl NotificationQueue {
     }
 
     /// Removes and returns the next batch.
-    pub fn next_batch(&mut self) -> Vec<(String, Notification)> {
+    pub fn next_batch(&mut self) -> Vec<(ClientKey, Notification)> {
         let mut taken = Vec::new();
         for notifications in [&mut self.changed, &mut self.routine] {
             let room = CALLS - taken.len();
@@ -61,18 +62,18 @@ impl NotificationQueue {
 }
 
 fn all(
-    environments: Vec<String>,
+    client_keys: Vec<ClientKey>,
     notification: Notification,
-) -> impl Iterator<Item = (String, Notification)> {
-    environments.into_iter().map(move |environment| (environment, notification))
+) -> impl Iterator<Item = (ClientKey, Notification)> {
+    client_keys.into_iter().map(move |client_key| (client_key, notification))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn environments(count: usize) -> Vec<String> {
-        (0..count).map(|number| format!("e{number}")).collect()
+    fn environments(count: usize) -> Vec<ClientKey> {
+        (0..count).map(|number| ClientKey::unchecked(&format!("e{number}"))).collect()
     }
 
     /// The sizes of the batches, until none is left.

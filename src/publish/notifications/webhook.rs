@@ -6,8 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::document::hex;
 use crate::document::json::Json;
+use crate::document::{ClientKey, hex};
 
 /// The maximum length of a notification, in bytes. Flagsmith's have some thousands.
 pub const MAX_NOTIFICATION_LENGTH: usize = 256 * 1024;
@@ -72,8 +72,9 @@ pub fn verify_signature(body: &[u8], signature: &str, secret: &str) -> bool {
 }
 
 /// The id in a webhook's path, for one environment or for all. It reveals nothing without the secret.
-pub fn webhook_id(client_key: Option<&str>, secret: &str) -> String {
-    let subject = client_key.map_or_else(|| "all".to_owned(), |key| format!("environment:{key}"));
+pub fn webhook_id(client_key: Option<&ClientKey>, secret: &str) -> String {
+    let subject =
+        client_key.map_or_else(|| "all".to_owned(), |client_key| format!("environment:{client_key}"));
     let code = code_of(subject.as_bytes(), secret);
     let mut id = code.map(|code| hex(&code.finalize().into_bytes())).unwrap_or_default();
     id.truncate(ID_LENGTH);
@@ -151,11 +152,12 @@ mod tests {
 
     #[test]
     fn webhook_ids_differ_by_environment_and_secret() {
-        let id = webhook_id(Some("abc"), "s3cret");
+        let of = |client_key| webhook_id(Some(&ClientKey::unchecked(client_key)), "s3cret");
+        let id = of("abc");
         // The expected id is the output of `printf environment:abc | openssl dgst -sha256 -hmac s3cret`.
         assert_eq!(id, "de9c36b57038deac3f7d88d983f11787");
         let others =
-            [webhook_id(Some("abd"), "s3cret"), webhook_id(None, "s3cret"), webhook_id(Some("abc"), "other")];
+            [of("abd"), webhook_id(None, "s3cret"), webhook_id(Some(&ClientKey::unchecked("abc")), "other")];
         assert!(!others.contains(&id));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::document::json::Json;
 use crate::document::ruleset::Engine;
-use crate::document::{Environment, Fault, Timestamp};
+use crate::document::{ClientKey, Environment, Fault, Timestamp};
 use crate::publish::publisher::content::content;
 
 /// The maximum length of a published document, in bytes. An isolate has 128 MiB for everything.
@@ -14,7 +14,7 @@ pub struct Candidate {
     /// The text from the origin.
     pub document: Vec<u8>,
     /// The client key of its environment.
-    pub client_key: String,
+    pub client_key: ClientKey,
     /// The environment's name.
     pub name: String,
     /// The number of the environment's project.
@@ -48,7 +48,7 @@ impl Candidate {
         let leaves_overrides_out = overrides.is_some_and(|setting| setting.source() == "false");
         let content = content(&document).ok_or("document: cannot be read")?;
         Ok(Candidate {
-            client_key: environment.key().to_owned(),
+            client_key: environment.key().clone(),
             name,
             project,
             content,

@@ -19,7 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::document::json::{Json, Kind, Members};
-use crate::document::{ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
+use crate::document::{ClientKey, ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
 use crate::publish::schedule::RefreshInterval;
 
 /// The maximum number of announced keys. If there are more, isolates learn of them from KV.
@@ -104,7 +104,7 @@ impl OriginKeys {
         }
         let now = Timestamp::from_milliseconds(now)?;
         let is_good = |expires_at: &Option<String>| {
-            let key = ServerKey { expires_at: expires_at.clone(), ..ServerKey::active(String::new()) };
+            let key = ServerKey { expires_at: expires_at.clone(), ..ServerKey::active(ClientKey::default()) };
             key.is_valid(now)
         };
         let active = self.active.iter().filter(|(_, expires_at)| is_listed && is_good(expires_at));
@@ -169,14 +169,14 @@ impl FromStr for KeyStates {
 /// Reads a server key and its hash from an item of an origin's list (contract §F).
 pub fn read_server_key(
     item: &Members<'_>,
-    environment: &str,
+    client_key: &ClientKey,
     asked_at: u64,
 ) -> Option<(ServerKeyHash, ServerKey)> {
     let text = |name: &str| item.get(name).and_then(|value| value.text());
     // A value of another type may still be a number, or an invalid date. Both decide, too.
     let expires_at = item.get("expires_at").filter(|date| date.kind() != Kind::Null);
     let server_key = ServerKey {
-        environment: environment.to_owned(),
+        client_key: client_key.clone(),
         active: item.get("active")?.is_true(),
         expires_at: expires_at.map(|date| date.text().unwrap_or(date.source().into()).into_owned()),
         known_at: Some(asked_at),
@@ -187,7 +187,7 @@ pub fn read_server_key(
 /// Reads a complete list of an origin: an array, or an only page. An error names the problem.
 pub fn read_server_keys(
     answer: &[u8],
-    environment: &str,
+    client_key: &ClientKey,
     asked_at: u64,
 ) -> Result<Vec<(ServerKeyHash, ServerKey)>, String> {
     let unreadable = || "server keys: cannot be read".to_owned();
@@ -202,13 +202,17 @@ pub fn read_server_keys(
             page.get("results").and_then(|results| results.list()).ok_or_else(unreadable)?
         }
     };
-    let keys = items.into_iter().map(|item| read_server_key(&item.object()?, environment, asked_at));
+    let keys = items.into_iter().map(|item| read_server_key(&item.object()?, client_key, asked_at));
     keys.collect::<Option<_>>().ok_or_else(unreadable)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn key() -> ClientKey {
+        ClientKey::parse("e").unwrap()
+    }
 
     fn list(keys: &[(&str, bool, &str)]) -> Vec<(ServerKeyHash, ServerKey)> {
         let date = |date: &str| if date.is_empty() { "null".to_owned() } else { format!(r#""{date}""#) };
@@ -219,7 +223,7 @@ mod tests {
             )
         };
         let items: Vec<_> = keys.iter().map(item).collect();
-        read_server_keys(format!("[{}]", items.join(",")).as_bytes(), "e", 0).unwrap()
+        read_server_keys(format!("[{}]", items.join(",")).as_bytes(), &key(), 0).unwrap()
     }
 
     const GOOD: Option<bool> = Some(true);
@@ -305,11 +309,11 @@ mod tests {
             (r#"[{"key":"ser.a"}]"#, "cannot be read"),
             (r#"{"results":[],"next":"http://127.0.0.1:8001/?page=2"}"#, "more than one page"),
         ] {
-            let fault = read_server_keys(answer.as_bytes(), "e", 0).unwrap_err();
+            let fault = read_server_keys(answer.as_bytes(), &key(), 0).unwrap_err();
             assert!(fault.starts_with("server keys: ") && fault.contains(problem), "{fault}");
         }
         let page = r#"{"results":[{"key":"ser.a","active":true}],"next":null}"#;
-        assert_eq!(read_server_keys(page.as_bytes(), "e", 7).unwrap()[0].1.known_at, Some(7));
+        assert_eq!(read_server_keys(page.as_bytes(), &key(), 7).unwrap()[0].1.known_at, Some(7));
     }
 
     #[test]

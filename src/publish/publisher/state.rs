@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{ServerKeyHash, Timestamp};
+use crate::document::{ClientKey, ServerKeyHash, Timestamp};
 use crate::publish::notifications::webhook::{NotificationKind, ReceivedNotification};
 use crate::publish::publisher::announcement::Announcement;
 use crate::publish::publisher::candidate::Candidate;
@@ -226,7 +226,7 @@ impl Publisher {
     pub fn fetched(
         &mut self,
         outcome: Result<&Candidate, String>,
-        client_key: &str,
+        client_key: &ClientKey,
         now: u64,
         interval: RefreshInterval,
         random: u32,
@@ -256,11 +256,11 @@ impl Publisher {
     fn check_candidate(
         &mut self,
         candidate: &Candidate,
-        client_key: &str,
+        client_key: &ClientKey,
         earlier: Option<RollbackCandidate>,
         now: u64,
     ) -> Result<bool, String> {
-        if candidate.client_key != client_key {
+        if candidate.client_key != *client_key {
             return Err("document: api_key: belongs to another environment".to_owned());
         }
         let Some(published) = &self.published else { return Ok(true) };

@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     WORKER.with_borrow_mut(|worker| {
-        let client_key = worker.client_keys().next().unwrap().to_owned();
+        let client_key = worker.client_keys().next().unwrap().clone();
         for key in [&client_key, Worker::SERVER_KEY] {
             let headers = [("content-type", "application/json"), ("x-environment-key", key)];
             let headers = HashMap::from(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -1,5 +1,6 @@
 use super::super::MAX_TRAITS_LENGTH;
 use super::*;
+use crate::document::ClientKey;
 
 const NOW: u64 = 1_795_362_721_900;
 
@@ -8,7 +9,7 @@ fn context() -> ExecutionContext<'static> {
 }
 
 fn request(command: Command) -> CommandRequest {
-    CommandRequest::new("env", "ada", command)
+    CommandRequest::new(&ClientKey::unchecked("env"), "ada", command)
 }
 
 fn apply(identity: &mut Identity, command: Command) -> Result<Change, CommandError> {

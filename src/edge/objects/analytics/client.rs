@@ -8,6 +8,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::api::{Dependency, Error, Evaluations};
+use crate::document::ClientKey;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
@@ -18,29 +19,29 @@ extern "C" {
     type AnalyticsStub;
 
     #[wasm_bindgen(method, catch)]
-    fn record(this: &AnalyticsStub, environment: &str, evaluations: &str) -> Result<Promise, JsValue>;
+    fn record(this: &AnalyticsStub, client_key: &str, evaluations: &str) -> Result<Promise, JsValue>;
 }
 
 /// The time limit of a call to the object.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Stores evaluations for the origin, if there is one.
-pub async fn record(env: &Env, environment: &str, evaluations: &Evaluations) -> Result<(), Error> {
+pub async fn record(env: &Env, client_key: &ClientKey, evaluations: &Evaluations) -> Result<(), Error> {
     if Config::of(env).origin.is_none() || evaluations.counts.is_empty() {
         return Ok(());
     }
-    let recorded = match with_timeout(TIMEOUT, send(env, environment, evaluations)).await {
+    let recorded = match with_timeout(TIMEOUT, send(env, client_key, evaluations)).await {
         Some(recorded) => recorded,
         None => Err(worker::Error::from(format!("no answer within {TIMEOUT:?}"))),
     };
     recorded.map_err(|error| {
-        Failure::new(Source::Analytics, error).unavailable(Dependency::Analytics, Some(environment))
+        Failure::new(Source::Analytics, error).unavailable(Dependency::Analytics, Some(client_key))
     })
 }
 
-async fn send(env: &Env, environment: &str, evaluations: &Evaluations) -> worker::Result<()> {
+async fn send(env: &Env, client_key: &ClientKey, evaluations: &Evaluations) -> worker::Result<()> {
     let evaluations = serde_json::to_string(evaluations)?;
-    let object: AnalyticsStub = env.durable_object("ANALYTICS")?.get_by_name(environment)?.into_rpc();
-    JsFuture::from(object.record(environment, &evaluations)?).await?;
+    let object: AnalyticsStub = env.durable_object("ANALYTICS")?.get_by_name(client_key)?.into_rpc();
+    JsFuture::from(object.record(client_key, &evaluations)?).await?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use crate::admin::Origin;
 use crate::admin::analytics::{Batch, DeliveryResult, RetryState, delivery_result};
 use crate::api::{AnalyticsVersion, Evaluations};
+use crate::document::ClientKey;
 use crate::edge::objects::analytics::rows::AnalyticsRows;
 use crate::edge::objects::publishing;
 use crate::edge::origin::client::{self as origin, Call};
@@ -76,11 +77,12 @@ impl AnalyticsObject {
     ///
     /// In one synchronous step: the rows and the alarm take effect together.
     #[wasm_bindgen(js_name = record)]
-    pub fn record(&self, environment: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
+    pub fn record(&self, client_key: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
+        let client_key = &ClientKey::unchecked(client_key);
         let evaluations: Evaluations = serde_json::from_str(evaluations).map_err(worker::Error::from)?;
-        let dropped = self.rows.keep(environment, &evaluations)?;
+        let dropped = self.rows.keep(client_key, &evaluations)?;
         if dropped > 0 {
-            self.report_dropped(environment, dropped, "too many are queued for the origin")?;
+            self.report_dropped(client_key, dropped, "too many are queued for the origin")?;
         }
         let turn = self.rows.turn(evaluations.version)?;
         Ok(self.ring(turn.next(now_ms(), self.config.analytics_interval))?)
@@ -95,13 +97,10 @@ impl AnalyticsObject {
             self.rows.forget_all()?;
             return Ok(None);
         };
-        let Some(key) = self.rows.environment()? else { return Ok(None) };
+        let Some(client_key) = self.rows.client_key()? else { return Ok(None) };
         // Concurrently: neither waits while the origin refuses the other.
-        let (first, second) = join(
-            self.take_turn(origin, &key, AnalyticsVersion::V1),
-            self.take_turn(origin, &key, AnalyticsVersion::V2),
-        )
-        .await;
+        let turn = |version| self.take_turn(origin, &client_key, version);
+        let (first, second) = join(turn(AnalyticsVersion::V1), turn(AnalyticsVersion::V2)).await;
         Ok(first?.into_iter().chain(second?).min())
     }
 
@@ -109,14 +108,14 @@ impl AnalyticsObject {
     async fn take_turn(
         &self,
         origin: &Origin,
-        environment: &str,
+        client_key: &ClientKey,
         version: AnalyticsVersion,
     ) -> Result<Option<u64>> {
         let turn = self.rows.turn(version)?;
         if turn.not_before > now_ms() {
             return Ok(Some(turn.not_before));
         }
-        let (turn, next) = match self.deliver(origin, environment, version).await? {
+        let (turn, next) = match self.deliver(origin, client_key, version).await? {
             Delivery::Done => (RetryState::default(), None),
             Delivery::Paused => (RetryState::default(), Some(now_ms())),
             Delivery::Waits => {
@@ -132,7 +131,7 @@ impl AnalyticsObject {
     async fn deliver(
         &self,
         origin: &Origin,
-        environment: &str,
+        client_key: &ClientKey,
         version: AnalyticsVersion,
     ) -> Result<Delivery> {
         for _ in 0..BATCHES_AN_ALARM {
@@ -142,17 +141,17 @@ impl AnalyticsObject {
             }
             let batch = Batch::of(version, &waiting);
             let sent = waiting.get(..batch.length).unwrap_or(&waiting);
-            match self.send(origin, environment, &batch).await {
-                DeliveryResult::Refused if self.is_gone(environment).await => {
+            match self.send(origin, client_key, &batch).await {
+                DeliveryResult::Refused if self.is_gone(client_key).await => {
                     let dropped = self.rows.forget_all()?;
-                    self.report_dropped(environment, dropped, "the origin has no such environment")?;
+                    self.report_dropped(client_key, dropped, "the origin has no such environment")?;
                     return Ok(Delivery::Done);
                 }
                 DeliveryResult::Waits | DeliveryResult::Refused => return Ok(Delivery::Waits),
                 DeliveryResult::Delivered => {}
                 DeliveryResult::Dropped => {
                     let dropped = sent.iter().map(|(_, count)| i64::from(*count)).sum();
-                    self.report_dropped(environment, dropped, "the origin refuses them")?;
+                    self.report_dropped(client_key, dropped, "the origin refuses them")?;
                 }
             }
             self.rows.remove_sent(version, sent)?;
@@ -160,11 +159,11 @@ impl AnalyticsObject {
         Ok(Delivery::Paused)
     }
 
-    async fn send(&self, origin: &Origin, environment: &str, batch: &Batch) -> DeliveryResult {
+    async fn send(&self, origin: &Origin, client_key: &ClientKey, batch: &Batch) -> DeliveryResult {
         let call = Call {
             method: "POST",
             target: batch.target,
-            headers: &[("content-type", "application/json"), ("x-environment-key", environment)],
+            headers: &[("content-type", "application/json"), ("x-environment-key", client_key)],
             body: Some(batch.body.as_bytes()),
             timeout: TIMEOUT,
             max_length: MAX_ANSWER_LENGTH,
@@ -181,18 +180,18 @@ impl AnalyticsObject {
 
     /// True if a complete discovery did not find the environment at the origin. A refused key alone may become valid
     /// again.
-    async fn is_gone(&self, environment: &str) -> bool {
+    async fn is_gone(&self, client_key: &ClientKey) -> bool {
         self.config.publishes()
             && matches!(
-                publishing::announced(&self.env, environment, OBJECT_TIMEOUT).await,
+                publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await,
                 Ok((Announcement::Gone, _))
             )
     }
 
-    fn report_dropped(&self, environment: &str, dropped: i64, cause: &str) -> Result<()> {
+    fn report_dropped(&self, client_key: &ClientKey, dropped: i64, cause: &str) -> Result<()> {
         let total = self.rows.count_dropped(dropped)?;
         let cause = format!("{dropped} evaluations are dropped, {total} so far: {cause}");
-        Failure::new(Source::Analytics, cause).log(Some(environment));
+        Failure::new(Source::Analytics, cause).log(Some(client_key));
         Ok(())
     }
 

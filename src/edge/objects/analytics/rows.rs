@@ -6,6 +6,7 @@ use worker::{Result, SqlStorageValue, Storage};
 
 use crate::admin::analytics::RetryState;
 use crate::api::{AnalyticsVersion, Evaluations, MAX_COUNT};
+use crate::document::ClientKey;
 use crate::edge::platform::sqlite::Database;
 
 const SCHEMA: &str = "
@@ -61,10 +62,10 @@ impl AnalyticsRows {
     }
 
     /// The environment's client key, after the first evaluation.
-    pub fn environment(&self) -> Result<Option<String>> {
+    pub fn client_key(&self) -> Result<Option<ClientKey>> {
         self.database.execute(SCHEMA, Vec::new())?;
         Ok(match self.database.rows(KEY, Vec::new())?.concat().as_slice() {
-            [SqlStorageValue::String(key)] => Some(key.clone()),
+            [SqlStorageValue::String(key)] => Some(ClientKey::unchecked(key)),
             _ => None,
         })
     }
@@ -72,11 +73,11 @@ impl AnalyticsRows {
     /// Stores as many evaluations as there is room for. Returns the number of those without room.
     ///
     /// All of them or none are stored, so that a retry of an SDK does not report some of them twice.
-    pub fn keep(&self, environment: &str, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
+    pub fn keep(&self, client_key: &ClientKey, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
         let (version, mut dropped) = (*version, 0);
         self.database.transaction(|| {
             self.database.execute(SCHEMA, Vec::new())?;
-            self.database.execute(KNOW, vec![environment.into()])?;
+            self.database.execute(KNOW, vec![client_key.as_str().into()])?;
             let mut counts: Vec<_> =
                 counts.iter().map(|(item, count)| (item.clone(), i64::from(*count))).collect();
             let room = self.room(version, counts.len())?;

@@ -9,6 +9,7 @@ use worker::js_sys::Promise;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
+use crate::document::ClientKey;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
@@ -30,7 +31,7 @@ extern "C" {
 /// The directory of one environment.
 pub struct Directory {
     env: Env,
-    environment_key: String,
+    client_key: ClientKey,
 }
 
 /// An object's answer, and the rows that it read and wrote for it.
@@ -51,8 +52,8 @@ enum DirectoryPart {
 
 impl Directory {
     /// The directory of an environment.
-    pub fn new(env: &Env, environment_key: &str) -> Directory {
-        Directory { env: env.clone(), environment_key: environment_key.to_owned() }
+    pub fn new(env: &Env, client_key: &ClientKey) -> Directory {
+        Directory { env: env.clone(), client_key: client_key.clone() }
     }
 
     /// Sends an update to the object that it concerns.
@@ -126,7 +127,7 @@ impl Directory {
     pub async fn takes_overrides(&self) -> bool {
         let length = self.ask(DirectoryPart::Overrides, &DirectoryRequest::OverridesLength).await;
         let length = length.and_then(|answer| self.read::<u64>(&answer));
-        let length = length.inspect_err(|failure| failure.log(Some(&self.environment_key)));
+        let length = length.inspect_err(|failure| failure.log(Some(&self.client_key)));
         length.map_or(true, |length| length < MAX_ENVIRONMENT_OVERRIDES_LENGTH)
     }
 
@@ -146,8 +147,8 @@ impl Directory {
     /// Returns a part's answer as text. Generic code for each type of answer would double its size.
     async fn ask(&self, part: DirectoryPart, request: &DirectoryRequest) -> Result<String, Failure> {
         let name = match part {
-            DirectoryPart::Shard(number) => format!("{}_{number}", self.environment_key),
-            DirectoryPart::Overrides => format!("{}_overrides", self.environment_key),
+            DirectoryPart::Shard(number) => format!("{}_{number}", self.client_key),
+            DirectoryPart::Overrides => format!("{}_overrides", self.client_key),
         };
         let objects = self.env.durable_object("DIRECTORY").map_err(|error| failure(&error))?;
         let object: DirectoryStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();

@@ -14,10 +14,11 @@ use worker::js_sys::{Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
+use crate::document::ClientKey;
 use crate::edge::objects::directory::client::Directory;
 use crate::edge::objects::environment::rows::{EnvironmentRows, StoredEnvironment};
 use crate::edge::objects::publishing;
-use crate::edge::origin::document as origin_document;
+use crate::edge::origin::document::{self as origin_document, DocumentSource};
 use crate::edge::platform::alarm::Alarm;
 use crate::edge::platform::clock::{now_ms, poll_until, sleep};
 use crate::edge::platform::config::Config;
@@ -130,7 +131,7 @@ impl EnvironmentObject {
             serde_json::from_str(&credential).map_err(worker::Error::from)?;
         let now = now_ms();
         self.change(|environment| {
-            environment.client_key = client_key;
+            environment.client_key = ClientKey::unchecked(&client_key);
             environment.publisher.start_publishing(credential, now);
         })?;
         Ok(self.wake().await?)
@@ -269,7 +270,12 @@ impl EnvironmentObject {
         let asked_at = now_ms();
         // In memory only: if the object is evicted meanwhile, the fetch is still due.
         self.in_memory(|environment| environment.publisher.schedule.began(asked_at));
-        let outcome = origin_document::fetch(&self.env, credential, &self.read()?.client_key).await;
+        let client_key = self.read()?.client_key;
+        let source = match credential {
+            DocumentCredential::Token => DocumentSource::Environment(&client_key),
+            DocumentCredential::ServerKey(hash) => DocumentSource::ServerKey(hash),
+        };
+        let outcome = origin_document::fetch(&self.env, source).await;
         if let DocumentCredential::ServerKey(hash) = credential {
             self.in_memory(|environment| match &outcome {
                 Ok(_) => environment.publisher.origin_keys.admit(hash),
@@ -312,20 +318,21 @@ impl EnvironmentObject {
     }
 
     async fn store(&self, version: DocumentVersion, document: Vec<u8>) -> Result<()> {
-        let key = self.read()?.client_key;
-        let (version_key, document_key) = (kv::version_key(&key, version), kv::document_key(&key));
+        let client_key = self.read()?.client_key;
+        let version_key = kv::version_key(&client_key, version);
+        let document_key = kv::document_key(&client_key);
         let as_version = kv::put(&self.env, &version_key, &document, Some(kv::VERSION_LIFETIME));
         let as_latest = kv::put(&self.env, &document_key, &document, None);
         let stored = try_join(as_version, as_latest).await.map(drop);
-        let stored = stored.inspect_err(|failure| failure.log(Some(&key)));
+        let stored = stored.inspect_err(|failure| failure.log(Some(&client_key)));
         let now = now_ms();
         self.change(|environment| environment.publisher.stored(version, said(stored), now))
     }
 
     async fn remove(&self) -> Result<()> {
-        let key = self.read()?.client_key;
-        let removed = kv::delete(&self.env, &kv::document_key(&key)).await;
-        let removed = removed.inspect_err(|failure| failure.log(Some(&key)));
+        let client_key = self.read()?.client_key;
+        let removed = kv::delete(&self.env, &kv::document_key(&client_key)).await;
+        let removed = removed.inspect_err(|failure| failure.log(Some(&client_key)));
         let now = now_ms();
         self.change(|environment| environment.publisher.removed(said(removed), now))
     }
@@ -370,7 +377,7 @@ const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the
 
 /// Logs the number of identities without a number of the origin's database, if the published version hashes that
 /// number.
-async fn report_hashing(env: Env, client_key: String) {
+async fn report_hashing(env: Env, client_key: ClientKey) {
     let directory = Directory::new(&env, &client_key);
     let without = match with_timeout(COUNT_TIMEOUT, directory.count_without_django_id()).await {
         Some(Ok(0)) => return,

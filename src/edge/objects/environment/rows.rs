@@ -2,6 +2,7 @@
 
 use worker::{Result, SqlStorageValue, Storage};
 
+use crate::document::ClientKey;
 use crate::edge::platform::sqlite::Database;
 use crate::publish::Publisher;
 
@@ -21,7 +22,7 @@ const WRITE_CHUNK: &str = "INSERT INTO chunk (number, bytes) VALUES (?, ?)";
 #[derive(Clone, Default, PartialEq)]
 pub struct StoredEnvironment {
     /// Empty until the environment is published here.
-    pub client_key: String,
+    pub client_key: ClientKey,
     /// The published version, and the tasks that remain.
     pub publisher: Publisher,
 }
@@ -41,9 +42,10 @@ impl EnvironmentRows {
             return Ok(StoredEnvironment::default());
         }
         match self.0.rows(READ, vec![])?.concat().as_slice() {
-            [SqlStorageValue::String(key), SqlStorageValue::String(state)] => {
-                Ok(StoredEnvironment { client_key: key.clone(), publisher: serde_json::from_str(state)? })
-            }
+            [SqlStorageValue::String(client_key), SqlStorageValue::String(state)] => Ok(StoredEnvironment {
+                client_key: ClientKey::unchecked(client_key),
+                publisher: serde_json::from_str(state)?,
+            }),
             _ => Ok(StoredEnvironment::default()),
         }
     }

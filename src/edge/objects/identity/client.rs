@@ -10,6 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, ObjectNamespace};
 
 use crate::api::{Dependency, Error};
+use crate::document::ClientKey;
 use crate::edge::cache::overrides;
 use crate::edge::http::hold::Hold;
 use crate::edge::platform::config::Config;
@@ -50,10 +51,10 @@ pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
 /// others. The identities come without their state, except for the trait of an increment.
 pub async fn execute(
     env: &Env,
-    environment_key: &str,
+    client_key: &ClientKey,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
-    let outcomes = execute_by(env, environment_key, commands, AnswerKind::Brief, Some(0)).await?;
+    let outcomes = execute_by(env, client_key, commands, AnswerKind::Brief, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
@@ -61,12 +62,12 @@ pub async fn execute(
 /// fetched twice, because its length is known only after the first time.
 pub async fn execute_and_read(
     env: &Env,
-    environment_key: &str,
+    client_key: &ClientKey,
     commands: Vec<(String, Command)>,
 ) -> Result<(Vec<Result<Identity, CommandError>>, Option<Hold>), Error> {
     let identifiers: Vec<_> = commands.iter().map(|(identifier, _)| identifier.clone()).collect();
     let max_length = Some(MAX_SMALL_LENGTH);
-    let mut outcomes = execute_by(env, environment_key, commands, AnswerKind::Brief, max_length).await?;
+    let mut outcomes = execute_by(env, client_key, commands, AnswerKind::Brief, max_length).await?;
     let length: usize = outcomes.iter().filter_map(|outcome| outcome.withheld).sum();
     let hold = if length > 0 {
         Some(Hold::for_answer(length).ok_or(Error::Unavailable(Dependency::Answers))?)
@@ -78,7 +79,7 @@ pub async fn execute_and_read(
             let read = vec![(identifier, Command::Read)];
             // A little more than reserved, so that only a large change since then is refused.
             let max_length = Some(reserved + MAX_SMALL_LENGTH);
-            let whole = execute_by(env, environment_key, read, AnswerKind::Large, max_length).await?;
+            let whole = execute_by(env, client_key, read, AnswerKind::Large, max_length).await?;
             outcome.result = match whole.into_iter().next() {
                 Some(whole) if whole.withheld.is_some() => {
                     return Err(Error::Unavailable(Dependency::Answers));
@@ -94,22 +95,22 @@ pub async fn execute_and_read(
 /// Executes commands, and waits for the directory. The identities come without their state.
 pub async fn execute_all_and_sync(
     env: &Env,
-    environment_key: &str,
+    client_key: &ClientKey,
     commands: Vec<(String, Command)>,
 ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
-    let outcomes = execute_by(env, environment_key, commands, AnswerKind::Full, Some(0)).await?;
+    let outcomes = execute_by(env, client_key, commands, AnswerKind::Full, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
 /// Reads complete identities. An identity that is longer than `max_length` is replaced by its length.
 pub async fn read_all(
     env: &Env,
-    environment_key: &str,
+    client_key: &ClientKey,
     identifiers: Vec<String>,
     max_length: Option<usize>,
 ) -> Result<Vec<Result<Read, CommandError>>, Error> {
     let commands = identifiers.into_iter().map(|identifier| (identifier, Command::Read)).collect();
-    let outcomes = execute_by(env, environment_key, commands, AnswerKind::Full, max_length).await?;
+    let outcomes = execute_by(env, client_key, commands, AnswerKind::Full, max_length).await?;
     let read = |outcome: CommandResponse| match outcome.withheld {
         Some(length) => outcome.result.map(|_| Read::Withheld(length)),
         None => outcome.result.map(Read::Whole),
@@ -127,12 +128,12 @@ pub enum Read {
 
 async fn execute_by(
     env: &Env,
-    environment_key: &str,
+    client_key: &ClientKey,
     commands: Vec<(String, Command)>,
     kind: AnswerKind,
     max_length: Option<usize>,
 ) -> Result<Vec<CommandResponse>, Error> {
-    let objects = namespace(env, environment_key)?;
+    let objects = namespace(env, client_key)?;
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
@@ -140,19 +141,19 @@ async fn execute_by(
         let request = CommandRequest {
             omit_sent_traits,
             max_length,
-            ..CommandRequest::new(environment_key, &identifier, command)
+            ..CommandRequest::new(client_key, &identifier, command)
         };
         send(&objects, request, kind, log_rows)
     });
     let outcome = |outcome: Result<_, Failure>| {
         outcome.unwrap_or_else(|failure| {
-            failure.log(Some(environment_key));
+            failure.log(Some(client_key));
             CommandResponse::refused(CommandError::Unavailable)
         })
     };
     let outcomes = join_all(sent).await;
     if concerns_overrides {
-        overrides::changed(environment_key);
+        overrides::changed(client_key);
     }
     Ok(outcomes.into_iter().map(outcome).collect())
 }
@@ -162,16 +163,16 @@ pub async fn execute_and_sync(
     env: &Env,
     request: CommandRequest,
 ) -> Result<Result<Identity, CommandError>, Error> {
-    let environment_key = request.environment.clone();
-    let objects = namespace(env, &environment_key)?;
+    let client_key = request.client_key.clone();
+    let objects = namespace(env, &client_key)?;
     let concerns_overrides = request.command.concerns_overrides();
     let outcome = send(&objects, request, AnswerKind::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
-        overrides::changed(&environment_key);
+        overrides::changed(&client_key);
     }
     outcome
         .map(|outcome| outcome.result)
-        .map_err(|failure| failure.unavailable(Dependency::Identity, Some(&environment_key)))
+        .map_err(|failure| failure.unavailable(Dependency::Identity, Some(&client_key)))
 }
 
 /// The kind of answer that an object gives to a command.
@@ -191,8 +192,8 @@ async fn send(
     kind: AnswerKind,
     log_rows: bool,
 ) -> Result<CommandResponse, Failure> {
-    let name = object_name(&request.environment, &request.identifier);
-    let method = match (kind, is_renamed(&request.environment)) {
+    let name = object_name(&request.client_key, &request.identifier);
+    let method = match (kind, is_renamed(&request.client_key)) {
         (AnswerKind::Brief, false) => IdentityStub::execute,
         (AnswerKind::Full, false) => IdentityStub::execute_and_sync,
         (AnswerKind::Large, false) => IdentityStub::execute_large,
@@ -229,7 +230,7 @@ async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> 
 }
 
 /// The namespace of the objects, the same for all requests of an isolate.
-fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error> {
+fn namespace(env: &Env, client_key: &ClientKey) -> Result<ObjectNamespace, Error> {
     thread_local! {
         static NAMESPACE: OnceCell<ObjectNamespace> = const { OnceCell::new() };
     }
@@ -238,7 +239,7 @@ fn namespace(env: &Env, environment_key: &str) -> Result<ObjectNamespace, Error>
     }
     let namespace = env
         .durable_object("IDENTITIES")
-        .map_err(|error| failure(&error).unavailable(Dependency::Identity, Some(environment_key)))?;
+        .map_err(|error| failure(&error).unavailable(Dependency::Identity, Some(client_key)))?;
     NAMESPACE.with(|known| drop(known.set(namespace.clone())));
     Ok(namespace)
 }

@@ -23,6 +23,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Error, Result};
 
+use crate::document::ClientKey;
 use crate::edge::objects::identity::object::{IdentityObject, RETRY_AFTER_MS};
 use crate::edge::objects::identity::rows::{self as identity_rows, IdentityRef, PendingUpdates, Record};
 use crate::edge::platform::clock::now_ms;
@@ -35,13 +36,13 @@ extern "C" {
     type MovingStub;
 
     #[wasm_bindgen(method, catch, js_name = handOver)]
-    fn hand_over(this: &MovingStub, environment: &str, identifier: &str) -> Result<Promise, JsValue>;
+    fn hand_over(this: &MovingStub, client_key: &str, identifier: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    fn forget(this: &MovingStub, environment: &str, identifier: &str) -> Result<Promise, JsValue>;
+    fn forget(this: &MovingStub, client_key: &str, identifier: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = takeOver)]
-    fn take_over(this: &MovingStub, environment: &str, identifier: &str) -> Result<Promise, JsValue>;
+    fn take_over(this: &MovingStub, client_key: &str, identifier: &str) -> Result<Promise, JsValue>;
 }
 
 /// The methods of the own object.
@@ -51,7 +52,7 @@ impl IdentityObject {
     #[wasm_bindgen(js_name = carryOutRenamed)]
     pub async fn execute_renamed(&self, request: String) -> std::result::Result<String, JsValue> {
         let request = CommandRequest::from_json(&request).map_err(Error::from)?;
-        self.move_here(&request.environment, &request.identifier).await?;
+        self.move_here(&request.client_key, &request.identifier).await?;
         Ok(self.apply(request, 0, |outcome| outcome.to_json_without_details())?.0)
     }
 
@@ -59,7 +60,7 @@ impl IdentityObject {
     #[wasm_bindgen(js_name = carryOutRenamedAndTell)]
     pub async fn execute_renamed_and_sync(&self, request: String) -> std::result::Result<String, JsValue> {
         let request = CommandRequest::from_json(&request).map_err(Error::from)?;
-        self.move_here(&request.environment, &request.identifier).await?;
+        self.move_here(&request.client_key, &request.identifier).await?;
         let (answer, _) = self.apply(request, RETRY_AFTER_MS, |outcome| outcome.to_json())?;
         self.send_updates().await?;
         Ok(answer)
@@ -69,10 +70,10 @@ impl IdentityObject {
     #[wasm_bindgen(js_name = takeOver)]
     pub async fn take_over(
         &self,
-        environment: String,
+        client_key: String,
         identifier: String,
     ) -> std::result::Result<(), JsValue> {
-        Ok(self.move_here(&environment, &identifier).await?)
+        Ok(self.move_here(&ClientKey::unchecked(&client_key), &identifier).await?)
     }
 }
 
@@ -83,10 +84,10 @@ impl IdentityObject {
     #[wasm_bindgen(js_name = handOver)]
     pub fn hand_over(
         &self,
-        environment: &str,
+        client_key: &str,
         identifier: &str,
     ) -> std::result::Result<Option<String>, JsValue> {
-        let request = CommandRequest::new(environment, identifier, Command::Create);
+        let request = CommandRequest::new(&ClientKey::unchecked(client_key), identifier, Command::Create);
         // The first versions did not store which identity it is. The first command decides that.
         if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
             self.apply(request.clone(), 0, |outcome| outcome.to_json())?;
@@ -101,8 +102,8 @@ impl IdentityObject {
     }
 
     /// Deletes the state of an identity.
-    pub fn forget(&self, environment: &str, identifier: &str) -> std::result::Result<(), JsValue> {
-        let request = CommandRequest::new(environment, identifier, Command::Read);
+    pub fn forget(&self, client_key: &str, identifier: &str) -> std::result::Result<(), JsValue> {
+        let request = CommandRequest::new(&ClientKey::unchecked(client_key), identifier, Command::Read);
         if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&request)))? {
             self.remove_all()?;
         }
@@ -113,36 +114,36 @@ impl IdentityObject {
     pub async fn vacate(&self) -> std::result::Result<(), JsValue> {
         // If the stored identity belongs here, another request has already moved the other one out.
         let owner = self.with_record(|record| record.owner.clone())?;
-        let Some(IdentityRef { environment, identifier, .. }) =
-            owner.filter(|owner| is_renamed(&owner.environment))
+        let Some(IdentityRef { client_key, identifier, .. }) =
+            owner.filter(|owner| is_renamed(&owner.client_key))
         else {
             return Ok(());
         };
-        let own = self.object(&object_name(&environment, &identifier))?;
-        received(own.take_over(&environment, &identifier)).await?;
+        let own = self.object(&object_name(&client_key, &identifier))?;
+        received(own.take_over(&client_key, &identifier)).await?;
         // The move is complete, so any state here is left over: an earlier version may have been deployed again
         // meanwhile.
-        self.forget(&environment, &identifier)
+        self.forget(&client_key, &identifier)
     }
 }
 
 impl IdentityObject {
     /// Executes the move, unless it is complete.
-    async fn move_here(&self, environment: &str, identifier: &str) -> Result<()> {
+    async fn move_here(&self, client_key: &ClientKey, identifier: &str) -> Result<()> {
         if self.moved.get() {
             return Ok(());
         }
         let is_here = self.with_record(|record| record.owner.is_some())?;
         if !is_here || identity_rows::is_moving(&self.sql)? {
-            let former = self.object(&former(environment, identifier))?;
-            let given = received(former.hand_over(environment, identifier)).await?;
+            let former = self.object(&former(client_key, identifier))?;
+            let given = received(former.hand_over(client_key, identifier)).await?;
             // Another request may have completed the move meanwhile.
             if self.moved.get() {
                 return Ok(());
             }
             if let Some(given) = given.as_string() {
-                self.take(environment, identifier, Handover::from_json(&given)?)?;
-                received(former.forget(environment, identifier)).await?;
+                self.take(client_key, identifier, Handover::from_json(&given)?)?;
+                received(former.forget(client_key, identifier)).await?;
             }
             identity_rows::end_move(&self.sql)?;
         }
@@ -151,9 +152,9 @@ impl IdentityObject {
     }
 
     /// Writes the state that was handed over.
-    fn take(&self, environment: &str, identifier: &str, given: Handover) -> Result<()> {
+    fn take(&self, client_key: &ClientKey, identifier: &str, given: Handover) -> Result<()> {
         let Handover { identity, uuid, due: [entry, overrides], .. } = given;
-        let owner = IdentityRef { environment: environment.into(), identifier: identifier.into(), uuid };
+        let owner = IdentityRef { client_key: client_key.clone(), identifier: identifier.into(), uuid };
         let record = Record { identity, owner: Some(owner), pending: PendingUpdates { entry, overrides } };
         // The copy in memory is dropped first. If the write fails, the next read gets the stored state.
         self.forget_memory();

@@ -168,10 +168,10 @@ impl IdentityObject {
     /// Sends pending updates to the directory until none is left or the directory does not answer.
     pub(super) async fn send_updates(&self) -> Result<()> {
         while let Some((owner, updates, pending)) = self.pending_updates()? {
-            let directory = Directory::new(&self.env, &owner.environment);
+            let directory = Directory::new(&self.env, &owner.client_key);
             let sent = join_all(updates.into_iter().map(|update| directory.send(update))).await;
             if let Err(failure) = sent.into_iter().collect::<std::result::Result<(), _>>() {
-                failure.log(Some(&owner.environment));
+                failure.log(Some(&owner.client_key));
                 return self.retry_later();
             }
             self.mark_sent(&owner, pending)?;
@@ -263,7 +263,7 @@ impl IdentityObject {
 /// name. Workers of an earlier version may still send commands for it.
 fn here(request: &str) -> Result<CommandRequest> {
     let request = CommandRequest::from_json(request)?;
-    if is_renamed(&request.environment) {
+    if is_renamed(&request.client_key) {
         return Err("the identity is stored in an object of another name".into());
     }
     Ok(request)

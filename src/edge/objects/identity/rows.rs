@@ -9,6 +9,7 @@
 use serde::Deserialize;
 use worker::{Result, SqlStorageValue};
 
+use crate::document::ClientKey;
 use crate::edge::platform::sqlite::Database;
 use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, TraitValue, Traits};
 
@@ -27,7 +28,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityRef {
     /// The client key of its environment.
-    pub environment: Box<str>,
+    pub client_key: ClientKey,
     /// Its identifier.
     pub identifier: Box<str>,
     /// Its UUID in the Admin API, also after its deletion.
@@ -52,7 +53,8 @@ impl PendingUpdates {
 
 #[derive(Deserialize)]
 struct DetailsRow {
-    environment: Box<str>,
+    #[serde(rename = "environment")]
+    client_key: ClientKey,
     identifier: Box<str>,
     uuid: Box<str>,
     created_date: Box<str>,
@@ -125,7 +127,7 @@ pub fn read(sql: &Database) -> Result<Record> {
     if has("details")
         && let Some(row) = sql.read::<DetailsRow>(READ_DETAILS, vec![])?.pop()
     {
-        let DetailsRow { environment, identifier, uuid, created_date, dashboard_alias, sequence, .. } = row;
+        let DetailsRow { client_key, identifier, uuid, created_date, dashboard_alias, sequence, .. } = row;
         record.identity.sequence = sequence;
         record.identity.exists = row.erased == 0;
         record.pending = PendingUpdates { entry: row.entry_due, overrides: row.overrides_due };
@@ -133,7 +135,7 @@ pub fn read(sql: &Database) -> Result<Record> {
             let details = Details { uuid: uuid.clone(), created_date, dashboard_alias };
             record.identity.details = Some(details);
         }
-        record.owner = Some(IdentityRef { environment, identifier, uuid });
+        record.owner = Some(IdentityRef { client_key, identifier, uuid });
     } else {
         record.identity.exists = has("identity");
     }
@@ -257,7 +259,7 @@ fn write_details(sql: &Database, record: &Record) -> Result<()> {
     sql.execute(
         SET_DETAILS,
         vec![
-            (&*owner.environment).into(),
+            owner.client_key.as_str().into(),
             (&*owner.identifier).into(),
             (&*owner.uuid).into(),
             details.map_or("", |details| &*details.created_date).into(),
@@ -325,18 +327,18 @@ impl Record {
 impl IdentityRef {
     /// True if a request is for this identity.
     pub fn is_of(&self, request: &CommandRequest) -> bool {
-        self.environment == request.environment && self.identifier == request.identifier
+        self.client_key == request.client_key && self.identifier == request.identifier
     }
 
     /// True if both name the same identity.
     pub fn is_same(&self, other: &IdentityRef) -> bool {
-        self.environment == other.environment && self.identifier == other.identifier
+        self.client_key == other.client_key && self.identifier == other.identifier
     }
 }
 
 impl From<&CommandRequest> for IdentityRef {
     fn from(request: &CommandRequest) -> IdentityRef {
-        let (environment, identifier) = (request.environment.clone(), request.identifier.clone());
-        IdentityRef { environment, identifier, uuid: Box::default() }
+        let (client_key, identifier) = (request.client_key.clone(), request.identifier.clone());
+        IdentityRef { client_key, identifier, uuid: Box::default() }
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use worker::Result;
 
-use crate::document::{ServerKey, ServerKeyHash, hash_of_server_key};
+use crate::document::{ClientKey, ServerKey, ServerKeyHash, hash_of_server_key};
 use crate::edge::objects::publishing;
 use crate::edge::objects::registry::object::RegistryObject;
 use crate::edge::origin::client::{self as origin, Call};
-use crate::edge::origin::document as origin_document;
+use crate::edge::origin::document::{self as origin_document, DocumentSource};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
@@ -96,19 +96,19 @@ impl RegistryObject {
         let fails = match other()? {
             None if self.with(|registry, _| registry.publishes_with(hash))? => return Ok(Ok(())),
             None => false,
-            Some(environment) => match self.is_confirmed(&environment, hash).await {
+            Some(client_key) => match self.is_confirmed(&client_key, hash).await {
                 (true, false) => return Ok(Ok(())),
                 // Tried again, because it is still configured: the origin may accept it again.
                 (is_confirmed, _) => !is_confirmed,
             },
         };
         let (credential, asked_at) = (DocumentCredential::ServerKey(hash.clone()), now_ms());
-        let candidate = match origin_document::fetch(&self.env, &credential, "").await {
+        let candidate = match origin_document::fetch(&self.env, DocumentSource::ServerKey(hash)).await {
             Err(fault) => return Ok(Err(format!("a server key: {}", fault.cause))),
             Ok(candidate) => candidate,
         };
-        let environment = candidate.client_key.clone();
-        let server_key = ServerKey { known_at: Some(asked_at), ..ServerKey::active(environment) };
+        let server_key =
+            ServerKey { known_at: Some(asked_at), ..ServerKey::active(candidate.client_key.clone()) };
         let outcome = self.execute(&RegistryChange::PutKey(hash.clone(), server_key)).await?;
         if !fails && other()?.is_some() {
             return Ok(outcome);
@@ -120,7 +120,7 @@ impl RegistryObject {
 
     /// Returns two booleans. The first is true if the origin returned the environment's document to the last request;
     /// the second is true if it refused the server key.
-    async fn is_confirmed(&self, client_key: &str, hash: &str) -> (bool, bool) {
+    async fn is_confirmed(&self, client_key: &ClientKey, hash: &str) -> (bool, bool) {
         let Ok((announcement, keys)) = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await
         else {
             return (false, false);
@@ -134,10 +134,12 @@ impl RegistryObject {
     /// Applies a change and records it.
     async fn execute(&self, change: &RegistryChange) -> Result<DiscoveryResult> {
         let done = match change {
-            RegistryChange::StartPublishing(key, _, credential) => {
-                publishing::start_publishing(&self.env, key, &serde_json::to_string(credential)?).await
+            RegistryChange::StartPublishing(client_key, _, credential) => {
+                publishing::start_publishing(&self.env, client_key, &serde_json::to_string(credential)?).await
             }
-            RegistryChange::StopPublishing(key) => publishing::stop_publishing(&self.env, key).await,
+            RegistryChange::StopPublishing(client_key) => {
+                publishing::stop_publishing(&self.env, client_key).await
+            }
             RegistryChange::PutKey(hash, key) => {
                 let entry = serde_json::to_vec(key)?;
                 kv::put(&self.env, &format!("{}{hash}", kv::SERVER_KEY), &entry, None).await

@@ -11,6 +11,7 @@ use std::time::Duration;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
+use crate::document::ClientKey;
 use crate::edge::objects::publishing;
 use crate::edge::objects::registry::rows::RegistryRows;
 use crate::edge::platform::alarm::Alarm;
@@ -83,14 +84,17 @@ impl RegistryObject {
     /// first, unless one ran a short while ago.
     #[wasm_bindgen(js_name = look)]
     pub async fn lookup(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
-        Ok(self.find(&client_key, Registry::knows).await?)
+        let client_key = ClientKey::unchecked(&client_key);
+        Ok(self.find(&|registry, discoveries| registry.knows(&client_key, discoveries)).await?)
     }
 
     /// The entry of a server key, as KV has it, by the key's hash. It is looked up like a client key: null if it is
     /// unknown, undefined if that cannot be decided.
     #[wasm_bindgen(js_name = serverKey)]
     pub async fn server_key(&self, hash: String) -> std::result::Result<JsValue, JsValue> {
-        if self.find(&hash, Registry::knows_server_key).await?.is_none() {
+        let knows =
+            |registry: &Registry, discoveries: &Schedule| registry.knows_server_key(&hash, discoveries);
+        if self.find(&knows).await?.is_none() {
             return Ok(JsValue::UNDEFINED);
         }
         let entry = self.with(|registry, _| registry.server_keys.get(&hash).map(serde_json::to_string))?;
@@ -119,17 +123,17 @@ impl RegistryObject {
         kind: Option<String>,
     ) -> std::result::Result<(), JsValue> {
         let project = project.map(|project| project as i64);
-        let environments = self.with(|registry, _| registry.environments_of(project))?;
+        let client_keys = self.with(|registry, _| registry.environments_of(project))?;
         let kind = kind.as_deref().and_then(NotificationKind::from_name);
-        self.notifications.borrow_mut().notify(environments, kind);
+        self.notifications.borrow_mut().notify(client_keys, kind);
         Ok(self.run_first().await?)
     }
 
     /// Checks that a next discovery is scheduled, and starts the routine checks of the environments' objects.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         self.schedule()?;
-        let environments = self.with(|registry, _| registry.environments_of(None))?;
-        self.notifications.borrow_mut().reconcile(environments);
+        let client_keys = self.with(|registry, _| registry.environments_of(None))?;
+        self.notifications.borrow_mut().reconcile(client_keys);
         Ok(self.run_first().await?)
     }
 
@@ -142,16 +146,12 @@ impl RegistryObject {
 }
 
 impl RegistryObject {
-    /// Decides with `knows` if a name is known. For an unknown name a discovery runs first, unless one ran a short
-    /// while ago.
-    async fn find(
-        &self,
-        name: &str,
-        knows: fn(&Registry, &str, &Schedule) -> Option<bool>,
-    ) -> Result<Option<bool>> {
+    /// Decides with `knows` if a key is known. For an unknown key a discovery runs first, unless one ran a short while
+    /// ago.
+    async fn find(&self, knows: &dyn Fn(&Registry, &Schedule) -> Option<bool>) -> Result<Option<bool>> {
         let now = now_ms();
         let (known, last, may_discover) = self.with(|registry, discoveries| {
-            let known = knows(registry, name, &discoveries.schedule);
+            let known = knows(registry, &discoveries.schedule);
             (known, discoveries.ended_at, discoveries.may_discover(now))
         })?;
         if known == Some(true) || !self.config.publishes() || !(may_discover || self.is_under_way()) {
@@ -164,7 +164,7 @@ impl RegistryObject {
         let lookup = || {
             self.with(|registry, discoveries| {
                 let is_over = discoveries.ended_at != last;
-                let known = knows(registry, name, &discoveries.schedule);
+                let known = knows(registry, &discoveries.schedule);
                 // Until the discovery ends, entries that the one before did not find may still exist.
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
@@ -189,9 +189,10 @@ impl RegistryObject {
         Ok(())
     }
 
-    async fn run(&self, notifications: &[(String, Notification)]) {
-        let run =
-            notifications.iter().map(|(key, notification)| publishing::notify(&self.env, key, *notification));
+    async fn run(&self, notifications: &[(ClientKey, Notification)]) {
+        let run = notifications
+            .iter()
+            .map(|(client_key, notification)| publishing::notify(&self.env, client_key, *notification));
         for done in join_all(run).await {
             // The environment's own alarm makes up for it.
             drop(done.inspect_err(|failure| failure.log(None)));

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use worker::{Result, SqlStorageValue, Storage};
 
+use crate::document::ClientKey;
 use crate::edge::platform::sqlite::Database;
 use crate::publish::{DiscoverySchedule, Registry, RegistryChange};
 
@@ -33,7 +34,9 @@ impl RegistryRows {
             [SqlStorageValue::String(state)] => serde_json::from_str(state)?,
             _ => DiscoverySchedule::default(),
         };
-        let (environments, server_keys) = (self.entries(ENVIRONMENTS)?, self.entries(SERVER_KEYS)?);
+        let environments: Vec<(String, _)> = self.entries(ENVIRONMENTS)?;
+        let environments = environments.into_iter().map(|(name, entry)| (ClientKey::unchecked(&name), entry));
+        let (environments, server_keys) = (environments.collect(), self.entries(SERVER_KEYS)?);
         Ok((Registry { environments, server_keys }, discoveries))
     }
 
@@ -47,11 +50,11 @@ impl RegistryRows {
     pub fn record_change(&self, change: &RegistryChange) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         match change {
-            RegistryChange::StartPublishing(key, summary, credential) => {
-                self.put(ENVIRONMENTS, key, serde_json::to_string(&(summary, credential))?)
+            RegistryChange::StartPublishing(client_key, summary, credential) => {
+                self.put(ENVIRONMENTS, client_key, serde_json::to_string(&(summary, credential))?)
             }
             RegistryChange::PutKey(hash, key) => self.put(SERVER_KEYS, hash, serde_json::to_string(key)?),
-            RegistryChange::StopPublishing(key) => self.delete(ENVIRONMENTS, key),
+            RegistryChange::StopPublishing(client_key) => self.delete(ENVIRONMENTS, client_key),
             RegistryChange::DeleteKey(hash) => self.delete(SERVER_KEYS, hash),
         }
     }

@@ -5,6 +5,10 @@ use crate::document::ruleset::Engine;
 
 const INTERVAL: RefreshInterval = RefreshInterval { interval_ms: 60_000, min_gap_ms: 250 };
 
+fn key() -> ClientKey {
+    ClientKey::parse("k").unwrap()
+}
+
 fn candidate(updated_at: &str, name: &str) -> Candidate {
     let document = format!(r#"{{"api_key":"k","name":"{name}","updated_at":"{updated_at}","project":{{}}}}"#);
     Candidate::check(document.into(), Engine::V10).unwrap()
@@ -24,7 +28,7 @@ fn following_with(credential: DocumentCredential) -> Publisher {
 fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<DocumentVersion> {
     publisher.schedule.began(now);
     publisher.origin_keys.began(now, INTERVAL);
-    publisher.fetched(outcome.map_err(str::to_owned), "k", now, INTERVAL, 10)
+    publisher.fetched(outcome.map_err(str::to_owned), &key(), now, INTERVAL, 10)
 }
 
 #[test]
@@ -57,13 +61,13 @@ fn a_publication_of_an_earlier_version_gets_the_hashing_setting() {
     // The setting is off where a document does not have it.
     let first = candidate("1970-01-01T00:00:01Z", "a");
     fetch(&mut publisher, 1_000, Ok(&first)).unwrap();
-    assert_eq!(publisher.status("k", 1_000)["legacy_hashing"], true);
+    assert_eq!(publisher.status(&key(), 1_000)["legacy_hashing"], true);
     let mut stored = serde_json::to_value(&publisher).unwrap();
     stored["published"].as_object_mut().unwrap().remove("hashes_django_ids").unwrap();
     let mut publisher: Publisher = serde_json::from_value(stored).unwrap();
-    assert_eq!(publisher.status("k", 1_000)["legacy_hashing"], false);
+    assert_eq!(publisher.status(&key(), 1_000)["legacy_hashing"], false);
     assert_eq!(fetch(&mut publisher, 61_000, Ok(&first)), None);
-    assert_eq!(publisher.status("k", 61_000)["legacy_hashing"], true);
+    assert_eq!(publisher.status(&key(), 61_000)["legacy_hashing"], true);
     let switched = r#"{"api_key":"k","name":"a","updated_at":"1970-01-01T00:00:02Z","project":{},
         "use_identity_composite_key_for_hashing":true}"#;
     let switched = Candidate::check(switched.into(), Engine::V10).unwrap();
@@ -111,7 +115,8 @@ fn invalid_documents_are_not_published() {
     publisher.stored(good, Ok(()), 1_000);
     let published = publisher.published.clone();
     let undated = Candidate { updated_at: None, ..candidate("1970-01-01T00:00:03Z", "b") };
-    let others = Candidate { client_key: "other".to_owned(), ..candidate("1970-01-01T00:00:03Z", "b") };
+    let others =
+        Candidate { client_key: ClientKey::unchecked("other"), ..candidate("1970-01-01T00:00:03Z", "b") };
     for (outcome, cause) in [
         (Ok(&candidate("1970-01-01T00:00:01Z", "a")), "older"),
         (Ok(&undated), "older"),
@@ -165,7 +170,10 @@ fn a_deleted_environment_is_removed_and_can_be_published_again() {
     publisher.removed(Ok(()), 4_000);
     assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
     // A fetch that was under way comes too late.
-    assert_eq!(publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), "k", 5_000, INTERVAL, 0), None);
+    assert_eq!(
+        publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), &key(), 5_000, INTERVAL, 0),
+        None
+    );
     publisher.start_publishing(DocumentCredential::Token, 6_000);
     // Whatever the origin has now, since what was published is forgotten; but never an earlier version.
     let second = fetch(&mut publisher, 6_000, Ok(&candidate("1970-01-01T00:00:01Z", "c"))).unwrap();
@@ -285,7 +293,7 @@ fn asked(takes: u64, fails: bool, notifications: &[u64]) -> (Vec<u64>, Vec<u64>)
                 now += takes;
                 random += 7;
                 let outcome = if fails { Err("500".to_owned()) } else { Ok(&said) };
-                publisher.fetched(outcome, "k", now, INTERVAL, random);
+                publisher.fetched(outcome, &key(), now, INTERVAL, random);
             }
             PublisherAction::ListKeys => {
                 keys.push(began);
