@@ -3,10 +3,10 @@
 mod support;
 
 use flagsmith_edge_worker::admin::explanation::explain;
-use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, Identifier};
 use flagsmith_edge_worker::evaluate::{EvaluatedIdentity, evaluate};
 use flagsmith_edge_worker::identity::{Identity, Traits};
 use serde_json::{Value, json};
@@ -84,10 +84,10 @@ fn real_documents_take_a_small_part_of_the_budget() {
                     (format!("trait_{number}").into(), serde_json::from_value(value).unwrap())
                 })
                 .collect();
-            let identifier = "5d4e1f2a-7a33-4c0e-9d65-0c2b6c0f8d11@example.com";
-            let key = environment.identity_key(identifier, None);
+            let identifier = Identifier::normalize("5d4e1f2a-7a33-4c0e-9d65-0c2b6c0f8d11@example.com");
+            let key = environment.identity_key(&identifier, None);
             let identity =
-                EvaluatedIdentity::new(&environment, identifier, &key, &traits, StoredOverrides::none());
+                EvaluatedIdentity::new(&environment, &identifier, &key, &traits, StoredOverrides::none());
             let evaluation = evaluate(&environment.ruleset, Some(identity));
             let bound = MAX_STEPS / 20;
             assert!(evaluation.steps < bound, "{}: {} steps", path.display(), evaluation.steps);
@@ -128,7 +128,11 @@ fn an_explanation_names_the_condition_that_spent_the_budget() {
     });
     let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
     let traits = serde_json::from_value(json!({"plan": "pro", "text": "a".repeat(2_000)})).unwrap();
-    let explained = explain(&environment, "ada", &Identity { exists: true, traits, ..Identity::default() });
+    let explained = explain(
+        &environment,
+        &Identifier::normalize("ada"),
+        &Identity { exists: true, traits, ..Identity::default() },
+    );
     let of = |segment: usize| {
         let segment = &explained["segments"][segment];
         let conditions = segment["rules"][0]["rules"][0]["conditions"].as_array().unwrap();

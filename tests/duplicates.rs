@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use flagsmith_edge_worker::admin::explanation::explain;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, FeatureKey, FeatureState};
+use flagsmith_edge_worker::document::{Environment, FeatureKey, FeatureState, Identifier};
 use flagsmith_edge_worker::identity::{Command, Identity, Import};
 use serde_json::{Value, json};
 use support::worker::Worker;
@@ -97,7 +97,7 @@ fn the_first_of_two_overrides_of_one_identity_and_feature_is_answered() {
         let document = document(&[], &overrides);
         assert_eq!(values(&mut worker(&document), "ada"), expected, "{name}");
         // The explanation names the same state as the only one that applies.
-        let explained = explain(&environment(&document), "ada", &Identity::default());
+        let explained = explain(&environment(&document), &Identifier::normalize("ada"), &Identity::default());
         for (flag, expected) in explained["flags"].as_array().unwrap().iter().zip(expected) {
             assert_eq!(flag["feature_state_value"], expected, "{name}");
             let candidates = flag["candidates"].as_array().unwrap();
@@ -206,7 +206,7 @@ fn the_later_of_two_segments_with_one_id_replaces_the_earlier() {
     ] {
         let document = document(&segments, &[]);
         assert_eq!(values(&mut worker(&document), "ada")[0], expected);
-        let explained = explain(&environment(&document), "ada", &Identity::default());
+        let explained = explain(&environment(&document), &Identifier::normalize("ada"), &Identity::default());
         let listed = explained["segments"].as_array().unwrap();
         assert_eq!(listed.iter().map(|segment| &segment["name"]).collect::<Vec<_>>(), names);
         for segment in listed {

@@ -3,8 +3,8 @@
 mod support;
 
 use flagsmith_edge_worker::admin::explanation::explain;
-use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, Identifier};
 use flagsmith_edge_worker::identity::{Identity, Traits};
 use serde_json::{Value, json};
 use support::fixtures;
@@ -34,7 +34,7 @@ fn named<'v>(list: &'v Value, at: &str, name: &str) -> &'v Value {
 fn explained_flags_equal_the_sdks_and_list_all_candidates() {
     let environment = shop();
     let ada = identity(json!({"loyalty_points": 1200, "country": "BE"}), json!([]));
-    let explained = explain(&environment, "ada@example.com", &ada);
+    let explained = explain(&environment, &Identifier::normalize("ada@example.com"), &ada);
     assert_eq!(explained["key"], "pfbeAebLHX5eBgzX56vopS_ada@example.com");
     assert_eq!(
         explained["traits"],
@@ -68,7 +68,7 @@ fn explained_flags_equal_the_sdks_and_list_all_candidates() {
 fn each_condition_shows_its_actual_value() {
     let environment = shop();
     let ada = identity(json!({"loyalty_points": "0999", "app_version": "3.1.9"}), json!([]));
-    let explained = explain(&environment, "ada@meadow.example", &ada);
+    let explained = explain(&environment, &Identifier::normalize("ada@meadow.example"), &ada);
     let segment = |name: &str| named(&explained["segments"], "/name", name).clone();
     assert_eq!(
         segment("loyalty_members"),
@@ -101,7 +101,7 @@ fn long_actual_values_are_shortened() {
     for (version, met) in [("ü".repeat(200), "ü".repeat(200)), ("ü".repeat(201), "ü".repeat(200) + "…")]
     {
         let ada = identity(json!({"app_version": version}), json!([]));
-        let explained = explain(&environment, "ada", &ada);
+        let explained = explain(&environment, &Identifier::normalize("ada"), &ada);
         let outdated = named(&explained["segments"], "/name", "outdated_app");
         assert_eq!(outdated.pointer("/rules/0/rules/0/conditions/1/met"), Some(&json!(met)));
         assert_eq!(explained["traits"][0]["trait_value"], version);
@@ -127,7 +127,7 @@ fn buckets_equal_those_of_the_reference() {
         }],
     });
     let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
-    let explained = explain(&environment, "user", &Identity::default());
+    let explained = explain(&environment, &Identifier::normalize("user"), &Identity::default());
     assert_eq!(explained["identity_uuid"], Value::Null);
     let flag = &explained["flags"][0];
     assert_eq!([&flag["reason"], &flag["feature_state_value"]], [&json!("SPLIT; weight=0.1"), &json!(2)]);
@@ -143,7 +143,7 @@ fn buckets_equal_those_of_the_reference() {
     for (limit, holds) in [("22.9", true), ("22.8", false)] {
         document["project"]["segments"] = json!([segment(limit)]);
         let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
-        let explained = explain(&environment, "user", &Identity::default());
+        let explained = explain(&environment, &Identifier::normalize("user"), &Identity::default());
         let segment = &explained["segments"][0];
         let condition = &segment["rules"][0]["conditions"][0];
         assert_eq!(condition["percentage"], 22.8245649129826);
@@ -158,7 +158,7 @@ fn both_kinds_of_overrides_are_distinguished() {
         "feature": {"id": 9001, "name": "checkout_redesign"}, "enabled": false, "feature_state_value": "here",
         "featurestate_uuid": "11111111-2222-4333-8444-555555555555",
     }]);
-    let explained = explain(&environment, GRACE, &identity(json!({}), made_here));
+    let explained = explain(&environment, &Identifier::normalize(GRACE), &identity(json!({}), made_here));
     let flag = named(&explained["flags"], "/feature/name", "checkout_redesign");
     let candidates = flag["candidates"].as_array().unwrap();
     let seen: Vec<_> = candidates.iter().map(|one| [&one["source"], &one["wins"]]).collect();
@@ -190,7 +190,8 @@ fn exactly_one_candidate_wins() {
             ("x@meadow.example", json!({"basket_total": 151, "loyalty_points": 1000})),
             ("", json!({"app_version": "1.0.0"})),
         ] {
-            let explained = explain(&environment, identifier, &identity(traits, json!([])));
+            let explained =
+                explain(&environment, &Identifier::normalize(identifier), &identity(traits, json!([])));
             for flag in explained["flags"].as_array().unwrap() {
                 let winners: Vec<_> =
                     flag["candidates"].as_array().unwrap().iter().filter(|one| one["wins"] == true).collect();

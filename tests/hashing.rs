@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use flagsmith_edge_worker::admin::edge_identities::{Reply, answer};
 use flagsmith_edge_worker::admin::explanation::explain;
-use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, Identifier};
 use flagsmith_edge_worker::identity::directory::DirectoryOverride;
 use flagsmith_edge_worker::identity::{Command, Identity, Import};
 use serde_json::{Value, json};
@@ -160,11 +160,11 @@ fn the_admin_api_shows_the_value_served_to_the_identity() {
             serde_json::from_slice(&response.body).unwrap()
         };
         for reply in [Reply::FeatureStates(None), Reply::AllFeatureStates] {
-            let answer = body(answer::reply(&environment, "bob", &identity, &reply));
+            let answer = body(answer::reply(&environment, &Identifier::normalize("bob"), &identity, &reply));
             assert_eq!(answer[0]["feature_state_value"], expected, "{reply:?}");
         }
         let known = DirectoryOverride {
-            identifier: "bob".into(),
+            identifier: Identifier::normalize("bob"),
             uuid: "u".into(),
             created_date: Box::default(),
             django_id,
@@ -179,7 +179,7 @@ fn the_admin_api_shows_the_value_served_to_the_identity() {
 fn an_explanation_shows_the_bucket_of_the_number() {
     let document = document(false, OF_ONE_AND_TWO + 0.01, &json!([]));
     let environment = Environment::parse(document.to_string().as_bytes(), Engine::V10).unwrap();
-    let explained = explain(&environment, "bob", &overridden(&document, Some(2)));
+    let explained = explain(&environment, &Identifier::normalize("bob"), &overridden(&document, Some(2)));
     assert_eq!(explained["key"], "2");
     let split = &explained["flags"][0]["split"];
     assert_eq!((&split["hashed"], &split["percentage"]), (&json!(["1", "2"]), &json!(OF_ONE_AND_TWO)));

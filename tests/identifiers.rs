@@ -8,8 +8,8 @@ use flagsmith_edge_worker::admin::edge_identities::{self, Action, TargetIdentity
 use flagsmith_edge_worker::admin::identity_insight::read_identifier;
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
-use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::{Environment, Identifier};
 use flagsmith_edge_worker::identity::Command;
 use serde_json::{Value, json};
 use support::admin::endpoint;
@@ -102,6 +102,7 @@ fn every_route_reaches_the_same_identity() {
 fn admin_requests_and_imports_reach_the_same_identity() {
     let environment = Environment::parse(document(&[]).to_string().as_bytes(), Engine::V10).unwrap();
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
+    let ada = Identifier::verbatim("ada");
     let named = |method: &'static str, path: &str, body: Value| {
         let body = body.to_string().into_bytes();
         let request = Request { method, query: "", header: &header, body: &body, random: &|| [7; 16] };
@@ -112,19 +113,19 @@ fn admin_requests_and_imports_reach_the_same_identity() {
         }
     };
     for spelling in SPELLINGS {
-        assert_eq!(named("POST", "edge-identities/", json!({"identifier": spelling})), "ada");
+        assert_eq!(named("POST", "edge-identities/", json!({"identifier": spelling})), ada);
         let by_identifier = json!({"identifier": spelling, "feature": 7});
-        assert_eq!(named("PUT", "edge-identities-featurestates", by_identifier.clone()), "ada");
-        assert_eq!(named("DELETE", "edge-identities-featurestates", by_identifier), "ada");
-        assert_eq!(read_identifier(&format!("identifier={}", encoded(spelling))), Ok("ada".to_owned()));
+        assert_eq!(named("PUT", "edge-identities-featurestates", by_identifier.clone()), ada);
+        assert_eq!(named("DELETE", "edge-identities-featurestates", by_identifier), ada);
+        assert_eq!(read_identifier(&format!("identifier={}", encoded(spelling))), Ok(ada.clone()));
         let line = json!({"identifier": spelling}).to_string();
         let lines = import_export::read_import(&environment, line.as_bytes()).unwrap();
         let (identifier, command) = lines.into_iter().next().flatten().unwrap().into_command();
-        assert_eq!(identifier, "ada");
+        assert_eq!(identifier, ada);
         assert!(matches!(command, Command::ImportMissing(_)), "{command:?}");
         // A repair keeps the stored spelling.
         let body = json!({"identifiers": [spelling]}).to_string();
-        assert_eq!(import_export::read_repair(body.as_bytes()), Ok(vec![spelling.to_owned()]));
+        assert_eq!(import_export::read_repair(body.as_bytes()), Ok(vec![Identifier::verbatim(spelling)]));
     }
 }
 
@@ -176,7 +177,7 @@ fn lines_with_blank_identifiers_are_skipped() {
         .into_iter()
         .map(|line| line.map(|line| (line.identifier, line.only_missing)))
         .collect();
-    assert_eq!(identifiers, [None, Some(("ada".to_owned(), false)), None]);
+    assert_eq!(identifiers, [None, Some((Identifier::verbatim("ada"), false)), None]);
     // A line without an identifier is invalid.
     for line in [json!({}), json!({"identifier": ""}), json!({"identifier": null}), json!({"identifier": []})]
     {

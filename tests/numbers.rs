@@ -8,7 +8,7 @@ use flagsmith_edge_worker::admin::edge_identities::{self, Action};
 use flagsmith_edge_worker::admin::import_export;
 use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{ClientKey, Environment};
+use flagsmith_edge_worker::document::{ClientKey, Environment, Identifier};
 use flagsmith_edge_worker::identity::{Command, CommandRequest, ExecutionContext, Identity};
 use serde_json::{Value, json};
 use support::admin::endpoint;
@@ -58,12 +58,12 @@ fn exported(commands: Vec<Command>) -> String {
     for command in commands {
         identity
             .apply(
-                CommandRequest::new(&ClientKey::unchecked(KEY), "ada", command),
+                CommandRequest::new(&ClientKey::unchecked(KEY), Identifier::normalize("ada"), command),
                 ExecutionContext { now: 1, random: &|| [7; 16] },
             )
             .unwrap();
     }
-    import_export::render(&ClientKey::unchecked(KEY), "ada", &identity).to_string()
+    import_export::render(&ClientKey::unchecked(KEY), &Identifier::normalize("ada"), &identity).to_string()
 }
 
 fn import(line: &str) -> Option<Command> {

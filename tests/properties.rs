@@ -11,7 +11,7 @@ use flagsmith_edge_worker::api::Request;
 use flagsmith_edge_worker::document::context::EvaluationContext;
 use flagsmith_edge_worker::document::json::Json;
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{ClientKey, Environment, KeyKind};
+use flagsmith_edge_worker::document::{ClientKey, Environment, Identifier, KeyKind};
 use flagsmith_edge_worker::evaluate::evaluate_context;
 use flagsmith_edge_worker::identity::{
     Change, Command, CommandRequest, ExecutionContext, Identity, TraitValue, uuid,
@@ -332,7 +332,7 @@ proptest! {
         let identity = Identity { exists: true, traits: traits.collect(), ..Identity::default() };
         for engine in [Engine::V10, Engine::V11] {
             let environment = Environment::parse(text.as_bytes(), engine).unwrap();
-            let explained = explain(&environment, body["identifier"].as_str().unwrap(), &identity);
+            let explained = explain(&environment, &Identifier::verbatim(body["identifier"].as_str().unwrap()), &identity);
             for flag in explained["flags"].as_array().unwrap() {
                 let candidates = flag["candidates"].as_array().unwrap();
                 let winners: Vec<_> = candidates.iter().filter(|one| one["wins"] == true).collect();
@@ -357,7 +357,7 @@ proptest! {
     ) {
         let traits = sets.into_iter().map(|(key, value)| (key.into(), value.map(TraitValue::Integer))).collect();
         let command = Command::SetTraits(traits);
-        let request = CommandRequest::new(&ClientKey::unchecked("env"), "ada", command);
+        let request = CommandRequest::new(&ClientKey::unchecked("env"), Identifier::normalize("ada"), command);
         let context = ExecutionContext { now: 0, random: &|| [7; 16] };
         let mut identity = Identity::default();
         identity.apply(request.clone(), context).unwrap();
@@ -421,10 +421,10 @@ proptest! {
         if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, endpoint, &request) {
             let mut identity = Identity::default();
             let context = ExecutionContext { now: 1, random: &|| [7; 16] };
-            let to_request = |command| CommandRequest::new(&ClientKey::unchecked("k"), "a", command);
+            let to_request = |command| CommandRequest::new(&ClientKey::unchecked("k"), Identifier::normalize("a"), command);
             identity.apply(to_request(Command::Create), context).unwrap();
             if identity.apply(to_request(command), context).is_ok() {
-                let status = edge_identities::answer::reply(&environment, "a", &identity, &reply).status;
+                let status = edge_identities::answer::reply(&environment, &Identifier::normalize("a"), &identity, &reply).status;
                 prop_assert!(matches!(status, 200 | 201 | 204 | 404), "{status}");
             }
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::document::ruleset::{
     FeatureIndex, Rule, Segment, SegmentIndex, SegmentOverride, StateIndex, Variant,
 };
-use crate::document::{Environment, KeyKind, StoredOverrides, WrittenCondition, json};
+use crate::document::{Environment, Identifier, KeyKind, StoredOverrides, WrittenCondition, json};
 use crate::evaluate::{Decision, EvaluatedIdentity, Evaluation, Explanation, bucket};
 use crate::identity::Identity;
 
@@ -16,7 +16,7 @@ use crate::identity::Identity;
 const MAX_MET_LENGTH: usize = 200;
 
 /// Explains an identity's flags and the cause of each, as a `GET` would return them now.
-pub fn explain(environment: &Environment, identifier: &str, state: &Identity) -> Value {
+pub fn explain(environment: &Environment, identifier: &Identifier, state: &Identity) -> Value {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);
     let identity = EvaluatedIdentity::new(environment, identifier, &key, &state.traits, &stored);
@@ -31,7 +31,7 @@ pub fn explain(environment: &Environment, identifier: &str, state: &Identity) ->
     }
     let details = state.details.as_ref();
     object(vec![
-        ("identifier", identifier.into()),
+        ("identifier", identifier.as_str().into()),
         ("identity_uuid", state.uuid().into()),
         ("dashboard_alias", details.and_then(|details| details.dashboard_alias.as_deref()).into()),
         ("created_date", details.map(|details| &*details.created_date).into()),

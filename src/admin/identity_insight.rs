@@ -4,6 +4,7 @@
 use super::permission::Permission;
 use crate::api::fields::query_identifier;
 use crate::api::{Error, query};
+use crate::document::Identifier;
 
 /// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,10 @@ pub const PERMISSION: Permission = Permission::ViewIdentities;
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// The identifier to explain.
-pub fn read_identifier(query: &str) -> Result<String, Error> {
+pub fn read_identifier(query: &str) -> Result<Identifier, Error> {
     let sent = query::last(query, "identifier").unwrap_or_default();
     let identifier = query_identifier(&sent)?;
-    if identifier.is_empty() { Err(Error::IdentifierMissing) } else { Ok(identifier.to_owned()) }
+    if identifier.is_empty() { Err(Error::IdentifierMissing) } else { Ok(identifier) }
 }
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ mod tests {
 
     #[test]
     fn explain_requires_an_identifier() {
-        assert_eq!(read_identifier("identifier=%20a%20b%2F%C2%A0"), Ok("a b/".to_owned()));
+        assert_eq!(read_identifier("identifier=%20a%20b%2F%C2%A0"), Ok(Identifier::verbatim("a b/")));
         for query in ["", "identifier=", "identifier=%20", "identifier=a%00b"] {
             assert!(read_identifier(query).is_err(), "{query}");
         }

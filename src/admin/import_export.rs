@@ -13,7 +13,7 @@ use crate::api::fields::{
     check_identities, check_text, integer_value,
 };
 use crate::document::json::{Json, Kind};
-use crate::document::{Environment, Timestamp, normalize_identifier, python};
+use crate::document::{Environment, Identifier, Timestamp, python};
 use crate::identity::directory::Entry;
 use crate::identity::{Command, Import};
 use state::{Definitions, is_uuid};
@@ -61,7 +61,7 @@ pub fn is_supported(media_type: &str) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportLine {
     /// Normalized.
-    pub identifier: String,
+    pub identifier: Identifier,
     /// The imported identity.
     pub import: Import,
     /// True if the line spells the identifier differently. It then only adds what the identity lacks.
@@ -70,7 +70,7 @@ pub struct ImportLine {
 
 impl ImportLine {
     /// Returns the identifier, and the command that imports the identity.
-    pub fn into_command(self) -> (String, Command) {
+    pub fn into_command(self) -> (Identifier, Command) {
         let import = Box::new(self.import);
         let command =
             if self.only_missing { Command::ImportMissing(import) } else { Command::Import(import) };
@@ -106,7 +106,7 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<
 fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<ImportLine>, Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
     let sent = json.object().and_then(|members| members.get("identifier")?.text());
-    if sent.as_deref().is_some_and(|sent| !sent.is_empty() && normalize_identifier(sent).is_empty()) {
+    if sent.as_deref().is_some_and(|sent| !sent.is_empty() && Identifier::normalize(sent).is_empty()) {
         return Ok(None);
     }
     let text = |max_length, optional| TextRules { max_length, optional };
@@ -148,7 +148,7 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Import
         overrides,
         django_id,
     };
-    let only_missing = sent.is_some_and(|sent| sent != identifier);
+    let only_missing = sent.is_some_and(|sent| *sent != *identifier);
     fields.finish(Some(ImportLine { identifier, import, only_missing }))
 }
 
@@ -179,12 +179,12 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
 /// A line that only adds to an identity loses its UUID instead. An earlier version stored another identity under the
 /// line's spelling, and that one may still have the UUID.
 pub fn check_uuids(lines: &mut [Option<ImportLine>], known: &[Entry]) -> Result<(), Value> {
-    let mut owners: HashMap<Box<str>, Box<str>> =
+    let mut owners: HashMap<Box<str>, Identifier> =
         known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();
     let mut is_taken = |line: &ImportLine| {
-        let identifier = &*line.identifier;
+        let identifier = &line.identifier;
         let uuid = line.import.uuid.clone();
-        uuid.is_some_and(|uuid| **owners.entry(uuid).or_insert_with(|| identifier.into()) != *identifier)
+        uuid.is_some_and(|uuid| owners.entry(uuid).or_insert_with(|| identifier.clone()) != identifier)
     };
     let mut report = Vec::with_capacity(lines.len());
     for line in lines {
@@ -208,12 +208,12 @@ fn checked(fields: &mut Fields<'_>, name: &str, text: String, is_right: impl Fn(
 }
 
 /// Reads the identifiers of a repair request: the names under which identities are stored, normalized or not.
-pub fn read_repair(body: &[u8]) -> Result<Vec<String>, Value> {
+pub fn read_repair(body: &[u8]) -> Result<Vec<Identifier>, Value> {
     let json = Json::parse(body).map_err(|problem| json!({"detail": problem}))?;
     let mut fields = Fields::of(json)?;
     let identifiers = fields.list("identifiers", |item| {
         let text = item.text().ok_or_else(|| json!(["Not a valid string."]))?;
-        check_text(&text, MAX_IDENTIFIER_LENGTH).map(|()| text.into_owned())
+        check_text(&text, MAX_IDENTIFIER_LENGTH).map(|()| Identifier::verbatim(text))
     });
     check_identities(identifiers.len())?;
     fields.finish(identifiers)

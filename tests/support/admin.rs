@@ -12,7 +12,7 @@ use flagsmith_edge_worker::admin::edge_identities::{self, Action, Endpoint, Repl
 use flagsmith_edge_worker::admin::permission::Permission;
 use flagsmith_edge_worker::api::{Request, Response, check_method};
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{ClientKey, Environment};
+use flagsmith_edge_worker::document::{ClientKey, Environment, Identifier};
 use flagsmith_edge_worker::identity::directory::{DirectoryOverride, DirectoryQuery, Entry};
 use flagsmith_edge_worker::identity::{Command, CommandError, CommandRequest, ExecutionContext, Identity};
 use flagsmith_edge_worker::route::Route;
@@ -28,7 +28,7 @@ const LOCAL_KEY_SHA256: &str = "7732b7d187f7f03abca39e40e5c160b46e525b2ca16e1fae
 pub struct Admin {
     environments: HashMap<ClientKey, Environment>,
     /// Identities by environment and identifier.
-    identities: BTreeMap<(ClientKey, String), Identity>,
+    identities: BTreeMap<(ClientKey, Identifier), Identity>,
     /// The origin's answer to each probe of each credential. Without an origin there is a local admin key.
     origin: Option<HashMap<(String, String, String), Value>>,
     random: std::cell::Cell<u128>,
@@ -147,7 +147,7 @@ pub fn endpoint(path: &str) -> (ClientKey, Endpoint) {
     }
 }
 
-type Identities = BTreeMap<(ClientKey, String), Identity>;
+type Identities = BTreeMap<(ClientKey, Identifier), Identity>;
 
 fn act(
     environment: &Environment,
@@ -164,7 +164,7 @@ fn act(
         Action::Overrides(feature) => {
             let known = of_environment(identities, environment).flat_map(|(identifier, identity)| {
                 let whose = move |state: &flagsmith_edge_worker::document::FeatureState| DirectoryOverride {
-                    identifier: identifier.into(),
+                    identifier: identifier.clone(),
                     uuid: identity.uuid().unwrap().into(),
                     created_date: Box::default(),
                     django_id: identity.django_id,
@@ -207,16 +207,17 @@ fn execute(
     target: &TargetIdentity,
     command: Command,
     random: &dyn Fn() -> [u8; 16],
-) -> Result<(String, Identity), CommandError> {
+) -> Result<(Identifier, Identity), CommandError> {
     let (identifier, uuid) = match target {
         TargetIdentity::Identifier(identifier) => (identifier.clone(), None),
         TargetIdentity::Uuid(uuid) => {
             let mut all = of_environment(identities, environment);
             let found = all.find(|(_, identity)| identity.uuid() == Some(uuid));
-            (found.ok_or(CommandError::Missing)?.0.to_owned(), Some(uuid.as_str().into()))
+            (found.ok_or(CommandError::Missing)?.0.clone(), Some(uuid.as_str().into()))
         }
     };
-    let request = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
+    let request =
+        CommandRequest { uuid, ..CommandRequest::new(environment.key(), identifier.clone(), command) };
     let key = (environment.key().clone(), identifier.clone());
     let identity = identities.entry(key).or_default();
     identity.apply(request, ExecutionContext { now: 1_795_362_721_900, random })?;
@@ -226,18 +227,18 @@ fn execute(
 fn of_environment<'a>(
     identities: &'a Identities,
     environment: &'a Environment,
-) -> impl Iterator<Item = (&'a str, &'a Identity)> {
-    let of_key = |((key, identifier), identity): (&'a (ClientKey, String), &'a Identity)| {
-        (key == environment.key() && identity.exists).then_some((identifier.as_str(), identity))
+) -> impl Iterator<Item = (&'a Identifier, &'a Identity)> {
+    let of_key = |((key, identifier), identity): (&'a (ClientKey, Identifier), &'a Identity)| {
+        (key == environment.key() && identity.exists).then_some((identifier, identity))
     };
     identities.iter().filter_map(of_key)
 }
 
 fn entries(identities: &Identities, environment: &Environment, query: &DirectoryQuery) -> Vec<Entry> {
-    let entry = |(identifier, identity): (&str, &Identity)| {
+    let entry = |(identifier, identity): (&Identifier, &Identity)| {
         let details = identity.details.clone().unwrap();
         let (uuid, alias) = (details.uuid, details.dashboard_alias);
-        Entry { identifier: identifier.into(), uuid, alias, has_django_id: identity.django_id.is_some() }
+        Entry { identifier: identifier.clone(), uuid, alias, has_django_id: identity.django_id.is_some() }
     };
     of_environment(identities, environment).map(entry).filter(|entry| query.finds(entry)).collect()
 }

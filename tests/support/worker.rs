@@ -12,7 +12,9 @@ use flagsmith_edge_worker::api::{
     preflight,
 };
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{ClientKey, Environment, Fault, KeyKind, ServerKey, Timestamp};
+use flagsmith_edge_worker::document::{
+    ClientKey, Environment, Fault, Identifier, KeyKind, ServerKey, Timestamp,
+};
 use flagsmith_edge_worker::identity::directory::DirectoryOverride;
 use flagsmith_edge_worker::identity::{
     Change, Command, CommandError, CommandRequest, ExecutionContext, Identity,
@@ -30,7 +32,7 @@ const NOW: u64 = 1_795_362_721_900;
 pub struct Worker {
     environments: HashMap<ClientKey, Environment>,
     server_keys: HashMap<String, ServerKey>,
-    identities: RefCell<HashMap<(ClientKey, String), Identity>>,
+    identities: RefCell<HashMap<(ClientKey, Identifier), Identity>>,
     /// The number of changes to overrides by [`Worker::execute`].
     overrides_version: u64,
 }
@@ -95,9 +97,10 @@ impl Worker {
         command: Command,
     ) -> Result<Change, CommandError> {
         let client_key = ClientKey::parse(client_key).unwrap();
-        let request = CommandRequest::new(&client_key, identifier, command);
+        let identifier = Identifier::verbatim(identifier);
+        let request = CommandRequest::new(&client_key, identifier.clone(), command);
         let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
-        let key = (client_key, identifier.to_owned());
+        let key = (client_key, identifier);
         let change = self.identities.get_mut().entry(key).or_default().apply(request, context)?;
         self.overrides_version += u64::from(change.concerns_overrides());
         Ok(change)
@@ -117,7 +120,7 @@ impl Worker {
     pub fn identifiers(&self) -> Vec<String> {
         let identities = self.identities.borrow();
         let existing = identities.iter().filter(|(_, identity)| identity.exists);
-        let mut identifiers: Vec<_> = existing.map(|((_, identifier), _)| identifier.clone()).collect();
+        let mut identifiers: Vec<_> = existing.map(|((_, identifier), _)| identifier.to_string()).collect();
         identifiers.sort_unstable();
         identifiers
     }
@@ -202,12 +205,12 @@ impl<'w> Backend for Stores<'w> {
     async fn execute(
         &self,
         environment: &Environment,
-        commands: Vec<(String, Command)>,
+        commands: Vec<(Identifier, Command)>,
         _needs_identity: bool,
     ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
         let mut identities = self.worker.identities.borrow_mut();
         let outcomes = commands.into_iter().map(|(identifier, command)| {
-            let request = CommandRequest::new(environment.key(), &identifier, command);
+            let request = CommandRequest::new(environment.key(), identifier.clone(), command);
             let context = ExecutionContext { now: NOW, random: &|| [7; 16] };
             let identity = identities.entry((environment.key().clone(), identifier)).or_default();
             identity.apply(request, context).map(|_| identity.clone())
@@ -261,13 +264,13 @@ fn at_once<T>(work: impl Future<Output = T>) -> T {
 /// The stored overrides, in the directory's form.
 fn overrides(
     environment: &Environment,
-    identities: &HashMap<(ClientKey, String), Identity>,
+    identities: &HashMap<(ClientKey, Identifier), Identity>,
 ) -> Vec<DirectoryOverride> {
     let mut overrides = Vec::new();
     for ((key, identifier), identity) in identities {
         let Some(details) = identity.details.as_ref().filter(|_| key == environment.key()) else { continue };
         overrides.extend(identity.overrides.iter().map(|state| DirectoryOverride {
-            identifier: identifier.as_str().into(),
+            identifier: identifier.clone(),
             uuid: details.uuid.clone(),
             created_date: details.created_date.clone(),
             django_id: identity.django_id,

@@ -7,7 +7,7 @@ use super::{feature_state, trait_update};
 use crate::api::fields::{Fields, MAX_IDENTIFIER_LENGTH, TextRules, check_text};
 use crate::api::{Error, Request, body, query};
 use crate::document::json::{Json, Kind};
-use crate::document::{Environment, FeatureKey, FeatureState};
+use crate::document::{Environment, FeatureKey, FeatureState, Identifier};
 use crate::identity::directory::{DirectoryQuery, PageKey};
 use crate::identity::{Command, TraitValue};
 
@@ -32,7 +32,7 @@ pub enum TargetIdentity {
     /// By its UUID in the Admin API.
     Uuid(String),
     /// By its identifier.
-    Identifier(String),
+    Identifier(Identifier),
 }
 
 /// The form of the answer after the command was executed.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::action::{Reply, TargetIdentity};
 use crate::api::{Dependency, Error, Response};
-use crate::document::{Environment, FeatureState, StoredOverrides, json};
+use crate::document::{Environment, FeatureState, Identifier, StoredOverrides, json};
 use crate::evaluate::{Decision, EvaluatedIdentity, Outcome, StateSource, evaluate, outcome_for};
 use crate::identity::directory::{DirectoryOverride, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, PageKey};
 use crate::identity::{CommandError, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH};
@@ -45,7 +45,10 @@ pub fn refused(refusal: CommandError, target: &TargetIdentity, reply: &Reply) ->
         CommandError::Missing if *reply == Reply::Nothing(true) => return nothing(),
         CommandError::Missing => return missing(),
         CommandError::Exists => {
-            let (TargetIdentity::Identifier(name) | TargetIdentity::Uuid(name)) = target;
+            let name = match target {
+                TargetIdentity::Identifier(identifier) => identifier.as_str(),
+                TargetIdentity::Uuid(uuid) => uuid,
+            };
             json!([format!("Identity with identifier: {name} already exists")])
         }
         CommandError::OverrideExists => json!(["Feature state already exists."]),
@@ -75,7 +78,7 @@ pub fn bound(refusal: CommandError) -> Option<String> {
 /// The answer after a command was executed.
 pub fn reply(
     environment: &Environment,
-    identifier: &str,
+    identifier: &Identifier,
     state: &Identity,
     reply: &Reply,
 ) -> Response<'static> {
@@ -122,7 +125,7 @@ pub fn reply(
     }
 }
 
-fn identity(uuid: &str, identifier: &str, alias: Option<&str>) -> Value {
+fn identity(uuid: &str, identifier: &Identifier, alias: Option<&str>) -> Value {
     json!({"identity_uuid": uuid, "identifier": identifier, "dashboard_alias": alias})
 }
 
@@ -155,7 +158,11 @@ fn feature_state(environment: &Environment, state: &FeatureState, identity_key: 
 }
 
 /// All features with their values and sources, including disabled and server-only ones.
-fn all_feature_states(environment: &Environment, identifier: &str, state: &Identity) -> Response<'static> {
+fn all_feature_states(
+    environment: &Environment,
+    identifier: &Identifier,
+    state: &Identity,
+) -> Response<'static> {
     let stored = StoredOverrides::new(environment, &state.overrides);
     let key = environment.identity_key(identifier, state.django_id);
     let identity = EvaluatedIdentity::new(environment, identifier, &key, &state.traits, &stored);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::Response;
-use crate::document::ClientKey;
+use crate::document::{ClientKey, Identifier};
 use crate::identity::Identity;
 use crate::identity::directory::{DirectoryQuery, Entry, PageKey};
 
@@ -31,7 +31,7 @@ impl ExportPage {
     }
 
     /// Adds the identity of the next entry; nothing if it was deleted.
-    pub fn add(&mut self, client_key: &ClientKey, identifier: &str, identity: &Identity) {
+    pub fn add(&mut self, client_key: &ClientKey, identifier: &Identifier, identity: &Identity) {
         self.entries += 1;
         if identity.exists {
             let identity = render(client_key, identifier, identity).to_string();
@@ -63,12 +63,12 @@ impl ExportPage {
 }
 
 /// An identity in the shape that an import takes.
-pub fn render(client_key: &ClientKey, identifier: &str, identity: &Identity) -> Value {
+pub fn render(client_key: &ClientKey, identifier: &Identifier, identity: &Identity) -> Value {
     let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
     let traits: Vec<Value> = identity.traits.iter().map(pair).collect();
     let details = identity.details.as_ref();
     let mut document = json!({
-        "composite_key": format!("{client_key}_{identifier}"),
+        "composite_key": format!("{client_key}_{}", identifier.as_str()),
         "environment_api_key": client_key,
         "identifier": identifier,
         "identity_uuid": details.map(|details| &details.uuid),
@@ -94,13 +94,18 @@ mod tests {
     }
 
     fn entry(identifier: &str) -> Entry {
-        Entry { identifier: identifier.into(), uuid: "0".into(), alias: None, has_django_id: false }
+        Entry {
+            identifier: Identifier::verbatim(identifier),
+            uuid: "0".into(),
+            alias: None,
+            has_django_id: false,
+        }
     }
 
     #[test]
     fn a_page_that_grows_too_long_ends_early() {
         let entries = ["a", "b", "c"].map(entry);
-        let next = PageKey { alias: None, identifier: "c".into() };
+        let next = PageKey { alias: None, identifier: Identifier::verbatim("c") };
         let identity = Identity { exists: true, ..Identity::default() };
         let query = DirectoryQuery::search("", 3);
         for (added, identifiers, key) in
@@ -125,7 +130,7 @@ mod tests {
         let query = DirectoryQuery::search("dashboard_alias:a", 2);
         let entries = ["x", "y"].map(|name| Entry { alias: Some(format!("a{name}").into()), ..entry(name) });
         let mut page = ExportPage::default();
-        page.add(&client_key(), "x", &Identity::default());
+        page.add(&client_key(), &Identifier::verbatim("x"), &Identity::default());
         let page: Value = serde_json::from_slice(&page.finish(&query, &entries, None, false).body).unwrap();
         let key = PageKey::decode(page["last_evaluated_key"].as_str().unwrap(), Column::Alias);
         assert_eq!(key.unwrap().text(), "ax");
@@ -135,7 +140,7 @@ mod tests {
     fn a_page_has_at_least_one_identity_and_no_more_than_fit() {
         let mut page = ExportPage::default();
         assert!(page.has_room(usize::MAX));
-        page.add(&client_key(), "gone", &Identity::default());
+        page.add(&client_key(), &Identifier::verbatim("gone"), &Identity::default());
         assert!(page.has_room(MAX_PAGE_LENGTH) && !page.has_room(MAX_PAGE_LENGTH + 1));
         let last: Value = serde_json::from_slice(
             &page.finish(&DirectoryQuery::search("", 3), &[entry("gone")], None, false).body,

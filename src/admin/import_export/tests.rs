@@ -1,8 +1,8 @@
 use std::time::Instant;
 
 use super::*;
-use crate::document::ClientKey;
 use crate::document::ruleset::Engine;
+use crate::document::{ClientKey, Identifier};
 use crate::identity::directory::{DirectoryQuery, PageKey};
 use crate::identity::{CommandRequest, ExecutionContext, Identity};
 
@@ -41,10 +41,10 @@ fn an_export_imports_unchanged() {
     let read = read_import(&environment(), line.to_string().as_bytes()).unwrap();
     let [Some(read)] = read.as_slice() else { panic!("{read:?}") };
     let (identifier, command) = read.clone().into_command();
-    let request = CommandRequest::new(&ClientKey::unchecked("k"), &identifier, command);
+    let request = CommandRequest::new(&ClientKey::unchecked("k"), identifier, command);
     let mut identity = Identity::default();
     identity.apply(request, ExecutionContext { now: 5, random: &|| [1; 16] }).unwrap();
-    assert_eq!(render(&ClientKey::unchecked("k"), "ada", &identity), line);
+    assert_eq!(render(&ClientKey::unchecked("k"), &Identifier::normalize("ada"), &identity), line);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_uuid_belongs_to_one_identity() {
         |identifier: &str, uuid: &str| json!({"identifier": identifier, "identity_uuid": uuid}).to_string();
     let read = |lines: &[String]| read_import(&environment(), lines.join("\n").as_bytes()).unwrap();
     let entry = |identifier: &str, uuid: &str| Entry {
-        identifier: identifier.into(),
+        identifier: Identifier::verbatim(identifier),
         uuid: uuid.into(),
         alias: None,
         has_django_id: false,
@@ -251,20 +251,21 @@ fn an_export_is_json_lines_on_request() {
     let identity = Identity { exists: true, ..Identity::default() };
     let names = ["a\nb", "c"];
     let entries = names.map(|name| Entry {
-        identifier: name.into(),
+        identifier: Identifier::verbatim(name),
         uuid: "0".into(),
         alias: None,
         has_django_id: false,
     });
     let mut page = ExportPage::default();
     for name in names {
-        page.add(&ClientKey::unchecked("k"), name, &identity);
+        page.add(&ClientKey::unchecked("k"), &Identifier::verbatim(name), &identity);
     }
     let query = DirectoryQuery::search("", 2);
-    let next = PageKey { alias: None, identifier: "c".into() };
+    let next = PageKey { alias: None, identifier: Identifier::verbatim("c") };
     let lines = page.finish(&query, &entries, Some(&next), true);
     assert!(lines.headers().any(|header| header == ("content-type", "application/x-ndjson")));
-    let [first, second] = names.map(|name| render(&ClientKey::unchecked("k"), name, &identity));
+    let [first, second] =
+        names.map(|name| render(&ClientKey::unchecked("k"), &Identifier::verbatim(name), &identity));
     let last = json!({"last_evaluated_key": next.encode()});
     assert_eq!(str::from_utf8(&lines.body), Ok(&*format!("{first}\n{second}\n{last}\n")));
     let body: Value = serde_json::from_slice(&page.finish(&query, &entries, None, false).body).unwrap();

@@ -83,7 +83,7 @@ pub fn answer_v2(
         if features.contains(&*name) {
             let mut item = json!({"feature_name": name, "enabled_when_evaluated": enabled});
             if let (Some(identifier), Some(item)) = (identifier, item.as_object_mut()) {
-                item.insert("identity_identifier".to_owned(), identifier.into());
+                item.insert("identity_identifier".to_owned(), json!(identifier));
             }
             evaluations.add(item.to_string(), count);
         }

@@ -9,7 +9,7 @@ use super::fields::{Fields, TRAIT_KEY, all, check_identities};
 use super::response::Response;
 use super::traits::{self, Commands};
 use crate::document::json::{Json, Kind};
-use crate::document::{Environment, KeyKind};
+use crate::document::{Environment, Identifier, KeyKind};
 use crate::identity::{Command, CommandError, Identity, TraitValue};
 
 /// The changes to an identity's traits: the last value for each key, null to delete it.
@@ -37,7 +37,7 @@ pub fn read(
     fields.finish(()).map_err(Error::Invalid)?;
     traits::check_client(environment, key)?;
     // Few enough for a linear search.
-    let mut by_identity: Vec<(String, Changes)> = Vec::new();
+    let mut by_identity: Vec<(Identifier, Changes)> = Vec::new();
     let mut commands = Vec::with_capacity(sent.len());
     for (identifier, traits) in sent {
         let known = by_identity.iter().position(|(known, _)| *known == identifier);
@@ -53,7 +53,7 @@ pub fn read(
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
         changes.extend(deletions.into_iter().chain(sets));
     }
-    let command = |(identifier, changes): (String, Changes)| {
+    let command = |(identifier, changes): (Identifier, Changes)| {
         let changes = changes.into_iter().collect();
         (identifier, if replaces { Command::ReplaceTraits(changes) } else { Command::SetTraits(changes) })
     };
@@ -71,7 +71,7 @@ fn items(data: Option<Json<'_>>) -> Result<Vec<Json<'_>>, Value> {
     })
 }
 
-type BulkItem = (String, Vec<(Box<str>, Option<TraitValue>)>);
+type BulkItem = (Identifier, Vec<(Box<str>, Option<TraitValue>)>);
 
 fn read_item(item: Json<'_>) -> Result<BulkItem, Value> {
     let mut fields = Fields::of(item)?;

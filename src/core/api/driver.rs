@@ -13,7 +13,7 @@ use super::plan::{Plan, check, plan};
 use super::request::Request;
 use super::response::Response;
 use super::route::{HealthRoute, KeyedRoute, SdkRoute};
-use crate::document::{Environment, KeyKind, Timestamp};
+use crate::document::{Environment, Identifier, KeyKind, Timestamp};
 use crate::identity::{Command, CommandError, Identity};
 
 /// The stores of a deployment, and its form of answers.
@@ -43,7 +43,7 @@ pub trait Backend {
     async fn execute(
         &self,
         environment: &Environment,
-        commands: Vec<(String, Command)>,
+        commands: Vec<(Identifier, Command)>,
         needs_identity: bool,
     ) -> Result<Vec<Result<Identity, CommandError>>, Error>;
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use crate::document::json::{Json, Kind, Members};
-use crate::document::{normalize_identifier, python};
+use crate::document::{Identifier, python};
 use crate::identity::TraitValue;
 
 /// The longest identifier, in characters.
@@ -81,22 +81,22 @@ impl<'a> Fields<'a> {
 
     /// A text, trimmed; a number is taken as its text.
     pub fn text(&mut self, name: &str, rules: TextRules) -> String {
-        let value = self.text_value(name, rules, python::strip);
+        let value = self.text_value(name, rules);
         self.keep(name, value)
     }
 
-    fn text_value(&self, name: &str, rules: TextRules, normalize: fn(&str) -> &str) -> Result<String, Value> {
+    fn text_value(&self, name: &str, rules: TextRules) -> Result<String, Value> {
         match self.members.get(name) {
             None if rules.optional => Ok(String::new()),
             None => Err(json!([REQUIRED])),
-            Some(json) => text(json, rules, normalize),
+            Some(json) => text(json, rules),
         }
     }
 
     /// An identifier, normalized; an optional one may be null, blank or absent.
-    pub fn identifier(&mut self, name: &str, optional: bool) -> String {
+    pub fn identifier(&mut self, name: &str, optional: bool) -> Identifier {
         let rules = TextRules { max_length: MAX_IDENTIFIER_LENGTH, optional };
-        let value = self.text_value(name, rules, normalize_identifier);
+        let value = self.text_value(name, rules).map(Identifier::normalize);
         self.keep(name, value)
     }
 
@@ -212,14 +212,14 @@ pub fn all<'a, T>(
     Err(Value::Array(problems))
 }
 
-fn text(json: Json<'_>, rules: TextRules, normalize: fn(&str) -> &str) -> Result<String, Value> {
+fn text(json: Json<'_>, rules: TextRules) -> Result<String, Value> {
     let text = match json.kind() {
         Kind::Null if rules.optional => return Ok(String::new()),
         Kind::Null => return Err(json!([NOT_NULL])),
         Kind::String | Kind::Integer | Kind::Float => python::json_text(json).unwrap_or_default(),
         Kind::Bool | Kind::List | Kind::Object => return Err(json!(["Not a valid string."])),
     };
-    let text = normalize(&text);
+    let text = python::strip(&text);
     if text.is_empty() && !rules.optional {
         return Err(json!([NOT_BLANK]));
     }
@@ -227,9 +227,9 @@ fn text(json: Json<'_>, rules: TextRules, normalize: fn(&str) -> &str) -> Result
 }
 
 /// The identifier that a query gives, normalized; an error for one that is too long or has a NUL in it.
-pub fn query_identifier(text: &str) -> Result<&str, Error> {
-    let identifier = normalize_identifier(text);
-    let checked = check_text(identifier, MAX_IDENTIFIER_LENGTH);
+pub fn query_identifier(text: &str) -> Result<Identifier, Error> {
+    let identifier = Identifier::normalize(text);
+    let checked = check_text(&identifier, MAX_IDENTIFIER_LENGTH);
     checked.map(|()| identifier).map_err(|problem| Error::Invalid(json!({"identifier": problem})))
 }
 

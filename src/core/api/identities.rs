@@ -10,7 +10,7 @@ use super::flags;
 use super::query;
 use super::response::Response;
 use crate::document::json::Json;
-use crate::document::{Environment, KeyKind, StoredOverrides};
+use crate::document::{Environment, Identifier, KeyKind, StoredOverrides};
 use crate::evaluate::{Decision, EvaluatedIdentity, evaluate};
 use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier, uuid_hex};
 
@@ -18,7 +18,7 @@ use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifie
 #[derive(Debug, PartialEq)]
 pub struct IdentityQuery {
     /// The identifier; a generated one for an anonymous request.
-    pub identifier: String,
+    pub identifier: Identifier,
     /// Traits of this request alone. Null ones show in the answer and are unset for conditions.
     transient: Vec<(Box<str>, Option<TraitValue>)>,
     /// True if the traits and overrides of the identifier apply.
@@ -54,7 +54,7 @@ pub fn read_get(
     let blank = normalized.is_empty();
     let transient = blank || query::is_yes(transient.as_deref());
     let question = IdentityQuery {
-        identifier: if blank { sent.into_owned() } else { normalized.to_owned() },
+        identifier: if blank { Identifier::verbatim(sent) } else { normalized },
         transient: Vec::new(),
         overridden: !transient,
         feature: feature.filter(|feature| !feature.is_empty()).map(Cow::into_owned),
@@ -98,7 +98,8 @@ pub fn read_post(
     };
     if identifier.is_empty() {
         let set = traits.iter().filter_map(|sent| Some((&*sent.key, sent.value.as_ref()?)));
-        let identifier = anonymous_identifier(set).unwrap_or_else(|| uuid_hex(random()));
+        let identifier =
+            anonymous_identifier(set).unwrap_or_else(|| Identifier::normalize(uuid_hex(random())));
         let mut question = question(identifier, without_nulls(traits));
         question.overridden = false;
         return Ok((question, None));

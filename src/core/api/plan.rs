@@ -10,7 +10,7 @@ use super::request::{Request, body};
 use super::response::Response;
 use super::route::{KeyedRoute, SdkRoute};
 use super::{analytics, bulk_identities, flags, identities, query, traits};
-use crate::document::{Environment, KeyKind};
+use crate::document::{Environment, Identifier, KeyKind};
 use crate::identity::{Command, CommandError, Identity};
 
 /// The plan for a request.
@@ -21,7 +21,7 @@ pub enum Plan<'e> {
     /// It is answered.
     Answered(Response<'e>),
     /// These commands are to be carried out, each on its identity; then it can be answered.
-    Identities(Vec<(String, Command)>, Continuation),
+    Identities(Vec<(Identifier, Command)>, Continuation),
     /// These are to be kept for the origin, if there is one; then this is the answer.
     Evaluations(Evaluations, Response<'static>),
     /// The environment's overrides that were made here have to be known; then it can be answered.

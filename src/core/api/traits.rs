@@ -6,15 +6,15 @@ use super::error::{Dependency, Error};
 use super::fields::{Fields, TRAIT_KEY, all, check_identities};
 use super::response::Response;
 use crate::document::json::{Json, Kind};
-use crate::document::{Environment, KeyKind};
+use crate::document::{Environment, Identifier, KeyKind};
 use crate::identity::{Command, CommandError, Identity, MAX_TRAITS_LENGTH, TraitValue};
 
 /// Commands, each with its identity.
-pub type Commands = Vec<(String, Command)>;
+pub type Commands = Vec<(Identifier, Command)>;
 
 /// One trait of one identity.
 struct IdentityTrait {
-    identifier: String,
+    identifier: Identifier,
     key: String,
     value: Option<TraitValue>,
 }
@@ -77,7 +77,7 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
     check_client(environment, key)?;
     let echo = sent.iter().filter(|sent| sent.value.is_some()).map(IdentityTrait::echo).collect();
     // Few enough for a linear search.
-    let mut by_identity: Vec<(String, Vec<_>)> = Vec::new();
+    let mut by_identity: Vec<(Identifier, Vec<_>)> = Vec::new();
     for IdentityTrait { identifier, key, value } in sent {
         let set = (key.into(), value);
         match by_identity.iter_mut().find(|(known, _)| *known == identifier) {
@@ -93,7 +93,7 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
 /// An increment to be answered when it is done.
 #[derive(Debug, PartialEq)]
 pub struct Increment {
-    identifier: String,
+    identifier: Identifier,
     key: String,
 }
 

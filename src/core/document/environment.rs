@@ -12,9 +12,9 @@ use super::environment_key::{CLIENT_KEY_FORM, ClientKey};
 use super::fault::Fault;
 use super::feature_state::sort_key;
 use super::flags::Flags;
+use super::identifier::Identifier;
 use super::identity_overrides::{IdentityOverrides, is_irregular};
 use super::json::Json;
-use super::normalize_identifier;
 use super::ruleset::{Engine, FeatureIndex, Ruleset, SegmentIndex, SegmentOverride};
 use super::schema;
 use super::sdk_document::sdk_document;
@@ -45,7 +45,7 @@ pub struct Environment {
     client_key: ClientKey,
     /// By feature: its number in the origin's database.
     feature_ids: Vec<i64>,
-    identity_overrides: HashMap<Box<str>, IdentityOverrides>,
+    identity_overrides: HashMap<Identifier, IdentityOverrides>,
     document: Box<[u8]>,
 }
 
@@ -112,10 +112,10 @@ impl Environment {
             let name = segment.name.text().unwrap_or_default();
             builder.segment(&segment.id.text, name, &segment.rules, overrides, &metadata);
         }
-        let mut identity_overrides: HashMap<Box<str>, IdentityOverrides> = HashMap::new();
+        let mut identity_overrides: HashMap<Identifier, IdentityOverrides> = HashMap::new();
         let spelt = spelt_as_requested(&document.identity_overrides);
         for (identifier, identity) in spelt {
-            let overrides = identity_overrides.entry(identifier.into()).or_default();
+            let overrides = identity_overrides.entry(identifier).or_default();
             overrides.django_id = overrides.django_id.or(identity.django_id);
             for state in &identity.identity_features {
                 if let Some(feature) = builder.feature_named(&state.feature.name) {
@@ -162,7 +162,7 @@ impl Environment {
     }
 
     /// The document's overrides for the identity of exactly this identifier.
-    pub fn identity_overrides(&self, identifier: &str) -> Option<&IdentityOverrides> {
+    pub fn identity_overrides(&self, identifier: &Identifier) -> Option<&IdentityOverrides> {
         self.identity_overrides.get(identifier)
     }
 
@@ -183,7 +183,7 @@ impl Environment {
     /// The text that buckets of an identity are hashed from, which is `$.identity.key` too (contract §C.3): the composite
     /// key, unless the environment hashes the number that the identity has in the origin's database. `stored` is that
     /// number as it was imported; else the document's entry for the identity may have it.
-    pub fn identity_key(&self, identifier: &str, stored: Option<i64>) -> String {
+    pub fn identity_key(&self, identifier: &Identifier, stored: Option<i64>) -> String {
         let published = || self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
         let number = if self.hashes_django_ids() { stored.or_else(published) } else { None };
         match number {
@@ -269,11 +269,12 @@ fn state_key(state: &schema::FeatureState<'_>) -> String {
 /// Identities by their identifiers as requests have them. One that is spelt otherwise counts where no other is it.
 fn spelt_as_requested<'d, 'a>(
     identities: &'d [schema::IdentityOverride<'a>],
-) -> impl Iterator<Item = (&'d str, &'d schema::IdentityOverride<'a>)> {
+) -> impl Iterator<Item = (Identifier, &'d schema::IdentityOverride<'a>)> {
     let exact: HashSet<&str> = identities.iter().map(|identity| &*identity.identifier).collect();
     identities.iter().filter_map(move |identity| {
-        let identifier = normalize_identifier(&identity.identifier);
-        (identifier == identity.identifier || !exact.contains(identifier)).then_some((identifier, identity))
+        let identifier = Identifier::normalize(&*identity.identifier);
+        let counts = *identifier == *identity.identifier || !exact.contains(identifier.as_str());
+        counts.then_some((identifier, identity))
     })
 }
 

@@ -34,7 +34,7 @@ pub use fault::Fault;
 pub use feature_definition::{FeatureDefinition, FeatureKey};
 pub use feature_state::{FeatureName, FeatureState, MultivariateOption, MultivariateValue};
 pub use flags::{Flags, KeyKind};
-pub use identifier::normalize as normalize_identifier;
+pub use identifier::Identifier;
 pub use identity_overrides::IdentityOverrides;
 pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key, hex};
 pub use stored_overrides::StoredOverrides;

@@ -14,7 +14,7 @@ mod value;
 
 use crate::document::python;
 use crate::document::ruleset::{CompiledState, Engine, FeatureIndex, Ruleset, SegmentIndex, StateIndex};
-use crate::document::{Environment, StoredOverrides};
+use crate::document::{Environment, Identifier, StoredOverrides};
 use crate::identity::Traits;
 
 use evaluator::Evaluator;
@@ -41,7 +41,7 @@ impl<'a> EvaluatedIdentity<'a> {
     /// owned by the caller.
     pub fn new(
         environment: &'a Environment,
-        identifier: &'a str,
+        identifier: &'a Identifier,
         key: &'a str,
         traits: &'a Traits,
         stored: &'a StoredOverrides,

@@ -3,11 +3,11 @@
 use sha2::{Digest, Sha256};
 
 use super::TraitValue;
-use crate::document::hex;
+use crate::document::{Identifier, hex};
 
 /// The identifier that traits alone give: hex SHA-256 over each key and value, sorted by key (contract §A.3), so
 /// that the same traits always fall into the same buckets. `None` without any trait.
-pub fn identifier<'a>(traits: impl Iterator<Item = (&'a str, &'a TraitValue)>) -> Option<String> {
+pub fn identifier<'a>(traits: impl Iterator<Item = (&'a str, &'a TraitValue)>) -> Option<Identifier> {
     let mut traits: Vec<_> = traits.collect();
     if traits.is_empty() {
         return None;
@@ -18,7 +18,7 @@ pub fn identifier<'a>(traits: impl Iterator<Item = (&'a str, &'a TraitValue)>) -
         hash.update(key);
         hash.update(&*value.python_text());
     }
-    Some(hex(&hash.finalize()))
+    Some(Identifier::normalize(hex(&hash.finalize())))
 }
 
 #[cfg(test)]

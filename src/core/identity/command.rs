@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CommandRequest, Details, Identity, Import, Inherited, TraitValue, directory, uuid};
-use crate::document::{FeatureState, Timestamp};
+use crate::document::{FeatureState, Identifier, Timestamp};
 
 /// One turn's worth of work on an identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,7 +238,7 @@ impl Identity {
     /// with the first command that may write.
     pub(super) fn ensure_exists(
         &mut self,
-        identifier: &str,
+        identifier: &Identifier,
         alias: Option<Box<str>>,
         context: ExecutionContext<'_>,
         change: &mut Change,

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::document::FeatureState;
+use crate::document::{FeatureState, Identifier};
 
 mod query;
 
@@ -17,12 +17,12 @@ pub use query::{Column, DirectoryQuery, PageKey};
 pub const SHARDS: u8 = 8;
 
 /// The shard that knows an identifier.
-pub fn shard_of(identifier: &str) -> u8 {
-    Sha256::digest(identifier).first().copied().unwrap_or(0) % SHARDS
+pub fn shard_of(identifier: &Identifier) -> u8 {
+    Sha256::digest(identifier.as_str()).first().copied().unwrap_or(0) % SHARDS
 }
 
 /// A UUID whose last digit contains the number of its shard. UUIDs from other sources do not contain it.
-pub(super) fn embed_shard(mut uuid: String, identifier: &str) -> String {
+pub(super) fn embed_shard(mut uuid: String, identifier: &Identifier) -> String {
     let digit = uuid.pop().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8;
     let signed = digit - digit % SHARDS + shard_of(identifier);
     uuid.extend(char::from_digit(u32::from(signed), 16));
@@ -39,7 +39,7 @@ pub fn shards_for(uuid: &str) -> impl Iterator<Item = u8> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Unique within the environment.
-    pub identifier: Box<str>,
+    pub identifier: Identifier,
     /// Its name in the Admin API.
     pub uuid: Box<str>,
     /// In lower case.
@@ -53,7 +53,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DirectoryOverride {
     /// Whose it is.
-    pub identifier: Box<str>,
+    pub identifier: Identifier,
     /// The same by its name in the Admin API.
     pub uuid: Box<str>,
     /// The creation time of the identity, ISO 8601.
@@ -73,7 +73,7 @@ pub enum DirectoryUpdate {
     /// The entry is this; none if the identity is no more.
     Entry {
         /// Whose entry.
-        identifier: Box<str>,
+        identifier: Identifier,
         /// The sequence number of the change.
         sequence: u64,
         /// The entry.
@@ -82,7 +82,7 @@ pub enum DirectoryUpdate {
     /// The identity's overrides are these.
     Overrides {
         /// Whose overrides.
-        identifier: Box<str>,
+        identifier: Identifier,
         /// The sequence number of the change.
         sequence: u64,
         /// The identity's name in the Admin API.
@@ -126,7 +126,7 @@ pub struct OverridesQuery {
     /// The version that is known already.
     pub known: Option<u64>,
     /// The identifier after which the page begins.
-    pub after: Option<Box<str>>,
+    pub after: Option<Identifier>,
 }
 
 /// The overrides of an environment, or a page of them. All of an identity's are on one page.
@@ -138,7 +138,7 @@ pub struct Overrides {
     pub overrides: Option<Vec<DirectoryOverride>>,
     /// The identifier after which the next page begins, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<Box<str>>,
+    pub next: Option<Identifier>,
 }
 
 /// The maximum length of all overrides of an environment in bytes. Beyond it new ones are refused. An isolate has 128
@@ -153,7 +153,7 @@ mod tests {
     fn uuids_contain_their_shard() {
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..100_u8 {
-            let identifier = format!("user-{number}");
+            let identifier = Identifier::normalize(format!("user-{number}"));
             let uuid = embed_shard(crate::identity::uuid([number; 16]), &identifier);
             assert_eq!(uuid.len(), 36);
             let shards: Vec<_> = shards_for(&uuid).collect();

@@ -34,7 +34,7 @@ impl Handover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::ClientKey;
+    use crate::document::{ClientKey, Identifier};
     use crate::identity::{Command, CommandRequest, ExecutionContext};
 
     #[test]
@@ -49,7 +49,10 @@ mod tests {
         ] {
             let context = ExecutionContext { now: 1_764_415_000_000, random: &|| [7; 16] };
             identity
-                .apply(CommandRequest::new(&ClientKey::unchecked("a_b"), "ada", command), context)
+                .apply(
+                    CommandRequest::new(&ClientKey::unchecked("a_b"), Identifier::normalize("ada"), command),
+                    context,
+                )
                 .unwrap();
         }
         let uuid = identity.uuid().unwrap().into();

@@ -13,7 +13,7 @@ use super::{
     Change, CommandError, ExecutionContext, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, TraitValue,
     Traits,
 };
-use crate::document::FeatureState;
+use crate::document::{FeatureState, Identifier};
 
 /// Traits as a command provides them; null deletes one.
 type GivenTraits = Vec<(Box<str>, Option<TraitValue>)>;
@@ -52,7 +52,7 @@ impl Identity {
     /// are added.
     pub(super) fn import(
         &mut self,
-        identifier: &str,
+        identifier: &Identifier,
         mut import: Import,
         context: ExecutionContext<'_>,
     ) -> Result<Change, CommandError> {
@@ -78,7 +78,7 @@ impl Identity {
     /// one.
     pub(super) fn import_missing(
         &mut self,
-        identifier: &str,
+        identifier: &Identifier,
         mut import: Import,
         context: ExecutionContext<'_>,
     ) -> Result<Change, CommandError> {

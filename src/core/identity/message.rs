@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Command, CommandError, Identity, Traits};
-use crate::document::{ClientKey, FeatureState};
+use crate::document::{ClientKey, FeatureState, Identifier};
 
 /// A command and the identity that it is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct CommandRequest {
     #[serde(rename = "environment")]
     pub client_key: ClientKey,
     /// Its identifier.
-    pub identifier: Box<str>,
+    pub identifier: Identifier,
     /// The UUID of the identity to act on, if another one may have taken its identifier meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Box<str>>,
@@ -32,10 +32,10 @@ pub struct CommandRequest {
 
 impl CommandRequest {
     /// Creates a request for the identity with this identifier, with a full answer.
-    pub fn new(client_key: &ClientKey, identifier: &str, command: Command) -> CommandRequest {
+    pub fn new(client_key: &ClientKey, identifier: Identifier, command: Command) -> CommandRequest {
         CommandRequest {
             client_key: client_key.clone(),
-            identifier: identifier.into(),
+            identifier,
             uuid: None,
             command,
             omit_sent_traits: false,
@@ -240,11 +240,21 @@ mod tests {
             let context = ExecutionContext { now: 0, random: &|| [1; 16] };
             let mut identity = Identity::default();
             identity
-                .apply(CommandRequest::new(&ClientKey::unchecked("k"), "ada", set(&stored)), context)
+                .apply(
+                    CommandRequest::new(
+                        &ClientKey::unchecked("k"),
+                        Identifier::normalize("ada"),
+                        set(&stored),
+                    ),
+                    context,
+                )
                 .unwrap();
             assert_eq!(identity.is_as_sent(&set(&sent)), unchanged, "{sent}");
             let change = identity
-                .apply(CommandRequest::new(&ClientKey::unchecked("k"), "ada", set(&sent)), context)
+                .apply(
+                    CommandRequest::new(&ClientKey::unchecked("k"), Identifier::normalize("ada"), set(&sent)),
+                    context,
+                )
                 .unwrap();
             assert!(!unchanged || change == Change::default());
             let outcome = CommandResponse {
@@ -275,7 +285,11 @@ mod tests {
         let mut identity = Identity::default();
         let traits =
             serde_json::from_value(json!([["occupied", true], ["t", ",\"occupied\":true}"]])).unwrap();
-        let request = CommandRequest::new(&ClientKey::unchecked("k"), "ada", Command::SetTraits(traits));
+        let request = CommandRequest::new(
+            &ClientKey::unchecked("k"),
+            Identifier::normalize("ada"),
+            Command::SetTraits(traits),
+        );
         identity.apply(request, ExecutionContext { now: 0, random: &|| [1; 16] }).unwrap();
         for unchanged in [false, true] {
             let free = CommandResponse {
@@ -323,7 +337,8 @@ mod tests {
 
     #[test]
     fn an_older_worker_gets_a_full_answer() {
-        let request = CommandRequest::new(&ClientKey::unchecked("k"), "ada", Command::Create);
+        let request =
+            CommandRequest::new(&ClientKey::unchecked("k"), Identifier::normalize("ada"), Command::Create);
         let brief_request = CommandRequest { omit_sent_traits: true, ..request.clone() };
         let earlier = r#"{"environment":"k","identifier":"ada","command":"create"}"#;
         assert_eq!(request.to_json().unwrap(), earlier);

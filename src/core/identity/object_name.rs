@@ -10,21 +10,21 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::document::{ClientKey, hex};
+use crate::document::{ClientKey, Identifier, hex};
 
 /// The name of an identity's object.
-pub fn object_name(client_key: &ClientKey, identifier: &str) -> String {
+pub fn object_name(client_key: &ClientKey, identifier: &Identifier) -> String {
     if is_renamed(client_key) {
         // Keys have no slashes, so each identity has a different text.
-        hex(&Sha256::digest([client_key.as_str(), "/", identifier].concat()))
+        hex(&Sha256::digest([client_key.as_str(), "/", identifier.as_str()].concat()))
     } else {
         former(client_key, identifier)
     }
 }
 
 /// The name that earlier versions gave to an identity's object.
-pub fn former(client_key: &ClientKey, identifier: &str) -> String {
-    [client_key.as_str(), "_", identifier].concat()
+pub fn former(client_key: &ClientKey, identifier: &Identifier) -> String {
+    [client_key.as_str(), "_", identifier.as_str()].concat()
 }
 
 /// True if earlier versions used other names for the identities of this client key.
@@ -46,7 +46,8 @@ mod tests {
     fn identities_of_keys_without_an_underscore_keep_their_names() {
         for (client_key, identifier) in [("Gj9irrd2esRERD3aQLjn7j", "ada"), ("acme", "eu_bob"), ("a.b-c", "")]
         {
-            assert_eq!(object_name(&key(client_key), identifier), format!("{client_key}_{identifier}"));
+            let name = object_name(&key(client_key), &Identifier::verbatim(identifier));
+            assert_eq!(name, format!("{client_key}_{identifier}"));
             assert!(!is_renamed(&key(client_key)));
         }
     }
@@ -59,10 +60,14 @@ mod tests {
             for (at, _) in text.char_indices().skip(1) {
                 let (client_key, rest) = text.split_at(at);
                 let Some(client_key) = ClientKey::parse(client_key) else { continue };
-                let others =
-                    [rest.replace('_', ""), former(&client_key, rest), object_name(&client_key, rest)];
-                identities.extend(others.map(|identifier| (client_key.clone(), identifier)));
-                identities.insert((client_key, rest.to_owned()));
+                let identifier = Identifier::verbatim(rest);
+                let others = [
+                    rest.replace('_', ""),
+                    former(&client_key, &identifier),
+                    object_name(&client_key, &identifier),
+                ];
+                identities.extend(others.map(|other| (client_key.clone(), Identifier::verbatim(other))));
+                identities.insert((client_key, identifier));
             }
         }
         assert!(identities.len() > 50);
@@ -76,8 +81,8 @@ mod tests {
 
     #[test]
     fn new_names_never_equal_former_names() {
-        assert_eq!(object_name(&key("acme_eu"), "bob").len(), 64);
-        assert!(!object_name(&key("acme_eu"), "a_b_c").contains('_'));
-        assert!(former(&key("a"), "").contains('_'));
+        assert_eq!(object_name(&key("acme_eu"), &Identifier::verbatim("bob")).len(), 64);
+        assert!(!object_name(&key("acme_eu"), &Identifier::verbatim("a_b_c")).contains('_'));
+        assert!(former(&key("a"), &Identifier::default()).contains('_'));
     }
 }

@@ -6,7 +6,7 @@ use crate::admin::AdminError;
 use crate::admin::access_decision::AccessDecision;
 use crate::admin::edge_identities::{self, Action, Endpoint, Reply, TargetIdentity, answer};
 use crate::api::{Dependency, EnvironmentKey, Error, MAX_BODY_LENGTH, Request, Response, check_method};
-use crate::document::{ClientKey, Environment};
+use crate::document::{ClientKey, Environment, Identifier};
 use crate::edge::access::authorize::authorize;
 use crate::edge::access::limit::admit;
 use crate::edge::cache::environments::Environments;
@@ -98,7 +98,7 @@ async fn execute(
     environment: &Environment,
     target: &TargetIdentity,
     command: Command,
-) -> Result<Result<(String, Identity), CommandError>, Error> {
+) -> Result<Result<(Identifier, Identity), CommandError>, Error> {
     let directory = Directory::new(env, environment.key());
     if command.adds_overrides() && !directory.takes_overrides().await {
         return Ok(Err(CommandError::EnvironmentFull));
@@ -110,10 +110,11 @@ async fn execute(
             let found = found
                 .map_err(|failure| failure.unavailable(Dependency::Directory, Some(environment.key())))?;
             let Some(entry) = found else { return Ok(Err(CommandError::Missing)) };
-            (entry.identifier.into(), Some(uuid.as_str().into()))
+            (entry.identifier, Some(uuid.as_str().into()))
         }
     };
-    let request = CommandRequest { uuid, ..CommandRequest::new(environment.key(), &identifier, command) };
+    let request =
+        CommandRequest { uuid, ..CommandRequest::new(environment.key(), identifier.clone(), command) };
     let outcome = identities::execute_and_sync(env, request).await?;
     Ok(outcome.map(|identity| (identifier, identity)))
 }

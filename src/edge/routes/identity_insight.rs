@@ -51,7 +51,7 @@ pub async fn answer(
         }
         IdentityInsight::Explain => {
             let identifier = read_identifier(&incoming.query)?;
-            let request = CommandRequest::new(environment.key(), &identifier, Command::Read);
+            let request = CommandRequest::new(environment.key(), identifier.clone(), Command::Read);
             let outcome = identities::execute_and_sync(env, request).await?;
             let identity = outcome.map_err(|_| Error::Unavailable(Dependency::Identity))?;
             explain(environment, &identifier, &identity)

@@ -105,7 +105,7 @@ async fn export(
     let (entries, next) =
         directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
     let unreadable = |_| Error::Unavailable(Dependency::Identity);
-    let identifiers = entries.iter().map(|entry| entry.identifier.to_string()).collect();
+    let identifiers = entries.iter().map(|entry| entry.identifier.clone()).collect();
     // Large identities follow one by one, while the page has room.
     let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
     let mut page = ExportPage::default();
@@ -122,7 +122,7 @@ async fn export(
                 if !hold.grow(page.length() + length) {
                     return Err(full());
                 }
-                let identifier = vec![entry.identifier.to_string()];
+                let identifier = vec![entry.identifier.clone()];
                 let max_length = Some(length + MAX_SMALL_LENGTH);
                 let read = identities::read_all(env, environment.key(), identifier, max_length).await?;
                 match read.into_iter().next() {
@@ -150,11 +150,10 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
         if !matches!(outcome, Err(CommandError::Missing)) {
             continue;
         }
-        let identifier: Box<str> = identifier.as_str().into();
         let gone = [
             DirectoryUpdate::Entry { identifier: identifier.clone(), sequence: asked_at, entry: None },
             DirectoryUpdate::Overrides {
-                identifier,
+                identifier: identifier.clone(),
                 sequence: asked_at,
                 uuid: Box::default(),
                 created_date: Box::default(),

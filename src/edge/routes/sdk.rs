@@ -10,7 +10,7 @@ use crate::api::{
     self, Backend, CachedResponse, EnvironmentKey, Error, Evaluations, Request, Response, SdkRoute,
     StoredOverrides,
 };
-use crate::document::{Environment, KeyKind, Timestamp};
+use crate::document::{Environment, Identifier, KeyKind, Timestamp};
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
 use crate::edge::cache::overrides::{self, OverridesSnapshot};
 use crate::edge::http::body;
@@ -81,7 +81,7 @@ impl Backend for Platform<'_> {
     async fn execute(
         &self,
         environment: &Environment,
-        commands: Vec<(String, Command)>,
+        commands: Vec<(Identifier, Command)>,
         needs_identity: bool,
     ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
         self.incoming.trace.count_objects(commands.len());

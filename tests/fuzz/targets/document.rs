@@ -3,7 +3,7 @@
 #![no_main]
 
 use flagsmith_edge_worker::document::ruleset::Engine;
-use flagsmith_edge_worker::document::{Environment, KeyKind, StoredOverrides};
+use flagsmith_edge_worker::document::{Environment, Identifier, KeyKind, StoredOverrides};
 use flagsmith_edge_worker::evaluate::{EvaluatedIdentity, evaluate};
 use flagsmith_edge_worker::identity::{TraitValue, Traits};
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         serde_json::from_slice::<serde::de::IgnoredAny>(environment.document()).unwrap();
         let traits =
             Traits::from([("a".into(), TraitValue::Text("1".into())), ("b".into(), TraitValue::Float(1.5))]);
-        let key = environment.identity_key("a", None);
+        let key = environment.identity_key(&Identifier::normalize("a"), None);
         let identity = EvaluatedIdentity {
             identifier: "a",
             key: &key,

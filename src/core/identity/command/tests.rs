@@ -1,6 +1,6 @@
 use super::super::MAX_TRAITS_LENGTH;
 use super::*;
-use crate::document::ClientKey;
+use crate::document::{ClientKey, Identifier};
 
 const NOW: u64 = 1_795_362_721_900;
 
@@ -9,7 +9,7 @@ fn context() -> ExecutionContext<'static> {
 }
 
 fn request(command: Command) -> CommandRequest {
-    CommandRequest::new(&ClientKey::unchecked("env"), "ada", command)
+    CommandRequest::new(&ClientKey::unchecked("env"), Identifier::normalize("ada"), command)
 }
 
 fn apply(identity: &mut Identity, command: Command) -> Result<Change, CommandError> {

@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 
 use super::Entry;
-use crate::document::json;
+use crate::document::{Identifier, json};
 
 /// The column of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct PageKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Box<str>>,
     /// Orders entries of one alias.
-    pub identifier: Box<str>,
+    pub identifier: Identifier,
 }
 
 impl PageKey {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn entry(identifier: &str, alias: Option<&str>) -> Entry {
-        let (identifier, alias) = (identifier.into(), alias.map(Into::into));
+        let (identifier, alias) = (Identifier::verbatim(identifier), alias.map(Into::into));
         Entry { identifier, uuid: "u".into(), alias, has_django_id: false }
     }
 
@@ -190,7 +190,7 @@ mod tests {
         for text in ["garbage", "eyJ4IjoxfQ==", "eyJ4IjoxfQ", "", "ü"] {
             assert_eq!(PageKey::decode(text, Column::Identifier), None, "{text}");
         }
-        let key = PageKey { alias: None, identifier: "x".into() };
+        let key = PageKey { alias: None, identifier: Identifier::verbatim("x") };
         assert_eq!(PageKey::decode(&key.encode(), Column::Alias), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use worker::{Result, SqlStorageValue};
 
-use crate::document::FeatureState;
+use crate::document::{FeatureState, Identifier};
 use crate::edge::objects::directory::rows::number;
 use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{DirectoryOverride, Overrides, OverridesQuery};
@@ -33,7 +33,7 @@ const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'cre
 /// Sets an identity's overrides. The version grows only if they differ.
 pub fn set(
     sql: &Database,
-    identifier: &str,
+    identifier: &Identifier,
     uuid: &str,
     created_date: &str,
     django_id: Option<i64>,
@@ -46,7 +46,7 @@ pub fn set(
         });
         text.sum::<usize>() as i64
     };
-    let before = sql.rows(ROWS_OF, vec![identifier.into()])?;
+    let before = sql.rows(ROWS_OF, vec![identifier.as_str().into()])?;
     let row = |state| {
         let mut text = serde_json::to_string(state)?;
         if let Some(id) = django_id {
@@ -60,9 +60,9 @@ pub fn set(
         return Ok(());
     }
     let grown = length(&after) - length(&before);
-    sql.execute("DELETE FROM override WHERE identifier = ?", vec![identifier.into()])?;
+    sql.execute("DELETE FROM override WHERE identifier = ?", vec![identifier.as_str().into()])?;
     for ((position, row), state) in (0_u64..).zip(after).zip(states) {
-        let whose = [state.feature.id.into(), identifier.into()];
+        let whose = [state.feature.id.into(), identifier.as_str().into()];
         let [uuid, created_date, state]: [_; 3] =
             row.try_into().map_err(|_| worker::Error::from("a row does not have three values"))?;
         let values = whose.into_iter().chain([uuid, created_date, number(position), state]).collect();
@@ -83,12 +83,13 @@ pub fn page(sql: &Database, query: OverridesQuery) -> Result<Overrides> {
     if query.known == Some(version) {
         return Ok(Overrides { version, ..Overrides::default() });
     }
-    let after = query.after.unwrap_or_default().into_string();
+    let after = query.after.unwrap_or_default();
     let (condition, values) = match query.feature {
-        None => ("identifier > ? ORDER BY identifier, position", vec![after.into()]),
-        Some(feature) => {
-            ("feature_id = ? AND identifier > ? ORDER BY identifier", vec![feature.into(), after.into()])
-        }
+        None => ("identifier > ? ORDER BY identifier, position", vec![after.as_str().into()]),
+        Some(feature) => (
+            "feature_id = ? AND identifier > ? ORDER BY identifier",
+            vec![feature.into(), after.as_str().into()],
+        ),
     };
     let statement = format!("SELECT {OVERRIDE} FROM override WHERE {condition}");
     let mut length = 0;

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use worker::{Result, SqlStorageValue};
 
-use crate::document::hex;
+use crate::document::{Identifier, hex};
 use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{Column, DirectoryQuery, Entry};
 
@@ -36,24 +36,34 @@ const COUNT_WITH_DJANGO_ID: &str =
 const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias', alias)";
 
 /// Sets or removes an entry, unless an update as late was applied already.
-pub fn set(sql: &Database, identifier: &str, sequence: u64, entry: Option<&Entry>, now: u64) -> Result<()> {
-    let known = sql.read::<u64>(ENTRY_SEQUENCE, vec![identifier.into()])?;
+pub fn set(
+    sql: &Database,
+    identifier: &Identifier,
+    sequence: u64,
+    entry: Option<&Entry>,
+    now: u64,
+) -> Result<()> {
+    let known = sql.read::<u64>(ENTRY_SEQUENCE, vec![identifier.as_str().into()])?;
     if known.first().is_some_and(|known| *known >= sequence) || is_stale_update(sql, identifier, sequence)? {
         return Ok(());
     }
     let Some(entry) = entry else {
-        sql.execute("DELETE FROM entry WHERE identifier = ?", vec![identifier.into()])?;
+        sql.execute("DELETE FROM entry WHERE identifier = ?", vec![identifier.as_str().into()])?;
         if sql.has("with_django_id")? {
-            sql.execute(DELETE_WITH_DJANGO_ID, vec![identifier.into()])?;
+            sql.execute(DELETE_WITH_DJANGO_ID, vec![identifier.as_str().into()])?;
         }
         return record_sequence(sql, identifier, sequence, Some(now));
     };
-    let values =
-        vec![identifier.into(), (&*entry.uuid).into(), entry.alias.as_deref().into(), number(sequence)];
+    let values = vec![
+        identifier.as_str().into(),
+        (&*entry.uuid).into(),
+        entry.alias.as_deref().into(),
+        number(sequence),
+    ];
     sql.execute(SET_ENTRY, values)?;
     if entry.has_django_id {
         sql.execute(DJANGO_ID_SCHEMA, vec![])?;
-        sql.execute(SET_WITH_DJANGO_ID, vec![identifier.into(), (&*entry.uuid).into()])?;
+        sql.execute(SET_WITH_DJANGO_ID, vec![identifier.as_str().into(), (&*entry.uuid).into()])?;
     }
     Ok(())
 }
@@ -94,11 +104,11 @@ pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
         }
         Some((None, identifier)) => {
             statement.push_str("identifier > ?");
-            vec![(&**identifier).into()]
+            vec![identifier.as_str().into()]
         }
         Some((Some(alias), identifier)) => {
             statement.push_str("(alias, identifier) > (?, ?)");
-            vec![(&**alias).into(), (&**identifier).into()]
+            vec![(&**alias).into(), identifier.as_str().into()]
         }
     };
     if let Some(until) = &query.until {
@@ -111,7 +121,7 @@ pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
 }
 
 /// True if an update as late was applied for an identity.
-pub fn is_stale_update(sql: &Database, identifier: &str, sequence: u64) -> Result<bool> {
+pub fn is_stale_update(sql: &Database, identifier: &Identifier, sequence: u64) -> Result<bool> {
     let known = sql.read::<u64>(READ_SEQUENCE, vec![hash(identifier).into()])?;
     Ok(known.first().is_some_and(|known| *known >= sequence))
 }
@@ -119,7 +129,7 @@ pub fn is_stale_update(sql: &Database, identifier: &str, sequence: u64) -> Resul
 /// Stores the sequence number of the latest update; for a limited time, if the identity was deleted.
 pub fn record_sequence(
     sql: &Database,
-    identifier: &str,
+    identifier: &Identifier,
     sequence: u64,
     deleted_at: Option<u64>,
 ) -> Result<()> {
@@ -146,6 +156,6 @@ pub fn number(number: u64) -> SqlStorageValue {
 }
 
 /// Hexadecimal SHA-256: identifies an identity without its identifier.
-fn hash(identifier: &str) -> String {
-    hex(&Sha256::digest(identifier))
+fn hash(identifier: &Identifier) -> String {
+    hex(&Sha256::digest(identifier.as_str()))
 }

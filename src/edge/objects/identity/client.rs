@@ -10,7 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, ObjectNamespace};
 
 use crate::api::{Dependency, Error};
-use crate::document::ClientKey;
+use crate::document::{ClientKey, Identifier};
 use crate::edge::cache::overrides;
 use crate::edge::http::hold::Hold;
 use crate::edge::platform::config::Config;
@@ -52,7 +52,7 @@ pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
 pub async fn execute(
     env: &Env,
     client_key: &ClientKey,
-    commands: Vec<(String, Command)>,
+    commands: Vec<(Identifier, Command)>,
 ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
     let outcomes = execute_by(env, client_key, commands, AnswerKind::Brief, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
@@ -63,7 +63,7 @@ pub async fn execute(
 pub async fn execute_and_read(
     env: &Env,
     client_key: &ClientKey,
-    commands: Vec<(String, Command)>,
+    commands: Vec<(Identifier, Command)>,
 ) -> Result<(Vec<Result<Identity, CommandError>>, Option<Hold>), Error> {
     let identifiers: Vec<_> = commands.iter().map(|(identifier, _)| identifier.clone()).collect();
     let max_length = Some(MAX_SMALL_LENGTH);
@@ -96,7 +96,7 @@ pub async fn execute_and_read(
 pub async fn execute_all_and_sync(
     env: &Env,
     client_key: &ClientKey,
-    commands: Vec<(String, Command)>,
+    commands: Vec<(Identifier, Command)>,
 ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
     let outcomes = execute_by(env, client_key, commands, AnswerKind::Full, Some(0)).await?;
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
@@ -106,7 +106,7 @@ pub async fn execute_all_and_sync(
 pub async fn read_all(
     env: &Env,
     client_key: &ClientKey,
-    identifiers: Vec<String>,
+    identifiers: Vec<Identifier>,
     max_length: Option<usize>,
 ) -> Result<Vec<Result<Read, CommandError>>, Error> {
     let commands = identifiers.into_iter().map(|identifier| (identifier, Command::Read)).collect();
@@ -129,7 +129,7 @@ pub enum Read {
 async fn execute_by(
     env: &Env,
     client_key: &ClientKey,
-    commands: Vec<(String, Command)>,
+    commands: Vec<(Identifier, Command)>,
     kind: AnswerKind,
     max_length: Option<usize>,
 ) -> Result<Vec<CommandResponse>, Error> {
@@ -141,7 +141,7 @@ async fn execute_by(
         let request = CommandRequest {
             omit_sent_traits,
             max_length,
-            ..CommandRequest::new(client_key, &identifier, command)
+            ..CommandRequest::new(client_key, identifier, command)
         };
         send(&objects, request, kind, log_rows)
     });

@@ -23,7 +23,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Error, Result};
 
-use crate::document::ClientKey;
+use crate::document::{ClientKey, Identifier};
 use crate::edge::objects::identity::object::{IdentityObject, RETRY_AFTER_MS};
 use crate::edge::objects::identity::rows::{self as identity_rows, IdentityRef, PendingUpdates, Record};
 use crate::edge::platform::clock::now_ms;
@@ -73,7 +73,7 @@ impl IdentityObject {
         client_key: String,
         identifier: String,
     ) -> std::result::Result<(), JsValue> {
-        Ok(self.move_here(&ClientKey::unchecked(&client_key), &identifier).await?)
+        Ok(self.move_here(&ClientKey::unchecked(&client_key), &Identifier::verbatim(identifier)).await?)
     }
 }
 
@@ -87,7 +87,7 @@ impl IdentityObject {
         client_key: &str,
         identifier: &str,
     ) -> std::result::Result<Option<String>, JsValue> {
-        let request = CommandRequest::new(&ClientKey::unchecked(client_key), identifier, Command::Create);
+        let request = request_for(client_key, identifier, Command::Create);
         // The first versions did not store which identity it is. The first command decides that.
         if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
             self.apply(request.clone(), 0, |outcome| outcome.to_json())?;
@@ -103,7 +103,7 @@ impl IdentityObject {
 
     /// Deletes the state of an identity.
     pub fn forget(&self, client_key: &str, identifier: &str) -> std::result::Result<(), JsValue> {
-        let request = CommandRequest::new(&ClientKey::unchecked(client_key), identifier, Command::Read);
+        let request = request_for(client_key, identifier, Command::Read);
         if self.with_record(|record| record.owner.as_ref().is_some_and(|owner| owner.is_of(&request)))? {
             self.remove_all()?;
         }
@@ -129,7 +129,7 @@ impl IdentityObject {
 
 impl IdentityObject {
     /// Executes the move, unless it is complete.
-    async fn move_here(&self, client_key: &ClientKey, identifier: &str) -> Result<()> {
+    async fn move_here(&self, client_key: &ClientKey, identifier: &Identifier) -> Result<()> {
         if self.moved.get() {
             return Ok(());
         }
@@ -152,9 +152,9 @@ impl IdentityObject {
     }
 
     /// Writes the state that was handed over.
-    fn take(&self, client_key: &ClientKey, identifier: &str, given: Handover) -> Result<()> {
+    fn take(&self, client_key: &ClientKey, identifier: &Identifier, given: Handover) -> Result<()> {
         let Handover { identity, uuid, due: [entry, overrides], .. } = given;
-        let owner = IdentityRef { client_key: client_key.clone(), identifier: identifier.into(), uuid };
+        let owner = IdentityRef { client_key: client_key.clone(), identifier: identifier.clone(), uuid };
         let record = Record { identity, owner: Some(owner), pending: PendingUpdates { entry, overrides } };
         // The copy in memory is dropped first. If the write fails, the next read gets the stored state.
         self.forget_memory();
@@ -168,6 +168,11 @@ impl IdentityObject {
     fn object(&self, name: &str) -> Result<MovingStub> {
         Ok(self.env.durable_object("IDENTITIES")?.get_by_name(name)?.into_rpc())
     }
+}
+
+/// A command for the identity that another object names.
+fn request_for(client_key: &str, identifier: &str, command: Command) -> CommandRequest {
+    CommandRequest::new(&ClientKey::unchecked(client_key), Identifier::verbatim(identifier), command)
 }
 
 async fn received(promise: std::result::Result<Promise, JsValue>) -> Result<JsValue> {

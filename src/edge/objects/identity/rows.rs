@@ -9,7 +9,7 @@
 use serde::Deserialize;
 use worker::{Result, SqlStorageValue};
 
-use crate::document::ClientKey;
+use crate::document::{ClientKey, Identifier};
 use crate::edge::platform::sqlite::Database;
 use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, TraitValue, Traits};
 
@@ -30,7 +30,7 @@ pub struct IdentityRef {
     /// The client key of its environment.
     pub client_key: ClientKey,
     /// Its identifier.
-    pub identifier: Box<str>,
+    pub identifier: Identifier,
     /// Its UUID in the Admin API, also after its deletion.
     pub uuid: Box<str>,
 }
@@ -55,7 +55,7 @@ impl PendingUpdates {
 struct DetailsRow {
     #[serde(rename = "environment")]
     client_key: ClientKey,
-    identifier: Box<str>,
+    identifier: Identifier,
     uuid: Box<str>,
     created_date: Box<str>,
     dashboard_alias: Option<Box<str>>,
@@ -260,7 +260,7 @@ fn write_details(sql: &Database, record: &Record) -> Result<()> {
         SET_DETAILS,
         vec![
             owner.client_key.as_str().into(),
-            (&*owner.identifier).into(),
+            owner.identifier.as_str().into(),
             (&*owner.uuid).into(),
             details.map_or("", |details| &*details.created_date).into(),
             details.and_then(|details| details.dashboard_alias.as_deref()).into(),
