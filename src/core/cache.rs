@@ -1,9 +1,9 @@
-//! The values of the stores in an isolate's memory, with their age, bounded in bytes.
+//! An isolate's cache of stored values with their ages, bounded in bytes.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-/// The limit on all cached values in bytes of memory; an isolate has 128 MiB for everything.
+/// The limit on the memory of all cached values, in bytes. An isolate has 128 MiB in total.
 const MAX_BYTES: usize = 48 * 1024 * 1024;
 /// The size of an entry beyond its value. It bounds the number of tiny entries, such as unknown keys.
 const ENTRY_BYTES: usize = 4 * 1024;
@@ -32,14 +32,14 @@ impl Ttl {
     /// For values that never become stale.
     pub const UNLIMITED: Ttl = Ttl { soft: u64::MAX, hard: u64::MAX };
 
-    /// For values that are never served older than `hard` milliseconds, unless revalidating fails. Under traffic they
-    /// are revalidated in the background before, so that no request waits.
+    /// For values that are never served older than `hard` milliseconds, unless a revalidation fails. With steady
+    /// traffic they are revalidated earlier, in the background, so that no request waits.
     pub fn never_older_than(hard: u64) -> Ttl {
         Ttl { soft: hard / 4 * 3, hard }
     }
 }
 
-/// A store's values as they were last read. Times are in milliseconds.
+/// A cache of the values that were read from a store. Times are in milliseconds.
 pub struct TtlCache<T> {
     entries: HashMap<String, CacheSlot<T>>,
     bytes: usize,
@@ -90,7 +90,7 @@ impl<T: Clone> TtlCache<T> {
         self.entries.values().map(|entry| &entry.value)
     }
 
-    /// True if the caller is the one to revalidate a stale value.
+    /// Returns true if the caller must revalidate the stale value; other callers then get false.
     pub fn begin_revalidation(&mut self, name: &str, now: u64) -> bool {
         let Some(entry) = self.entries.get_mut(name) else { return true };
         let busy = entry.revalidated_at.is_some_and(|since| now.saturating_sub(since) < REVALIDATION_TIMEOUT);
@@ -125,8 +125,8 @@ impl<T: Clone> TtlCache<T> {
         }
     }
 
-    /// Evicts until there is room for some time: tiny entries first, which made-up keys can create, then the least
-    /// recently used, but never `kept`.
+    /// Evicts entries until there is some free room, but never `kept`. Tiny entries are first, since requests with
+    /// invented keys create them; then the least recently used.
     fn evict(&mut self, kept: &str) {
         let others = self.entries.iter().filter(|(name, _)| *name != kept);
         let order = |(name, entry): (&String, &CacheSlot<T>)| {
@@ -220,7 +220,7 @@ mod tests {
         cache.put("c", (), third, 3);
         let known = |cache: &mut TtlCache<()>, name| cache.get(name, 4, AGES).is_some();
         assert_eq!(["a", "b", "c"].map(|name| known(&mut cache, name)), [true, false, true]);
-        // One that is too large for all stays alone, and replacing it does not count it twice.
+        // A value larger than the limit is cached alone. Replacing it does not count it twice.
         cache.put("d", (), 2 * MAX_BYTES, 5);
         cache.put("d", (), third, 6);
         cache.put("e", (), third, 7);

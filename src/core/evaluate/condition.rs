@@ -1,4 +1,4 @@
-//! The operators (contract §C.2): one match from operator to answer.
+//! Applies the operators of conditions (contract §C.2).
 
 use std::cmp::Ordering;
 
@@ -7,10 +7,10 @@ use super::value::ContextValue;
 use crate::document::budget::Budget;
 use crate::document::condition::{Comparison, Operand, Predicate};
 
-/// True if a value fulfils a predicate; an unset one fulfils only IS_NOT_SET. `None` if telling takes more than is
-/// left of the budget.
+/// True if a value fulfils a predicate; an unset value fulfils only IS_NOT_SET. `None` if the rest of the budget is too
+/// small.
 ///
-/// Operators that read the whole of a value, however short their operand is, take steps for its length.
+/// Operators that read the whole value take steps for its length; the length of the operand does not matter.
 pub fn matches(predicate: &Predicate, value: Option<&ContextValue<'_>>, budget: &mut Budget) -> Option<bool> {
     let Some(value) = value else { return Some(matches!(predicate, Predicate::IsNotSet)) };
     if reads_whole_value(predicate) {
@@ -28,7 +28,7 @@ pub fn matches(predicate: &Predicate, value: Option<&ContextValue<'_>>, budget: 
         Predicate::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
         Predicate::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
         Predicate::In(members) => match value {
-            // A float or a boolean is no text, so it is never among texts.
+            // Floats and booleans never equal a text.
             ContextValue::Integer(value) => members.contains(value.to_string().as_str()),
             ContextValue::Text(text) => members.contains(&**text),
             ContextValue::Bool(_) | ContextValue::Float(_) => false,
@@ -43,13 +43,13 @@ pub fn matches(predicate: &Predicate, value: Option<&ContextValue<'_>>, budget: 
 fn reads_whole_value(predicate: &Predicate) -> bool {
     match predicate {
         Predicate::IsSet | Predicate::IsNotSet | Predicate::Never => false,
-        // No further than the operand goes.
+        // Only as far as the operand's length.
         Predicate::Compare(_, operand) => operand.version.is_some(),
         _ => true,
     }
 }
 
-/// The percentage of a value, where the condition needs it.
+/// The percentage of a value, if the predicate is PERCENTAGE_SPLIT.
 pub fn split_percentage(predicate: &Predicate, value: &ContextValue<'_>) -> Option<f64> {
     match predicate {
         Predicate::PercentageSplit(segment_key, _) => Some(percentage(segment_key, &value.python_text())),
@@ -57,7 +57,8 @@ pub fn split_percentage(predicate: &Predicate, value: &ContextValue<'_>) -> Opti
     }
 }
 
-/// Compares a value with the operand cast to the value's own type; a failed cast never holds, not even as unequal.
+/// Compares a value with the operand, cast to the type of the value. After a failed cast no comparison holds, NOT_EQUAL
+/// included.
 fn compares(comparison: Comparison, value: &ContextValue<'_>, operand: &Operand) -> bool {
     let holds = |ordering: Option<Ordering>| holds(comparison, ordering);
     match value {
@@ -76,7 +77,7 @@ fn compares(comparison: Comparison, value: &ContextValue<'_>, operand: &Operand)
     }
 }
 
-/// `None` is how NaN compares.
+/// True if a comparison accepts an ordering. `None` is the ordering of NaN.
 fn holds(comparison: Comparison, ordering: Option<Ordering>) -> bool {
     match comparison {
         Comparison::Equal => ordering.is_some_and(Ordering::is_eq),
@@ -89,12 +90,12 @@ fn holds(comparison: Comparison, ordering: Option<Ordering>) -> bool {
 }
 
 fn has_version_part(text: &str, part: &str) -> bool {
-    // An absent pre-release is not an empty one.
+    // An empty part would match versions without a pre-release or build metadata.
     !part.is_empty()
         && semver::Version::parse(text).is_ok_and(|v| v.pre.as_str() == part || v.build.as_str() == part)
 }
 
-/// Python's `value % divisor == remainder`: the result has the divisor's sign, and dividing by zero holds nothing.
+/// Python's `value % divisor == remainder`: the result has the divisor's sign. False for a divisor of zero.
 fn modulo_holds(value: &ContextValue<'_>, (divisor, remainder): (f64, f64)) -> bool {
     let number = match value {
         ContextValue::Bool(value) => f64::from(u8::from(*value)),

@@ -1,5 +1,5 @@
-//! The tables of one evaluation. Each property is resolved, and each condition evaluated, at most once and within one
-//! budget.
+//! The working state of one evaluation. Each property is resolved, and each condition evaluated, at most once and
+//! within one budget.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub struct Evaluator<'a> {
     /// By condition.
     verdicts: Vec<ConditionState>,
     pub(super) budget: Budget,
-    /// The segment that the budget was spent on.
+    /// The segment in which the budget was spent.
     pub(super) exhausted: Option<SegmentIndex>,
     pub(super) dependencies: FlagDependencies<'a>,
 }
@@ -33,20 +33,20 @@ enum LookedUp<'a> {
     NotYet,
     /// The value, which may be unset.
     Found(Option<ContextValue<'a>>),
-    /// The budget was spent on it, or before it.
+    /// The budget was spent on the look-up, or before it.
     Exhausted,
 }
 
 /// The state of a condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ConditionState {
-    /// It has not been judged yet.
+    /// Not evaluated yet.
     Open,
-    /// It holds.
+    /// The condition matches.
     Holds,
-    /// It does not hold.
+    /// The condition does not match.
     Fails,
-    /// It counts as one that does not hold: the budget was spent on it, or before it.
+    /// The condition counts as one that does not match, since the budget was spent on it or before it.
     Exhausted,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// True if the context is in a segment; false if that depends on cutting a circle of flag dependencies.
+    /// True if the context is in a segment. False if the result depends on cutting a circle of flag dependencies.
     pub fn is_in_segment(&mut self, index: SegmentIndex, segment: &'a Segment) -> bool {
         let cuts = self.dependencies.cycle_cuts;
         let matches = !segment.rules.is_empty() && segment.rules.iter().all(|rule| self.rule_holds(rule));
@@ -73,7 +73,7 @@ impl<'a> Evaluator<'a> {
         matches && self.dependencies.cycle_cuts == cuts
     }
 
-    /// The decision about a feature whose flag a condition has read.
+    /// The decision about a feature, if a condition has read its flag.
     #[inline(always)]
     pub fn resolved(&self, feature: FeatureIndex) -> Option<Decision> {
         let resolved = &self.dependencies.resolved;
@@ -85,16 +85,16 @@ impl<'a> Evaluator<'a> {
         self.dependencies.cyclic.iter().copied().collect()
     }
 
-    /// True if a rule's conditions hold and its sub-rules hold; an empty side holds.
+    /// True if a rule's conditions and its sub-rules match. An empty list matches.
     pub fn rule_holds(&mut self, rule: &'a Rule) -> bool {
         let conditions = &rule.conditions;
-        // What a circle of flags rests on is judged over and over.
+        // A rule in a circle of flags can be evaluated many times, so each time takes steps.
         if self.dependencies.is_resolving() && self.budget.take(1 + conditions.len()).is_none() {
             return false;
         }
         let conditions_hold = conditions.is_empty()
             || quantify(rule.quantifier, conditions, |&index| self.condition_holds(index));
-        // flag-engine 11 judges both sides always, and so finds circles that one side alone does not show.
+        // flag-engine 11 always evaluates both lists, and so finds circles that one list alone does not contain.
         if !conditions_hold && self.ruleset.engine == Engine::V10 {
             return false;
         }
@@ -123,7 +123,7 @@ impl<'a> Evaluator<'a> {
             Some(false) => ConditionState::Fails,
             None => ConditionState::Exhausted,
         };
-        // What a flag is may still be being found out, so nothing that reads flags is kept.
+        // The flag may still be in resolution, so results that depend on flags are not kept.
         let stays = passed.is_none() || !self.reads_flag(condition.property);
         if let Some(slot) = self.verdicts.get_mut(index).filter(|_| stays) {
             *slot = verdict;
@@ -131,12 +131,12 @@ impl<'a> Evaluator<'a> {
         verdict == ConditionState::Holds
     }
 
-    /// True for a condition that counts as one that does not hold because the budget was spent.
+    /// True if a condition counts as one that does not match because the budget was spent.
     pub fn is_exhausted(&self, index: ConditionIndex) -> bool {
         self.verdicts.get(index) == Some(&ConditionState::Exhausted)
     }
 
-    /// The value that a condition met when it was judged; `None` for an unset one.
+    /// The value that an evaluated condition was compared with; `None` for an unset value.
     pub fn value_met(&self, index: ConditionIndex) -> Option<&ContextValue<'a>> {
         let condition = self.ruleset.conditions.get(index)?;
         match self.values.get(condition.property)? {
@@ -165,7 +165,7 @@ impl<'a> Evaluator<'a> {
     fn value(&mut self, property: &'a Property) -> Option<Option<ContextValue<'a>>> {
         Some(match property {
             Property::Trait(name) => self.trait_value(name),
-            // Hashed as it is: an identity's key is not coerced.
+            // Not coerced, since the key is hashed as text.
             Property::IdentityKey => {
                 self.identity.map(|identity| ContextValue::Text(Cow::Borrowed(identity.key)))
             }
@@ -199,7 +199,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Judges parts until the result is certain.
+/// True if the quantifier is fulfilled. Evaluates parts until the result is certain.
 #[inline(always)]
 fn quantify<'r, T>(quantifier: Quantifier, parts: &'r [T], mut holds: impl FnMut(&'r T) -> bool) -> bool {
     let decisive = !matches!(quantifier, Quantifier::All);

@@ -1,8 +1,8 @@
 //! Conditions that read other flags: `$.flags.<feature>.<field>` (flag-engine 11).
 //!
-//! A flag is resolved when a condition first reads it, from the segments that override its feature and no others.
-//! Features that depend on each other in a circle cannot be resolved. They keep the value of the ordinary pass with a
-//! reason that names the circle. A segment that depends on cutting the circle does not match.
+//! A flag is resolved when a condition first reads it, only from the segments that override its feature. Features that
+//! depend on each other in a circle cannot be resolved. They get their value from the ordinary pass over all segments,
+//! and the reason `CIRCULAR_DEPENDENCY`. A segment that depends on cutting the circle does not match.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,31 +12,31 @@ use super::{Decision, Leading, Outcome, StateSource, offer, outcome, override_fo
 use crate::document::property::FlagField;
 use crate::document::ruleset::{FeatureIndex, Ruleset, Segment, SegmentIndex, SegmentOverride};
 
-/// The deepest chain of dependencies that is followed; a longer one counts as a circle.
+/// The maximum length of a chain of dependencies; a longer chain counts as a circle.
 const MAX_CHAIN: usize = 100;
 
-/// The limit on cuts, beyond which circles are not entered again. flag-engine itself has no limit: ten features that
-/// all read each other make it walk millions of paths.
+/// The maximum number of cuts. Beyond it, circles are not entered again. flag-engine has no limit: for ten features
+/// that all read each other it walks millions of paths.
 const MAX_CYCLE_CUTS: usize = 1_000;
 
 /// The flags that conditions have read in one evaluation.
 #[derive(Default)]
 pub struct FlagDependencies<'a> {
-    /// Made when the first flag is read.
+    /// Built when the first flag is read.
     index: Option<Index<'a>>,
-    /// Flags that were read, and what they came to.
+    /// The decisions about the flags that were read.
     pub resolved: HashMap<FeatureIndex, Decision>,
     /// Features in a circle.
     pub cyclic: HashSet<FeatureIndex>,
-    /// The number of cuts; a judgement made between two cuts is not reliable.
+    /// The number of cuts. If it changed during an evaluation, the result depends on a cut and is not kept.
     pub cycle_cuts: usize,
-    /// Verdicts on segments that were asked for an override and rest on no cut.
+    /// The results of segments that were evaluated for an override, if they depend on no cut.
     segments: HashMap<SegmentIndex, bool>,
     /// The features being resolved, outermost first.
     resolving: Vec<FeatureIndex>,
 }
 
-/// A ruleset by its features.
+/// The names and overrides of a ruleset by feature.
 struct Index<'a> {
     names: HashMap<&'a str, FeatureIndex>,
     /// The overrides of each feature, in the order of their segments.
@@ -128,7 +128,8 @@ impl<'a> Evaluator<'a> {
         Some(decision)
     }
 
-    /// Judges a segment's overrides once. Members of a circle are the features from which it is entered first.
+    /// True if a segment matches, evaluated once. The members of a circle depend on the feature from which it is
+    /// entered first.
     fn overrides(&mut self, index: SegmentIndex, segment: &'a Segment) -> bool {
         if let Some(&known) = self.dependencies.segments.get(&index) {
             return known;
@@ -141,16 +142,16 @@ impl<'a> Evaluator<'a> {
         matches
     }
 
-    /// The state that wins for one feature, by those segments alone that override it.
+    /// The winning state of one feature, by only those segments that override it.
     fn winner(&mut self, feature: FeatureIndex) -> (usize, StateSource) {
         let ruleset = self.ruleset;
         if let Some(state) = override_for(ruleset, self.identity, feature) {
             return (state, StateSource::Identity);
         }
         let mut leading: Option<Leading> = None;
-        // Taken out meanwhile: no feature is resolved within itself.
+        // Taken out of the index meanwhile; a feature is never resolved within its own resolution.
         let candidates = self.index().overrides.get_mut(feature).map(std::mem::take).unwrap_or_default();
-        // A segment may override a feature more than once, and is asked once.
+        // A segment may override a feature more than once, and is evaluated once.
         for candidates in candidates.chunk_by(|(one, _), (other, _)| one == other) {
             let Some(&(index, _)) = candidates.first() else { continue };
             if ruleset.segments.get(index).is_some_and(|segment| self.overrides(index, segment)) {

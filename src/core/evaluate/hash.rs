@@ -2,9 +2,9 @@
 
 use md5::{Digest, Md5};
 
-/// A number from 0 (inclusive) to 100 (exclusive) that is always the same for the same two texts.
+/// A number from 0 (inclusive) to 100 (exclusive), determined by the two texts.
 pub fn percentage(first: &str, second: &str) -> f64 {
-    // Every round repeats the pair once more; the chance to need another is one in 9,999.
+    // Each round hashes one more repetition of the pair. The chance of another round is one in 9,999.
     (1..=MAX_ROUNDS)
         .map(|rounds| percentage_of_rounds(first, second, rounds))
         .find(|&p| p < 100.0)

@@ -1,7 +1,7 @@
-//! Walks JSONPath queries over the evaluation context, for their first node.
+//! Finds the first node of JSONPath queries in the evaluation context.
 //!
-//! Depth first, so that the walk ends at the first node and keeps no lists; every node that it visits is a step of the
-//! budget. What is walked is borrowed: the context is never put together.
+//! The walk is depth first, so it ends at the first node and keeps no lists. Every visited node takes a step of the
+//! budget. The nodes are borrowed from the environment and the identity; the context is never built as one value.
 
 mod filter;
 mod node;
@@ -13,11 +13,11 @@ use crate::document::json_path::{PathSegment, Query, Selector};
 pub use node::QueryContext;
 use node::{Node, Primitive, Shape};
 
-/// The most nodes on the way to one, those that filters lead to included: the walk is recursive.
+/// The maximum depth of the walk, filters included, since the walk is recursive.
 const MAX_DEPTH: usize = 300;
 
-/// The value of a query's first node; unset if there is none, or if it is no primitive value. `None` if finding it takes
-/// more than is left of the budget.
+/// The value of a query's first node. It is unset if there is no node, or if the node is no primitive value. `None` if the rest
+/// of the budget is too small.
 pub fn first<'a>(
     query: &'a Query,
     context: QueryContext<'a>,
@@ -50,7 +50,7 @@ enum Stop {
     Spent,
 }
 
-/// Takes a node that a query leads to; false ends the walk.
+/// Receives a node that a query selects; false ends the walk.
 type Visit<'v, 'a> = &'v mut dyn FnMut(Node<'a>) -> bool;
 
 impl<'a> Walk<'a, '_> {
@@ -154,7 +154,7 @@ fn place(index: i64, length: usize) -> i64 {
     if index < 0 { index.saturating_add_unsigned(length as u64) } else { index }
 }
 
-/// The places of a slice (RFC 9535 §2.3.4.2).
+/// The indices of a slice (RFC 9535 §2.3.4.2).
 fn slice(start: Option<i64>, end: Option<i64>, step: i64, length: usize) -> impl Iterator<Item = usize> {
     let most = i64::try_from(length).unwrap_or(i64::MAX);
     let bound = |index: i64, low, high| place(index, length).clamp(low, high);

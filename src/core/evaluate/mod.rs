@@ -1,7 +1,7 @@
-//! Decides which state and value each feature has for an identity (contract §C).
+//! Decides the state and value of each feature for an identity (contract §C).
 //!
-//! Total: whatever was compiled can be evaluated, for any identity, and always to the same result.
-//! Nothing is rendered here; a [`Decision`] names what was rendered when the environment was compiled.
+//! Evaluation never fails: every compiled environment can be evaluated for every identity, always to the same result.
+//! Nothing is rendered here. A [`Decision`] refers to the JSON that was rendered when the environment was compiled.
 
 mod condition;
 mod evaluator;
@@ -21,7 +21,7 @@ use evaluator::Evaluator;
 pub use explanation::{Explanation, Judgement};
 pub use result::evaluate_context;
 
-/// The identity that is evaluated for.
+/// The identity of an evaluation.
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluatedIdentity<'a> {
     /// `$.identity.identifier`
@@ -30,9 +30,9 @@ pub struct EvaluatedIdentity<'a> {
     pub key: &'a str,
     /// The traits that conditions read.
     pub traits: &'a Traits,
-    /// States that replace those of their features, whatever the segments give.
+    /// States that win over segment overrides.
     pub overrides: &'a [StateIndex],
-    /// Overrides that are kept with the identity; they win over those.
+    /// Overrides that are stored with the identity; they win over `overrides`.
     pub stored: &'a StoredOverrides,
 }
 
@@ -55,11 +55,11 @@ impl<'a> EvaluatedIdentity<'a> {
 /// The decision about a feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
-    /// The state that won.
+    /// The winning state.
     pub state: StateIndex,
-    /// The cause.
+    /// The source of the winning state.
     pub source: StateSource,
-    /// The value among the state's values.
+    /// The chosen value of the state.
     pub outcome: Outcome,
 }
 
@@ -79,14 +79,14 @@ pub enum StateSource {
 pub enum Outcome {
     /// The state is not multivariate, or there is no identity to hash.
     Plain,
-    /// The multivariate values leave this identity out.
+    /// The identity is outside of all shares: the control value.
     Control,
-    /// This one of the state's multivariate values.
+    /// This multivariate value of the state.
     Variant(usize),
 }
 
 impl Decision {
-    /// The index of the multivariate value that was hit.
+    /// The index of the chosen multivariate value.
     pub fn variant(&self) -> Option<usize> {
         match self.outcome {
             Outcome::Variant(index) => Some(index),
@@ -95,7 +95,7 @@ impl Decision {
     }
 }
 
-/// The outcome of a whole evaluation.
+/// The result of a whole evaluation.
 #[derive(Debug)]
 pub struct Evaluation {
     /// One for each feature, in their order.
@@ -104,10 +104,9 @@ pub struct Evaluation {
     pub segments: Vec<SegmentIndex>,
     /// Features whose segments depend on each other in a circle (flag-engine 11).
     pub cyclic: Vec<FeatureIndex>,
-    /// The segment whose conditions spent the budget, if any did: conditions that need some of it do not hold from there
-    /// on.
+    /// The segment in which the budget was spent, if it was. From there on, conditions that need steps do not match.
     pub exhausted: Option<SegmentIndex>,
-    /// The steps that conditions took of the budget.
+    /// The number of steps that conditions took.
     pub steps: usize,
 }
 
@@ -148,7 +147,7 @@ fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
             }
         }
     }
-    // Most identities have no overrides; then no feature is asked about them.
+    // Most identities have no overrides, so the look-up for each feature is skipped.
     let own = identity.filter(|identity| !identity.overrides.is_empty() || !identity.stored.is_empty());
     let mut decisions = Vec::with_capacity(leading.len());
     for (feature, (definition, leading)) in ruleset.features.iter().zip(&leading).enumerate() {
@@ -176,7 +175,7 @@ struct Leading {
     segment: SegmentIndex,
 }
 
-/// Lets an override lead if none does or its priority is lower; of equals the first stays.
+/// Replaces the leading override if the priority is lower; with equal priorities the first stays.
 #[inline(always)]
 fn offer(slot: &mut Option<Leading>, priority: f64, state: StateIndex, segment: SegmentIndex) {
     if slot.is_none_or(|leading| priority < leading.priority) {
@@ -184,7 +183,7 @@ fn offer(slot: &mut Option<Leading>, priority: f64, state: StateIndex, segment: 
     }
 }
 
-/// The identity's own override of a feature; one that is kept with it wins over the document's.
+/// The identity's own override of a feature. One that is stored with the identity wins over the document's.
 #[inline(always)]
 fn override_for(
     ruleset: &Ruleset,
@@ -200,7 +199,7 @@ fn override_for(
     identity.overrides.iter().find(of_feature).copied()
 }
 
-/// A state of the ruleset or of those kept with the identity.
+/// A state of the ruleset, or of the overrides stored with the identity.
 #[inline(always)]
 fn state_of<'a>(
     ruleset: &'a Ruleset,
@@ -226,7 +225,7 @@ pub fn outcome_for(state: &CompiledState, identity_key: &str) -> Outcome {
     if state.variants.is_empty() { Outcome::Plain } else { split(state, identity_key) }
 }
 
-/// The value among a multivariate state's values.
+/// The chosen value of a multivariate state.
 fn split(state: &CompiledState, identity_key: &str) -> Outcome {
     let percentage = hash::percentage(&state.key, identity_key);
     let hit =
@@ -234,7 +233,7 @@ fn split(state: &CompiledState, identity_key: &str) -> Outcome {
     hit.map_or(Outcome::Control, Outcome::Variant)
 }
 
-/// The percentage that an identity's key falls into, where a state is multivariate.
+/// The percentage of an identity's key, if the state is multivariate.
 pub fn bucket(state: &CompiledState, identity_key: &str) -> Option<f64> {
     (!state.variants.is_empty()).then(|| hash::percentage(&state.key, identity_key))
 }

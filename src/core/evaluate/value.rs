@@ -1,12 +1,12 @@
-//! The value that a condition meets.
+//! The value that a condition is compared with.
 
 use std::borrow::Cow;
 
 use crate::document::python::{self, Integer};
 use crate::identity::TraitValue;
 
-/// A value of the evaluation context, after the coercion that every rule starts with: a numeric text is that number
-/// (contract §C.2). An unset value is no `ContextValue`.
+/// A value of the evaluation context after coercion: a numeric text is a number (contract §C.2). An unset value has no
+/// `ContextValue`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ContextValue<'a> {
     /// A boolean.
@@ -46,7 +46,7 @@ impl<'a> ContextValue<'a> {
         }
     }
 
-    /// Coerces what a JSONPath query found; lists, objects and null count as unset.
+    /// Coerces the value of a JSONPath query's node; lists, objects and null count as unset.
     pub fn from_json(value: &serde_json::Value) -> Option<ContextValue<'static>> {
         use serde_json::Value as Json;
         match value {
@@ -61,7 +61,7 @@ impl<'a> ContextValue<'a> {
         }
     }
 
-    /// The length of the value in bytes, as a measure for the cost of reading it.
+    /// The length of the value in bytes, as a measure of the cost to read it.
     #[inline]
     pub fn length(&self) -> usize {
         match self {

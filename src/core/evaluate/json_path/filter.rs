@@ -1,4 +1,4 @@
-//! Judges the filters of JSONPath queries (RFC 9535 §2.3.5).
+//! Evaluates the filters of JSONPath queries (RFC 9535 §2.3.5).
 
 use super::node::{Node, Primitive, Shape};
 use super::{Stop, Walk};
@@ -76,7 +76,7 @@ impl<'a> Walk<'a, '_> {
         })
     }
 
-    /// The characters of a text, or the children of anything that may have some.
+    /// The number of characters of a text, or of children of a list or an object.
     fn length(&mut self, of: Side<'a>) -> Result<Side<'a>, Stop> {
         let length = match self.shape(of) {
             Some(Shape::Object(length) | Shape::Array(length)) => length,
@@ -155,7 +155,7 @@ impl<'a> Walk<'a, '_> {
         })
     }
 
-    /// Compares two objects, or two lists, of as many children.
+    /// Compares two objects, or two lists, with the same number of children.
     fn equal_children(&mut self, left: Node<'a>, right: Node<'a>) -> Result<bool, Stop> {
         let context = self.context;
         let mut items = right.items().iter();

@@ -9,7 +9,7 @@ use super::super::value::ContextValue;
 use crate::document::python::Integer;
 use crate::identity::TraitValue;
 
-/// The context that queries run on: the environment's part and, where that is not there already, the identity.
+/// The context that queries run on: the environment's part, and the identity unless that part contains one.
 #[derive(Clone, Copy)]
 pub struct QueryContext<'a> {
     members: Option<&'a Map<String, Json>>,
@@ -104,7 +104,7 @@ impl<'a> QueryContext<'a> {
         }
     }
 
-    /// Acts on each child in its order, with the name of a member.
+    /// Calls a function for each child in order, with the name if the child is a member.
     pub fn each_child<E>(
         &self,
         node: Node<'a>,
@@ -138,7 +138,7 @@ impl<'a> QueryContext<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The elements of a list; none of anything else.
+    /// The elements of a list; empty for other nodes.
     pub fn items(self) -> &'a [Json] {
         match self {
             Node::Json(Json::Array(items)) => items,
@@ -148,7 +148,7 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Primitive<'a> {
-    /// The value that a condition meets; null counts as unset.
+    /// The value for a condition; null counts as unset.
     pub fn value(self) -> Option<ContextValue<'a>> {
         Some(match self {
             Primitive::Null => return None,
