@@ -1,7 +1,7 @@
-//! The part of the worker that decides: from bytes to bytes, for every target.
+//! The part of the worker that computes answers from bytes, without IO, on every target.
 //!
-//! A crate of its own only because it is compiled for speed and the rest for size. Use it through
-//! `flagsmith_edge_worker`, whose documentation has the layout and the invariants.
+//! It is a separate crate only to be compiled for speed; the rest is compiled for size. Use it through
+//! `flagsmith_edge_worker`. The documentation of that crate has the layout and the invariants.
 
 #![deny(
     clippy::unwrap_used,

@@ -4,11 +4,11 @@
 /// of a JSONPath query, or 16 bytes of a text.
 pub const MAX_STEPS: usize = 1_000_000;
 
-/// The number of bytes of a text that count as one step. Shorter texts are free: the document's length limits how many
-/// there are.
+/// The number of bytes of a text that count as one step. Shorter texts take no step, since the document's length limits
+/// their number.
 const TEXT_STEP: usize = 16;
 
-/// The remaining steps. They are counted and not timed, so that every machine gives the same answers.
+/// The remaining steps. Steps are counted, not timed, so that every machine gives the same answers.
 #[derive(Debug)]
 pub struct Budget {
     left: usize,
@@ -22,7 +22,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes this many steps; `None` if fewer are left. From then on it always returns `None`.
+    /// Takes this many steps. `None` if fewer are left, and for all later calls.
     #[inline]
     pub fn take(&mut self, steps: usize) -> Option<()> {
         match self.left.checked_sub(steps) {

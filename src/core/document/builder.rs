@@ -1,4 +1,4 @@
-//! Compiles features, segments and conditions into a [`Ruleset`], whichever document they come from.
+//! Compiles features, segments and conditions of any document into a [`Ruleset`].
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::ruleset::{
 };
 use super::schema;
 
-/// A feature state as some document defines it.
+/// A feature state of any document.
 pub struct Definition<'a> {
     pub key: &'a str,
     pub enabled: bool,
@@ -22,7 +22,7 @@ pub struct Definition<'a> {
     pub metadata: &'a str,
 }
 
-/// A multivariate value as some document defines it.
+/// A multivariate value of any document.
 pub struct VariantDefinition<'a> {
     pub weight: f64,
     pub key: Option<&'a str>,
@@ -47,8 +47,8 @@ impl Builder {
         builder
     }
 
-    /// Adds a feature with its environment default. Of two features of one name the later stands, in the place
-    /// of the earlier.
+    /// Adds a feature with its environment default. A later feature of the same name takes the place of the earlier
+    /// one.
     pub fn feature(&mut self, name: &str, default: &Definition<'_>) -> FeatureIndex {
         let feature = self.features.get(name).copied().unwrap_or(self.ruleset.features.len());
         let default = self.state(feature, default);
@@ -136,7 +136,7 @@ impl Builder {
         rules.iter().map(compile).collect()
     }
 
-    /// The condition's index; one that was seen before is not compiled again.
+    /// The condition's index. A condition that was compiled before is reused.
     fn condition(&mut self, condition: &schema::Condition<'_>, segment_key: &str) -> ConditionIndex {
         let property = condition.property();
         let condition_key = condition_key(condition, segment_key);
@@ -160,7 +160,7 @@ impl Builder {
     }
 
     fn identity_key(&mut self) -> PropertyIndex {
-        // Apart from every property that a condition can name.
+        // A separate key: no condition can name this property.
         const NAME: &str = "\0identity key";
         self.properties.get(NAME).copied().unwrap_or_else(|| self.add_property(NAME, Property::IdentityKey))
     }
@@ -179,7 +179,7 @@ impl Builder {
     }
 }
 
-/// The key of a condition: operator, property and value, and for a percentage split also the segment.
+/// The key of equal conditions: operator, property and value, and for a percentage split also the segment.
 fn condition_key(condition: &schema::Condition<'_>, segment_key: &str) -> String {
     let property = condition.property();
     let mut condition_key = format!("{}\0{}\0{property}", condition.operator, property.len());

@@ -7,10 +7,10 @@ use flate2::read::GzDecoder;
 
 use super::json::Json;
 
-/// The most that a part may inflate to, in bytes: what KV takes as one value.
+/// The maximum inflated length of a part, in bytes: the limit of a KV value.
 const MAX_INFLATED_LENGTH: u64 = 25 * 1024 * 1024;
 
-/// The document with its parts inflated; `None` for one that is not compressed, or not readable.
+/// The document with inflated parts. `None` if it is not compressed, or not readable.
 pub fn inflate(published: &[u8]) -> Option<String> {
     let members = Json::parse(published).ok()?.object()?;
     if !members.get("compressed")?.is_true() {

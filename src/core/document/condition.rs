@@ -1,7 +1,6 @@
-//! Conditions with their operands cast and their sets, patterns and versions built, once.
+//! Compiled conditions: operands are cast, and sets, patterns and versions built, once.
 //!
-//! The cast depends on the type of the value at evaluation (contract §C.2), so an operand holds every form that it can
-//! take.
+//! The cast depends on the type of the value at evaluation (contract §C.2), so an operand has a form for each type.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -44,7 +43,7 @@ pub enum Predicate {
     IsNotSet,
     /// PERCENTAGE_SPLIT: the segment's key and the inclusive upper bound.
     PercentageSplit(Box<str>, Option<f64>),
-    /// An unknown operator, which never holds.
+    /// An unknown operator, which never matches.
     Never,
 }
 
@@ -60,7 +59,7 @@ pub enum Comparison {
     LessOrEqual,
 }
 
-/// A comparison's operand, cast to every type it may be compared as; `None` where the cast fails.
+/// A comparison's operand, cast to every type. `None` if the cast fails.
 #[derive(Debug)]
 pub struct Operand {
     /// `str()`
@@ -71,11 +70,11 @@ pub struct Operand {
     pub integer: Option<Integer>,
     /// `float()`
     pub float: Option<f64>,
-    /// For an operand that ends `:semver`: its version, if it is one.
+    /// The version of an operand that ends in `:semver`, if it is valid.
     pub version: Option<Option<semver::Version>>,
 }
 
-/// A pattern that is compiled at its first use: environments have many patterns and requests need few of them.
+/// A pattern that is compiled at its first use, since requests need few of an environment's patterns.
 #[derive(Debug)]
 pub struct LazyPattern {
     source: Box<str>,
@@ -83,8 +82,8 @@ pub struct LazyPattern {
 }
 
 impl LazyPattern {
-    /// True if the pattern matches at the start of `text`; an invalid one does not. `None` if that takes more than is
-    /// left of the budget.
+    /// True if the pattern matches at the start of `text`; an invalid pattern never does. `None` if the rest of the
+    /// budget is too small.
     pub fn matches(&self, text: &str, budget: &mut Budget) -> Option<bool> {
         match self.compiled.get_or_init(|| Pattern::new(&self.source)) {
             Some(pattern) => pattern.matches(text, budget),
@@ -98,16 +97,16 @@ impl LazyPattern {
 pub enum ConditionValueRef<'a> {
     /// Absent or null.
     Null,
-    /// The form that every operator takes.
+    /// A text, which every operator accepts.
     Text(&'a str),
-    /// A list, which IN takes as well.
+    /// A list, which IN accepts, too.
     List(&'a [String]),
 }
 
 impl Predicate {
-    /// Compiles one condition. `segment_key` is part of what PERCENTAGE_SPLIT hashes.
+    /// Compiles one condition. PERCENTAGE_SPLIT hashes `segment_key`, too.
     pub fn new(operator: &str, value: ConditionValueRef<'_>, segment_key: &str) -> Predicate {
-        // Flagsmith casts an absent value with str() too.
+        // Flagsmith casts an absent value with str(), too.
         let text = match value {
             ConditionValueRef::Text(text) => text,
             ConditionValueRef::Null | ConditionValueRef::List(_) => "None",

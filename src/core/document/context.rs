@@ -1,4 +1,4 @@
-//! An evaluation context (contract §C.0), compiled: the form in which Flagsmith's engines exchange test cases.
+//! Compiled evaluation contexts (contract §C.0), the form of the test cases of Flagsmith's engines.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -29,7 +29,7 @@ pub struct ContextIdentity {
     pub identifier: String,
     /// `$.identity.key`: as given, else the composite key.
     pub key: String,
-    /// Values are what JSON can be; only scalars are of use.
+    /// Any JSON; only scalars are used.
     pub traits: Map<String, Value>,
 }
 
@@ -66,7 +66,7 @@ impl EvaluationContext {
             identifier: identity.identifier.into_owned(),
             traits: identity.traits,
         });
-        // In the place that the author gave it: wildcards walk members in their order.
+        // Kept at its place in the source, since wildcards visit members in order.
         let members = context.as_mut().and_then(|context| context.get_mut("identity")?.as_object_mut());
         if let (Some(members), Some(identity)) = (members, &identity) {
             members.insert("key".to_owned(), identity.key.as_str().into());
@@ -162,13 +162,13 @@ fn define<T>(feature: &FeatureContext<'_>, add: impl FnOnce(&Definition<'_>) -> 
     })
 }
 
-/// Metadata is copied through untouched; an empty object counts as none.
+/// The metadata, unchanged; an empty object counts as none.
 fn metadata(json: Option<Json<'_>>) -> &str {
     let json = json.filter(|json| json.object().is_some_and(|members| !members.is_empty()));
     json.map_or("", Json::source)
 }
 
-/// An object's entries in the order given.
+/// An object's entries in source order.
 struct Entries<'a, T>(Vec<(Cow<'a, str>, T)>);
 
 impl<T> Default for Entries<'_, T> {

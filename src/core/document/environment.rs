@@ -1,4 +1,4 @@
-//! An environment document, compiled: what every SDK request is answered from.
+//! Compiled environment documents, from which SDK requests are answered.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -27,11 +27,11 @@ pub struct Environment {
     pub ruleset: Ruleset,
     /// The flags' JSON.
     pub flags: Flags,
-    /// Differs between any two documents, and between engines that evaluate one.
+    /// A hash that differs between documents, and between engines for the same document.
     pub version: Box<str>,
     /// The time of the origin's last change.
     pub updated_at: Option<UpdatedAt>,
-    /// Fields that cannot be read, and decide nothing: the environment is as if they were absent.
+    /// Unreadable fields that evaluation does not need. They are treated as absent.
     pub left_out: Vec<Fault>,
     /// True if client keys may send traits.
     pub allow_client_traits: bool,
@@ -43,7 +43,7 @@ pub struct Environment {
     pub persist_trait_data: bool,
     use_identity_composite_key_for_hashing: bool,
     client_key: ClientKey,
-    /// By feature: its number in the origin's database.
+    /// The numbers of the features in the origin's database, by feature.
     feature_ids: Vec<i64>,
     identity_overrides: HashMap<Identifier, IdentityOverrides>,
     document: Box<[u8]>,
@@ -72,7 +72,7 @@ impl Environment {
         if let Ok(document) = serde_json::from_str(text) {
             return Environment::compile(published, &document, engine);
         }
-        // A compressed document has texts where others have their parts.
+        // A compressed document has texts in place of its parts.
         let inflated = inflate(published);
         let plain = inflated.as_deref().unwrap_or(text);
         let document = serde_json::from_str(plain).map_err(|error| Fault::found(plain, &error))?;
@@ -161,12 +161,12 @@ impl Environment {
         &self.client_key
     }
 
-    /// The document's overrides for the identity of exactly this identifier.
+    /// The document's overrides for the identity with exactly this identifier.
     pub fn identity_overrides(&self, identifier: &Identifier) -> Option<&IdentityOverrides> {
         self.identity_overrides.get(identifier)
     }
 
-    /// The feature that has this number in the origin's database.
+    /// The feature with this number in the origin's database.
     pub fn feature_with_id(&self, id: i64) -> Option<FeatureIndex> {
         self.feature_ids
             .iter()
@@ -174,15 +174,15 @@ impl Environment {
             .filter(|&feature| feature < self.ruleset.features.len())
     }
 
-    /// True if buckets are hashed from the numbers that identities have in the origin's database
+    /// True if buckets are hashed from the identities' numbers in the origin's database
     /// (`use_identity_composite_key_for_hashing` false).
     pub fn hashes_django_ids(&self) -> bool {
         !self.use_identity_composite_key_for_hashing
     }
 
-    /// The text that buckets of an identity are hashed from, which is `$.identity.key` too (contract §C.3): the composite
-    /// key, unless the environment hashes the number that the identity has in the origin's database. `stored` is that
-    /// number as it was imported; else the document's entry for the identity may have it.
+    /// The text from which an identity's buckets are hashed, and the value of `$.identity.key` (contract §C.3). It is
+    /// the composite key, unless the environment hashes the identity's number in the origin's database. `stored` is the
+    /// imported number. Without it, the number in the document's entry for the identity applies.
     pub fn identity_key(&self, identifier: &Identifier, stored: Option<i64>) -> String {
         let published = || self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
         let number = if self.hashes_django_ids() { stored.or_else(published) } else { None };
@@ -192,15 +192,15 @@ impl Environment {
         }
     }
 
-    /// About how many bytes of memory this takes, on the safe side: `make bench` measures 2.2 to 2.5 times the document,
-    /// and with a JSONPath query about 10 times was seen in workerd.
+    /// The approximate size in memory, in bytes, estimated high. `make bench` measures 2.2 to 2.5 times the document's
+    /// length. With a JSONPath query it was about 10 times in workerd.
     pub fn memory_length(&self) -> usize {
-        // The document, its compiled form, and its values once more where a query needs them.
+        // The document, its compiled form, and its parsed values if a query needs them.
         let factor = if self.ruleset.context.is_some() { 10 } else { 4 };
         self.document.len() * factor
     }
 
-    /// The fault of a segment whose conditions take more steps than an evaluation has.
+    /// The text for the log about a segment that spent the budget of an evaluation.
     pub fn exhaustion(&self, segment: SegmentIndex) -> String {
         let metadata =
             self.ruleset.segments.get(segment).map_or("", |segment| self.ruleset.json(segment.metadata));
@@ -211,13 +211,13 @@ impl Environment {
         )
     }
 
-    /// The document as SDKs get it.
+    /// The document in the form for SDKs.
     pub fn document(&self) -> &[u8] {
         &self.document
     }
 }
 
-/// The fields of [`Environment::left_out`], as many as a line of the log has room for.
+/// The fields of [`Environment::left_out`], up to a number that fits into a line of the log.
 fn left_out(document: &schema::Document<'_>, is_undated: bool) -> Vec<Fault> {
     const MOST: usize = 10;
     let no_text = "is no text";
@@ -238,7 +238,7 @@ fn version(published: &[u8], engine: Engine) -> Box<str> {
     format!("{:016x}", hasher.finish()).into()
 }
 
-/// Gives a feature state's definition to `add`, and back what that makes of it.
+/// Calls `add` with a feature state's definition, and returns its result.
 fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>) -> T) -> T {
     let mut values: Vec<_> = state.multivariate_feature_state_values.iter().collect();
     values.sort_by_key(|value| sort_key(value.id, value.mv_fs_value_uuid.as_deref()));
@@ -257,7 +257,7 @@ fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>)
     })
 }
 
-/// The key that a state's buckets are hashed from. A state without either name uses its feature's id, which is stable.
+/// The key for the hash of a state's buckets: its id, else its UUID, else its feature's id, which is stable, too.
 fn state_key(state: &schema::FeatureState<'_>) -> String {
     match (state.django_id, &state.featurestate_uuid) {
         (Some(id), _) => id.to_string(),
@@ -266,7 +266,8 @@ fn state_key(state: &schema::FeatureState<'_>) -> String {
     }
 }
 
-/// Identities by their identifiers as requests have them. One that is spelt otherwise counts where no other is it.
+/// Identities by their identifiers as requests send them. An untrimmed identifier counts only if the document does not
+/// have the trimmed one.
 fn spelt_as_requested<'d, 'a>(
     identities: &'d [schema::IdentityOverride<'a>],
 ) -> impl Iterator<Item = (Identifier, &'d schema::IdentityOverride<'a>)> {

@@ -1,10 +1,10 @@
-//! The fault of a document, and its place.
+//! Faults of documents, with their place.
 
 use std::fmt;
 
 use serde_json::Error;
 
-/// The reason that a text is no environment document.
+/// The reason for which a text is no environment document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The place: `project.segments[0].rules[1].type`; `.` is the whole document.
@@ -20,15 +20,15 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// The problem of a field.
+    /// A fault of a field.
     pub fn of(field: &str, problem: &str) -> Fault {
         Fault { field: field.to_owned(), problem: problem.to_owned() }
     }
 
-    /// The parser's error. It has the place as line and column; the names on the way there are read from the text.
+    /// The parser's error. The parser gives line and column; the path of names is read from the text.
     pub fn found(document: &str, error: &Error) -> Fault {
         let text = error.to_string();
-        // Of the parser's messages only this one holds none of the document's own text. It names the object.
+        // This is the only message of the parser without text of the document. Its place is the object.
         let missing = text.starts_with("missing field");
         let problem = if missing {
             text
@@ -54,19 +54,19 @@ impl Fault {
     }
 }
 
-/// From a value to one in it. A member without a name is one whose name was not read yet.
+/// A step from a value to a value in it. A member without a name has an unread name.
 enum PathStep<'a> {
     Member(&'a str),
     Item(usize),
 }
 
-/// The offset of an error in bytes.
+/// The byte offset of an error.
 fn offset(document: &str, error: &Error) -> usize {
     let lines = document.split_inclusive('\n').take(error.line().saturating_sub(1));
     lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)
 }
 
-/// The way to the value that ends, or has not ended, at an offset.
+/// The path to the value that contains an offset, or ends there.
 fn path_at(document: &str, end: usize) -> Vec<PathStep<'_>> {
     let mut path = Vec::new();
     let mut names_follow = false;
@@ -100,7 +100,7 @@ fn path_at(document: &str, end: usize) -> Vec<PathStep<'_>> {
             _ => {}
         }
     }
-    // A list where none may be is found out right after its bracket, before there is any item.
+    // A list in a wrong place is reported right after its bracket, before any item.
     if document.get(..end).is_some_and(|read| read.ends_with('[')) {
         path.pop();
     }

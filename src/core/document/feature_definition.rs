@@ -1,4 +1,4 @@
-//! A feature as the document defines it: what the Admin API needs to set an override of it.
+//! The definition of a feature in the document, which the Admin API needs to set overrides.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub enum FeatureKey {
 }
 
 impl FeatureDefinition {
-    /// The one of this name or number.
+    /// The feature with this name or number, if the list contains it.
     pub fn find<'d>(definitions: &'d [FeatureDefinition], key: &FeatureKey) -> Option<&'d FeatureDefinition> {
         let numbered = |id| definitions.iter().find(|known| known.feature.id == id);
         match key {
@@ -41,12 +41,12 @@ impl FeatureDefinition {
 }
 
 impl Environment {
-    /// The feature of this name or number. Reads the document again, which is for requests that are few.
+    /// The feature with this name or number. Parses the document again, since such requests are few.
     pub fn feature_definition(&self, key: &FeatureKey) -> Option<FeatureDefinition> {
         FeatureDefinition::find(&self.feature_definitions(), key).cloned()
     }
 
-    /// All features; of several states of one the last counts, as for flags. Reads the document again, too.
+    /// All features. Of several states of one feature the last counts, as for flags. Parses the document again, too.
     pub fn feature_definitions(&self) -> Vec<FeatureDefinition> {
         let document: Option<schema::Document<'_>> = json::read(self.document());
         let mut places: HashMap<&str, usize> = HashMap::new();

@@ -1,6 +1,6 @@
-//! A feature state that is kept outside of the document: an identity override made here (contract §B, §D).
+//! Feature states that are stored outside of the document: identity overrides made here (contract §B, §D).
 //!
-//! In the form that documents have it, so that it can be put into one.
+//! They have the form of documents, since they are added to the document for SDKs.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::schema::or_default;
 /// A feature's state for one identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureState {
-    /// The feature that this sets.
+    /// The feature of this state.
     pub feature: FeatureName,
     /// True if the flag is on.
     #[serde(default)]
@@ -18,10 +18,10 @@ pub struct FeatureState {
     /// Text, number, boolean or null; for a multivariate feature the control value.
     #[serde(default, deserialize_with = "scalar")]
     pub feature_state_value: Value,
-    /// The number that a state of an origin's database has.
+    /// The number in the origin's database; none for a state that was made here.
     #[serde(default)]
     pub django_id: Option<i64>,
-    /// Names this state, and is what its buckets are hashed from.
+    /// The name of this state, and the key for the hash of its buckets.
     #[serde(default)]
     pub featurestate_uuid: Box<str>,
     /// Multivariate values, in the order in which they were given.
@@ -29,10 +29,10 @@ pub struct FeatureState {
     pub multivariate_feature_state_values: Vec<MultivariateValue>,
 }
 
-/// A feature as its states name it.
+/// The feature of a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureName {
-    /// The number in the origin's database; a feature that is made anew has another.
+    /// The number in the origin's database. A feature that is deleted and created again gets another.
     pub id: i64,
     /// Unique within the environment.
     pub name: Box<str>,
@@ -44,10 +44,10 @@ pub struct FeatureName {
 /// A multivariate value and its share of the identities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MultivariateValue {
-    /// The number that one of an origin's database has.
+    /// The number in the origin's database; none for a value that was made here.
     #[serde(default)]
     pub id: Option<i64>,
-    /// Names this value; read as a number, its place among the others.
+    /// The name of this value. Read as a number, it orders the values.
     #[serde(default)]
     pub mv_fs_value_uuid: Box<str>,
     /// 0 to 100.
@@ -70,9 +70,10 @@ pub struct MultivariateOption {
     pub key: Option<Box<str>>,
 }
 
-/// The least number that a multivariate value without one is served with.
+/// The smallest number that is served for a multivariate value without one.
 const FIRST_MADE_NUMBER: i64 = 1 << 30;
-/// The bits of the UUID that such a number has. They leave room below 2^31 for values that have the same.
+/// The number of bits of the UUID in such a number. They leave room below 2^31, since several values may have the same
+/// bits.
 const MADE_NUMBER_BITS: u32 = 29;
 
 fn standard() -> Box<str> {
@@ -88,21 +89,21 @@ fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error>
 }
 
 impl FeatureState {
-    /// True if both are written the same, which `0.0` and `-0.0` are not.
+    /// True if both have the same JSON; `0.0` and `-0.0` differ.
     pub fn is_same(&self, other: &FeatureState) -> bool {
         self == other && serde_json::to_string(self).ok() == serde_json::to_string(other).ok()
     }
 
-    /// The length as JSON in bytes, which is the stored form.
+    /// The length of the stored JSON in bytes.
     pub fn length(&self) -> usize {
         serde_json::to_string(self).map_or(0, |text| text.len())
     }
 
-    /// The state with a number for each multivariate value and option that has none, as SDKs read it: .NET's takes no
-    /// null. The order of the values by number is that of [`FeatureState::variants`].
+    /// The state for SDKs, with a number for each multivariate value and option that has none, since .NET's SDK accepts
+    /// no null. The numbers give the order of [`FeatureState::variants`].
     ///
-    /// A number is made of the value's UUID, so it is the same each time. It fits into 32 bits with a sign and without
-    /// one, and lies beyond those of an origin, whose database counts from 1.
+    /// A number is derived from the value's UUID, so it is always the same. It fits into signed and unsigned 32 bits.
+    /// It is larger than an origin's numbers, since its database counts from 1.
     pub fn numbered(mut self) -> FeatureState {
         let values = &mut self.multivariate_feature_state_values;
         let priority = |value: &MultivariateValue| sort_key(value.id, Some(&value.mv_fs_value_uuid));
@@ -119,7 +120,7 @@ impl FeatureState {
         self
     }
 
-    /// Multivariate values by their priority: by number, those without one by their UUID read as a number.
+    /// Multivariate values in order of priority: by number, or else by their UUID as a number.
     pub fn variants(&self) -> Vec<&MultivariateValue> {
         let mut values: Vec<_> = self.multivariate_feature_state_values.iter().collect();
         values.sort_by_key(|value| sort_key(value.id, Some(&value.mv_fs_value_uuid)));
@@ -127,7 +128,7 @@ impl FeatureState {
     }
 }
 
-/// Multivariate values are walked by id, those without one by their UUID read as a number.
+/// The priority of a multivariate value: its number, or else its UUID as a number.
 pub(super) fn sort_key(id: Option<i64>, uuid: Option<&str>) -> u128 {
     match (id, uuid) {
         (Some(id), _) => u128::try_from(id).unwrap_or(0),

@@ -1,6 +1,7 @@
-//! Each flag's JSON, rendered once for every outcome that a request can have.
+//! The JSON of each flag, rendered once for every possible outcome of a request.
 //!
-//! The shapes are those of the Edge API (contract §A.1, §A.2): `GET /flags/` has no `variant`, identities have one.
+//! The shapes are those of the Edge API (contract §A.1, §A.2): flags of identities have `variant`, those of `GET
+//! /flags/` do not.
 
 use super::ruleset::{CompiledState, FeatureIndex, Ruleset, Span, StateIndex};
 use super::schema;
@@ -18,14 +19,14 @@ pub enum KeyKind {
 #[derive(Debug)]
 pub struct Flags {
     text: Vec<u8>,
-    /// By feature: the default as `GET /flags/` shows it.
+    /// The defaults for `GET /flags/`, by feature.
     defaults: Vec<Span>,
-    /// The outcomes of all states, with `variant`: first what a state gives without one of its multivariate
-    /// values, then one for each of those.
+    /// The outcomes of all states, with `variant`. For each state the outcome without a multivariate value is first,
+    /// then one for each multivariate value.
     outcomes: Vec<Span>,
-    /// By state: its first outcome.
+    /// The index of the first outcome, by state.
     first_outcomes: Vec<u32>,
-    /// By feature: how long what its flags begin with is, and whether it is multivariate.
+    /// The length of the start of the feature's flags, and true if it is multivariate; by feature.
     heads: Vec<(u32, bool)>,
     server_key_only: Vec<bool>,
     hide_disabled: bool,
@@ -90,7 +91,7 @@ impl Flags {
         flags
     }
 
-    /// True if flags of this feature are shown to this kind of key, given that they are enabled or not.
+    /// True if an enabled or disabled flag of this feature is shown to this kind of key.
     #[inline(always)]
     pub fn shows(&self, feature: FeatureIndex, enabled: bool, key: KeyKind) -> bool {
         let hidden = self.server_key_only.get(feature).copied().unwrap_or(true);
@@ -105,19 +106,19 @@ impl Flags {
         }
     }
 
-    /// One environment default, as `GET /flags/` shows it.
+    /// The environment default of a feature for `GET /flags/`.
     pub fn default(&self, feature: FeatureIndex) -> &[u8] {
         self.slice(self.defaults.get(feature))
     }
 
-    /// One flag of an identity: what `state` gives, without a multivariate value or with the given one.
+    /// The flag of an identity for a state, without a multivariate value or with the given one.
     #[inline(always)]
     pub fn outcome(&self, state: StateIndex, variant: Option<usize>) -> &[u8] {
         let first = self.first_outcomes.get(state).map_or(usize::MAX, |&first| first as usize);
         self.slice(self.outcomes.get(first.saturating_add(variant.map_or(0, |variant| variant + 1))))
     }
 
-    /// The start of every flag of a feature, up to its `enabled`; true if the feature is multivariate.
+    /// The start of every flag of a feature, up to `enabled`, and true if the feature is multivariate.
     pub fn head(&self, feature: FeatureIndex) -> (&[u8], bool) {
         let (length, multivariate) = self.heads.get(feature).copied().unwrap_or_default();
         (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)
@@ -144,7 +145,7 @@ impl Flags {
     }
 }
 
-/// Renders what a state gives: first without one of its multivariate values, then with each of them.
+/// Renders the outcomes of a state: first without a multivariate value, then with each of them.
 pub(super) fn render_outcomes<'v>(
     text: &mut Vec<u8>,
     outcomes: &mut Vec<Span>,
@@ -158,7 +159,7 @@ pub(super) fn render_outcomes<'v>(
         let parts = [head, enabled, VALUE, json(value).as_bytes(), VARIANT, variant.as_bytes(), b"}"];
         outcomes.push(push(text, &parts));
     };
-    // Contract §A.2: the feature's type decides whether there is a variant to name.
+    // Only multivariate features have a variant (contract §A.2).
     outcome(state.value, if multivariate { "\"control\"" } else { "null" });
     for variant in &state.variants {
         let key = variant.key.as_deref().filter(|_| multivariate);

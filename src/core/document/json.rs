@@ -15,7 +15,7 @@ pub use parts::{Members, Parts};
 pub use scanner::MAX_DEPTH;
 use scanner::is_float;
 
-/// A JSON value, still text.
+/// A JSON value as text.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<'a>(&'a str);
 
@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The name of its type in Python, as Flagsmith's messages have it.
+    /// The name of the type in Python, as in Flagsmith's messages.
     pub fn python_name(self) -> &'static str {
         match self {
             Kind::Null => "NoneType",
@@ -47,9 +47,9 @@ impl Kind {
     }
 }
 
-/// A value of one's own type; `None` for what is not of that form.
+/// Deserializes a value; `None` if the text does not have that form.
 ///
-/// Everything is read as text: what serde_json needs for bytes would be in the worker beside what it needs for texts.
+/// All JSON is read as text, since serde_json's code for bytes would make the worker larger.
 pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     serde_json::from_str(str::from_utf8(bytes).ok()?).ok()
 }

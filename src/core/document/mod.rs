@@ -1,6 +1,6 @@
-//! The environment document: as published, and compiled once into what requests are answered from.
+//! The environment document, in its published and its compiled form.
 //!
-//! Parsing finds every fault, so that nothing after it can fail.
+//! Parsing finds every fault, so that later steps cannot fail.
 
 pub mod budget;
 mod builder;

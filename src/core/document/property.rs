@@ -1,21 +1,21 @@
 //! The property that a condition reads: a trait by name, or a JSONPath (RFC 9535) into the evaluation context.
 //!
-//! A property that begins with `$.` is both: the trait of exactly that name wins over the path. An invalid path is only
-//! a trait's name (contract §C.2).
+//! A property that begins with `$.` can be both: a trait of exactly that name wins over the path. An invalid path is
+//! only a trait's name (contract §C.2).
 
 use super::json_path::{Query, split_name};
 
 /// Index into the properties of a ruleset.
 pub type PropertyIndex = usize;
 
-/// A property, resolved as far as it can be before there is an identity.
+/// A property, resolved as far as possible without an identity.
 #[derive(Debug)]
 pub enum Property {
     /// The value of the trait of this name.
     Trait(Box<str>),
     /// The identity's key, which PERCENTAGE_SPLIT reads when its property is blank.
     IdentityKey,
-    /// A trait of this name if it is set, else what the path leads to.
+    /// The trait of this name if it is set, else the target of the path.
     Path(Box<str>, PathTarget),
 }
 
@@ -32,9 +32,9 @@ pub enum PathTarget {
     EnvironmentKey,
     /// `$.environment.name`
     EnvironmentName,
-    /// `$.flags.<feature>.<field>`, which flag-engine 11 knows.
+    /// `$.flags.<feature>.<field>`, for flag-engine 11.
     Flag(Box<str>, FlagField),
-    /// Any other query: its first node, on the whole context.
+    /// Any other query on the whole context; its first node counts.
     Query(Box<Query>),
 }
 
@@ -50,7 +50,7 @@ pub enum FlagField {
 }
 
 impl Property {
-    /// Reads a condition's property.
+    /// Parses a condition's property.
     pub fn new(source: &str) -> Property {
         if !source.starts_with("$.") {
             return Property::Trait(source.into());
@@ -92,7 +92,7 @@ impl FlagField {
     }
 }
 
-/// The names of a path that is made of nothing but plain member names: `.name`, `['name']`, `["name"]`.
+/// The names of a path with only plain member names: `.name`, `['name']`, `["name"]`.
 ///
 /// `None` for every other path; those are queries.
 fn member_names(source: &str) -> Option<Vec<&str>> {

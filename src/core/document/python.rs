@@ -1,7 +1,7 @@
-//! Python's text forms of values, which Flagsmith's rules are written in: `int()`, `float()`, `str()`, `repr()`.
+//! Python's conversions between values and texts: `int()`, `float()`, `str()`, `repr()`.
 //!
-//! Conditions cast their operand with `int()` and `float()`, hashes and patterns read values through `str()`,
-//! and a list or object sent as a trait is kept as its `repr()` (contract §A.3, §C.2).
+//! Conditions cast their operand with `int()` and `float()`; hashes and patterns use the `str()` of values. A list or
+//! object that is sent as a trait is stored as its `repr()` (contract §A.3, §C.2).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -25,7 +25,7 @@ pub enum Integer {
 }
 
 impl Integer {
-    /// From a sign and ASCII digits, leading zeros allowed.
+    /// Parses a sign and ASCII digits, with or without leading zeros.
     pub fn from_digits(negative: bool, digits: &str) -> Integer {
         let digits = digits.trim_start_matches('0');
         match digits.parse::<i128>() {
@@ -58,7 +58,7 @@ impl Ord for Integer {
         use Integer::{Large, Small};
         match (self, other) {
             (Small(a), Small(b)) => a.cmp(b),
-            // Any large one is farther from zero than any small one.
+            // Every large integer has a greater absolute value than every small one.
             (Large { negative, .. }, Small(_)) => {
                 if *negative {
                     Ordering::Less
@@ -116,8 +116,8 @@ pub fn parse_float(text: &str) -> Option<f64> {
     number_text(text)?.parse().ok()
 }
 
-/// The first steps of both casts: strip (unlike `str.strip()` they leave the ASCII separators), turn every decimal
-/// digit into its ASCII form, drop the underscores between digits. `None` for a misplaced underscore.
+/// The first steps of both casts. They strip white space except the ASCII separators, convert decimal digits to ASCII,
+/// and drop the underscores between digits. `None` for a misplaced underscore.
 fn number_text(text: &str) -> Option<String> {
     let mut number = String::with_capacity(text.len());
     let mut after_digit = false;
@@ -140,7 +140,7 @@ fn number_text(text: &str) -> Option<String> {
     (!after_underscore).then_some(number)
 }
 
-/// The zeros of Unicode's decimal digits (category Nd); each is followed by its one to nine.
+/// The zeros of Unicode's decimal digits (category Nd); one to nine follow each.
 const DIGIT_ZEROS: [u32; 66] = [
     0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
     0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
@@ -158,13 +158,13 @@ pub fn decimal_digit(c: char) -> Option<char> {
     char::from_digit(code.checked_sub(*zero).filter(|&value| value < 10)?, 10)
 }
 
-/// `str(number)` of a float: the shortest text that reads back as the same float, `1.0`, `1e+16`, `1e-05`, `inf`.
+/// `str(number)` of a float: the shortest text that parses to the same float, `1.0`, `1e+16`, `1e-05`, `inf`.
 pub fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();
     }
     let text = format!("{number:?}");
-    // Rust and Python switch to an exponent at the same sizes and differ in how they write it.
+    // Rust and Python use an exponent for the same numbers, but in different forms.
     match text.split_once('e') {
         None => text,
         Some((mantissa, exponent)) => match exponent.strip_prefix('-') {

@@ -1,21 +1,21 @@
-//! The compiled form that is evaluated: features, their states, segments, conditions.
+//! The compiled form for evaluation: features, their states, segments, conditions.
 //!
-//! Everything refers to everything else by index, so that a request can keep what it has found out (a condition's
-//! verdict, a property's value) in flat tables. `builder` makes it and no other code does.
+//! All references are indices, so that an evaluation can keep its results (of a condition, of a property) in flat
+//! tables. Only `builder` creates it.
 
 use std::ops::Range;
 
 use super::condition::Condition;
 use super::property::Property;
 
-/// The release of Flagsmith's evaluation engine to agree with.
+/// The release of Flagsmith's evaluation engine to follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
-    /// flag-engine 10, what Flagsmith 2.265 runs and the default.
+    /// flag-engine 10, the default, and the engine of Flagsmith 2.265.
     #[default]
     V10,
-    /// flag-engine 11: conditions may read other flags (`$.flags.<feature>.enabled`), and a default that no
-    /// segment could have changed has the reason `STATIC`.
+    /// flag-engine 11. Conditions may read other flags (`$.flags.<feature>.enabled`). The reason `STATIC` is for
+    /// defaults without any segment override.
     V11,
 }
 
@@ -41,27 +41,27 @@ impl Span {
     }
 }
 
-/// A compiled environment's features, segments and everything that decides between them.
+/// The features, segments and conditions of a compiled environment.
 #[derive(Debug, Default)]
 pub struct Ruleset {
-    /// The engine release whose rules apply.
+    /// The engine release to follow.
     pub engine: Engine,
     /// The environment's client key, `$.environment.key` and the prefix of identity keys.
     pub environment_key: Box<str>,
-    /// `$.environment.name`; unset where the document has none.
+    /// `$.environment.name`; unset if the document has no name.
     pub environment_name: Option<Box<str>>,
     /// In the order in which flags are answered.
     pub features: Vec<Feature>,
     /// Environment defaults, segment overrides and identity overrides.
     pub states: Vec<CompiledState>,
-    /// In the order in which ties between overrides are settled.
+    /// In order; for overrides of equal priority the first segment wins.
     pub segments: Vec<Segment>,
-    /// Each distinct condition once, however many segments have it.
+    /// Each distinct condition once, also if several segments have it.
     pub conditions: Vec<Condition>,
-    /// Each distinct property that a condition reads, once.
+    /// Each distinct property of conditions, once.
     pub properties: Vec<Property>,
-    /// The context that JSONPath queries run on; only where some query needs it. An environment's is without
-    /// identity, that of an evaluation context has its own.
+    /// The context for JSONPath queries, if a query needs it. An environment's has no identity; that of an evaluation
+    /// context has its own.
     pub context: Option<serde_json::Map<String, serde_json::Value>>,
     pub(super) text: Vec<u8>,
 }
@@ -77,12 +77,12 @@ pub struct Feature {
     pub targeted: bool,
 }
 
-/// A compiled feature state: the setting of a feature in the environment, for a segment or for an identity.
+/// A feature state: the setting of a feature for the environment, for a segment or for an identity.
 #[derive(Debug)]
 pub struct CompiledState {
-    /// The feature that this sets.
+    /// The feature of this state.
     pub feature: FeatureIndex,
-    /// The key that buckets of multivariate values are hashed from, together with the identity's key.
+    /// The key that is hashed, with the identity's key, for buckets of multivariate values.
     pub key: Box<str>,
     /// True if the flag is on.
     pub enabled: bool,
@@ -109,12 +109,12 @@ pub struct Variant {
     pub value: Span,
 }
 
-/// A segment and what it overrides.
+/// A segment and its overrides.
 #[derive(Debug)]
 pub struct Segment {
     /// Its name, for reasons.
     pub name: Box<str>,
-    /// All of them must hold, and there must be one.
+    /// All rules must match, and there must be at least one.
     pub rules: Box<[Rule]>,
     /// In the order given.
     pub overrides: Box<[SegmentOverride]>,
@@ -127,16 +127,16 @@ pub struct Segment {
 pub struct SegmentOverride {
     /// The state that replaces the feature's default.
     pub state: StateIndex,
-    /// The lowest wins; absent is infinite.
+    /// The lowest priority wins; a missing one is infinite.
     pub priority: f64,
 }
 
-/// A rule of a segment: both its conditions and its sub-rules must satisfy the quantifier.
+/// A rule of a segment. Its conditions and its sub-rules must each satisfy the quantifier.
 #[derive(Debug)]
 pub struct Rule {
     /// The quantifier of its parts.
     pub quantifier: Quantifier,
-    /// The property that it reads.
+    /// Its conditions.
     pub conditions: Box<[ConditionIndex]>,
     /// Nested rules.
     pub rules: Box<[Rule]>,
@@ -146,16 +146,16 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Quantifier {
-    /// Every one.
+    /// All parts.
     All,
-    /// At least one.
+    /// At least one part.
     Any,
-    /// Not one.
+    /// No part.
     None,
 }
 
 impl Quantifier {
-    /// As documents name it.
+    /// The name in documents.
     pub fn name(self) -> &'static str {
         match self {
             Quantifier::All => "ALL",
@@ -166,7 +166,7 @@ impl Quantifier {
 }
 
 impl Ruleset {
-    /// The JSON text behind a span; `null` for one that is not of this ruleset.
+    /// The JSON text of a span; `null` for a span of another ruleset.
     pub fn json(&self, span: Span) -> &str {
         self.text.get(span.range()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("null")
     }

@@ -1,8 +1,7 @@
-//! The environment document as published, in every form that Flagsmith has given it (contract §B).
+//! The published environment document, in all forms that Flagsmith has used (contract §B).
 //!
-//! Unknown fields are ignored, absent and null ones take their default; what is left out here is not needed to
-//! evaluate. A field that decides nothing does not make a document unreadable: it is a [`Label`]. Texts borrow from the
-//! document where they have no escapes.
+//! Unknown fields are ignored; absent and null fields get their default. Fields that evaluation does not need are not
+//! here, or are a [`Label`], which never makes a document unreadable. Texts without escapes borrow from the document.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -38,8 +37,7 @@ pub struct Document<'a> {
     pub use_identity_composite_key_for_hashing: Option<bool>,
 }
 
-/// The fields that only the stored documents of Flagsmith's own Edge API have. Some are secret, so none of them is
-/// ever served.
+/// The fields that only stored documents of Flagsmith's own Edge API have. Some are secret, so none is served.
 pub const STORED_ONLY: [&str; 12] = [
     "amplitude_config",
     "compressed",
@@ -67,7 +65,8 @@ pub struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// The segments by id: of several of one id the last, in the place of the first, as in the maps of Flagsmith's SDKs.
+    /// The segments by id. Of several with one id the last counts, at the place of the first, as in the maps of
+    /// Flagsmith's SDKs.
     pub fn distinct_segments(&self) -> Vec<&Segment<'a>> {
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(self.segments.len());
         let mut distinct = Vec::with_capacity(self.segments.len());
@@ -100,7 +99,7 @@ pub struct Segment<'a> {
     pub feature_states: Vec<FeatureState<'a>>,
 }
 
-/// A segment's rule; evaluation contexts have the same.
+/// A segment's rule, also in evaluation contexts.
 #[derive(serde::Deserialize)]
 pub struct Rule<'a> {
     #[serde(rename = "type")]
@@ -188,21 +187,21 @@ pub struct IdentityOverride<'a> {
     pub django_id: Option<i64>,
 }
 
-/// Null is as good as absent.
+/// Null counts as absent.
 pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A text that flags can do without.
+/// A text that evaluation does not need.
 #[derive(Default)]
 pub enum Label<'a> {
     /// Absent or null.
     #[default]
     Absent,
     Text(Cow<'a, str>),
-    /// Something else than a text; it counts as absent.
+    /// Another type than text; it counts as absent.
     Unreadable,
 }
 
@@ -242,21 +241,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
         let json = Json::deserialize(deserializer)?;
         match json.kind() {
             Kind::List | Kind::Object => Err(D::Error::custom("expected a string, number, boolean or null")),
-            // It is copied into answers as it is, so it must be a text and not only spelled like one.
+            // It is copied into answers unchanged, so it must be a valid string.
             Kind::String if json.text().is_none() => Err(D::Error::custom("expected Unicode")),
             _ => Ok(Scalar(json.source())),
         }
     }
 }
 
-/// A number or a text that names something.
+/// An identifier: a number or a text.
 pub struct Id<'a> {
     pub text: Cow<'a, str>,
     source: &'a str,
 }
 
 impl<'a> Id<'a> {
-    /// As it was published.
+    /// The published JSON.
     pub fn json(&self) -> &'a str {
         self.source
     }
@@ -334,7 +333,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ConditionValue<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(item) = items.next_element::<Json<'de>>()? {
-                    // Printed by recursion, and read without any bound so far.
+                    // The depth is checked here, since the value is printed by recursion.
                     let item = Json::parse(item.source().as_bytes()).map_err(A::Error::custom)?;
                     texts.push(python::json_text(item).ok_or_else(|| A::Error::custom("cannot be read"))?);
                 }

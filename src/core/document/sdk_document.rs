@@ -1,4 +1,4 @@
-//! The environment document as SDKs get it: what was published, less what only Flagsmith's own store holds.
+//! The environment document for SDKs: the published one without the fields of Flagsmith's own store.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use super::identity_overrides::normalized;
 use super::json::{Json, Members};
 use super::schema::STORED_ONLY;
 
-/// The document for SDKs (contract §B). A document that is already in that form is returned unchanged, as all
-/// documents of an origin's SDK API are. If `normalizes` is true, its identity overrides change.
+/// The document for SDKs (contract §B). A document in that form is returned unchanged, which includes all documents of
+/// an origin's SDK API. If `normalizes` is true, its identity overrides are normalized.
 pub fn sdk_document<'a>(published: &'a [u8], client_key: &ClientKey, normalizes: bool) -> Cow<'a, [u8]> {
     let Some(members) = Json::parse(published).ok().and_then(Json::object) else { return published.into() };
     let complete = members.has("api_key") && members.has("id");
@@ -20,12 +20,12 @@ pub fn sdk_document<'a>(published: &'a [u8], client_key: &ClientKey, normalizes:
 
 fn render(members: &Members<'_>, client_key: &ClientKey, normalizes: bool) -> String {
     let mut document = String::from("{");
-    // The stored form names both otherwise; SDKs need them.
+    // The stored form has other names for both, and SDKs need them.
     if !members.has("api_key") {
         document.extend([r#""api_key":"#, &quoted(client_key), ","]);
     }
     if let (None, Some(id)) = (members.get("id"), members.get("environment_id")) {
-        // There it is a text; numbers are what SDKs read.
+        // The stored form has a text; SDKs read a number.
         let id = id.text().filter(|id| id.parse::<u64>().is_ok());
         document.extend(id.iter().flat_map(|id| [r#""id":"#, id, ","]));
     }

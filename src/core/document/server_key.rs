@@ -1,4 +1,4 @@
-//! Server keys: each opens one environment, and is known by its SHA-256 only (contract §E).
+//! Server keys. Each opens one environment, and is identified by its SHA-256 only (contract §E).
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::timestamp::Timestamp;
 /// Hex SHA-256 of a server key.
 pub type ServerKeyHash = String;
 
-/// The name that a server key goes by; in clear it goes nowhere.
+/// The identifier of a server key; the key itself is stored and logged nowhere.
 pub fn hash_of_server_key(key: &str) -> ServerKeyHash {
     hex(&Sha256::digest(key))
 }
@@ -22,15 +22,15 @@ pub fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// A server key's entry.
+/// The stored entry of a server key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerKey {
-    /// The client key of its environment, unchecked: an entry may have been written into KV by hand.
+    /// The client key of its environment.
     #[serde(rename = "environment")]
     pub client_key: ClientKey,
-    /// True if it is switched on.
+    /// True if the key is active.
     pub active: bool,
-    /// A date, as [`Timestamp::from_iso`] reads it; until when it is good, for ever if null.
+    /// The end of its validity, in a form that [`Timestamp::from_iso`] reads; null for no end.
     #[serde(default, deserialize_with = "date")]
     pub expires_at: Option<String>,
     /// The time of the request that the origin answered with this entry, in milliseconds. `None` for an entry that was
@@ -39,7 +39,7 @@ pub struct ServerKey {
     pub known_at: Option<u64>,
 }
 
-/// A text, or the text of what is none.
+/// A text, or the JSON of another value.
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => None,
@@ -49,18 +49,18 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 }
 
 impl ServerKey {
-    /// A key of an environment that is good for ever.
+    /// An active key of an environment that never expires.
     pub fn active(client_key: ClientKey) -> ServerKey {
         ServerKey { client_key, active: true, expires_at: None, known_at: None }
     }
 
-    /// Returns true if both have the same contents, whatever their `known_at`.
+    /// True if both have the same contents, apart from `known_at`.
     pub fn has_same_contents(&self, other: &ServerKey) -> bool {
         let ServerKey { client_key, active, expires_at, known_at: _ } = self;
         (client_key, *active, expires_at) == (&other.client_key, other.active, &other.expires_at)
     }
 
-    /// True if it may be used now. An unreadable date counts as past.
+    /// True if the key may be used now. An unreadable date counts as past.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         let expired = |date: &String| Timestamp::from_iso(date).is_none_or(|end| end <= now);
         self.active && !self.expires_at.as_ref().is_some_and(expired)

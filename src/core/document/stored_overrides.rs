@@ -1,6 +1,6 @@
-//! The overrides that are kept with an identity, compiled against an environment.
+//! The overrides that are stored with an identity, compiled for an environment.
 //!
-//! Few and read for one request, so that nothing of them is kept. Their states are numbered on from the ruleset's.
+//! They are few and compiled for one request, so nothing is cached. The numbers of their states follow the ruleset's.
 
 use super::environment::Environment;
 use super::feature_state::FeatureState;
@@ -14,12 +14,12 @@ pub struct StoredOverrides {
     states: Vec<CompiledState>,
     values: Vec<u8>,
     flags: Vec<u8>,
-    /// By state: the outcomes, as in [`super::Flags`].
+    /// The outcomes by state, as in [`super::Flags`].
     outcomes: Vec<Vec<Span>>,
 }
 
 impl StoredOverrides {
-    /// None at all.
+    /// No overrides.
     pub fn none() -> &'static StoredOverrides {
         static NONE: StoredOverrides = StoredOverrides::empty(StateIndex::MAX);
         &NONE
@@ -35,7 +35,7 @@ impl StoredOverrides {
         }
     }
 
-    /// Compiles those whose features the environment still has.
+    /// Compiles the overrides of features that the environment still has.
     pub fn new(environment: &Environment, overrides: &[FeatureState]) -> StoredOverrides {
         let mut stored = StoredOverrides::empty(environment.ruleset.states.len());
         for state in overrides {
@@ -84,12 +84,12 @@ impl StoredOverrides {
         self.states.push(state);
     }
 
-    /// True if there are none.
+    /// True if there are no overrides.
     pub fn is_empty(&self) -> bool {
         self.states.is_empty()
     }
 
-    /// The override of a feature; of several the first.
+    /// The override of a feature; the first of several.
     pub fn of_feature(&self, feature: FeatureIndex) -> Option<StateIndex> {
         let index = self.states.iter().position(|state| state.feature == feature)?;
         Some(self.first + index)
@@ -104,7 +104,7 @@ impl StoredOverrides {
         }
     }
 
-    /// The JSON text behind a span of a state's.
+    /// The JSON text of a span of a state.
     pub fn json<'a>(&'a self, ruleset: &'a Ruleset, state: StateIndex, span: Span) -> &'a str {
         if state < self.first { ruleset.json(span) } else { json(&self.values, span) }
     }

@@ -10,7 +10,7 @@ mod read;
 
 use read::{BEGIN, DAY, END, SECOND};
 
-/// A point in time: microseconds since 1970 in UTC, negative before. Its year was 1 to 9999 by the clock that wrote it.
+/// A point in time: microseconds since 1970 in UTC, negative before. Its year is 1 to 9999 in its original offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp {

@@ -1,6 +1,6 @@
-//! Conditions as their authors wrote them, for people: compiled ones no longer know it.
+//! Conditions in their published form, for the operator's page; compiled conditions do not contain it.
 //!
-//! Read from the document anew each time, since it is rarely asked for and would take memory all the time.
+//! Parsed from the document each time, since requests for it are rare and it would take memory.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::ruleset;
 use super::schema;
 
-/// A condition as it was published (contract §B).
+/// A published condition (contract §B).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WrittenCondition {
     /// `EQUAL` and the like.
@@ -35,7 +35,7 @@ impl Environment {
     }
 }
 
-/// Compiled rules have the order and the shape of those that they were made from.
+/// Compiled rules have the order and the shape of the published ones.
 fn collect(rules: &[schema::Rule<'_>], compiled: &[ruleset::Rule], written: &mut [WrittenCondition]) {
     for (rule, compiled) in rules.iter().zip(compiled) {
         for (condition, &id) in rule.conditions.iter().zip(&compiled.conditions) {

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 use super::TraitValue;
 use crate::document::{Identifier, hex};
 
-/// The identifier that traits alone give: hex SHA-256 over each key and value, sorted by key (contract §A.3), so
-/// that the same traits always fall into the same buckets. `None` without any trait.
+/// The identifier of an identity with only these traits: hex SHA-256 over each key and value, sorted by key (contract
+/// §A.3). The same traits are therefore always in the same buckets. `None` without any trait.
 pub fn identifier<'a>(traits: impl Iterator<Item = (&'a str, &'a TraitValue)>) -> Option<Identifier> {
     let mut traits: Vec<_> = traits.collect();
     if traits.is_empty() {

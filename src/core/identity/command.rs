@@ -5,53 +5,53 @@ use serde::{Deserialize, Serialize};
 use super::{CommandRequest, Details, Identity, Import, Inherited, TraitValue, directory, uuid};
 use crate::document::{FeatureState, Identifier, Timestamp};
 
-/// One turn's worth of work on an identity.
+/// A command on an identity, executed in one turn of its object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// Reads, and creates nothing.
+    /// Reads the identity without creating it.
     Read,
-    /// Creates the identity where it is missing.
+    /// Creates the identity if it is missing.
     Create,
-    /// Creates the identity where it is missing, then deletes the traits that are given as null, then sets the
-    /// others in order, so that the last of several for one key stays (contract §A.3).
+    /// Creates the identity if it is missing, and changes its traits (contract §A.3). First the traits that are null
+    /// are deleted, then the others are set in order. Of several values for one key the last stays.
     SetTraits(Vec<(Box<str>, Option<TraitValue>)>),
-    /// The same, but traits that are not given are deleted too (contract §A.7).
+    /// The same, but traits that are not given are deleted, too (contract §A.7).
     ReplaceTraits(Vec<(Box<str>, Option<TraitValue>)>),
-    /// Adds to a whole-number trait, from 0 where it is missing; creates the identity too.
+    /// Adds to a whole-number trait; a missing trait counts from 0. Creates the identity if it is missing.
     Increment(Box<str>, i64),
-    /// Creates an identity that is not there yet, with or without an alias.
+    /// Creates a new identity, with or without an alias. Refused if the identity exists.
     #[serde(rename = "found")]
     CreateNew(Option<Box<str>>),
     /// Sets the alias.
     SetAlias(Box<str>),
     /// Adds an override of a feature that has none.
     CreateOverride(FeatureState),
-    /// Replaces the override of this name; whether its multivariate values stay.
+    /// Replaces the override with this UUID. If the flag is true, its multivariate values stay.
     UpdateOverride(FeatureState, bool),
-    /// Creates the identity where it is missing and sets its override of a feature; whether the multivariate values
-    /// of one that is there stay.
+    /// Creates the identity if it is missing, and sets its override of a feature. If the flag is true, the multivariate
+    /// values of an existing override stay.
     PutOverride(FeatureState, bool),
-    /// Removes the override of this name.
+    /// Removes the override with this UUID.
     DeleteOverride(Box<str>),
     /// Removes the override of a feature, if there is one.
     DeleteOverrideOf(i64),
-    /// Leaves these overrides and no others.
+    /// Replaces all overrides.
     ReplaceOverrides(Vec<FeatureState>),
     /// Replaces the identity with an imported one.
     Import(Box<Import>),
-    /// Adds the traits and overrides of another spelling that the identity lacks.
+    /// Adds the traits and overrides of another spelling of the identifier, if the identity lacks them.
     ImportMissing(Box<Import>),
     /// Sends the directory entry and the overrides again.
     #[serde(rename = "tell")]
     Resync,
-    /// Ends the identity.
+    /// Deletes the identity.
     #[serde(rename = "erase")]
     Delete,
 }
 
 impl Command {
-    /// True if it may change the identity's overrides, or the directory's copy of them.
+    /// True if the command may change the identity's overrides, or the directory's copy of them.
     pub fn concerns_overrides(&self) -> bool {
         self.adds_overrides()
             || matches!(
@@ -66,7 +66,7 @@ impl Command {
             )
     }
 
-    /// True if it adds overrides.
+    /// True if the command adds overrides.
     pub fn adds_overrides(&self) -> bool {
         match self {
             Command::CreateOverride(_) | Command::UpdateOverride(..) | Command::PutOverride(..) => true,
@@ -82,9 +82,9 @@ impl Command {
 pub struct Change {
     /// The identity is new.
     pub created: bool,
-    /// Its details are others.
+    /// The details changed.
     pub details: bool,
-    /// Its number in a Flagsmith's database is another.
+    /// The number in a Flagsmith's database changed.
     pub django_id: bool,
     /// Keys of traits with a new value.
     pub set: Vec<Box<str>>,
@@ -92,11 +92,11 @@ pub struct Change {
     pub deleted: Vec<Box<str>>,
     /// Features whose overrides are deleted, before any is set.
     pub overrides_deleted: Vec<i64>,
-    /// Features whose overrides are new or others.
+    /// Features whose overrides are new or changed.
     pub overrides_set: Vec<i64>,
-    /// The identity is no more.
+    /// The identity was deleted.
     pub erased: bool,
-    /// The directory's copy must be sent again, although nothing changed.
+    /// The directory's copy must be sent again without a change.
     pub resync: bool,
     /// True if the state inherited from other spellings of the identifier changed.
     pub inherited: bool,
@@ -114,13 +114,13 @@ impl Change {
     }
 }
 
-/// The reason that a command was refused; then nothing changed.
+/// The reason for which a command was refused. A refused command changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandError {
-    /// An increment of what is no whole number.
+    /// An increment of a trait that is no whole number.
     NotAnInteger,
-    /// An increment past 64 bits.
+    /// An increment beyond 64 bits.
     OutOfRange,
     /// More traits than [`super::MAX_TRAITS_LENGTH`].
     TooLarge,
@@ -128,9 +128,9 @@ pub enum CommandError {
     TooManyOverrides,
     /// More overrides than [`super::directory::MAX_ENVIRONMENT_OVERRIDES_LENGTH`].
     EnvironmentFull,
-    /// No such identity, or no such override.
+    /// The identity or the override does not exist.
     Missing,
-    /// The identity is there already.
+    /// The identity exists already.
     Exists,
     /// The feature has an override already.
     OverrideExists,
@@ -148,7 +148,7 @@ pub struct ExecutionContext<'a> {
 }
 
 impl Identity {
-    /// Carries out a command. One that is refused leaves the identity as it was.
+    /// Executes a command. A refused command leaves the identity unchanged.
     pub fn apply(
         &mut self,
         request: CommandRequest,
@@ -199,7 +199,7 @@ impl Identity {
         Ok(change)
     }
 
-    /// Carries out what there must be an identity for.
+    /// Executes a command that needs an existing identity.
     fn apply_to_existing(&mut self, command: Command, change: &mut Change) -> Result<(), CommandError> {
         match command {
             Command::SetAlias(alias) => {
@@ -220,7 +220,7 @@ impl Identity {
                 change.inherited = self.inherited != Inherited::default();
                 *self = Identity { sequence: self.sequence, ..Identity::default() };
             }
-            // These do not need it.
+            // These need no existing identity.
             Command::Read
             | Command::Create
             | Command::SetTraits(_)
@@ -234,8 +234,8 @@ impl Identity {
         Ok(())
     }
 
-    /// Makes sure that the identity exists, with its details: those that were stored before there were any get them
-    /// with the first command that may write.
+    /// Makes the identity exist, with its details. Identities from versions without details get them with the first
+    /// command that may write.
     pub(super) fn ensure_exists(
         &mut self,
         identifier: &Identifier,
@@ -256,7 +256,7 @@ impl Identity {
         }
     }
 
-    /// Later than everything that was counted before, also after an end and a new beginning.
+    /// Increases the sequence number. It also grows when an identity is deleted and created again.
     pub(super) fn count(&mut self, change: &Change, now: u64) {
         if change.concerns_entry() || change.concerns_overrides() {
             self.sequence = now.max(self.sequence + 1);

@@ -16,7 +16,7 @@ pub use query::{Column, DirectoryQuery, PageKey};
 /// The number of shards of an environment. With another number, stored entries would not be found.
 pub const SHARDS: u8 = 8;
 
-/// The shard that knows an identifier.
+/// The shard of an identifier.
 pub fn shard_of(identifier: &Identifier) -> u8 {
     Sha256::digest(identifier.as_str()).first().copied().unwrap_or(0) % SHARDS
 }
@@ -40,7 +40,7 @@ pub fn shards_for(uuid: &str) -> impl Iterator<Item = u8> {
 pub struct Entry {
     /// Unique within the environment.
     pub identifier: Identifier,
-    /// Its name in the Admin API.
+    /// The UUID that names the identity in the Admin API.
     pub uuid: Box<str>,
     /// In lower case.
     pub alias: Option<Box<str>>,
@@ -49,12 +49,12 @@ pub struct Entry {
     pub has_django_id: bool,
 }
 
-/// An override as the directory knows it.
+/// An override in the directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DirectoryOverride {
-    /// Whose it is.
+    /// The identifier of its identity.
     pub identifier: Identifier,
-    /// The same by its name in the Admin API.
+    /// The identity's UUID in the Admin API.
     pub uuid: Box<str>,
     /// The creation time of the identity, ISO 8601.
     pub created_date: Box<str>,
@@ -70,29 +70,29 @@ pub struct DirectoryOverride {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DirectoryUpdate {
-    /// The entry is this; none if the identity is no more.
+    /// The new directory entry, or none for a deleted identity.
     Entry {
-        /// Whose entry.
+        /// The identifier of the identity.
         identifier: Identifier,
         /// The sequence number of the change.
         sequence: u64,
         /// The entry.
         entry: Option<Entry>,
     },
-    /// The identity's overrides are these.
+    /// The new list of the identity's overrides.
     Overrides {
-        /// Whose overrides.
+        /// The identifier of the identity.
         identifier: Identifier,
         /// The sequence number of the change.
         sequence: u64,
-        /// The identity's name in the Admin API.
+        /// The UUID that names the identity in the Admin API.
         uuid: Box<str>,
         /// The creation time of the identity, ISO 8601.
         created_date: Box<str>,
         /// The identity's number in a Flagsmith's database.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         django_id: Option<i64>,
-        /// All of them.
+        /// All overrides.
         states: Vec<FeatureState>,
     },
 }
@@ -101,29 +101,30 @@ pub enum DirectoryUpdate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DirectoryRequest {
-    /// Gives nothing.
+    /// Answered with nothing.
     #[serde(rename = "tell")]
     Update(DirectoryUpdate),
-    /// Gives a list of [`Entry`].
+    /// Answered with a list of [`Entry`].
     Find(DirectoryQuery),
-    /// Gives a list of [`Entry`], those of these UUIDs.
+    /// Answered with a list of [`Entry`] for these UUIDs.
     Resolve(Vec<Box<str>>),
-    /// Gives how many entries there are.
+    /// Answered with the number of entries.
     Count,
-    /// Gives the number of entries whose identity has no number in a Flagsmith's database.
+    /// Answered with the number of entries whose identity has no number in a Flagsmith's database.
     CountWithoutDjangoId,
-    /// Gives a page of [`Overrides`].
+    /// Answered with a page of [`Overrides`].
     Overrides(OverridesQuery),
-    /// Gives how many bytes all overrides come to.
+    /// Answered with the length of all overrides in bytes.
     OverridesLength,
 }
 
-/// A question for a page of an environment's overrides: what one call between objects takes is bounded (32 MiB).
+/// A request for a page of an environment's overrides. Pages are needed since one call between objects is limited to 32
+/// MiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverridesQuery {
     /// The feature; `None` for all features.
     pub feature: Option<i64>,
-    /// The version that is known already.
+    /// The version that the caller has already.
     pub known: Option<u64>,
     /// The identifier after which the page begins.
     pub after: Option<Identifier>,
@@ -134,7 +135,7 @@ pub struct OverridesQuery {
 pub struct Overrides {
     /// The number of changes so far.
     pub version: u64,
-    /// Those that were asked for, by identifier; none if they have not changed.
+    /// The requested overrides, by identifier; none if they have not changed.
     pub overrides: Option<Vec<DirectoryOverride>>,
     /// The identifier after which the next page begins, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ pub struct Import {
     pub traits: GivenTraits,
     /// All of its overrides.
     pub overrides: Vec<FeatureState>,
-    /// Its number in a Flagsmith's database. Without one, the identity keeps its own.
+    /// Its number in a Flagsmith's database. If it is absent, the identity keeps its stored number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
 }
@@ -43,7 +43,7 @@ pub struct Import {
 pub struct Inherited {
     /// By key.
     pub traits: Traits,
-    /// At most one for a feature, in the order in which they came.
+    /// At most one for a feature, in order of arrival.
     pub overrides: Vec<FeatureState>,
 }
 
@@ -61,7 +61,7 @@ impl Identity {
         let missing = self.inherited.missing_traits(&given);
         let mut overrides = std::mem::take(&mut import.overrides);
         overrides.extend(self.inherited.missing_overrides(&overrides));
-        // Applied to a copy: one of both may be refused after the other has succeeded.
+        // Applied to a copy, since the overrides may be refused after the traits have been replaced.
         let mut imported = self.clone();
         imported.replace_traits(given.into_iter().map(present).chain(missing).collect(), &mut change)?;
         imported.replace_overrides(overrides, &mut change)?;
@@ -126,8 +126,8 @@ impl Identity {
 }
 
 impl Inherited {
-    /// Adds the contents of a line. Of several lines the first counts, for each trait and for each feature. What would
-    /// exceed an identity's limits is left out: it could not become part of it.
+    /// Adds the contents of a line. Of several lines the first counts, for each trait and for each feature. Contents
+    /// that would exceed the limits of an identity are left out, since the identity could never have them.
     fn add(&mut self, traits: GivenTraits, overrides: Vec<FeatureState>) {
         let given = last_of_each(traits).into_iter().filter(|(key, _)| !self.traits.contains_key(key));
         let mut total = self.traits.iter().map(|(key, value)| length(key, value)).sum();
@@ -165,7 +165,7 @@ impl Inherited {
     }
 }
 
-/// True if the total has room for one more; it is added then.
+/// Adds a length to the total if the sum is within the limit. Returns true if it was added.
 fn reserve(total: &mut usize, length: usize, max: usize) -> bool {
     let fits = *total + length <= max;
     *total += if fits { length } else { 0 };

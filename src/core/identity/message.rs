@@ -145,7 +145,7 @@ impl CommandResponse<&Identity> {
         let (Some(max_length), Ok(identity)) = (max_length, self.result) else { return show(self) };
         let mut length = identity.traits_length();
         if max_length > 0 {
-            // Large traits belong to the length, even where they need not be sent.
+            // The length includes traits that are not sent.
             let unchanged = self.unchanged && length <= max_length;
             let (result, rows, occupied, withheld) = (self.result, self.rows, self.occupied, self.withheld);
             let answer = show(&CommandResponse { result, rows, unchanged, occupied, withheld })?;

@@ -1,7 +1,7 @@
 //! Identities: the stored state and the commands that change it.
 //!
-//! Pure: a command is applied to a state in memory and returns the rows that it changed. The storage writes those rows
-//! and no others.
+//! Without IO: a command is applied to a state in memory and returns the rows that it changed. The storage writes only
+//! those rows.
 
 mod anonymous;
 mod command;
@@ -41,18 +41,18 @@ pub struct Identity {
     pub exists: bool,
     /// The stored state of an identity.
     pub traits: Traits,
-    /// Overrides that were made here, one for a feature, in the order in which they were made.
+    /// Overrides that were made here, one for a feature, in order of creation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<FeatureState>,
     /// The details for the Admin API; left out in answers to SDK requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
-    /// The number that the identity has in the database of the Flagsmith that it was imported from. Environments that do
-    /// not hash composite keys hash it (contract §C.3).
+    /// The identity's number in the database of the Flagsmith from which it was imported. Environments that do not hash
+    /// composite keys hash this number (contract §C.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
-    /// A number that grows with each change that the directory must know, also past the identity's deletion, so that
-    /// the later of two updates is known.
+    /// A number that grows with each change that the directory needs, also after a deletion. It decides which of two
+    /// updates is later.
     #[serde(skip)]
     pub sequence: u64,
     /// The traits and overrides that imports brought for other spellings of its identifier.
@@ -63,7 +63,7 @@ pub struct Identity {
 /// The details of an identity for the Admin API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
-    /// Names the identity in the Admin API.
+    /// The UUID that names the identity in the Admin API.
     pub uuid: Box<str>,
     /// The creation time, ISO 8601.
     pub created_date: Box<str>,
@@ -72,7 +72,7 @@ pub struct Details {
 }
 
 impl Identity {
-    /// Its name in the Admin API; none for one that does not exist.
+    /// The UUID that names the identity in the Admin API; none if the identity does not exist.
     pub fn uuid(&self) -> Option<&str> {
         self.details.as_ref().map(|details| &*details.uuid)
     }

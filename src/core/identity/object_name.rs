@@ -1,9 +1,9 @@
 //! The names of identities' objects. No two identities have the same name.
 //!
-//! A name is the client key, an underscore and the identifier. If the key has no underscore, it ends at the first one,
-//! so the name is unique. Keys with an underscore would be ambiguous: `acme_eu` and `bob` have the same text as `acme`
-//! and `eu_bob`. Identities of such keys are named by a hash instead, which has no underscore. Flagsmith itself makes
-//! no such keys.
+//! A name is the client key, an underscore and the identifier. A key without underscores ends at the first underscore
+//! of the name, so the name is unique. Keys with an underscore would be ambiguous: `acme_eu` and `bob` give the same
+//! text as `acme` and `eu_bob`. The names of their identities have a hash instead, which has no underscore. Flagsmith
+//! itself makes no such keys.
 //!
 //! Earlier versions named all identities in the first way. State that they stored under [`former`] is moved on first
 //! use (`edge::objects::identity::moving`).
@@ -15,7 +15,7 @@ use crate::document::{ClientKey, Identifier, hex};
 /// The name of an identity's object.
 pub fn object_name(client_key: &ClientKey, identifier: &Identifier) -> String {
     if is_renamed(client_key) {
-        // Keys have no slashes, so each identity has a different text.
+        // Unique, since keys have no slashes.
         hex(&Sha256::digest([client_key.as_str(), "/", identifier.as_str()].concat()))
     } else {
         former(client_key, identifier)
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn object_names_are_unique() {
-        // Every way to cut these texts in two, and identifiers in the form of names.
+        // All splits of these texts in two, and identifiers in the form of names.
         let mut identities = HashSet::new();
         for text in ["acme_eu_bob", "_a__b_", "____", "a_a_a_a", "a_b/c_d"] {
             for (at, _) in text.char_indices().skip(1) {

@@ -3,8 +3,8 @@
 use super::{Change, CommandError, Identity};
 use crate::document::FeatureState;
 
-/// The most that the overrides of one identity may come to, in bytes of JSON. A row holds 2 MB; Flagsmith's own store
-/// takes 400 kB of an identity.
+/// The maximum length of an identity's overrides, in bytes of JSON. A row can have 2 MB; Flagsmith's own store accepts
+/// 400 kB for an identity.
 pub const MAX_OVERRIDES_LENGTH: usize = 1024 * 1024;
 
 impl Identity {
@@ -20,7 +20,7 @@ impl Identity {
         self.put_override(state, false, change)
     }
 
-    /// Replaces the override of this name, but neither its name nor its feature.
+    /// Replaces the override with this UUID. Its UUID and its feature stay.
     pub(super) fn update_override(
         &mut self,
         mut state: FeatureState,
@@ -30,14 +30,15 @@ impl Identity {
         let named = |known: &&FeatureState| known.featurestate_uuid == state.featurestate_uuid;
         let known = self.overrides.iter().find(named).ok_or(CommandError::Missing)?;
         if state.feature.id != known.feature.id {
-            // They choose from what another feature offers.
+            // They are options of another feature.
             state.multivariate_feature_state_values.clear();
         }
         state.feature = known.feature.clone();
         self.put_override(state, keep_multivariate, change)
     }
 
-    /// Sets the override of a feature; one that is there keeps its name and, if asked to, its multivariate values.
+    /// Sets the override of a feature. An existing override keeps its UUID and, if `keep_multivariate` is true, its
+    /// multivariate values.
     pub(super) fn put_override(
         &mut self,
         mut state: FeatureState,
@@ -69,7 +70,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Removes the override of this name.
+    /// Removes the override with this UUID.
     pub(super) fn delete_override(&mut self, uuid: &str, change: &mut Change) -> Result<(), CommandError> {
         let named = |known: &&FeatureState| &*known.featurestate_uuid == uuid;
         let feature = self.overrides.iter().find(named).map(|known| known.feature.id);
@@ -85,7 +86,7 @@ impl Identity {
         }
     }
 
-    /// Leaves these overrides and no others; of several for one feature the first.
+    /// Replaces all overrides. Of several for one feature the first is kept.
     pub(super) fn replace_overrides(
         &mut self,
         sent: Vec<FeatureState>,

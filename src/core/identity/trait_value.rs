@@ -1,4 +1,4 @@
-//! The value of a trait, typed as it was sent.
+//! The value of a trait, with the type that was sent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::document::python;
 
-/// A trait's value. Null is not one: a null deletes the trait.
+/// A trait's value. There is no null, since a null deletes the trait.
 #[derive(Clone, Debug)]
 pub enum TraitValue {
     /// JSON's `true` and `false`.
@@ -23,7 +23,7 @@ pub enum TraitValue {
 }
 
 impl TraitValue {
-    /// Python's `str()` of it, which anonymous identifiers are hashed from.
+    /// Python's `str()` of the value, for the hash of anonymous identifiers.
     pub fn python_text(&self) -> Cow<'_, str> {
         match self {
             TraitValue::Bool(value) => python::bool_text(*value).into(),
@@ -34,7 +34,7 @@ impl TraitValue {
     }
 }
 
-/// Equal values print the same, which `0.0` and `-0.0` do not.
+/// Floats are compared by bits, since `0.0` and `-0.0` must differ.
 impl PartialEq for TraitValue {
     fn eq(&self, other: &TraitValue) -> bool {
         match (self, other) {

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{Change, Command, CommandError, Identity, TraitValue};
 
-/// The most that the traits of one identity may come to, in bytes of keys and texts: twice what one request can
-/// bring, and little enough for an object that shares its memory with others.
+/// The maximum length of an identity's traits, in bytes of keys and texts. It is twice the length of one request, and
+/// small enough for an object that shares its memory with others.
 pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
 
-/// Traits that are compared each with each.
+/// The number of traits up to which each is compared with each.
 const FEW: usize = 32;
 
 impl Identity {
-    /// True if a command brings all traits of the identity exactly as they are stored, which is the usual request of an
-    /// SDK. It changes nothing then. With many traits the comparison is left out.
+    /// True if a command has exactly the stored traits of the identity, as most requests of SDKs do. Such a command
+    /// changes nothing. With many traits the comparison is skipped, and the result is false.
     pub fn is_as_sent(&self, command: &Command) -> bool {
         let Command::SetTraits(sent) = command else { return false };
         sent.len() <= FEW
@@ -32,12 +32,12 @@ impl Identity {
         traits: Vec<(Box<str>, Option<TraitValue>)>,
         change: &mut Change,
     ) -> Result<(), CommandError> {
-        // Mostly they are what an SDK has sent before.
+        // SDKs usually send the traits that are stored already.
         if traits.iter().all(|(key, value)| self.traits.get(key) == value.as_ref()) {
             return Ok(());
         }
         let (deletions, sets): (Vec<_>, Vec<_>) = traits.into_iter().partition(|(_, value)| value.is_none());
-        // What is left for each key, so that a trait that ends as it was is not written.
+        // The final value for each key, so that a trait that ends with its old value is not written.
         let mut last = BTreeMap::new();
         last.extend(deletions.into_iter().chain(sets));
         let kept = self.traits.iter().filter(|(key, _)| !last.contains_key(*key));
@@ -58,7 +58,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Leaves these traits and no others; nulls are none.
+    /// Replaces all traits; nulls are left out.
     pub(super) fn replace_traits(
         &mut self,
         mut traits: Vec<(Box<str>, Option<TraitValue>)>,
@@ -68,7 +68,7 @@ impl Identity {
         self.set_traits(traits, change)
     }
 
-    /// Adds to a whole-number trait, from 0 where it is missing.
+    /// Adds to a whole-number trait; a missing trait counts from 0.
     pub(super) fn increment(
         &mut self,
         key: Box<str>,

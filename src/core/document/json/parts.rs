@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use super::{Json, Kind};
 
-/// An object's members: the last of duplicate keys wins, in the place of the first.
+/// An object's members. Of duplicate keys the last value wins, at the place of the first.
 #[derive(Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
-/// Up to so many members are compared each with each.
+/// The number of members up to which each is compared with each.
 const MANY: usize = 16;
 
 impl<'a> Members<'a> {
-    /// The members of what is an object.
+    /// The members, if the value is an object.
     pub(super) fn of(object: Json<'a>) -> Option<Members<'a>> {
         let mut parts = Parts::of(object);
         let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
@@ -33,12 +33,12 @@ impl<'a> Members<'a> {
         Some(Members(members))
     }
 
-    /// The member of a name.
+    /// The member with this name.
     pub fn get(&self, name: &str) -> Option<Json<'a>> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// True if there is a member of this name.
+    /// True if there is a member with this name.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -48,13 +48,13 @@ impl<'a> Members<'a> {
         self.0.is_empty()
     }
 
-    /// All, in their order.
+    /// All members, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
         self.0.iter().map(|(key, value)| (&**key, *value))
     }
 }
 
-/// The index of each key's last member, in the order of the first ones.
+/// The index of each key's last member, in the order of the keys' first members.
 ///
 /// Sorted and not hashed: a client chooses the keys and knows the seed of std's hasher on wasm32.
 fn last_of_each<'k>(keys: impl Iterator<Item = &'k str>) -> Vec<usize> {
@@ -70,24 +70,24 @@ fn last_of_each<'k>(keys: impl Iterator<Item = &'k str>) -> Vec<usize> {
     last
 }
 
-/// The values that lie directly in a list; of an object keys and values in turn.
+/// The values that are directly in a list, or the alternating keys and values of an object.
 pub struct Parts<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Parts<'a> {
-    /// Those of what is a list or an object.
+    /// The parts, if the value is a list or an object.
     pub fn of(json: Json<'a>) -> Parts<'a> {
         Parts { text: json.0, at: 1 }
     }
 
-    /// The value itself, for a caller that goes through all of its content.
+    /// Starts at the value itself, for callers that read all nested content.
     pub fn whole(json: Json<'a>) -> Parts<'a> {
         Parts { text: json.0, at: 0 }
     }
 
-    /// Steps into the list or the object that comes next; `None` where neither does.
+    /// Enters the list or object that comes next; `None` if neither does.
     pub fn enter(&mut self) -> Option<Kind> {
         let kind = match self.peek()? {
             b'[' => Kind::List,
@@ -98,7 +98,7 @@ impl<'a> Parts<'a> {
         Some(kind)
     }
 
-    /// Steps out of it where nothing more is in it.
+    /// Leaves the list or object after its last part.
     pub fn leave(&mut self) -> bool {
         let over = matches!(self.peek(), Some(b']' | b'}') | None);
         if over {
@@ -107,7 +107,7 @@ impl<'a> Parts<'a> {
         over
     }
 
-    /// The byte that the next value begins with, or the bracket that ends all.
+    /// The first byte of the next value, or the closing bracket.
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
@@ -128,7 +128,7 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// The index behind the value that begins at `at`; `at` itself where none does.
+/// The index after the value that begins at `at`; `at` if no value begins there.
 fn value_end(bytes: &[u8], mut at: usize) -> usize {
     let mut depth = 0_usize;
     while let Some(byte) = bytes.get(at) {

@@ -1,15 +1,15 @@
 //! A check that a text is JSON as Python's `json` takes it. Clients see its messages word for word (contract §A.0). It
 //! also refuses nesting that is too deep, unpaired surrogates, and floats beyond the range of floats.
 
-/// The deepest nesting that [`super::Json::parse`] takes.
+/// The maximum nesting that [`super::Json::parse`] accepts.
 pub const MAX_DEPTH: usize = 128;
 
-/// True if the text of a number is that of a float.
+/// True if a number's text is a float's.
 pub fn is_float(number: &str) -> bool {
     number.contains(['.', 'e', 'E'])
 }
 
-/// The value without the space around it; for what is not JSON, what is wrong and where.
+/// The value without surrounding white space. For invalid JSON, the problem and its place.
 pub fn check(text: &str) -> Result<&str, String> {
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
     if text.starts_with('\u{feff}') {
@@ -26,7 +26,7 @@ pub fn check(text: &str) -> Result<&str, String> {
     Ok(text.get(begin..end).unwrap_or_default())
 }
 
-/// A float's text that is no longer and has no exponent is in range.
+/// The length up to which the text of a float without exponent is always in range.
 const MAX_PLAIN_FLOAT: usize = 300;
 const UNTERMINATED: &str = "Unterminated string starting at";
 
@@ -139,7 +139,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The UTF-16 unit of a `\uXXXX` escape that starts at `at`. Python finds fault with one that ends the text.
+    /// The UTF-16 unit of a `\uXXXX` escape that starts at `at`. Python refuses an escape at the end of the text.
     fn unit(&self, at: usize) -> Result<u16, String> {
         let escape = self.text.get(at..at + 6).filter(|_| at + 6 < self.text.len());
         let digits = escape.and_then(|escape| escape.strip_prefix("\\u"));
@@ -180,7 +180,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// A value that is a word. Python's reader takes some that are not JSON; Flagsmith's refuses those.
+    /// A word as a value. Python's reader accepts some that are not JSON; Flagsmith refuses these.
     fn word(&mut self) -> Result<(), String> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let known = |words: &[&'static str]| words.iter().copied().find(|word| rest.starts_with(word));
@@ -220,7 +220,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// In Python's words; lines, columns and characters count as Python counts them.
+    /// Python's message, with line, column and character counted as in Python.
     #[cold]
     fn fault(&self, problem: &str, at: usize) -> String {
         let before = self.text.get(..at).unwrap_or(self.text);
@@ -234,7 +234,7 @@ impl Scanner<'_> {
 mod tests {
     use super::*;
 
-    /// In the words of Python 3.12.
+    /// The text in Python 3.12.
     #[test]
     fn error_messages_equal_pythons() {
         for (text, expected) in [
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// In the words of Flagsmith's framework, which makes Python's reader refuse them.
+    /// The text of Flagsmith's framework, which makes Python's reader refuse these words.
     #[test]
     fn pythons_json_extensions_are_refused() {
         for (text, word) in
@@ -293,7 +293,8 @@ mod tests {
         }
     }
 
-    /// Small texts of all that has a meaning: what serde_json takes is what is taken, but for the bounds.
+    /// Short texts of all characters with a meaning in JSON. The scanner accepts the same texts as serde_json, except
+    /// beyond its limits.
     #[test]
     fn the_whole_json_grammar_is_accepted() {
         let tokens = [

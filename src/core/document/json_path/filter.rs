@@ -1,4 +1,4 @@
-//! Reads a query's filters.
+//! Parses the filters of queries.
 
 use super::syntax::Parser;
 use super::{Comparable, Filter, Literal, Operator, Query};

@@ -1,4 +1,4 @@
-//! Reads a query's segments, selectors and texts.
+//! Parses the segments, selectors and texts of queries.
 
 use super::{PathSegment, Query, Selector};
 

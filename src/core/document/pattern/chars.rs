@@ -1,6 +1,6 @@
-//! The characters that a letter, class or set of a pattern stands for.
+//! Matchers for the letters, classes and sets of a pattern.
 //!
-//! The standard library knows Unicode's letters and case pairs; the tables here hold only Python's differences.
+//! The standard library has Unicode's letters and case pairs; the tables here have only Python's differences.
 
 use crate::document::python;
 
@@ -30,7 +30,7 @@ impl CharMatcher {
         }
     }
 
-    /// The number of steps of one test, so that long sets cannot stretch the step limit.
+    /// The number of steps of one test, so that long sets count accordingly.
     pub(super) fn cost(&self) -> usize {
         match self {
             CharMatcher::Set(set) => 1 + set.members.len() / 8,
@@ -39,7 +39,7 @@ impl CharMatcher {
     }
 }
 
-/// The way a pattern ignores case.
+/// The mode in which a pattern ignores case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fold {
     None,
@@ -48,7 +48,7 @@ pub(super) enum Fold {
 }
 
 impl Fold {
-    /// True if a back-reference takes `a` for `b`.
+    /// True if a back-reference treats `a` and `b` as equal.
     pub(super) fn same(self, a: char, b: char) -> bool {
         match self {
             Fold::None => a == b,
@@ -77,7 +77,7 @@ impl Set {
         Set { members, negated, fold }
     }
 
-    /// Case decides on the listed characters only: a class takes the character as it is.
+    /// Case is ignored for the listed characters only; a class tests the character itself.
     fn contains(&self, c: char) -> bool {
         let found = self.in_class(c)
             || match self.fold {
@@ -102,7 +102,8 @@ impl Set {
         members.any(|member| matches!(member, Member::Range(low, high) if (*low..=*high).contains(&code)))
     }
 
-    /// An upper case only counts when it leads back: `ŉ` begins with a modifier in upper case.
+    /// True if the set lists the upper case of `c`. It must lead back to the lower case: the upper case of `ŉ` begins
+    /// with a modifier.
     fn lists_upper(&self, c: char) -> bool {
         let upper = c.to_uppercase().next().unwrap_or(c);
         upper != c && lower(upper) == lower(c) && self.lists(upper)
@@ -147,7 +148,7 @@ fn lower(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// The characters equal to `c` when case is ignored, beyond those that case mapping gives.
+/// The further characters that equal `c` when case is ignored, besides those by case mapping.
 fn case_variants(c: char) -> Option<&'static str> {
     let lower = lower(c);
     let index = CASE_VARIANTS.binary_search_by_key(&Some(lower), |variants| variants.chars().next());
@@ -201,8 +202,8 @@ const NOT_WORD: [(u32, u32); 161] = [
     (0x1E000, 0x1E02A), (0x1E947, 0x1E947), (0x1F130, 0x1F189),
 ];
 
-/// Characters that are one when case is ignored although a single upper or lower case mapping does
-/// not lead from each to all the others. The first is in lower case, and the table is in its order.
+/// Characters that are equal when case is ignored, but that no single case mapping connects. The first of each row is
+/// in lower case and orders the table.
 #[rustfmt::skip]
 const CASE_VARIANTS: [&str; 85] = [
     "iI\u{130}\u{131}", "kK\u{212A}", "sS\u{17F}", "\u{B5}\u{39C}\u{3BC}", "\u{DF}\u{1E9E}",

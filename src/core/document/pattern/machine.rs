@@ -4,20 +4,20 @@ use super::chars::{CharMatcher, is_word};
 use super::program::{Op, Program};
 use super::tree::{Assertion, Mode, Repeat};
 
-/// Most entries of the trail, which is what a match keeps in memory besides its text.
+/// The maximum number of entries of the backtrack stack, which bounds the memory of a match.
 const MAX_BACKTRACK_STACK: usize = 1_000_000;
 /// The content of a cell that has not been set.
 const UNSET: usize = usize::MAX;
 
 /// The alternatives to try when the current attempt fails, latest first.
 enum Backtrack {
-    /// Go on there.
+    /// Continue at this operation and position.
     Branch { pc: usize, at: usize },
-    /// Put an old value back, then take the next entry.
+    /// Restore an old value, then take the next entry.
     Restore { slot: usize, old: usize },
-    /// Give back one character of a greedy run, down to `low`.
+    /// Shorten a greedy run by one character, down to `low`.
     Shrink { pc: usize, at: usize, low: usize },
-    /// Take one more character into a lazy run, up to `high`.
+    /// Extend a lazy run by one character, up to `high`.
     Grow { pc: usize, at: usize, high: usize },
 }
 
@@ -46,8 +46,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// True if the program matches at the start of the text, and the steps that this took; `None` if it takes more than
-    /// the bounds allow.
+    /// True if the program matches at the start of the text, with the number of steps. `None` if it exceeds a limit.
     pub(super) fn run(mut self) -> Option<(bool, usize)> {
         while let Some(op) = self.ops.get(self.pc) {
             if matches!(op, Op::Done) {
@@ -66,7 +65,7 @@ impl<'a> Machine<'a> {
         Some((false, self.steps))
     }
 
-    /// True if the attempt may go on.
+    /// Executes an operation. True if the attempt continues.
     fn step(&mut self, op: &Op) -> bool {
         match *op {
             Op::CharMatcher(ref one) => return self.one(one),
@@ -125,7 +124,7 @@ impl<'a> Machine<'a> {
         true
     }
 
-    /// Takes up the latest entry that leads anywhere; false when there is none.
+    /// Continues at the latest entry of the stack that gives another attempt; false if there is none.
     fn backtrack(&mut self) -> bool {
         while let Some(entry) = self.backtrack_stack.pop() {
             match entry {
@@ -200,8 +199,8 @@ impl<'a> Machine<'a> {
         grown
     }
 
-    /// A turn beyond the minimum is not taken where the turn before it started: it would go on
-    /// matching nothing.
+    /// Starts another turn of a repeat, or leaves it. A turn beyond the minimum does not start where the previous turn
+    /// started, since it would match nothing forever.
     fn turn(&mut self, slot: usize, repeat: Repeat, exit: usize) {
         let count = self.get(slot);
         if repeat.mode == Mode::Possessive {
@@ -237,13 +236,12 @@ impl<'a> Machine<'a> {
         self.backtrack_stack.push(Backtrack::Branch { pc, at: self.at });
     }
 
-    /// Remembers the trail's length, to cut it or rewind to it.
+    /// Stores the length of the backtrack stack, to cut or rewind it to that length.
     fn mark(&mut self, slot: usize) {
         self.set(slot, self.backtrack_stack.len() + 1);
     }
 
-    /// Forgets the alternatives since the fence, but not the values they would have restored: an
-    /// alternative from before it still needs those.
+    /// Drops the alternatives since the mark. Their values to restore stay, since earlier alternatives need them.
     fn cut(&mut self, slot: usize) {
         let start = self.get(slot).min(self.backtrack_stack.len());
         self.steps += self.backtrack_stack.len() - start;
@@ -276,7 +274,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The text that a group has matched; nothing while it is only half set.
+    /// The text that a group has matched; none until both ends are set.
     fn group(&self, slot: usize) -> Option<&'a [char]> {
         self.text.get(self.get(slot)..self.get(slot + 1))
     }

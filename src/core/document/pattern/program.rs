@@ -1,27 +1,26 @@
-//! Turns a pattern's tree into a flat list of operations.
+//! Compiles a pattern's tree into a flat list of operations.
 //!
-//! Repeats count instead of being unrolled, so a program is never longer than a few operations per
-//! character of its pattern.
+//! Repeats are counted, not unrolled, so a program has at most a few operations for each character of its pattern.
 
 use super::chars::{CharMatcher, Fold};
 use super::tree::{Assertion, Lookaround, Mode, PatternNode, Repeat, Sequence};
 
-/// One operation. `exit` is the operation after the part that this operation opens. `slot` is the first of the machine's
-/// cells that the operation uses.
+/// One operation. `exit` is the operation after the part that this operation opens. `slot` is the first cell of the
+/// machine that the operation uses.
 #[derive(Debug)]
 pub(super) enum Op {
     CharMatcher(CharMatcher),
     /// A repeated character.
     Many(CharMatcher, Repeat),
     Assert(Assertion),
-    /// Remembers the position.
+    /// Stores the position.
     Save {
         slot: usize,
     },
     Jump {
         exit: usize,
     },
-    /// Goes on, and to `exit` when that fails.
+    /// Continues, or continues at `exit` after a failure.
     Try {
         exit: usize,
     },
@@ -29,26 +28,26 @@ pub(super) enum Op {
     Begin {
         slot: usize,
     },
-    /// Decides on another turn of a repeat, whose body follows.
+    /// Decides about another turn of a repeat. The repeat's body follows.
     RetryState {
         slot: usize,
         repeat: Repeat,
         exit: usize,
     },
-    /// Takes the turn that a lazy repeat put off.
+    /// Takes the turn that a lazy repeat postponed.
     LateTurn {
         slot: usize,
         body: usize,
     },
-    /// Opens a part that is not tried again once it has matched.
+    /// Opens an atomic part: after a match it is not tried again.
     Fence {
         slot: usize,
     },
-    /// Closes it.
+    /// Closes the part.
     Cut {
         slot: usize,
     },
-    /// Closes it and returns to where it was opened.
+    /// Closes the part and returns to the position of its opening.
     Return {
         slot: usize,
     },
@@ -57,7 +56,7 @@ pub(super) enum Op {
         slot: usize,
         exit: usize,
     },
-    /// That part has matched.
+    /// Fails, since the part has matched.
     Refute {
         slot: usize,
     },
@@ -73,7 +72,7 @@ pub(super) enum Op {
     Done,
 }
 
-/// A program and the number of cells it needs: two per group, then those of its repeats and fences.
+/// A program and its number of cells: two for each group, then those of repeats and marks.
 #[derive(Debug)]
 pub(super) struct Program {
     pub ops: Vec<Op>,
@@ -195,7 +194,7 @@ impl Program {
         first
     }
 
-    /// A place for an operation whose target is not known yet.
+    /// A placeholder for an operation with a target that is not known yet.
     fn reserve(&mut self) -> usize {
         self.ops.push(Op::Done);
         self.ops.len() - 1
@@ -213,7 +212,7 @@ impl Program {
     }
 }
 
-/// The only character test of `seq`, if there is nothing else in it.
+/// The character test of `seq`, if it consists of only one.
 fn single(mut seq: Sequence) -> Result<CharMatcher, Sequence> {
     if seq.len() != 1 {
         return Err(seq);

@@ -1,14 +1,14 @@
-//! Reads a pattern the way Python's `re` does, into a tree.
+//! Parses a pattern into a tree, with the rules of Python's `re`.
 //!
-//! A backslash and the character after it are one token wherever they stand, so `\)` does not end a
-//! comment, and a lone backslash at the end is an error even inside one.
+//! A backslash and the next character are always one token. So `\)` does not end a comment, and a single backslash at
+//! the end is an error, also in a comment.
 
 mod groups;
 
 use super::chars::{CharMatcher, Class, ClassKind, Fold, Member, Set, is_word};
 use super::tree::{Assertion, Lookaround, Mode, PatternNode, Repeat, Sequence, Width};
 
-/// Longest pattern, in characters.
+/// The maximum length of a pattern in characters.
 const MAX_SOURCE: usize = 10_000;
 /// The maximum nesting of groups, because parsing and compiling a group are recursive.
 const MAX_DEPTH: usize = 100;
@@ -23,7 +23,7 @@ const ASCII: u8 = 16;
 const UNICODE: u8 = 32;
 const TYPES: u8 = ASCII | UNICODE;
 
-/// The tree of `source` and its number of groups, group 0 included; `None` when it is invalid.
+/// The tree of `source` and its number of groups, group 0 included; `None` if it is invalid.
 pub(super) fn parse(source: &str) -> Option<(Sequence, usize)> {
     let mut parser = Parser {
         tokens: tokens(source)?,
@@ -68,7 +68,7 @@ struct Parser {
     /// By group number; `None` while the group is open.
     widths: Vec<Option<Width>>,
     names: Vec<(String, usize)>,
-    /// Inside a lookbehind, the first group number that was not open before it.
+    /// The first group number within the current lookbehind, if there is one.
     behind: Option<usize>,
     highest_condition: usize,
 }
@@ -84,7 +84,7 @@ impl Parser {
         Some(token)
     }
 
-    /// The next character when it is not escaped; an escaped one is consumed and is an error.
+    /// The next unescaped character. An escaped character is consumed and is an error.
     fn next_plain(&mut self) -> Option<char> {
         self.next().filter(|token| !token.escaped).map(|t| t.c)
     }
@@ -111,7 +111,7 @@ impl Parser {
         taken
     }
 
-    /// `flags` change only at the top, where `(?i)` and the like may open the pattern.
+    /// Parses alternatives. `flags` can change only at the start of the pattern, by `(?i)` and the like.
     fn alternation(&mut self, flags: &mut u8, top: bool) -> Option<Sequence> {
         let first = self.sequence(flags, top)?;
         if self.peek_plain() != Some('|') {
@@ -183,7 +183,7 @@ impl Parser {
         Some(())
     }
 
-    /// The bounds of a quantifier; `Some(None)` when its `{` is only a character.
+    /// The bounds of a quantifier; `Some(None)` if its `{` is only a character.
     fn bounds(&mut self, quantifier: char) -> Option<Option<(usize, usize)>> {
         match quantifier {
             '?' => return Some(Some((0, 1))),
@@ -242,7 +242,7 @@ impl Parser {
         })
     }
 
-    /// Three octal digits are a character, anything else is a group.
+    /// Parses an escaped number: three octal digits are a character, other digits a group.
     fn number(&mut self, first: char, flags: u8) -> Option<(PatternNode, Width)> {
         let mut digits = String::from(first);
         digits += &self.take_while(1, |c| c.is_ascii_digit());
@@ -262,7 +262,7 @@ impl Parser {
         Some((PatternNode::Backref(group, fold(flags)), width))
     }
 
-    /// Inside a lookbehind, only groups closed before it may be named.
+    /// A lookbehind may refer only to groups that were closed before it.
     fn check_behind(&self, group: usize) -> Option<()> {
         let Some(behind) = self.behind else {
             return Some(());

@@ -1,7 +1,7 @@
 use super::Pattern;
 use crate::document::budget::Budget;
 
-/// `None` when the pattern is rejected.
+/// `None` if the pattern is rejected.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
     Pattern::new(pattern).map(|pattern| pattern.matches(text, &mut Budget::default()) == Some(true))
 }
@@ -220,7 +220,7 @@ fn rejects_patterns_beyond_the_limits() {
 #[test]
 fn catastrophic_backtracking_exhausts_the_budget() {
     let text = "a".repeat(2_000) + "!";
-    // Without a bound they would not end.
+    // Without a limit these matches would not end.
     for pattern in [
         r"(a+)+$",
         r"(a|a)*$",

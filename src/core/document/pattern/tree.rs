@@ -1,4 +1,4 @@
-//! The tree of a pattern, and how many characters its parts can match.
+//! The tree of a pattern, and the number of characters that its parts can match.
 
 use super::chars::{CharMatcher, Fold};
 
@@ -32,7 +32,7 @@ pub(super) enum Assertion {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat {
     pub min: usize,
-    /// `usize::MAX` stands for no bound.
+    /// `usize::MAX` means no limit.
     pub max: usize,
     pub mode: Mode,
 }
@@ -51,7 +51,7 @@ pub(super) struct Lookaround {
     pub back: usize,
 }
 
-/// The least and the most characters a node can match.
+/// The minimum and maximum number of characters that a node can match.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Width {
     pub min: u64,

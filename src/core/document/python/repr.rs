@@ -1,4 +1,4 @@
-//! Python's `str()` and `repr()` of what `json.loads` makes of a JSON text.
+//! Python's `str()` and `repr()` of the result of `json.loads`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use std::fmt::Write;
 use super::{Integer, bool_text, float_text};
 use crate::document::json::{Json, Kind, Parts};
 
-/// `str(json.loads(text))` of a JSON value that [`Json::parse`] has taken: what is nested is printed by recursion.
+/// `str(json.loads(text))` of a value that [`Json::parse`] has accepted, since nested values are printed by recursion.
 pub fn json_text(value: Json<'_>) -> Option<String> {
     text_within(value, usize::MAX)
 }
 
-/// The same of at most `limit` characters; `None` where it has more. What is longer is read and not printed.
+/// The same with at most `limit` characters; `None` if it has more. A longer text is read but not printed.
 pub fn short_json_text(value: Json<'_>, limit: usize) -> Option<String> {
     text_within(value, limit * char::MAX.len_utf8()).filter(|text| text.chars().count() <= limit)
 }
@@ -26,7 +26,7 @@ fn text_within(value: Json<'_>, limit: usize) -> Option<String> {
     out.text
 }
 
-/// A text that is given up where it gets longer than it may be, in bytes.
+/// A text with a maximum length in bytes; a longer one is discarded.
 struct Bounded {
     text: Option<String>,
     limit: usize,
@@ -60,9 +60,9 @@ impl Bounded {
     }
 }
 
-/// `repr(json.loads(text))` of the next value; `None` where a name cannot be read.
+/// `repr(json.loads(text))` of the next value; `None` if a name cannot be read.
 ///
-/// Goes through the text once, however deep it is, and skips the part that will not be printed.
+/// Reads the text once at any depth, and skips parts that will not be printed.
 fn write_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
     if out.is_given_up() {
         parts.next()?;
@@ -85,7 +85,7 @@ fn write_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
     Some(())
 }
 
-/// The members of an object: of several with one key the last value, in the place of the first.
+/// The members of an object. Of several with one key the last value counts, at the place of the first.
 fn write_object_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
     let mut places = BTreeMap::new();
     let mut members: Vec<(Cow<'_, str>, Bounded)> = Vec::new();
@@ -102,7 +102,7 @@ fn write_object_repr(parts: &mut Parts<'_>, out: &mut Bounded) -> Option<()> {
         let place = *places.entry(key.clone()).or_insert(count);
         match members.get_mut(place) {
             Some((_, known)) => *known = value,
-            // Each takes a byte at least.
+            // Each member takes at least one byte.
             None if count > out.limit => out.give_up(),
             None => members.push((key, value)),
         }
@@ -143,7 +143,7 @@ fn write_scalar_repr(value: Json<'_>, out: &mut Bounded) {
 
 /// `repr(text)`: single quotes unless only those occur inside, unprintable characters escaped.
 fn write_string_repr(text: &str, out: &mut Bounded) {
-    // It gets no shorter.
+    // The representation is at least as long.
     let Some(out) = out.room(text.len()) else { return };
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);
@@ -169,8 +169,8 @@ fn write_string_repr(text: &str, out: &mut Bounded) {
     out.push(quote);
 }
 
-/// `str.isprintable()` for one character. Rust's debug form escapes what is unprintable and, in front of a text,
-/// combining marks; behind a letter it leaves those as they are, as Python does.
+/// `str.isprintable()` for one character. Rust's debug form escapes unprintable characters, and combining marks at the
+/// start of a text. After a letter it does not escape marks, as in Python.
 fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
@@ -213,7 +213,7 @@ mod tests {
             (r#"["ééééééé"]"#, None),
             (r#""0123456789""#, Some("0123456789")),
             (r#""01234567890""#, None),
-            // What a later value replaces counts for nothing.
+            // A replaced value does not count.
             (r#"{"a": "0123456789", "b": [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]], "a": 1}"#, None),
             (r#"{"a": "0123456789012345678901234567890123456789", "a": {}}"#, Some("{'a': {}}")),
             (

@@ -89,14 +89,14 @@ fn an_identity_is_bounded() {
         Err(CommandError::TooLarge)
     );
     assert_eq!(identity, full);
-    // What is replaced or deleted makes room.
+    // Replaced and deleted traits free their space.
     apply(&mut identity, set(&[("a", None), ("c", long)])).unwrap();
     assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["b", "c"]);
     let value = "x".repeat(19_000);
     let many: Vec<_> = (0..200).map(|feature| state(feature, "u", &value)).collect();
     let full = identity.clone();
     assert_eq!(apply(&mut identity, Command::ReplaceOverrides(many)), Err(CommandError::TooManyOverrides));
-    // What is stored counts, and a quote is two bytes of JSON.
+    // The stored JSON counts, in which a quote takes two bytes.
     for (value, expected) in [("x", true), ("\"", false)] {
         let many: Vec<_> = (0..50).map(|feature| state(feature, "u", &value.repeat(19_000))).collect();
         let mut identity = identity.clone();
@@ -142,7 +142,7 @@ fn overrides_keep_their_name_and_position() {
     );
     let change = apply(&mut identity, Command::PutOverride(state(1, "other", "y"), false)).unwrap();
     assert_eq!(change.overrides_set, [1]);
-    // An update names the state; the feature that it gives does not count, nor what it chose from that.
+    // An update is for the state with its UUID. The given feature and its options are ignored.
     let mut update = state(9, "u2", "z");
     let value = r#"[{"id": null, "mv_fs_value_uuid": "m", "percentage_allocation": 100.0,
         "multivariate_feature_option": {"id": 1, "value": "of 9", "key": null}}]"#;
@@ -155,7 +155,7 @@ fn overrides_keep_their_name_and_position() {
         states.map(|state| (state.feature.id, state.featurestate_uuid.to_string())).collect()
     };
     assert_eq!(shown(&identity), [(1, "u1".to_owned()), (2, "u2".to_owned())]);
-    // The same once more changes nothing.
+    // A repetition changes nothing.
     assert_eq!(apply(&mut identity, Command::PutOverride(state(2, "?", "z"), false)), Ok(Change::default()));
     assert_eq!(apply(&mut identity, Command::DeleteOverride("nobody".into())), Err(CommandError::Missing));
     assert_eq!(apply(&mut identity, Command::DeleteOverride("u1".into())).unwrap().overrides_deleted, [1]);
@@ -178,7 +178,7 @@ fn a_recreated_identity_has_a_new_uuid() {
     assert_eq!(apply(&mut identity, Command::Delete), Err(CommandError::Missing));
     apply(&mut identity, Command::Create).unwrap();
     assert!(born < died && died < identity.sequence, "{born} {died} {}", identity.sequence);
-    // A command for the one that was does not touch the one that is.
+    // A command for the deleted identity does not change the new one.
     identity.details.as_mut().unwrap().uuid = "another".into();
     let stale = CommandRequest { uuid: Some(uuid.into()), ..request(Command::Delete) };
     assert_eq!(identity.apply(stale, context()), Err(CommandError::Missing));
@@ -223,7 +223,7 @@ fn merging_another_spelling_adds_missing_data_in_any_order() {
         let traits = [("x", "other"), ("y", "other"), ("z", "other")];
         Command::ImportMissing(line(&traits, &[(2, "other"), (1, "other"), (3, "other")]))
     };
-    // Whatever was there before, and how often whichever comes.
+    // From any stored state, for any order and number of lines.
     for before in [&[][..], &[("x", text("sdk")), ("y", text("sdk")), ("old", text("sdk"))][..]] {
         for commands in [
             &[exact(), other()][..],
@@ -263,7 +263,7 @@ fn merging_into_an_empty_identity_copies_the_other_spelling() {
         (identity.uuid(), &*identity.details.as_ref().unwrap().created_date),
         (Some("there"), "2020-01-01T00:00:00+00:00")
     );
-    // The exact one is later, and is the same then.
+    // The exact line comes later, and gives the same.
     let mut exact = line(&[], &[]);
     exact.uuid = Some("here".into());
     apply(&mut identity, Command::Import(exact)).unwrap();
@@ -298,7 +298,7 @@ fn inherited_data_counts_towards_the_bounds() {
         for command in commands {
             apply(&mut identity, command).unwrap();
         }
-        // What fits.
+        // As many as fit.
         assert_eq!(identity.traits.keys().map(|key| &**key).collect::<Vec<_>>(), ["a", "c", "m"]);
     }
 }
@@ -330,7 +330,7 @@ fn the_django_id_is_kept_until_the_identity_is_deleted() {
         Command::PutOverride(state(1, "u", "v"), false),
         Command::ReplaceOverrides(Vec::new()),
         Command::Resync,
-        // Of an export that an earlier version wrote.
+        // From an export by an earlier version.
         import(None),
         // Another identity's at the origin.
         Command::ImportMissing(Box::new(Import { django_id: Some(14), ..Import::default() })),

@@ -10,20 +10,20 @@ use crate::document::{Identifier, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
-    /// Every identity has one.
+    /// The identifier, which every identity has.
     Identifier,
-    /// Only identities that have one are found.
+    /// The alias; only identities with an alias are found.
     Alias,
 }
 
-/// A question for a page of entries, in byte order of the column.
+/// A request for a page of entries, in byte order of the column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryQuery {
     /// The column of a query.
     pub column: Column,
-    /// The first text that is wanted.
+    /// The first text of the range.
     pub from: Box<str>,
-    /// The first text past those that are wanted; none if nothing is past them.
+    /// The first text past the range; none if the range has no end.
     pub until: Option<Box<str>>,
     /// The entry after which the page begins.
     pub after: Option<PageKey>,
@@ -31,29 +31,29 @@ pub struct DirectoryQuery {
     pub limit: usize,
 }
 
-/// The last entry of a page: where the next one begins.
+/// The last entry of a page, after which the next page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageKey {
-    /// The alias, where the page was ordered by it.
+    /// The alias, if the page was ordered by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Box<str>>,
-    /// Orders entries of one alias.
+    /// The identifier, which orders entries with the same alias.
     pub identifier: Identifier,
 }
 
 impl PageKey {
-    /// The entry's position in the column that the page is ordered by.
+    /// The entry's text in the column that orders the page.
     pub fn text(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.identifier)
     }
 
-    /// The text that a client gives back, opaque to it.
+    /// The opaque text for clients, which send it back with the request for the next page.
     pub fn encode(&self) -> String {
-        // Neither of the texts can fail to be written.
+        // Strings always serialize.
         BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Reads such a text back; `None` for any other.
+    /// Reads such an opaque text; `None` for any other text.
     pub fn decode(text: &str, column: Column) -> Option<PageKey> {
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let key: PageKey = json::read(&json)?;
@@ -71,7 +71,7 @@ impl DirectoryQuery {
         };
         let exact = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         let (from, until) = match exact {
-            // The next text there is.
+            // The next possible text.
             Some(text) => (text.to_owned(), Some(format!("{text}\0"))),
             None => (text.clone(), end_of_prefix(&text)),
         };
@@ -84,8 +84,8 @@ impl DirectoryQuery {
         PageKey { alias, identifier: entry.identifier.clone() }
     }
 
-    /// Merges the pages of all shards; returns also the key of the next page, if there is one. Each shard must be asked
-    /// for one entry more than a page has.
+    /// Merges the pages of all shards. Also returns the key of the next page, if there is one. The request to each
+    /// shard must be for one entry more than the page has.
     pub fn merge(&self, pages: Vec<Vec<Entry>>) -> (Vec<Entry>, Option<PageKey>) {
         let mut entries: Vec<Entry> = pages.into_iter().flatten().collect();
         let key = |entry: &Entry| self.key_after(entry);
@@ -115,12 +115,11 @@ impl DirectoryQuery {
     }
 }
 
-/// The first text past all that begin with `prefix`; bytes and code points have the same order. `None` if there is
-/// none.
+/// The first text past all texts that begin with `prefix`, if there is one. Bytes and code points have the same order.
 fn end_of_prefix(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
-        // Past the surrogates, which are no characters.
+        // Skips the surrogates, which are no characters.
         let next = char::from_u32(last as u32 + 1).or_else(|| (last == '\u{d7ff}').then_some('\u{e000}'));
         if let Some(next) = next {
             text.push(next);

@@ -1,9 +1,9 @@
-//! Everything of a pattern's syntax that opens with a parenthesis.
+//! Parses the parts of a pattern that begin with a parenthesis.
 
 use super::*;
 
 impl Parser {
-    /// Parses the text after a `(`; `Some(None)` for a comment and for flags that stand alone.
+    /// Parses the text after a `(`; `Some(None)` for a comment and for flags without a group.
     pub(super) fn group(&mut self, flags: &mut u8, leading: bool) -> Option<Option<(PatternNode, Width)>> {
         if !self.eat('?') {
             return self.capture(None, *flags).map(Some);
@@ -115,7 +115,7 @@ impl Parser {
     fn condition(&mut self, mut flags: u8) -> Option<(PatternNode, Width)> {
         let name = self.name(')')?;
         let group = if name.chars().all(|c| c.is_ascii_digit()) {
-            // A number may announce a group that is yet to come.
+            // A number may refer to a later group.
             let group = name.parse().ok().filter(|group| *group > 0)?;
             self.highest_condition = self.highest_condition.max(group);
             group
