@@ -1,7 +1,7 @@
 //! The settings of a deployment. Each text becomes a value, or a fault and a default.
 //!
-//! The same rules apply everywhere: an isolate reads its settings with them at its first request. `make dev` and `make
-//! deploy` refuse faulty settings with the same sentences.
+//! An isolate applies these rules at its first request. `make dev` and `make deploy` apply them, too, and refuse faulty
+//! settings with the same sentences.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -53,14 +53,14 @@ pub struct Config {
     pub faults: Vec<SettingFault>,
 }
 
-/// A setting whose value is not used. The fault quotes nothing of the value, which may be secret.
+/// A setting with a value that is not used. The fault never quotes the value, which may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingFault {
     /// The name of the setting.
     pub setting: &'static str,
     /// The problem, and the value used instead.
     pub problem: String,
-    /// True if the value is valid by itself, and another setting makes it useless.
+    /// True if the value is valid, but has no effect because of another setting.
     pub is_conflict: bool,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for SettingFault {
     }
 }
 
-/// The maximum of all times. The platform's timers cannot be longer; a longer one would fire at once.
+/// The maximum of all times. The platform's timers would fire at once with a longer time.
 const MAX_SECONDS: u64 = 1_000_000;
 const FROM_0: RangeInclusive<u64> = 0..=MAX_SECONDS;
 const FROM_1: RangeInclusive<u64> = 1..=MAX_SECONDS;
@@ -227,13 +227,13 @@ impl Reader<'_> {
         keys.into_iter().map(str::to_owned).collect()
     }
 
-    /// Finds the settings that others make useless.
+    /// Finds the settings without effect because of others.
     fn add_conflicts(&mut self, config: &Config) {
         let mut add = |setting, problem: &str| {
             self.faults.push(SettingFault { setting, problem: problem.to_owned(), is_conflict: true });
         };
         let has_keys = !config.server_keys.is_empty();
-        // An invalid URL is the only fault then.
+        // An invalid URL is then the only fault.
         if (self.given)("ORIGIN_URL").is_none_or(|url| url.trim().is_empty()) {
             for (setting, is_given) in [
                 ("ORIGIN_API_TOKEN", config.origin_api_token.is_some()),
@@ -251,7 +251,7 @@ impl Reader<'_> {
     }
 }
 
-/// True if the text is one word that a header can carry.
+/// True if the text is one word of characters that a header allows.
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -30,8 +30,8 @@ pub fn is_admin_key(secret: &str, sha256: &str) -> bool {
         && pairs.fold(0, |all, (one, other)| all | (one ^ other)) == 0
 }
 
-/// True if a header's value contains the admin key: as the whole value, behind a keyword, as a parameter, as a cookie,
-/// or as the user or password of `Basic`.
+/// True if a header's value contains the admin key. It may be the whole value, follow a keyword, or be a parameter, a
+/// cookie, or the user or password of `Basic`.
 pub fn has_admin_key(value: &str, sha256: &str) -> bool {
     // Decoded as one parameter: an ampersand does not end it.
     let decoded = query::last(&format!("value={}", value.replace('&', "%26")), "value").map(Cow::into_owned);

@@ -15,7 +15,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 pub struct Batch {
     /// The number of waiting evaluations in the batch: the first ones.
     pub length: usize,
-    /// Path of the request.
+    /// The path of the request.
     pub target: &'static str,
     /// Its body.
     pub body: String,
@@ -58,9 +58,9 @@ pub enum DeliveryResult {
     Delivered,
     /// The origin will never accept it.
     Dropped,
-    /// It stays queued.
+    /// The batch stays queued.
     Waits,
-    /// It stays queued, unless the environment is known to be deleted: the origin refused the key.
+    /// The origin refused the key. The batch stays queued, unless the environment was deleted.
     Refused,
 }
 
@@ -70,13 +70,13 @@ pub fn delivery_result(status: Option<u16>) -> DeliveryResult {
         Some(200..300) => DeliveryResult::Delivered,
         // An invalid body stays invalid. A refused key or an unknown path may become valid.
         Some(400 | 411 | 413 | 415 | 422) => DeliveryResult::Dropped,
-        // Flagsmith answers so to an unknown key, and to one whose organisation serves no flags (contract §A.0).
+        // Flagsmith's answer to an unknown key, and to a key of a stopped organisation (contract §A.0).
         Some(401 | 403 | 404) => DeliveryResult::Refused,
         _ => DeliveryResult::Waits,
     }
 }
 
-/// The times of delivery of one version's evaluations, independent of the other version. Times are in milliseconds.
+/// The delivery times of evaluations of one API version. Each version has its own. Times are in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RetryState {
     /// The number of failed deliveries in a row.

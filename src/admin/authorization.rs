@@ -1,10 +1,10 @@
 //! Authorization on the admin routes that the worker serves itself (contract §E).
 //!
-//! Only the origin knows permissions, so it is asked with the caller's own credential. `my-permissions` lists all
-//! permissions of a user and refuses master API keys. Their permissions show in the origin's answers to its identity
-//! routes. Listing identities proves VIEW_IDENTITIES. Creating one without an identifier proves MANAGE_IDENTITIES: the
-//! request is refused in either case, so it creates nothing. In open-source Flagsmith every master API key is an
-//! organisation's administrator, so that proof stands for the permissions without one of their own.
+//! The origin has the permissions, so probes are sent to it with the caller's own credential. `my-permissions` lists
+//! all permissions of a user and refuses master API keys. For these, the origin's identity routes prove the
+//! permissions. Listing identities proves VIEW_IDENTITIES. Creating one without an identifier proves MANAGE_IDENTITIES:
+//! the request is refused in either case, so it creates nothing. In open-source Flagsmith every master API key is an
+//! organisation's administrator, so MANAGE_IDENTITIES also proves permissions without a probe.
 //!
 //! An unclear answer is an error, never a permission.
 
@@ -59,7 +59,7 @@ pub struct ProbeAnswer<'a> {
     pub status: u16,
     /// `WWW-Authenticate`
     pub www_authenticate: Option<&'a str>,
-    /// The body, or its beginning.
+    /// The body, or its first part.
     pub body: &'a [u8],
 }
 
@@ -74,12 +74,12 @@ pub struct Authorization {
     probe: Probe,
 }
 
-/// The progress of an authorization.
+/// The state of a check.
 #[derive(Debug, PartialEq)]
 pub enum Progress {
-    /// The next probe has to be sent.
+    /// The next probe must be sent.
     Ask(Probe),
-    /// The permission is decided, maybe others too.
+    /// The permission is decided, and maybe others.
     Decided(Vec<(Permission, AccessDecision)>),
 }
 
@@ -110,7 +110,7 @@ impl Authorization {
                 let permissions = serde_json::from_slice::<MyPermissions>(answer.body);
                 return permissions.map(MyPermissions::step).map_err(|_| UnexpectedAnswer(200));
             }
-            // The origin answers so to a master API key, or to a credential of the same rank.
+            // The origin's answer to a master API key, or to a credential of the same kind.
             (Probe::MyPermissions, 400) if has_member(answer.body, "detail") => {
                 return Ok(self.ask(master_key_probe(self.permission)));
             }
@@ -119,8 +119,7 @@ impl Authorization {
             (Probe::Environment | Probe::ViewIdentities, 200) => AccessDecision::Allowed,
             // An environment's administrator may view it.
             (Probe::Environment, 403 | 404) => return Ok(self.ask(Probe::ManageIdentities)),
-            // A host name that the origin does not allow is answered with 400, too, and proves nothing about an
-            // identifier.
+            // A host name that the origin does not allow is 400, too. Only an error about the identifier is proof.
             (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => {
                 AccessDecision::Allowed
             }

@@ -1,6 +1,6 @@
 //! The credential of an admin request (contract §E).
 //!
-//! It is passed on to the origin as it came and is known here by its SHA-256 only.
+//! It is forwarded to the origin unchanged. Here only its SHA-256 is kept.
 
 use sha2::{Digest, Sha256};
 
@@ -27,7 +27,7 @@ impl Credential {
         (authorization.is_some() || jwt.is_some()).then_some(Credential { authorization, jwt })
     }
 
-    /// The headers that carry it to the origin.
+    /// The headers with the credential for the origin.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         let authorization = self.authorization.iter().map(|value| ("authorization", value.clone()));
         authorization.chain(self.jwt.iter().map(|jwt| ("cookie", format!("jwt={jwt}"))))
@@ -51,8 +51,8 @@ impl Credential {
         self.jwt.is_none() && self.master_key().is_some()
     }
 
-    /// The spelling of the worker's own admin key in it, whose hash in hex is `sha256`; `None` if it does not contain
-    /// the key.
+    /// The spelling of the worker's own admin key in the credential; `None` if it does not contain the key. `sha256` is
+    /// the key's hash in hex.
     pub fn admin_key(&self, sha256: &str) -> Option<Spelling> {
         if self.master_key().is_some_and(|key| is_admin_key(key, sha256)) {
             return Some(Spelling::ApiKey);
@@ -61,7 +61,7 @@ impl Credential {
         values.any(|value| has_admin_key(value, sha256)).then_some(Spelling::Other)
     }
 
-    /// The key behind `Api-Key`, a keyword in any case.
+    /// The key after the keyword `Api-Key`, in any letter case.
     fn master_key(&self) -> Option<&str> {
         let (keyword, key) = self.authorization.as_deref()?.trim().split_once(char::is_whitespace)?;
         keyword.eq_ignore_ascii_case("api-key").then(|| key.trim())

@@ -1,6 +1,6 @@
-//! An identity's flags, and everything that decided them: the explanation of an evaluation, for people.
+//! The explanation of an identity's flags for the operator's page: each flag with all that decided its value.
 //!
-//! Nothing is decided here: flags are those of [`evaluate`](crate::evaluate::evaluate), and each condition is judged by
+//! No decision is made here. Flags come from [`evaluate`](crate::evaluate::evaluate), and conditions are evaluated by
 //! the same code.
 
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ pub fn explain(environment: &Environment, identifier: &Identifier, state: &Ident
     ])
 }
 
-/// A flag, and everything that could have decided it.
+/// A flag, and all candidates for its state.
 fn flag(
     environment: &Environment,
     identity: EvaluatedIdentity<'_>,
@@ -78,7 +78,7 @@ fn candidates(
     let mut overrides: Vec<(SegmentIndex, &SegmentOverride)> = Vec::new();
     for (index, segment) in ruleset.segments.iter().enumerate() {
         for change in segment.overrides.iter().filter(|change| is_of(&change.state)) {
-            // The lowest priority comes first, of equals the first of the document.
+            // The lowest priority is first; with equal priorities the first of the document.
             let later = overrides.iter().position(|(_, other)| other.priority > change.priority);
             overrides.insert(later.unwrap_or(overrides.len()), (index, change));
         }

@@ -27,7 +27,7 @@ mod state;
 pub const MAX_IMPORT_LENGTH: usize = 8 * 1024 * 1024;
 /// The media type of JSON lines.
 const LINES: &str = "application/x-ndjson";
-/// The permission that all of these take.
+/// The permission for all of these routes.
 pub const PERMISSION: Permission = Permission::Admin;
 
 /// The kind of request: import, export, or repair of the directory.
@@ -37,7 +37,7 @@ pub enum ImportExport {
     Import,
     /// GET `…/export/`: a page of identities.
     Export,
-    /// POST `…/repair/`: has identities send their directory entries again, and removes entries without an identity.
+    /// POST `…/repair/`: makes identities send their directory entries again, and removes entries without an identity.
     Repair,
 }
 
@@ -85,8 +85,8 @@ pub fn wants_lines(accept: &str) -> bool {
 
 /// Reads all lines of an import before anything is stored. The error reports by line.
 ///
-/// A line is `None` if its identifier is only white space. Earlier versions stored such identities, and no request can
-/// name them.
+/// A line is `None` if its identifier is only white space. Earlier versions stored such identities, but no request can
+/// reach them.
 pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<ImportLine>>, Value> {
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
@@ -116,7 +116,7 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Import
         [("identity_uuid", 36), ("created_date", 64), ("dashboard_alias", 2 * MAX_ALIAS_LENGTH)].map(
             |(name, length)| Some(fields.text(name, text(length, true))).filter(|text| !text.is_empty()),
         );
-    // A UUID in capitals is the same. Flagsmith's engine parses it and writes it in small letters.
+    // A UUID in capitals is the same UUID: Flagsmith's engine parses it and writes small letters.
     let uuid = uuid.map(|uuid| checked(&mut fields, "identity_uuid", uuid, is_uuid).to_ascii_lowercase());
     let created_date = created_date
         .map(|date| checked(&mut fields, "created_date", date, |date| Timestamp::from_iso(date).is_some()));
@@ -152,8 +152,8 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Import
     fields.finish(Some(ImportLine { identifier, import, only_missing }))
 }
 
-/// Returns an alias in lower case. Earlier versions measured it before that. So one of theirs may be longer by a
-/// character for each `İ`, which becomes two.
+/// Returns an alias in lower case. Earlier versions checked the length before the conversion. So their aliases may be
+/// longer by a character for each `İ`, which becomes two.
 fn stored_alias(alias: &str) -> Result<String, Value> {
     let alias = alias.to_lowercase();
     let length = alias.chars().count() - alias.matches("i\u{307}").count();
@@ -173,8 +173,8 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
     check_text(&text, MAX_TRAIT_KEY_LENGTH).map(|()| text.into())
 }
 
-/// Refuses identities whose UUID belongs to another one: to one in the directory, or to an earlier line. A UUID has to
-/// identify one identity.
+/// Refuses identities with the UUID of another identity in the directory or in an earlier line. A UUID must identify
+/// one identity.
 ///
 /// A line that only adds to an identity loses its UUID instead. An earlier version stored another identity under the
 /// line's spelling, and that one may still have the UUID.

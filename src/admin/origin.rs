@@ -39,8 +39,8 @@ impl Origin {
         format!("{}://{}{}{target}", self.scheme, self.authority, self.prefix)
     }
 
-    /// Removes the prefix of all the origin's paths from a path and query in a `Link` or `Location` without a host. An
-    /// origin that does not know its prefix leaves it out itself.
+    /// Removes the prefix of the origin's paths from a path and query in a `Link` or `Location` without a host. Some
+    /// origins leave out the prefix themselves.
     pub fn without_prefix<'p>(&self, path: &'p str) -> &'p str {
         let rest = path.strip_prefix(self.prefix.as_str());
         rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
@@ -82,7 +82,7 @@ fn is_host(host: &str) -> bool {
     }
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
-    // A name may end with the dot of the root.
+    // A fully qualified name may end with a dot.
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     if name.rsplit('.').next().is_some_and(is_number) {

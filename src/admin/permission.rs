@@ -1,6 +1,6 @@
 //! The permissions on the admin routes that the worker serves itself.
 
-/// The permission that a route needs, in Flagsmith's words.
+/// The permission that a route needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// VIEW_ENVIRONMENT
@@ -9,13 +9,13 @@ pub enum Permission {
     ViewIdentities,
     /// MANAGE_IDENTITIES
     ManageIdentities,
-    /// UPDATE_FEATURE_STATE; what tags grant besides does not count.
+    /// UPDATE_FEATURE_STATE; permissions that tags grant do not count.
     UpdateFeatureState,
     /// The environment's administrator.
     Admin,
 }
 
-/// All of them, each at its own number.
+/// All permissions, each at the index of its number.
 pub(super) const PERMISSIONS: [Permission; 5] = [
     Permission::ViewEnvironment,
     Permission::ViewIdentities,
@@ -25,7 +25,7 @@ pub(super) const PERMISSIONS: [Permission; 5] = [
 ];
 
 impl Permission {
-    /// Flagsmith's name of it; an administrator's has none.
+    /// Flagsmith's name of the permission; none for an administrator's.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Permission::ViewEnvironment => Some("VIEW_ENVIRONMENT"),

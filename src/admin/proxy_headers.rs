@@ -11,11 +11,10 @@ use crate::document::hex;
 use crate::document::json::Json;
 use crate::page::ORIGIN_DESCRIPTION;
 
-/// The maximum length of a chunked body, which is buffered to learn its length, in bytes. Flagsmith requires a
-/// `Content-Length`.
+/// The maximum length of a chunked body in bytes. It is buffered for its `Content-Length`, which Flagsmith requires.
 pub const MAX_CHUNKED_BODY: usize = 10 * 1024 * 1024;
 
-/// The maximum length in bytes of an answer whose pagination links are rewritten.
+/// The maximum length in bytes of an answer in which pagination links are rewritten.
 pub const MAX_PAGE_LENGTH: usize = 1024 * 1024;
 
 /// The worker's name in `Via`.
@@ -38,7 +37,7 @@ const HOP_BY_HOP: [&str; 9] = [
 const REWRITTEN_HEADERS: [&str; 8] = [
     "cdn-loop",
     "content-length",
-    // `Expect` concerns the next hop, which is the platform. Forwarded, it would break the call.
+    // `Expect` is for the next hop, the platform. Forwarded, it would break the call.
     "expect",
     "forwarded",
     "host",
@@ -55,14 +54,14 @@ pub fn is_forwarded(name: &str, connection: &str) -> bool {
     !ours && is_returned(name, connection)
 }
 
-/// The same for a header of its answer, on its way back.
+/// The same for a header of the answer.
 pub fn is_returned(name: &str, connection: &str) -> bool {
     let named = || connection.split(',').any(|named| named.trim().eq_ignore_ascii_case(name));
     !HOP_BY_HOP.contains(&name) && !named()
 }
 
-/// The origin's path and query for a request. They are the same, except for its API description, whose place is taken
-/// by the worker's.
+/// The origin's path and query for a request. Only the path of the origin's API description differs, since the worker's
+/// description has that path here.
 pub fn target(target: &str) -> Cow<'_, str> {
     match target.strip_prefix(ORIGIN_DESCRIPTION).filter(|rest| rest.is_empty() || rest.starts_with('?')) {
         Some(query) => format!("/api/v1/swagger.json{query}").into(),
@@ -70,13 +69,14 @@ pub fn target(target: &str) -> Cow<'_, str> {
     }
 }
 
-/// The method that a request reaches the origin with. Some servers, gunicorn among them, send a body after a HEAD, and
-/// the platform takes it for the next answer on that connection; a GET has the same headers (RFC 9110 §9.3.2).
+/// The method of a request at the origin: GET for a HEAD. Some servers, such as gunicorn, send a body after a HEAD, and
+/// the platform would read that body as the next answer on the connection. A GET has the same headers (RFC 9110
+/// §9.3.2).
 pub fn method(method: &str) -> &str {
     if method == "HEAD" { "GET" } else { method }
 }
 
-/// The `Via` of a request that goes on; `None` if it has been here before.
+/// The `Via` of a forwarded request; `None` if the request has passed this worker before.
 pub fn via(before: Option<String>) -> Option<String> {
     match before.filter(|before| !before.is_empty()) {
         None => Some(format!("1.1 {PSEUDONYM}")),
@@ -85,8 +85,8 @@ pub fn via(before: Option<String>) -> Option<String> {
     }
 }
 
-/// The time for the origin's answer to begin, for a body of `length` bytes. It is `allowed` for a request without a
-/// body; a slow client may still be sending.
+/// The time limit for the origin's answer to begin, for a body of `length` bytes. It is `allowed` for a request without
+/// a body, and longer with one, since a slow client may still be sending.
 pub fn timeout(allowed: Duration, length: u64) -> Duration {
     allowed.saturating_add(Duration::from_secs(length / (64 * 1024)))
 }
@@ -105,8 +105,8 @@ pub fn location(value: &str, origin: &Origin, here: &str) -> Option<String> {
     origin.target(value).map(|target| format!("{here}{target}"))
 }
 
-/// An answer's body with `next` and `previous` leading here, if they lead to the origin, which makes these URLs of
-/// the host by which it was called (contract §F). All else stays as it was, to the byte.
+/// An answer's body with `next` and `previous` rewritten to this worker, if they lead to the origin, which builds these
+/// URLs from the requested host (contract §F). All other bytes stay the same.
 pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Option<Vec<u8>> {
     let members = Json::parse(body).ok()?.object()?;
     let mut changes: Vec<(usize, usize, String)> = Vec::new();
@@ -116,7 +116,7 @@ pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Opt
         let start = (value.source().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
         changes.push((start, start + value.source().len(), serde_json::to_string(&url).ok()?));
     }
-    // Two at most: a sort would take more room than all of this.
+    // There are at most two, and a sort would be more code than this.
     if let [first, second] = changes.as_mut_slice()
         && first.0 > second.0
     {
@@ -141,7 +141,7 @@ pub fn is_json(media_type: &str) -> bool {
 /// The keys of the rate limit: the SHA-256 of each credential in the request. The origin reads only one of them, so all
 /// are counted; otherwise a new credential beside it would avoid the limit.
 pub fn rate_keys(authorization: Option<&str>, cookies: Option<&str>) -> Vec<String> {
-    // However it is spelt: the keyword may be in any case, and spaces do not count.
+    // Normalized: the keyword may be in any letter case, and spaces do not count.
     let mut words = authorization.unwrap_or_default().split_whitespace();
     let authorization = words.next().map(|keyword| {
         let secret: Vec<&str> = words.collect();
@@ -151,7 +151,7 @@ pub fn rate_keys(authorization: Option<&str>, cookies: Option<&str>) -> Vec<Stri
     authorization.as_deref().into_iter().chain(session).map(sha256).collect()
 }
 
-/// The cookie that the dashboard signs in with (contract §E); the last of several, as the origin takes it.
+/// The session cookie of the dashboard (contract §E); the last of several, as at the origin.
 fn session(cookies: &str) -> Option<&str> {
     let session = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix("jwt=")).next_back();
     session.filter(|session| !session.is_empty())

@@ -1,17 +1,17 @@
 //! The environments that a write through the worker may have changed, by its path (contract §F).
 //!
-//! One too many costs the origin one request. One too few stays outdated until its next refresh.
+//! A superfluous environment costs one request to the origin. A missing one is outdated until its next refresh.
 
 use crate::document::ClientKey;
 
 /// The environments to publish again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affected {
-    /// The environment of this client key, unchecked: any other name in a path has an object that publishes nothing.
+    /// The environment with this client key.
     Environment(ClientKey),
-    /// All environments of the project of this number.
+    /// All environments of the project with this number.
     Project(u64),
-    /// All environments. None was created or deleted, and neither was a server key.
+    /// All environments; no environment and no server key was created or deleted.
     Documents,
     /// All environments, and an environment, a project or a server key may have been created or deleted.
     Everything,
@@ -37,10 +37,10 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
     match (root, id) {
         // Accounts, permissions, audit and usage.
         ("analytics" | "audit" | "auth" | "onboarding" | "permissions" | "roles" | "users", _) => None,
-        // What SDKs write, by paths of earlier days; traits are in no document.
+        // Former paths for writes by SDKs; traits are in no document.
         ("identities" | "traits", _) => None,
         ("environments", Some(key)) => {
-            // Some routes name an environment by its number, which no document has.
+            // Some routes use an environment's number, which documents do not contain.
             let has_no_key = key.bytes().all(|byte| byte.is_ascii_digit());
             Some(match rest {
                 Some("api-keys" | "clone") => Affected::Everything,
@@ -53,7 +53,7 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
             Some(id.parse().map_or(Affected::Documents, Affected::Project))
         }
         ("organisations", Some(_)) if !is_whole => Some(Affected::Documents),
-        // What is in documents. Their bodies name an environment by its number, if they name one.
+        // Contents of documents. Bodies may contain an environment's number.
         (
             "environment-feature-versions"
             | "feature-health"

@@ -1,11 +1,11 @@
 //! Limits the memory that one isolate uses for bodies. A body is held if it has no `Content-Length`, or while its
 //! client reads slowly.
 
-/// The most of all of them, in bytes. While it is read a body may take twice its length, then once more to be sent; and
-/// an isolate has 128 MiB for everything.
+/// The maximum length of all held bodies, in bytes. A body may take twice its length while it is read, and once more
+/// while it is sent. An isolate has 128 MiB in total.
 pub const MAX_LENGTH: usize = 24 * 1024 * 1024;
 
-/// Those that are held. Times are in milliseconds.
+/// The held bodies. Times are in milliseconds.
 #[derive(Debug, Default)]
 pub struct Uploads {
     held: Vec<Upload>,
@@ -39,7 +39,7 @@ impl Uploads {
         has_room
     }
 
-    /// One is held no longer.
+    /// Removes a body.
     pub fn end(&mut self, number: u64) {
         self.held.retain(|upload| upload.number != number);
     }

@@ -7,7 +7,7 @@ use crate::document::{ServerKey, json};
 use crate::publish::publisher::candidate::Candidate;
 use crate::publish::publisher::version::DocumentVersion;
 
-/// Returns the environment and version of a document published now, with the fields that are left out of it; or its
+/// Returns the environment and the version of a document that is published now, with its unreadable fields; or its
 /// fault.
 pub fn check_document(document: Vec<u8>, now: u64) -> Value {
     match Candidate::check(document, Engine::V10) {
@@ -20,7 +20,7 @@ pub fn check_document(document: Vec<u8>, now: u64) -> Value {
     }
 }
 
-/// The reason why a server key would be refused forever, if there is one. `entry` is the value for KV.
+/// The reason for which a server key would always be refused, if there is one. `entry` is the value for KV.
 pub fn check_server_key(entry: &str) -> Option<String> {
     let Some(entry) = json::read::<ServerKey>(entry.as_bytes()) else {
         return Some("cannot be read: active must be true or false".to_owned());

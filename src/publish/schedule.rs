@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The delay of the second fetch after a notification. Some origins process a write only after their answer.
 const SECOND_FETCH_AFTER_MS: u64 = 5_000;
-/// The wait after a first fault; it doubles with each further one.
+/// The wait after the first failure; it doubles with each further failure.
 const FIRST_RETRY_MS: u64 = 1_000;
 /// The maximum pause between two attempts, in intervals.
 const MAX_PERIODS: u64 = 5;
@@ -13,9 +13,9 @@ const MAX_PERIODS: u64 = 5;
 /// The interval of requests to the origin, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshInterval {
-    /// From one success to the next attempt, give or take a tenth.
+    /// The time from a success to the next attempt, a tenth more or less.
     pub interval_ms: u64,
-    /// The minimum time between two starts, however many notifications come.
+    /// The minimum time between two starts, also with many notifications.
     pub min_gap_ms: u64,
 }
 
@@ -30,7 +30,7 @@ pub struct Schedule {
     pub succeeded_at: Option<u64>,
     /// The latest failures, if the latest attempt failed.
     pub fault: Option<FailureStreak>,
-    /// The same of those before the latest success.
+    /// The failures before the latest success.
     pub past_fault: Option<FailureStreak>,
 }
 
@@ -85,14 +85,14 @@ impl Schedule {
         self.again_at = self.again_at.filter(|again| *again > now);
     }
 
-    /// It succeeded.
+    /// Records the success of an attempt.
     pub fn succeeded(&mut self, now: u64, interval: RefreshInterval, random: u32) {
         self.succeeded_at = Some(now);
         self.past_fault = self.fault.take().or(self.past_fault.take());
         self.bring_forward(now + jitter(interval.interval_ms, random));
     }
 
-    /// It failed.
+    /// Records the failure of an attempt.
     pub fn failed(&mut self, now: u64, cause: String, interval: RefreshInterval, random: u32) {
         let count = self.fault.as_ref().map_or(0, |fault| fault.count).saturating_add(1);
         self.fault = Some(FailureStreak { at: now, cause, count });
@@ -106,7 +106,7 @@ impl Schedule {
     }
 }
 
-/// A tenth more or less, so that what began together does not stay together.
+/// Adds or subtracts up to a tenth, so that attempts that started together do not stay together.
 fn jitter(milliseconds: u64, random: u32) -> u64 {
     milliseconds * (90 + u64::from(random % 21)) / 100
 }
@@ -189,7 +189,7 @@ mod tests {
         schedule.began(now);
         schedule.succeeded(now, INTERVAL, 10);
         assert_eq!((schedule.fault.clone(), schedule.next()), (None, Some(now + 60_000)));
-        // It is still worth knowing of, also after more successes.
+        // The past failure is kept, also after more successes.
         schedule.succeeded(now + 1, INTERVAL, 10);
         assert_eq!(schedule.past_fault.as_ref().map(|fault| fault.count), Some(40));
     }

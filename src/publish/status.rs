@@ -1,4 +1,4 @@
-//! The report of `GET /edge/status` about environments and discoveries.
+//! The answer of `GET /edge/status` about environments and discoveries.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::publish::schedule::{FailureStreak, Schedule};
 
 /// The maximum number of listed environments that are in KV only.
 const MAX_STORED: usize = 100;
-/// The maximum number of server keys that are read because the list lacks their metadata.
+/// The maximum number of server keys without metadata that are read one by one.
 const MAX_LOOKUPS: usize = 50;
 
 impl Publisher {
@@ -69,7 +69,7 @@ fn count(server_keys: &mut dyn Iterator<Item = &ServerKey>, client_key: &ClientK
 }
 
 /// The server keys on a page of KV's list: the entries from metadata, and the names of the others, which must be read.
-/// `None` if these are too many or the page is not the only one.
+/// `None` if there are too many others, or further pages.
 pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
     let page: Value = serde_json::from_str(page).ok()?;
     let (mut known, mut others) = (Vec::new(), Vec::new());
@@ -88,7 +88,7 @@ pub fn stored_keys(page: &str) -> Option<(Vec<ServerKey>, Vec<String>)> {
 ///
 /// Environments that an origin publishes are left out. `server_keys`: all server keys, if known.
 ///
-/// Documents are not read, since they may be megabytes long. Their writers may give name and version as metadata.
+/// Documents are not read, since they may have megabytes. Name and version come from metadata, if it was written.
 pub fn stored(
     page: &str,
     prefix: &str,
@@ -101,7 +101,7 @@ pub fn stored(
     let mut environments = Map::new();
     for key in page.get("keys").and_then(Value::as_array).into_iter().flatten() {
         let name = key.get("name").and_then(Value::as_str).and_then(|name| name.strip_prefix(prefix));
-        // What has a colon is one version of a document.
+        // A name with a colon is a version of a document.
         let Some(client_key) = name.and_then(ClientKey::parse) else { continue };
         if published.contains_key(client_key.as_str()) {
             continue;
@@ -128,7 +128,7 @@ pub fn stored(
 }
 
 impl FailureStreak {
-    /// The fault in words.
+    /// The fault as text.
     pub fn status(&self) -> Value {
         json!({"at": iso(self.at), "cause": self.cause, "attempts": self.count})
     }

@@ -38,7 +38,7 @@ pub enum TargetIdentity {
 /// The form of the answer after the command was executed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// The identity; as a new one if so.
+    /// The identity; true for a new one.
     Identity(bool),
     /// An empty answer; if true, also if there was nothing to delete.
     Nothing(bool),
@@ -48,7 +48,7 @@ pub enum Reply {
     Trait(Box<str>, Option<TraitValue>),
     /// Its overrides, of one feature or of all.
     FeatureStates(Option<i64>),
-    /// The override of this name; as a new one if so.
+    /// The override with this UUID; true for a new one.
     FeatureState(Box<str>, bool),
     /// The override of a feature.
     FeatureStateOf(i64),
@@ -63,7 +63,7 @@ pub const MAX_ALIAS_LENGTH: usize = 100;
 /// The maximum number of entries on a page, which is also the default.
 const PAGE_SIZE: usize = 100;
 
-/// Parses a request whose method the endpoint has.
+/// Parses a request with a method of its route.
 pub fn read(environment: &Environment, endpoint: Endpoint, request: &Request<'_>) -> Result<Action, Error> {
     let method = request.method;
     let on = |uuid: String, command, reply| Ok(Action::Execute(TargetIdentity::Uuid(uuid), command, reply));
@@ -79,7 +79,7 @@ pub fn read(environment: &Environment, endpoint: Endpoint, request: &Request<'_>
         Endpoint::UpdateTraits(uuid) => {
             let (key, value) = trait_update::read(body(request)?)?;
             if !environment.persist_trait_data {
-                // Flagsmith's status with the words of another.
+                // Flagsmith's status, with the text of another of its errors.
                 return Err(Error::Invalid(json!({"detail": "A server error occurred."})));
             }
             let command = Command::SetTraits(vec![(key.clone(), value.clone())]);
@@ -134,7 +134,7 @@ fn set_alias(body: Json<'_>) -> Result<Command, Error> {
     Ok(Command::SetAlias(alias.into()))
 }
 
-/// The alias as it is stored, in lower case, which can have more characters than what was sent.
+/// The stored alias in lower case. It can have more characters than the sent text.
 fn alias(fields: &mut Fields<'_>) -> String {
     let alias = fields.text("dashboard_alias", ALIAS).to_lowercase();
     fields.read("dashboard_alias", |_| check_text(&alias, MAX_ALIAS_LENGTH).map(|()| alias))
@@ -170,7 +170,7 @@ fn read_state(environment: &Environment, request: &Request<'_>) -> Result<(Featu
     let mut fields = Fields::of_body(body(request)?)?;
     let (state, keep) = feature_state::read(environment, &mut fields, request.random);
     fields.finish(()).map_err(Error::Invalid)?;
-    // Without a state, its errors are recorded already.
+    // Without a state, its errors are already recorded.
     state.map(|state| (state, keep)).ok_or_else(|| Error::Invalid(Value::Object(Default::default())))
 }
 
@@ -194,7 +194,7 @@ fn delete_by_identifier(environment: &Environment, body: Json<'_>) -> Result<Act
     });
     fields.finish(()).map_err(Error::Invalid)?;
     let id = feature.and_then(|key| match key {
-        // Also a feature that the environment does not have any more.
+        // The feature may be one that the environment does not have any more.
         FeatureKey::Id(id) => Some(id),
         FeatureKey::Name(_) => environment.feature_definition(&key).map(|found| found.feature.id),
     });
@@ -238,7 +238,7 @@ mod tests {
             || Err(json!({"dashboard_alias": ["Ensure this field has no more than 100 characters."]}));
         assert_eq!(read(&"Ä".repeat(100)), Ok("ä".repeat(100)));
         assert_eq!(read(&"Ä".repeat(101)), too_long());
-        // Two characters each in lower case.
+        // Each is two characters in lower case.
         assert_eq!(read(&"İ".repeat(50)), Ok("i\u{307}".repeat(50)));
         assert_eq!(read(&"İ".repeat(51)), too_long());
         assert_eq!(read(" "), Err(json!({"dashboard_alias": ["This field may not be blank."]})));

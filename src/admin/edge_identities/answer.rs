@@ -129,7 +129,7 @@ fn identity(uuid: &str, identifier: &Identifier, alias: Option<&str>) -> Value {
     json!({"identity_uuid": uuid, "identifier": identifier, "dashboard_alias": alias})
 }
 
-/// An override with the value that it gives an identity of this key.
+/// An override with its value for an identity with this key.
 fn feature_state(environment: &Environment, state: &FeatureState, identity_key: &str) -> Value {
     let stored = StoredOverrides::new(environment, std::slice::from_ref(state));
     let compiled = environment

@@ -93,7 +93,7 @@ fn multivariate_values(
         if sent.iter().map(|(_, percentage)| percentage).sum::<f64>() > 100.0 {
             return Err(json!([OVER_100]));
         }
-        // An unknown feature is reported already.
+        // An unknown feature is already reported.
         let Some(definition) = definition else { return Ok(Vec::new()) };
         let value = |(id, percentage): (i64, f64)| {
             let option = definition.options.iter().find(|option| option.id == Some(id));

@@ -1,4 +1,4 @@
-//! A trait in an `update-traits` request, whose faults Flagsmith reports in pydantic's words (contract §D).
+//! A trait in an `update-traits` request. Flagsmith reports its faults with pydantic's texts (contract §D).
 
 use serde_json::{Map, Value, json};
 
@@ -75,7 +75,7 @@ fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
     }))
 }
 
-/// The message for each type that a value may have, where a text is too long.
+/// The messages for a text that is too long: one for each type that a value may have.
 fn too_long() -> Value {
     json!({
         "bool": ["Input should be a valid boolean"],

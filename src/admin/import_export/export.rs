@@ -1,4 +1,5 @@
-//! A page of an export, built text by text. It ends when it gets too long, and the next page begins there.
+//! A page of an export, built from the texts of identities. The page ends at a maximum length; the next page begins
+//! there.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use crate::document::{ClientKey, Identifier};
 use crate::identity::Identity;
 use crate::identity::directory::{DirectoryQuery, Entry, PageKey};
 
-/// The length in bytes after which the page takes no large identity.
+/// The length in bytes beyond which a large identity goes to the next page.
 const MAX_PAGE_LENGTH: usize = 8 * 1024 * 1024;
 
 /// The identities of a page so far.
@@ -20,7 +21,7 @@ pub struct ExportPage {
 }
 
 impl ExportPage {
-    /// The length of its identities, in bytes.
+    /// The total length of its identities, in bytes.
     pub fn length(&self) -> usize {
         self.length
     }
@@ -62,7 +63,7 @@ impl ExportPage {
     }
 }
 
-/// An identity in the shape that an import takes.
+/// An identity in the shape of imports.
 pub fn render(client_key: &ClientKey, identifier: &Identifier, identity: &Identity) -> Value {
     let pair = |(key, value)| json!({"trait_key": key, "trait_value": value});
     let traits: Vec<Value> = identity.traits.iter().map(pair).collect();

@@ -1,4 +1,4 @@
-//! An imported override, whose numbers may mean other features and other options.
+//! Imported overrides. Their numbers may be those of other features and options here.
 
 use std::cell::OnceCell;
 
@@ -9,14 +9,14 @@ use crate::api::fields::INVALID_INTEGER;
 use crate::document::json::{Json, Kind};
 use crate::document::{Environment, FeatureDefinition, FeatureKey, FeatureState, MultivariateOption};
 
-/// The environment's features, read on first use, because this takes a pass over the whole document.
+/// The environment's features, parsed at the first use, since that reads the whole document.
 pub struct Definitions<'e> {
     environment: &'e Environment,
     known: OnceCell<Vec<FeatureDefinition>>,
 }
 
 impl<'e> Definitions<'e> {
-    /// Definitions that are read on first use.
+    /// Definitions that are parsed at the first use.
     pub fn of(environment: &'e Environment) -> Definitions<'e> {
         Definitions { environment, known: OnceCell::new() }
     }
@@ -53,7 +53,7 @@ impl<'e> Definitions<'e> {
         if !renumbered && state.multivariate_feature_state_values.is_empty() {
             return Ok(state);
         }
-        // From another origin, where numbers mean other features; or renamed since.
+        // The number is another origin's, or the feature was renamed.
         let named = renumbered.then(|| self.get(&FeatureKey::Name(state.feature.name.to_string())));
         let Some(definition) = named.flatten().or_else(|| self.get(&FeatureKey::Id(state.feature.id))) else {
             return Ok(state);
@@ -73,7 +73,7 @@ impl<'e> Definitions<'e> {
     }
 }
 
-/// A text that names something in paths and in documents.
+/// An identifier of paths and documents.
 pub fn is_uuid(text: &str) -> bool {
     (1..=36).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

@@ -83,12 +83,12 @@ fn many_features_of_another_origin_are_matched_in_about_one_pass_over_the_docume
     let features: Vec<_> = (0..1_000).map(feature).collect();
     let document = json!({"api_key": "k", "project": {}, "feature_states": features});
     let text = document.to_string();
-    // The yardstick is one parse of the document. A parse for each of the features would take a thousand times as
-    // long, on a busy machine too.
+    // Compared with one parse of the document. A parse for each feature would take a thousand times as long, also on a
+    // busy machine.
     let began = Instant::now();
     let environment = Environment::parse(text.as_bytes(), Engine::V10).unwrap();
     let one_parse = began.elapsed();
-    // Half of them are not there.
+    // Half of them do not exist.
     let of = |number: usize| {
         json!({"feature": {"id": number + 5_000, "name": name(number)}, "enabled": true,
             "featurestate_uuid": "00000000-0000-4000-8000-000000000002"})
@@ -159,7 +159,7 @@ fn multivariate_options_keep_their_value_at_another_origin() {
         let values = state.multivariate_feature_state_values.iter();
         values.map(|value| value.multivariate_feature_option.id.unwrap()).collect::<Vec<_>>()
     };
-    // From the same origin, and from another one whose numbers belong to other options here. An unknown number stays.
+    // From the same origin, and from another one with numbers of other options here. An unknown number stays.
     assert_eq!(ids(7, &[option(3, "red"), option(2, "blue")]), [3, 2]);
     assert_eq!(ids(70, &[option(1, "blue"), option(2, "red"), option(9, "green")]), [2, 1, 9]);
 }
@@ -182,7 +182,7 @@ fn a_uuid_belongs_to_one_identity() {
     assert_eq!(check_uuids(&mut read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken]})));
     // Itself.
     assert_eq!(check_uuids(&mut read(&lines), &[entry("a", "aa"), entry("b", "bb")]), Ok(()));
-    // However it is spelt.
+    // In any spelling.
     let lines = [line("a", "AA"), line("b", "aa"), line("c", "Bb")];
     assert_eq!(check_uuids(&mut read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken, taken]})));
 }

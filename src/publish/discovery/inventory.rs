@@ -1,7 +1,7 @@
 //! The environments and server keys of an origin: projects, then their environments, then their keys (contract §F).
 //!
-//! It sends one request after the other, since an origin takes some 0.3 s to check a master API key. The result counts
-//! only when it is complete: after a failure on the way, nothing counts as deleted.
+//! Requests are sent one after the other, since an origin takes some 0.3 s to check a master API key. Only a complete
+//! result counts: after a failure nothing is treated as deleted.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -44,23 +44,23 @@ pub struct Inventory {
     pub server_keys: IndexMap<ServerKeyHash, ServerKey>,
 }
 
-/// An environment as the origin lists it.
+/// An environment in the origin's list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentSummary {
-    /// Its project's number.
+    /// The number of its project.
     pub project: Option<i64>,
     /// Its name.
     pub name: String,
 }
 
-/// A discovery under way.
+/// A running discovery.
 #[derive(Debug)]
 pub struct Discovery<'o> {
     origin: &'o Origin,
     requests: VecDeque<OriginRequest>,
     asked: usize,
     inventory: Inventory,
-    /// The number of environments whose key does not have the form of a client key.
+    /// The number of environments with a key that does not have the form of a client key.
     left_out: usize,
 }
 
@@ -99,7 +99,7 @@ impl Discovery<'_> {
                     let api_key =
                         text("api_key").ok_or_else(|| format!("{}: one has no api_key", request.what()))?;
                     let Some(client_key) = ClientKey::parse(&api_key) else {
-                        // Only this one is left out: requests with such a key are refused, so no other environment
+                        // Only this environment is left out. Requests with its key are refused, so no other environment
                         // depends on it.
                         self.left_out += 1;
                         continue;
@@ -122,12 +122,12 @@ impl Discovery<'_> {
         Ok(())
     }
 
-    /// The inventory, complete once there are no more requests.
+    /// The inventory; complete after the last request.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
     }
 
-    /// The reason why some environments are not published, if there are such.
+    /// The reason for which some environments are not published, if there are any.
     pub fn left_out(&self) -> Option<String> {
         let count = self.left_out;
         (count > 0).then(|| {
@@ -135,7 +135,7 @@ impl Discovery<'_> {
         })
     }
 
-    /// Returns a list's items: all of them, or a page's. The next page is requested first, and only from the origin.
+    /// Returns the items of a list or of its page. The next page is queued first, and only if it is at the origin.
     fn items<'a>(&mut self, request: &OriginRequest, answer: &'a [u8]) -> Result<Vec<Json<'a>>, String> {
         let unreadable = || format!("{}: cannot be read", request.what());
         let answer = Json::parse(answer).map_err(|_| unreadable())?;

@@ -39,7 +39,7 @@ mod tests {
         let origin = Origin::parse("https://flags.example.com").unwrap();
         for next in [
             "https://flags.example.com/api/v1/environments/?page=2&project=1",
-            // An origin behind a proxy that ends TLS does not know its own scheme.
+            // Behind a proxy that ends TLS, an origin writes another scheme.
             "http://flags.example.com/api/v1/environments/?page=2&project=1",
             "/api/v1/environments/?page=2&project=1",
         ] {
@@ -70,7 +70,7 @@ mod tests {
         for (next, page) in [
             ("/flagsmith/api/v1/environment-document/?page_id=2", true),
             ("https://flags.example.com/flagsmith/api/v1/environment-document/?page_id=2", true),
-            // It does not know the path prefix either.
+            // It may leave out the path prefix, too.
             ("/api/v1/environment-document/?page_id=2", true),
             ("/flagsmith/admin/", false),
             ("/flagsmith//api/v1/environment-document/?page_id=2", false),

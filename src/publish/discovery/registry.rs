@@ -19,13 +19,13 @@ pub struct Registry {
 /// A change to apply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RegistryChange {
-    /// The environment's object has to publish it.
+    /// The environment's object must publish it.
     StartPublishing(ClientKey, EnvironmentSummary, DocumentCredential),
-    /// The environment's object has to stop publishing it.
+    /// The environment's object must stop publishing it.
     StopPublishing(ClientKey),
-    /// The server key has to be written to KV.
+    /// The server key must be written to KV.
     PutKey(ServerKeyHash, ServerKey),
-    /// The server key has to be deleted from KV.
+    /// The server key must be deleted from KV.
     DeleteKey(ServerKeyHash),
 }
 
@@ -50,7 +50,7 @@ impl Registry {
         };
         let gone = |client_key: &&ClientKey| !inventory.environments.contains_key(*client_key);
         let revoked = |hash: &&String| !inventory.server_keys.contains_key(*hash);
-        // Additions come first, since they should not wait for deletions.
+        // Additions are first, since they should not wait for deletions.
         let mut changes: Vec<_> = inventory.environments.iter().filter_map(start).collect();
         changes.extend(inventory.server_keys.iter().filter_map(put));
         changes.extend(self.server_keys.keys().filter(revoked).cloned().map(RegistryChange::DeleteKey));
@@ -64,8 +64,8 @@ impl Registry {
         self.server_keys.keys().filter(other).cloned().map(RegistryChange::DeleteKey).collect()
     }
 
-    /// Returns the changes after which only environments of these server keys are served, once all of the keys are
-    /// known.
+    /// Returns the changes after which only environments of these server keys are served; none until all of the keys
+    /// are known.
     pub fn without_other_environments(&self, server_keys: &[ServerKeyHash]) -> Vec<RegistryChange> {
         let other =
             |(_, (_, credential)): &(&ClientKey, &(EnvironmentSummary, DocumentCredential))| match credential
@@ -104,8 +104,7 @@ impl Registry {
             .collect()
     }
 
-    /// True if a client key is known; `None` if that cannot be decided, since the latest discovery failed or none has
-    /// run yet.
+    /// True if a client key is known. `None` if the latest discovery failed or none has run yet.
     pub fn knows(&self, client_key: &ClientKey, discoveries: &Schedule) -> Option<bool> {
         decided(self.environments.contains_key(client_key), discoveries)
     }
@@ -135,7 +134,7 @@ impl Registry {
     }
 }
 
-/// A name counts as unknown only after a discovery that listed everything.
+/// A name is unknown only after a complete discovery.
 fn decided(is_known: bool, discoveries: &Schedule) -> Option<bool> {
     let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
     (is_known || has_found_all).then_some(is_known)

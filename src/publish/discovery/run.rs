@@ -18,7 +18,7 @@ const REQUESTS: usize = 40;
 pub enum DiscoveryTask {
     /// Send a request to the origin; then [`DiscoveryRun::answered`].
     Request(OriginRequest),
-    /// Find out what a server key opens; then [`DiscoveryRun::done`].
+    /// Find the environment of a server key; then [`DiscoveryRun::done`].
     ProbeServerKey(ServerKeyHash),
     /// Apply a change and record it in the registry; then [`DiscoveryRun::record_change`].
     Apply(RegistryChange),
@@ -53,20 +53,20 @@ pub struct DiscoveryRun<'o> {
 
 /// The source of the inventory.
 enum DiscoverySource<'o> {
-    /// A token, which sees everything.
+    /// A token, for which the origin lists all environments of its organisation.
     Token(Discovery<'o>),
     /// Server keys, each of which opens one environment.
     ServerKeys(Vec<ServerKeyHash>),
 }
 
 impl DiscoveryRun<'_> {
-    /// Starts a run that serves everything that a token sees.
+    /// Starts a run that serves all environments of a token.
     pub fn by_token(origin: &Origin) -> DiscoveryRun<'_> {
         DiscoveryRun::new(DiscoverySource::Token(Discovery::new(origin)), VecDeque::new())
     }
 
-    /// Starts a run that serves the environments of these server keys. A key whose document cannot be fetched deletes
-    /// nothing.
+    /// Starts a run that serves the environments of these server keys. If a key's document cannot be fetched, nothing
+    /// is deleted.
     pub fn by_server_keys(server_keys: Vec<ServerKeyHash>, registry: &Registry) -> DiscoveryRun<'static> {
         let others = registry.without_other_keys(&server_keys).into_iter().map(DiscoveryTask::Apply);
         let tasks = others.chain(server_keys.iter().cloned().map(DiscoveryTask::ProbeServerKey)).collect();
@@ -120,7 +120,7 @@ impl DiscoveryRun<'_> {
         }
     }
 
-    /// The reason why a part of the origin's environments is not published, if that is so.
+    /// The reason for which some of the origin's environments are not published, if there are any.
     pub fn left_out(&self) -> Option<String> {
         match &self.source {
             DiscoverySource::Token(discovery) => discovery.left_out(),
@@ -141,7 +141,7 @@ impl DiscoveryRun<'_> {
                 Ok(Some(request)) => return self.tasks.push_back(DiscoveryTask::Request(request)),
                 Ok(None) => registry.changes(discovery.inventory()),
             },
-            // Only now, because the key of an environment may have been replaced by one that was not probed yet.
+            // After all probes, since an environment's key may have been replaced by a later key of the list.
             DiscoverySource::ServerKeys(_) if self.outcome.is_err() => Vec::new(),
             DiscoverySource::ServerKeys(server_keys) => registry.without_other_environments(server_keys),
         };

@@ -1,4 +1,4 @@
-//! The schedule of discoveries, and of those that an unknown key may start.
+//! The schedule of discoveries, including those for unknown keys.
 //!
 //! A discovery has a request for each project and each environment, and an origin takes some 0.3 s to check a master
 //! API key. So the pause after a discovery depends on its duration.
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::publish::schedule::{RefreshInterval, Schedule};
 
-/// The minimum time between the starts of two discoveries, in milliseconds, however many writes there are.
+/// The minimum time between the starts of two discoveries, in milliseconds, also with many writes.
 const MIN_GAP_MS: u64 = 10_000;
 /// The pause after a discovery, in durations of that discovery. It is at most an interval.
 const REST_FACTOR: u64 = 4;
@@ -19,7 +19,7 @@ const UNKNOWN_KEY_FACTOR: u64 = 10;
 /// The times and outcomes of discoveries, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiscoverySchedule {
-    /// The outcomes so far, and the next time without regard to the pause.
+    /// The outcomes, and the next time without the pause.
     pub schedule: Schedule,
     /// The end of the latest discovery.
     pub ended_at: u64,
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn continuous_writes_cause_discoveries_at_a_bounded_rate() {
-        // What each discovery takes, and from the end of one to the beginning of the next.
+        // The duration of each discovery, and the pause until the next.
         for (takes, rest) in [(1_000, 9_000), (6_000, 24_000), (60_000, 240_000), (200_000, 300_000)] {
             let (mut discoveries, mut now, mut began) = (DiscoverySchedule::default(), 1_000_000, Vec::new());
             let mut ends_at = None;

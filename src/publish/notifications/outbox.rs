@@ -25,7 +25,8 @@ pub enum Notification {
     Reconcile,
 }
 
-/// The notifications that are not sent yet, in order. Changed environments first; routine checks may cover all of them.
+/// The notifications that are not sent yet, in order. Changed environments are first, since there may be routine checks
+/// for all environments.
 #[derive(Debug, Default)]
 pub struct NotificationQueue {
     changed: IndexSet<(ClientKey, Notification)>,
@@ -33,8 +34,8 @@ pub struct NotificationQueue {
 }
 
 impl NotificationQueue {
-    /// Adds a notification for each of these environments. Where there are many, each fetches only once: the write
-    /// concerns few of them, and each fetch is a request to the origin.
+    /// Adds a notification for each of these environments. If there are many, each fetches only once, since the write
+    /// changed few of them and each fetch is a request to the origin.
     pub fn notify(&mut self, client_keys: Vec<ClientKey>, kind: Option<NotificationKind>) {
         let again = client_keys.len() <= CALLS;
         self.changed.extend(all(client_keys, Notification::Changed { again, kind }));

@@ -43,7 +43,7 @@ impl NotificationKind {
         NotificationKind::OrganisationWebhook,
     ];
 
-    /// Its name between objects, in their storage, and in the status.
+    /// The name in messages between objects, in storage, and in the status.
     pub fn name(self) -> &'static str {
         match self {
             NotificationKind::Realtime => "realtime",
@@ -90,7 +90,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// True if two secrets are equal. The time of the comparison does not depend on them.
+/// True if two secrets are equal. Takes constant time.
 pub fn constant_time_eq(given: &str, expected: &str) -> bool {
     // Only digests of secrets are compared, and a client cannot choose those.
     let digest = |text: &str| <Sha256 as sha2::Digest>::digest(text);
@@ -194,7 +194,7 @@ mod tests {
             (audited(r#"{"related_object_type": "FEATURE_STATE"}"#), true),
             (audited(r#"{"related_object_type": "SEGMENT"}"#), true),
             (audited(r#"{"related_object_type": "RELEASE_PIPELINE"}"#), true),
-            // An import can bring environments.
+            // An import can create environments.
             (audited(r#"{"related_object_type": "IMPORT_REQUEST"}"#), false),
             (audited(r#"{"related_object_type": "ENVIRONMENT"}"#), false),
             (audited(r#"{"related_object_type": "WHAT_COMES_LATER"}"#), false),

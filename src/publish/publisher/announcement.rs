@@ -8,7 +8,7 @@ use crate::publish::publisher::version::DocumentVersion;
 /// The latest version, in a short form: every isolate requests it every few seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// Nothing is published here, so the value in KV counts.
+    /// This object publishes nothing, so the value in KV counts.
     Nothing,
     /// The environment was deleted.
     Gone,

@@ -5,7 +5,7 @@ use crate::document::ruleset::Engine;
 use crate::document::{ClientKey, Environment, Fault, Timestamp};
 use crate::publish::publisher::content::content;
 
-/// The maximum length of a published document, in bytes. An isolate has 128 MiB for everything.
+/// The maximum length of a published document, in bytes. An isolate has 128 MiB in total.
 pub const MAX_DOCUMENT_LENGTH: usize = 16 * 1024 * 1024;
 
 /// A document that can be served.
@@ -23,11 +23,12 @@ pub struct Candidate {
     pub content: String,
     /// The time of the origin's last change.
     pub updated_at: Option<Timestamp>,
-    /// True if the origin leaves identity overrides out of it (`use_identity_overrides_in_local_eval`, contract §B).
+    /// True if the document has no identity overrides because of a setting (`use_identity_overrides_in_local_eval`,
+    /// contract §B).
     pub leaves_overrides_out: bool,
     /// True if the environment hashes buckets from the numbers of identities in the origin's database.
     pub hashes_django_ids: bool,
-    /// Invalid fields that no decision depends on.
+    /// Unreadable fields that evaluation does not need.
     pub left_out: Vec<Fault>,
 }
 

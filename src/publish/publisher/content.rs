@@ -11,9 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::document::hex;
 
-/// Random at each rendering, and not used by any reader.
+/// Members that are random at each rendering, and not used by any reader.
 const RANDOM: &str = "identity_uuid";
-/// The lists whose order has no meaning. The order of segments, conditions and variants has one.
+/// The lists without a meaningful order. Segments, conditions and variants have one.
 const UNORDERED: [&str; 4] =
     ["feature_states", "identity_features", "identity_overrides", "server_key_only_feature_ids"];
 

@@ -6,9 +6,9 @@ use crate::document::json::Json;
 
 /// The maximum number of pages of a document.
 const MAX_PAGES: usize = 1_000;
-/// The time limit of a page...
+/// The time limit of one page, in milliseconds.
 const PAGE_TIMEOUT_MS: u64 = 20_000;
-/// ... and all of them together, in milliseconds: an alarm may fetch 20 times, and last 15 minutes.
+/// The time limit of all pages together, in milliseconds: an alarm may fetch 20 times, and last 15 minutes.
 const TIMEOUT_MS: u64 = 40_000;
 const OVERRIDES: &str = "identity_overrides";
 
@@ -16,7 +16,7 @@ const OVERRIDES: &str = "identity_overrides";
 pub struct DocumentPages {
     began_at: u64,
     first: Vec<u8>,
-    /// The items of the others' lists, each followed by a comma.
+    /// The items of the other pages' lists, each with a comma.
     more: String,
     count: usize,
 }
@@ -27,7 +27,7 @@ impl DocumentPages {
         DocumentPages { began_at: now, first: Vec::new(), more: String::new(), count: 0 }
     }
 
-    /// The time limit of the next page; an error if it would come too late.
+    /// The time limit of the next page; an error if the time for all pages is over.
     pub fn timeout(&self, now: u64) -> Result<Duration, String> {
         let rest = TIMEOUT_MS.saturating_sub(now.saturating_sub(self.began_at));
         let late = || format!("document: its pages take longer than {} s", TIMEOUT_MS / 1000);

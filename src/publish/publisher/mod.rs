@@ -1,4 +1,4 @@
-//! One environment's document: checked, compared, published under a version.
+//! The publication of one environment's document: check, comparison, version.
 
 pub mod announcement;
 pub mod candidate;

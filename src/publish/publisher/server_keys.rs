@@ -1,4 +1,4 @@
-//! The server keys of one environment that the origin accepts at present, and how isolates learn of them.
+//! The server keys of one environment that the origin accepts, and their announcement to isolates.
 //!
 //! A key that was switched off or deleted, or has expired, is refused within 90 s. This costs one more request per
 //! minute and environment:
@@ -9,9 +9,9 @@
 //! | the origin's answer | 20 s |
 //! | an isolate's next request for the version: `FRESHNESS_SECONDS`, and the answer in the background | 3 s |
 //!
-//! KV is not on this way, since it may show a change only after a minute. So an isolate can have two sources about a
-//! key. One is the registry's entry, from KV or the registry; the other is the announcement of the environment's
-//! object. The later one counts.
+//! KV is not used for this, since it may show a change only after a minute. So an isolate can have two sources about a
+//! key: the registry's entry, from KV or the registry, and the announcement of the environment's object. The later one
+//! counts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ use crate::document::json::{Json, Kind, Members};
 use crate::document::{ClientKey, ServerKey, ServerKeyHash, Timestamp, hash_of_server_key};
 use crate::publish::schedule::RefreshInterval;
 
-/// The maximum number of announced keys. If there are more, isolates learn of them from KV.
+/// The maximum number of announced keys. If there are more, isolates use KV's entries.
 const MAX_ANNOUNCED: usize = 100;
 /// The number of hex digits of a hash that distinguish the keys of one environment.
 const DIGITS: usize = 16;
@@ -33,7 +33,7 @@ const TENTHS: (u64, u64) = (9, 11);
 /// The origin's answers about an environment's server keys. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OriginKeys {
-    /// The times from which the list is fetched together with the document, and by itself.
+    /// The earliest times to fetch the list with the document, and by itself.
     eligible_at: u64,
     due_at: u64,
     /// The time of the request for the latest list. `None` if the origin provides no lists.
@@ -44,7 +44,7 @@ pub struct OriginKeys {
     refused: Vec<(ServerKeyHash, u64)>,
 }
 
-/// The states of server keys, as an environment's object announces them.
+/// The states of server keys in the announcement of an environment's object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyStates {
     listed_at: Option<u64>,
@@ -53,7 +53,7 @@ pub struct KeyStates {
 }
 
 impl OriginKeys {
-    /// The time at which the list is fetched, unless it is fetched before together with a document.
+    /// The time at which the list is fetched by itself, unless an earlier fetch of the document includes it.
     pub fn due_at(&self) -> u64 {
         self.due_at
     }
@@ -70,7 +70,7 @@ impl OriginKeys {
         self.due_at = now + interval.interval_ms * TENTHS.1 / 10;
     }
 
-    /// Stores a list that was requested at `asked_at`. Returns true if it differs from the list before.
+    /// Stores a list that was requested at `asked_at`. Returns true if it differs from the previous list.
     pub fn record_list(&mut self, keys: Vec<(ServerKeyHash, ServerKey)>, asked_at: u64) -> bool {
         let mut active: Vec<_> = keys
             .into_iter()
@@ -117,8 +117,8 @@ impl OriginKeys {
 }
 
 impl KeyStates {
-    /// True if the origin accepts a server key, false if it refuses it. `None` if that is not known, or if the key's
-    /// registry entry (`known_at`) is newer.
+    /// True if the origin accepts a server key, false if it refuses the key. `None` if there is no information, or if
+    /// the key's registry entry (`known_at`) is newer.
     pub fn accept(&self, hash: &str, known_at: u64) -> Option<bool> {
         let key = number(hash)?;
         if self.refused.iter().any(|(refused, at)| *refused == key && *at > known_at) {
@@ -173,7 +173,7 @@ pub fn read_server_key(
     asked_at: u64,
 ) -> Option<(ServerKeyHash, ServerKey)> {
     let text = |name: &str| item.get(name).and_then(|value| value.text());
-    // A value of another type may still be a number, or an invalid date. Both decide, too.
+    // Values of other types count, too: a number, or an invalid date.
     let expires_at = item.get("expires_at").filter(|date| date.kind() != Kind::Null);
     let server_key = ServerKey {
         client_key: client_key.clone(),
@@ -184,7 +184,7 @@ pub fn read_server_key(
     Some((hash_of_server_key(&text("key")?), server_key))
 }
 
-/// Reads a complete list of an origin: an array, or an only page. An error names the problem.
+/// Reads a complete list of an origin: an array, or a single page. An error names the problem.
 pub fn read_server_keys(
     answer: &[u8],
     client_key: &ClientKey,
@@ -229,7 +229,7 @@ mod tests {
     const GOOD: Option<bool> = Some(true);
     const REFUSED: Option<bool> = Some(false);
 
-    /// The answer for each of these keys, if the registry's entry is of `known_at`.
+    /// The answers for these keys with a registry entry of `known_at`.
     fn accepted(keys: &OriginKeys, now: u64, known_at: u64) -> [Option<bool>; 3] {
         let states = keys.states(now).unwrap();
         assert_eq!(states.to_string().parse(), Ok(states.clone()));

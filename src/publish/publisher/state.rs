@@ -1,8 +1,8 @@
 //! The state of one environment's publication: the published version, KV's copy of it, and the next action.
 //!
 //! An environment has one publisher, so its decisions need no lock. A document replaces the published one if it can be
-//! served, has other content, and is not older. An older one is taken if the origin stays with it, as after a restored
-//! backup.
+//! served, has other content, and is not older. An older document is published after the origin has answered it for
+//! some time, as after a restored backup.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::publish::publisher::server_keys::OriginKeys;
 use crate::publish::publisher::version::DocumentVersion;
 use crate::publish::schedule::{RefreshInterval, Schedule};
 
-/// KV takes one write a second for each key.
+/// The minimum time between two writes to KV, which accepts one write a second for each key.
 const STORE_GAP_MS: u64 = 1_000;
 const MAX_STORE_WAIT_MS: u64 = 60_000;
 /// The time of identical answers after which an older document is published. It exceeds the minute that an origin may
@@ -36,16 +36,16 @@ pub enum DocumentCredential {
     ServerKey(ServerKeyHash),
 }
 
-/// A published document, less its bytes.
+/// A published document without its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// Its version.
     pub version: DocumentVersion,
     /// The environment's name.
     pub name: String,
-    /// The time of the origin's change; not in the future.
+    /// The time of the origin's change, never in the future.
     pub updated_at: Option<Timestamp>,
-    /// True if the origin leaves identity overrides out of it.
+    /// True if the document has no identity overrides because of a setting.
     pub leaves_overrides_out: bool,
     /// True if the environment hashes buckets from the numbers of identities in the origin's database. Unknown after a
     /// publication by an earlier version of the worker, until the next fetch.
@@ -65,7 +65,7 @@ struct RollbackCandidate {
 /// A change that was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangelogEntry {
-    /// The version that it made.
+    /// The published version.
     pub version: DocumentVersion,
     /// The time of its publication, in milliseconds.
     pub at: u64,
@@ -87,9 +87,9 @@ pub struct Publisher {
     rollback: Option<RollbackCandidate>,
     /// The latest changes, the newest first.
     pub changelog: Vec<ChangelogEntry>,
-    /// The reason that the latest write to KV failed, if it failed.
+    /// The cause of the failure of the latest write to KV, if it failed.
     pub store_fault: Option<String>,
-    /// The version in KV, as far as known.
+    /// The version in KV, if known.
     stored: Option<DocumentVersion>,
     store_at: u64,
     store_faults: u32,
@@ -116,17 +116,17 @@ pub enum PublisherAction {
     Store(DocumentVersion),
     /// Delete the latest document from KV; then [`Publisher::removed`].
     Remove,
-    /// Nothing before this time, or before a notification.
+    /// Nothing until this time, or until a notification.
     Wait(Option<u64>),
 }
 
 impl Publisher {
-    /// Publishes the environment from now on. A repeated call changes nothing; another credential is tried at once.
+    /// Starts publishing the environment. A repeated call changes nothing; a new credential is used at once.
     pub fn start_publishing(&mut self, credential: DocumentCredential, now: u64) {
         (self.gone, self.delete_pending) = (false, false);
         let credential = Some(credential);
         if self.credential != credential {
-            // Answers to one kind of credential may be out of the other kind's reach.
+            // The other kind of credential may not allow these requests.
             if self.credential == Some(DocumentCredential::Token)
                 || credential == Some(DocumentCredential::Token)
             {
@@ -138,7 +138,7 @@ impl Publisher {
         self.schedule.start(now);
     }
 
-    /// Records that the environment was deleted: it is not published any more.
+    /// Stops publishing the environment, since it was deleted.
     pub fn stop_publishing(&mut self, now: u64) {
         if !self.gone {
             (self.gone, self.delete_pending) = (true, true);
@@ -204,7 +204,7 @@ impl Publisher {
         }
     }
 
-    /// The next action at this time, besides a running write to KV.
+    /// The next action at this time, beside a running write to KV.
     pub fn next(&self, now: u64, is_storing: bool) -> PublisherAction {
         let version = self.published.as_ref().map(|published| published.version);
         let unstored = version.filter(|version| self.stored != Some(*version));
@@ -278,7 +278,7 @@ impl Publisher {
     }
 
     fn publish(&mut self, candidate: &Candidate, now: u64) -> DocumentVersion {
-        // From the newest entry, which stays when the environment is deleted.
+        // The newest entry of the changelog stays when the environment is deleted, so versions keep growing.
         let last = self.changelog.first().map(|entry| entry.version);
         let version = DocumentVersion::after(last, &candidate.document, now);
         let latest = Timestamp::from_milliseconds(now.saturating_add(MAX_CLOCK_AHEAD_MS));

@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct DocumentVersion {
-    /// The millisecond it was published at, or one more than the version before.
+    /// The time of publication in milliseconds, or one more than the previous version.
     ///
-    /// A publisher that lost its state goes on after every version that it ever gave.
+    /// A publisher that lost its state therefore continues after all of its earlier versions.
     pub sequence: u64,
     digest: u64,
 }

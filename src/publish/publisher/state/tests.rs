@@ -40,13 +40,13 @@ fn a_document_is_fetched_and_written_to_kv() {
     let first = fetch(&mut publisher, 1_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))).unwrap();
     assert_eq!(publisher.announcement(), Announcement::Latest { version: first, unconfirmed_since: None });
     assert_eq!(publisher.next(1_000, false), PublisherAction::Store(first));
-    // A write that takes long keeps nothing else waiting.
+    // A slow write delays nothing else.
     assert_eq!(publisher.next(1_000, true), PublisherAction::Wait(Some(61_000)));
     assert_eq!(publisher.next(61_000, true), PublisherAction::Fetch(DocumentCredential::Token));
     publisher.stored(first, Ok(()), 1_000);
     assert_eq!(publisher.next(1_000, false), PublisherAction::Wait(Some(61_000)));
     assert_eq!(publisher.next(61_000, false), PublisherAction::Fetch(DocumentCredential::Token));
-    // The same again.
+    // The same content again.
     assert_eq!(fetch(&mut publisher, 61_000, Ok(&candidate("1970-01-01T00:00:01Z", "a"))), None);
     assert_eq!(publisher.next(61_000, false), PublisherAction::Wait(Some(121_000)));
     // Other content with the same date.
@@ -58,7 +58,7 @@ fn a_document_is_fetched_and_written_to_kv() {
 #[test]
 fn a_publication_of_an_earlier_version_gets_the_hashing_setting() {
     let mut publisher = following();
-    // The setting is off where a document does not have it.
+    // A setting that a document does not have is off.
     let first = candidate("1970-01-01T00:00:01Z", "a");
     fetch(&mut publisher, 1_000, Ok(&first)).unwrap();
     assert_eq!(publisher.status(&key(), 1_000)["legacy_hashing"], true);
@@ -101,7 +101,7 @@ fn isolates_are_updated_at_once_and_kv_once_a_second() {
         }
     }
     assert_eq!(writes.len(), 10, "{writes:?}");
-    // The last one is written, too.
+    // The last version is written, too.
     assert_eq!(publisher.next(10_900, false), PublisherAction::Wait(Some(11_000)));
     assert!(
         matches!(publisher.next(11_000, false), PublisherAction::Store(version) if version == publisher.changelog[0].version)
@@ -169,13 +169,14 @@ fn a_deleted_environment_is_removed_and_can_be_published_again() {
     assert_eq!(publisher.next(2_000, false), PublisherAction::Wait(Some(4_000)));
     publisher.removed(Ok(()), 4_000);
     assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
-    // A fetch that was under way comes too late.
+    // A fetch that started before comes too late.
     assert_eq!(
         publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), &key(), 5_000, INTERVAL, 0),
         None
     );
     publisher.start_publishing(DocumentCredential::Token, 6_000);
-    // Whatever the origin has now, since what was published is forgotten; but never an earlier version.
+    // Any document of the origin is published, since the published one is forgotten. The version is never an earlier
+    // one.
     let second = fetch(&mut publisher, 6_000, Ok(&candidate("1970-01-01T00:00:01Z", "c"))).unwrap();
     assert!(second.sequence > first.sequence);
 }
@@ -220,7 +221,7 @@ fn an_earlier_document_is_published_after_repeated_confirmation() {
     let restored = candidate("1970-01-01T00:00:01Z", "restored");
     let undated = Candidate { updated_at: None, ..candidate("1970-01-01T00:00:01Z", "undated") };
     fetch(&mut publisher, 10_000, Ok(&latest)).unwrap();
-    // Each of these is another answer in between.
+    // Each of these is a different answer in between.
     for between in [Ok(&latest), Ok(&undated), Err("502")] {
         assert!(!say(&mut publisher, 20_000, 130_000, &restored));
         fetch(&mut publisher, 135_000, between);
@@ -229,7 +230,7 @@ fn an_earlier_document_is_published_after_repeated_confirmation() {
     assert!(publisher.schedule.fault.is_some());
     assert!(say(&mut publisher, 260_000, 260_000, &restored));
     assert_eq!((publisher.schedule.fault.clone(), publisher.changelog.len()), (None, 2));
-    // From there it goes on as always.
+    // From there on publishing is as usual.
     assert!(fetch(&mut publisher, 270_000, Ok(&restored)).is_none());
     assert!(fetch(&mut publisher, 280_000, Ok(&candidate("1970-01-01T00:00:02Z", "new"))).is_some());
     assert!(fetch(&mut publisher, 290_000, Ok(&undated)).is_none());
