@@ -12,15 +12,15 @@ let metrics;
 /**
  * A plain handler, because the generated class would be instantiated behind a proxy for each request.
  *
- * A panic or an unexpected exception ends the WebAssembly instance. The next call starts a new one, but first it writes its
- * texts into the old one's memory. So `start`, a call without texts, comes before any other.
+ * A panic or an unexpected exception ends the WebAssembly instance, and the next call starts a new instance. That call would
+ * write its arguments into the memory of the old instance. So `start`, a call without arguments, is always first.
  */
 export default {
   fetch(request, env, ctx) {
     const { method, url, headers } = request;
     start();
     if (env.METRICS !== undefined) metrics ??= new Metrics(env.METRICS);
-    // Read here, since a call from WebAssembly would have to create a text for each name.
+    // Read here, since a call from WebAssembly would create a string for each name.
     const key = headers.get("x-environment-key");
     const tags = method === "GET" ? headers.get("if-none-match") : null;
     const type = method === "GET" ? null : headers.get("content-type");

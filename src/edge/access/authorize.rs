@@ -1,4 +1,4 @@
-//! Finds out what an admin's credential permits: remembered for a minute, else asked of the origin.
+//! Decides the permissions of an admin's credential: by a decision of the last minute, else by requests to the origin.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER_LENGTH: usize = 64 * 1024;
 
 thread_local! {
-    /// By the fingerprint of credential and environment.
+    /// Decisions by the fingerprint of credential and environment.
     static DECISIONS: RefCell<TtlCache<AccessDecisions>> = RefCell::default();
 }
 
@@ -45,7 +45,7 @@ pub async fn authorize(
     let Some(credential) = Credential::read(header) else {
         return Ok(AccessDecision::Unauthenticated(Challenge::missing()));
     };
-    // Checked first: in no spelling may the key leave the worker.
+    // Checked first, so that the admin key never leaves the worker in any spelling.
     match hash.and_then(|hash| credential.admin_key(hash)) {
         Some(Spelling::ApiKey) => return Ok(AccessDecision::Allowed),
         Some(Spelling::Other) => return Ok(AccessDecision::Unauthenticated(Challenge::misspelt_admin_key())),
@@ -96,7 +96,7 @@ async fn ask(
             Ok(Progress::Ask(next)) => probe = next,
             Err(unclear) => {
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
-                // Logged without an environment: the text in the path may be no client key.
+                // Logged without an environment, since the text in the path may not be a client key.
                 Failure::new(Source::Origin, cause).log(None);
                 return Err(AdminError::PermissionsUnavailable);
             }

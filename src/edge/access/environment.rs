@@ -1,5 +1,5 @@
-//! Admin access to an environment on routes that Flagsmith does not have. Checks the permission, the method and that
-//! the environment exists.
+//! Admin access to an environment on routes that Flagsmith does not have. Checks permission, method and existence of
+//! the environment.
 
 use worker::{Context, Env};
 

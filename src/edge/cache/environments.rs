@@ -29,7 +29,7 @@ use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
 use crate::publish::{Announcement, DocumentVersion};
 
-/// An environment to answer from.
+/// A loaded environment for the answer to a request.
 pub struct LoadedEnvironment {
     /// Compiled.
     pub environment: Rc<CachedEnvironment>,
@@ -41,12 +41,12 @@ pub struct LoadedEnvironment {
     pub age: u64,
 }
 
-/// A compiled environment, with the prepared answers that depend on nothing else.
+/// A compiled environment, with the answers that are the same for all requests.
 pub struct CachedEnvironment {
     /// Compiled.
     pub environment: Environment,
     fixed: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
-    /// Segments that have been logged for spending an evaluation's budget.
+    /// The segments that were logged for spending an evaluation's budget.
     exhausted: RefCell<Vec<SegmentIndex>>,
 }
 
@@ -89,7 +89,7 @@ impl<'r> Environments<'r> {
             EnvironmentKey::Client(client_key) => self.load_environment(client_key, context).await,
             EnvironmentKey::Server(hash) => {
                 let key = self.stores.lookup::<ServerKey>(hash, context).boxed_local().await?.value;
-                // An entry is untrusted, since it may have been written into KV by hand.
+                // The entry may have been written into KV by hand, so its environment is checked.
                 if !is_client_key(&key.client_key) {
                     return Err(Error::KeyUnknown);
                 }
@@ -138,8 +138,8 @@ const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time limit for reading an announced version. It is short because the object has the document, too, and an answer
 /// may be waiting.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
-/// The maximum number of lookups of unknown keys in the registry, per isolate and second. It protects the registry
-/// from made-up keys.
+/// The maximum number of look-ups of unknown keys in the registry, for each isolate and second. It protects the
+/// registry from invented keys.
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
 /// Fetches the announcement of an environment's object. The states of server keys in it are remembered.
@@ -155,7 +155,7 @@ async fn read_first(env: &Env, client_key: &ClientKey) -> Result<ReadOutcome, Fa
         Ok(Some(document)) => document,
         Ok(None) => {
             may_discover()?;
-            // The registry is asked first: otherwise every made-up key would create an object.
+            // The registry comes first; otherwise every invented key would create an object.
             return match publishing::is_known(env, client_key).await? {
                 true => read_from_object(env, client_key, None).await,
                 false => Ok(ReadOutcome::Missing),
@@ -177,7 +177,7 @@ async fn read_first(env: &Env, client_key: &ClientKey) -> Result<ReadOutcome, Fa
             read_version(env, client_key, version, unconfirmed_since).await
         }
         Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
-        // No object publishes it: it was written by hand, or no discovery has run yet.
+        // No object publishes the document: it was written by hand, or no discovery has run yet.
         Ok(Announcement::Nothing) => {
             first_discovery::need();
             Ok(ReadOutcome::from(Some(document)))
@@ -195,7 +195,7 @@ async fn read_first(env: &Env, client_key: &ClientKey) -> Result<ReadOutcome, Fa
     }
 }
 
-/// Reads an announced version. KV may take a minute to show it here.
+/// Reads an announced version: from KV, or from the object, since KV may show it up to a minute later.
 async fn read_version(
     env: &Env,
     client_key: &ClientKey,
@@ -229,10 +229,10 @@ async fn read_from_object(
     Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, source })
 }
 
-/// Limits the lookups of unknown keys in this isolate. Beyond the limit it is a failure.
+/// Counts a look-up of an unknown key in this isolate. Fails beyond the limit.
 fn may_discover() -> Result<(), Failure> {
     thread_local! {
-        /// The second, and the lookups in it.
+        /// The current second, and its number of look-ups.
         static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
     }
     let second = now_ms() / 1000;

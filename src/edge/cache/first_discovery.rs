@@ -1,7 +1,7 @@
 //! The first discovery, which the first read of an unpublished document starts (`docs/publishing.md`).
 //!
-//! Such a document was put into KV before any discovery, so no object publishes it. An isolate that reads one asks the
-//! registry to start, once and in the background. While every document has its object, isolates send no such request.
+//! Such a document was put into KV before any discovery, so no object publishes it. An isolate that reads one calls the
+//! registry to start, once and in the background. If every document has its object, isolates make no such call.
 
 use std::cell::Cell;
 
@@ -13,9 +13,9 @@ use crate::edge::objects::publishing;
 enum DiscoveryState {
     /// Every document read so far is published by an object.
     Unneeded,
-    /// A document is not, and the registry has not been asked yet.
+    /// A document without an object was read, and the registry has not been called yet.
     Needed,
-    /// The registry has been asked.
+    /// The registry has been called.
     Requested,
 }
 
@@ -30,7 +30,7 @@ pub fn need() {
     }
 }
 
-/// Returns true if the caller has to call [`request`]. Only one caller gets true.
+/// Returns true if the caller must call [`request`]. Only one caller gets true.
 pub fn is_to_be_requested() -> bool {
     let is_needed = STATE.get() == DiscoveryState::Needed;
     if is_needed {
@@ -39,7 +39,7 @@ pub fn is_to_be_requested() -> bool {
     is_needed
 }
 
-/// Has the registry start, unless it runs already. After a failure, the next read of such a document tries again.
+/// Starts the registry, unless it runs already. After a failure, the next read of such a document tries again.
 pub async fn request(env: Env) {
     if let Err(failure) = publishing::start_discoveries(&env).await {
         failure.log(None);

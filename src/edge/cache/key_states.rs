@@ -8,7 +8,7 @@ use crate::document::ClientKey;
 use crate::publish::KeyStates;
 
 thread_local! {
-    /// By client key. Only environments that an origin publishes have an entry, so made-up keys cannot make it grow.
+    /// States by client key. Only published environments have an entry, so invented keys cannot make the map grow.
     static STATES: RefCell<HashMap<ClientKey, KeyStates>> = RefCell::default();
 }
 
@@ -20,8 +20,8 @@ pub fn remember(client_key: &ClientKey, states: Option<KeyStates>) {
     });
 }
 
-/// True if the origin accepts a server key, false if it refuses it. `None` if that is not known, or if the key's
-/// registry entry (`known_at`) is newer.
+/// True if the origin accepts a server key, false if it refuses the key. `None` if there is no information, or if the
+/// key's registry entry (`known_at`) is newer.
 pub fn accept(client_key: &ClientKey, hash: &str, known_at: Option<u64>) -> Option<bool> {
     STATES.with_borrow(|known| known.get(client_key)?.accept(hash, known_at.unwrap_or_default()))
 }

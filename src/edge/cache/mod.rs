@@ -1,4 +1,4 @@
-//! Values of the stores in the memory of an isolate.
+//! The caches of stored values in an isolate.
 
 pub mod environments;
 pub mod first_discovery;

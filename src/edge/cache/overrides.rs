@@ -1,8 +1,7 @@
-//! The overrides of an environment that were made here, for its document, as this isolate last read them from the
-//! directory.
+//! The cache of the overrides that were made here, which are added to environment documents.
 //!
-//! They have the lifetime of a published environment: fresh ones are served as they are, stale ones are revalidated in
-//! the background, or before the answer where there is little traffic. The isolate of a change sees it at once.
+//! They have the lifetime of a published environment. Fresh overrides are served; stale ones are served and revalidated
+//! in the background; expired ones are revalidated before the answer. A change is visible at once in its own isolate.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -36,17 +35,17 @@ pub struct OverridesSnapshot {
 }
 
 thread_local! {
-    /// By client key.
+    /// Snapshots by client key.
     static KNOWN: RefCell<TtlCache<Rc<OverridesSnapshot>>> = RefCell::default();
     /// The time of this isolate's latest command that may have changed them, by client key.
     static WRITTEN: RefCell<TtlCache<u64>> = RefCell::default();
 }
 
-/// The time limit for the directory, and the limit where there are overrides to serve instead.
+/// The time limit for the directory, and a shorter limit if there are overrides to serve instead.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
-/// After a failed request, the time for which no answer waits for the directory, in milliseconds. It is asked in the
-/// background.
+/// After a failed request, the time for which no answer waits for the directory, in milliseconds. Requests to it
+/// continue in the background.
 const NO_WAIT_AFTER_FAILURE_MS: u64 = 10_000;
 
 /// Records that the environment's overrides may have changed.
@@ -65,7 +64,7 @@ pub async fn of(
     let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
     let written = WRITTEN.with_borrow_mut(|written| written.get(client_key, now, Ttl::UNLIMITED));
     let remembered = KNOWN.with_borrow_mut(|known| known.get(client_key, now, ages));
-    // Counted with the document that will contain them.
+    // The document that will contain them counts, too.
     let length = environment.document().len();
     let known = match remembered {
         Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
@@ -101,7 +100,7 @@ async fn ask(
         Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(client_key));
-            // Read after the request: another one may have stored later overrides meanwhile.
+            // Read after the request, since another request may have stored later overrides meanwhile.
             let latest = KNOWN.with_borrow_mut(|cache| cache.get(client_key, began_at, Ttl::UNLIMITED));
             let latest = latest.map(|latest| latest.value).or(known);
             let known = latest.ok_or(Error::Unavailable(Dependency::Directory))?;
@@ -137,8 +136,8 @@ async fn ask(
 }
 
 impl OverridesSnapshot {
-    /// True if an answer waits for the directory: after a change made here, and when the overrides are expired. It does
-    /// not wait right after a failed request.
+    /// True if an answer must wait for the directory: after a change in this isolate, or if the overrides are expired.
+    /// False right after a failed request.
     fn waits(&self, age: Freshness, written_at: Option<u64>, now: u64) -> bool {
         let asked_at = self.asked_at.get();
         let has_just_failed =
@@ -147,8 +146,8 @@ impl OverridesSnapshot {
             || (age == Freshness::Expired && !has_just_failed)
     }
 
-    /// Returns the environment's document with these overrides, in the platform's form. It may be long, so it is built
-    /// once.
+    /// Returns the environment's document with these overrides, in the platform's form. It is built once, since it may
+    /// be long.
     pub fn document(&self, environment: &Environment) -> Uint8Array {
         let rendered = self.rendered.borrow().clone();
         if let Some((_, text)) = rendered.filter(|(version, _)| *version == environment.version) {

@@ -1,7 +1,7 @@
 //! The cached values of the stores, and their revalidation.
 //!
-//! A fresh value is served as it is, a stale one is revalidated in the background, an expired one before the answer. A
-//! failed read leaves the last good value in place. No earlier version replaces a later one.
+//! A fresh value is served. A stale value is served and revalidated in the background. An expired value is revalidated
+//! before the answer. After a failed read the last good value stays. No earlier version replaces a later one.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,7 +24,7 @@ use crate::publish::DocumentVersion;
 
 /// The time limit of a read from any store; SDKs give up after 10 s.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// The same limit if an answer is waiting and there is a value to serve instead.
+/// The limit if an answer is waiting and there is a value to serve instead.
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 /// The stores of a deployment, for one request.
@@ -112,7 +112,7 @@ pub enum ReadOutcome {
     Missing,
     /// The known value is still the latest.
     Confirmed {
-        /// That time, in milliseconds.
+        /// The time of the origin's latest confirmation, in milliseconds.
         unconfirmed_since: Option<u64>,
     },
     /// The stored value, with its version if it has one.
@@ -147,7 +147,7 @@ pub struct CacheEntry<T> {
     version: Option<DocumentVersion>,
 }
 
-/// A hash that shows a change of the stored bytes.
+/// A hash that detects changes of the stored bytes.
 type Fingerprint = u64;
 
 impl<T> CacheEntry<T> {
@@ -155,7 +155,7 @@ impl<T> CacheEntry<T> {
         CacheEntry { good: None, faulty: false, unconfirmed: false, fingerprint: None, version: None }
     }
 
-    /// The value, which comes from this source.
+    /// The result of a look-up with this source.
     fn found(self, source: ReadSource, now: u64) -> Result<LookupResult<T>, Error> {
         match self.good {
             Some((value, at)) => {
@@ -219,7 +219,7 @@ impl Stores<'_> {
                 }
             }
         };
-        // Boxed: otherwise its state would be part of every request's, and few requests need it.
+        // Boxed, since few requests need it, and its state would be part of every request's future.
         let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
         if first_discovery::is_to_be_requested() {
             context.wait_until(first_discovery::request(self.env.clone()));
@@ -228,7 +228,7 @@ impl Stores<'_> {
         record.found(source, now_ms())
     }
 
-    /// Reads a value and caches it; returns also its source. An unchanged value is not decoded again.
+    /// Reads a value and caches it. Also returns its source. An unchanged value is not decoded again.
     async fn revalidate<T: CachedValue>(
         &self,
         name: &T::Name,
@@ -240,9 +240,9 @@ impl Stores<'_> {
             || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
         let outcome = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
         let now = now_ms();
-        // Read after the request: another one may have stored a value meanwhile.
+        // Read after the request, since another request may have stored a value meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
-        // Otherwise the name is only a key that a client sent, which may be secret.
+        // Without a value, the name is an unknown key of a client, which may be secret.
         let is_stored = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
         let client_key = T::client_key(name).filter(|_| is_stored);
         let (record, source) = match outcome {

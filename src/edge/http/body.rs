@@ -16,8 +16,8 @@ use crate::edge::http::incoming::IncomingRequest;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The platform's own pipe. Its bytes do not pass through JavaScript's memory. Those of a plain `TransformStream`
-    /// do, and tens of MB wait there for the garbage collector.
+    /// The platform's own pipe. Its bytes do not pass through JavaScript's memory. With a plain `TransformStream`, tens
+    /// of MB would wait there for the garbage collector.
     type IdentityTransformStream;
 
     #[wasm_bindgen(constructor, catch)]
@@ -56,7 +56,7 @@ pub async fn read(incoming: &IncomingRequest, limit: usize) -> Result<Vec<u8>, E
     }
 }
 
-/// The value of a `Content-Length`, which may exceed this target's addresses.
+/// The value of a `Content-Length`, which may exceed `usize` of this target.
 pub fn content_length(content_length: Option<String>) -> Option<u64> {
     content_length?.parse().ok()
 }
@@ -74,7 +74,7 @@ pub async fn read_at_most(body: ReadableStream, limit: usize) -> Result<Result<V
     read_while(body, |length| length <= limit).await
 }
 
-/// Reads a body as long as `may_have` accepts its length.
+/// Reads a body while `may_have` accepts its length.
 pub async fn read_while(
     body: ReadableStream,
     may_have: impl Fn(usize) -> bool,
@@ -103,16 +103,16 @@ thread_local! {
     static UPLOADS: RefCell<Uploads> = RefCell::default();
 }
 
-/// A body without a `Content-Length`. It counts as buffered while this value exists.
+/// A buffered body without a `Content-Length`. Its memory counts while this value exists.
 pub struct ChunkedUpload(Hold);
 
 impl ChunkedUpload {
-    /// Starts a body that stops counting after this time in any case.
+    /// Registers a body that counts for this time at most.
     pub fn begin(lifetime: Duration) -> ChunkedUpload {
         ChunkedUpload(Hold::begin(&UPLOADS, lifetime))
     }
 
-    /// True if it may grow to this length.
+    /// True if the body may grow to this length.
     pub fn grow(&self, length: usize) -> bool {
         self.0.grow(length)
     }

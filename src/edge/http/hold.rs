@@ -1,4 +1,4 @@
-//! Accounts for the memory of bodies on their way in or out. It counts until it is released, however the request ends.
+//! Counts the memory of bodies that are received or sent, until it is released or the request ends in any way.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -39,14 +39,14 @@ thread_local! {
 /// The time limit for a client to read a held answer.
 const MAX_SENDING: Duration = Duration::from_secs(120);
 
-/// A share of the memory for all bodies of one kind. It is released when this is dropped.
+/// A share of the memory for all bodies of one kind. Dropping it releases the memory.
 pub struct Hold {
     holds: Holds,
     number: u64,
 }
 
 impl Hold {
-    /// Starts with no memory. It expires after `lifetime`, even if it is never dropped.
+    /// Starts without memory. The share expires after `lifetime`, even if it is never dropped.
     pub fn begin(holds: Holds, lifetime: Duration) -> Hold {
         let now = now_ms();
         let ends_at = now + lifetime.as_millis() as u64;
@@ -55,7 +55,7 @@ impl Hold {
 
     /// Reserves memory for the answer of a large identity; `None` if there is no room for it.
     pub fn for_answer(length: usize) -> Option<Hold> {
-        // Longer than it takes to fetch and send the answer.
+        // Longer than fetching and sending the answer takes.
         let hold = Hold::begin(&ANSWERS, MAX_SENDING * 2);
         hold.grow(length).then_some(hold)
     }

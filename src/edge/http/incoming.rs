@@ -4,8 +4,8 @@ use worker::web_sys;
 
 use crate::edge::http::telemetry::Trace;
 
-/// A request, with the headers that the entry module has read. Passing a text into WebAssembly costs less than a call
-/// back for it.
+/// A request, with the headers that the entry module has read. Passing a string into WebAssembly costs less than a
+/// later call for it.
 pub struct IncomingRequest {
     /// In the platform's form.
     pub request: web_sys::Request,
@@ -22,9 +22,9 @@ pub struct IncomingRequest {
 
 /// Headers that the entry module has read. Each further header costs a call.
 pub struct PrereadHeaders {
-    /// In any request.
+    /// Read for any request.
     pub environment_key: Option<String>,
-    /// In a GET.
+    /// Read for a GET.
     pub if_none_match: Option<String>,
     /// In any method but GET.
     pub content_type: Option<String>,
@@ -40,7 +40,7 @@ pub fn split_url(url: &str) -> (&str, &str) {
 }
 
 impl IncomingRequest {
-    /// `url` is the platform's own text: its bindings resolve encoded dot segments.
+    /// `url` is the platform's own string, since the bindings would resolve encoded dot segments.
     pub fn new(
         request: web_sys::Request,
         method: String,

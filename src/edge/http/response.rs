@@ -10,27 +10,27 @@ use worker::web_sys::{Headers, Response as WebResponse, ResponseInit};
 use crate::api::Response;
 use crate::edge::http::hold::Hold;
 
-/// The maximum number of prepared heads; an environment has a handful.
+/// The maximum number of prepared heads; an environment needs about five.
 const MAX_HEADS: usize = 1000;
 /// The maximum length of a prepared head's text. Clients can make some heads long, such as a preflight's list of
-/// headers. Those are not prepared.
+/// headers. Long heads are not prepared.
 const MAX_HEAD_LENGTH: usize = 1024;
 
 thread_local! {
-    /// Status and headers in the platform's form, by their text and sorted by it: most answers have those of an earlier
-    /// one. A list, since a map's code would be in the worker beside it.
+    /// Heads in the platform's form, sorted by their text, since most answers have the status and headers of an earlier
+    /// one. It is a list, since a map would add code to the worker.
     static HEADS: RefCell<Vec<(String, ResponseInit)>> = RefCell::default();
 }
 
 /// An answer in the platform's form that can be sent any number of times.
 pub struct Prepared {
-    /// `None` for an empty one.
+    /// The body; `None` for an empty one.
     body: Option<Uint8Array>,
     head: ResponseInit,
 }
 
 impl Prepared {
-    /// Brings an answer into that form.
+    /// Converts an answer to that form.
     pub fn new(response: &Response<'_>) -> Result<Prepared, JsValue> {
         let body = (!response.body.is_empty()).then(|| Uint8Array::from(&*response.body));
         Ok(Prepared { body, head: head(response)? })
@@ -42,13 +42,13 @@ impl Prepared {
     }
 }
 
-/// The platform's form of an answer that has this body.
+/// The platform's form of an answer with this body.
 pub fn respond_with(response: &Response<'_>, body: Uint8Array) -> WebResponse {
     let prepared = head(response).map(|head| Prepared { body: Some(body), head });
     prepared.map_or_else(|_| WebResponse::error(), |prepared| prepared.respond())
 }
 
-/// The platform's form of an answer whose memory is held until its client has read it.
+/// The platform's form of an answer. Its memory counts until its client has read it.
 pub fn respond_held(response: &Response<'_>, hold: Hold, context: &Context) -> WebResponse {
     let respond = || {
         let head = head(response)?;
@@ -73,8 +73,8 @@ fn build(body: Option<&Uint8Array>, head: &ResponseInit) -> Result<WebResponse, 
     }
 }
 
-/// Status and headers in the platform's form: an answer without a body. Copying it takes 2 µs, half the time of
-/// building one from an object.
+/// Status and headers in the platform's form: an answer without a body. A copy takes 2 µs, half the time of a new
+/// answer from an object.
 fn head(response: &Response<'_>) -> Result<ResponseInit, JsValue> {
     let text = response.head_text();
     let known = HEADS.with_borrow(|heads| Some(heads.get(place(heads, &text).ok()?)?.1.clone()));

@@ -1,7 +1,7 @@
-//! The record of each request: a data point where `METRICS` is bound, and for a sample a line of the log
+//! The record of each request: a data point if `METRICS` is bound, and a line of the log for a sample of requests
 //! (`LOG_REQUESTS`).
 //!
-//! Without both, a request pays for some fields on the stack.
+//! Without both, the only cost is some fields on the stack.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -33,7 +33,7 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// The facts about a request, collected on its way through shared references.
+/// The facts about a request, collected by its handlers through shared references.
 #[derive(Default)]
 pub struct Trace {
     route: Cell<&'static str>,

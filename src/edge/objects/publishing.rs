@@ -136,7 +136,7 @@ pub async fn start_discoveries(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::start).await.map(drop)
 }
 
-/// Has the registry run a discovery: an environment or a server key may have been created or deleted.
+/// Makes the registry run a discovery, since an environment or a server key may have been created or deleted.
 pub async fn discover(env: &Env) -> Result<(), Failure> {
     call_registry(env, TIMEOUT, &RegistryStub::discover).await.map(drop)
 }
@@ -152,16 +152,15 @@ pub async fn registered(env: &Env) -> Result<String, Failure> {
     answer.as_string().ok_or_else(|| unreadable(Source::Registry))
 }
 
-/// Has the documents that a write through the worker affected published again. A failure is logged, and the alarms make
-/// up for it.
+/// Publishes again the documents that a write through the worker may have changed. A failure is logged; the objects'
+/// alarms publish them later.
 pub async fn refresh(env: Env, affected: Affected) {
     if let Err(failure) = notify_affected(&env, &affected, None).await {
         failure.log(None);
     }
 }
 
-/// Has the documents that may have changed published again. `kind`: the kind of the origin's notification, if one
-/// arrived.
+/// Publishes again the documents that may have changed. `kind`: the kind of the origin's notification, if one arrived.
 pub async fn notify_affected(
     env: &Env,
     affected: &Affected,
@@ -176,7 +175,7 @@ pub async fn notify_affected(
         {
             Ok(())
         }
-        // An environment that is not published yet may be new.
+        // An unpublished environment may be new.
         Affected::Environment(_) => discover(env).await,
         Affected::Everything => {
             discover(env).await?;

@@ -16,16 +16,16 @@ use crate::edge::http::body::read_at_most;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
 
-/// The reason that the origin did not answer.
+/// The reason for a missing answer of the origin.
 #[derive(Debug)]
 pub enum OriginError {
     /// The connection was refused or broke off, or the answer is too long; the platform's own text.
     Unreachable(String),
-    /// It took longer than this time limit.
+    /// The time limit was exceeded.
     Timeout(Duration),
 }
 
-/// A request of the worker's own.
+/// A request by the worker itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// In upper case.
@@ -61,8 +61,8 @@ impl OriginAnswer {
 
 /// Sends a request to the origin and reads its answer. A redirect is an answer, too.
 ///
-/// The platform reuses connections. It detects only with the next request that the origin closed one, or that an answer
-/// left bytes behind on it. A GET that fails for this reason is sent once more, which changes nothing at the origin.
+/// The platform reuses connections. Only the next request shows that the origin closed one, or that an answer left
+/// bytes on it. A GET that fails for this reason is sent once more, which changes nothing at the origin.
 pub async fn call(origin: &Origin, call: Call<'_>) -> Result<OriginAnswer, OriginError> {
     // The platform's text may contain a part of the request.
     let exchange = begin(origin, call)
@@ -142,7 +142,7 @@ impl Exchange {
         self.abort();
     }
 
-    /// Aborts the exchange, so that neither side continues to work on it.
+    /// Aborts the exchange, so that both sides stop their work.
     pub fn abort(&self) {
         self.controller.abort();
     }

@@ -16,14 +16,14 @@ use crate::publish::{
 /// The time limit for the list of server keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_KEYS_LENGTH: usize = 1024 * 1024;
-/// Flagsmith's answer to a server key that it does not have.
+/// Flagsmith's answer to an unknown server key.
 const KEY_REFUSED: &str = "Invalid or missing Environment Key";
 
-/// The reason why a document was not fetched.
+/// The reason for which a document was not fetched.
 pub struct FetchError {
     /// The cause, for logs.
     pub cause: String,
-    /// True if the origin answered that it does not have the server key.
+    /// True if the origin's answer was that the server key is unknown.
     pub is_refusal: bool,
 }
 
@@ -41,7 +41,7 @@ pub enum DocumentSource<'a> {
     ServerKey(&'a ServerKeyHash),
 }
 
-/// The document of an environment, checked; an error has the reason if there is none.
+/// The checked document of an environment, or the reason for a failure.
 ///
 /// The document is always fetched whole: for up to a minute after a change, an origin may answer that nothing has
 /// changed (contract §A.5).
@@ -111,8 +111,8 @@ pub async fn fetch_server_keys(
     read_server_keys(&answer.body, client_key, asked_at)
 }
 
-/// Returns true if this is Flagsmith's answer to an unknown key. A proxy in front of the origin may answer 403, too;
-/// that removes no key.
+/// True if this is Flagsmith's answer to an unknown key. A 403 by a proxy in front of the origin is different, and
+/// removes no key.
 fn refuses_key(body: &[u8]) -> bool {
     let members = Json::parse(body).ok().and_then(Json::object);
     members.is_some_and(|members| members.get("detail").and_then(Json::text).as_deref() == Some(KEY_REFUSED))

@@ -1,7 +1,7 @@
 //! An object's alarm. All of the object's work happens in it, so no two tasks run at the same time.
 //!
-//! The platform repeats an alarm whose object was evicted, also after a restart. Code that adds work sets the alarm.
-//! During a run it stays unset, because the run ends with a check for remaining work.
+//! If an object is evicted during its alarm, the platform repeats the alarm, also after a restart. Code that adds work
+//! sets the alarm. During a run it stays unset, since the run ends with a check for remaining work.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use crate::edge::platform::failure::{Failure, Source};
 /// The delay after an error, in milliseconds.
 const RETRY_AFTER_MS: u64 = 5_000;
 
-/// The time at which an object is woken.
+/// The alarm of an object.
 #[derive(Default)]
 pub struct Alarm {
     scheduled_at: Cell<Option<u64>>,
@@ -23,13 +23,13 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Starts the alarm's work. It is not set again before [`Alarm::finish`].
+    /// Starts the alarm's work. The alarm is not set again before [`Alarm::finish`].
     pub fn start(&self) {
         self.is_running.set(true);
         self.scheduled_at.set(None);
     }
 
-    /// Ends the alarm's work and sets the next time; after an error that is soon. The platform itself would repeat a
+    /// Ends the alarm's work and sets the next time, which is soon after an error. The platform alone would repeat a
     /// failed alarm six times and then never again.
     pub async fn finish(
         &self,

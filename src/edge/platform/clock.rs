@@ -1,4 +1,4 @@
-//! The time, and waiting for it to pass.
+//! The current time, and delays.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::edge::platform::timeout::with_timeout;
 /// The interval at which a condition is checked.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Returns the time without creating an object.
+/// Returns the current time in milliseconds, without creating an object.
 pub fn now_ms() -> u64 {
     Date::now() as u64
 }
@@ -22,7 +22,8 @@ pub async fn sleep(duration: Duration) {
 
 /// Waits until a condition holds, but not for longer than this.
 ///
-/// With timers of its own: what another request waits for must not be waited for here, since it ends with that request.
+/// It polls with its own timers: a promise of another request must not be awaited here, since it ends with that
+/// request.
 pub async fn poll_until(timeout: Duration, mut holds: impl FnMut() -> bool) {
     let end = now_ms() + timeout.as_millis() as u64;
     while !holds() && now_ms() < end {

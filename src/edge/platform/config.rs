@@ -1,4 +1,4 @@
-//! The deployment's settings, read once per isolate; what is wrong with them is logged then.
+//! The deployment's settings, read once for each isolate. Their faults are logged at that time.
 
 use std::cell::OnceCell;
 
@@ -17,12 +17,12 @@ thread_local! {
 impl Config {
     /// The settings of this deployment.
     pub fn of(env: &Env) -> &'static Config {
-        // Leaked once for each isolate, which needs it until its end.
+        // Leaked once for each isolate, which needs the settings until its end.
         CONFIG.with(|config| *config.get_or_init(|| Box::leak(Box::new(Config::found(env)))))
     }
 
     fn found(env: &Env) -> Config {
-        // Secrets are texts, too; a variable of wrangler.toml may be a number or a boolean.
+        // Secrets are strings; a variable of wrangler.toml may also be a number or a boolean.
         let text = |value: JsValue| value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string());
         let mut config = Config::read(&|name| text(Reflect::get(env, &name.into()).ok()?));
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();

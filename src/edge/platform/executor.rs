@@ -1,7 +1,8 @@
 //! Runs the handler of a request: to its end if nothing has to be awaited, otherwise behind a promise.
 //!
-//! A task continues in the same callback that it waited for. wasm-bindgen's own executor puts a microtask between them,
-//! and one more before the start. On a warm request those cost more than the work itself (`docs/benchmarks.md`).
+//! A task continues directly in the callback that completes its wait. wasm-bindgen's executor puts a microtask in
+//! between, and one more before the start. On a warm request these cost more than the work itself
+//! (`docs/benchmarks.md`).
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -13,22 +14,22 @@ use worker::wasm_bindgen::JsValue;
 
 type Work = Pin<Box<dyn Future<Output = JsValue>>>;
 
-/// A task's number, which its wakers hold. Numbers are not reused: a waker that outlives its task would wake another
-/// request's, and the platform allows no request to continue within another.
+/// The number of a task, which its wakers keep. Numbers are not reused: a waker that outlives its task would wake
+/// another request's task. The platform does not allow a request to continue within another.
 #[derive(Clone, Copy)]
 struct TaskId(u64);
 
 struct Task {
-    /// Taken out while it is polled.
+    /// `None` while the task is polled.
     work: Option<Work>,
-    /// True if it was woken meanwhile.
+    /// True if the task was woken meanwhile.
     woken: bool,
-    /// The receiver of its outcome, once there is a promise.
+    /// The receiver of the outcome, after a promise was created.
     resolve: Option<Function>,
 }
 
 thread_local! {
-    /// By their numbers, which grow.
+    /// Tasks by number; numbers only grow.
     static TASKS: RefCell<Vec<(u64, Task)>> = RefCell::default();
     static LAST: Cell<u64> = const { Cell::new(0) };
 }

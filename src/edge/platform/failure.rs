@@ -15,7 +15,7 @@ pub enum Source {
     IdentityObject,
     /// The environment's object.
     EnvironmentObject,
-    /// The object that knows which environments there are.
+    /// The registry of environments and server keys.
     Registry,
     /// One of the directory's objects.
     DirectoryObject,
@@ -37,7 +37,7 @@ pub enum Source {
     Evaluation,
 }
 
-/// A failure and its cause; the cause names no key, identifier or value of a client's.
+/// A failure and its cause. The cause contains no key, identifier or value of a client.
 #[derive(Debug)]
 pub struct Failure {
     /// Its source.

@@ -7,9 +7,9 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 
 /// The outputs of these futures, in their order.
 ///
-/// All pending futures are polled whenever one of them may be ready; there are a hundred at most. `futures_util` polls
-/// only that one, which took 48 kB of code more. They are boxed, since their code would otherwise be in the WebAssembly
-/// once more for each place that waits for them.
+/// All pending futures are polled whenever one may be ready; there are at most a hundred. `futures_util` polls only the
+/// ready one, but took 48 kB more code. The futures are boxed, since generic code would be in the WebAssembly once for
+/// each caller.
 pub async fn join_all<'a, F: Future + 'a>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<LocalBoxFuture<'a, F::Output>> =
         futures.into_iter().map(FutureExt::boxed_local).collect();

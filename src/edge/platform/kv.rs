@@ -1,4 +1,4 @@
-//! Workers KV: environment documents and server keys. Each kind of key has a prefix of its own.
+//! Workers KV: environment documents and server keys. Each kind of key has its own prefix.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -24,13 +24,13 @@ pub const SERVER_KEY: &str = "server-key:";
 pub const TIMEOUT: Duration = Duration::from_secs(4);
 /// The time limit of a write, which may have a large document; no answer waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The lifetime of a version for isolates that know its number, in seconds. The latest document has an entry of its
-/// own.
+/// The lifetime of the entry of one version in seconds, for isolates that got its number. The latest document has its
+/// own entry.
 pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A namespace. The type in `worker` parses lists with another deserializer than JSON's, which is present anyway.
+    /// A namespace. The type in `worker` would need another deserializer for lists, while JSON's is present already.
     type Namespace;
 
     #[wasm_bindgen(method, catch)]

@@ -1,5 +1,5 @@
-//! The log: one JSON object a line. [`LogLine`] has all kinds of lines, and no other code writes any. The exception is
-//! the message of a panic, where `LOG_PANIC_MESSAGES` is `true`.
+//! The log: one JSON object a line. [`LogLine`] has all kinds of lines, and no other code writes any. The only exception
+//! is a panic's message if `LOG_PANIC_MESSAGES` is `true`.
 //!
 //! No field has room for a path, a server key, an identifier, a trait or a body.
 
@@ -29,11 +29,11 @@ pub enum LogLine<'a> {
     Request(LoggedRequest<'a>),
     /// An object was called.
     Call {
-        /// Its kind.
+        /// The object's kind.
         object: &'static str,
-        /// The rows that it read.
+        /// The number of rows read.
         rows_read: u64,
-        /// The rows that it wrote.
+        /// The number of rows written.
         rows_written: u64,
     },
 }
@@ -76,8 +76,8 @@ thread_local! {
     static LOGS_PANIC_MESSAGES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Installs the panic hook. It writes a failure's line with the place of the panic, without the message, which may quote
-/// the data of a request.
+/// Installs the panic hook. It writes a failure's line with the place of the panic. The message is left out, since it
+/// may quote the data of a request.
 pub fn log_panics() {
     panic::set_hook(Box::new(|panic: &PanicHookInfo| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -88,8 +88,8 @@ pub fn log_panics() {
     }));
 }
 
-/// Has the message and the stack of a panic written after that line. The hook stays: the entry module calls
-/// [`log_panics`] before each call, and the settings are read once.
+/// Writes the message and the stack of a panic after that line from now on. The panic hook only checks a flag, since
+/// the entry module installs it before each call, and the settings are read once.
 pub fn log_panic_messages() {
     LOGS_PANIC_MESSAGES.set(true);
 }

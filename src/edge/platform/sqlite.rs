@@ -1,5 +1,5 @@
-//! An object's own SQLite database, with what the platform's bindings leave out: synchronous transactions, alarms that
-//! are set within a turn, and a count of the rows that were touched.
+//! An object's own SQLite database. Adds functions that the platform's bindings lack: synchronous transactions, alarms
+//! that are set within a turn, and a count of read and written rows.
 
 use std::cell::Cell;
 
@@ -57,7 +57,7 @@ impl Database {
         rows
     }
 
-    /// The rows of a query whose rows are one JSON text each.
+    /// The rows of a query with one JSON text in each row.
     pub fn read<T: DeserializeOwned>(&self, query: &str, parameters: Vec<SqlStorageValue>) -> Result<Vec<T>> {
         let mut values = Vec::new();
         self.for_each_json(query, parameters, |json| {
@@ -67,7 +67,7 @@ impl Database {
         Ok(values)
     }
 
-    /// Passes on the rows of a query, one JSON text each, as long as more are requested. It reads no further rows.
+    /// Calls a function with each row of a query (one JSON text) until it returns false. Further rows are not read.
     pub fn for_each_json(
         &self,
         query: &str,
@@ -98,14 +98,14 @@ impl Database {
         self.rows(statement, parameters).map(drop)
     }
 
-    /// Runs `work` in a transaction: all of it or, if any part fails, nothing.
+    /// Runs `work` in a transaction, which is rolled back if any part fails.
     pub fn transaction(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let mut work = || work().map_err(JsValue::from);
         Ok(self.storage.transaction_sync(&mut work)?)
     }
 
-    /// Sets the object's alarm, in milliseconds since 1970. It is durable together with the writes of this turn; the
-    /// promise means nothing more.
+    /// Sets the object's alarm, in milliseconds since 1970. It becomes durable with the writes of this turn, so the
+    /// promise is not awaited.
     pub fn set_alarm(&self, milliseconds: u64) -> Result<()> {
         let _ = self.storage.set_alarm(milliseconds as f64)?;
         Ok(())

@@ -11,7 +11,7 @@ use worker::web_sys::WorkerGlobalScope;
 
 /// The output of `work`, or `None` if it takes longer.
 ///
-/// `worker::Delay` does not work here: it keeps its first waker, and the waiting task may be woken by another one.
+/// `worker::Delay` does not work here: it keeps its first waker, but the task's waker may change.
 pub async fn with_timeout<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);

@@ -1,4 +1,4 @@
-//! Answers about an environment's identities (see [`crate::admin::identity_insight`]); changes nothing.
+//! Counts and explains an environment's identities (see [`crate::admin::identity_insight`]). Read only.
 
 use serde_json::json;
 use worker::{Context, Env};
@@ -37,13 +37,14 @@ pub async fn answer(
                 |failure: Failure| failure.unavailable(Dependency::Directory, Some(environment.key()));
             let directory = Directory::new(env, environment.key());
             let count = directory.count().await.map_err(unavailable)?;
-            // In other environments nothing depends on it.
+            // Other environments do not use these numbers.
             let without_django_id = match environment.hashes_django_ids() {
                 true => Some(directory.count_without_django_id().await.map_err(unavailable)?),
                 false => None,
             };
             let updated_at = environment.updated_at.as_ref().map(|updated_at| updated_at.timestamp.iso());
-            // The document is loaded anyway, and the status of an environment that is only in KV does not read it.
+            // The status does not read the documents of environments that are only in KV; here the document is loaded
+            // already.
             json!({
                 "identities": count, "without_django_id": without_django_id,
                 "name": environment.ruleset.environment_name, "updated_at": updated_at,

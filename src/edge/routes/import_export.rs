@@ -79,7 +79,7 @@ async fn import(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     Ok(report(by_line))
 }
 
-/// Refuses identities whose UUID belongs to another one already. Two that arrive at the same time are not detected.
+/// Refuses identities with a UUID of another identity. Two simultaneous imports of one UUID are not detected.
 async fn check_uuids(
     env: &Env,
     environment: &Environment,
@@ -109,7 +109,7 @@ async fn export(
     // Large identities follow one by one, while the page has room.
     let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
     let mut page = ExportPage::default();
-    // Until the page is complete, all of its identities are in memory.
+    // All identities of the page are in memory until it is complete.
     let full = || Error::Unavailable(Dependency::Answers);
     let hold = Hold::for_answer(0).ok_or_else(full)?;
     for (entry, read) in entries.iter().zip(read) {
@@ -137,10 +137,10 @@ async fn export(
     Ok(page.finish(&query, &entries, next.as_ref(), as_lines))
 }
 
-/// Has these identities send their directory entries again, and removes entries without an identity.
+/// Makes these identities send their directory entries again, and removes entries without an identity.
 async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Response<'static>, Error> {
     let identifiers = import_export::read_repair(body).map_err(Error::Invalid)?;
-    // Read before any object is called: an identity that is created meanwhile is later.
+    // Read before any object is called, so that an identity that is created meanwhile has a later sequence number.
     let asked_at = now_ms();
     let commands = identifiers.iter().map(|identifier| (identifier.clone(), Command::Resync)).collect();
     let mut outcomes = identities::execute_all_and_sync(env, environment.key(), commands).await?;
@@ -176,8 +176,7 @@ async fn repair(env: &Env, environment: &Environment, body: &[u8]) -> Result<Res
     Ok(ok(&json!({"repaired": outcomes.len() - removed, "removed": removed})))
 }
 
-/// Reports the failed lines by their positions. An outcome of `None` had nothing to do. Lines may be sent again
-/// without harm.
+/// Reports the failed lines by their positions. An outcome of `None` is a skipped line. Lines can safely be sent again.
 fn report<'o>(
     outcomes: impl Iterator<Item = Option<&'o Result<Identity, CommandError>>>,
 ) -> Response<'static> {

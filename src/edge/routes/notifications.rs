@@ -1,4 +1,4 @@
-//! The origin's notifications of changes.
+//! The worker's own endpoints, mainly for the origin's notifications of changes.
 
 use worker::Env;
 
@@ -33,7 +33,7 @@ pub async fn take_queue_change(
     notify(env, Affected::Environment(client_key), NotificationKind::Realtime).await
 }
 
-/// A webhook: of one environment, or of everything.
+/// A webhook of one environment, or of the organisation.
 pub async fn take_webhook(
     id: &str,
     incoming: &IncomingRequest,
@@ -41,7 +41,7 @@ pub async fn take_webhook(
 ) -> Result<Response<'static>, Error> {
     let secret = Config::of(env).webhook_secret.as_ref().ok_or(Error::NotFound)?;
     let body = body::read(incoming, MAX_NOTIFICATION_LENGTH).await?;
-    // Checked first: without the secret, all ids are answered alike.
+    // Checked first, so that without the secret all ids get the same answer.
     if !verify_signature(&body, &incoming.header("x-flagsmith-signature").unwrap_or_default(), secret) {
         return Ok(Response::detail(401, "Invalid signature."));
     }

@@ -1,7 +1,7 @@
 //! GET /edge/status: the published environments and their state.
 //!
-//! Without an origin, these are the environments with documents in KV. The worker's own admin key sees all of them,
-//! above all while the origin is down. Other callers see the environments that they administer, by the origin's answer.
+//! Without an origin, these are the environments with documents in KV. With the worker's own admin key all are listed,
+//! also while the origin is down. Other callers get the environments that they administer, by the origin's answer.
 
 use serde_json::{Map, Value, json};
 use worker::Env;
@@ -41,7 +41,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     let hash = config.admin_key_sha256.as_deref();
     let admin_key = hash.and_then(|hash| credential.admin_key(hash));
     let is_local = admin_key == Some(Spelling::ApiKey);
-    // Neither needs a request to the origin.
+    // Neither credential needs a request to the origin.
     if !is_local && (admin_key.is_some() || config.origin.is_none()) {
         return refusal(&authorize(env, &header, &ClientKey::default(), Permission::Admin).await?);
     }
@@ -50,7 +50,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
         true => registry(env).await?,
         false => (Value::Null, Map::new()),
     };
-    // Without an origin that publishes, those in KV are all there are.
+    // Without an origin that publishes, all environments are in KV.
     let stored = match publishes {
         true => None,
         false => Some(in_kv(env, &published).await.map_err(unavailable)?),
@@ -64,9 +64,9 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
             Err(decision) => return refusal(&decision),
         },
     };
-    // Facts about all environments, such as the failed request of a discovery, are for callers that administer all.
+    // The state of discoveries concerns all environments, so only callers that administer all of them get it.
     let sees_all = client_keys.len() == all.len();
-    // Scheme and host as the caller sent them: that is an address of the worker.
+    // Scheme and host of the request, which is an address of the worker.
     let url = incoming.request.url();
     let (base, _) = split_url(&url);
     let webhook =
@@ -93,7 +93,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
             stored.retain(|name, _| client_keys.iter().any(|client_key| **client_key == **name));
             (stored, more)
         }
-        // KV may have environments beside those of an origin. If it does not answer, there may be more.
+        // KV may have environments besides the origin's. If KV does not answer, there may be more of them.
         None if sees_all => in_kv(env, &published).await.unwrap_or_else(|failure| {
             failure.log(None);
             (Map::new(), true)
@@ -115,7 +115,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     Ok(Response::json(body.to_string().into_bytes()))
 }
 
-/// The environments whose documents are in KV without an origin that publishes them, and whether there are more of them.
+/// The environments with documents in KV that no origin publishes, and true if there are more of them.
 async fn in_kv(env: &Env, published: &Map<String, Value>) -> Result<(Map<String, Value>, bool), Failure> {
     let page = kv::list(env, kv::DOCUMENT).await?;
     let found = stored(&page, kv::DOCUMENT, published, None, now_ms());
@@ -131,9 +131,9 @@ async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
     let Some((mut known, others)) = stored_keys(&kv::list(env, kv::SERVER_KEY).await?) else {
         return Ok(None);
     };
-    // One after the other, which takes less code: only keys without metadata are read.
+    // Sequential, which takes less code; only keys without metadata are read.
     for name in others {
-        // An entry that is not a server key opens nothing.
+        // An entry that is not a server key is ignored, as for requests.
         known.extend(kv::get(env, &name, kv::TIMEOUT).await?.and_then(|entry| json::read(&entry)));
     }
     Ok(Some(known))

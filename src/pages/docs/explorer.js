@@ -5,7 +5,7 @@
 import { here, onHost } from "./hosts.js";
 import { mend } from "./mending.js";
 
-// Credentials of machines. The page has no field for them.
+// Credentials for services. The page has no field for them.
 const NOT_ENTERED = ["RealtimeToken"];
 
 const keys = document.querySelector("#keys");
@@ -52,7 +52,7 @@ async function show(url) {
     docExpansion: "list",
     filter: true,
     tryItOutEnabled: true,
-    // No validator, since it would be on another host.
+    // Without a validator, since it would be on another host.
     validatorUrl: null,
     // Catches URLs in members of a description that OpenAPI does not define.
     requestInterceptor: (request) => Object.assign(request, { url: here(request.url, location.origin) }),

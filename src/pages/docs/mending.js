@@ -7,9 +7,9 @@ export function mend(place) {
 
 function mendAll(place) {
   for (const field of place.querySelectorAll(":is(select, textarea):not([aria-label])")) field.ariaLabel = nameOf(field);
-  // A keyboard can scroll only elements that can get the focus.
+  // Keyboard users can scroll only elements that get the focus.
   for (const text of place.querySelectorAll("pre.microlight:not([tabindex])")) text.tabIndex = 0;
-  // A screen reader would read a region without the rows.
+  // With the role of a region, a screen reader would not read the rows.
   for (const table of place.querySelectorAll("table[role=region]")) table.setAttribute("role", "table");
 }
 

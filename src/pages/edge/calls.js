@@ -1,13 +1,13 @@
-// Calls to the worker. The credential is in this module's memory and nowhere else: not in storage, not in an address.
+// Calls to the worker. The credential is only in this module's memory, not in storage or in an address.
 
 let authorization = null;
 
-/** Uses a credential from now on; null forgets it. */
+/** Sets the credential for all calls; null removes it. */
 export function signIn(credential) {
   authorization = credential;
 }
 
-/** The reason that a call failed, in words for people. */
+/** The failure of a call, with a text for the page. */
 export class Refusal extends Error {
   constructor(status, text) {
     super(text);
@@ -15,9 +15,9 @@ export class Refusal extends Error {
   }
 }
 
-/** GET of a path here; resolves to its JSON as `read` reads it. */
+/** Sends a GET for a path of this worker; resolves to its JSON, parsed by `read`. */
 export async function call(path, signal = undefined, read = JSON.parse) {
-  // Cookies stay out: only the credential that was typed in counts.
+  // Without cookies, so that only the entered credential counts.
   const options = { credentials: "omit", cache: "no-store", redirect: "error", signal };
   const headers = authorization === null ? {} : { Authorization: authorization };
   let response;
@@ -32,7 +32,7 @@ export async function call(path, signal = undefined, read = JSON.parse) {
   try {
     body = read(text);
   } catch {
-    // What is no JSON is no answer of the worker's.
+    // All answers of the worker are JSON.
   }
   if (!response.ok) throw new Refusal(response.status, words(response, body));
   if (body === null) throw new Refusal(response.status, "The worker's answer cannot be read.");

@@ -1,9 +1,9 @@
 // Elements of the page. Data of the worker becomes text, never markup: names can be hostile.
 
-/** The element of this id. */
+/** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties and children; texts become text. */
+/** Creates an element with properties and children; strings become text nodes. */
 export function element(name, properties = {}, ...children) {
   const made = document.createElement(name);
   const { role, aria = {}, data = {}, ...others } = properties;
@@ -24,8 +24,8 @@ export function definitions(pairs) {
 }
 
 /**
- * A table with a caption that scrolls by itself where it is wider than the page. On a phone its rows are lists, which
- * browsers no longer take for a table; so every role is set.
+ * A table with a caption. It scrolls if it is wider than the page. On a phone its rows are displayed as lists, and browsers
+ * then drop the roles of a table; so every role is set.
  */
 export function table(caption, heads, rows) {
   const cell = (content, index) =>
@@ -41,11 +41,11 @@ export function table(caption, heads, rows) {
     element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...titles)),
     element("tbody", { role: "rowgroup" }, ...rows.map(line)),
   );
-  // A keyboard scrolls only elements that it can reach.
+  // Keyboard users can scroll only elements that get the focus.
   return element("div", { className: "scrolls", tabIndex: 0, role: "group", aria: { label: caption } }, made);
 }
 
-/** A part to unfold; its content is made when it is unfolded first. */
+/** A section to unfold. Its content is created when it is first unfolded. */
 export function unfolding(summary, make, properties = {}) {
   const made = element("details", properties, element("summary", {}, ...[summary].flat()));
   const fill = () => {
@@ -55,19 +55,19 @@ export function unfolding(summary, make, properties = {}) {
   return made;
 }
 
-/** A word that stands out; `kind` is "good", "bad", "warning" or "plain". */
+/** A badge; `kind` is "good", "bad", "warning" or "plain". */
 export function badge(kind, text) {
   return element("span", { className: `badge ${kind}` }, text);
 }
 
-/** A value of a flag or a trait as it is, with its type where it could be taken for another. */
+/** A value of a flag or a trait, with its type if the text is ambiguous. */
 export function value(json) {
   if (json === null || json === undefined) return element("span", { className: "quiet" }, "none");
   if (typeof json === "string") return json === "" ? element("span", { className: "quiet" }, "empty text") : element("code", {}, json);
   return element("code", { className: typeof json.valueOf() }, String(json));
 }
 
-/** A time as its distance from now, which is kept up to date. */
+/** A time relative to now, which is kept up to date. */
 export function timeAgo(iso) {
   const at = Date.parse(iso);
   if (Number.isNaN(at)) return element("span", {}, String(iso));

@@ -15,9 +15,9 @@ export function environmentCards({ environments, discovery, more }) {
   return [element("li", { className: "empty" }, text)];
 }
 
-/** The state of the discovery of environments, in a sentence. */
+/** A sentence about the state of discovery. */
 export function describeDiscovery({ discovery, webhook }) {
-  // Only administrators of all environments get it.
+  // Only administrators of all environments get this part.
   const { last_success: success, last_fault: fault } = discovery ?? {};
   const parts = [];
   if (success) parts.push("The latest discovery at the Flagsmith behind this worker was ", timeAgo(success), ". ");
@@ -96,7 +96,7 @@ function isStored({ source }) {
   return source === "KV";
 }
 
-/** The state of an environment, in a word or two. */
+/** The state of an environment, in one or two words. */
 function state(status) {
   if (isStored(status)) return badge("good", "in KV");
   if (status.unavailable) return badge("bad", "no answer");
@@ -119,7 +119,7 @@ function warnings(status, hasOrigin) {
   return found;
 }
 
-/** A warning with the number of identities whose buckets differ from the origin's, if there are any. */
+/** A warning with the number of identities in other buckets than at the origin, if there are any. */
 function hashingWarning({ identities, without_django_id: without }) {
   if (!without) return [];
   const count = (number) => number.toLocaleString("en");

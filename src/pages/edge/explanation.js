@@ -1,8 +1,9 @@
-// One identity: its traits, and its flags with their causes. The worker decides everything; this module only words it.
+// The view of one identity: its traits, and its flags with their causes. All decisions are the worker's; this module only
+// displays them.
 
 import { badge, definitions, element, timeAgo, table, unfolding, value } from "./elements.js";
 
-/** The worker's explanation of an identity. */
+/** The element with the worker's explanation of an identity. */
 export function explanation(explained) {
   const { identifier, identity_uuid: uuid, flags, segments } = explained;
   const title = element("h3", { id: "explanation-title", tabIndex: -1 }, element("code", {}, identifier));
@@ -148,7 +149,7 @@ function percent(number) {
   return `${Number(number.toFixed(4))} %`;
 }
 
-/** The table of shares as a picture. */
+/** The table of shares as a bar. */
 function bar(percentage, variants) {
   const svg = (name, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);

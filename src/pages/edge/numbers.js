@@ -1,8 +1,9 @@
-// JSON whose numbers keep their text: 1234567890123456789, 100.0 and -0.0 are others as JavaScript's numbers.
+// A parser and printer of JSON that keeps the text of numbers: JavaScript's numbers would change 1234567890123456789, 100.0 and
+// -0.0.
 
 const TOKENS = /"[^"\\]*(?:\\[^][^"\\]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 
-/** A number that is written as it was read. */
+/** A number with its original text. */
 export class JsonNumber extends Number {
   constructor(text) {
     super(text);
@@ -16,7 +17,7 @@ export class JsonNumber extends Number {
 
 /** The value of a JSON text, with a JsonNumber for each number. */
 export function read(text) {
-  // The name of a member that the text cannot have.
+  // A member name that does not occur in the text.
   const mark = `number ${Math.random()}`;
   const marked = text.replace(TOKENS, (token) => (token.startsWith('"') ? token : `{"${mark}":"${token}"}`));
   return JSON.parse(marked, (_, value) => (value?.[mark] === undefined ? value : new JsonNumber(value[mark])));

@@ -1,4 +1,4 @@
-// The operator's page: signing in, and the view after it.
+// The operator's page: the sign-in form, and the view after it.
 
 import { Refusal, call, signIn } from "./calls.js";
 import { byId, updateTimes } from "./elements.js";
@@ -16,7 +16,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
   const secret = form.elements.secret.value.trim();
-  // A header can carry no other characters.
+  // Headers allow no other characters.
   if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of ASCII letters, digits and signs."));
   signIn(`${form.elements.kind.value} ${secret}`);
   byId("message").textContent = "Signing in…";

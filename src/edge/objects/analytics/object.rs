@@ -1,7 +1,7 @@
-//! The object that keeps one environment's evaluations until the origin has them; named by the client key.
+//! The object that keeps one environment's evaluations until the origin has them. Its name is the client key.
 //!
-//! They are stored before the SDK is answered, and go on by an alarm: a restart loses none. A batch is taken off only
-//! after the origin has acknowledged it, so that one whose acknowledgement was lost is sent twice.
+//! Evaluations are stored before the SDK is answered, and an alarm sends them, so a restart loses none. A batch is
+//! removed only after the origin has acknowledged it. After a lost acknowledgement it is sent twice.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
@@ -30,7 +30,7 @@ pub struct AnalyticsObject {
     env: Env,
     rows: AnalyticsRows,
     config: &'static Config,
-    /// The time of the alarm, as far as this instance knows.
+    /// The time of the alarm, if this instance has set it.
     scheduled_at: Cell<Option<u64>>,
 }
 
@@ -75,7 +75,7 @@ impl DurableObject for AnalyticsObject {
 impl AnalyticsObject {
     /// Stores [`Evaluations`], given as JSON with an environment's client key.
     ///
-    /// In one synchronous step: the rows and the alarm take effect together.
+    /// Both are one synchronous step, so rows and alarm are written together.
     #[wasm_bindgen(js_name = record)]
     pub fn record(&self, client_key: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
         let client_key = &ClientKey::unchecked(client_key);
@@ -93,12 +93,12 @@ impl AnalyticsObject {
     /// Sends queued evaluations. Returns the time of the next delivery, if there is one.
     async fn work(&self) -> Result<Option<u64>> {
         let Some(origin) = &self.config.origin else {
-            // There is no receiver any more.
+            // The evaluations have no receiver.
             self.rows.forget_all()?;
             return Ok(None);
         };
         let Some(client_key) = self.rows.client_key()? else { return Ok(None) };
-        // Concurrently: neither waits while the origin refuses the other.
+        // Concurrent, so that neither waits while the origin refuses the other.
         let turn = |version| self.take_turn(origin, &client_key, version);
         let (first, second) = join(turn(AnalyticsVersion::V1), turn(AnalyticsVersion::V2)).await;
         Ok(first?.into_iter().chain(second?).min())
@@ -127,7 +127,7 @@ impl AnalyticsObject {
         Ok(next)
     }
 
-    /// Sends the whole queue, or as much as one alarm may.
+    /// Sends the whole queue, up to the limit of one alarm.
     async fn deliver(
         &self,
         origin: &Origin,
@@ -178,8 +178,8 @@ impl AnalyticsObject {
         delivery_result(status)
     }
 
-    /// True if a complete discovery did not find the environment at the origin. A refused key alone may become valid
-    /// again.
+    /// True if a complete discovery did not find the environment at the origin. A refused key alone is no proof: it may
+    /// become valid again.
     async fn is_gone(&self, client_key: &ClientKey) -> bool {
         self.config.publishes()
             && matches!(

@@ -18,22 +18,22 @@ const SCHEMA: &str = "
         PRIMARY KEY (version, item)) WITHOUT ROWID;";
 const KNOW: &str = "INSERT OR IGNORE INTO environment (id, key, dropped) VALUES (1, ?, 0)";
 const KEY: &str = "SELECT key FROM environment";
-/// Stored, because an object that waits for long is evicted from memory.
+/// Stored, since an object is evicted from memory during a long wait.
 const TURN: &str = "SELECT faults, not_before FROM turn WHERE version = ?";
 const SET_TURN: &str = "INSERT OR REPLACE INTO turn (version, faults, not_before) VALUES (?, ?, ?)";
 const END_TURN: &str = "DELETE FROM turn WHERE version = ?";
 const COUNT: &str = "SELECT count(*) FROM evaluation WHERE version = ?";
-/// Takes the version, a JSON list of pairs, and the maximum of a count. An upsert, because an update from a list scans
-/// the list for each row.
+/// Parameters: the version, a JSON list of pairs, and the maximum of a count. An upsert, since an update from a list
+/// would scan the list for each row.
 const ADD: &str = "
     INSERT INTO evaluation (version, item, count) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
     ON CONFLICT (version, item) DO UPDATE SET count = min(?3, evaluation.count + excluded.count)";
-/// Takes the pairs of [`ADD`]; returns those whose items are queued already.
+/// Parameters: the pairs of [`ADD`]. Returns the pairs with items that are queued already.
 const KNOWN: &str = "
     SELECT value ->> 0, value ->> 1 FROM json_each(?2)
     WHERE EXISTS (SELECT 1 FROM evaluation WHERE version = ?1 AND item = value ->> 0)";
 const READ: &str = "SELECT item, count FROM evaluation WHERE version = ? ORDER BY item LIMIT ?";
-/// Takes the version, and a JSON list of pairs.
+/// Parameters: the version, and a JSON list of pairs.
 const FORGET: &str = "
     DELETE FROM evaluation
     WHERE version = ?1 AND count <= 0 AND item IN (SELECT value ->> 0 FROM json_each(?2))";
@@ -51,7 +51,7 @@ const ROWS_A_BATCH: i64 = 500;
 /// The rows of one environment's evaluations.
 pub struct AnalyticsRows {
     database: Database,
-    /// By version: the maximum number of rows, and true if it is exact. An exact count reads all rows.
+    /// The maximum number of rows by version, and true if it is exact. An exact count reads all rows.
     lengths: [Cell<Option<(usize, bool)>>; 2],
 }
 
@@ -70,7 +70,7 @@ impl AnalyticsRows {
         })
     }
 
-    /// Stores as many evaluations as there is room for. Returns the number of those without room.
+    /// Stores evaluations up to the limit. Returns the number of evaluations beyond it.
     ///
     /// All of them or none are stored, so that a retry of an SDK does not report some of them twice.
     pub fn keep(&self, client_key: &ClientKey, Evaluations { version, counts }: &Evaluations) -> Result<i64> {
@@ -95,7 +95,7 @@ impl AnalyticsRows {
         Ok(dropped)
     }
 
-    /// Returns the number of rows for which there is room. Rows are counted only if the known maximum does not suffice.
+    /// Returns the number of rows up to the limit. Rows are counted only if the known maximum does not suffice.
     fn room(&self, version: AnalyticsVersion, needed: usize) -> Result<usize> {
         let known =
             self.length(version).get().filter(|(length, exact)| *exact || length + needed <= MAX_ROWS);
@@ -181,7 +181,7 @@ impl AnalyticsRows {
         })
     }
 
-    /// Writes the delivery time; deletes the row for the usual one.
+    /// Writes the delivery time; for the default state it deletes the row.
     pub fn set_turn(&self, version: AnalyticsVersion, turn: RetryState) -> Result<()> {
         let id = number(version).into();
         if turn.faults == 0 {

@@ -34,7 +34,7 @@ pub struct Directory {
     client_key: ClientKey,
 }
 
-/// An object's answer, and the rows that it read and wrote for it.
+/// An object's answer, and the number of rows read and written for it.
 #[derive(Deserialize)]
 struct Answered<T> {
     answer: T,
@@ -46,7 +46,7 @@ struct Answered<T> {
 enum DirectoryPart {
     /// Entries, by the hash of their identifier.
     Shard(u8),
-    /// All overrides. They are few, since people create them.
+    /// All overrides. They are few, since administrators create them.
     Overrides,
 }
 
@@ -56,7 +56,7 @@ impl Directory {
         Directory { env: env.clone(), client_key: client_key.clone() }
     }
 
-    /// Sends an update to the object that it concerns.
+    /// Sends an update to its object.
     pub async fn send(&self, update: DirectoryUpdate) -> Result<(), Failure> {
         let part = match &update {
             DirectoryUpdate::Entry { identifier, .. } => DirectoryPart::Shard(shard_of(identifier)),
@@ -71,7 +71,8 @@ impl Directory {
         Ok(query.merge(self.ask_all(0..SHARDS, &request).await?))
     }
 
-    /// The entry of this UUID. A UUID made here contains the number of its shard; for any other all shards are asked.
+    /// The entry with this UUID. A UUID made here contains the number of its shard; other UUIDs are looked up in all
+    /// shards.
     pub async fn resolve(&self, uuid: &str) -> Result<Option<Entry>, Failure> {
         let request = DirectoryRequest::Resolve(vec![uuid.into()]);
         let mut shards = shards_for(uuid);
@@ -92,13 +93,13 @@ impl Directory {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// The number of identities. Each shard goes through all of its entries.
+    /// The number of identities. Each shard reads all of its entries.
     pub async fn count(&self) -> Result<u64, Failure> {
         let counts: Vec<u64> = self.ask_all(0..SHARDS, &DirectoryRequest::Count).await?;
         Ok(counts.into_iter().sum())
     }
 
-    /// The number of identities without a number in a Flagsmith's database. Each shard goes through all of its entries.
+    /// The number of identities without a number in a Flagsmith's database. Each shard reads all of its entries.
     pub async fn count_without_django_id(&self) -> Result<u64, Failure> {
         let counts: Vec<u64> = self.ask_all(0..SHARDS, &DirectoryRequest::CountWithoutDjangoId).await?;
         Ok(counts.into_iter().sum())

@@ -1,7 +1,7 @@
 //! An object of an environment's directory: a shard of its entries, or all of its overrides.
 //!
-//! It knows only the updates from identities' objects. A repeated or late update changes nothing. It keeps a hash of a
-//! deleted identity for an hour, so that no late update brings it back.
+//! All of its data comes from updates by identities' objects. A repeated or late update changes nothing. It keeps a
+//! hash of each deleted identity for an hour, so that no late update restores the identity.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
@@ -20,9 +20,9 @@ use crate::identity::directory::{DirectoryRequest, DirectoryUpdate, Overrides};
 #[durable_object(alarm)]
 pub struct DirectoryObject {
     sql: Database,
-    /// True if its tables are known to exist.
+    /// True if this instance has found or created the tables.
     ready: Cell<bool>,
-    /// True if the alarm is set, as far as this instance knows.
+    /// True if this instance has set the alarm.
     alarmed: Cell<bool>,
 }
 
@@ -40,7 +40,7 @@ impl DurableObject for DirectoryObject {
         Response::error("Not found.", 404)
     }
 
-    /// Deletes expired tombstones, also where no more updates come.
+    /// Deletes expired tombstones, also if no more updates arrive.
     async fn alarm(&self) -> Result<Response> {
         self.alarmed.set(false);
         directory_rows::delete_tombstones(&self.sql, now_ms().saturating_sub(TOMBSTONE_TTL_MS))?;
@@ -51,7 +51,7 @@ impl DurableObject for DirectoryObject {
 
 #[wasm_bindgen]
 impl DirectoryObject {
-    /// Takes a [`DirectoryRequest`] and returns its answer and the rows that were read and written, both as JSON.
+    /// Answers a [`DirectoryRequest`] in JSON, with the answer and the numbers of rows read and written.
     pub fn answer(&self, request: &str) -> std::result::Result<String, JsValue> {
         let answer = self.respond(request).map_err(JsValue::from)?;
         let [read, written] = self.sql.take_rows();
@@ -66,7 +66,7 @@ impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
         let request: DirectoryRequest = serde_json::from_str(request)?;
         if !self.ready.get() {
-            // An object without any update has no tables, and a read creates none.
+            // Without any update there are no tables, and a read creates none.
             let asked = !matches!(request, DirectoryRequest::Update(_));
             if asked && !self.sql.has("entry")? {
                 return nothing(&request);

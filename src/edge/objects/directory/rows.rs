@@ -7,7 +7,7 @@ use crate::document::{Identifier, hex};
 use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{Column, DirectoryQuery, Entry};
 
-/// Identifiers compare as bytes, which is their order as UTF-8. Aliases are found in the same way.
+/// Identifiers compare as bytes, which is their order as UTF-8. The same holds for aliases.
 pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL, alias TEXT,
         sequence INTEGER NOT NULL) WITHOUT ROWID;
@@ -25,8 +25,8 @@ const ENTRY_SEQUENCE: &str = "SELECT json_quote(sequence) FROM entry WHERE ident
 const SET_ENTRY: &str = "
     INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
         alias = excluded.alias, sequence = excluded.sequence";
-/// Created with the first such identity. It is a table of its own because an earlier version of the worker writes rows
-/// of `entry` with four values. The UUID distinguishes an identity from an earlier one with the same identifier.
+/// Created with the first such identity. It is a separate table, since an earlier version of the worker writes rows of
+/// `entry` with four values. The UUID distinguishes an identity from a deleted one with the same identifier.
 const DJANGO_ID_SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS with_django_id (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID";
 const SET_WITH_DJANGO_ID: &str = "INSERT OR REPLACE INTO with_django_id VALUES (?, ?)";
@@ -35,7 +35,7 @@ const COUNT_WITH_DJANGO_ID: &str =
     "SELECT json_quote(count(*)) FROM with_django_id JOIN entry USING (identifier, uuid)";
 const ENTRY: &str = "json_object('identifier', identifier, 'uuid', uuid, 'alias', alias)";
 
-/// Sets or removes an entry, unless an update as late was applied already.
+/// Sets or removes an entry, unless this or a later update was applied already.
 pub fn set(
     sql: &Database,
     identifier: &Identifier,
@@ -68,25 +68,25 @@ pub fn set(
     Ok(())
 }
 
-/// The entries of these UUIDs.
+/// The entries with these UUIDs.
 pub fn resolve(sql: &Database, uuids: &[Box<str>]) -> Result<Vec<Entry>> {
     let query = format!("SELECT {ENTRY} FROM entry WHERE uuid IN (SELECT value FROM json_each(?))");
     sql.read(&query, vec![serde_json::to_string(uuids)?.into()])
 }
 
-/// The number of entries. It goes through all of them.
+/// The number of entries; reads all of them.
 pub fn count(sql: &Database) -> Result<u64> {
     let count = sql.read("SELECT json_quote(count(*)) FROM entry", vec![])?;
     Ok(count.first().copied().unwrap_or(0))
 }
 
-/// The number of entries whose identity has no number in a Flagsmith's database. It goes through all of them, too.
+/// The number of entries without a number in a Flagsmith's database; reads all entries, too.
 pub fn count_without_django_id(sql: &Database) -> Result<u64> {
     let with = if sql.has("with_django_id")? { sql.read(COUNT_WITH_DJANGO_ID, vec![])?.pop() } else { None };
     Ok(count(sql)?.saturating_sub(with.unwrap_or(0)))
 }
 
-/// Returns a page of entries. The statement has one lower bound, so that it enters the index there.
+/// Returns a page of entries. The statement has only one lower bound, so that SQLite seeks to it in the index.
 pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
     let (mut statement, column, order) = match query.column {
         Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
@@ -120,13 +120,13 @@ pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
     sql.read(&statement, values)
 }
 
-/// True if an update as late was applied for an identity.
+/// True if this or a later update was applied for an identity.
 pub fn is_stale_update(sql: &Database, identifier: &Identifier, sequence: u64) -> Result<bool> {
     let known = sql.read::<u64>(READ_SEQUENCE, vec![hash(identifier).into()])?;
     Ok(known.first().is_some_and(|known| *known >= sequence))
 }
 
-/// Stores the sequence number of the latest update; for a limited time, if the identity was deleted.
+/// Stores the sequence number of the latest update. For a deleted identity it is stored for a limited time.
 pub fn record_sequence(
     sql: &Database,
     identifier: &Identifier,

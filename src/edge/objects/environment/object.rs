@@ -1,6 +1,6 @@
-//! The object that publishes one environment: named by the client key, the only writer of its document.
+//! The object that publishes one environment, the only writer of its document. Its name is the client key.
 //!
-//! It keeps the document itself for isolates whose KV does not show it yet. All of its work is done by its alarm; a
+//! It keeps the document, too, for isolates in which KV does not show a version yet. The alarm does all of the work; a
 //! notification only sets the alarm.
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
@@ -33,12 +33,12 @@ use crate::publish::{
 const FIRST_DOCUMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The delay of a change that comes during a write to KV.
 const WRITE_STEP: Duration = Duration::from_millis(20);
-/// The number of requests that one alarm makes, roughly. Under constant changes there is always work, and the platform
-/// lets an alarm last 15 minutes, and make 50 requests on its smallest plan.
+/// The approximate number of requests of one alarm. Constant changes cause constant work, and the platform lets an
+/// alarm last 15 minutes, and make 50 requests on its smallest plan.
 const REQUESTS: usize = 20;
 /// The time limit for the directory to count identities for the log.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The minimum time between two requests to the origin, however many notifications come, in milliseconds.
+/// The minimum time between two requests to the origin, also with many notifications, in milliseconds.
 const FETCH_GAP: u64 = 250;
 
 /// One environment.
@@ -67,19 +67,19 @@ impl DurableObject for EnvironmentObject {
         self.alarm.start();
         let outcome = self.work().await;
         if outcome.is_err() {
-            // The state in memory is ahead of the stored one, which has the work that remains.
+            // The state in memory may be ahead of the stored state, which contains the remaining work.
             self.environment.take();
         }
         self.alarm.finish(&self.state.storage(), outcome, Source::EnvironmentObject).await
     }
 }
 
-// worker-build and cargo alone find these crates by different names.
+// worker-build and cargo have different names for these crates.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl EnvironmentObject {
     /// Returns an [`crate::publish::Announcement`] as text, which isolates fetch every few seconds.
     ///
-    /// If `with_keys` is true, a second line has the [`crate::publish::KeyStates`], where known. Isolates of an
+    /// If `with_keys` is true, a second line has the [`crate::publish::KeyStates`], if there are any. Isolates of an
     /// earlier version do not set it.
     pub fn announcement(&self, with_keys: Option<bool>) -> std::result::Result<String, JsValue> {
         let publisher = self.read()?.publisher;
@@ -105,9 +105,8 @@ impl EnvironmentObject {
         Ok(Array::of2(&published.version.to_string().into(), &document).into())
     }
 
-    /// Handles a change of the document. `again`: true if the document is to be fetched a second time later. `kind`:
-    /// the name of the kind of the origin's notification, if one arrived. Returns true if the document is published
-    /// here.
+    /// Handles a change of the document. `again`: true to fetch the document a second time later. `kind`: the name of
+    /// the kind of the origin's notification, if one arrived. Returns true if the document is published here.
     #[wasm_bindgen(js_name = told)]
     pub async fn notify(&self, again: bool, kind: Option<String>) -> std::result::Result<bool, JsValue> {
         let now = now_ms();
@@ -144,7 +143,7 @@ impl EnvironmentObject {
         Ok(self.wake().await?)
     }
 
-    /// Checks that KV has the published version, and that a next fetch is scheduled.
+    /// Makes sure that KV has the published version, and that the next fetch is scheduled.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         let environment = self.read()?;
         if let Some(published) = environment.publisher.published {
@@ -169,7 +168,7 @@ impl EnvironmentObject {
 }
 
 impl EnvironmentObject {
-    /// Runs the due tasks, as many as an alarm may. Returns the time of the next one.
+    /// Runs the due tasks, up to the limit of an alarm. Returns the time of the next task.
     ///
     /// Writes to KV run concurrently, so a slow one delays no change to the isolates.
     async fn work(&self) -> Result<Option<u64>> {
@@ -209,8 +208,7 @@ impl EnvironmentObject {
         }
     }
 
-    /// Fetches the document. The server keys are fetched at the same time once they are due, even if the document
-    /// takes long.
+    /// Fetches the document. If the server keys become due meanwhile, they are fetched at the same time.
     async fn ask_origin(&self, credential: &DocumentCredential) -> Result<()> {
         if *credential != DocumentCredential::Token {
             return self.fetch_document(credential).await;
@@ -231,7 +229,7 @@ impl EnvironmentObject {
             Either::Right((failed, _)) => failed,
             Either::Left((fetched, keys)) => {
                 is_over.set(true);
-                // A request that was sent is not given up.
+                // A sent request is always completed.
                 if asks.get() { keys.await.and(fetched) } else { fetched }
             }
         }
@@ -306,7 +304,7 @@ impl EnvironmentObject {
             Failure::new(Source::Origin, OVERRIDES_LEFT_OUT).log(Some(client_key));
         }
         if version.is_some() && publisher.hashes_django_ids() {
-            // Last, because counting may take long.
+            // In the background, since counting may take long.
             self.state.wait_until(report_hashing(self.env.clone(), client_key.clone()));
         }
         match (version, &outcome) {

@@ -58,8 +58,8 @@ pub async fn execute(
     Ok(outcomes.into_iter().map(|outcome| outcome.result).collect())
 }
 
-/// Executes commands whose identities become the answer, and reserves memory for large ones. A large identity is
-/// fetched twice, because its length is known only after the first time.
+/// Executes commands whose answer to the client contains the identities, and reserves memory for large ones. A large
+/// identity is fetched twice, since only the first answer gives its length.
 pub async fn execute_and_read(
     env: &Env,
     client_key: &ClientKey,
@@ -77,7 +77,7 @@ pub async fn execute_and_read(
     for (identifier, outcome) in identifiers.into_iter().zip(&mut outcomes) {
         if let Some(reserved) = outcome.withheld {
             let read = vec![(identifier, Command::Read)];
-            // A little more than reserved, so that only a large change since then is refused.
+            // A little more than reserved, so that only a large change in between is refused.
             let max_length = Some(reserved + MAX_SMALL_LENGTH);
             let whole = execute_by(env, client_key, read, AnswerKind::Large, max_length).await?;
             outcome.result = match whole.into_iter().next() {
@@ -175,7 +175,7 @@ pub async fn execute_and_sync(
         .map_err(|failure| failure.unavailable(Dependency::Identity, Some(&client_key)))
 }
 
-/// The kind of answer that an object gives to a command.
+/// The kinds of answers to a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AnswerKind {
     /// The parts that SDK requests need.
@@ -219,7 +219,7 @@ async fn send(
     Ok(outcome)
 }
 
-/// An object's answer, empty if it has none.
+/// An object's answer; empty if there is none.
 async fn received(promise: Result<Promise, JsValue>) -> Result<String, Failure> {
     let failed = |error: JsValue| failure(&worker::Error::from(error));
     let answer = JsFuture::from(promise.map_err(failed)?).await.map_err(failed)?;

@@ -1,6 +1,6 @@
 //! The move of an identity from the object of its former name to its own object (see [`crate::identity::object_name`]).
 //!
-//! The move starts when the identity is first needed, or when another one needs the former object:
+//! The move starts with the first request for the identity, or when another identity needs the former object:
 //!
 //! 1. `handOver`: the former object returns its state of the identity, and keeps it.
 //! 2. The own object writes that state, and a mark for an unfinished move, in one transaction.
@@ -12,7 +12,7 @@
 //! executes none before step 4, so its state does not change before then either.
 //!
 //! An interrupted move therefore starts again. Either step 2 writes the same state again, or step 1 returns nothing
-//! because step 3 is done; then step 2 is durable. A request that reaches step 2 after another's step 4 detects that
+//! since step 3 is done; then step 2 is durable. A request in step 2 detects that another request has completed step 4,
 //! and writes nothing.
 //!
 //! Objects of an earlier version lack these methods, and their workers do not call them. While both versions run,
@@ -88,7 +88,7 @@ impl IdentityObject {
         identifier: &str,
     ) -> std::result::Result<Option<String>, JsValue> {
         let request = request_for(client_key, identifier, Command::Create);
-        // The first versions did not store which identity it is. The first command decides that.
+        // The first versions did not store the identifier. The first command decides it.
         if self.with_record(|record| record.owner.is_none() && record.identity.exists)? {
             self.apply(request.clone(), 0, |outcome| outcome.to_json())?;
         }
@@ -112,7 +112,7 @@ impl IdentityObject {
 
     /// Moves the stored identity to its own object.
     pub async fn vacate(&self) -> std::result::Result<(), JsValue> {
-        // If the stored identity belongs here, another request has already moved the other one out.
+        // If the stored identity belongs here, another request has already moved the other identity out.
         let owner = self.with_record(|record| record.owner.clone())?;
         let Some(IdentityRef { client_key, identifier, .. }) =
             owner.filter(|owner| is_renamed(&owner.client_key))
@@ -121,8 +121,7 @@ impl IdentityObject {
         };
         let own = self.object(&object_name(&client_key, &identifier))?;
         received(own.take_over(&client_key, &identifier)).await?;
-        // The move is complete, so any state here is left over: an earlier version may have been deployed again
-        // meanwhile.
+        // The move is complete, so any state here is from an earlier version that was deployed again meanwhile.
         self.forget(&client_key, &identifier)
     }
 }

@@ -1,4 +1,4 @@
-//! The object that keeps one identity in an SQLite database of its own. Its name is [`crate::identity::object_name`].
+//! The object that keeps one identity in its own SQLite database. Its name is [`crate::identity::object_name`].
 //!
 //! A command is applied in one synchronous step: nothing is awaited between reading the state and writing it. So
 //! commands run one after another. The platform withholds the answer until the rows are durable.
@@ -31,16 +31,16 @@ use crate::identity::{
 pub struct IdentityObject {
     pub(super) sql: Database,
     pub(super) env: Env,
-    /// True if a renamed identity is known to be stored here, and in no other object.
+    /// True if this instance has checked that a renamed identity is stored here and in no other object.
     pub(super) moved: Cell<bool>,
     /// The state, after the first read.
     record: RefCell<Option<Record>>,
-    /// The last command without effect, and its answer. It is valid until another command is applied, because nothing
-    /// else changes the answer.
+    /// The last command without effect, and its answer. It is valid until another command is applied, since only
+    /// commands change the answer.
     last_noop: RefCell<Option<(String, String)>>,
     /// The number of failed deliveries to the directory in a row.
     failures: Cell<u32>,
-    /// True if the alarm is set, as far as this instance knows.
+    /// True if this instance has set the alarm.
     alarmed: Cell<bool>,
 }
 
@@ -76,11 +76,11 @@ impl DurableObject for IdentityObject {
 
 #[wasm_bindgen(wasm_bindgen_futures = ::worker::wasm_bindgen_futures, js_sys = ::worker::js_sys)]
 impl IdentityObject {
-    /// Takes a [`CommandRequest`] and returns a [`crate::identity::CommandResponse`] with the part that SDK requests
-    /// need, both as JSON.
+    /// Executes a [`CommandRequest`]. Returns a [`crate::identity::CommandResponse`] with the part that SDK requests
+    /// need. Both are JSON.
     ///
-    /// The platform calls this method by name, and it answers without a promise: a request and a response, each with a
-    /// body to wait for, would cost more than the work. The alarm updates the directory.
+    /// The platform calls this method by name, and gets the answer without a promise. A request and a response with
+    /// bodies would cost more than the work. The alarm updates the directory.
     #[wasm_bindgen(js_name = carryOut)]
     pub fn execute(&self, request: &str) -> std::result::Result<String, JsValue> {
         if let Some((last_noop, answer)) = &*self.last_noop.borrow()
@@ -95,7 +95,7 @@ impl IdentityObject {
         Ok(answer)
     }
 
-    /// The same as bytes, for large identities. V8 frees bytes sooner than texts, which fill the isolate's heap.
+    /// The same as bytes, for large identities. V8 frees bytes sooner than strings, which fill the isolate's heap.
     #[wasm_bindgen(js_name = carryOutLarge)]
     pub fn execute_large(&self, request: &str) -> std::result::Result<Uint8Array, JsValue> {
         let (answer, _) = self.apply(here(request)?, 0, |outcome| outcome.to_json_without_details())?;

@@ -18,13 +18,13 @@ use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, Trai
 pub struct Record {
     /// The identity.
     pub identity: Identity,
-    /// The identity's names; `None` until something is written.
+    /// The identity's names; `None` until the first write.
     pub owner: Option<IdentityRef>,
     /// The updates that the directory does not have yet.
     pub pending: PendingUpdates,
 }
 
-/// The identity of an object. The object cannot read it from its own name.
+/// The names of an object's identity. The object cannot read them from its own name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityRef {
     /// The client key of its environment.
@@ -38,9 +38,9 @@ pub struct IdentityRef {
 /// The updates that the directory does not have yet, each by the sequence number of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PendingUpdates {
-    /// Its entry.
+    /// The sequence number for the directory entry.
     pub entry: Option<u64>,
-    /// Its overrides.
+    /// The sequence number for the overrides.
     pub overrides: Option<u64>,
 }
 
@@ -100,7 +100,7 @@ const SET_TRAITS: &str = "
     INSERT INTO trait (trait_key, trait_value)
     SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT (trait_key) DO UPDATE SET trait_value = excluded.trait_value";
-/// Takes a JSON list of keys.
+/// Parameter: a JSON list of keys.
 const DELETE_TRAITS: &str = "DELETE FROM trait WHERE trait_key IN (SELECT value FROM json_each(?))";
 /// An existing override keeps its position.
 const SET_OVERRIDE: &str = "
@@ -178,7 +178,7 @@ fn inherited(sql: &Database) -> Result<Inherited> {
     Ok(inherited)
 }
 
-/// Writes a change: all of it or, if any part fails, nothing.
+/// Writes a change in one transaction.
 pub fn write(sql: &Database, record: &Record, change: &Change) -> Result<()> {
     sql.transaction(|| write_rows(sql, record, change))
 }
@@ -325,7 +325,7 @@ impl Record {
 }
 
 impl IdentityRef {
-    /// True if a request is for this identity.
+    /// True if a request names this identity.
     pub fn is_of(&self, request: &CommandRequest) -> bool {
         self.client_key == request.client_key && self.identifier == request.identifier
     }

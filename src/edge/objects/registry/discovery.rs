@@ -1,5 +1,5 @@
-//! The IO of a discovery: sends one request after another to the origin, and applies the changes. Environments'
-//! objects start or stop publishing. KV gets or loses server keys.
+//! The IO of a discovery: sends one request after another to the origin, and applies the changes. Environments' objects
+//! start or stop publishing. Server keys are written to KV or deleted.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ impl RegistryObject {
         }
     }
 
-    /// Continues a discovery up to its next pause, or by one task only; returns its outcome once it has ended. It
-    /// pauses as soon as there are notifications, so that these do not wait for it.
+    /// Continues a discovery up to its next pause, or by one task only. Returns the outcome if it has ended. It pauses
+    /// as soon as there are notifications, so that these do not wait.
     pub(in crate::edge::objects::registry) async fn go_on(
         &self,
         mut run: DiscoveryRun<'static>,
@@ -89,8 +89,8 @@ impl RegistryObject {
         }
     }
 
-    /// Finds the environment of a server key, unless it is known. Publishes it, unless another configured key does that
-    /// already and works.
+    /// Finds the environment of a server key, unless it is known. Publishes it, unless another configured key already
+    /// does so successfully.
     async fn try_key(&self, hash: &ServerKeyHash) -> Result<DiscoveryResult> {
         let other = || self.with(|registry, _| registry.published_with_another(hash, &self.hashes()));
         let fails = match other()? {
@@ -98,7 +98,7 @@ impl RegistryObject {
             None => false,
             Some(client_key) => match self.is_confirmed(&client_key, hash).await {
                 (true, false) => return Ok(Ok(())),
-                // Tried again, because it is still configured: the origin may accept it again.
+                // Tried again, since it is still configured and the origin may accept it again.
                 (is_confirmed, _) => !is_confirmed,
             },
         };
@@ -118,8 +118,8 @@ impl RegistryObject {
         Ok(self.execute(&start).await?.and(outcome))
     }
 
-    /// Returns two booleans. The first is true if the origin returned the environment's document to the last request;
-    /// the second is true if it refused the server key.
+    /// Returns two booleans. The first is true if the origin's last answer was the environment's document, the second
+    /// if the origin refused the server key.
     async fn is_confirmed(&self, client_key: &ClientKey, hash: &str) -> (bool, bool) {
         let Ok((announcement, keys)) = publishing::announced(&self.env, client_key, OBJECT_TIMEOUT).await
         else {

@@ -1,4 +1,4 @@
-//! The registry object, which knows the served environments and server keys. There is one.
+//! The registry object, with the list of served environments and server keys. A deployment has one.
 //!
 //! It runs discoveries at intervals (see `edge::objects::registry::discovery`). Only a complete discovery deletes
 //! entries.
@@ -41,7 +41,7 @@ pub struct RegistryObject {
     discovers: Cell<bool>,
     /// The state, after the first read.
     memory: RefCell<Option<(Registry, DiscoverySchedule)>>,
-    /// In memory only: if the object is evicted, the environments' own alarms make up for it.
+    /// In memory only. If the object is evicted, the environments' own alarms fetch the changes.
     pub(in crate::edge::objects::registry) notifications: RefCell<NotificationQueue>,
 }
 
@@ -70,26 +70,26 @@ impl DurableObject for RegistryObject {
         self.alarm.start();
         let outcome = self.work().await;
         if outcome.is_err() {
-            // The state in memory is ahead of the stored one, which has the work that remains.
+            // The state in memory may be ahead of the stored state, which contains the remaining work.
             self.memory.take();
         }
         self.alarm.finish(&self.state.storage(), outcome, Source::Registry).await
     }
 }
 
-// worker-build and cargo alone find these crates by different names.
+// worker-build and cargo have different names for these crates.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 impl RegistryObject {
     /// True if a client key is known; undefined if that cannot be decided now. For an unknown key a discovery runs
-    /// first, unless one ran a short while ago.
+    /// first, unless one ran recently.
     #[wasm_bindgen(js_name = look)]
     pub async fn lookup(&self, client_key: String) -> std::result::Result<Option<bool>, JsValue> {
         let client_key = ClientKey::unchecked(&client_key);
         Ok(self.find(&|registry, discoveries| registry.knows(&client_key, discoveries)).await?)
     }
 
-    /// The entry of a server key, as KV has it, by the key's hash. It is looked up like a client key: null if it is
-    /// unknown, undefined if that cannot be decided.
+    /// The KV entry of a server key, by the key's hash. Null for an unknown key; undefined if that cannot be decided.
+    /// Discoveries run as for a client key.
     #[wasm_bindgen(js_name = serverKey)]
     pub async fn server_key(&self, hash: String) -> std::result::Result<JsValue, JsValue> {
         let knows =
@@ -114,7 +114,7 @@ impl RegistryObject {
         Ok(self.wake().await?)
     }
 
-    /// Handles a change of documents: of one project's, or of any. `kind`: the name of the kind of the origin's
+    /// Handles a change of the documents of one project, or of all. `kind`: the name of the kind of the origin's
     /// notification, if one arrived.
     #[wasm_bindgen(js_name = told)]
     pub async fn notify(
@@ -129,7 +129,7 @@ impl RegistryObject {
         Ok(self.run_first().await?)
     }
 
-    /// Checks that a next discovery is scheduled, and starts the routine checks of the environments' objects.
+    /// Makes sure that the next discovery is scheduled, and starts the routine checks of the environments' objects.
     pub async fn reconcile(&self) -> std::result::Result<(), JsValue> {
         self.schedule()?;
         let client_keys = self.with(|registry, _| registry.environments_of(None))?;
@@ -146,8 +146,7 @@ impl RegistryObject {
 }
 
 impl RegistryObject {
-    /// Decides with `knows` if a key is known. For an unknown key a discovery runs first, unless one ran a short while
-    /// ago.
+    /// Decides with `knows` if a name is known. For an unknown name a discovery runs first, unless one ran recently.
     async fn find(&self, knows: &dyn Fn(&Registry, &Schedule) -> Option<bool>) -> Result<Option<bool>> {
         let now = now_ms();
         let (known, last, may_discover) = self.with(|registry, discoveries| {
@@ -165,7 +164,7 @@ impl RegistryObject {
             self.with(|registry, discoveries| {
                 let is_over = discoveries.ended_at != last;
                 let known = knows(registry, &discoveries.schedule);
-                // Until the discovery ends, entries that the one before did not find may still exist.
+                // Until the discovery ends, entries that the previous one did not find may still exist.
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
         };
@@ -194,12 +193,12 @@ impl RegistryObject {
             .iter()
             .map(|(client_key, notification)| publishing::notify(&self.env, client_key, *notification));
         for done in join_all(run).await {
-            // The environment's own alarm makes up for it.
+            // The environment's own alarm fetches the change later.
             drop(done.inspect_err(|failure| failure.log(None)));
         }
     }
 
-    /// Runs the due tasks, as many as an alarm may. Returns the time of the next one.
+    /// Runs the due tasks, up to the limit of an alarm. Returns the time of the next task.
     async fn work(&self) -> Result<Option<u64>> {
         let notifications = self.notifications.borrow_mut().next_batch();
         self.run(&notifications).await;
@@ -229,7 +228,7 @@ impl RegistryObject {
         self.next()
     }
 
-    /// True if there is a discovery, running or paused.
+    /// True if a discovery is running or paused.
     fn is_under_way(&self) -> bool {
         self.discovers.get() || self.run.borrow().is_some()
     }
@@ -260,7 +259,7 @@ impl RegistryObject {
             (*discoveries != before).then(|| discoveries.clone())
         })?;
         let Some(discoveries) = changed else { return Ok(()) };
-        // A change that was not stored is not kept in memory either, so that it is applied when it comes again.
+        // A change that was not stored is not kept in memory either, so that a retry applies it.
         self.rows.write(&discoveries).inspect_err(|_| drop(self.memory.take()))
     }
 
