@@ -1,30 +1,30 @@
-# `make dev` runs the worker on this machine, `make test` proves it, `make deploy` puts it into an account, `make bench-http`
-# measures it. Every other target is a step of these.
+# `make dev` runs the worker on this machine, `make test` runs all tests, `make deploy` deploys into an account, and
+# `make bench-http` measures. Most other targets are steps of these.
 
 PORT ?= 8787
 ENVIRONMENTS ?= fixtures/environments
 STATE ?= .wrangler/state
 # Folders outside the project: exchanges recorded from a running Flagsmith, and the engines' common cases. Tests report
-# absent ones.
+# missing folders.
 RECORDINGS ?= ../shared/recordings
 ENGINE_TEST_DATA ?= ../shared/engine-test-data
-# Documents to measure with; absolute, since the benchmarks run in a folder of their own.
+# Documents for benchmarks; an absolute path, since the benchmarks run in another folder.
 BENCH_DOCUMENTS ?= $(abspath ../shared/bench)
 export RECORDINGS ENGINE_TEST_DATA BENCH_DOCUMENTS
 
 WASM := wasm32-unknown-unknown
 WORKER_BUILD_VERSION := 0.8.7
-# The command and the crate must be of exactly one version, so the lock file decides for both.
+# The command and the crate must have the same version, so both use the lock file's.
 WASM_BINDGEN_VERSION := $(shell awk '/^name = "wasm-bindgen"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' Cargo.lock)
 
-# Without these, worker-build would download the tools, neither pinned by a lock file nor possible offline.
+# Otherwise worker-build would download the tools, which no lock file pins and which fails offline.
 export WASM_BINDGEN_BIN := $(CURDIR)/.tools/bin/wasm-bindgen
 export WASM_OPT_BIN := $(CURDIR)/node_modules/.bin/wasm-opt
 export ESBUILD_BIN := $(CURDIR)/node_modules/.bin/esbuild
 
-# Cargo.toml keeps worker-build from doing this: it would keep the names of functions, a fifteenth of the worker. The
-# features are those that workerd knows; more would be used if they were not named. A function with one caller is not put
-# into it: that made one function of 129 KB, compiled whole for the first request, and the worker an eleventh larger.
+# Cargo.toml disables this step in worker-build, which would keep the names of functions, a fifteenth of the worker. The
+# features are those of workerd; without the list wasm-opt would use more. Functions with one caller are not inlined.
+# Inlining made one function of 129 KB, which the first request had to compile whole, and the worker an eleventh larger.
 WASM_FEATURES := mutable-globals sign-ext nontrapping-float-to-int bulk-memory multivalue reference-types exception-handling
 OPTIMIZE := $(WASM_OPT_BIN) -Oz --strip-debug --one-caller-inline-max-function-size=25 $(WASM_FEATURES:%=--enable-%)
 
@@ -38,14 +38,14 @@ SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f)
 BASELINES := constant object parsing
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
-# A document to publish without an origin, its server keys if there are any, and whether to the account's KV.
+# A document to publish without an origin, its server keys if there are any, and 1 to publish into the account's KV.
 DOC ?=
 KEYS ?=
 REMOTE ?=
 
 .PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
-# No shell in between: make passes a SIGTERM on to its child. SIGINT and SIGHUP come from a terminal, which sends them to both.
+# Without a shell in between, since make passes SIGTERM on to its child. A terminal sends SIGINT and SIGHUP to both.
 dev: build
 	@exec env PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node scripts/dev.mjs
 
@@ -54,7 +54,7 @@ DRY_RUN ?=
 deploy: require-node build
 	@DRY_RUN='$(DRY_RUN)' node scripts/deploy.mjs
 
-# Checks a document as the worker does, and writes it into KV.
+# Checks a document with the worker's rules, and writes it into KV.
 publish: require-node build
 	@DOC='$(DOC)' KEYS='$(KEYS)' REMOTE='$(REMOTE)' STATE='$(STATE)' node scripts/publish.mjs
 
@@ -80,14 +80,15 @@ format: require-rust
 	cd tests/bench && cargo fmt --check
 	cd tests/fuzz && cargo fmt --check
 
-# Code that these targets do not run must compile, too: the fuzz targets without libFuzzer, which is C++ and only linked.
+# Code that no test runs must compile, too: the fuzz targets, without libFuzzer, which is C++ and only needed for
+# linking.
 clippy: require-wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target $(WASM) --lib -- -D warnings
 	cd tests/bench && cargo clippy --all-targets -- -D warnings
 	cd tests/fuzz && CUSTOM_LIBFUZZER_PATH=none/libnone.a cargo clippy -- -D warnings
 
-# On both targets: each has modules that the other does not.
+# Both targets, since each has modules that the other lacks.
 docs: export RUSTDOCFLAGS := -D warnings
 docs: require-wasm
 	cargo doc --no-deps
@@ -99,8 +100,8 @@ native: require-rust require-python
 		[ -d "$$folder" ] || echo "NOT RUN: the tests over $$folder, which does not exist"; done
 	N=500 scripts/differential.sh
 
-# Evaluation and compilation against their peers, on the documents in BENCH_DOCUMENTS; first evaluation on wasm32, made as
-# worker-build makes the worker.
+# Evaluation and compilation compared with their peers, on the documents in BENCH_DOCUMENTS. First evaluation on wasm32,
+# built like the worker.
 BENCH_WASM := tests/bench/target/wasm
 bench: require-wasm require-node $(WASM_BINDGEN) $(NODE_MODULES)
 	cd tests/bench && cargo build --release --target $(WASM)
@@ -119,7 +120,7 @@ wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/
 wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --target $(WASM) --test wasm
 
-# The budget is the present size and a little; raising it is a decision.
+# The budget is slightly above the present size, so that growth is a deliberate decision.
 WASM_BUDGET_KIB := 627
 size: build
 	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
@@ -132,7 +133,7 @@ cost: build
 bundle: build
 	@DRY_RUN=1 node scripts/deploy.mjs
 
-# Two files at a time: each starts its own runtime, and waits more than it computes.
+# Two files at a time, since each starts its own runtime, and waits more than it computes.
 e2e: build require-python require-chromium
 	node --test --test-reporter=spec --test-concurrency=2 tests/e2e/*.test.mjs
 
@@ -148,25 +149,25 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
 	@touch $@
 
-# A panic is reported by its path; the part before a crate's name belongs to this machine.
+# A panic's report contains a path. The part before a crate's name, which belongs to this machine, is removed.
 build/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
 	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
 	@touch $@
 
-# The static files: pages, and their parts from npm. None of them is in the WebAssembly.
+# The static files: pages, and their parts from npm. The WebAssembly does not contain them.
 build/assets.stamp: build/index.js scripts/figures.mjs $(PAGES) $(EXCHANGES) Cargo.toml scripts/assets.mjs scripts/openapi.mjs $(NODE_MODULES) | require-node
 	node scripts/assets.mjs build/assets
 	node scripts/figures.mjs build/index_bg.wasm $(WASM_BUDGET_KIB) build/assets/edge/build.json
 	@touch $@
 
-# The files named by version are stamps. cargo finds a tool of the right version already in place and leaves it.
+# The files named by version are stamps. cargo keeps an installed tool of the right version.
 $(WORKER_BUILD): | require-rust
 	cargo install --root .tools worker-build --version $(WORKER_BUILD_VERSION)
 	@touch $@
 
-# Without --locked: the versions in its own lock file no longer resolve.
+# Without --locked, since the versions in the tool's own lock file no longer resolve.
 $(WASM_BINDGEN): | require-rust
 	cargo install --root .tools wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION)
 	@touch $@

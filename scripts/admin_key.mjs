@@ -1,4 +1,4 @@
-// The admin key of a state folder, for local use. It is kept in a file there; the worker is given its hash only.
+// The admin key of a state folder, for local use. It is kept in a file there; the worker gets only its hash.
 
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ export function adminKeyFile(state) {
   return join(state, "admin-key");
 }
 
-/** The admin key of this state folder. The first call makes it, in a file that only its owner can read. */
+/** The admin key of this state folder. The first call creates it, in a file that only the user can read. */
 export function adminKeyOf(state) {
   const file = adminKeyFile(state);
   mkdirSync(state, { recursive: true });
@@ -20,7 +20,7 @@ export function adminKeyOf(state) {
   return key;
 }
 
-/** A new key, or null if the file is there already. */
+/** A new key, or null if the file exists already. */
 function create(file) {
   const key = randomBytes(KEY_BYTES).toString("hex");
   try {

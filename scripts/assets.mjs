@@ -23,7 +23,7 @@ for (const page of readdirSync("src/pages")) {
 }
 for (const file of SWAGGER_UI) {
   const source = readFileSync(join("node_modules/swagger-ui-dist", file), "utf8");
-  // The source map that the file names is not served.
+  // Its source map is not served.
   writeFileSync(join(target, PATHS.docs, file), source.replace(/\/\*# sourceMappingURL=.*\*\//, ""));
 }
 

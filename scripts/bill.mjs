@@ -1,8 +1,8 @@
-// The platform's bill, from counted operations (tests/e2e/counts.mjs) and prices: those of the Workers Paid plan beyond the
-// included amounts, in dollars, as of November 2026 (developers.cloudflare.com, the pricing pages of workers, kv,
-// durable-objects and analytics-engine).
+// The platform's bill, from counted operations (tests/e2e/counts.mjs) and prices. The prices are those of the Workers Paid plan
+// beyond the included amounts, in dollars, as of November 2026. Sources: the pricing pages of workers, kv, durable-objects and
+// analytics-engine on developers.cloudflare.com.
 
-/** unit → [included in a month, dollars for a million more]. KV's lists have the price of its writes. */
+/** unit → [included in a month, dollars for a million more]. Lists of KV cost as much as writes. */
 const PRICES = {
   requests: [10e6, 0.3],
   cpuMilliseconds: [30e6, 0.02],
@@ -17,7 +17,7 @@ const PRICES = {
 const POINTS = [10e6, 0.25];
 const SUBSCRIPTION = 5;
 
-/** The columns that are counted here, as `named` gives them. */
+/** The counted columns, in the form of `named`. */
 export const NAMES = {
   flags: "getFlags, 304 included",
   anonymous: "postIdentity, without an identifier",
@@ -31,7 +31,7 @@ export const NAMES = {
   refresh: "the origin is asked for a document that has not changed",
 };
 
-// Values that no test can count: the platform's processors and storage are not here.
+// Values that no test can count, since they depend on the platform's processors and storage.
 /** Processor time of a request in milliseconds: measured by `make cost`, rounded up. A document counts like an identity. */
 export const CPU_MS = {
   [NAMES.flags]: 0.2,
@@ -42,10 +42,12 @@ export const CPU_MS = {
   [NAMES.document]: 0.6,
   [NAMES.evaluations]: 1.5,
 };
-/** The time that a call keeps an object in memory, in milliseconds; written rows are confirmed in other places. */
+/**
+ * The time for which a call keeps an object in memory, in milliseconds. A write waits until other locations have confirmed it.
+ */
 const OBJECT_MS = { read: 5, write: 30 };
 const OBJECT_GIGABYTES = 0.128;
-/** Isolates that are always busy, in all locations together, and the environments that each of them serves. */
+/** The number of isolates that are always busy, in all locations, and the environments that each of them serves. */
 const ISOLATES = 100;
 const ENVIRONMENTS = 3;
 const [FRESHNESS_SECONDS, REFRESH_SECONDS, DOCUMENT_SOFT_AGE_SECONDS] = [2, 60, 10];
@@ -53,7 +55,7 @@ const [FRESHNESS_SECONDS, REFRESH_SECONDS, DOCUMENT_SOFT_AGE_SECONDS] = [2, 60, 
 const SECONDS_A_MONTH = 30 * 24 * 60 * 60;
 const VOLUMES = { "1 M": 1e6, "100 M": 100e6, "10 B": 10e9 };
 
-/** The mix of requests: the share of each. */
+/** The mix of requests: the share of each operation. */
 const MIXED = { [NAMES.flags]: 0.5, [NAMES.unchanged]: 0.4, [NAMES.changed]: 0.08, [NAMES.created]: 0.01, [NAMES.document]: 0.01 };
 const PROFILES = {
   "only `GET /flags/`": { [NAMES.flags]: 1 },
@@ -76,7 +78,7 @@ const ADMINISTRATORS = "administrators, in an environment of 64 identities";
 const OTHERS = "SDKs, notifications, pages";
 const BESIDES = "besides";
 
-/** The counts as a Markdown table. Operations that differ in rows read only share a row. */
+/** The counts as a Markdown table. Operations that differ only in rows read share a row. */
 export function countTable(counted, description) {
   const operations = operationsOf(description);
   const rows = [OTHERS, ADMINISTRATORS, BESIDES].flatMap((section) => {
@@ -126,7 +128,7 @@ function sectionOf(operation) {
   return operation.isAdministrators ? ADMINISTRATORS : OTHERS;
 }
 
-/** Leaves out the part that all paths of a kind share. */
+/** Shortens a path by the part that all paths of its kind share. */
 function shortened(path) {
   return path
     .replace(/^\/api\/v1\/(environments\/)?environments\/\{environment_key\}\//, "…/")

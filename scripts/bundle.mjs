@@ -11,8 +11,8 @@ import { faultsOfFiles, staticFiles } from "./static_files.mjs";
 const MAX_KIB = 3 * 1024;
 
 /**
- * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, and of the static files, given wrangler's
- * reading of the settings; also gives its modules, their size together in KiB, compressed, and how many files there are.
+ * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, and of the static files. `settings` are those
+ * that wrangler has read. Also returns the modules, their total compressed size in KiB, and the number of files.
  */
 export function inspect(folder, settings) {
   const faults = [];

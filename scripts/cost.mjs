@@ -1,5 +1,5 @@
-// `make cost`: prints the tables of docs/costs.md, counted again; with wrk and /proc also measures the processor time
-// that bill.mjs assumes.
+// `make cost`: counts and prints the tables of docs/costs.md. With wrk and /proc it also measures the processor time that
+// bill.mjs assumes.
 
 import { load, requireWrk } from "../tests/bench/http/load.mjs";
 import { count } from "../tests/e2e/counts.mjs";
@@ -47,7 +47,7 @@ function requests(caller) {
     [NAMES.anonymous]: [caller.sdk("POST", "identities/", { identifier: "", transient: true, traits: [] })],
     [NAMES.unchanged]: numbers(64).map((number) => post(number, "basic")),
     [NAMES.changed]: numbers(1024).map((number) => post(number % 64, `plan ${number}`)),
-    // More than the measurement has time for.
+    // More requests than the measurement can send.
     [NAMES.created]: numbers(50_000).map((number) => post(64 + number, "basic")),
     [NAMES.document]: [caller.server("GET", "environment-document/")],
     [NAMES.evaluations]: [caller.counts()],

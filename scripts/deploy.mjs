@@ -1,6 +1,5 @@
-// `make deploy`: checks the settings and the upload, asks for missing secrets, and lets wrangler deploy the worker, its
-// namespaces, its cron trigger and the secrets. With DRY_RUN it only checks the upload, which needs no account and no
-// network.
+// `make deploy`: checks the settings and the upload, and asks for missing secrets. Then wrangler deploys the worker, its
+// namespaces, its cron trigger and the secrets. With DRY_RUN only the upload is checked, without an account or network.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -81,7 +80,7 @@ function requireLogin() {
 function secretsThere() {
   const { status, stdout, stderr } = wrangler(["secret", "list", "--format", "json"], "pipe");
   if (status === 0) return JSON.parse(stdout.slice(stdout.indexOf("["))).map(({ name }) => name);
-  // wrangler's message for a worker that the account does not have.
+  // wrangler's message if the account does not have the worker.
   if (/Worker "[^"]*" not found/.test(`${stdout}${stderr}`)) return null;
   throw new Error(`${stdout}${stderr}`);
 }
@@ -89,7 +88,7 @@ function secretsThere() {
 /** The value of a variable of the deployed worker, if it is set. */
 function deployedVariable(name) {
   const deployment = wrangler(["deployments", "status", "--json"], "pipe");
-  // wrangler's message for a worker that only has secrets.
+  // wrangler's message if the worker only has secrets.
   if (/has no deployments/.test(`${deployment.stdout}${deployment.stderr}`)) return undefined;
   const [{ version_id: id }] = answerOf(deployment).versions;
   const { resources } = answerOf(wrangler(["versions", "view", id, "--json"], "pipe"));

@@ -17,24 +17,24 @@ import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
 const address = `http://127.0.0.1:${port}`;
-/** The documents that come with the project. Everybody knows their server keys. */
+/** The documents of this repository. Their server keys are public. */
 const SAMPLE = "fixtures/environments";
 const NOTHING = { entries: new Map(), metadata: new Map(), environments: [], serverKeys: {} };
 
 try {
-  // Asked first: a request to another server on this port would pass for an answer of ours.
+  // Checked first, since an answer of another server on this port would look like the worker's.
   await requireFree(port);
   const settings = localSettings();
   process.env.LOG_PANIC_MESSAGES = settings.LOG_PANIC_MESSAGES;
   refuse(settingFaults([settings])[0].map(({ text }) => text));
   const { ORIGIN_URL: origin } = settings;
-  // Beside an origin the sample would stay open to everybody; that of an earlier start is taken out again.
+  // With an origin, the sample's public server keys would stay valid, so the sample of an earlier start is removed.
   const found = origin && resolve(folder) === resolve(SAMPLE) ? NOTHING : readEnvironments(folder);
   const { faults, leftOut } = faultsOfEnvironments(folder, found);
   refuse(faults);
   leftOut.forEach((field) => console.warn(field));
   seed(found, state);
-  // One that is configured is the operator's choice.
+  // A configured key takes precedence.
   const adminKey = settings.ADMIN_KEY_SHA256 ? null : adminKeyOf(state);
   const wrangler = start(adminKey);
   if (await answers(wrangler)) introduce(found.environments, origin, adminKey);
@@ -48,9 +48,10 @@ function refuse(faults) {
 }
 
 function start(adminKey) {
-  // The cron trigger is at /__scheduled. The path that this wrangler has for it anyway fails where there are static files.
+  // The cron trigger is at /__scheduled. wrangler's default path for it fails if there are static files.
   const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
-  // Secrets, too, but they are better in .dev.vars, which wrangler reads by itself. Of the admin key only the hash is passed on.
+  // Secrets can be passed, too, but are better kept in .dev.vars, which wrangler reads itself. Only the hash of the admin key
+  // is passed.
   const given = adminKey === null ? process.env : { ...process.env, ADMIN_KEY_SHA256: hashOfAdminKey(adminKey) };
   const variables = variableArguments(NAMES, given);
   return startGroup(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], WRANGLER_ENVIRONMENT);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Evaluates random contexts here and with Flagsmith's own engine, flag-engine 10 and 11; fails where they differ.
-# N contexts for each, from SEED.
+# Evaluates random contexts here and with Flagsmith's own engine, flag-engine 10 and 11, and fails on
+# differences. N contexts for each, from SEED.
 set -eu
 cd "$(dirname "$0")/.."
 N=${N:-10000}

@@ -24,7 +24,7 @@ export function fail(message) {
 /** Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. */
 export function client(base, authorization) {
   const root = base.replace(/\/$/, "");
-  /** Returns the text of the answer. Retries after 429, 5xx and network errors, with backoff and after Retry-After. */
+  /** Returns the text of the answer. Retries after 429, 5xx and network errors, with backoff or as Retry-After requires. */
   return async function send(method, path, { body, type = "application/json", accept = "application/json" } = {}) {
     const headers = { Authorization: authorization, Accept: accept, ...(body === undefined ? {} : { "Content-Type": type }) };
     const answer = async () => {
@@ -37,7 +37,7 @@ export function client(base, authorization) {
       if (status >= 200 && status < 300) return text;
       const again = status === 0 || status === 429 || status >= 500;
       if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${status} ${text.slice(0, 2000)}`);
-      // Seconds. A date, which a server in front of the origin may send, is ignored.
+      // In seconds. A date, which a proxy of the origin may send, is ignored.
       const retryAfter = Number(response.headers?.get("retry-after") ?? 0) || 0;
       await delay(Math.max(500 * 2 ** attempt, 1000 * retryAfter));
     }
@@ -53,14 +53,14 @@ export function checkpoint(file, what, start) {
     get: () => state,
     set(next) {
       state = { ...what, ...next };
-      // Atomically.
+      // Replaced atomically.
       writeFileSync(`${file}.new`, JSON.stringify(state));
       renameSync(`${file}.new`, file);
     },
   };
 }
 
-/** Shows how much of `total` is done; without a terminal a line every tenth of it. */
+/** Shows the progress out of `total`; without a terminal it prints a line for each tenth. */
 export function progress(total) {
   const began = Date.now();
   let shown = -1;
@@ -75,7 +75,7 @@ export function progress(total) {
   };
 }
 
-/** Returns a function that delays its caller so that `rate` items are handled a second. */
+/** Returns a function that delays its caller so that at most `rate` items are handled in a second. */
 export function pace(rate) {
   let next = Date.now();
   return async (count) => {

@@ -8,14 +8,14 @@ const SERVER_KEYS = "server-keys.json";
 // The valid forms of keys (src/core/document/environment_key.rs): the worker refuses all others, even if KV has an entry.
 const CLIENT_KEY = /^(?!\.|ser\.)[A-Za-z0-9_.-]{1,128}$/;
 const SERVER_KEY = /^ser\.[A-Za-z0-9_.-]{1,124}$/;
-// KV takes 1,024 bytes of metadata: a name of this length fits, even if JSON escapes all of its characters.
+// KV accepts 1,024 bytes of metadata. A name of this length fits, even if JSON escapes all of its characters.
 const MAX_NAME_LENGTH = 150;
 
 /**
  * Reads every document in `folder`, in the order of their file names, and the folder's server-keys.json if there is one.
  *
- * `entries` are the KV pairs, key → bytes; `metadata` is what KV keeps beside them, key → object; `environments` lists
- * the documents: {file, name, key, serverKeys}; `serverKeys` are the keys of all environments, also of those without a document.
+ * `entries` are the KV pairs, key → bytes. `metadata` is their metadata in KV, key → object. `environments` lists the
+ * documents: {file, name, key, serverKeys}. `serverKeys` are the keys of all environments, also of those without a document.
  */
 export function readEnvironments(folder) {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort();

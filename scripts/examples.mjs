@@ -1,4 +1,4 @@
-// Requests to paste into a shell, made of the keys that were seeded.
+// Requests to paste into a shell, with the seeded keys.
 
 const IDENTIFIER = "ada@example.com";
 

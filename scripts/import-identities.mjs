@@ -1,9 +1,9 @@
 // `make import-identities`: imports identities into a worker, from a file of JSON lines or from a Flagsmith's Admin API.
 //
-// Each line is an identity as Flagsmith stores it: identifier, identity_uuid, created_date, dashboard_alias, django_id,
-// identity_traits, identity_features. Lines are sent without parsing them, and the answers of an origin keep the text of
-// their numbers: JavaScript's numbers would change some of the values. Importing an identity twice has no further effect,
-// so an interrupted import resumes from its checkpoint.
+// Each line is an identity in Flagsmith's stored form: identifier, identity_uuid, created_date, dashboard_alias, django_id,
+// identity_traits, identity_features. JavaScript's numbers would change some of the values. So lines are sent without parsing
+// them, and numbers in an origin's answers stay texts. Importing an identity twice has no further effect, so an interrupted
+// import resumes from its checkpoint.
 
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
@@ -18,18 +18,18 @@ const send = client(edge, required("AUTHORIZATION", ": `Api-Key â€¦` or `Token â
 const wait = pace(Number(setting("RATE", 200)));
 const batch = Math.min(100, Number(setting("BATCH", 50)));
 const NEWLINE = Buffer.from("\n");
-/** The bytes with which some editors on Windows begin a file. */
+/** The byte order mark, which some editors on Windows write. */
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
-/** The maximum number of concurrent requests to an origin, which has few workers. */
+/** The maximum number of concurrent requests to an origin, which may have few processes. */
 const ORIGIN_REQUESTS = 8;
-/** The member that has the value of an origin's trait, by the type of the value. */
+/** The member with the value of an origin's trait, by the type of the value. */
 const VALUES = { unicode: "string_value", int: "integer_value", bool: "boolean_value", float: "float_value" };
 
 if (setting("SOURCE", "file") === "origin") await importFromOrigin();
 else if (file !== null) await importFile(file);
 else fail("There is nothing to import: set FILE=identities.jsonl, or SOURCE=origin.");
 
-/** Imports lines; resolves to the number of skipped ones. */
+/** Imports lines; resolves to the number of skipped lines. */
 async function bring(lines) {
   await wait(lines.length);
   const path = `/edge/environments/${environment}/identities/import/`;
@@ -39,7 +39,7 @@ async function bring(lines) {
   return passed_over;
 }
 
-/** Prints the number of imported and skipped lines. Skipped ones have identifiers that no request can have. */
+/** Prints the number of imported and skipped lines. Skipped lines have identifiers that no request can have. */
 function report(lines, passedOver) {
   console.log(`${lines - passedOver} identities were imported into ${environment}.`);
   if (passedOver > 0) console.log(`${passedOver} lines were skipped, because their identifiers are blank.`);
@@ -143,7 +143,7 @@ async function overridesOf(origin, root) {
   }
   const overrides = new Map();
   for (const identity of document.identity_overrides) {
-    // Evaluation uses the first of several, too.
+    // As in evaluation, the first of several counts.
     if (!overrides.has(identity.identifier)) overrides.set(identity.identifier, identity);
   }
   return overrides;
@@ -162,7 +162,7 @@ async function traitsOf(origin, path) {
 function traitOf({ trait_key, value_type, ...values }) {
   if (!Object.hasOwn(VALUES, value_type)) fail(`A trait of the origin has the unknown type ${JSON.stringify(value_type)}, so the import stopped.`);
   const value = values[VALUES[value_type]];
-  // A float stays a float, even if its text is that of a whole number.
+  // A float stays a float, even if its text is a whole number.
   const isWhole = value_type === "float" && /^-?\d+$/.test(String(value));
   return { trait_key, trait_value: isWhole ? new JsonNumber(`${value}.0`) : value };
 }

@@ -1,4 +1,4 @@
-// Puts the API's description together: the YAML of src/openapi, with examples from the exchanges in fixtures/.
+// Builds the API's description from the YAML of src/openapi, with examples from the exchanges in fixtures/.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,7 +38,7 @@ export function describe(version) {
   return { openapi: document.openapi, info: { ...info, version }, ...document, paths, components };
 }
 
-/** Both, with the members of both where they have objects of one name. */
+/** Merges two objects, and objects of the same name in both. */
 function merged(one, other) {
   if (!isObject(one) || !isObject(other)) throw new Error(`${JSON.stringify(other)} is described twice`);
   const joined = { ...one };
@@ -51,7 +51,7 @@ function readExchanges(file, version) {
   return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }
 
-/** Adds an exchange to the operation that it is an example of. */
+/** Adds an exchange as an example to its operation. */
 function illustrate(operation, components, method, path, { name, request, response }) {
   const fail = (problem) => {
     throw new Error(`${method} ${path}: the exchange "${name}" ${problem}`);
@@ -67,7 +67,7 @@ function illustrate(operation, components, method, path, { name, request, respon
     add(parameter, new URLSearchParams(query).get(parameter.name));
   }
   if (operation.parameters.length === 0) delete operation.parameters;
-  // A refused body is no example of a request.
+  // A refused body is not an example of a request.
   if (request.body !== null && request.headers["Content-Type"] === "application/json" && response.status !== 400) {
     operation.requestBody = structuredClone(operation.requestBody);
     add(operation.requestBody.content["application/json"], JSON.parse(request.body));
@@ -77,7 +77,7 @@ function illustrate(operation, components, method, path, { name, request, respon
   operation.responses = { ...operation.responses };
   const answer = structuredClone(resolve(components, described));
   if (answer.content === undefined) fail("is answered with a body");
-  // An example of its own is better than one that many operations share.
+  // An operation's own example is better than a shared one.
   if (described.$ref !== undefined) delete answer.content["application/json"].examples;
   const { document } = response.body;
   add(answer.content["application/json"], document === undefined ? response.body : JSON.parse(readFileSync(join("fixtures", document), "utf8")));

@@ -1,4 +1,4 @@
-// A program that ends together with this process, and so does everything that it has started.
+// Starts a program that ends together with this process and with all of its own child processes.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,12 +11,12 @@ const MAX_POLLS = 50;
 const PARENT = process.ppid;
 
 /**
- * Starts a program in a process group of its own. This process ends when the program does, and then nothing of the group is
- * left. SIGINT, SIGTERM, SIGHUP and the end of the parent end the program; so does SIGKILL, through a watchdog.
+ * Starts a program in its own process group. When the program ends, the rest of the group and this process end, too. SIGINT,
+ * SIGTERM, SIGHUP and the end of the parent end the program. After a SIGKILL of this process a watchdog ends it.
  */
 export function startGroup(command, parameters, env) {
   const leader = spawn(command, parameters, { env, detached: true, stdio: ["ignore", "inherit", "inherit"] });
-  // Its input ends when this process does, for whatever reason. Then it kills what is left of the group.
+  // The watchdog's input ends with this process in any case. Then it kills the rest of the group.
   const watchdog = spawn("sh", ["-c", 'read -r line; kill -9 "-$0"', String(leader.pid)], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
@@ -30,7 +30,7 @@ export function startGroup(command, parameters, env) {
     setTimeout(() => watchdog.stdin.end(), GRACE_MS);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end);
-  // A process whose parent is killed gets another one, and no signal.
+  // If the parent is killed, this process gets another parent and no signal.
   setInterval(() => process.ppid !== PARENT && !isEnding && end(), PARENT_CHECK_MS);
   leader.on("exit", async (code) => {
     watchdog.stdin.end();
@@ -41,7 +41,7 @@ export function startGroup(command, parameters, env) {
   return leader;
 }
 
-/** True if there is a process of this id, or of the group of this negated id. */
+/** True if a process with this id exists, or, for a negative number, one in that group. */
 function isAlive(id) {
   try {
     return process.kill(id, 0);

@@ -35,7 +35,7 @@ try {
   process.exit(1);
 }
 
-/** The entries of the environment's server keys, of a file in the form of docs/publishing.md. */
+/** The entries of the environment's server keys, from a file in the form of docs/publishing.md. */
 function serverKeys(environment) {
   const keys = keysFile ? (JSON.parse(readFileSync(keysFile, "utf8"))[environment] ?? []) : [];
   const faults = faultsOfServerKeys(environment, keys);

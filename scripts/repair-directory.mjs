@@ -1,6 +1,6 @@
-// `make repair-directory`: has every identity send its directory entry again, and removes entries without an identity.
+// `make repair-directory`: makes every identity send its directory entry again, and removes entries without an identity.
 //
-// The identifiers are those of the directory; with FILE those of an export, which also restores lost entries.
+// The identifiers come from the directory. With FILE they come from an export, which also restores lost entries.
 
 import { readFileSync } from "node:fs";
 

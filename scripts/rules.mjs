@@ -9,7 +9,7 @@ import workerd from "workerd";
 
 import { documentEntry, serverKeyValue } from "./environments.mjs";
 
-/** The worker's reading of a document: {environment, version, left_out}, or {fault}. */
+/** The result of parsing a document: {environment, version, left_out}, or {fault}. */
 export function checkDocument(bytes) {
   return call([documentCall(bytes)])[0];
 }
@@ -19,12 +19,15 @@ export function settingFaults(all) {
   return call(all.map((settings) => ["settings", settings]));
 }
 
-/** The faults of an environment's server keys that would always be refused: a sentence each, with its index, without the key. */
+/**
+ * The faults of an environment's server keys that would always be refused: one sentence each, with the key's index and without
+ * the key.
+ */
 export function faultsOfServerKeys(environment, serverKeys) {
   return sentences(environment, call(serverKeys.map((serverKey) => serverKeyCall(environment, serverKey))));
 }
 
-/** The faults of a folder that `readEnvironments` has read; `leftOut`: documents that would be served without a field. */
+/** The faults of a folder that `readEnvironments` has read. `leftOut`: documents that would be served without a field. */
 export function faultsOfEnvironments(folder, { entries, environments, serverKeys }) {
   const [faults, leftOut] = [[], []];
   const keyed = Object.entries(serverKeys);

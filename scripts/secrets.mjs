@@ -1,5 +1,5 @@
-// Asks for the secrets that a deployment lacks. Typed text is not shown. It is written only into a file for wrangler,
-// readable by this user alone, while wrangler runs.
+// Prompts for the secrets that a deployment lacks. Typed text is not shown. It is written only into a file for wrangler,
+// readable by this user alone, which exists while wrangler runs.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,8 +10,8 @@ import { Writable } from "node:stream";
 import { faultsOf, SECRETS } from "./settings.mjs";
 
 /**
- * The secrets to ask for: at the first deployment, and at the first with an origin, all useful ones; later only those that
- * publishing lacks. `there`: the names of the secrets that are set; null before the first deployment.
+ * The secrets to prompt for: all useful ones at the first deployment and at the first with an origin, later only missing ones
+ * that publishing needs. `there`: the names of the secrets that are set; null before the first deployment.
  */
 export function missing(there, hasOrigin, hadOrigin) {
   const set = new Set(there ?? []);
@@ -54,7 +54,7 @@ export function withSecretsFile(secrets, use) {
   }
 }
 
-/** The stored value of the typed answer. Asks again after an invalid answer. */
+/** The stored value of the typed answer. Repeats the prompt after an invalid answer. */
 async function answer({ name, purpose, typed }, input, output) {
   for (;;) {
     const text = await ask(name, purpose, input, output);
@@ -70,7 +70,7 @@ async function ask(name, purpose, input, output) {
   const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input, output: nothing, terminal: true });
   const interrupted = new Promise((_, reject) => {
-    // Control-C, and Control-D.
+    // Control-C and Control-D.
     for (const event of ["SIGINT", "close"]) reader.once(event, () => reject(new Error("Interrupted: nothing was deployed.")));
   });
   try {

@@ -21,9 +21,9 @@ export const VARIABLES = [
 ];
 
 /**
- * The secrets. `purpose`: the explanation in the question for it. `ofOrigin`: true if it is useless without an origin.
- * `instead`: the secret that replaces it. `typed`: for a secret whose typed text is not its value, a function that returns
- * the text's `fault` or null, and one that returns the `stored` value.
+ * The secrets. `purpose`: the explanation in the prompt. `ofOrigin`: true if the secret is useless without an origin.
+ * `instead`: the secret that replaces it. `typed`: functions for a typed text that is not the value itself. `fault` returns the
+ * text's fault or null, `stored` the value to store.
  */
 export const SECRETS = [
   {
@@ -68,7 +68,7 @@ export function hashOfAdminKey(key) {
   return createHash("sha256").update(key).digest("hex");
 }
 
-/** The faults of single settings, [name, value]: a sentence each, without the value, since some are secret. */
+/** The faults of single settings, [name, value]: one sentence each, without the value, since some are secret. */
 export function faultsOf(settings) {
   const found = settingFaults(settings.map(([name, value]) => ({ [name]: String(value) })));
   return settings.flatMap(([name, value], index) => {
@@ -78,7 +78,7 @@ export function faultsOf(settings) {
   });
 }
 
-/** The conflicts between settings, name → text: a sentence each. */
+/** The conflicts between settings, name → text: one sentence each. */
 export function conflictsOf(settings) {
   return settingFaults([settings])[0].filter(({ is_conflict }) => is_conflict).map(({ text }) => text);
 }

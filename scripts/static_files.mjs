@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 
-/** Files that wrangler reads as settings; this project's settings are in wrangler.toml and in the worker. */
+/** Files that wrangler would read as settings; this project's settings are in wrangler.toml and in the worker. */
 const SETTINGS = new Set(["/.assetsignore", "/_headers", "/_redirects"]);
 /** A reference to another file: from the root, or relative. */
 const REFERENCE = /["'](\/[^"'\s?#]*\.\w+|\.\/[^"'\s?#]+)["']/g;
@@ -20,7 +20,7 @@ export function faultsOfFiles(files) {
   const faults = [];
   const { roots, others } = servedByName();
   const needed = new Set(roots);
-  // Files that are added meanwhile are checked, too.
+  // The set grows during the loop, and added files are checked, too.
   for (const path of needed) {
     const content = files.get(path);
     if (content === undefined) {

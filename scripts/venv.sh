@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a Python environment of the project's own, or anew when its versions change: FOLDER REQUIREMENTS
+# Creates a Python environment, and again when its versions change: FOLDER REQUIREMENTS
 set -eu
 if ! cmp -s "$2" "$1/requirements.txt"; then
     python3 -m venv --clear "$1"

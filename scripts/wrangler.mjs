@@ -11,6 +11,6 @@ export const WRANGLER_ENVIRONMENT = {
   // Request.cf is not used; without this setting the local server fetches a sample from a remote one at each start.
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
-// wrangler runs a make of its own for the build, which must not join the make that started this script.
+// wrangler runs its own make for the build, which must not join the make that started this script.
 delete WRANGLER_ENVIRONMENT.MAKEFLAGS;
 delete WRANGLER_ENVIRONMENT.MAKELEVEL;
