@@ -1,4 +1,4 @@
-//! POST /api/v1/analytics/flags/ and /api/v2/analytics/flags/: how often flags were evaluated (contract §A.6).
+//! POST /api/v1/analytics/flags/ and /api/v2/analytics/flags/: reports of evaluated flags (contract §A.6).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::document::json::{Json, Kind};
 /// Evaluations and their counts, in the form of the origin's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evaluations {
-    /// The endpoint that received them.
+    /// The endpoint of the report.
     pub version: AnalyticsVersion,
     /// Each evaluation as JSON, with its count: in v1 a feature's name, in v2 an object without its `count`.
     pub counts: BTreeMap<String, u32>,
@@ -28,7 +28,7 @@ pub enum AnalyticsVersion {
     V2,
 }
 
-/// The most that a count may be: Flagsmith's database has no larger ones.
+/// The maximum of a count: the largest number of Flagsmith's database column.
 pub const MAX_COUNT: u32 = i32::MAX as u32;
 
 impl Evaluations {
@@ -44,7 +44,7 @@ impl Evaluations {
     }
 }
 
-/// Counts by feature name. Unknown features and counts that are none are passed over.
+/// Reads counts by feature name. Unknown features and invalid counts are ignored.
 pub fn answer_v1(
     environment: &Environment,
     body: Json<'_>,
@@ -63,7 +63,7 @@ pub fn answer_v1(
     Ok((evaluations, Response::empty(200)))
 }
 
-/// A list of evaluations. Unknown features are passed over.
+/// Reads a list of evaluations. Unknown features are ignored.
 pub fn answer_v2(
     environment: &Environment,
     body: Json<'_>,

@@ -15,14 +15,14 @@ use crate::identity::{Command, CommandError, Identity, TraitValue};
 /// The changes to an identity's traits: the last value for each key, null to delete it.
 type Changes = BTreeMap<Box<str>, Option<TraitValue>>;
 
-/// An upload that waits for its identities: for each item, which of the commands is its own.
+/// An upload before its commands are executed: the index of the command for each item.
 #[derive(Debug, PartialEq)]
 pub struct BulkUpload {
     commands: Vec<usize>,
 }
 
-/// Reads an upload: all of it, before anything is done. POST replaces an identity's traits, PUT adds to them; nulls
-/// delete. Of several items for one identity the later stand.
+/// Reads a whole upload before any command is executed. POST replaces an identity's traits, PUT adds to them; nulls
+/// delete. Of several items for one identity the later one counts.
 pub fn read(
     environment: &Environment,
     key: KeyKind,
@@ -36,7 +36,7 @@ pub fn read(
     let sent = fields.read("data", |_| all(items, read_item));
     fields.finish(()).map_err(Error::Invalid)?;
     traits::check_client(environment, key)?;
-    // Few enough for a linear search.
+    // There are few, so a linear search suffices.
     let mut by_identity: Vec<(Identifier, Changes)> = Vec::new();
     let mut commands = Vec::with_capacity(sent.len());
     for (identifier, traits) in sent {
@@ -87,8 +87,8 @@ fn read_item(item: Json<'_>) -> Result<BulkItem, Value> {
 }
 
 impl BulkUpload {
-    /// 202 if all was done. Else a report by item, in which what was done is nothing; the request may be sent again as
-    /// it is.
+    /// 202 if all commands succeeded. Otherwise a report by item, in which succeeded items are empty objects. The
+    /// request may be sent again unchanged.
     pub fn answer(&self, outcomes: &[Result<Identity, CommandError>]) -> Response<'static> {
         let refusal = |index: &usize| match outcomes.get(*index) {
             Some(Ok(_)) => None,

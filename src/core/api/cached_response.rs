@@ -1,4 +1,4 @@
-//! Answers that the environment and the kind of key alone decide: made once, not for each request.
+//! Answers that depend only on the environment and the kind of key. They are built once, not for each request.
 
 use super::environment_document::{self, DocumentConditions};
 use super::etag;
@@ -11,19 +11,19 @@ use crate::document::{Environment, KeyKind};
 pub enum CachedResponse {
     /// All flags.
     Flags,
-    /// That all flags are as they were.
+    /// 304 for all flags.
     FlagsUnmodified,
-    /// The environment document, while no override was made here.
+    /// The environment document without overrides made here.
     Document,
-    /// That the document is as it was.
+    /// 304 for the document.
     DocumentUnmodified,
 }
 
 impl CachedResponse {
-    /// The number of kinds, which are numbered from 0.
+    /// The number of kinds; their numbers start at 0.
     pub const COUNT: usize = 4;
 
-    /// The answer with the document, where no override was ever made here.
+    /// The answer to a request for the document, if no override was ever made here.
     pub fn of_document(
         conditions: &DocumentConditions,
         environment: &Environment,

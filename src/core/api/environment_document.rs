@@ -1,6 +1,6 @@
-//! GET /api/v1/environment-document/: what SDKs evaluate locally (contract §A.5).
+//! GET /api/v1/environment-document/: the document for local evaluation in SDKs (contract §A.5).
 //!
-//! Besides the overrides that the document was published with it has those that were made here, which win.
+//! It has the published overrides and those that were made here; the latter win.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,15 +17,15 @@ use crate::identity::directory::DirectoryOverride;
 /// The conditions of a request for the document (RFC 9110 §13).
 #[derive(Debug, PartialEq)]
 pub struct DocumentConditions {
-    /// The tags of what it keeps.
+    /// The tags of `If-None-Match`.
     pub if_none_match: Option<String>,
-    /// Its date; it counts only without tags (RFC 9110 §13.1.3).
+    /// The date of `If-Modified-Since`, which counts only without tags (RFC 9110 §13.1.3).
     pub if_modified_since: Option<String>,
 }
 
 impl DocumentConditions {
-    /// The document, or 304 if the client has it. `version` counts the changes to overrides made here; `document`
-    /// returns the text when it is needed.
+    /// The document, or 304 if the client has it. `version` is the number of changes to overrides made here. `document`
+    /// returns the text if it is needed.
     pub fn answer<'e>(
         &self,
         environment: &'e Environment,
@@ -38,7 +38,7 @@ impl DocumentConditions {
         answer(environment, version, document).tagged(tag)
     }
 
-    /// True if the client has the document of this tag.
+    /// True if the client has the document with this tag.
     pub(super) fn not_modified(&self, environment: &Environment, tag: &str, version: u64) -> bool {
         if let Some(tags) = &self.if_none_match {
             return etag::matches(tags, tag);
@@ -49,7 +49,7 @@ impl DocumentConditions {
     }
 }
 
-/// The document, or 304 without one.
+/// The answer with the document, or 304 without one.
 pub fn answer<'e>(
     environment: &'e Environment,
     version: u64,
@@ -93,8 +93,8 @@ pub fn render(environment: &Environment, overrides: &[DirectoryOverride]) -> Vec
             made_here.entry(&known.identifier).or_default().push(known);
         }
     }
-    // The published document has no duplicates any more, so each identity is found once. The text gets its final
-    // capacity at once, since it may be as large as an isolate can hold.
+    // The normalized document has no duplicates, so each identity is found once. The text is allocated with its final
+    // capacity, since it may nearly fill the isolate's memory.
     let added =
         overrides.iter().map(|known| known.state.length() + 2 * known.identifier.len() + IDENTITY_LENGTH);
     let mut text = String::with_capacity(document.len() + added.sum::<usize>());
@@ -125,12 +125,12 @@ pub fn render(environment: &Environment, overrides: &[DirectoryOverride]) -> Vec
     text.into_bytes()
 }
 
-/// A published identity whose features that are overridden here are set as here.
+/// The JSON of a published identity, with the overrides that were made here in place of its own for the same features.
 fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&DirectoryOverride]) -> String {
     let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let is_overridden = |state: &Json<'_>| {
         let state = serde_json::from_str::<FeatureState>(state.source());
-        // SDKs know features by name, and a leftover of a deleted feature may have the name of one that is overridden.
+        // SDKs identify features by name, and the state of a deleted feature may have the name of an overridden one.
         state.is_ok_and(|state| {
             let same = |known: &FeatureState| {
                 known.feature.id == state.feature.id || known.feature.name == state.feature.name
@@ -144,7 +144,7 @@ fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&Directo
     with_states(fields, &texts)
 }
 
-/// An identity of which the published document knows nothing, with all the fields that some SDK needs.
+/// The JSON of an identity that the published document lacks, with all fields that any SDK needs.
 fn new(environment: &Environment, identifier: &str, overrides: &[&DirectoryOverride]) -> String {
     let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let first = overrides.first();
@@ -162,7 +162,7 @@ fn new(environment: &Environment, identifier: &str, overrides: &[&DirectoryOverr
     identity.to_string()
 }
 
-/// An override as SDKs get it: with the name that its feature has now, by which they find it, and with numbers.
+/// An override for SDKs: with the current name of its feature, by which SDKs find the feature, and with numbers.
 fn served(environment: &Environment, state: &FeatureState) -> FeatureState {
     let mut served = state.clone();
     let feature = environment.feature_with_id(state.feature.id);

@@ -1,8 +1,8 @@
-//! Entity tags: whether what a client keeps is still what it would get (RFC 9110 §8.8.3, §13.1.2).
+//! Entity tags, by which clients revalidate stored answers (RFC 9110 §8.8.3, §13.1.2).
 //!
-//! A tag is made of what an answer depends on, so it is known before anything is evaluated. It also names what was asked:
-//! the tag of one answer matches no other request. Only a 200 has a tag, so a request whose tag matches would be answered
-//! with 200. `*` matches whatever is there, and proves nothing: where there may be nothing, [`is_any`] has the answer made
+//! A tag is a hash of all inputs of an answer, so it is known before the evaluation. It includes the query, so the tag
+//! of one answer matches no other request. Only a 200 has a tag, so a request with a matching tag would be answered
+//! with 200. `*` matches every existing answer. If the answer might be 404, [`is_any`] makes the caller compute it
 //! first.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,20 +21,20 @@ pub fn of_flag(environment: &Environment, key: KeyKind, feature: FeatureIndex) -
     format!("\"{}{}f{feature:x}\"", environment.version, kind(key))
 }
 
-/// The tag of the environment document, which has the overrides that were made here in this version too.
+/// The tag of the environment document with this version of the overrides that were made here.
 pub fn of_document(environment: &Environment, key: KeyKind, overrides_version: u64) -> String {
     format!("\"{}{}d{overrides_version:x}\"", environment.version, kind(key))
 }
 
-/// The tag of an answer that gives reasons, by the tag of the one that does not.
+/// The tag of an answer with reasons, from the tag without reasons.
 pub fn with_reasons(mut tag: String) -> String {
     tag.pop();
     tag.push_str("r\"");
     tag
 }
 
-/// The entity tag of an answer about an identity. `asked` holds every part of the request that the answer depends on.
-/// The tag contains the identity and `asked` as hashes only.
+/// The entity tag of an answer about an identity. `asked` has every part of the request that affects the answer. The
+/// tag contains the identity and `asked` as hashes only.
 pub fn of_identity(
     environment: &Environment,
     key: KeyKind,
@@ -46,19 +46,20 @@ pub fn of_identity(
     identity.traits.hash(&mut hasher);
     identity.django_id.hash(&mut hasher);
     for state in &identity.overrides {
-        // Whatever changes an override changes its text.
+        // Every change of an override changes its JSON.
         serde_json::to_string(state).unwrap_or_default().hash(&mut hasher);
     }
     format!("\"{}{}i{:016x}\"", environment.version, kind(key), hasher.finish())
 }
 
-/// True if an `If-None-Match` header names the tag. The comparison is weak, since compression on the way weakens a tag.
+/// True if an `If-None-Match` header contains the tag. The comparison is weak, since compression by a proxy weakens a
+/// tag.
 pub fn matches(if_none_match: &str, tag: &str) -> bool {
     let listed = |listed: &str| listed.trim().trim_start_matches("W/") == tag;
     is_any(if_none_match) || if_none_match.split(',').any(listed)
 }
 
-/// True if an `If-None-Match` names every tag there is.
+/// True if an `If-None-Match` header is `*`, which matches every tag.
 pub fn is_any(if_none_match: &str) -> bool {
     if_none_match.trim() == "*"
 }

@@ -1,5 +1,5 @@
-//! Reads the fields of a JSON body the way Flagsmith's serializers do: every fault is collected, under the name of
-//! its field, before any is reported (contract §A.3).
+//! Reads the fields of a JSON body like Flagsmith's serializers: all faults are collected by field and reported
+//! together (contract §A.3).
 
 use serde_json::{Map, Value, json};
 
@@ -8,15 +8,16 @@ use crate::document::json::{Json, Kind, Members};
 use crate::document::{Identifier, python};
 use crate::identity::TraitValue;
 
-/// The longest identifier, in characters.
+/// The maximum length of an identifier, in characters.
 pub const MAX_IDENTIFIER_LENGTH: usize = 2000;
-/// The longest trait key, in characters.
+/// The maximum length of a trait key, in characters.
 pub const MAX_TRAIT_KEY_LENGTH: usize = 200;
-/// The most identities of one request: each is an object to be called.
+/// The maximum number of identities in one request, since each costs a call of an object.
 const MAX_IDENTITIES: usize = 100;
-/// The most items of a list: more than a body of right ones can hold, and few enough to report every wrong one.
+/// The maximum number of items in a list. A body of valid items always has fewer, and a report can list the faults of
+/// all.
 pub const MAX_ITEMS: usize = 32_000;
-/// The longest text that a trait may have, in characters.
+/// The maximum length of a trait's text, in characters.
 pub const MAX_TRAIT_VALUE_LENGTH: usize = 2000;
 
 /// The message for a missing field.
@@ -26,18 +27,18 @@ pub const NOT_NULL: &str = "This field may not be null.";
 /// The error for an empty text.
 pub const NOT_BLANK: &str = "This field may not be blank.";
 
-/// The fields of one object, and what was wrong with those that were read.
+/// The fields of one object, and the faults of the fields that were read.
 pub struct Fields<'a> {
     members: Members<'a>,
     errors: Map<String, Value>,
 }
 
-/// A text field's rules.
+/// The rules of a text field.
 #[derive(Clone, Copy)]
 pub struct TextRules {
-    /// Characters at most.
+    /// The maximum number of characters.
     pub max_length: usize,
-    /// Null, blank and absent give an empty text.
+    /// True if null, blank and absent values become an empty text.
     pub optional: bool,
 }
 
@@ -79,7 +80,7 @@ impl<'a> Fields<'a> {
         self.members.has(name)
     }
 
-    /// A text, trimmed; a number is taken as its text.
+    /// A trimmed text; a number becomes its text.
     pub fn text(&mut self, name: &str, rules: TextRules) -> String {
         let value = self.text_value(name, rules);
         self.keep(name, value)
@@ -110,12 +111,12 @@ impl<'a> Fields<'a> {
         self.keep(name, value)
     }
 
-    /// A boolean in any of the spellings that Flagsmith takes; false where it is absent.
+    /// A boolean in any spelling that Flagsmith accepts; false if it is absent.
     pub fn bool(&mut self, name: &str) -> bool {
         if self.has(name) { self.required_bool(name) } else { false }
     }
 
-    /// A boolean that must be there.
+    /// A required boolean.
     pub fn required_bool(&mut self, name: &str) -> bool {
         let value =
             self.required(name, |json| bool_value(json).ok_or_else(|| json!(["Must be a valid boolean."])));
@@ -128,14 +129,13 @@ impl<'a> Fields<'a> {
         self.keep(name, value)
     }
 
-    /// An object's fields, read by `read`, which returns what was wrong with them.
+    /// An object, parsed by `read`, which returns its faults.
     pub fn object<T: Default>(&mut self, name: &str, read: impl FnOnce(Json<'a>) -> Result<T, Value>) -> T {
         let value = self.required(name, read);
         self.keep(name, value)
     }
 
-    /// A list whose items `read` reads. What is wrong is reported by position, with an empty object for each item
-    /// that is right.
+    /// A list with items that `read` parses. Faults are reported by position, with an empty object for each valid item.
     pub fn list<T>(&mut self, name: &str, mut read: impl FnMut(Json<'a>) -> Result<T, Value>) -> Vec<T> {
         let items = self.required(name, |json| {
             json.list().ok_or_else(|| {
@@ -149,7 +149,7 @@ impl<'a> Fields<'a> {
         self.keep(name, items)
     }
 
-    /// A field that `read` reads, given or not.
+    /// A field that `read` parses, present or absent.
     pub fn read<T: Default>(
         &mut self,
         name: &str,
@@ -172,7 +172,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value; a fault is recorded, and a default takes its place.
+    /// The value, or a default after recording a fault.
     fn keep<T: Default>(&mut self, name: &str, value: Result<T, Value>) -> T {
         value.unwrap_or_else(|problem| {
             self.errors.insert(name.to_owned(), problem);
@@ -181,9 +181,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads all items, or reports by position what is wrong with them.
+/// Reads all items, or reports their faults by position.
 ///
-/// The report repeats itself as often as there are items, so a long list is refused unread.
+/// The report has a part for each item, so a long list is refused unread.
 pub fn all<'a, T>(
     items: Vec<Json<'a>>,
     mut read: impl FnMut(Json<'a>) -> Result<T, Value>,
@@ -199,7 +199,7 @@ pub fn all<'a, T>(
         match read(item) {
             Ok(value) => values.push(value),
             Err(problem) => {
-                // What is right is reported as nothing.
+                // Valid items have an empty part in the report.
                 problems.resize(index, json!({}));
                 problems.push(problem);
             }
@@ -226,14 +226,14 @@ fn text(json: Json<'_>, rules: TextRules) -> Result<String, Value> {
     check_text(text, rules.max_length).map(|()| text.to_owned())
 }
 
-/// The identifier that a query gives, normalized; an error for one that is too long or has a NUL in it.
+/// The normalized identifier of a query; an error if it is too long or contains a NUL.
 pub fn query_identifier(text: &str) -> Result<Identifier, Error> {
     let identifier = Identifier::normalize(text);
     let checked = check_text(&identifier, MAX_IDENTIFIER_LENGTH);
     checked.map(|()| identifier).map_err(|problem| Error::Invalid(json!({"identifier": problem})))
 }
 
-/// Length and characters, as every text field has them checked.
+/// Checks the length and the characters of a text field.
 pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
     let mut problems = Vec::new();
     if text.chars().count() > max_length {
@@ -247,7 +247,7 @@ pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
 
 /// The message for a text with a NUL character.
 pub const NULL_CHARACTERS: &str = "Null characters are not allowed.";
-/// The message for a value that is no integer.
+/// The message for a value that is not an integer.
 pub const INVALID_INTEGER: &str = "A valid integer is required.";
 
 fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
@@ -259,7 +259,7 @@ fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
         Kind::String | Kind::List | Kind::Object => {
             let Some(text) = python::short_json_text(json, MAX_TRAIT_VALUE_LENGTH) else {
                 let limit = MAX_TRAIT_VALUE_LENGTH;
-                // Flagsmith's wording: `character`, and `less than` for a limit that may be reached.
+                // Flagsmith's wording, although it is `character`, and the limit itself is allowed.
                 let problem = format!("Value string is too long. Must be less than {limit} character");
                 return Err(json!([problem]));
             };
@@ -289,7 +289,7 @@ fn bool_value(json: Json<'_>) -> Option<bool> {
     }
 }
 
-/// A whole number of 64 bits, as [`Fields::integer`] takes it.
+/// A whole number of 64 bits, with the rules of [`Fields::integer`].
 pub fn integer_value(json: Json<'_>) -> Option<i64> {
     let text = match json.kind() {
         Kind::String | Kind::Integer | Kind::Float => python::json_text(json)?,

@@ -1,6 +1,6 @@
 //! GET /api/v1/flags/: the environment's defaults, without an identity (contract §A.1).
 //!
-//! The list without reasons is made once, as a [`super::CachedResponse`].
+//! The list without reasons is built once, as a [`super::CachedResponse`].
 
 use super::cached_response::CachedResponse;
 use super::error::Error;
@@ -10,7 +10,7 @@ use crate::document::ruleset::FeatureIndex;
 use crate::document::{Environment, KeyKind};
 use crate::evaluate::default_reason;
 
-/// The flag of this name, found without regard to case; of an empty name the first. 304 to a client that keeps it.
+/// The flag with this name in any letter case; the first flag for an empty name. 304 if the client has it.
 pub fn answer<'e>(
     environment: &'e Environment,
     key: KeyKind,
@@ -25,14 +25,14 @@ pub fn answer<'e>(
     Ok(response.tagged(tag))
 }
 
-/// All flags, or that the client keeps them. Without tags none is made to compare.
+/// All flags, or 304 if the client has them. Without tags in the request no tag is computed.
 pub fn list(environment: &Environment, key: KeyKind, if_none_match: Option<String>) -> CachedResponse {
     let not_modified =
         if_none_match.is_some_and(|kept| etag::matches(&kept, &etag::of_flags(environment, key)));
     if not_modified { CachedResponse::FlagsUnmodified } else { CachedResponse::Flags }
 }
 
-/// All flags, or the one of this name, with the reason of each; 304 if the client has them.
+/// All flags, or the one with this name, with reasons; 304 if the client has them.
 pub fn answer_with_reasons<'e>(
     environment: &'e Environment,
     key: KeyKind,
@@ -73,16 +73,16 @@ pub fn answer_with_reasons<'e>(
     Ok(response.tagged(tag))
 }
 
-/// Gives the flag that was written last the member `reason` (contract §C.0).
+/// Adds the member `reason` to the last written flag (contract §C.0).
 pub fn write_reason(body: &mut Vec<u8>, reason: &str) {
-    // Its end.
+    // The end of the flag's object.
     body.pop();
     body.extend_from_slice(br#","reason":"#);
     body.extend_from_slice(serde_json::Value::from(reason).to_string().as_bytes());
     body.push(b'}');
 }
 
-/// The features that this kind of key gets to see.
+/// The features that are visible to this kind of key.
 fn shown(environment: &Environment, key: KeyKind) -> impl Iterator<Item = FeatureIndex> {
     let Environment { ruleset, flags, .. } = environment;
     let features = ruleset.features.iter().enumerate();

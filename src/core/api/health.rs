@@ -6,13 +6,13 @@ use super::response::Response;
 use super::route::HealthRoute;
 use crate::document::Timestamp;
 
-/// GET /health/liveness/: it answers, so it lives.
+/// GET /health/liveness/: always 200.
 pub fn liveness() -> Response<'static> {
     Response::json(json!({"status": "ok"}).to_string().into_bytes())
 }
 
-/// The readiness answer: true if the store of environments can be read. `last_update` is the time of this isolate's
-/// latest confirmation.
+/// The readiness answer. `environments`: true if the store of environments can be read. `last_update`: the time of this
+/// isolate's latest confirmation.
 pub fn readiness(
     route: HealthRoute,
     environments: bool,
@@ -20,7 +20,7 @@ pub fn readiness(
 ) -> Response<'static> {
     let status = if environments { "ok" } else { "error" };
     let body = match route {
-        // In the form of Flagsmith's Edge Proxy.
+        // The form of Flagsmith's Edge Proxy.
         HealthRoute::ProxyReadiness => json!({
             "status": status,
             "reason": (!environments).then_some("environment document(s) not updated."),
@@ -36,7 +36,7 @@ pub fn readiness(
     response
 }
 
-/// GET /version/, with the fields of Flagsmith's own that mean something here.
+/// GET /version/, with those fields of Flagsmith's that apply here.
 pub fn version() -> Response<'static> {
     let version = env!("CARGO_PKG_VERSION");
     Response::json(json!({"image_tag": version, "package_versions": {".": version}}).to_string().into_bytes())

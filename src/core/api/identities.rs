@@ -14,34 +14,34 @@ use crate::document::{Environment, Identifier, KeyKind, StoredOverrides};
 use crate::evaluate::{Decision, EvaluatedIdentity, evaluate};
 use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier, uuid_hex};
 
-/// A request for one identity, ready to be answered once the stored state is known.
+/// A request for one identity, parsed, before the stored state is read.
 #[derive(Debug, PartialEq)]
 pub struct IdentityQuery {
     /// The identifier; a generated one for an anonymous request.
     pub identifier: Identifier,
-    /// Traits of this request alone. Null ones show in the answer and are unset for conditions.
+    /// Transient traits of this request. Null traits are in the answer, and unset for conditions.
     transient: Vec<(Box<str>, Option<TraitValue>)>,
     /// True if the traits and overrides of the identifier apply.
     overridden: bool,
-    /// Only this feature.
+    /// The requested feature; none for all.
     feature: Option<String>,
     /// True if each flag has its reason.
     reasons: bool,
-    /// The tags of what the client keeps; `None` in a POST, whose answers have no tag.
+    /// The tags of `If-None-Match`; `None` for a POST, which has no tags.
     if_none_match: Option<String>,
 }
 
-/// A trait as a request gives it.
+/// A trait in a request.
 struct SentTrait {
     key: Box<str>,
     value: Option<TraitValue>,
     transient: bool,
 }
 
-/// Reads a GET: the question, and what to do to the stored identity; nothing for a transient one, unless its number in the
-/// origin's database is hashed.
+/// Reads a GET: the query, and the command for the stored identity. A transient request has no command, unless the
+/// identity's number in the origin's database is hashed.
 ///
-/// A blank identifier is answered as Flagsmith does, as it is; but nothing is stored under it, so it is transient.
+/// A blank identifier is answered untrimmed, as by Flagsmith. It is treated as transient, so that nothing is stored.
 pub fn read_get(
     environment: &Environment,
     query: &str,
@@ -70,7 +70,7 @@ pub fn read_get(
 
 /// Reads a POST: the query, and the command for the stored identity; `None` for an anonymous request.
 ///
-/// `random` makes the identifier of an anonymous request without traits.
+/// `random` creates the identifier of an anonymous request without traits.
 pub fn read_post(
     environment: &Environment,
     key: KeyKind,
@@ -129,8 +129,8 @@ fn without_nulls(traits: Vec<SentTrait>) -> Vec<(Box<str>, Option<TraitValue>)> 
     traits.into_iter().filter(|sent| sent.value.is_some()).map(|sent| (sent.key, sent.value)).collect()
 }
 
-/// The answer; 304 to a client that keeps it. A tag that matches takes no evaluation; `*` takes one if it is only for one
-/// feature, which there may not be.
+/// The answer, or 304 if the client has it. A matching tag needs no evaluation. `*` needs one in a request for a single
+/// feature, since the feature may not exist.
 pub fn answer<'e>(
     environment: &'e Environment,
     key: KeyKind,
@@ -215,7 +215,7 @@ fn evaluated<'e>(
         write_traits(&mut body, stored_traits, &question.transient);
     }
     body.extend_from_slice(br#"],"flags":["#);
-    // A loop and no chain of adapters: compiled for size, each of those would be a call for each flag.
+    // A loop, since iterator adapters compiled for size would cost a call for each flag.
     for (feature, decision) in decisions {
         if shown(feature, decision) {
             body.extend_from_slice(flag(decision));
@@ -228,7 +228,7 @@ fn evaluated<'e>(
     Response::json(body).updated_at(environment).exhausted(evaluation.exhausted)
 }
 
-/// Stored traits with those of the request over them.
+/// The stored traits, overridden by those of the request.
 fn merge<'t>(stored: &'t Traits, transient: &[(Box<str>, Option<TraitValue>)]) -> Cow<'t, Traits> {
     let mut traits = Cow::Borrowed(stored);
     for (key, value) in transient {
@@ -244,7 +244,7 @@ fn merge<'t>(stored: &'t Traits, transient: &[(Box<str>, Option<TraitValue>)]) -
     traits
 }
 
-/// Stored and sent traits by key, those of this request alone marked; the last of several for one key.
+/// Stored and sent traits by key, with a mark for transient ones. The last of several for one key counts.
 fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Option<TraitValue>)]) {
     if transient.is_empty() {
         for (key, value) in stored {
@@ -262,7 +262,7 @@ fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Opt
     without_comma(body);
 }
 
-/// Each part of a list is written with a comma behind it.
+/// Each part of a list is followed by a comma; the last comma is removed.
 fn without_comma(body: &mut Vec<u8>) {
     if body.ends_with(b",") {
         body.pop();
@@ -291,6 +291,6 @@ fn write_text(body: &mut Vec<u8>, text: &str) {
 }
 
 fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
-    // Neither texts nor traits can fail to be written, nor can a Vec to take them.
+    // Serializing texts and traits into a Vec cannot fail.
     let _ = serde_json::to_writer(body, value);
 }

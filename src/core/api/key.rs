@@ -1,4 +1,4 @@
-//! Environment keys, which name the environment of a request (contract §A.0).
+//! Environment keys, which select the environment of a request (contract §A.0).
 
 use super::error::Error;
 use crate::document::{ClientKey, KeyKind, ServerKeyHash, hash_of_server_key, is_server_key};
@@ -6,14 +6,14 @@ use crate::document::{ClientKey, KeyKind, ServerKeyHash, hash_of_server_key, is_
 /// The key of a request's `X-Environment-Key`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EnvironmentKey {
-    /// A client key names its environment.
+    /// A client key, which is the name of its environment.
     Client(ClientKey),
-    /// A server key, known by its SHA-256 only.
+    /// A server key, identified by its SHA-256 only.
     Server(ServerKeyHash),
 }
 
 impl EnvironmentKey {
-    /// Reads the header's value. What has not the form of a key is unknown, before anything is asked.
+    /// Reads the header's value. A text without the form of a key is unknown, without a look-up.
     pub fn parse(header: Option<String>) -> Result<EnvironmentKey, Error> {
         let key = header.as_deref().map(str::trim).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::KeyMissing)?;

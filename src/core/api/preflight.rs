@@ -9,7 +9,7 @@ const HEADERS: &str = "accept, authorization, content-type, user-agent, x-csrfto
     sentry-trace, traceparent, tracestate, baggage, x-environment-key, x-e2e-test-auth-token, \
     flagsmith-application-name, flagsmith-application-version, flagsmith-sdk-user-agent";
 
-/// Grants what is asked; every path and no key will do.
+/// Grants the requested headers, for every path and without a key.
 pub fn answer(requested_headers: Option<String>) -> Response<'static> {
     let mut response = Response::empty(200);
     let mut headers = HEADERS.to_owned();
@@ -24,7 +24,7 @@ pub fn answer(requested_headers: Option<String>) -> Response<'static> {
         ("access-control-allow-methods", METHODS.into()),
         ("access-control-allow-headers", headers.into()),
         ("access-control-max-age", "86400".into()),
-        // The answer names what was asked for.
+        // The answer contains the requested headers.
         ("vary", "Access-Control-Request-Headers".into()),
         ("content-length", "0".into()),
     ];

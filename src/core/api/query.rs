@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The last of the values that a query string gives for a name, as Django reads it.
+/// The last value of a name in a query string, as in Django.
 pub fn last<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     let [value] = last_of(query, [name]);
     value
@@ -20,7 +20,7 @@ pub fn last_of<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<
     values
 }
 
-/// True for every value but the empty one, `0` and `false`.
+/// True for every value except an empty one, `0` and `false`.
 pub fn is_yes(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value.to_lowercase().as_str(), "" | "0" | "false"))
 }

@@ -1,4 +1,4 @@
-//! An answer: status, headers, body.
+//! Answers: status, headers, body.
 
 use std::borrow::Cow;
 
@@ -9,15 +9,15 @@ use super::route::SdkRoute;
 use crate::document::Environment;
 use crate::document::ruleset::SegmentIndex;
 
-/// An answer to a request; it may borrow from the environment that it was made of.
+/// An answer to a request. It may borrow from its environment.
 #[derive(Clone, Debug)]
 pub struct Response<'e> {
     /// The HTTP status.
     pub status: u16,
-    /// The headers of its own, names in lower case; [`Response::headers`] gives all.
+    /// The answer's own headers, with names in lower case; [`Response::headers`] returns all.
     pub(super) headers: Vec<(&'static str, Cow<'e, str>)>,
     common: Option<Common>,
-    /// Empty for none.
+    /// The body; empty for none.
     pub body: Cow<'e, [u8]>,
     /// The segment that spent the evaluation's budget, for the log.
     pub exhausted: Option<SegmentIndex>,
@@ -26,13 +26,13 @@ pub struct Response<'e> {
 const STALE_SECONDS: &str = "x-edge-stale-seconds";
 const JSON: &str = "application/json";
 
-/// As many of its own as any answer has.
+/// The maximum number of an answer's own headers.
 const MAX_HEADERS: usize = 6;
 
 /// The usual maximum length of a head's text, in bytes.
 const HEAD_LENGTH: usize = 256;
 
-/// The headers that a browser's script may read. `Flagsmith-Version` comes from an origin only; contract §A.0 names it.
+/// The headers that a browser's script may read. Only an origin sends `Flagsmith-Version`, but contract §A.0 lists it.
 const EXPOSED_HEADERS: &str =
     "etag, x-flagsmith-document-updated-at, retry-after, flagsmith-version, x-edge-stale-seconds";
 
@@ -52,8 +52,8 @@ impl<'e> Response<'e> {
         response
     }
 
-    /// A report of problems, an object for each item of a request. `is_unavailable`: true if an item may succeed when the
-    /// request is sent again.
+    /// A report of problems, with an object for each item of a request. `is_unavailable`: true if an item may succeed
+    /// when the request is sent again.
     pub fn by_item(problems: Vec<Value>, is_unavailable: bool) -> Response<'e> {
         let response = Response::error(&Error::Invalid(json!({"data": problems})));
         if !is_unavailable {
@@ -92,7 +92,7 @@ impl<'e> Response<'e> {
         response
     }
 
-    /// Adds a header; its name in lower case.
+    /// Adds a header with a name in lower case.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'e, str>>) -> Response<'e> {
         self.headers.push((name, value.into()));
@@ -108,14 +108,14 @@ impl<'e> Response<'e> {
         self
     }
 
-    /// Notes the segment that spent the evaluation's budget, if any did.
+    /// Records the segment that spent the evaluation's budget, if there is one.
     #[must_use]
     pub fn exhausted(mut self, segment: Option<SegmentIndex>) -> Response<'e> {
         self.exhausted = segment;
         self
     }
 
-    /// Names what was answered, so that it can be asked for again only if it has changed.
+    /// Adds the entity tag, with which the client can revalidate the answer.
     #[must_use]
     pub fn tagged(mut self, tag: String) -> Response<'e> {
         self.headers.push(("etag", tag.into()));
@@ -126,7 +126,7 @@ impl<'e> Response<'e> {
     #[must_use]
     pub fn stale(mut self, seconds: Option<u64>) -> Response<'e> {
         if let Some(seconds) = seconds {
-            // Where two stores failed, the second is reported.
+            // If two stores failed, the second is reported.
             self.headers.retain(|(name, _)| *name != STALE_SECONDS);
             self.headers.push((STALE_SECONDS, seconds.to_string().into()));
         }
@@ -150,7 +150,7 @@ impl<'e> Response<'e> {
         own.chain(self.common.iter().flat_map(Common::headers))
     }
 
-    /// A text for the status and headers: equal for equal heads only.
+    /// A text of the status and headers, equal only for equal heads.
     pub fn head_text(&self) -> String {
         let mut text = String::with_capacity(HEAD_LENGTH);
         let route =
@@ -172,7 +172,7 @@ pub fn check_method(method: &str, allow: &'static str) -> Result<(), Response<'s
     Err(Response::error(&Error::MethodNotAllowed(method.to_owned())).with("allow", allow))
 }
 
-/// The headers that follow from the route, and from whether the answer may be kept.
+/// The route, and true if the answer may be stored: together they determine the common headers.
 #[derive(Clone, Copy, Debug)]
 struct Common {
     route: Option<SdkRoute>,
@@ -186,7 +186,7 @@ impl Common {
             Some(("access-control-allow-origin", "*")),
             Some(("access-control-expose-headers", EXPOSED_HEADERS)),
             Some(("cache-control", if self.keep { "private, no-cache" } else { "no-store" })),
-            // As in Flagsmith's framework: an answer contains texts that any client may have sent.
+            // As in Flagsmith's framework, since answers contain texts of any client.
             Some(("x-content-type-options", "nosniff")),
             self.route.map(|route| ("allow", route.allow())),
             keyed.then_some(("vary", "X-Environment-Key")),

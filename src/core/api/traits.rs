@@ -37,7 +37,7 @@ impl IdentityTrait {
     }
 }
 
-/// Checks that the organisation stores traits, before anything is read.
+/// Checks that the organisation stores traits, before the body is read.
 pub fn check_persistence(environment: &Environment) -> Result<(), Error> {
     environment.persist_trait_data.then_some(()).ok_or(Error::TraitsNotStored)
 }
@@ -67,7 +67,7 @@ pub fn set(environment: &Environment, key: KeyKind, body: Json<'_>) -> Result<(C
 pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Result<(Commands, Value), Error> {
     let items = match body.kind() {
         Kind::List => body.list(),
-        // An empty object has nothing to go through either.
+        // An empty object is accepted like an empty list.
         Kind::Object => body.object().filter(|members| members.is_empty()).map(|_| Vec::new()),
         _ => None,
     };
@@ -76,7 +76,7 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
     let sent = all(items, |item| IdentityTrait::read(item, true)).map_err(Error::Invalid)?;
     check_client(environment, key)?;
     let echo = sent.iter().filter(|sent| sent.value.is_some()).map(IdentityTrait::echo).collect();
-    // Few enough for a linear search.
+    // There are few, so a linear search suffices.
     let mut by_identity: Vec<(Identifier, Vec<_>)> = Vec::new();
     for IdentityTrait { identifier, key, value } in sent {
         let set = (key.into(), value);
@@ -90,7 +90,7 @@ pub fn set_bulk(environment: &Environment, key: KeyKind, body: Json<'_>) -> Resu
     Ok((by_identity.into_iter().map(command).collect(), Value::Array(echo)))
 }
 
-/// An increment to be answered when it is done.
+/// An increment, which is answered after its execution.
 #[derive(Debug, PartialEq)]
 pub struct Increment {
     identifier: Identifier,
