@@ -10,8 +10,8 @@ import { Writable } from "node:stream";
 import { faultsOf, SECRETS } from "./settings.mjs";
 
 /**
- * The secrets to prompt for: all useful ones at the first deployment and at the first with an origin, later only missing ones
- * that publishing needs. `there`: the names of the secrets that are set; null before the first deployment.
+ * The secrets to prompt for. At the first deployment and at the first with an origin these are all useful ones, later only
+ * missing ones for publishing. `there`: the names of the secrets that are set; null before the first deployment.
  */
 export function missing(there, hasOrigin, hadOrigin) {
   const set = new Set(there ?? []);

@@ -1,4 +1,4 @@
-//! The budget of an evaluation: the work of all conditions together is bounded, and counted in steps.
+//! The budget of an evaluation: the total work of all conditions is bounded, and counted in steps.
 
 mod support;
 
@@ -142,7 +142,7 @@ fn an_explanation_names_the_condition_that_spent_the_budget() {
             .collect();
         (segment["matches"] == true, segment["exhausted"] == true, verdicts)
     };
-    // Conditions that the evaluation did not reach are judged with a budget of their own.
+    // Conditions that the evaluation did not reach are evaluated with a separate budget.
     assert_eq!(of(0), (true, false, vec![(true, false), (true, false)]));
     assert_eq!(of(1), (false, true, vec![(false, true)]));
     assert_eq!(of(2), (true, false, vec![(false, true), (true, false)]));

@@ -1,4 +1,4 @@
-//! The settings of a deployment: what each text is read as, and what is said of one that cannot be used.
+//! The settings of a deployment: the value of each text, and the faults of unusable texts.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,8 @@
-//! Random contexts, evaluated by this engine and by Flagsmith's own: `make differential` writes the cases and runs this.
+//! Compares this engine with Flagsmith's own on random contexts: `make differential` writes the cases and runs this
+//! test.
 //!
-//! `DIFFERENTIAL_CASES` names a file of cases by flag-engine 10, `DIFFERENTIAL_CASES_11` one by flag-engine 11, each
-//! with a JSON object `{"context", "result"}` a line (tests/differential/generate.py).
+//! `DIFFERENTIAL_CASES` names a file of cases by flag-engine 10, `DIFFERENTIAL_CASES_11` one by flag-engine 11. Each
+//! line is a JSON object `{"context", "result"}` (tests/differential/generate.py).
 
 use flagsmith_edge_worker::document::ruleset::Engine;
 use serde_json::{Map, Value, json};
@@ -42,7 +43,7 @@ fn run(variable: &str, engine: Engine) {
     assert!(differences.is_empty(), "{} of {count} differ; the first are\n{shown}", differences.len());
 }
 
-/// The segments and features with different results, and all of the environment and the identity.
+/// The segments and features with different results, and the whole environment and identity.
 fn essence(case: &Value, result: &Value) -> Value {
     let expected = &case["result"];
     let segments = differing(names(&expected["segments"]), names(&result["segments"]));
@@ -63,7 +64,7 @@ fn names(segments: &Value) -> Option<Map<String, Value>> {
     Some(segments.as_array()?.iter().filter_map(by_name).collect())
 }
 
-/// The keys under which two objects differ.
+/// The keys with different values in two objects.
 fn differing(a: Option<Map<String, Value>>, b: Option<Map<String, Value>>) -> Vec<String> {
     let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
     let differs = |key: &&String| match (a.get(*key), b.get(*key)) {
@@ -74,7 +75,7 @@ fn differing(a: Option<Map<String, Value>>, b: Option<Map<String, Value>>) -> Ve
     a.keys().chain(added).filter(differs).cloned().collect()
 }
 
-/// The members of these names.
+/// The members with these names.
 fn part(object: &Value, names: &[String]) -> Value {
     names.iter().map(|name| (name.clone(), object[name].clone())).collect::<Map<_, _>>().into()
 }

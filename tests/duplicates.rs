@@ -1,5 +1,5 @@
-//! Documents with duplicates: each answer equals that of Flagsmith's Python SDK for the same document (`flagsmith` 6.3.0,
-//! `flagsmith-flag-engine` 10.2.0 and 11.1.1), and one identity has one answer.
+//! Documents with duplicates. Each answer equals that of Flagsmith's Python SDK for the same document (`flagsmith`
+//! 6.3.0, `flagsmith-flag-engine` 10.2.0 and 11.1.1). One identity has one answer.
 
 mod support;
 
@@ -96,7 +96,7 @@ fn the_first_of_two_overrides_of_one_identity_and_feature_is_answered() {
     ] {
         let document = document(&[], &overrides);
         assert_eq!(values(&mut worker(&document), "ada"), expected, "{name}");
-        // The explanation names the same state as the only one that applies.
+        // The explanation has the same state as the only one that applies.
         let explained = explain(&environment(&document), &Identifier::normalize("ada"), &Identity::default());
         for (flag, expected) in explained["flags"].as_array().unwrap().iter().zip(expected) {
             assert_eq!(flag["feature_state_value"], expected, "{name}");

@@ -1,5 +1,6 @@
-//! Environments that hash identities by the numbers of their origin's database (`use_identity_composite_key_for_hashing`
-//! false): buckets are the origin's for every identity whose number is known. Percentages are vectors of contract §C.3.
+//! Environments that hash identities by the numbers of their origin's database
+//! (`use_identity_composite_key_for_hashing` false). Identities with a known number have the origin's buckets.
+//! Percentages are vectors of contract §C.3.
 
 mod support;
 
@@ -15,10 +16,11 @@ use serde_json::{Value, json};
 use support::exchange::Answer;
 use support::worker::Worker;
 
-/// The percentage of the state or segment 1 and the identity whose number is 2. That of `k_bob` is 91.908, of 4 69.534.
+/// The percentage of the state or segment 1 and the identity with the number 2. It is 91.908 for `k_bob`, and 69.534
+/// for 4.
 const OF_ONE_AND_TWO: f64 = 26.59531906381276;
 
-/// A feature whose first `share` percent get `hit`, and a segment of that percentage that sets another feature.
+/// A feature that gives `hit` to the first `share` percent, and a segment of that percentage that sets another feature.
 fn document(composite: bool, share: f64, identity_overrides: &Value) -> Value {
     let rule = |operator: &str, property: Value, value: String| json!([{"type": "ALL", "conditions": [{"operator": operator, "property_": property, "value": value}]}]);
     let state = |id: i64, name: &str, value: &str| {
@@ -140,7 +142,7 @@ fn an_entity_tag_changes_with_the_number() {
     assert_eq!(ask(&mut worker, "GET", target, &kept, &Value::Null).status, 200);
 }
 
-/// An identity of this number, with an override that is split as the feature itself is.
+/// An identity with this number, with an override that is split like the feature.
 fn overridden(document: &Value, django_id: Option<i64>) -> Identity {
     serde_json::from_value(json!({
         "exists": true, "traits": {}, "django_id": django_id,

@@ -1,7 +1,9 @@
-//! The rules of imports between the files of `src`: which module may use which, and no circles between files.
+//! The rules of imports between the files of `src`: a list of allowed modules for each module, and no circles between
+//! files.
 //!
-//! A file depends on another if it names an item that is defined there, in a `use` or in a path. A re-export stands for
-//! the file that defines the item, so a parent that only re-exports its children depends on them and they not on it.
+//! A file depends on another if it uses an item of that file, in a `use` or in a path. A re-export counts as the file
+//! that defines the item. So a parent that only re-exports its children depends on them, and the children do not depend
+//! on the parent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,11 +30,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Single items that a module may use of another beyond [`LAYERS`]: by module, file and item.
+/// Single items that a module may use beyond [`LAYERS`]: by module, file and item.
 const EXCEPTIONS: &[(&str, &str, &str)] =
     &[("publish", "admin/origin.rs", "Origin"), ("settings", "admin/origin.rs", "Origin")];
 
-/// The circles that stay, each with its reason.
+/// The allowed circles, each with its reason.
 const CIRCLES: &[(&[&str], &str)] = &[
     (
         &["core/document/json.rs", "core/document/json/parts.rs"],
@@ -122,7 +124,7 @@ fn module(file: &str) -> &str {
     }
 }
 
-/// The files of `src` and the names that each uses of another.
+/// The files of `src`, and the names that each uses from others.
 struct Graph {
     edges: BTreeMap<(String, String), BTreeSet<String>>,
 }
@@ -196,7 +198,7 @@ struct Source {
 
 struct Import {
     path: Vec<String>,
-    /// The name by which the file knows it.
+    /// The name of the import in the file.
     name: String,
 }
 
@@ -233,7 +235,7 @@ impl Modules {
         }
     }
 
-    /// A path from the root of a crate; `None` if it leads out of the project or is a type's.
+    /// A path from the root of a crate; `None` if it is outside of the project or belongs to a type.
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         let mut start = match first.as_str() {
@@ -264,7 +266,7 @@ impl Modules {
         Some(start)
     }
 
-    /// The file that defines what an absolute path names, and its name there; `None` if it is a module.
+    /// The file that defines the item of an absolute path, and the item's name there; `None` if it is a module.
     fn find(&self, path: &[String], depth: usize) -> Option<(String, String)> {
         assert!(depth < 20, "{path:?} is imported in a ring");
         let mut length = 1;
@@ -285,7 +287,7 @@ impl Modules {
     }
 }
 
-/// Names, `::` and single signs; without comments, texts and lifetimes.
+/// The tokens: names, `::` and single characters; without comments, strings and lifetimes.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -328,7 +330,7 @@ fn is_name(sign: char) -> bool {
     sign.is_alphanumeric() || sign == '_'
 }
 
-/// The length of a raw text at the beginning, if there is one.
+/// The length of a raw string at the beginning, if there is one.
 fn raw_text(text: &str) -> Option<usize> {
     let raw = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
     let signs = raw.len() - raw.trim_start_matches('#').len();
@@ -337,7 +339,7 @@ fn raw_text(text: &str) -> Option<usize> {
     Some(text.len() - inner.len() + inner.find(&end)? + end.len())
 }
 
-/// The length of a text in quotes at the beginning.
+/// The length of a string at the beginning.
 fn quoted(text: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (index, sign) in text.char_indices().skip(1) {
@@ -360,7 +362,7 @@ fn read(tokens: &[String]) -> (Vec<Import>, Vec<Vec<String>>) {
         if token == "use" && next != "<" {
             index = read_import(tokens, index + 1, &[], &mut imports);
         } else if token == "mod" && tokens.get(index + 2).is_some_and(|token| token == "{") {
-            // A module inside a file is one of tests.
+            // A module inside a file contains tests.
             index = end_of_block(tokens, index + 2);
         } else if token.starts_with(is_name) && next == "::" {
             let mut path = vec![token.clone()];

@@ -1,4 +1,5 @@
-//! Numbers: imports accept the same ones as SDK and admin requests, keep them exactly, and every route refuses all others.
+//! Numbers: imports accept the same numbers as SDK and admin requests, and keep them exactly. Every route refuses all
+//! others.
 
 mod support;
 

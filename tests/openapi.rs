@@ -19,7 +19,7 @@ use flagsmith_edge_worker::page::{self, FILES_MISSING, ORIGIN_DESCRIPTION};
 use flagsmith_edge_worker::route::{EdgeRoute, Route};
 use serde_json::{Value, json};
 
-/// The paths of each route, all of them in one list, and those of one.
+/// The paths of each route, all routes in one list, and the paths of one route.
 macro_rules! table {
     ($routes:ty, $($pattern:pat => $paths:expr),* $(,)?) => {{
         fn of(route: &$routes) -> &'static [&'static str] {
@@ -95,7 +95,7 @@ fn the_description_has_exactly_the_routes() {
     for path in paths {
         let files = ["a.css", "a.js", "a.json", "a.svg"];
         for file in files.into_iter().take(if path.contains("{file}") { files.len() } else { 1 }) {
-            // The parts of a path are words.
+            // Its parts are only words.
             let filled = path.replace("{file}", file).replace(['{', '}'], "");
             let route = Route::parse(&filled).ok().flatten().unwrap_or_else(|| panic!("{path} is no route"));
             assert!(of(&route).contains(&path), "{path} is {route:?}");

@@ -1,4 +1,4 @@
-//! Stored overrides, beside those of the document: the SDKs' answers, and their local evaluation.
+//! Stored overrides together with those of the document: the SDKs' answers, and their local evaluation.
 
 mod support;
 
@@ -15,7 +15,7 @@ use support::worker::Worker;
 
 const KEY: &str = "pfbeAebLHX5eBgzX56vopS";
 const SERVER_KEY: &str = "ser.bRnD8QEc9hVGyxfLqGiKuJ";
-/// Overridden in the document: `hero_banner` to another variant, `checkout_redesign` on.
+/// An identity with overrides in the document: `hero_banner` has another variant, `checkout_redesign` is on.
 const GRACE: &str = "grace@example.com";
 
 fn shop() -> Worker {
@@ -163,8 +163,8 @@ fn served_values(worker: &mut Worker, identifier: &str) -> Vec<Value> {
     state["multivariate_feature_state_values"].as_array().unwrap().clone()
 }
 
-/// .NET's SDK reads 32 bits with a sign and no null, Rust's 32 bits without one, Ruby's wants the member to be there;
-/// and Flagsmith's database counts from 1.
+/// The range of ids that all SDKs read. .NET's reads signed 32 bits and no null, Rust's unsigned 32 bits, and Ruby's
+/// requires the member. Flagsmith's database counts from 1.
 #[test]
 fn stored_multivariate_values_are_served_with_ids() {
     let uuids = [
@@ -366,7 +366,7 @@ fn uploads_replace_or_merge() {
     let replace = json!({"data": [item("a", &[("w", json!(1.5)), ("y", Value::Null)])]});
     assert_eq!(upload(&mut worker, "POST", KEY, &replace), (202, Value::Null));
     assert_eq!(traits(&mut worker, "a"), json!({"w": 1.5}));
-    // Overrides survive.
+    // Overrides stay.
     assert_eq!(flags(&mut worker, "a")["support_chat"]["feature_state_value"], "vip");
     // Several items for one identity are applied in order, so the later ones win.
     let twice = json!({"data": [item("c", &[("x", json!(1)), ("y", json!(1))]), item("c", &[("x", Value::Null), ("z", json!(2))])]});

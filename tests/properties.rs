@@ -195,8 +195,8 @@ fn post(worker: &mut Worker, key: &str, body: &Value) -> (u16, Value) {
     (answer.status, serde_json::from_slice(&answer.body).expect("every answer is JSON"))
 }
 
-/// True if no identity, and no feature of one that the environment has, is overridden twice, and every multivariate
-/// value of an override has a number.
+/// True if a document is normalized: no identity occurs twice, and no feature of an identity. Every multivariate value
+/// of an override has a number.
 fn is_normal(document: &Value) -> bool {
     let defaults = document["feature_states"].as_array().unwrap();
     let mut seen = BTreeMap::new();
@@ -320,8 +320,8 @@ proptest! {
         prop_assert_eq!(ten, eleven);
     }
 
-    /// An explanation names one winning candidate for every flag, which applies and is the flag's value; and for every
-    /// segment rules that decide membership.
+    /// An explanation has one winning candidate for every flag, which applies and is the flag's value. It has rules for
+    /// every segment, which decide membership.
     #[test]
     fn explanations_agree_with_the_answers(document in document(), body in identity_body()) {
         let text = document.to_string();

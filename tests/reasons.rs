@@ -43,7 +43,7 @@ fn state(id: i64, name: &str, options: &[Value]) -> Value {
     })
 }
 
-/// A feature for each reason that there is.
+/// A feature for each possible reason.
 fn environment(engine: Engine) -> Worker {
     let segment = |id: i64, name: &str, condition: Value, states: Value| {
         json!({
@@ -100,7 +100,7 @@ fn each_flag_has_its_reason() {
         reasons(&get(&mut worker, "/api/v1/identities/?identifier=ada&reasons=true")["flags"]),
         expected
     );
-    // Without stored traits and overrides, as its flags are.
+    // Without stored traits and overrides, like the flags.
     let transient = get(&mut worker, "/api/v1/identities/?identifier=ada&transient=true&reasons=true");
     let transient = reasons(&transient["flags"]);
     assert_eq!([&transient["targeted"], &transient["named"]], [default, default]);
@@ -121,7 +121,7 @@ fn engine_11_has_more_reasons() {
             "dependent": "TARGETING_MATCH; segment=whoever has plain",
         })
     );
-    // Without an identity, evaluation has no segments, so none could have changed a flag.
+    // Without an identity, no segments are evaluated, so none could have changed a flag.
     let all = reasons(&get(&mut worker, "/api/v1/flags/?reasons=true"));
     assert!(all.as_object().unwrap().values().all(|reason| reason == "STATIC"), "{all}");
 }

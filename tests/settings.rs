@@ -107,7 +107,7 @@ fn buckets_are_hashed_from_the_identitys_key() {
 #[test]
 fn multivariate_values_are_walked_by_id_or_by_uuid() {
     let variant = |id: Value, uuid: &str, value: &str| json!({"id": id, "mv_fs_value_uuid": uuid, "percentage_allocation": 100, "multivariate_feature_option": {"value": value}});
-    // Each takes everything, so the first one walked wins.
+    // Each has a share of 100 %, so the first in order wins.
     for (ids, expected) in [
         ([json!(9), json!(2)], "second"),
         ([json!(2), json!(9)], "first"),

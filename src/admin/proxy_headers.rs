@@ -105,7 +105,7 @@ pub fn location(value: &str, origin: &Origin, here: &str) -> Option<String> {
     origin.target(value).map(|target| format!("{here}{target}"))
 }
 
-/// An answer's body with `next` and `previous` rewritten to this worker, if they lead to the origin, which builds these
+/// An answer's body in which `next` and `previous` lead to this worker instead of the origin. The origin builds these
 /// URLs from the requested host (contract §F). All other bytes stay the same.
 pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Option<Vec<u8>> {
     let members = Json::parse(body).ok()?.object()?;

@@ -1,7 +1,7 @@
 //! The part of the worker that computes answers from bytes, without IO, on every target.
 //!
-//! It is a separate crate only to be compiled for speed; the rest is compiled for size. Use it through
-//! `flagsmith_edge_worker`. The documentation of that crate has the layout and the invariants.
+//! It is a separate crate only for its opt-level "s"; the rest is compiled with "z", which is smaller and slower. Use
+//! it through `flagsmith_edge_worker`. The documentation of that crate has the layout and the invariants.
 
 #![deny(
     clippy::unwrap_used,

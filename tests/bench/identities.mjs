@@ -1,5 +1,5 @@
 // `make bench-identities`: loads identities into a worker on bare workerd, and measures admin requests at 1,000, 10,000 and
-// COUNT of them: latency of each request alone, one after the other, and the stored bytes.
+// COUNT identities. It measures the latency of sequential requests, and the stored bytes.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
@@ -12,7 +12,7 @@ import { request } from "../e2e/http.mjs";
 const COUNT = Number(process.env.COUNT ?? 100_000);
 const SAMPLES = Number(process.env.SAMPLES ?? 200);
 const BATCH = 50;
-// workerd keeps each object for 10 s, and has memory for some 2,900 databases at a time.
+// workerd keeps each object for 10 s, and has memory for some 2,900 databases.
 const wait = pace(200);
 const SIZES = [...new Set([1_000, 10_000, COUNT].filter((size) => size <= COUNT))];
 
@@ -29,7 +29,7 @@ try {
       await load(loaded);
     }
     console.error(`${size} identities are there`);
-    // Stopped, so that the files are as small as they get, and nothing is in memory any more.
+    // Stopped, so that the files are compact and nothing is in memory.
     await edge.stop();
     const bytes = stored(size);
     await edge.start();
@@ -87,7 +87,7 @@ async function measure(size) {
   return result;
 }
 
-/** The most frequent request of an identity: nothing new. */
+/** The most frequent request of an identity, which changes nothing. */
 function post() {
   const body = JSON.stringify({ identifier: name(1), traits: [{ trait_key: "plan", trait_value: "premium" }] });
   return send(200, "POST", "/api/v1/identities/", body, { "X-Environment-Key": key });
@@ -108,7 +108,7 @@ function at(times, share) {
   return times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
 }
 
-/** Bytes a file takes, by class; a database of SQLite's has at least some pages. */
+/** The stored bytes by class; every SQLite database has some pages. */
 function stored(size) {
   const of = (className) => {
     const folder = join(edge.stateFolder, className);
@@ -131,7 +131,7 @@ function name(number) {
   return `user-${String(Math.floor(number)).padStart(7, "0")}`;
 }
 
-/** As made elsewhere: without the number of its shard. */
+/** A UUID from another source, without the number of its shard. */
 function uuid(number) {
   return `ffffffff-0000-4000-8000-${String(number).padStart(12, "0")}`;
 }

@@ -1,4 +1,5 @@
-// Evaluation on wasm32 in this Node, a JSON object: profile → nanoseconds for each identity. `make bench` runs it first.
+// Measures evaluation on wasm32 in this Node. Writes a JSON object: profile → nanoseconds for each identity. `make bench` runs
+// this first.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ for (let at = 0; at < names.length; at += 2) {
 }
 writeFileSync(output, JSON.stringify(figures));
 
-/** The median of some rounds; the first ones only bring the optimised code about. */
+/** The median of some rounds. The first rounds are a warm-up until the code is optimized. */
 function nanoseconds(subject) {
   let times = 16;
   while (run(subject, times) < ROUND_MS) times *= 2;

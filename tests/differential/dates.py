@@ -58,8 +58,9 @@ def microseconds(date):
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-# CPython leaves a character, or behind six digits any text, unread between a time and its offset, and takes a fraction
-# without digits or behind a colon or nothing. Of these only a space is kept: the rest are no dates.
+# CPython ignores a character between a time and its offset, and any text after six digits. It accepts a
+# fraction without digits, after a colon or without a separator. The worker accepts only the space; the other
+# forms are no dates.
 CLOCK = r"\d\d(:\d\d(:\d\d)?|\d\d(\d\d)?)?([.,]\d+)?"
 DATE = r"\d{4}(-\d\d-\d\d|\d{4}|-W\d\d(-\d(?!\d))?|W\d\d\d?)"
 ISO = re.compile(rf"{DATE}(.{CLOCK}( ?(Z|[+-]{CLOCK}))?)?", re.ASCII)
@@ -68,11 +69,11 @@ ISO = re.compile(rf"{DATE}(.{CLOCK}( ?(Z|[+-]{CLOCK}))?)?", re.ASCII)
 def expected(value):
     """The reading of the first of the two that accepts it."""
     if isinstance(value, str):
-        # Both ways to write an offset are pydantic's, which has few forms of dates to go with them.
+        # pydantic accepts both forms of an offset, but only few forms of dates.
         text = re.sub("z$", "Z", value.replace("\u2212", "-", 1) if value.rfind("\u2212") > 7 else value)
         try:
             if ISO.fullmatch(text):
-                # A space before the offset is left unread only behind whole seconds or six digits.
+                # A space before the offset is ignored only after whole seconds or six digits.
                 return microseconds(datetime.fromisoformat(re.sub(rf"(?<=.{{7}}\d) (?=(Z|[+-]{CLOCK})$)", "", text)))
         except ValueError:
             pass

@@ -90,7 +90,7 @@ TRAITS = [
 ]  # fmt: skip
 
 PATHS = [
-    # Members that everything may have.
+    # Members that all objects may have.
     "$.identity.identifier", "$.identity.key", "$.environment.name", "$.environment.key", "$.identity", "$.identity.traits",
     "$.environment", "$.nothing", "$.identity.nothing", "$.environment.name.length", "$.identity.identifier[0]",
     # Quotes and brackets.
@@ -107,7 +107,7 @@ PATHS = [
     "$.segments.*.rules[-2:].type", "$.segments.*.rules[01].type", "$.segments.*.rules[-0].type",
     "$.segments.*.rules[9007199254740992].type", "$.segments.*.rules[0].conditions[0].operator",
     "$.features.*.variants[0].weight", "$.features.*.variants[-1:].value", "$..variants[1].key",
-    # Features: the ordinary pass of a context, not flags.
+    # Features of the context, which are not flags.
     "$.features.f1.enabled", "$.features.f1.value", "$.features['a b'].key", "$.features.f2.metadata.id", "$.features.ghost.key",
     # Filters.
     "$.identity.traits[?@ == 'premium']", '$.identity.traits[?@ == "premium"]', "$.identity.traits[?@ > 1]",
@@ -131,7 +131,7 @@ PATHS = [
     "$.identity.traits[?@ == value($.environment.name)]", "$.features[?length(value(@.variants[?@.weight == 0])) == 3].key",
     # Unions, more than once.
     "$[*,*][*,*]", "$.features['f1','f2']['value','key']", "$..['weight','key']", "$.segments.*.rules[*,0,1:]['type','x']",
-    # Ill-typed functions, and texts that are no path at all.
+    # Ill-typed functions, and texts that are not a path.
     "$.identity.traits[?length(@.*) > 2]", "$.identity.traits[?length(@)]", "$.identity.traits[?count(1) > 2]",
     "$.identity.traits[?unknown(@) > 2]",
     "$.identity.traits[?@.* == 1]", "$.identity.traits[?1]", "$.identity.traits[?'a']", "$.identity.traits[?@ = 1]",
@@ -226,7 +226,7 @@ class Generator:
     def variants(self, feature_key):
         weights = [0, 0.01, 0.1, 10, 12.5, 25, 30, 33.3, 33.4, 50, 54.54, 100, 120, 1e-5]
         if self.identity_key:
-            # The bounds: the lower is in, the upper is out.
+            # The bounds: the lower is inclusive, the upper exclusive.
             weights += [get_hashed_percentage_for_object_ids([feature_key, self.identity_key])] * 3
         variants = []
         for number in range(self.random.randint(0, 4)):
@@ -261,7 +261,7 @@ class Generator:
                 yield f"flag {number}", self.segment(f"flag {number}", self.pick(KEYS), rules, overrides=0.8)
 
     def segment(self, name, key, rules, overrides=0.3):
-        # Names may repeat, keys of the map do not.
+        # Names may repeat; keys of the map do not.
         segment = {"key": key, "name": name if self.chance(0.95) else "twin", "rules": rules}
         if self.chance(overrides):
             overrides = [self.override() for _ in range(self.random.randint(0, 3))]
@@ -287,7 +287,7 @@ class Generator:
         return rule
 
     def condition(self, segment_key, simple=False):
-        # Nested rules need mixed verdicts.
+        # Nested rules need mixed results.
         operator = "SOUNDS_LIKE" if self.chance(0.01) else self.random.choice(OPERATORS[:6] if simple else OPERATORS)
         name, value = self.property()
         if operator == "PERCENTAGE_SPLIT" and self.chance(0.5):
@@ -391,7 +391,7 @@ def main():
     engine, count, seed = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     for number in range(count):
         context = Generator(random.Random(f"{engine}/{seed}/{number}"), engine).context()
-        # The reference changes its context, which must not reach the file.
+        # The reference changes its context, but the file needs the original.
         text = json.dumps(context)
         print(f'{{"context": {text}, "result": {json.dumps(reference.evaluate(context))}}}')
     raised = ", ".join(f"{operator} {error} {times}" for (operator, error), times in sorted(reference.raised.items()))

@@ -1,11 +1,11 @@
-// A stand-in for a Cloudflare account: the part of the platform's API that wrangler calls to deploy the worker. It keeps
-// what it receives, and answers as the platform does, as far as wrangler reads the answer.
+// A stand-in for a Cloudflare account: the part of the platform's API that wrangler calls to deploy the worker. It keeps all
+// received data. Its answers have those parts of the platform's answers that wrangler reads.
 
 import { createServer } from "node:http";
 
 const NOT_FOUND = { status: 404, errors: [{ code: 10007, message: "This Worker does not exist on your account." }] };
 
-/** Starts an account that has nothing in it. */
+/** Starts an empty account. */
 export async function startAccount() {
   const account = new Account();
   await new Promise((resolve) => account.server.listen(0, "127.0.0.1", resolve));

@@ -45,7 +45,7 @@ if (RECORDINGS === null) {
       const found = differences(here, response);
       const arrived = origin.requests.at(-1);
       if (arrived.target !== path) found.push(`arrived as ${arrived.target}`);
-      // A body behind the answer to a HEAD would break the connection, so a GET is sent in its place.
+      // A body after the answer to a HEAD would break the connection, so a GET is sent instead.
       if (arrived.method !== (method === "HEAD" ? "GET" : method)) found.push(`arrived as ${arrived.method}`);
       if (found.length > 0) failures.push([`${name}: ${method} ${path}`, ...found.slice(0, 6)].join("\n    "));
     }

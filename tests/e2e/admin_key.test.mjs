@@ -42,7 +42,7 @@ test("permission probes never contain the admin key", async (t) => {
     }
   }
   assert.equal(origin.received, "");
-  // The origin judges any other credential.
+  // The origin decides about every other credential.
   origin.on("GET", `/api/v1/environments/${key}/my-permissions/`, answer("200 OK", {}, JSON.stringify(ADMINISTRATOR)));
   for (const headers of [{ Authorization: `Token ${KEY}x` }, { Cookie: `jwt=x${KEY}` }]) {
     assert.equal((await edge.request({ path: `/api/v1/environments/${key}/edge-identities/`, headers })).status, 200);

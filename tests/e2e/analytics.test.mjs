@@ -29,7 +29,7 @@ const BROKEN = `
   export default { fetch: () => new Response() };
 `;
 
-// The test ends the interval of collection itself, so the sums do not depend on the speed of its requests.
+// The test itself ends the collection interval, so the sums do not depend on the speed of its requests.
 analyticsTest("counts of several requests are summed and sent with the environment's key", NEVER, async (edge, origin) => {
   const [{ key, serverKeys }] = edge.environments;
   const feature = "free_shipping_threshold";
@@ -69,7 +69,7 @@ analyticsTest("an SDK does not wait for the origin", AT_ONCE, async (edge, origi
   const [{ key }] = edge.environments;
   await report(edge, key, { free_shipping_threshold: 1 });
   await eventually(() => origin.requests.length === 1, "the origin is asked");
-  // The origin has not answered, and does not.
+  // The origin never answers.
   for (let count = 0; count < 5; count += 1) await report(edge, key, { free_shipping_threshold: 1 });
 });
 
@@ -83,7 +83,7 @@ for (const way of ["fail", "cut"]) {
     await report(edge, key, { free_shipping_threshold: 3 });
     await eventually(() => origin.requests.length > 1, "the origin is asked again");
     assert.deepEqual(JSON.parse(origin.requests.at(-1).body), { free_shipping_threshold: 5 });
-    // The next batch has only new evaluations: no delivered one was kept.
+    // The next batch has only new evaluations, so delivered ones were removed.
     await report(edge, key, { checkout_redesign: 1 });
     await eventually(() => origin.requests.at(-1).body.toString() === '{"checkout_redesign":1}', "the next count arrives");
   });

@@ -201,7 +201,7 @@ function differs(response, { status, body, detail, allow }) {
   return null;
 }
 
-/** {"detail": text}, or fields with lists of texts, nested as the request is; or a list of texts. */
+/** {"detail": text}, fields with lists of texts, nested like the request, or a list of texts. */
 function hasShape(value) {
   if (typeof value?.detail === "string") return true;
   const isTexts = (list) => Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === "string");

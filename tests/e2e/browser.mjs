@@ -26,8 +26,8 @@ function command() {
 }
 
 /**
- * Opens a page as a new visitor. `options` are those of a browser context: the size of the window, the colours. With
- * `refusals`, a refused request is no error.
+ * Opens a page as a new visitor. `options` are those of a browser context, such as the size of the window and the colours. With
+ * `refusals`, a refused request is not an error.
  */
 export async function visit(browser, url, { refusals = false, ...options } = {}) {
   const context = await browser.newContext(options);
@@ -57,11 +57,9 @@ export async function visit(browser, url, { refusals = false, ...options } = {})
   return { page, faults, leave };
 }
 
-/**
- * Requires that axe finds no accessibility problem. `excused`: rule → the selector of third-party elements that break it.
- */
+/** Fails if axe finds an accessibility problem. `excused`: rule → the selector of third-party elements that break it. */
 export async function requireAccessible(page, what, excused = {}) {
-  // axe is evaluated, since the page's Content-Security-Policy allows no other script.
+  // axe is evaluated by the browser's debugger, since the page's Content-Security-Policy allows no other script.
   await page.evaluate(AXE);
   const violations = await page.evaluate(async (excused) => {
     const { violations } = await globalThis.axe.run(document);
@@ -72,13 +70,13 @@ export async function requireAccessible(page, what, excused = {}) {
   assert.deepEqual(found, [], what);
 }
 
-/** Requires that the page is no wider than its window. */
+/** Fails if the page is wider than its window. */
 export async function requireNoSidewaysScrolling(page, what) {
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(content <= window, `${what}: ${content} px in a window of ${window} px`);
 }
 
-/** Opens an operation and executes it; resolves to the request and its answer as the API explorer shows them. */
+/** Opens an operation and executes it; resolves to the displayed request and answer. */
 export async function executeOperation(page, operation) {
   const block = page.locator(`[id$="-${operation}"]`);
   await block.locator(".opblock-summary-control").click();

@@ -17,7 +17,7 @@ const segment = (id, condition) => ({
   rules: [{ type: "ALL", conditions: [], rules: [{ type: "ANY", rules: [], conditions: [condition] }] }],
 });
 const SEGMENTS = [
-  // Each step of the path visits every node twelve times as often as the one before it.
+  // Each step of the path visits every node twelve times as often as the previous step.
   segment(9001, { property_: `$.*${UNION.repeat(6)}.zz`, operator: "IS_NOT_SET", value: null }),
   segment(9002, { property_: "plan", operator: "REGEX", value: "pro" }),
   segment(9003, { property_: "plan", operator: "EQUAL", value: "pro" }),

@@ -9,7 +9,7 @@ import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from
 import { becomes, declaredObjects, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 
-// Every answer is revalidated, so that no cached value hides a fault.
+// Every answer is revalidated, so that cached values hide no fault.
 const SETTINGS = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 0, REFRESH_SECONDS: 1, DISCOVERY_SECONDS: 1 };
 const rows = [];
 after(() => console.table(rows));
@@ -57,7 +57,7 @@ edgeTest("the origin is down while the worker starts again", { workers: 2 }, asy
   await edge.kill();
   await edge.start();
   for (const port of edge.ports) assert.equal(valueIn(await served(port, key)), 50);
-  // KV has lost the document, so the object answers.
+  // KV does not have the document, so the object answers.
   edge.kv.entries.clear();
   await edge.kill();
   await edge.start();
@@ -273,7 +273,7 @@ function flags(port, key) {
   return request(port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
 }
 
-/** The answer of an isolate that may have an empty cache. Retries as long as the answer has a Retry-After. */
+/** The answer of an isolate that may have an empty cache. Retries while the answer has a Retry-After. */
 function served(port, key) {
   return becomes(() => flags(port, key), ({ status }) => status !== 503);
 }

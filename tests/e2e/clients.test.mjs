@@ -183,8 +183,8 @@ async function storedTraits(identifier) {
 }
 
 /**
- * Flagsmith's recorded answers: an identity's flags follow from its identifier and all of its traits, which the recorded
- * answer contains. So every answer is a case, independent of its place in a sequence.
+ * Flagsmith's recorded answers. A recorded answer contains all inputs of its flags: the identifier and all traits. So every
+ * answer is a case that does not depend on earlier ones.
  */
 function readTruth() {
   const folder = RECORDINGS ?? join(ROOT, "fixtures");
@@ -198,7 +198,7 @@ function readTruth() {
   for (const { request, response } of answered) {
     const { identifier, traits, flags, flags_are_a_subset } = response.body ?? {};
     const isTransient = /transient/.test(request.path + request.body);
-    // Clients refuse an empty identifier; an anonymous one is a hash that stands for no stored identity.
+    // Clients refuse an empty identifier. An anonymous identifier is a hash without a stored identity.
     const isNamed = typeof identifier === "string" && JSON.stringify(request).includes(identifier);
     if (!Array.isArray(flags) || flags_are_a_subset || isTransient || !isNamed || !traits.every(isRepeatable)) continue;
     const values = Object.fromEntries(traits.map(({ trait_key, trait_value }) => [trait_key, trait_value]));

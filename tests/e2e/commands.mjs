@@ -1,4 +1,4 @@
-// The commands that move identities, run as make runs them.
+// Runs the import, export and repair commands in the same way as make.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,8 +12,8 @@ import { ROOT } from "./harness.mjs";
 const EXPORTED = /^export (EDGE_URL .*)$/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"))[1].split(" ");
 
 /**
- * Runs a command against the worker, in a folder of its own and with make's settings, where unset ones are empty texts.
- * Resolves to its output, and rejects with its error output.
+ * Runs a command for the worker, in its own folder and with make's settings, in which unset variables are empty texts. Resolves
+ * to its output, or rejects with its error output.
  */
 export async function run(t, command, admin, settings = {}, folder = mkdtempSync(join(tmpdir(), "transfer-"))) {
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -31,7 +31,7 @@ function bodyDifferences(expected, text, file) {
     return [`body: ${show(text)} is not JSON`];
   }
   const { document, results_are_in_any_order: anyOrder, ...rest } = isObject(expected) ? expected : {};
-  // Two recorded rows name another environment's document than their key's, which that key must not see.
+  // Two recorded rows have another environment's document than their key's, which that key must not open.
   if (document !== undefined) {
     const published = JSON.parse(readFileSync(file, "utf8"));
     return compare(withoutIdentityUuids(published), withoutIdentityUuids(actual), "body");
@@ -72,7 +72,7 @@ function compareArrays(expected, actual, path) {
   return found;
 }
 
-/** Flags by feature name, traits by key: their order is no part of the contract. */
+/** Flags by feature name and traits by key, since their order is not part of the contract. */
 function compareNamed(expected, actual, path, identify) {
   const byName = new Map(actual.map((item) => [identify(item), item]));
   const found = expected.flatMap((item) => {

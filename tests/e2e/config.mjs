@@ -1,6 +1,6 @@
 // The runtime's configuration, as Cap'n Proto text.
 
-/** The name of the service, and of its socket, that writes a request's path into the log: once to each stream. */
+/** The name of a service and its socket. It writes the path of a request into the log, once to each stream. */
 export const MARKER = "marker";
 const MARKER_SOURCE = `export default {
   fetch(request) {
@@ -12,17 +12,18 @@ const MARKER_SOURCE = `export default {
 };`;
 
 /**
- * Workers that run the same modules and share their namespaces of objects, each behind a socket of its own on a port that
- * the system picks. They can reach loopback only.
+ * The configuration of workers that run the same modules and share their namespaces of objects. Each has its own socket on a
+ * port that the system picks. They can reach loopback only.
  *
  * - `modules`: [{name, kind: "esModule" | "wasm", file}], the entry first; `file` is relative to the configuration.
- * - `variables`: plain-text bindings, or `{json}` for one of another type. `kvPort`: where KV listens. `stateFolder`: where objects are kept, absolute.
+ * - `variables`: plain-text bindings, or `{json}` for another type. `kvPort`: the port of KV. `stateFolder`: the absolute path
+ * of the objects' databases.
  * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
  *   `service` names.
  * - `assets`: the folder of the static files, absolute, or null for no such binding.
- * - `workers`: their number; isolates do not share memory, so each stands for one location of the network.
- * - `scripts`: [{name, source, classes, objects}], workers of a test's own, each one module; `classes` of objects that it
- *   exports; `objects`: the namespaces that it can call, each of the worker that its `service` names.
+ * - `workers`: their number. Isolates do not share memory, so each represents one location of the network.
+ * - `scripts`: [{name, source, classes, objects}], further workers for a test, each with one module. `classes`: the exported
+ * classes of objects. `objects`: the namespaces that the script can call, each with the worker in `service`.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
  * - `marker`: true to add the service that marks a place in the log.
  */
@@ -81,14 +82,14 @@ export function configuration({
   ].join("\n");
 }
 
-/** Makes a worker the owner of these classes of objects, SQLite-backed and on disk. */
+/** The part of a worker that owns these classes of objects, SQLite-backed and on disk. */
 function namespaces(classes) {
   if (classes.length === 0) return [];
   const each = classes.map((name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);
   return [`durableObjectNamespaces = ${list(each)}`, `durableObjectStorage = (localDisk = "state")`];
 }
 
-/** `owner`: the worker that the objects belong to; null for the worker itself. */
+/** `owner`: the worker that owns the objects; null for the worker itself. */
 function objectsBinding({ binding, className, service }, owner) {
   const provider = service ?? owner;
   const namespace = provider === null ? `"${className}"` : `(className = "${className}", serviceName = "${provider}")`;
@@ -105,7 +106,7 @@ function serviceBinding({ binding, script, entrypoint }) {
   return `(name = "${binding}", service = ${service})`;
 }
 
-/** The names of the workers' sockets, which are also those of the services behind them. */
+/** The names of the workers' sockets and services. */
 export function socketNames(workers) {
   return Array.from({ length: workers }, (_, index) => `worker${index}`);
 }

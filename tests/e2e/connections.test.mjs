@@ -1,5 +1,5 @@
-// Connections to the origin that an answer leaves in an invalid state: bodies where HTTP has none, and bytes after the end of
-// an answer. No later request may be affected.
+// Connections to the origin in an invalid state after an answer: bodies that HTTP does not allow, and bytes after the end of an
+// answer. They must not affect later requests.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

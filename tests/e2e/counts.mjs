@@ -1,5 +1,4 @@
-// The billed units, counted on a running worker: of each operation of the API's description, and of the work without any
-// request.
+// Counts the billed units on a running worker: of each operation of the API's description, and of work without a request.
 
 import { startFlagsmith, TOKEN } from "./flagsmith.mjs";
 import { eventually, FIXTURES, startEdge } from "./harness.mjs";
@@ -7,15 +6,15 @@ import { ADMIN, Caller, PUBLIC, VARIABLES, WITH_ORIGIN } from "./operations.mjs"
 import { recordedBody } from "./shapes.mjs";
 
 const COUNTED = { entry: "tests/e2e/counted.js" };
-/** Longer than a count takes, so that nothing is revalidated meanwhile. */
+/** Longer than a count, so that nothing is revalidated meanwhile. */
 const AGES = { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600, DISCOVERY_SECONDS: 3600 };
 const PUBLISHED = { ORIGIN_API_TOKEN: TOKEN, REFRESH_SECONDS: 3600, ANALYTICS_INTERVAL_SECONDS: 5 };
 /** The work of later alarms is not counted. */
 const SOON_MS = 60_000;
 
 /**
- * [{operation, circumstances, counts}]. `operation` is null for work that is no operation of the description. `counts` is
- * {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten}. KV's lists are among its writes, whose price they have.
+ * [{operation, circumstances, counts}]. `operation` is null for work without an operation in the description. `counts` is
+ * {kvReads, kvWrites, objectRequests, rowsRead, rowsWritten}. Lists of KV count as writes, since they have the same price.
  */
 export async function count() {
   const all = [withoutOrigin(PUBLIC), withoutOrigin(ADMIN), withOrigin(), checksOfIsolates(), refreshes()];
@@ -66,10 +65,10 @@ async function each(caller, operations) {
   return counted;
 }
 
-/** Evaluations that arrive after others, and before these are sent to the origin. */
+/** Evaluations that arrive after others and before the delivery to the origin. */
 async function batched(caller, { operation, counts: alone }) {
   await woken(caller);
-  // Together, so that the interval of the first has not passed when the second comes.
+  // Sent together, so that the second arrives within the interval of the first.
   const both = await counts(caller.edge, () => Promise.all([caller.send(caller.counts()), caller.send(caller.counts())]));
   return { operation, circumstances: "with an origin, a later one in `ANALYTICS_INTERVAL_SECONDS`", counts: without(both, alone) };
 }
@@ -114,7 +113,7 @@ async function checksOfIsolates() {
   }
 }
 
-/** An environment's object whose fetch finds no change. */
+/** A fetch by an environment's object without a change. */
 async function refreshes() {
   const flagsmith = await startFlagsmith(FIXTURES);
   const variables = { ...AGES, ...PUBLISHED, FRESHNESS_SECONDS: 3600, REFRESH_SECONDS: 1 };

@@ -20,8 +20,8 @@ export async function eventually(condition, what) {
 }
 
 /**
- * Resolves to what `read` gives, once that is as expected: equal to a value, matched by a pattern, or accepted by a
- * function. Fails with what was read last.
+ * Resolves to the result of `read` when it is as expected: equal to a value, matched by a pattern, or accepted by a function.
+ * Fails with the last result.
  */
 export async function becomes(read, expected, what = undefined) {
   const deadline = Date.now() + DEADLINE_MS;

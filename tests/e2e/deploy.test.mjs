@@ -37,7 +37,7 @@ test("one command deploys the whole worker into an empty account, and a second o
   assert.deepEqual(account.schedules, ["*/5 * * * *"]);
   assert.deepEqual([...account.secrets], ["ORIGIN_API_TOKEN"]);
   assert.deepEqual([account.setting("ORIGIN_API_TOKEN"), account.setting("ORIGIN_URL")], [TOKEN, "https://flagsmith.example.com"]);
-  // The platform's own log lines have the URL, and with that the identifier.
+  // The platform's own log lines contain the URL, and so the identifier.
   assert.equal(metadata.observability.logs.invocation_logs, false);
   assert.ok(!first.output.includes(TOKEN), "a secret is shown");
   assert.match(first.output, /npx wrangler secret put <name>: SSE_AUTHENTICATION_TOKEN, WEBHOOK_SECRET, ADMIN_KEY_SHA256$/m);
@@ -94,7 +94,7 @@ test("each secret is asked for once, and typed text is not shown", async () => {
     ORIGIN_API_TOKEN: [TOKEN],
     SSE_AUTHENTICATION_TOKEN: [""],
     WEBHOOK_SECRET: ["typed secret"],
-    // Invalid answers are asked for again.
+    // The prompt is repeated after an invalid answer.
     ADMIN_KEY_SHA256: ["two words", "schlüssel", "typed-key"],
   };
   const given = await collect(missing(null, true, false), { environment: {}, input, output });

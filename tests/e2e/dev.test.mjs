@@ -1,4 +1,4 @@
-// `make dev` as a new user meets it: its printed requests can be pasted, and are answered.
+// `make dev` for a new user: the printed requests can be pasted, and are answered.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -47,7 +47,7 @@ test("make dev prints working requests, and restarts on its stored state", async
   await second.end();
 });
 
-/** Only the platform's own service of static files shows it: a page is sent again only after a change. */
+/** Only the platform's service of static files shows this: a page is sent again only after a change. */
 async function requirePages(port) {
   for (const path of ["/api/v1/docs/", "/api/v1/docs", "/api/v1/docs/explorer.css"]) {
     const page = await request(port, { path });
@@ -127,11 +127,11 @@ test("make dev leaves no process, whichever of its own is ended", async (t) => {
     assert.ok(processes.some(({ command }) => /\/workerd serve /.test(command)), processes.map(({ command }) => command).join("\n"));
     const pid = name === "make" ? dev.pid : processes.find(({ command }) => command === `node ${name}`).pid;
     process.kill(pid, signal);
-    // Also that nothing has its output open.
+    // This also checks that no process has its output open.
     await dev.ended;
     await noneRuns(processes, `${signal} to ${name}`);
   }
-  // What a terminal sends when it is closed.
+  // The signal of a closed terminal.
   const dev = await startDev(t, state);
   const processes = dev.processes();
   process.kill(-dev.pid, "SIGHUP");
@@ -176,7 +176,7 @@ test("make dev with an origin serves the origin's documents, never the sample", 
   const status = await request(dev.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${ADMIN_KEY}` } });
   const sources = Object.fromEntries(status.json().environments.map(({ environment, source }) => [environment, source]));
   assert.deepEqual(sources, { ofTheOrigin: "ORIGIN_API_TOKEN", publishedByHand: "KV" }, status.text);
-  // The cron trigger finds nothing that is missing.
+  // The cron trigger finds no missing work.
   assert.equal((await request(dev.port, { path: "/__scheduled" })).status, 200);
   assert.equal((await ask(dev, "ofTheOrigin")).status, 200);
   await dev.end();
@@ -228,7 +228,7 @@ test("make publish writes servable documents only", async (t) => {
   });
   assert.deepEqual(JSON.parse(await list()).filter(({ name }) => name.startsWith("server-key:")).length, serverKeys.length);
 
-  // An unreadable date that decides nothing does not affect the flags.
+  // An unreadable date that evaluation does not need does not affect the flags.
   const undated = join(folder, "undated.json");
   writeFileSync(undated, JSON.stringify({ ...JSON.parse(document), updated_at: "some day" }));
   rmSync(keys);
@@ -286,7 +286,7 @@ test("make dev reports a port that is in use", async (t) => {
   assert.match(dev.output(), new RegExp(`127\\.0\\.0\\.1:${port} is taken`));
 });
 
-/** Starts `make dev` and waits until it is ready, which it introduces with these words. A port that was free may be taken by now; then it takes another. */
+/** Starts `make dev` and waits for its introduction with these words. If the free port was taken meanwhile, another is used. */
 async function startDev(t, state, settings = [], introduction = ["Requests to paste", "Also seeded"]) {
   for (;;) {
     const port = await freePort();

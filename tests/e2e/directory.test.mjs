@@ -19,7 +19,7 @@ test("identities that SDKs create are listed in byte order, page by page", async
   const beginning = sorted.filter((name) => name.startsWith("user-1"));
   assert.deepEqual(await admin.identifiers("q=user-1&page_size=3"), beginning);
   assert.deepEqual(await admin.identifiers("q=%22user-1%22"), ["user-1"]);
-  // Aliases have pages of their own, and several identities may share one.
+  // Aliases have their own pages, and several identities may share one alias.
   const identities = await admin.list("q=user-2");
   for (const { identity_uuid } of identities) await admin.expect(200, "PATCH", `${identity_uuid}/`, { dashboard_alias: "The Same" });
   assert.deepEqual(await admin.identifiers("q=dashboard_alias:the&page_size=2"), identities.map(({ identifier }) => identifier));
@@ -217,7 +217,7 @@ test("a page of the directory reads only its own rows", async (t) => {
   };
   const { last_evaluated_key: middle } = await admin.expect(200, "GET", "?page_size=100&q=user-0");
   for (const path of ["?page_size=5", `?page_size=5&last_evaluated_key=${middle}`, "?page_size=5&q=user-03", "?page_size=5&q=dashboard_alias:a"]) {
-    // One row more than the page, to find out if another page follows.
+    // One row more than the page, which shows if another page follows.
     for (const read of await rows(path)) assert.ok(read <= 6 + 1, `${path}: ${read} rows`);
   }
 });

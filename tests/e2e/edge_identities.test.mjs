@@ -39,8 +39,7 @@ for (const [name, count] of Object.entries(OUR_EXCHANGES)) {
   });
 }
 
-// The examples of Flagsmith's documentation about identities, with a user's token, an SDK's key and the feature of our own
-// shop.
+// The examples of Flagsmith's documentation about identities, with a user's token, an SDK's key and a feature of the sample.
 test("the documented calls for identities work unchanged", async (t) => {
   const origin = await startOrigin();
   t.after(() => origin.close());

@@ -12,7 +12,7 @@ const ENCODINGS = [
   ["gzip", gzipSync],
   ["br", brotliCompressSync],
   ["deflate", deflateSync],
-  // A named encoding that was not applied to the body.
+  // An encoding in the header that was not applied to the body.
   ["x-unknown", Buffer.from],
   ["identity, GZIP", gzipSync],
 ];

@@ -1,4 +1,4 @@
-// Environments while KV has corrupt values, has none, or does not answer.
+// Environments while KV has corrupt values or none, or does not answer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -149,7 +149,7 @@ edgeTest("server keys are accepted while they are active and not expired", ALWAY
 });
 
 edgeTest("a server key expires while the worker runs", { DOCUMENT_SOFT_AGE_SECONDS: 3600, DOCUMENT_HARD_AGE_SECONDS: 3600 }, async (edge, production) => {
-  // Each attempt uses another key, whose expiry leaves more time for the answer.
+  // Each attempt uses another key with a later expiry, which leaves more time for the answer.
   const attempt = async (milliseconds) => {
     const key = `ser.expiring${milliseconds}`;
     const end = Date.now() + milliseconds;

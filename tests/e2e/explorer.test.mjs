@@ -13,8 +13,8 @@ const OPTIONS = [
   ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
 ];
 
-// Swagger UI's own faults: it has a second main part in the page's, its title is followed by headings of the third level,
-// and the button of an operation holds a link.
+// Faults of Swagger UI: it has a second main landmark, headings of the third level directly after the title, and a link inside
+// the button of an operation.
 const EXCUSED = {
   "landmark-main-is-top-level": "#operations",
   "landmark-no-duplicate-main": "main",

@@ -1,5 +1,5 @@
-// Writes of objects that fail half way: a trigger in the object's database lets the first statements of a transaction pass,
-// and fails a later one. Nothing of the change is stored then, and memory is not ahead of the store.
+// Partial failures of writes: a trigger in the object's database fails a later statement of a transaction. Then nothing of the
+// change is stored, and the state in memory equals the stored one.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -21,7 +21,7 @@ test("a write of traits that fails half way changes nothing, and the next one wo
   await object.failOn("INSERT ON trait WHEN NEW.trait_key = 'late'");
   const many = Object.fromEntries(Array.from({ length: 64 }, (_, number) => [`early-${number}`, number]));
   for (const [round, change] of [
-    // The removal is a statement of its own, and comes first.
+    // The removal is a separate statement, and the first.
     { removed: null, late: 1 },
     // A statement takes 64 traits, so the last one is in a second statement.
     { ...many, late: 1 },
@@ -74,7 +74,7 @@ test("an override whose write fails half way is neither stored nor served, and t
   assert.equal((await admin.send("PUT", path, { identifier: "ada", ...override })).status, 503);
   await failures(1);
   assert.deepEqual(await stored(object), before);
-  // The table itself is of the same transaction.
+  // The table is created in the same transaction.
   assert.deepEqual(await object.rows("SELECT name FROM sqlite_master WHERE name = 'identity_override'"), []);
   assert.deepEqual(await flagRead(admin), flag);
   assert.equal(await object.ringsAt(), null, "no update of the directory is pending");
@@ -153,7 +153,7 @@ test("a document whose write fails half way is not published, and is fetched aga
   await eventually(async () => /"feature_state_value":60[,}]/.test((await flags()).text), "the change is served");
 });
 
-/** A worker, the object of the identity `ada`, and a check of how many of its writes have failed. */
+/** A worker, the object of the identity `ada`, and a check of the number of failed writes. */
 async function start(t) {
   const admin = await startAdmin(t, OPENED);
   const ask = asker(admin.edge);
@@ -175,7 +175,7 @@ function opened(ask, binding, name) {
   };
 }
 
-/** Waits for as many failures of this source, each of which is an injected one. */
+/** Waits for this number of failures of a source; each must be an injected one. */
 async function logged(edge, source, count) {
   const failures = () => edge.log.split("\n").filter((line) => line.startsWith(`{"failure":"${source}"`));
   await eventually(() => failures().length >= count, "the failure is logged");

@@ -18,7 +18,7 @@ const { results: [ENVIRONMENT] } = recordedBody("GET", "/api/v1/environments/");
 const [SERVER_KEY] = recordedBody("GET", "/api/v1/environments/{key}/api-keys/");
 const [OVERRIDDEN] = recordedBody("GET", "/api/v1/environments/{key}/document/").identity_overrides;
 
-/** Starts a Flagsmith that has the environments of a folder, all in one project. */
+/** Starts a Flagsmith with the environments of a folder, all in one project. */
 export async function startFlagsmith(folder) {
   const { entries, environments } = readEnvironments(folder);
   const flagsmith = new Flagsmith(await startOrigin());
@@ -29,7 +29,7 @@ export async function startFlagsmith(folder) {
 }
 
 class Flagsmith {
-  /** client key → {name, serverKeys: [{key, active, expires_at}], document}. A test changes it as it likes. */
+  /** client key → {name, serverKeys: [{key, active, expires_at}], document}. Tests may change it. */
   environments = new Map();
   /** The transformation of a sent document: (document, key) → document, text or bytes. A changed document counts as a fault. */
   spoil = (document) => document;
@@ -62,7 +62,7 @@ class Flagsmith {
     });
   }
 
-  /** The list of projects, which has one. */
+  /** The list of projects, with one project. */
   get projects() {
     return [{ ...PROJECT, id: 1, name: "Shop" }];
   }
@@ -83,7 +83,7 @@ class Flagsmith {
     return this.origin.close();
   }
 
-  /** The answer with a document. Like Flagsmith, it makes up values that are not stored at every rendering. */
+  /** The answer with a document. Like in Flagsmith, values that are not stored are generated at every rendering. */
   #document(key) {
     const document = structuredClone(this.environments.get(key).document);
     for (const override of document.identity_overrides ?? []) override.identity_uuid = randomUUID();

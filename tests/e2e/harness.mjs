@@ -1,4 +1,4 @@
-// The built worker in a runtime of its own: workerd with SQLite-backed objects on disk, and a KV that the test controls.
+// Runs the built worker in workerd, with SQLite-backed objects on disk, and a KV that the test controls.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ export { becomes, eventually } from "./deadline.mjs";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const FIXTURES = join(ROOT, "fixtures/environments");
 
-/** The recordings of a running Flagsmith, or null where they are absent. */
+/** The recordings of a running Flagsmith, or null if they are absent. */
 export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordings");
 
 // The folder of another worker to test, instead of the built one.
@@ -41,10 +41,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
  * isolates that share its objects. `origin`: the Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and
  * `services` are explained in config.mjs.
  *
- * The benches also start other workers: `build` is the folder of one, `objectClass` its class of objects or null.
- * `entry`: a module in tests/ to start from, which imports the worker's as `./entry.js`.
- * `inspector`: true to listen for DevTools, on `inspectorPort`. `flushable`: true if `flush` will be used.
- * `stored`: a folder of objects' databases to begin with.
+ * Benchmarks also start other workers: `build` is the folder of such a worker, `objectClass` its class of objects or null.
+ * `entry`: an entry module in tests/ that imports the worker's as `./entry.js`. `inspector`: true to listen for DevTools on
+ * `inspectorPort`. `flushable`: true if `flush` will be used. `stored`: a folder of initial databases of objects.
  */
 export async function startEdge({
   documents = FIXTURES,
@@ -89,7 +88,7 @@ class Edge {
   /** The ports of the isolates; `port` is the first. They change with each start. */
   ports = [];
   inspectorPort = null;
-  /** Every whole line that the runtime has written to stdout and stderr, over all starts. */
+  /** Every complete line that the runtime has written to stdout and stderr, over all starts. */
   log = "";
   #child = null;
   #settings;
@@ -110,7 +109,7 @@ class Edge {
     symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
     symlinkSync(join(ROOT, "tests"), join(this.folder, "tests"));
     const modules = [
-      // The built worker starts from a module of its own; any other worker is all in its folder.
+      // The built worker has an entry module outside of its folder; other workers are complete in their folder.
       ...(entry === null ? [] : [{ name: "src/edge/test.js", kind: "esModule", file: entry }]),
       ...(build === BUILD ? ENTRY.map((file) => ({ name: file, kind: "esModule", file })) : []),
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
@@ -157,7 +156,7 @@ class Edge {
   async flush() {
     const mark = `/mark-${(this.#marks += 1)}`;
     await request(this.#markerPort, { path: mark });
-    // Once by each of its streams.
+    // Once for each stream.
     await eventually(() => this.log.split(`${mark}\n`).length === 3, "the log is here");
   }
 
@@ -191,7 +190,7 @@ class Edge {
     return request(this.port, options);
   }
 
-  /** Adds to the log line by line, so that no line of the other stream comes between the parts of one. */
+  /** Adds complete lines to the log, so that lines of the two streams do not mix. */
   #keep(stream) {
     let rest = "";
     stream.setEncoding("utf8").on("data", (text) => {
@@ -210,7 +209,7 @@ class Edge {
     await ended;
   }
 
-  /** Resolves to the ports as soon as every socket accepts connections: the runtime reports each of them. */
+  /** Resolves to the ports when the runtime has reported every socket. */
   async #listening(child) {
     const ports = [];
     const names = socketNames(this.workers);
@@ -237,12 +236,12 @@ function timeout(ms, message) {
   return new Promise((_, reject) => setTimeout(() => reject(new Error(message())), ms).unref());
 }
 
-/** The date that wrangler.toml gives, so that tests run under the rules that a deployment runs under. */
+/** The compatibility date in wrangler.toml, so that tests have the same runtime rules as a deployment. */
 function compatibilityDate() {
   return /^compatibility_date = "(.*)"$/m.exec(settings())[1];
 }
 
-/** The namespaces of objects that wrangler.toml gives. */
+/** The namespaces of objects in wrangler.toml. */
 export function declaredObjects() {
   const bindings = settings().matchAll(/^\[\[durable_objects\.bindings\]\]\nname = "(.*)"\nclass_name = "(.*)"$/gm);
   return Array.from(bindings, ([, binding, className]) => ({ binding, className }));

@@ -1,5 +1,5 @@
-// Environments that hash identities by the numbers of their origin's database: imported identities get the origin's
-// buckets, and those whose number is not known are counted.
+// Environments that hash identities by the numbers of their origin's database. Imported identities have the origin's buckets,
+// and identities without a known number are counted.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -32,12 +32,12 @@ test("imported identities keep the buckets of their Django ids, also after a res
   await admin.edge.stop();
   await admin.edge.start();
   assert.deepEqual(await answers(admin, lines), expected);
-  // Writes of SDKs do not change the buckets. `transient` requests leave overrides out.
+  // Writes of SDKs do not change the buckets. `transient` requests ignore overrides.
   await admin.identify(lines[0].identifier, { plan: "pro" });
   assert.deepEqual(await answers(admin, lines), expected);
   const transient = lines.map(({ identifier, django_id }) => [identifier, valuesOf(String(django_id))]);
   assert.deepEqual(await answers(admin, lines, "&transient=true"), transient);
-  // The values of overrides that administrators see are hashed from the number and the override's UUID.
+  // In answers for administrators, values of overrides are hashed from the number and the override's UUID.
   const { results } = await admin.expect(200, "GET", `/api/v1/environments/${KEY}/edge-identity-overrides`);
   assert.equal(results.length, IDENTITIES / 2);
   for (const { identifier, feature_state } of results) {
@@ -160,7 +160,7 @@ test("the status reports that the setting is off and the number of identities wi
   for (let round = 0; round < 20; round += 1) assert.equal((await identify("ada")).status, 200);
   await edge.flush();
   assert.equal(reports().length, before + 1);
-  // And the operator's page, of this environment alone.
+  // The operator's page shows it for this environment only.
   const browser = await startBrowser();
   t.after(() => browser.close());
   const { page, leave } = await visit(browser, `${edge.address}/edge/`, { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" });
@@ -173,7 +173,7 @@ test("the status reports that the setting is off and the number of identities wi
   await leave();
 });
 
-/** A worker with one environment whose setting is off. */
+/** A worker with one environment with the setting off. */
 function startLegacy(t, options = {}) {
   const folder = mkdtempSync(join(tmpdir(), "legacy-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -182,7 +182,7 @@ function startLegacy(t, options = {}) {
   return startAdmin(t, { documents: folder, ...options });
 }
 
-/** A feature with two values of a third each, and one that a segment of 40 % switches. */
+/** A feature with two values of a third each, and a feature that a segment of 40 % switches. */
 function document() {
   const state = (id, name, type, value, rest = {}) => ({
     feature: { id, name, type },
@@ -215,7 +215,7 @@ const VALUES = ["first", "second"].map((value, index) => ({
   multivariate_feature_option: { id: index + 11, value, key: value },
 }));
 
-/** An identity of an export; every other one has an override that is split as the feature is. */
+/** An identity of an export; every second one has an override that is split like the feature. */
 function line(number) {
   const state = {
     feature: { id: 1, name: "split", type: "MULTIVARIATE" },
@@ -233,7 +233,7 @@ function numberOf(identifier) {
   return 1_000 + Number(identifier.split("-")[1]) * 7;
 }
 
-/** The values of an identity whose buckets are hashed from this key, with or without an override of its own. */
+/** The values of an identity with buckets from this key, with or without its own override. */
 function valuesOf(key, [override] = []) {
   const split = variantOf(percentageOf(override?.featurestate_uuid ?? "41", key));
   return [split, percentageOf("7", key) <= 40 ? "in" : "out"];
@@ -244,7 +244,7 @@ function variantOf(percentage) {
   return percentage < 66 ? "second" : "control";
 }
 
-/** Flagsmith's percentage of two ids (contract §C.3), apart from the worker's code. */
+/** Flagsmith's percentage of two ids (contract §C.3), independent of the worker's code. */
 function percentageOf(...ids) {
   for (let times = 1; ; times += 1) {
     const text = Array(times).fill(ids).flat().join(",");

@@ -1,5 +1,5 @@
-// HTTP/1.1 written and read byte by byte. fetch refuses some requests that a server must handle: odd methods,
-// dot segments, bodies that never end, bodies without a type.
+// An HTTP/1.1 client at the level of bytes. fetch refuses some requests that a server must handle: unknown methods, dot
+// segments, bodies that never end, bodies without a type.
 
 import { connect } from "node:net";
 
@@ -9,12 +9,12 @@ import { learnRequest } from "./secrets.mjs";
 const BODILESS = new Set([204, 304]);
 
 /**
- * Sends one request on a connection of its own and resolves to {status, headers, lines, body, text, json()}; `lines` are
- * the headers as they came.
+ * Sends one request on its own connection and resolves to {status, headers, lines, body, text, json()}; `lines` are the
+ * received header lines.
  *
- * - `headers`: name → value; an array sends the header several times. Host and a length are added where they are absent.
- * - `body`: string or Buffer. `chunked: true` sends it chunked. `unfinished: true` sends what is given and then
- *   waits with the connection open, so that only a server that does not need the rest can answer.
+ * - `headers`: name → value; an array sends the header several times. Host and a length are added if they are absent.
+ * - `body`: string or Buffer. `chunked: true` sends it chunked. `unfinished: true` sends the given part and keeps the
+ * connection open. Only a server that does not need the rest can answer.
  */
 export function request(port, { method = "GET", path = "/", headers = {}, body = null, chunked = false, unfinished = false, timeout = DEADLINE_MS } = {}) {
   learnRequest({ path, headers, body });
@@ -73,7 +73,7 @@ function exchange(port, method, parts, timeout) {
   });
 }
 
-/** The response that `bytes` hold, or null while some of it is missing. */
+/** The response in `bytes`, or null while it is incomplete. */
 function parse(method, bytes) {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return null;

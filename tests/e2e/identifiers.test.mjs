@@ -98,7 +98,7 @@ test("data merged from another spelling survives a restart of the object", async
   assert.deepEqual(tables, []);
 });
 
-/** A worker with objects that the previous version stored: each under the untrimmed identifier of a GET. */
+/** A worker with objects of the previous version, which are stored under the untrimmed identifiers of GETs. */
 async function startEarlier(t) {
   const admin = await startAdmin(t, { entry: "tests/e2e/objects.js" });
   const stored = new Map();

@@ -1,4 +1,4 @@
-// An identity with many concurrent writers, and after its process was killed.
+// An identity with many concurrent writers, and after the end of its process.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -20,10 +20,9 @@ test("200 concurrent POSTs that set different traits of one identity are all sto
   assert.deepEqual(await traitsOf("busy"), Object.fromEntries(names.map((name) => [name, name])));
 });
 
-// Each request changes two traits together. Whatever the serial order, right after a set both have its value, right
-// after a delete neither is there; so these are the only states that an answer may show or that may be left. One value
-// of each, or one trait alone, is only reachable if two requests ran through each other. The third trait belongs to one
-// request alone: no order loses it.
+// Each request changes two traits together. After a set both have its value; after a delete both are absent. In any serial
+// order, these are the only states for an answer or for the end. Different values, or one trait alone, would mean that two
+// requests were interleaved. The third trait is changed by one request only, so every order keeps it.
 test("concurrent sets and deletes are serializable", async () => {
   const writes = numbers(120).map((number) => {
     const own = { [`own-${number}`]: number };
@@ -59,7 +58,7 @@ test("each concurrent increment counts once", async () => {
   assert.deepEqual(await traitsOf("counted"), { visits: 100 });
 });
 
-// Control characters are kept as Python prints them, four characters for one, so this is near the most that fits.
+// Control characters are stored as Python prints them, with four characters each, so this is near the limit.
 test("a large write is atomic", async () => {
   const large = (prefix) => Object.fromEntries(numbers(980).map((number) => [`${prefix}-${number}`, ["\u0085".repeat(490)]]));
   await setTraits("large", { victim: "here" });
@@ -67,7 +66,7 @@ test("a large write is atomic", async () => {
   assert.equal(Object.keys(await setTraits("large", first)).length, 980);
   const before = await traitsOf("large");
   assert.equal(Object.keys(before).length, 980);
-  // Twice as much is more than an identity may have.
+  // Twice as much is beyond the limit of an identity.
   const traits = Object.entries({ "first-0": null, ...large("second") });
   const refused = await edge.request({
     method: "POST",
@@ -130,7 +129,7 @@ test("acknowledged writes survive 20 kills of the runtime", async () => {
     for (const [identifier, traits] of written) {
       const stored = await traitsOf(identifier);
       for (const [name, value] of Object.entries(traits)) {
-        // A write without an acknowledgement may be stored as well: it is the next value of its trait.
+        // A write without an acknowledgement may be stored, too: it is the next value of its trait.
         assert.ok(stored[name] >= value, `round ${round}: ${identifier} has ${name}=${stored[name]} after ${value} was acknowledged`);
       }
     }
@@ -138,8 +137,8 @@ test("acknowledged writes survive 20 kills of the runtime", async () => {
 });
 
 /**
- * Eight writers write to four identities, each counting up a trait of its own. The runtime is killed when `count` writes
- * are acknowledged and others are in progress. Returns the acknowledged writes: identifier → traits.
+ * Eight writers write to four identities, and each increments its own trait. The runtime is killed when `count` writes are
+ * acknowledged and others are in progress. Returns the acknowledged writes: identifier → traits.
  */
 async function writeUntilKilled(round, count) {
   const acknowledged = new Map();

@@ -44,7 +44,7 @@ test("an overloaded object is 503 with Retry-After, and is not called again", as
   assert.equal((await admin.edge.request({ path: "/api/v1/flags/", headers: key })).status, 200);
 });
 
-/** A script before the directory's objects, one of which fails. */
+/** A script in front of the directory's objects, which makes one of them fail. */
 const faulty = (name) => `import { DurableObject } from "cloudflare:workers";
   export class FaultyDirectory extends DurableObject {
     answer(request) {

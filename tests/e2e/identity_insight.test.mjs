@@ -101,7 +101,7 @@ test("without an origin the status lists the environments in KV", async (t) => {
   const counted = await admin.expect(200, "GET", `${routes(second.key)}/count/`);
   assert.deepEqual({ ...counted, updated_at: Date.parse(counted.updated_at) }, { identities: 0, without_django_id: null, name: second.name, updated_at: Date.parse(updated_at) });
 
-  // Entries without metadata are read themselves, if there are few.
+  // Entries without metadata are read one by one, if there are few.
   const keys = async () => Object.fromEntries((await admin.expect(200, "GET", "/edge/status")).environments.map(({ environment, server_keys }) => [environment, server_keys]));
   const entries = [...kv.entries.keys()].filter((name) => name.startsWith("server-key:"));
   entries.forEach((name) => kv.metadata.delete(name));

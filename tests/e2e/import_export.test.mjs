@@ -1,4 +1,4 @@
-// The commands that import identities from a file or from a Flagsmith, and that export them.
+// The commands that import identities from a file or from a Flagsmith, and export them.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ test("an export equals the imported file", async (t) => {
   const [file, copy] = [join(folder, "in.jsonl"), join(folder, "out.jsonl")];
   const identities = Array.from({ length: 130 }, (_, number) => identity(admin.key, number));
   writeFileSync(file, identities.map((identity) => `${JSON.stringify(identity)}\n`).join(""));
-  // As in docs/identities.md: unset values are left to the commands.
+  // As in docs/identities.md, with the commands' defaults for unset values.
   await run(t, "import-identities", admin, { FILE: file, RATE: "" });
   await run(t, "export-identities", admin, { FILE: copy, RATE: "" });
   const written = readFileSync(copy, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
@@ -117,7 +117,7 @@ test("a Flagsmith's traits keep their types and the text of their numbers over s
     JSON.stringify(text), '"1.0"', '""', "-2147483648", "2147483647", "true", "false", "1.0", "-0.0", "100.0", "0.30000000000000004", "1e+16", "1.7976931348623157e+308",
   ];
   const expected = stored.map((json, index) => `{"trait_key":"t${String(index).padStart(2, "0")}","trait_value":${json}}`);
-  // A Flagsmith that takes the size of a page from the request, and one that has pages of ten.
+  // A Flagsmith that uses the page size of the request, and one with pages of ten.
   for (const largest of [999, 10]) {
     walked.largestPage = largest;
     await run(t, "import-identities", admin, settings);
@@ -209,8 +209,8 @@ test("the repair covers the whole directory", async (t) => {
 });
 
 /**
- * A Flagsmith with `count` identities of its own. It refuses the traits of the identity with the number `refused`. Each
- * identity has `traits`, as JSON texts, or one trait of its own number. `largestPage`: the maximum size of a page.
+ * A Flagsmith with `count` identities. It refuses the traits of the identity with the number `refused`. Each identity has
+ * `traits`, as JSON texts, or one trait with its number. `largestPage`: the maximum size of a page.
  */
 async function startWalked(t, admin, count) {
   const origin = await startOrigin();
@@ -243,7 +243,7 @@ async function startWalked(t, admin, count) {
   return walked;
 }
 
-/** A Flagsmith's environment document in which these identities have an override each. */
+/** A Flagsmith's environment document with an override for each of these identities. */
 function documentOf(identifiers) {
   const document = recordedBody("GET", "/api/v1/environments/{key}/document/");
   const [overridden] = document.identity_overrides;
@@ -253,7 +253,7 @@ function documentOf(identifiers) {
   return { ...document, identity_overrides: identifiers.map((identifier) => ({ ...overridden, identifier, identity_features })) };
 }
 
-/** A trait as Flagsmith's Admin API shows it: the value is in the member of its type, the others are null. */
+/** A trait in the form of Flagsmith's Admin API: the value is in the member of its type, the others are null. */
 function trait(id, key, type, json) {
   const value = (of) => (of === type ? json : "null");
   return (

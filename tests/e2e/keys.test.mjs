@@ -110,7 +110,7 @@ function flags(edge, key) {
   return edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
 }
 
-/** An environment document with nothing in it. */
+/** An empty environment document. */
 function documentOf(api_key) {
   return Buffer.from(JSON.stringify({ api_key, project: {}, feature_states: [] }));
 }

@@ -1,4 +1,4 @@
-// Workers KV as the runtime sees it: an HTTP service. The test controls its content and its faults.
+// A stand-in for Workers KV, an HTTP service for the runtime. The test controls its content and its faults.
 
 import { createServer } from "node:http";
 
@@ -10,7 +10,7 @@ export async function startKv(entries = new Map(), metadata = new Map()) {
 }
 
 class Kv {
-  /** The stored values: key → Buffer. A test changes them as it likes. */
+  /** The stored values: key → Buffer. Tests may change them. */
   entries;
   /** The metadata of values, for lists: key → object. */
   metadata;
@@ -22,7 +22,7 @@ class Kv {
   writes = [];
   /** The number of requests of each kind, as they are billed. */
   operations = { read: 0, list: 0, write: 0, delete: 0 };
-  /** A reader's view of a key; the real KV shows a change late. */
+  /** The value for readers of a key; the real KV shows changes late. */
   view = (key) => this.entries.get(key);
   /**
    * The answer to a key: "serve", "fail" (500), "garbage" (200 with meaningless bytes, to a reader) or "stall" (no answer).
@@ -81,7 +81,7 @@ class Kv {
     send(response, 501, "");
   }
 
-  /** The first page of a list, as the runtime takes it: metadata is JSON in a text. */
+  /** The first page of a list in the runtime's form, with metadata as JSON text. */
   #page(prefix) {
     const names = [...this.entries.keys()].filter((name) => name.startsWith(prefix)).sort();
     const keys = names.slice(0, this.pageLength).map((name) => ({ name, metadata: JSON.stringify(this.metadata.get(name)) }));

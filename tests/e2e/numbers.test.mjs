@@ -10,7 +10,7 @@ import { JsonNumber, read, write } from "../../src/pages/edge/numbers.js";
 import { byBytes, startAdmin } from "./admin.mjs";
 import { run } from "./commands.mjs";
 
-// Each of thousands of objects waits for the disk; memory is used where it has a file system with room for them.
+// Thousands of objects would wait for the disk, so a file system in memory is used if there is one with enough room.
 process.env.TMPDIR = memoryFolder() ?? tmpdir();
 
 const COUNT = 2_000;
@@ -57,7 +57,7 @@ test("2,000 identities with extreme numbers are imported and exported byte for b
 
 test("JSON keeps the text of its numbers", () => {
   for (const text of [...VALUES, "[]", "{}", "null", `{"a":[${VALUES.join(",")}],"1":{"__proto__":1.0,"b":null}}`]) {
-    // Members whose names are numbers come first in JavaScript.
+    // In JavaScript, members with numeric names come first.
     assert.equal(write(read(text)), text.replace(/^\{("a":.*),("1":.*)\}$/s, "{$2,$1}"));
   }
   assert.deepEqual(read('["1.0", 2.50]'), ["1.0", new JsonNumber("2.50")]);
@@ -87,7 +87,7 @@ async function flagsOf(admin, identifier) {
   return (await admin.edge.request({ path, headers: { "X-Environment-Key": admin.key } })).text;
 }
 
-/** Lines as an export writes them, in its order. */
+/** Lines in the form and the order of an export. */
 function generated(key) {
   const random = generator(20_260_101);
   const some = (values) => values[Math.floor(random() * values.length)];
@@ -97,7 +97,7 @@ function generated(key) {
     const features = FEATURES.filter(() => random() < 0.2);
     return {
       number,
-      // The end is no white space, which would be trimmed.
+      // The text does not end in white space, which would be trimmed.
       identifier: `${number}${JSON.parse(some(random() < 0.02 ? [JSON.stringify("é".repeat(1_990))] : TEXTS))}.`,
       traits: Array.from({ length: count }, () => [some(["", "é", " ", "\\u0001\\n"]), value()]),
       states: features.map((feature) => state(feature, some, value)),

@@ -1,5 +1,5 @@
-// Client keys whose identities had colliding object names: `acme` and `eu_bob`, `acme_eu` and `bob`. Each identity has its
-// own object. Data that an earlier version stored under the former name is moved, in any order of requests and failures.
+// Client keys with formerly colliding object names of identities: `acme` and `eu_bob`, `acme_eu` and `bob`. Each identity has
+// its own object. Data that an earlier version stored under the former name is moved, in any order of requests and failures.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -202,7 +202,7 @@ async function start(t, options = {}) {
   return { admin, ask };
 }
 
-/** Stores an identity like the version before these names: under its former name, with all of its data. */
+/** Stores an identity in the form of the version before these names: under its former name, with all of its data. */
 async function store(ask, key, identifier) {
   const [former, sequence] = [`${key}_${identifier}`, 1_764_415_000_000];
   const uuid = signed(identifier);
@@ -223,7 +223,7 @@ function ownName(key, identifier) {
   return createHash("sha256").update(`${key}/${identifier}`).digest("hex");
 }
 
-/** A UUID in the worker's form, whose last digit is the directory's shard. */
+/** A UUID in the worker's form: its last digit is the directory's shard. */
 function signed(identifier) {
   const hash = createHash("sha256").update(identifier).digest();
   return `00000000-0000-4000-8000-${hash.toString("hex").slice(0, 11)}${hash[0] % 8}`;

@@ -16,7 +16,7 @@ const broken = new Map();
 let stalled = false;
 let letGo = null;
 
-/** An identity, whose moves can be interrupted. */
+/** An identity with interruptible moves. */
 export class IdentityObject extends opened(worker.IdentityObject) {
   handOver(...identity) {
     return broke("handOver", () => super.handOver(...identity));
@@ -48,7 +48,7 @@ export const AnalyticsObject = opened(worker.AnalyticsObject);
 /** The error of a held answer that is discarded. */
 let release = null;
 
-/** The directory, which fails on demand. */
+/** A directory that fails on demand. */
 export class DirectoryObject extends opened(worker.DirectoryObject) {
   holding = false;
 
@@ -119,7 +119,7 @@ function opened(Class) {
       return this.alarm();
     }
 
-    /** Makes every SQL statement fail, or ends that. */
+    /** Makes every SQL statement fail, or stops doing so. */
     failStatements(whether) {
       const { sql } = this.ctx.storage;
       if (!whether) return void delete sql.exec;

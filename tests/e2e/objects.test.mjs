@@ -197,7 +197,7 @@ async function start(t, options = {}) {
   return { admin, ask: asker(admin.edge) };
 }
 
-/** A worker with a Flagsmith behind it, one environment of which is published. */
+/** A worker with a Flagsmith behind it and one published environment. */
 async function startPublishing(t, variables = {}) {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());

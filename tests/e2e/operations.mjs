@@ -1,5 +1,5 @@
-// A request for each operation of the API's description, for counts.mjs; several where the cost depends on circumstances.
-// Each is [operation, circumstances, (caller) → request], and prepares its state.
+// Requests for each operation of the API's description, for counts.mjs; several if the cost depends on circumstances. Each is
+// [operation, circumstances, (caller) → request], and prepares its state.
 
 import { createHash, createHmac } from "node:crypto";
 
@@ -88,7 +88,7 @@ export const ADMIN = [
   ["status", "without an origin", (caller) => caller.own("/edge/status")],
 ];
 
-/** With an origin that publishes. Forwarded requests are no operations of the description. */
+/** With an origin that publishes. Forwarded requests are not operations of the description. */
 export const WITH_ORIGIN = [
   ["countEvaluations", "with an origin, the first in `ANALYTICS_INTERVAL_SECONDS`", (caller) => caller.counts()],
   ["countEvaluationsOfIdentities", "with an origin, the first in `ANALYTICS_INTERVAL_SECONDS`", (caller) => caller.evaluations()],

@@ -305,7 +305,7 @@ function pageTest(name, { prepare = () => {}, variables: more = {} }, body) {
   });
 }
 
-/** Markup in every name that an admin can set. */
+/** Markup in all names that an admin can set. */
 function hostile({ environments }) {
   const [environment] = environments.values();
   const { document } = environment;

@@ -1,6 +1,6 @@
-// A stand-in for the Flagsmith behind the worker, over a real socket. It gives the answers that a test sets, else recorded
-// answers of a running Flagsmith, and can be slow, broken or absent. An answer must have the shape of a recorded one
-// (shapes.mjs), unless the test declares it a fault.
+// A stand-in for the Flagsmith behind the worker, over a real socket. It sends the answers of a test, else recorded answers of
+// a running Flagsmith, and can be slow, broken or absent. An answer must have the shape of a recorded one (shapes.mjs), unless
+// the test declares it a fault.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -16,9 +16,9 @@ const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 const NOT_FOUND = { status: 404, headers: { "content-type": "application/json" }, body: '{"detail":"Not found."}' };
 
 /**
- * Starts an origin on a free loopback port. `recordings`: the folder whose admin.jsonl it answers from, if any: a
- * request that was recorded several times gets its answers in their order, and then the last of them. `anything`: true for a
- * test that only forwards answers; then their content is not compared with recordings.
+ * Starts an origin on a free loopback port. `recordings`: a folder with an admin.jsonl to answer from. A request that was
+ * recorded several times gets its answers in order, and then the last one repeatedly. `anything`: true for a test that only
+ * forwards answers, so that their content is not compared with recordings.
  */
 export async function startOrigin({ recordings = null, anything = false } = {}) {
   const origin = new Origin(recordings === null ? [] : exchangesIn(join(recordings, "admin.jsonl")), anything);
@@ -33,16 +33,16 @@ export function exchangesIn(file) {
 
 class Origin {
   /**
-   * The received requests, in order: {method, target, path, query, headers, rawHeaders, body, bodyLength}. `target` is
-   * as it was sent; `headers` have lower-case names; `body` is a Buffer, null if it was too long to keep.
+   * The received requests, in order: {method, target, path, query, headers, rawHeaders, body, bodyLength}. `target` is the text
+   * of the request line; `headers` have lower-case names; `body` is a Buffer, or null if it was too long.
    */
   requests = [];
-  /** The number of requests that began to arrive, including those that never ended. */
+  /** The number of started requests, including those that never ended. */
   begun = 0;
   /**
-   * The behaviour for a request: "serve"; "stall" (no answer); "cut" (the connection is closed instead); "cut-body" (half
-   * of the answer's body, then closed); "fail" (500); "garbage" (200 with meaningless bytes); "empty" (200 without a body);
-   * a number (served that many milliseconds later).
+   * The behaviour for a request. "serve". "stall": no answer. "cut": the connection is closed. "cut-body": closed after half of
+   * the answer's body. "fail": 500. "garbage": 200 with meaningless bytes. "empty": 200 without a body. A number: served after
+   * these milliseconds.
    */
   behaviour = (_request) => "serve";
   port = 0;
@@ -70,17 +70,17 @@ class Origin {
   }
 
   /**
-   * Sets the answer to these requests, instead of a recorded one. `path`: a text, or a pattern for the target. `answer`: {status,
-   * headers, body}, where a body that is neither text nor bytes is sent as JSON; or a function of the request that gives
-   * one. The last call counts.
+   * Sets the answer to these requests, instead of a recorded one. `path`: a text, or a pattern for the target. `answer`:
+   * {status, headers, body}, or a function of the request that returns it. A body that is neither text nor bytes is sent as
+   * JSON. The last call counts.
    */
   on(method, path, answer) {
     this.#handlers.unshift({ method, path, answer, isFault: this.#anything });
   }
 
   /**
-   * Sets an answer that no Flagsmith was recorded to give: a failure, nonsense, or wrong data. A function may also answer
-   * itself through its second parameter, a ServerResponse. An answer of `on` may be a fault, too: {fault: true, …}.
+   * Sets an answer that no recording has: a failure, garbage, or wrong data. A function may also answer itself through its
+   * second parameter, a ServerResponse. An answer of `on` may be a fault, too: {fault: true, …}.
    */
   fault(method, path, answer) {
     this.#handlers.unshift({ method, path, answer, isFault: true });
@@ -91,7 +91,7 @@ class Origin {
     return this.requests.filter((request) => request.method === method && request.path === path);
   }
 
-  /** Refuses connections from now on, and closes those that are open. */
+  /** Refuses new connections, and closes open ones. */
   async down() {
     const server = this.#server;
     if (server === null) return;
@@ -212,7 +212,7 @@ function cutBody(response, answer) {
   response.write(body.subarray(0, body.length / 2), () => response.destroy());
 }
 
-/** The answer as it is sent; a body without a type is JSON, and the length is set. */
+/** The answer to send; a body without a type is JSON, and the length is set. */
 function whole({ status = 200, headers = {}, body = "" }) {
   const isRaw = typeof body === "string" || body instanceof Uint8Array;
   const bytes = Buffer.from(isRaw ? body : JSON.stringify(body));

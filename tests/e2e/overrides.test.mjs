@@ -1,4 +1,4 @@
-// Overrides that admins store in the worker, as SDKs see them, and traits that are uploaded in bulk.
+// Overrides that admins store in the worker, in the answers for SDKs, and traits that are uploaded in bulk.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -103,7 +103,7 @@ test("documents are served without reading overrides for each request", async (t
   const [here, other] = admin.edge.ports;
   const lines = (object) => [...admin.edge.log.matchAll(new RegExp(`^\\{"object":"${object}"`, "gm"))].length;
   await admin.identify("known-user");
-  // The line of the update, which comes after the entry can be listed.
+  // The log line of the update, which follows the listed entry.
   await eventually(() => lines("directory") === 1, "the directory is updated");
   await eventually(async () => (await admin.list()).length === 1, "it is listed");
   await admin.edge.flush();
@@ -165,7 +165,7 @@ test("an environment's overrides are bounded, and its document includes all of t
   }
   const { results } = await admin.expect(200, "GET", `/api/v1/environments/${admin.key}/edge-identity-overrides?feature=${features[0].id}`);
   assert.equal(results.length, count);
-  // A deletion is accepted, and makes room.
+  // A deletion is accepted, and frees space.
   for (let number = 0; number < 17; number += 1) {
     const identifier = `user-${String(number).padStart(3, "0")}`;
     for (const { id } of features) await admin.expect(204, "DELETE", path, { identifier, feature: id });
@@ -195,10 +195,10 @@ test("traits are uploaded in bulk, with and without a trailing slash", async (t)
   assert.equal((await upload("POST", "/api/v1/bulk-identities/", [item("user-8", { only: 1.5 })], { "X-Environment-Key": admin.serverKey })).status, 202);
   assert.deepEqual(traitsOf(await admin.identify("user-8")), { only: 1.5 });
   await eventually(async () => (await admin.list()).length === 100, "all are listed");
-  // Larger than any other body may be.
+  // Larger than the limit of all other bodies.
   const large = Array.from({ length: 100 }, (_, number) => item(`user-${number}`, Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`key-${index}`, "x".repeat(1900)]))));
   assert.equal((await upload("PUT", "/api/v1/bulk-identities/", large)).status, 202);
-  // A body that is announced and not sent is refused unread.
+  // A body that is too long by its `Content-Length` is refused unread.
   const tooLarge = await upload("PUT", "/api/v1/bulk-identities/", [], { "Content-Length": 8 * 1024 * 1024 + 1 });
   assert.equal(tooLarge.status, 413);
   const many = await upload("PUT", "/api/v1/bulk-identities/", [...hundred, item("one-more", {})]);

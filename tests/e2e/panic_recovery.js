@@ -1,7 +1,7 @@
-// The worker, with requests of its own that end its WebAssembly instance and that read the number of the instance.
+// The worker, with additional requests that end its WebAssembly instance or read the number of the instance.
 //
-// The released worker has no code that panics for a test. This module gives it a context of a request whose `waitUntil`
-// fails, as the platform's own never does. The crate `worker` unwraps the result of that call, so the call panics.
+// The released worker has no code that panics for a test. This module passes it a request's context with a failing `waitUntil`,
+// which the platform's own never does. The crate `worker` unwraps the result of that call, so the call panics.
 
 import * as rust from "../../build/index.js";
 import entry from "./entry.js";
@@ -18,7 +18,7 @@ export default {
   },
 };
 
-/** Has WebAssembly panic, with the text of the header in the message; a request for a document that is stale. */
+/** Causes a panic with the text of the header in its message. The request must be for a stale document. */
 function panic(request, env) {
   const waitUntil = () => {
     throw new Error(request.headers.get("x-message"));
@@ -26,13 +26,13 @@ function panic(request, env) {
   return thrown(() => entry.fetch(request, env, { waitUntil }));
 }
 
-/** Has a call to the platform throw an exception that no code expects, which is no panic. */
+/** Makes a call to the platform throw an unexpected exception, which is not a panic. */
 function exception(request, env, ctx) {
   let isRead = false;
   return thrown(() => entry.fetch({
     method: "OPTIONS",
     url: request.url,
-    /** The entry reads them first, and WebAssembly after it. */
+    /** The entry reads the headers first, then WebAssembly. */
     get headers() {
       if (isRead) throw new Error("unexpected");
       isRead = true;

@@ -61,9 +61,9 @@ test("with LOG_PANIC_MESSAGES a panic's message is logged after its place", asyn
   }
 });
 
-/** A worker, requests to it, and `end`, which ends its WebAssembly instance and gives the outcome. */
+/** A worker, requests to it, and `end`, which ends its WebAssembly instance and returns the outcome. */
 async function start(t, variables = {}) {
-  // Of a document that was read before, every request asks for a newer one behind its answer.
+  // Every request for a cached document revalidates it after the answer.
   const edge = await startEdge({ entry: "tests/e2e/panic_recovery.js", variables: { DOCUMENT_SOFT_AGE_SECONDS: 0, ...variables } });
   t.after(() => edge.close());
   const headers = { "X-Environment-Key": edge.environments[0].key, "Content-Type": "application/json" };

@@ -1,20 +1,20 @@
-// The processes below another one, as /proc shows them.
+// The child processes of a process, from /proc.
 
 import { readdirSync, readFileSync } from "node:fs";
 
-/** All processes that `pid` has started, and those that they have started. */
+/** All child processes of `pid`, with their own child processes. */
 export function descendants(pid) {
   const running = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => read(Number(name))).filter((found) => found !== null);
   const below = (parent) => running.filter((child) => child.parent === parent).flatMap((child) => [child, ...below(child.pid)]);
   return below(pid);
 }
 
-/** True if this process is still running: its number may be that of another one by now. */
+/** True if this process is still running; its number may have been reused meanwhile. */
 export function isRunning({ pid, started }) {
   return read(pid)?.started === started;
 }
 
-/** A running process, or null: one that has ended stays listed until its parent asks for its status. */
+/** A running process, or null. An ended process stays listed until its parent reads its status. */
 function read(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -32,7 +32,7 @@ function text(pid, name) {
   try {
     return readFileSync(`/proc/${pid}/${name}`, "latin1").replaceAll("\0", " ").trim();
   } catch {
-    // Another user's.
+    // A process of another user.
     return "";
   }
 }

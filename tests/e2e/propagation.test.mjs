@@ -65,9 +65,9 @@ test("1,000 changes in 10 s cause few writes, and the last state is served", asy
   const written = writes().slice(before);
   const latest = written.filter((entry) => entry === documentEntry(key)).length;
   rows.push({ what: "1,000 changes", seconds: Math.round(seconds), fetches: flagsmith.fetches(key), "writes of the latest": latest });
-  // One a second at most, the first at once.
+  // At most one a second, the first at once.
   assert.ok(latest <= seconds + 1, `${latest} writes in ${seconds} s`);
-  // Each version is written once, beside the latest.
+  // Each version is written once, besides the latest document.
   assert.equal(written.length, 2 * latest);
   assert.equal(new Set(written).size, latest + 1);
 });

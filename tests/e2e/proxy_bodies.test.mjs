@@ -1,4 +1,4 @@
-// Bodies through the worker: their length is set for every size, and none of them is stored.
+// Bodies through the worker: their length is set for every size, and none is stored.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,4 +1,4 @@
-// Answers to clients of the Admin API while the Flagsmith behind the worker is slow, broken or down; reads of flags are not
+// Answers to clients of the Admin API while the Flagsmith behind the worker is slow, broken or down. Reads of flags are not
 // affected.
 
 import assert from "node:assert/strict";

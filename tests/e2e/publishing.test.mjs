@@ -217,7 +217,7 @@ edgeTest("a write that may concern many environments fetches each of them once",
   flagsmith.origin.on("PUT", path, { body: FEATURE_STATE });
   assert.equal((await request(edge.port, { method: "PUT", path, body: "{}" })).status, 200);
   await eventually(() => [...before.keys()].every((key) => since(key) > 0), "all are fetched");
-  // A named environment is fetched a second time, later than any of the others would be.
+  // A named environment is fetched a second time, after the time of all others.
   await send(edge, key);
   await eventually(() => since(key) === 3, "it is fetched twice more");
   assert.deepEqual(others.filter((key) => since(key) !== 1), []);
@@ -248,7 +248,7 @@ edgeTest("many requests with unknown keys cause few discoveries", {}, async ({ e
   for (let number = 0; number < 50; number += 1) {
     responses.push(await flags(edge.port, number % 2 ? `ser.unknown${number}` : `unknown${number}`));
   }
-  // The registry is asked for a few keys a second only; all other keys are unavailable.
+  // The registry is called for only a few keys a second; all other keys are unavailable.
   const refused = responses.filter(({ status }) => status === 403);
   assert.ok(refused.length >= 5, `${refused.length}`);
   for (const response of refused) assert.deepEqual(response.json(), MISSING);
@@ -279,7 +279,7 @@ test("without a token only the environments of configured server keys are served
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());
   const [[key, { serverKeys }], [other]] = flagsmith.environments;
-  // The overrides of a document in pages are all there.
+  // All overrides of a document in pages are served.
   const { document } = flagsmith.environments.get(key);
   const page = { ...document, identity_overrides: [overrideIn(document, "paged", 77)] };
   const first = `/api/v1/environment-document/`;
@@ -466,7 +466,7 @@ function edgeTest(name, { workers = 1, variables = {}, ...options }, body) {
   });
 }
 
-/** A Flagsmith, and a worker in front of it whose KV has its documents before the first request to the origin. */
+/** A Flagsmith and a worker in front of it. KV has the documents before the first request to the origin. */
 async function startSeeded(t, options = {}) {
   const flagsmith = await startFlagsmith(FIXTURES);
   t.after(() => flagsmith.close());

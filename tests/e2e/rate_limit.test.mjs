@@ -10,7 +10,7 @@ import { startOrigin } from "./origin.mjs";
 const PLACE = "/api/v1/projects/1/features/";
 const THROTTLED = { detail: "Request was throttled. Expected available in 60 seconds." };
 
-// Counts like the platform's limiter, but with a limit of 3, and records its calls.
+// A limiter that counts like the platform's, with a limit of 3, and records its calls.
 const LIMITER = `
   import { WorkerEntrypoint } from "cloudflare:workers";
   const counts = new Map();

@@ -1,13 +1,12 @@
-// A stand-in for an origin at the level of its connections: it answers with bytes, also with those that HTTP does not
-// allow, and keeps every received byte. Bytes are not compared with recordings, but the content that the worker reads is a
-// recorded one (shapes.mjs).
+// A stand-in for an origin at the level of connections. It answers with any bytes, also invalid HTTP, and keeps every received
+// byte. Bytes are not compared with recordings, but the content for the worker is a recorded one (shapes.mjs).
 
 import { once } from "node:events";
 import { createServer } from "node:net";
 
 const OK = answer("200 OK", {}, "ok");
 
-/** Starts one on a free loopback port. Connections are kept open after each answer, as HTTP/1.1 has it. */
+/** Starts the stand-in on a free loopback port. As in HTTP/1.1, connections stay open after each answer. */
 export async function startRawOrigin() {
   const origin = new RawOrigin();
   origin.server.listen(0, "127.0.0.1");
@@ -91,7 +90,7 @@ class RawOrigin {
   }
 }
 
-/** The request that a text begins with; null while some of it is missing. */
+/** The request at the start of a text; null while it is incomplete. */
 function parse(text) {
   const headEnd = text.indexOf("\r\n\r\n");
   if (headEnd < 0) return null;

@@ -1,4 +1,4 @@
-// `?reasons=true` over HTTP, beside the answers that are prepared once for all requests.
+// `?reasons=true` over HTTP, and the answers without it, which are prepared once for all requests.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

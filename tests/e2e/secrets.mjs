@@ -1,5 +1,4 @@
-// Confidential values that no log may contain: they are collected from all requests to a test's workers, and searched in the
-// workers' output.
+// Collects confidential values from all requests to a test's workers, and searches the workers' output for them.
 
 /** The members of a body with an identifier or the value of a trait. `traits` of an upload are an object of values. */
 const CONFIDENTIAL = new Set(["identifier", "identifiers", "trait_value", "traits", "dashboard_alias", "q"]);
@@ -87,7 +86,7 @@ function walk(value, isConfidential) {
   } else if (isConfidential && (typeof value === "string" || typeof value === "number")) learn(String(value));
 }
 
-/** True if `text` is in `line` and not just a part of a longer word. An object's name has it after a client key. */
+/** True if `text` is in `line`, and not only as a part of a longer word. In an object's name it follows a client key. */
 function hasWord(line, text) {
   for (let at = line.indexOf(text); at >= 0; at = line.indexOf(text, at + 1)) {
     const before = line.slice(0, at);

@@ -9,7 +9,7 @@ import { becomes, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 import { recordedBody } from "./shapes.mjs";
 
-// KV and discoveries are too slow here to be the cause of a refusal.
+// KV and discoveries are so slow here that they cannot cause a refusal.
 const SETTINGS = {
   FRESHNESS_SECONDS: 0,
   REFRESH_SECONDS: 1,
@@ -77,7 +77,7 @@ keyTest("server keys stay valid while their list cannot be fetched", {}, async (
 
 keyTest("a deactivated server key is refused while the document is still being fetched", {}, async ({ edge, flagsmith, key, isServed, isAnswered }) => {
   await isAnswered("ser.one", 200);
-  // The worker gives up on such an answer after 20 s.
+  // The worker's time limit for such an answer is 20 s.
   flagsmith.origin.behaviour = ({ path }) => (path.endsWith("/document/") ? "stall" : "serve");
   const fetched = flagsmith.fetches(key);
   await eventually(() => flagsmith.fetches(key) > fetched, "the document is asked for");
@@ -121,7 +121,7 @@ test("without a token only server keys that the origin no longer accepts are ref
   await isAnswered("ser.one", 200);
 });
 
-/** A test with a Flagsmith whose first environment has the one server key `ser.one`, and a worker in front of it. */
+/** A test with a Flagsmith and a worker in front of it. The first environment has only the server key `ser.one`. */
 function keyTest(name, { workers = 1, variables = {} }, body) {
   test(name, async (t) => {
     const flagsmith = await started(t);

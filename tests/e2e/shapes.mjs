@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TABLE = JSON.parse(readFileSync(join(ROOT, "fixtures/origin/shapes.json"), "utf8"));
 const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true });
 
-/** The differences found. One of them is enough for the process to fail, even if its test passed. */
+/** The found differences. With at least one the process fails, even if its test passed. */
 const found = new Set();
 process.on("exit", () => {
   if (found.size === 0) return;

@@ -32,7 +32,7 @@ const send = async (method, path, headers, body, status = 200) => {
 await eventually(async () => (await edge.request({ path: "/api/v1/flags/", headers: sdk })).status === 200, "published", 30000);
 const trait = (trait_key, trait_value) => ({ trait_key, trait_value });
 const traits = [trait("text", "ü☃😀\u2028\"\\"), trait("empty", ""), trait("integer", 1200), trait("big", -1), trait("float", 1.5), trait("yes", true), trait("no", false), trait("list", [1, "a", null])];
-// Numbers in a form that JavaScript does not write.
+// Numbers in forms that JavaScript does not write.
 const raw = JSON.stringify({ identifier: "ada", traits }).replace(":-1}", ":9223372036854775807}").replace(":1.5}", ":100.0}");
 const posted = await edge.request({ method: "POST", path: "/api/v1/identities/", headers: sdk, body: raw });
 assert.equal(posted.status, 200, posted.text);

@@ -1,5 +1,5 @@
-// The stored data of released versions: fixtures/stored has, for each version, the objects' databases and KV as it left them,
-// and its answers from them (fixtures/stored/README.md).
+// The stored data of released versions. For each version, fixtures/stored has the objects' databases, KV, and the version's
+// answers from them (fixtures/stored/README.md).
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -66,7 +66,7 @@ test("data stored by version 0.1.0 is readable", async (t) => {
   }
   assert.deepEqual((await get(`${root}/edge-identities/`, admin)).results, []);
 
-  // One more evaluation, since the object may wait longer with the stored ones than a test should.
+  // One more evaluation triggers the delivery, since the stored ones alone may wait longer than a test should.
   const feature = before.flags[0].feature.name;
   const report = (path, body) => edge.request({ method: "POST", path, headers: { ...sdk, "Content-Type": "application/json" }, body: JSON.stringify(body) });
   await report("/api/v1/analytics/flags/", { [feature]: 1 });

@@ -126,7 +126,7 @@ test("one in LOG_REQUESTS requests is logged, and by default none", async (t) =>
   for (let count = 0; count < 50; count += 1) await none.request({ path: "/version/" });
   await eventually(() => lines(edge).length > 0, "some are logged");
   for (const each of [edge, none]) await each.flush();
-  // The expected number is 50; fewer than 10 or more than 120 are logged once in many million runs.
+  // The expected number is 50; the probability of fewer than 10 or more than 120 is below one in a million.
   assert.ok(lines(edge).length >= 10 && lines(edge).length <= 120, `${lines(edge).length}`);
   assert.equal(lines(none).length, 0);
 });

@@ -105,8 +105,8 @@ test("a refused write causes no fetch", async (t) => {
 });
 
 /**
- * A worker that has published its first environment and does not refresh it by itself; a write through it, and a wait for the
- * served value, which resolves to the milliseconds of the slowest read.
+ * A worker that has published its first environment and does not refresh it by itself. Returns a function that writes through
+ * it, and one that waits for the served value and resolves to the milliseconds of the slowest read.
  */
 async function started(t, more = {}) {
   const flagsmith = await startFlagsmith(FIXTURES);

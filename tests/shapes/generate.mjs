@@ -14,7 +14,7 @@ const TABLE = join(ROOT, "fixtures/origin/shapes.json");
 /** Flagsmith's refusals have the same form on every route: {"detail": text}. */
 const COMMON_STATUSES = [401, 403, 404, 405, 406, 415];
 const DETAIL = schemaOf([{ detail: "" }]);
-/** Types that members of a document may have, and that no recorded document shows. Its format is not described by Flagsmith. */
+/** Types of document members that no recording has; Flagsmith does not describe the format. */
 const SCALAR = ["boolean", "integer", "null", "number", "string"];
 const DOCUMENT_TYPES = {
   dashboard_alias: ["null", "string"],

@@ -1,8 +1,8 @@
-// JSON Schemas of recorded values: which members objects have, and which types their values.
+// JSON Schemas of recorded values: the members of objects, and the types of their values.
 
 const PRIMITIVES = new Set(["boolean", "integer", "null", "number", "string"]);
 
-/** The narrowest schema of these values: no member that none of them has, and every member that all of them have. */
+/** The narrowest schema of these values. It has only members of these values, and requires the members that all of them have. */
 export function schemaOf(values) {
   const objects = values.filter((value) => typeOf(value) === "object");
   const arrays = values.filter(Array.isArray);
@@ -53,7 +53,7 @@ function describedItems(item, resolve) {
   return primitive.length === 0 ? { maxItems: 0 } : { items: { type: types(primitive) } };
 }
 
-/** The schemas one or all of which a value must satisfy, with nothing to resolve left on their first level. */
+/** The alternatives or parts of a schema, with references on their first level resolved. */
 function alternatives(schema, resolve) {
   if (schema.$ref !== undefined) return alternatives(resolve(schema.$ref), resolve);
   const nested = [schema.allOf, schema.anyOf, schema.oneOf].flatMap((list) => list ?? []);

@@ -1,5 +1,5 @@
-//! The edge-identities Admin API without the platform: identities in a map, which is also the directory, and the permissions
-//! of a recorded origin.
+//! The edge-identities Admin API without the platform. Identities are in a map, which is also the directory;
+//! permissions come from a recorded origin.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -35,7 +35,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Serves the documents of a folder, to the key `local.key`.
+    /// Serves the documents of a folder to the key `local.key`.
     pub fn with_documents(folder: &Path, names: &[&str]) -> Admin {
         let mut environments = HashMap::new();
         for name in names {
@@ -46,7 +46,7 @@ impl Admin {
         Admin { environments, identities: BTreeMap::new(), origin: None, random: 0.into() }
     }
 
-    /// Serves the documents of a folder with recordings, to the credentials in its `admin.jsonl`.
+    /// Serves the documents of a folder with recordings to the credentials in its `admin.jsonl`.
     pub fn with_recordings(folder: &Path) -> Admin {
         let admin = Admin::with_documents(&folder.join("documents"), &["A", "B", "C", "EDGE", "EDGE2"]);
         let mut origin = HashMap::new();
@@ -71,7 +71,7 @@ impl Admin {
         let counter = &self.random;
         let random = || {
             counter.set(counter.get() + 1);
-            // Far apart in every digit.
+            // Different in every digit.
             counter.get().wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()
         };
         let (client_key, endpoint) = endpoint(path);

@@ -1,4 +1,5 @@
-//! Contexts whose conditions ask for more work than an evaluation may take, with their outcomes, the same on every target.
+//! Contexts with conditions that need more work than the budget, and their outcomes, which are the same on every
+//! target.
 
 use flagsmith_edge_worker::document::StoredOverrides;
 use flagsmith_edge_worker::document::budget::MAX_STEPS;
@@ -35,7 +36,7 @@ pub fn outcome(context: &Value, engine: Engine) -> Outcome {
     Outcome { segments, exhausted, steps }
 }
 
-/// A context of one identity and these segments, each with one rule that all of its conditions must satisfy.
+/// A context of one identity and these segments. Each has one rule that needs all of its conditions.
 pub fn context(traits: &Value, segments: &[Vec<(&str, &str, &str)>]) -> Value {
     let segment = |(number, conditions): (usize, &Vec<(&str, &str, &str)>)| {
         let condition = |(property, operator, value): &(&str, &str, &str)| json!({"property": property, "operator": operator, "value": value});
@@ -55,7 +56,7 @@ pub fn context(traits: &Value, segments: &[Vec<(&str, &str, &str)>]) -> Value {
     })
 }
 
-/// A path that visits every node 12 times as often in each of six steps, and finds none.
+/// A path without a result. In each of its six steps it visits every node 12 times as often.
 pub fn explosive_path() -> String {
     let union = format!("[{}]", ["*"; 12].join(","));
     format!("$.*{}.zz", union.repeat(6))

@@ -1,4 +1,4 @@
-//! Recorded exchanges: a request and the whole response that it must get.
+//! Recorded exchanges: a request and the expected whole response.
 
 use std::path::Path;
 
@@ -77,8 +77,8 @@ impl Exchange {
         };
         let subset = self.response["body"]["flags_are_a_subset"] == true
             || self.response["flags_are_a_subset"] == true;
-        // `{"document": …}` is the document of the key's own environment; two recorded rows name another one, which
-        // this key must not see.
+        // `{"document": …}` is the document of the key's own environment. Two recorded rows have another environment's
+        // document, which this key must not open.
         let document = self.environment.as_ref().filter(|_| self.response["body"]["document"].is_string());
         let (expected, got) = match document {
             Some(name) => {
@@ -97,7 +97,7 @@ fn read_json(path: &Path) -> Value {
         .unwrap()
 }
 
-/// Removes `identity_uuid`, which an origin makes up at each rendering of a document.
+/// Removes `identity_uuid`, which an origin generates at each rendering of a document.
 fn without_uuids(mut document: Value) -> Value {
     for identity in document["identity_overrides"].as_array_mut().into_iter().flatten() {
         identity["identity_uuid"] = Value::Null;
@@ -159,7 +159,7 @@ fn matches(path: &mut String, expected: &Value, got: &Value, subset: bool, diffe
     }
 }
 
-/// Flags are matched by their feature's name and traits by their key, where no name occurs twice.
+/// Flags are matched by their feature's name and traits by their key, if no name occurs twice.
 fn keyed_by(expected: &[Value], got: &[Value], key: &str) -> bool {
     let keyed = |list: &[Value]| {
         let names: std::collections::BTreeSet<String> =

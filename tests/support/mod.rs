@@ -15,7 +15,7 @@ use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::evaluate::evaluate_context;
 use serde_json::Value;
 
-/// A folder of our own fixtures.
+/// A folder of this project's fixtures.
 pub fn fixtures(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder)
 }
@@ -30,17 +30,17 @@ pub fn outside(variable: &str, default: &str) -> Option<PathBuf> {
     Some(folder)
 }
 
-/// The least number of cases in Flagsmith's engine test data. A newer checkout has more.
+/// The minimum number of cases in Flagsmith's engine test data. A newer checkout has more.
 pub const ENGINE_TEST_DATA: usize = 128;
 
-/// A case of the engine test data, whose files may have comment lines.
+/// A case of the engine test data. The files may have comment lines.
 pub fn engine_case(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap();
     let lines: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     serde_json::from_str(&lines.join("\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The result for a case's context, if it is not the case's own.
+/// The result for a case's context, if it differs from the case's own.
 pub fn difference(case: &Value, engine: Engine) -> Option<Value> {
     let context = EvaluationContext::parse(case["context"].to_string().as_bytes(), engine).unwrap();
     let result = evaluate_context(&context);

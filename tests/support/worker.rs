@@ -1,4 +1,4 @@
-//! The worker without the platform: the driver of `api` over environments and identities in maps.
+//! The worker without the platform: environments and identities in maps, and `api` on top.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -59,7 +59,7 @@ impl Worker {
     /// A server key of the worker that serves one document.
     pub const SERVER_KEY: &str = "ser.key";
 
-    /// Serves one document, to its client key and to [`Worker::SERVER_KEY`].
+    /// Serves one document to its client key and to [`Worker::SERVER_KEY`].
     pub fn with_document(document: &[u8]) -> Result<Worker, Fault> {
         Worker::with_document_for(document, Engine::V10)
     }

@@ -1,4 +1,4 @@
-// The workers that are compared: ours, and baselines that give the answer that ours gave.
+// The compared workers: the worker itself, and baselines that give the worker's answers.
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -21,12 +21,12 @@ const BASELINES = {
 };
 const IDLE = { build: baseline("idle-js") };
 const PARSING = { build: baseline("parsing/build"), objectClass: null };
-/** The share of the connection to the client. */
+/** Headers that depend on the connection or the time. */
 const HOP_HEADERS = new Set(["content-length", "transfer-encoding", "connection", "date"]);
 
 /**
- * Starts our worker, makes sure that its answers to a row's requests are right, and gives both and the first answer.
- * With `check` false it has had no request yet.
+ * Starts the worker and checks its answers to a row's requests. Returns the worker, the requests and the first answer. With
+ * `check` false no request is sent.
  */
 export async function startOurs(row, { check = true, ...options } = {}) {
   const edge = await startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, flushable: false, ...options });
@@ -36,7 +36,7 @@ export async function startOurs(row, { check = true, ...options } = {}) {
   if (row.kind === "unmodified") return { name: "ours", edge, ...(await unmodified(edge, row, key, truth)) };
   const requests = requestsOf(row, key);
   const answers = [];
-  // Also writes each identity once.
+  // This also writes each identity once.
   for (const request of requests) {
     const answer = await edge.request(request);
     await truth.check(request, answer);
@@ -45,7 +45,7 @@ export async function startOurs(row, { check = true, ...options } = {}) {
   return { name: "ours", edge, requests, answer: answers[0] };
 }
 
-/** Starts a baseline that answers as ours did to these requests, and makes sure that it does. */
+/** Starts a baseline with the worker's answer to these requests, and checks its answers. */
 export async function startBaseline(name, { requests, answer }, options = {}) {
   if (!(name in BASELINES)) throw new Error(`no such baseline: ${name}; there are ${Object.keys(BASELINES).join(", ")}`);
   const variables = {
@@ -62,17 +62,17 @@ export async function startBaseline(name, { requests, answer }, options = {}) {
   return { name, edge, requests };
 }
 
-/** Starts a worker of JavaScript that does nothing, configured as ours is. */
+/** Starts an empty worker in JavaScript with the worker's configuration. */
 export function startIdle() {
   return startEdge({ documents: DOCUMENTS, variables: { LOG_REQUESTS: 0 }, flushable: false, ...IDLE });
 }
 
-/** Starts a worker of Rust that parses a request's environment document, and no more. */
+/** Starts a worker in Rust that only parses a request's environment document. */
 export function startParsing() {
   return startEdge({ documents: DOCUMENTS, flushable: false, ...PARSING });
 }
 
-/** The answer is null if ours does not answer with 304. */
+/** The answer is null if the worker does not answer with 304. */
 async function unmodified(edge, row, key, truth) {
   const [plain] = requestsOf({ kind: "flags" }, key);
   const whole = await edge.request(plain);

@@ -1,4 +1,4 @@
-// The DevTools protocol, as far as profiles need it.
+// The part of the DevTools protocol that profiles need.
 
 import WebSocket from "ws";
 
@@ -7,7 +7,7 @@ export class DevTools {
   #last = 0;
   #waiting = new Map();
 
-  /** Connects to the first isolate of the worker whose runtime's inspector listens on `port`. */
+  /** Connects to the first isolate of a runtime with an inspector on `port`. */
   static async connect(port) {
     const targets = await (await fetch(`http://127.0.0.1:${port}/json`)).json();
     const target = targets.find(({ title }) => title.endsWith("worker0")) ?? targets[0];

@@ -1,10 +1,10 @@
-// The expected content of answers, by Flagsmith's own client, which evaluates the same document locally.
+// The expected content of answers, from Flagsmith's own client, which evaluates the same document locally.
 
 import assert from "node:assert/strict";
 
 import { Flagsmith, LocalFileHandler } from "flagsmith-nodejs";
 
-/** Judges answers of the environment in the document `file`. */
+/** Checks answers for the environment in the document `file`. */
 export class Truth {
   #client;
 
@@ -12,7 +12,7 @@ export class Truth {
     this.#client = new Flagsmith({ offlineMode: true, offlineHandler: new LocalFileHandler(file) });
   }
 
-  /** Fails unless `answer` is the right one to `request`. */
+  /** Fails unless `answer` is correct for `request`. */
   async check(request, answer) {
     assert.equal(answer.status, 200, answer.text);
     assert.match(answer.headers["content-type"], /^application\/json/);

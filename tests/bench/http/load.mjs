@@ -1,4 +1,4 @@
-// wrk, one run of it.
+// A run of wrk.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 
 const SCRIPT = fileURLToPath(new URL("requests.lua", import.meta.url));
 const CONNECTIONS = 16;
-/** Longer than a round: an answer that a disk holds up is slow, but no failure, which would end the whole run. */
+/** Longer than a round. An answer that waits for the disk is slow, but a timeout would fail the whole run. */
 const TIMEOUT = "10s";
-/** Linux's unit of the times in /proc, which no architecture that Node runs on changes. */
+/** Linux's unit of times in /proc, the same on all architectures of Node. */
 const TICKS_PER_SECOND = 100;
 
 export function requireWrk() {
@@ -22,8 +22,8 @@ export function requireWrk() {
 /**
  * Sends `requests` in turn to `edge` for some seconds, on 16 connections.
  *
- * Returns `perSecond`, `p50` and `p99` in milliseconds, and `cpu`: the runtime's processor time for each request, in
- * microseconds, where there is /proc. Throws if any request failed.
+ * Returns `perSecond`, `p50` and `p99` in milliseconds, and `cpu`: the runtime's processor time for each request in
+ * microseconds, if there is /proc. Throws if any request failed.
  */
 export async function load(edge, requests, seconds) {
   const file = join(edge.folder, "requests");
@@ -55,7 +55,7 @@ function bytesOf({ method, path, headers, body }) {
   return `${lines.join("\r\n")}\r\n\r\n${body ?? ""}`;
 }
 
-/** The seconds that a process has computed, in user and system mode; null where there is no /proc. */
+/** The processor time of a process in seconds, in user and system mode; null without /proc. */
 function processorTime(pid) {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");

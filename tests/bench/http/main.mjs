@@ -1,7 +1,7 @@
-// `make bench-http`: our worker against the baselines, one process each, in turn, under wrk.
+// `make bench-http`: compares the worker with baselines under wrk, one process each, in turns.
 //
-// ROWS: parts of the ids in rows.mjs, comma-separated; all without. SECONDS: of a round (3). ROUNDS (5).
-// FORMAT: `table` or `json`, which has every round. BENCH_DOCUMENTS: the profiles' environment documents.
+// ROWS: parts of the ids in rows.mjs, comma-separated; all rows by default. SECONDS: the length of a round (3). ROUNDS: their
+// number (5). FORMAT: `table`, or `json` with every round. BENCH_DOCUMENTS: the profiles' environment documents.
 
 import { load, requireWrk } from "./load.mjs";
 import { startBaseline, startOurs } from "./contenders.mjs";
@@ -12,7 +12,7 @@ import { table } from "./table.mjs";
 
 const SECONDS = Number(process.env.SECONDS || 3);
 const ROUNDS = Number(process.env.ROUNDS || 5);
-// The runtime compiles hot code again, better; that is not part of the measurement.
+// Warm-up: the runtime optimizes hot code before the measurement.
 const WARM_UP_SECONDS = Math.ceil(SECONDS / 2);
 
 try {
@@ -31,11 +31,11 @@ try {
   console.log(process.env.FORMAT === "json" ? JSON.stringify(run, null, 2) : table(run));
 } catch (error) {
   console.error(error.message);
-  // Also ends the runtimes that are still there.
+  // Also ends runtimes that are still running.
   process.exit(1);
 }
 
-/** Contender → its rounds; null if ours does not give the answer that the row is about. */
+/** Contender → its rounds; null if the worker does not give the answer that the row measures. */
 async function measure(row) {
   const contenders = [await startOurs(row)];
   try {
@@ -45,7 +45,7 @@ async function measure(row) {
     for (const contender of contenders) await loadOf(contender, WARM_UP_SECONDS);
     const measured = Object.fromEntries(contenders.map(({ name }) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
-      // Back and forth, so that a machine that slows down favours no contender.
+      // The order alternates, so that a change of the machine's speed favours no contender.
       const order = round % 2 === 0 ? contenders : [...contenders].reverse();
       for (const contender of order) measured[contender.name].push(await loadOf(contender, SECONDS));
     }

@@ -46,12 +46,12 @@ async function startSubject() {
   return startBaseline(WORKER, ours, { inspector: true });
 }
 
-/** A line for each function: its share of the time that was not idle, microseconds for each request, name, place. */
+/** A line for each function: its share of the busy time, microseconds for each request, name, place. */
 function selfTimes({ nodes, samples, timeDeltas }, requests) {
   const callers = new Map(nodes.flatMap(({ children = [], callFrame }) => children.map((id) => [id, callFrame])));
   const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame, callers.get(id))]));
   const times = new Map();
-  // A delta leads from the sample before to its own.
+  // A delta is the time since the previous sample.
   samples.forEach((id, at) => {
     const name = names.get(id);
     times.set(name, (times.get(name) ?? 0) + (timeDeltas[at + 1] ?? 0));
@@ -64,7 +64,7 @@ function selfTimes({ nodes, samples, timeDeltas }, requests) {
     .map(([name, time]) => `${((100 * time) / total).toFixed(1).padStart(5)} %  ${(time / requests).toFixed(1).padStart(6)} µs  ${name}`);
 }
 
-/** The runtime's own functions have no place, and sometimes no name, but a caller. */
+/** The runtime's own functions have no place and sometimes no name, so their caller is shown. */
 function nameOf({ functionName, url, lineNumber }, caller) {
   if (url === "") return functionName || `(native, called by ${nameOf(caller)})`;
   const name = functionName || "(anonymous)";

@@ -1,14 +1,14 @@
 // The measured routes, their baselines and targets.
 
-/** The number of identities that take turns. */
+/** The number of different identities. */
 const IDENTITIES = 64;
 /** The number of changes of a trait before its values repeat. */
 const VALUES = 16;
 
 /**
- * A row is one route on one profile. `baselines` has the target as a multiple of a baseline's requests per second, or null
- * for comparison only. `kind`: "flags", "unmodified" (304), "anonymous" (transient and without an identifier, so that
- * nothing can be stored), "transient" (with an identifier, so that stored traits count), "unchanged" or "changed".
+ * A row is one route on one profile. `baselines` has the target as a multiple of a baseline's requests per second, or null for
+ * comparison only. `kind` is "flags", "unmodified" (304), "anonymous", "transient", "unchanged" or "changed". Anonymous
+ * requests have no identifier and can store nothing. Transient ones have one, so stored traits count.
  */
 export const ROWS = [
   row("flags-small", "GET /flags/, small", { B1: 1.25, J1: 0.85 }),
@@ -30,7 +30,7 @@ function row(id, title, baselines) {
   return { id, title, kind, profile, baselines };
 }
 
-/** The rows whose id contains one of the comma-separated `names`; all without names. */
+/** The rows with an id that contains one of the comma-separated `names`; all rows without names. */
 export function rowsNamed(names) {
   const chosen = ROWS.filter(({ id }) => (names ?? "").split(",").some((name) => id.includes(name.trim())));
   if (chosen.length === 0) throw new Error(`no such row: ${names}; there are ${ROWS.map(({ id }) => id).join(", ")}`);
@@ -38,8 +38,8 @@ export function rowsNamed(names) {
 }
 
 /**
- * The requests of a row, sent in turn: {method, path, headers, body, identity}. `identity` is the one a POST is about,
- * {identifier, traits}. `etag` is the validator of a row that has one.
+ * The requests of a row, sent in turn: {method, path, headers, body, identity}. `identity` is the identity of a POST,
+ * {identifier, traits}. `etag` is the entity tag for rows of 304.
  */
 export function requestsOf({ kind }, key, etag) {
   const headers = { Accept: "*/*", "User-Agent": "flagsmith-bench", "X-Environment-Key": key };
@@ -50,7 +50,7 @@ export function requestsOf({ kind }, key, etag) {
   return values.flatMap((value) => numbers(IDENTITIES).map((number) => post(headers, identity(number, value), kind)));
 }
 
-/** The same in every run, because identity and feature decide a multivariate value; all of one length. */
+/** Traits of one identity: the same in every run, since multivariate values depend on the identity, and all of one length. */
 function identity(number, visits) {
   const name = `visitor-${String(number).padStart(2, "0")}`;
   const traits = {
@@ -77,7 +77,7 @@ function post(headers, identity, kind) {
   return {
     method: "POST",
     path: "/api/v1/identities/",
-    // The last is for the baselines, which find their object by it; everyone gets the same requests.
+    // The last header selects the baselines' object; all contenders get the same requests.
     headers: { ...headers, "Content-Type": "application/json", "X-Object": identity.identifier },
     body: JSON.stringify(body),
     identity,

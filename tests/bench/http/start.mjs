@@ -1,4 +1,4 @@
-// The cost of a start: from the runtime's first instruction to the first answer, less the runtime's own share.
+// The cost of a start, from the runtime's first instruction to the first answer, without the runtime's own share.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,9 +7,9 @@ import { startIdle, startOurs, startParsing } from "./contenders.mjs";
 import { median } from "./table.mjs";
 
 /**
- * Milliseconds of CPU of the worker's thread, medians: `compile`, until it listens, `first`, for the first request of
- * `row`, and `parse`, for the first request of a worker that only parses the document. All less the runtime's share with an
- * idle worker of our configuration. Null without /proc.
+ * Milliseconds of CPU of the worker's thread, as medians. `compile`: until it listens. `first`: for the first request of `row`.
+ * `parse`: for the first request of a worker that only parses the document. The time of an empty worker with the same
+ * configuration is subtracted. Null without /proc.
  */
 export async function measureStart(row, rounds) {
   const { edge, requests } = await startOurs(row);

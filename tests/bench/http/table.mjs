@@ -1,8 +1,8 @@
-// The result as a Markdown table, a line for each route and baseline.
+// The result as a Markdown table, one line for each route and baseline.
 
-/** p99 may be this many times the baseline's. */
+/** The maximum p99 as a multiple of the baseline's. */
 const P99_LIMIT = 3;
-/** Milliseconds of CPU that compiling and the first request may take together. */
+/** The maximum CPU time of compiling and the first request together, in milliseconds. */
 const START_LIMIT_MS = 50;
 
 const HEADINGS = ["route", "baseline", "ours, 1/s", "baseline, 1/s", "ratio", "target", "", "p99, ms", `ratio (≤ ${P99_LIMIT})`, "", "CPU, µs"];

@@ -1,4 +1,4 @@
-//! The measured path, natively and on wasm32: from an identity to the finished body of the answer.
+//! The measured code, native and on wasm32: from an identity to the finished body of the answer.
 
 use std::hint::black_box;
 
@@ -13,10 +13,10 @@ mod wasm;
 pub const PROFILES: [(&str, &str); 3] =
     [("small.json", "small"), ("heavy-50x15x750.json", "heavy"), ("large-1000x500.json", "large")];
 
-/// The number of identities that take turns.
+/// The number of different identities.
 pub const IDENTITIES: usize = 16;
 
-/// A question about an identity, and its state.
+/// A query for an identity, and its state.
 pub type Asked = (Continuation, [Result<Identity, CommandError>; 1]);
 
 /// A query for an identity, and its state with all of its traits.
@@ -33,18 +33,18 @@ pub fn asked(environment: &Environment, number: usize) -> Asked {
     }
 }
 
-/// Evaluates and renders; gives the length of the body.
+/// Evaluates and renders; returns the length of the body.
 pub fn answer(environment: &Environment, (pending, identity): &Asked) -> usize {
     let answered = pending.answer(black_box(environment), KeyKind::Server, black_box(identity));
     answered.map_or(0, |response| response.body.len())
 }
 
-/// By number.
+/// The identity with a number.
 pub fn identifier(number: usize) -> String {
     format!("identity-{number}")
 }
 
-/// The traits of an identity that is in some segments and not in others; ten, as an application sends them.
+/// Ten typical traits of an identity that is in some segments and not in others.
 pub fn traits(number: usize) -> Vec<(String, TraitValue)> {
     let text = |text: String| TraitValue::Text(text.into());
     let mut traits = vec![

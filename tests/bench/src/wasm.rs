@@ -1,4 +1,4 @@
-//! The same on wasm32, for `wasm.mjs` to call.
+//! The measured code on wasm32, called by `wasm.mjs`.
 
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
@@ -6,13 +6,13 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{Asked, IDENTITIES, PROFILES, answer, asked};
 
-/// File and name of each profile.
+/// The file and the name of each profile.
 #[wasm_bindgen]
 pub fn profiles() -> Vec<String> {
     PROFILES.iter().flat_map(|(file, name)| [(*file).to_owned(), (*name).to_owned()]).collect()
 }
 
-/// A compiled profile, with identities that take turns.
+/// A compiled profile, with different identities.
 #[wasm_bindgen]
 pub struct Subject {
     environment: Environment,
@@ -21,7 +21,7 @@ pub struct Subject {
 
 #[wasm_bindgen]
 impl Subject {
-    /// From the document's bytes.
+    /// Compiles the document's bytes.
     #[wasm_bindgen(constructor)]
     pub fn new(document: &[u8]) -> Subject {
         let environment = Environment::parse(document, Engine::V10).expect("a profile compiles");
@@ -29,7 +29,7 @@ impl Subject {
         Subject { environment, asked }
     }
 
-    /// Answers so many times; gives the bodies' length, so that none of it is optimised away.
+    /// Answers this many times. Returns the length of the bodies, so that no work is optimized away.
     pub fn answer(&self, times: usize) -> usize {
         self.asked.iter().cycle().take(times).map(|asked| answer(&self.environment, asked)).sum()
     }

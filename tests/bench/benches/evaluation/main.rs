@@ -1,6 +1,6 @@
-//! Evaluation and compilation against their peers, each figure against its target: `make bench`.
+//! `make bench`: evaluation and compilation compared with their peers, and each figure with its target.
 //!
-//! The peer is the crate `flagsmith-flag-engine`, through its public API and without any rendering; this worker goes
+//! The peer is the crate `flagsmith-flag-engine`, through its public API and without rendering. The worker's time is
 //! from an identity to the finished body. Compared figures are measured in one run.
 
 mod memory;
@@ -42,7 +42,7 @@ fn main() {
     targets::report(&target_folder().join("criterion"), &folder, &wasm);
 }
 
-/// From an identity to the finished body, and the peer's evaluation of the same.
+/// Measures from an identity to the finished body, and the peer's evaluation of the same identity.
 fn evaluate(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     let environment = Environment::parse(bytes, Engine::V10).expect("a profile compiles");
     let identities: Vec<_> = (0..IDENTITIES).map(|number| asked(&environment, number)).collect();
@@ -67,7 +67,7 @@ fn evaluate(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     group.finish();
 }
 
-/// From a document's bytes to its compiled form, and a plain parse of the same bytes.
+/// Measures from a document's bytes to its compiled form, and a plain parse of the same bytes.
 fn compile(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     let mut group = criterion.benchmark_group(format!("compile/{name}"));
     group.throughput(Throughput::Bytes(bytes.len() as u64));
@@ -78,7 +78,7 @@ fn compile(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
     group.finish();
 }
 
-/// Parts of the large document: a quarter, a half, all of its features, segments and overrides.
+/// Measures parts of the large document: a quarter, a half, and all of its features, segments and overrides.
 fn sweep(criterion: &mut Criterion, folder: &Path) {
     let bytes = std::fs::read(folder.join("large-1000x500.json")).expect("the large profile can be read");
     let whole: Value = serde_json::from_slice(&bytes).expect("the large profile is JSON");

@@ -1,4 +1,4 @@
-//! Counts the bytes that are allocated.
+//! Counts allocated bytes.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
@@ -23,7 +23,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The value that `make` makes, and the bytes that it holds.
+/// The result of `make`, and the number of its allocated bytes.
 pub fn held_by<T>(make: impl FnOnce() -> T) -> (T, usize) {
     let before = ALLOCATED.load(Ordering::Relaxed);
     let made = make();

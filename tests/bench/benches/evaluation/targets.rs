@@ -1,4 +1,4 @@
-//! The targets of the figures, a line each.
+//! The targets of the figures, one line each.
 
 use std::path::Path;
 
@@ -18,14 +18,14 @@ const EVALUATION: [(&str, f64); 3] = [("small", 50.0), ("heavy", 100.0), ("large
 const WASM: f64 = 3.0;
 /// The factor by which compiling may be slower than a plain parse.
 const COMPILATION: f64 = 3.0;
-/// The bytes of memory that a byte of the document may become.
+/// The maximum bytes of memory for each byte of the document.
 const MEMORY: f64 = 4.0;
-/// The factor of time that doubling the document may cost.
+/// The maximum factor of time for a document of twice the size.
 const DOUBLING: f64 = 2.5;
 
 /// Prints every figure with its target.
 ///
-/// `wasm`: nanoseconds of an evaluation on wasm32 by profile, as `wasm.mjs` left them.
+/// `wasm`: nanoseconds of an evaluation on wasm32 by profile, from `wasm.mjs`.
 pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
     println!("\n{:<44} {:>12} {:>12}  met", "figure", "measured", "target");
     for (name, target) in EVALUATION {
@@ -83,7 +83,7 @@ fn line(figure: &str, measured: f64, target: f64, met: bool) {
     println!("{figure:<44} {measured:>12.2} {target:>12.2}  {}", if met { "yes" } else { "NO" });
 }
 
-/// A benchmark's median, in nanoseconds; not a number where it was filtered out.
+/// A benchmark's median, in nanoseconds; NaN if it was filtered out.
 fn median(criterion: &Path, benchmark: &str) -> f64 {
     let path = criterion.join(benchmark).join("new/estimates.json");
     let estimates: Option<Value> =

@@ -1,4 +1,4 @@
-// J1: answers the same to everything.
+// J1: the same answer to every request.
 
 let answer = null;
 

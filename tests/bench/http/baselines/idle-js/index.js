@@ -1,4 +1,4 @@
-// The runtime's own share: the worker's classes of objects, with nothing in them.
+// The runtime's own share: a worker with the same classes of objects, all empty.
 
 import { DurableObject } from "cloudflare:workers";
 

@@ -1,4 +1,4 @@
-//! B1: answers the same to everything, and has read the body of a POST before.
+//! B1: the same answer to every request, after reading the body of a POST.
 
 use worker::{Context, Env, Method, Request, Response, Result, event};
 

@@ -16,7 +16,7 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
     prepared::answer(&env)
 }
 
-/// B2: returns its row, as long as an identity's traits.
+/// B2: returns its row, which is as long as an identity's traits.
 #[durable_object(fetch)]
 pub struct Reader {
     sql: SqlStorage,

@@ -1,4 +1,4 @@
-//! P: parses the environment's document, and no more.
+//! P: only parses the environment's document.
 
 use worker::{Context, Env, Request, Response, Result, event};
 

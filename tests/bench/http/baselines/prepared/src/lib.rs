@@ -1,4 +1,4 @@
-//! The answer that a baseline gives: status, headers and body of an answer of the worker's, in the binding `ANSWER`.
+//! The answer of a baseline, in the binding `ANSWER`: status, headers and body of an answer by the worker.
 
 use std::cell::OnceCell;
 
@@ -29,7 +29,7 @@ pub fn answer(env: &Env) -> Result<Response> {
             let _ = answer.set(Answer::read(env)?);
         }
         let answer = answer.get().ok_or("no answer")?;
-        // Cheaper than headers set one by one.
+        // Cheaper than setting the headers one by one.
         let response = ResponseBuilder::new().with_status(answer.status).with_headers(answer.headers.clone());
         Ok(if answer.body.is_empty() { response.empty() } else { response.fixed(answer.body.clone()) })
     })
