@@ -32,7 +32,7 @@ export async function call(path, signal = undefined, read = JSON.parse) {
   try {
     body = read(text);
   } catch {
-    // All answers of the worker are JSON.
+    // Not an answer of the worker, since these are JSON.
   }
   if (!response.ok) throw new Refusal(response.status, words(response, body));
   if (body === null) throw new Refusal(response.status, "The worker's answer cannot be read.");

@@ -13,7 +13,7 @@ use crate::document::hex;
 
 /// Members that are random at each rendering, and not used by any reader.
 const RANDOM: &str = "identity_uuid";
-/// The lists without a meaningful order. Segments, conditions and variants have one.
+/// The lists without a meaningful order. The order of segments, conditions and variants matters.
 const UNORDERED: [&str; 4] =
     ["feature_states", "identity_features", "identity_overrides", "server_key_only_feature_ids"];
 

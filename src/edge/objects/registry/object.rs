@@ -268,7 +268,7 @@ impl RegistryObject {
         &self,
         act: impl FnOnce(&mut Registry, &mut DiscoverySchedule) -> T,
     ) -> Result<T> {
-        // Outside of this function, which is compiled once for each caller.
+        // A separate function, since this one is compiled once for each caller.
         self.remember()?;
         match self.memory.borrow_mut().as_mut() {
             Some((registry, discoveries)) => Ok(act(registry, discoveries)),
