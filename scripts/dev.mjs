@@ -72,7 +72,7 @@ async function answers(wrangler) {
 function introduce([first, ...others], origin, adminKey) {
   const before = origin ? `, in front of ${origin}` : "";
   if (first === undefined) {
-    console.log(`\nReady on ${address}${before}. Nothing is seeded: it serves what that publishes (docs/publishing.md).`);
+    console.log(`\nReady on ${address}${before}. Nothing is seeded: the origin's environments are served (docs/publishing.md).`);
     console.log(`The API explorer: ${address}/api/v1/docs/. A request to paste, with a client key of yours:\n`);
     console.log(`curl -sS '${address}/api/v1/flags/' -H 'X-Environment-Key: <client key>'\n`);
   } else {

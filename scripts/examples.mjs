@@ -7,7 +7,7 @@ export function examples(address, environment) {
   const requests = [
     ["Its flags:", get(address, "/api/v1/flags/", keyHeader(environment.key))],
     [
-      "The flags of one identity, which keeps these traits:",
+      "The flags of an identity with these traits, which are stored:",
       post(address, "/api/v1/identities/", environment.key, {
         identifier: IDENTIFIER,
         traits: [
@@ -20,7 +20,7 @@ export function examples(address, environment) {
   const serverKey = environment.serverKeys.find(isValid);
   if (serverKey !== undefined) {
     requests.push([
-      "Its document, which only a server key may read:",
+      "The environment document, which needs a server key:",
       get(address, "/api/v1/environment-document/", keyHeader(serverKey.key)),
     ]);
   }

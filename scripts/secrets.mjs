@@ -66,7 +66,7 @@ async function answer({ name, purpose, typed }, input, output) {
 }
 
 async function ask(name, purpose, input, output) {
-  output.write(`${name}: ${purpose}. The text is not shown; press Enter to leave it out: `);
+  output.write(`${name}: ${purpose}. The text is not shown; press Enter to skip: `);
   const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input, output: nothing, terminal: true });
   const interrupted = new Promise((_, reject) => {

@@ -25,7 +25,7 @@ export async function call(path, signal = undefined, read = JSON.parse) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refusal(0, "The worker cannot be reached. Is there a connection?");
+    throw new Refusal(0, "The worker cannot be reached. Check the network connection.");
   }
   const text = await response.text().catch(() => "");
   let body = null;

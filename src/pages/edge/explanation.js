@@ -119,7 +119,7 @@ function flagDetails(flag) {
       ["Variant", variant === null ? null : element("code", {}, variant)],
       ["Shown to", audience],
     ]),
-    table("What could decide, first to last", ["From", "Priority", "Applies", "Flag", "Value", "Decides"], rows),
+    table("Candidates in order; the first that applies decides", ["From", "Priority", "Applies", "Flag", "Value", "Decides"], rows),
     ...(split === null ? [] : splitOf(split)),
   ];
 }
@@ -134,7 +134,7 @@ function splitOf({ percentage, hashed, variants }) {
     className: variant.hit ? "wins" : "",
     cells: [variant.key ?? "without a key", value(variant.value), shareOf(variant), variant.hit ? badge("good", "hit") : ""],
   }));
-  const rest = variants.some(({ hit }) => hit) ? "" : " It lies in none of the shares, so the control value counts.";
+  const rest = variants.some(({ hit }) => hit) ? "" : " It is outside of all shares, so the control value counts.";
   return [
     element("p", {}, "This identity's bucket is ", element("strong", {}, percent(percentage)), ", hashed from ", element("code", {}, hashed.join(",")), `.${rest}`),
     bar(percentage, variants),
@@ -173,7 +173,7 @@ function segmentList(segments, none) {
       "li",
       {},
       unfolding([element("span", { className: "name" }, segment.name), verdict(segment.matches)], () => [
-        segment.exhausted ? element("p", {}, "The conditions of this segment used up the steps of the evaluation. Conditions that need more steps do not hold.") : null,
+        segment.exhausted ? element("p", {}, "The conditions of this segment spent the evaluation's budget of steps. Conditions that need further steps do not match.") : null,
         ...segment.rules.map(ruleOf),
       ]),
     );

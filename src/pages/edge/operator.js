@@ -17,7 +17,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
   const form = event.target;
   const secret = form.elements.secret.value.trim();
   // Headers allow no other characters.
-  if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of ASCII letters, digits and signs."));
+  if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of ASCII letters, digits and symbols."));
   signIn(`${form.elements.kind.value} ${secret}`);
   byId("message").textContent = "Signing in…";
   if (await load()) {

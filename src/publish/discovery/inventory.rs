@@ -77,7 +77,7 @@ impl Discovery<'_> {
         if self.asked > MAX_REQUESTS
             || self.inventory.environments.len().max(self.inventory.server_keys.len()) > MAX_FOUND
         {
-            return Err("discovery: the origin lists too much".to_owned());
+            return Err("discovery: the origin has too many environments or server keys".to_owned());
         }
         Ok(self.requests.pop_front())
     }

@@ -274,7 +274,7 @@ impl Publisher {
             return Ok(true);
         }
         self.rollback = Some(RollbackCandidate { content: candidate.content.clone(), since });
-        Err("document: updated_at: is older than what is published".to_owned())
+        Err("document: updated_at: is older than the published version".to_owned())
     }
 
     fn publish(&mut self, candidate: &Candidate, now: u64) -> DocumentVersion {
