@@ -13,11 +13,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 /// The evaluations of one request to the origin.
 #[derive(Debug)]
 pub struct Batch {
-    /// The number of waiting evaluations in the batch: the first ones.
+    /// The number of queued evaluations in the batch, which are the first of the queue.
     pub length: usize,
     /// The path of the request.
     pub target: &'static str,
-    /// Its body.
+    /// The body of the request.
     pub body: String,
 }
 
@@ -54,9 +54,9 @@ impl Batch {
 /// The result of sending a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
-    /// The origin accepted it.
+    /// The origin accepted the batch.
     Delivered,
-    /// The origin will never accept it.
+    /// The origin will never accept the batch.
     Dropped,
     /// The batch stays queued.
     Waits,

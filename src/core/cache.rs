@@ -58,7 +58,7 @@ struct CacheSlot<T> {
 pub struct Hit<T> {
     /// The value.
     pub value: T,
-    /// Its freshness, which decides how it may be used.
+    /// The freshness, which decides the use of the value.
     pub freshness: Freshness,
 }
 

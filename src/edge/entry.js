@@ -37,9 +37,9 @@ export default {
   },
 };
 
-// The methods' names stay as they were released: while a deployment spreads, isolates of both versions call the objects.
+// The methods' names stay as they were released: during a deployment, isolates of both versions call the objects.
 
-/** One identity. */
+/** The object of one identity. */
 export const IdentityObject = objectClass(rust.IdentityObject, [
   "carryOut",
   "carryOutLarge",

@@ -29,9 +29,9 @@ pub enum Action {
 /// The identity that a request names, by UUID or by identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetIdentity {
-    /// By its UUID in the Admin API.
+    /// The identity with this UUID.
     Uuid(String),
-    /// By its identifier.
+    /// The identity with this identifier.
     Identifier(Identifier),
 }
 
@@ -42,11 +42,11 @@ pub enum Reply {
     Identity(bool),
     /// An empty answer; if true, also if there was nothing to delete.
     Nothing(bool),
-    /// Its traits.
+    /// The identity's traits.
     Traits,
     /// The trait that was set.
     Trait(Box<str>, Option<TraitValue>),
-    /// Its overrides, of one feature or of all.
+    /// The identity's overrides, of one feature or of all.
     FeatureStates(Option<i64>),
     /// The override with this UUID; true for a new one.
     FeatureState(Box<str>, bool),

@@ -8,7 +8,7 @@ pub fn last<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     value
 }
 
-/// The same for each of these names.
+/// The last value of each of these names.
 pub fn last_of<'q, const N: usize>(query: &'q str, names: [&str; N]) -> [Option<Cow<'q, str>>; N] {
     let mut values = [const { None }; N];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -16,7 +16,7 @@ pub struct Definition<'a> {
     pub enabled: bool,
     /// JSON text.
     pub value: &'a str,
-    /// By ascending priority.
+    /// The multivariate values by ascending priority.
     pub variants: Vec<VariantDefinition<'a>>,
     /// JSON text, or empty.
     pub metadata: &'a str,

@@ -13,16 +13,16 @@ use super::{json, schema};
 pub struct FeatureDefinition {
     /// Number, name and type.
     pub feature: FeatureName,
-    /// Its options for multivariate values; empty for a standard feature.
+    /// The options for multivariate values; empty for a standard feature.
     pub options: Vec<MultivariateOption>,
 }
 
 /// A reference to a feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeatureKey {
-    /// Its number in the origin's database.
+    /// The feature's number in the origin's database.
     Id(i64),
-    /// Its name, else its number.
+    /// The feature's name, or else its number as text.
     Name(String),
 }
 

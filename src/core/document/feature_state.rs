@@ -52,7 +52,7 @@ pub struct MultivariateValue {
     pub mv_fs_value_uuid: Box<str>,
     /// 0 to 100.
     pub percentage_allocation: f64,
-    /// Its value.
+    /// The option with the value.
     pub multivariate_feature_option: MultivariateOption,
 }
 

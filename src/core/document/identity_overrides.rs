@@ -18,7 +18,7 @@ use super::schema;
 /// The document's overrides for one identity.
 #[derive(Debug, Default)]
 pub struct IdentityOverrides {
-    /// States that replace those of their features; at most one for each feature.
+    /// The states that replace the features' defaults; at most one for each feature.
     pub states: Vec<StateIndex>,
     /// The identity's number in the origin's database.
     pub django_id: Option<i64>,

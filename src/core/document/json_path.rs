@@ -14,7 +14,7 @@ pub(super) use syntax::split_name;
 pub struct Query {
     /// True for a query that begins at the root (`$`), false for one that begins at the node of a filter (`@`).
     pub absolute: bool,
-    /// From the first to the last.
+    /// The steps in order.
     pub segments: Box<[PathSegment]>,
 }
 

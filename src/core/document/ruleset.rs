@@ -50,11 +50,11 @@ pub struct Ruleset {
     pub environment_key: Box<str>,
     /// `$.environment.name`; unset if the document has no name.
     pub environment_name: Option<Box<str>>,
-    /// In the order in which flags are answered.
+    /// The features in the order of answers.
     pub features: Vec<Feature>,
     /// Environment defaults, segment overrides and identity overrides.
     pub states: Vec<CompiledState>,
-    /// In order; for overrides of equal priority the first segment wins.
+    /// The segments in order; for overrides of equal priority the first segment wins.
     pub segments: Vec<Segment>,
     /// Each distinct condition once, also if several segments have it.
     pub conditions: Vec<Condition>,
@@ -112,11 +112,11 @@ pub struct Variant {
 /// A segment and its overrides.
 #[derive(Debug)]
 pub struct Segment {
-    /// Its name, for reasons.
+    /// The name, for reasons.
     pub name: Box<str>,
-    /// All rules must match, and there must be at least one.
+    /// The rules. All must match, and there must be at least one.
     pub rules: Box<[Rule]>,
-    /// In the order given.
+    /// The overrides in source order.
     pub overrides: Box<[SegmentOverride]>,
     /// The JSON text of the metadata, empty without any.
     pub metadata: Span,
@@ -136,7 +136,7 @@ pub struct SegmentOverride {
 pub struct Rule {
     /// The quantifier of its parts.
     pub quantifier: Quantifier,
-    /// Its conditions.
+    /// The conditions of the rule.
     pub conditions: Box<[ConditionIndex]>,
     /// Nested rules.
     pub rules: Box<[Rule]>,

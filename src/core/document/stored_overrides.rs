@@ -95,7 +95,7 @@ impl StoredOverrides {
         Some(self.first + index)
     }
 
-    /// One of these states, or else one of the ruleset's.
+    /// The state with this number, of these overrides or of the ruleset.
     #[inline(always)]
     pub fn state<'a>(&'a self, ruleset: &'a Ruleset, index: StateIndex) -> Option<&'a CompiledState> {
         match index.checked_sub(self.first) {

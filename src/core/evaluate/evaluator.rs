@@ -17,9 +17,9 @@ use crate::document::ruleset::{
 pub struct Evaluator<'a> {
     pub(super) ruleset: &'a Ruleset,
     pub(super) identity: Option<EvaluatedIdentity<'a>>,
-    /// By property.
+    /// The results of look-ups, by property.
     values: Vec<LookedUp<'a>>,
-    /// By condition.
+    /// The results of conditions, by condition.
     verdicts: Vec<ConditionState>,
     pub(super) budget: Budget,
     /// The segment in which the budget was spent.

@@ -98,7 +98,7 @@ impl Decision {
 /// The result of a whole evaluation.
 #[derive(Debug)]
 pub struct Evaluation {
-    /// One for each feature, in their order.
+    /// The decisions, one for each feature, in order of the features.
     pub decisions: Vec<Decision>,
     /// The segments that the context is in, in their order.
     pub segments: Vec<SegmentIndex>,

@@ -141,7 +141,7 @@ pub enum CommandError {
 /// The time and the randomness of a command's execution.
 #[derive(Clone, Copy)]
 pub struct ExecutionContext<'a> {
-    /// In milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub now: u64,
     /// Sixteen random bytes.
     pub random: &'a dyn Fn() -> [u8; 16],

@@ -9,9 +9,9 @@ use super::Identity;
 pub struct Handover {
     /// The identity, which may be deleted already.
     pub identity: Identity,
-    /// Its sequence number, which its own JSON leaves out.
+    /// The identity's sequence number, which the JSON of the identity leaves out.
     pub sequence: u64,
-    /// Its UUID in the Admin API, also if the identity is deleted.
+    /// The identity's UUID in the Admin API, also if the identity is deleted.
     pub uuid: Box<str>,
     /// The sequence numbers of the updates that the directory still lacks: of the entry and of the overrides.
     pub due: [Option<u64>; 2],

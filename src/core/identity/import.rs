@@ -21,17 +21,18 @@ type GivenTraits = Vec<(Box<str>, Option<TraitValue>)>;
 /// An identity to import.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Import {
-    /// Its UUID and creation date at the source; new ones are made if they are absent.
+    /// The UUID at the source. If it is absent, the stored UUID stays, or a new one is generated.
     pub uuid: Option<Box<str>>,
-    /// ISO 8601.
+    /// The creation date at the source, ISO 8601. If it is absent, the stored date stays, or the time of the import is
+    /// used.
     pub created_date: Option<Box<str>>,
-    /// In lower case.
+    /// The alias in lower case.
     pub dashboard_alias: Option<Box<str>>,
     /// All of its traits.
     pub traits: GivenTraits,
     /// All of its overrides.
     pub overrides: Vec<FeatureState>,
-    /// Its number in a Flagsmith's database. If it is absent, the identity keeps its stored number.
+    /// The number in a Flagsmith's database. If it is absent, the identity keeps its stored number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
 }
@@ -41,9 +42,9 @@ pub struct Import {
 /// Those that the identity lacked have become part of it. Only a later import reads this copy again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inherited {
-    /// By key.
+    /// The traits by key.
     pub traits: Traits,
-    /// At most one for a feature, in order of arrival.
+    /// The overrides, at most one for a feature, in order of arrival.
     pub overrides: Vec<FeatureState>,
 }
 

@@ -13,7 +13,7 @@ pub struct CommandRequest {
     /// The client key of its environment.
     #[serde(rename = "environment")]
     pub client_key: ClientKey,
-    /// Its identifier.
+    /// The identifier of the identity.
     pub identifier: Identifier,
     /// The UUID of the identity to act on, if another one may have taken its identifier meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]

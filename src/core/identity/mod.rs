@@ -67,7 +67,7 @@ pub struct Details {
     pub uuid: Box<str>,
     /// The creation time, ISO 8601.
     pub created_date: Box<str>,
-    /// In lower case; `None` if no alias was set.
+    /// The alias in lower case; `None` if no alias was set.
     pub dashboard_alias: Option<Box<str>>,
 }
 

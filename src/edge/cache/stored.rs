@@ -42,7 +42,7 @@ pub trait CachedValue: Clone + 'static {
     /// The type of their names, which follow the prefix.
     type Name: Deref<Target = str> + Clone + 'static;
 
-    /// Their lifetime.
+    /// The lifetime of these values.
     fn ages(config: &Config) -> Ttl;
 
     /// The client key that a name is, if names are client keys.
@@ -96,7 +96,7 @@ pub enum ReadSource {
 }
 
 impl ReadSource {
-    /// Its name in metrics and logs.
+    /// The name of the source in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             ReadSource::Memory => "memory",

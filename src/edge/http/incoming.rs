@@ -7,13 +7,13 @@ use crate::edge::http::telemetry::Trace;
 /// A request, with the headers that the entry module has read. Passing a string into WebAssembly costs less than a
 /// later call for it.
 pub struct IncomingRequest {
-    /// In the platform's form.
+    /// The request in the platform's form.
     pub request: web_sys::Request,
     /// The method as it was sent. The platform's bindings turn unknown methods into GET.
     pub method: String,
     /// The path as it was sent, without plain dot segments.
     pub path: String,
-    /// Without the question mark.
+    /// The query without the question mark.
     pub query: String,
     /// The facts about it for metrics and logs.
     pub trace: Trace,
@@ -22,15 +22,15 @@ pub struct IncomingRequest {
 
 /// Headers that the entry module has read. Each further header costs a call.
 pub struct PrereadHeaders {
-    /// Read for any request.
+    /// `X-Environment-Key`, read for all methods.
     pub environment_key: Option<String>,
-    /// Read for a GET.
+    /// `If-None-Match`, read for a GET.
     pub if_none_match: Option<String>,
-    /// In any method but GET.
+    /// `Content-Type`, read for all methods except GET.
     pub content_type: Option<String>,
-    /// In any method but GET.
+    /// `Content-Length`, read for all methods except GET.
     pub content_length: Option<String>,
-    /// In any method but GET.
+    /// `Content-Encoding`, read for all methods except GET.
     pub content_encoding: Option<String>,
 }
 

@@ -117,15 +117,15 @@ pub async fn status_of(env: &Env, client_key: &ClientKey) -> Result<String, Fail
     answer.as_string().ok_or_else(|| unreadable(Source::EnvironmentObject))
 }
 
-/// True if a client key is known. An unknown one is looked up at the origin, within limits. A failure if the lookup is
-/// undecided.
+/// True if a client key or the hash of a server key is known. An unknown key is looked up at the origin, within limits.
+/// Fails if the look-up is undecided.
 pub async fn is_known(env: &Env, client_key: &ClientKey) -> Result<bool, Failure> {
     let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(client_key)).await?;
     answer.as_bool().ok_or_else(undecided)
 }
 
-/// The entry of a server key, by its hash. An unknown one is looked up at the origin, within limits. A failure if the
-/// lookup is undecided.
+/// The entry of a server key, by its hash. An unknown key is looked up at the origin, within limits. Fails if the
+/// look-up is undecided.
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
     let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
     if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }

@@ -28,13 +28,13 @@ pub enum OriginError {
 /// A request by the worker itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// In upper case.
+    /// The method in upper case.
     pub method: &'a str,
-    /// Path and query.
+    /// The path with the query.
     pub target: &'a str,
-    /// By name.
+    /// The headers: name and value.
     pub headers: &'a [(&'a str, &'a str)],
-    /// Not with GET or HEAD.
+    /// The body; not for GET or HEAD.
     pub body: Option<&'a [u8]>,
     /// The time limit, the answer's body included.
     pub timeout: Duration,
@@ -46,7 +46,7 @@ pub struct Call<'a> {
 pub struct OriginAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// In the platform's form.
+    /// The headers in the platform's form.
     pub headers: Headers,
     /// The whole body.
     pub body: Vec<u8>,

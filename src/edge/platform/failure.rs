@@ -40,7 +40,7 @@ pub enum Source {
 /// A failure and its cause. The cause contains no key, identifier or value of a client.
 #[derive(Debug)]
 pub struct Failure {
-    /// Its source.
+    /// The source of the failure.
     pub source: Source,
     /// The platform's own text.
     pub cause: String,

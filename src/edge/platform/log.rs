@@ -15,7 +15,7 @@ use crate::document::ClientKey;
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum LogLine<'a> {
-    /// Something failed.
+    /// A failure.
     Failure {
         /// The source of the failure.
         failure: &'static str,
@@ -60,7 +60,7 @@ pub struct LoggedRequest<'a> {
 }
 
 impl LogLine<'_> {
-    /// Writes it.
+    /// Writes the line.
     pub fn write(&self) {
         // Its fields can always be serialized.
         let text = serde_json::to_string(self).unwrap_or_default();

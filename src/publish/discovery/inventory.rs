@@ -49,7 +49,7 @@ pub struct Inventory {
 pub struct EnvironmentSummary {
     /// The number of its project.
     pub project: Option<i64>,
-    /// Its name.
+    /// The name of the environment.
     pub name: String,
 }
 

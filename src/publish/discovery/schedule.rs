@@ -13,7 +13,7 @@ const MIN_GAP_MS: u64 = 10_000;
 const REST_FACTOR: u64 = 4;
 /// The minimum time before an unknown key starts another discovery, in milliseconds.
 const UNKNOWN_KEY_GAP_MS: u64 = 30_000;
-/// The same in durations of the latest discovery, so that unknown keys never keep an origin busy.
+/// The minimum in durations of the latest discovery, so that unknown keys never keep an origin busy.
 const UNKNOWN_KEY_FACTOR: u64 = 10;
 
 /// The times and outcomes of discoveries, in milliseconds.
@@ -23,7 +23,7 @@ pub struct DiscoverySchedule {
     pub schedule: Schedule,
     /// The end of the latest discovery.
     pub ended_at: u64,
-    /// Its duration.
+    /// The duration of the latest discovery.
     #[serde(default)]
     took: u64,
 }

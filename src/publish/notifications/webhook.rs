@@ -30,7 +30,7 @@ pub enum NotificationKind {
 /// The latest notification of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceivedNotification {
-    /// Its kind.
+    /// The kind of the notification.
     pub kind: NotificationKind,
     /// The time of arrival in milliseconds, cut to the second. So a burst changes the stored value only once a second.
     pub at: u64,

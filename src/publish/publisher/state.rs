@@ -30,16 +30,16 @@ const CHANGELOG_LENGTH: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentCredential {
-    /// With `ORIGIN_API_TOKEN`.
+    /// The token `ORIGIN_API_TOKEN`.
     Token,
-    /// With the key of this hash among `SERVER_KEYS`.
+    /// The key with this hash in `SERVER_KEYS`.
     ServerKey(ServerKeyHash),
 }
 
 /// A published document without its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Published {
-    /// Its version.
+    /// The version of the document.
     pub version: DocumentVersion,
     /// The environment's name.
     pub name: String,

@@ -65,7 +65,7 @@ struct Parser {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
-    /// By group number; `None` while the group is open.
+    /// The widths of groups by number; `None` while a group is open.
     widths: Vec<Option<Width>>,
     names: Vec<(String, usize)>,
     /// The first group number within the current lookbehind, if there is one.

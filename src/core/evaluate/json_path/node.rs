@@ -32,9 +32,9 @@ pub enum Node<'a> {
 
 /// The kinds of nodes.
 pub enum Shape<'a> {
-    /// With the number of its members.
+    /// An object with this number of members.
     Object(usize),
-    /// With the number of its elements.
+    /// A list with this number of elements.
     Array(usize),
     Primitive(Primitive<'a>),
 }

@@ -24,7 +24,7 @@ use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::publish::Announcement;
 
-/// One environment's evaluations.
+/// The object of one environment's evaluations.
 #[durable_object(alarm)]
 pub struct AnalyticsObject {
     env: Env,

@@ -41,7 +41,7 @@ const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The minimum time between two requests to the origin, also with many notifications, in milliseconds.
 const FETCH_GAP: u64 = 250;
 
-/// One environment.
+/// The object of one environment.
 #[durable_object(alarm)]
 pub struct EnvironmentObject {
     env: Env,

@@ -1,4 +1,4 @@
-//! One identity.
+//! The object of one identity.
 
 pub mod client;
 pub mod moving;

@@ -26,7 +26,7 @@ use crate::identity::{
     Change, Command, CommandError, CommandRequest, CommandResponse, ExecutionContext, Identity,
 };
 
-/// One identity.
+/// The object of one identity.
 #[durable_object(alarm)]
 pub struct IdentityObject {
     pub(super) sql: Database,
@@ -95,15 +95,16 @@ impl IdentityObject {
         Ok(answer)
     }
 
-    /// The same as bytes, for large identities. V8 frees bytes sooner than strings, which fill the isolate's heap.
+    /// Executes a command and returns the answer as bytes, for large identities. V8 frees bytes sooner than strings,
+    /// which fill the isolate's heap.
     #[wasm_bindgen(js_name = carryOutLarge)]
     pub fn execute_large(&self, request: &str) -> std::result::Result<Uint8Array, JsValue> {
         let (answer, _) = self.apply(here(request)?, 0, |outcome| outcome.to_json_without_details())?;
         Ok(Uint8Array::from(answer.as_bytes()))
     }
 
-    /// The same with all details of the identity, answered after the directory is updated. If the directory does not
-    /// answer now, the alarm retries.
+    /// Executes a command and returns all details of the identity, after the directory is updated. If the directory
+    /// does not answer now, the alarm retries.
     #[wasm_bindgen(js_name = carryOutAndTell)]
     pub async fn execute_and_sync(&self, request: String) -> std::result::Result<String, JsValue> {
         let (answer, _) = self.apply(here(&request)?, RETRY_AFTER_MS, |outcome| outcome.to_json())?;

@@ -29,9 +29,9 @@ pub struct Record {
 pub struct IdentityRef {
     /// The client key of its environment.
     pub client_key: ClientKey,
-    /// Its identifier.
+    /// The identifier of the identity.
     pub identifier: Identifier,
-    /// Its UUID in the Admin API, also after its deletion.
+    /// The identity's UUID in the Admin API, also after the identity's deletion.
     pub uuid: Box<str>,
 }
 

@@ -41,7 +41,7 @@ pub struct RegistryObject {
     discovers: Cell<bool>,
     /// The state, after the first read.
     memory: RefCell<Option<(Registry, DiscoverySchedule)>>,
-    /// In memory only. If the object is evicted, the environments' own alarms fetch the changes.
+    /// The notifications to send. If the object is evicted, the environments' own alarms fetch the changes.
     pub(in crate::edge::objects::registry) notifications: RefCell<NotificationQueue>,
 }
 
