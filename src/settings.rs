@@ -41,8 +41,8 @@ pub struct Config {
     pub analytics_interval: Duration,
     /// `ADMIN_KEY_SHA256`: the SHA-256, in hex, of this worker's own admin key.
     pub admin_key_sha256: Option<String>,
-    /// `LOG_ROWS`: true to log each call of an identity's object with the rows that it touched, and each call of the
-    /// directory.
+    /// `LOG_ROWS`: true if each call of an identity's object and of the directory is logged, with the number of rows
+    /// read and written.
     pub log_rows: bool,
     /// `LOG_PANIC_MESSAGES`: true if a panic's message is logged, which may quote the data of a request. The place of a panic
     /// is always logged.

@@ -33,7 +33,7 @@ pub const PERMISSION: Permission = Permission::Admin;
 /// The kind of request: import, export, or repair of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportExport {
-    /// POST `…/import/`: JSON lines, an identity each.
+    /// POST `…/import/`: JSON lines, one identity each.
     Import,
     /// GET `…/export/`: a page of identities.
     Export,
@@ -60,7 +60,7 @@ pub fn is_supported(media_type: &str) -> bool {
 /// A line of an import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportLine {
-    /// Normalized.
+    /// The normalized identifier.
     pub identifier: Identifier,
     /// The imported identity.
     pub import: Import,
@@ -102,7 +102,7 @@ pub fn read_import(environment: &Environment, body: &[u8]) -> Result<Vec<Option<
     Ok(read.into_iter().flatten().collect())
 }
 
-/// An identity as Flagsmith stores it.
+/// An identity in Flagsmith's stored form.
 fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<ImportLine>, Value> {
     let json = Json::parse(line).map_err(|problem| json!({"detail": problem}))?;
     let sent = json.object().and_then(|members| members.get("identifier")?.text());
@@ -177,7 +177,7 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
 /// one identity.
 ///
 /// A line that only adds to an identity loses its UUID instead. An earlier version stored another identity under the
-/// line's spelling, and that one may still have the UUID.
+/// line's spelling, and that identity may still have the UUID.
 pub fn check_uuids(lines: &mut [Option<ImportLine>], known: &[Entry]) -> Result<(), Value> {
     let mut owners: HashMap<Box<str>, Identifier> =
         known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();

@@ -54,7 +54,7 @@ pub fn is_forwarded(name: &str, connection: &str) -> bool {
     !ours && is_returned(name, connection)
 }
 
-/// The same for a header of the answer.
+/// True if an answer's header is returned to the client unchanged.
 pub fn is_returned(name: &str, connection: &str) -> bool {
     let named = || connection.split(',').any(|named| named.trim().eq_ignore_ascii_case(name));
     !HOP_BY_HOP.contains(&name) && !named()
@@ -138,8 +138,8 @@ pub fn is_json(media_type: &str) -> bool {
     essence == "application/json" || essence.ends_with("+json")
 }
 
-/// The keys of the rate limit: the SHA-256 of each credential in the request. The origin reads only one of them, so all
-/// are counted; otherwise a new credential beside it would avoid the limit.
+/// The keys of the rate limit: the SHA-256 of each credential in the request. The origin reads only one of them. All
+/// are counted; otherwise a client could avoid the limit by an additional credential.
 pub fn rate_keys(authorization: Option<&str>, cookies: Option<&str>) -> Vec<String> {
     // Normalized: the keyword may be in any letter case, and spaces do not count.
     let mut words = authorization.unwrap_or_default().split_whitespace();

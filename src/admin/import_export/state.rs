@@ -73,7 +73,7 @@ impl<'e> Definitions<'e> {
     }
 }
 
-/// An identifier of paths and documents.
+/// True if a text is a UUID in the form of paths and documents.
 pub fn is_uuid(text: &str) -> bool {
     (1..=36).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

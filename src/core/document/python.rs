@@ -17,7 +17,7 @@ pub enum Integer {
     Small(i128),
     /// A longer integer: canonical digits, no leading zero.
     Large {
-        /// Below zero.
+        /// True if the integer is negative.
         negative: bool,
         /// At least 39 ASCII digits.
         digits: Box<str>,
@@ -89,7 +89,7 @@ impl PartialOrd for Integer {
     }
 }
 
-/// `str.isspace()` for one character: Unicode white space and the four ASCII separators.
+/// True if `str.isspace()` is for one character: Unicode white space and the four ASCII separators.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
@@ -99,7 +99,7 @@ pub fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// `int(text)`; `None` where Python raises.
+/// `int(text)`; `None` if Python raises an error.
 pub fn parse_int(text: &str) -> Option<Integer> {
     let text = number_text(text)?;
     let (negative, digits) = match text.as_bytes().first()? {
@@ -111,7 +111,7 @@ pub fn parse_int(text: &str) -> Option<Integer> {
     whole.then(|| Integer::from_digits(negative, digits))
 }
 
-/// `float(text)`; `None` where Python raises. `inf` and `nan` are floats.
+/// `float(text)`; `None` if Python raises an error. `inf` and `nan` are floats.
 pub fn parse_float(text: &str) -> Option<f64> {
     number_text(text)?.parse().ok()
 }

@@ -57,8 +57,8 @@ pub fn split_percentage(predicate: &Predicate, value: &ContextValue<'_>) -> Opti
     }
 }
 
-/// Compares a value with the operand, cast to the type of the value. After a failed cast no comparison holds, NOT_EQUAL
-/// included.
+/// True if a comparison with the operand, cast to the type of the value, holds. After a failed cast none holds,
+/// NOT_EQUAL included.
 fn compares(comparison: Comparison, value: &ContextValue<'_>, operand: &Operand) -> bool {
     let holds = |ordering: Option<Ordering>| holds(comparison, ordering);
     match value {
@@ -95,7 +95,7 @@ fn has_version_part(text: &str, part: &str) -> bool {
         && semver::Version::parse(text).is_ok_and(|v| v.pre.as_str() == part || v.build.as_str() == part)
 }
 
-/// Python's `value % divisor == remainder`: the result has the divisor's sign. False for a divisor of zero.
+/// True if `value % divisor == remainder` in Python: the result has the divisor's sign. False for a divisor of zero.
 fn modulo_holds(value: &ContextValue<'_>, (divisor, remainder): (f64, f64)) -> bool {
     let number = match value {
         ContextValue::Bool(value) => f64::from(u8::from(*value)),

@@ -60,7 +60,7 @@ impl<'a> Index<'a> {
 }
 
 impl FlagDependencies<'_> {
-    /// True while a flag is being resolved.
+    /// True if a flag is being resolved.
     #[inline]
     pub fn is_resolving(&self) -> bool {
         !self.resolving.is_empty()

@@ -80,11 +80,11 @@ impl Command {
 /// The rows that a command changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// The identity is new.
+    /// True if the identity is new.
     pub created: bool,
-    /// The details changed.
+    /// True if the details changed.
     pub details: bool,
-    /// The number in a Flagsmith's database changed.
+    /// True if the number in a Flagsmith's database changed.
     pub django_id: bool,
     /// Keys of traits with a new value.
     pub set: Vec<Box<str>>,
@@ -94,9 +94,9 @@ pub struct Change {
     pub overrides_deleted: Vec<i64>,
     /// Features whose overrides are new or changed.
     pub overrides_set: Vec<i64>,
-    /// The identity was deleted.
+    /// True if the identity was deleted.
     pub erased: bool,
-    /// The directory's copy must be sent again without a change.
+    /// True if the directory's copy must be sent again without a change.
     pub resync: bool,
     /// True if the state inherited from other spellings of the identifier changed.
     pub inherited: bool,

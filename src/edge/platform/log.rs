@@ -25,9 +25,9 @@ pub enum LogLine<'a> {
         #[serde(rename = "environment")]
         client_key: Option<&'a ClientKey>,
     },
-    /// A request was answered.
+    /// An answered request.
     Request(LoggedRequest<'a>),
-    /// An object was called.
+    /// A call of an object.
     Call {
         /// The object's kind.
         object: &'static str,

@@ -98,7 +98,7 @@ impl<'a> Parts<'a> {
         Some(kind)
     }
 
-    /// Leaves the list or object after its last part.
+    /// Leaves the list or object after its last part. True if it was left.
     pub fn leave(&mut self) -> bool {
         let over = matches!(self.peek(), Some(b']' | b'}') | None);
         if over {

@@ -77,7 +77,8 @@ impl Set {
         Set { members, negated, fold }
     }
 
-    /// Case is ignored for the listed characters only; a class tests the character itself.
+    /// True if the set contains a character. Case is ignored for the listed characters only; a class tests the
+    /// character itself.
     fn contains(&self, c: char) -> bool {
         let found = self.in_class(c)
             || match self.fold {

@@ -124,7 +124,7 @@ impl<'a> Machine<'a> {
         true
     }
 
-    /// Continues at the latest entry of the stack that gives another attempt; false if there is none.
+    /// Continues at the latest entry of the stack that gives another attempt. True if there is one.
     fn backtrack(&mut self) -> bool {
         while let Some(entry) = self.backtrack_stack.pop() {
             match entry {

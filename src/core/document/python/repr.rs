@@ -169,8 +169,8 @@ fn write_string_repr(text: &str, out: &mut Bounded) {
     out.push(quote);
 }
 
-/// `str.isprintable()` for one character. Rust's debug form escapes unprintable characters, and combining marks at the
-/// start of a text. After a letter it does not escape marks, as in Python.
+/// True if `str.isprintable()` is for one character. Rust's debug form escapes unprintable characters, and combining
+/// marks at the start of a text. After a letter it does not escape marks, as in Python.
 fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
