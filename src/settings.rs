@@ -44,8 +44,8 @@ pub struct Config {
     /// `LOG_ROWS`: true if each call of an identity's object and of the directory is logged, with the number of rows
     /// read and written.
     pub log_rows: bool,
-    /// `LOG_PANIC_MESSAGES`: true if a panic's message is logged, which may quote the data of a request. The place of a panic
-    /// is always logged.
+    /// `LOG_PANIC_MESSAGES`: true if a panic's message is logged, which may quote the data of a request. The place of a
+    /// panic is always logged.
     pub log_panic_messages: bool,
     /// `LOG_REQUESTS`: one of this many requests is logged; 0 for none.
     pub log_requests: u64,

@@ -1,8 +1,9 @@
-//! Decides which documents of the origin are published, and when: the environment and registry objects without their IO.
+//! Decides which documents of the origin are published, and when: the environment and registry objects without their
+//! IO.
 //!
 //! A document is fetched, checked as a [`Candidate`], compared by its content, and published by a [`Publisher`] under a
-//! [`DocumentVersion`] that only grows. A [`DiscoveryRun`] finds the environments, and a [`Registry`] derives the changes. A fault
-//! removes nothing: the last published document stays.
+//! [`DocumentVersion`] that only grows. A [`DiscoveryRun`] finds the environments, and a [`Registry`] derives the changes. A
+//! fault removes nothing: the last published document stays.
 
 mod check;
 mod discovery;

@@ -1,7 +1,7 @@
 //! A discovery as a sequence of tasks with pauses.
 //!
-//! The platform lets one alarm last 15 minutes, and make 50 requests on its smallest plan. The discovery of a large origin
-//! needs thousands, so the next alarm continues after a pause.
+//! The platform lets one alarm last 15 minutes, and make 50 requests on its smallest plan. The discovery of a large
+//! origin needs thousands, so the next alarm continues after a pause.
 
 use std::collections::VecDeque;
 

@@ -272,8 +272,8 @@ fn a_burst_of_notifications_changes_the_state_once_a_second() {
     assert_eq!(publisher.last_notification, before.last_notification);
 }
 
-/// The times at which the origin is asked for the document, and for the list of server keys, in ten minutes. Each answer
-/// takes `takes`; `notifications` come at these times.
+/// The times at which the origin is asked for the document, and for the list of server keys, in ten minutes. Each
+/// answer takes `takes`; `notifications` come at these times.
 fn asked(takes: u64, fails: bool, notifications: &[u64]) -> (Vec<u64>, Vec<u64>) {
     let mut publisher = following();
     let said = candidate("1970-01-01T00:00:01Z", "a");
