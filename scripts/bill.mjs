@@ -13,7 +13,7 @@ const PRICES = {
   rowsRead: [25e9, 0.001],
   rowsWritten: [50e6, 1],
 };
-/** Announced, but not billed yet, so it has a row of its own. */
+/** Announced, but not billed yet, so data points have their own row. */
 const POINTS = [10e6, 0.25];
 const SUBSCRIPTION = 5;
 

@@ -1,5 +1,5 @@
-//! Edge-identities exchanges replayed in order on an empty store: our own, those of a real Flagsmith (`RECORDINGS`), and the
-//! known differences. The end-to-end tests replay the same files over HTTP.
+//! Edge-identities exchanges replayed in order on an empty store: our own, those of a real Flagsmith (`RECORDINGS`),
+//! and the known differences. The end-to-end tests replay the same files over HTTP.
 
 mod support;
 

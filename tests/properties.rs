@@ -256,8 +256,8 @@ proptest! {
         prop_assert_eq!(post(&mut worker, "k", &body), post(&mut other, "k", &reversed(&body)));
     }
 
-    /// The served document evaluates to the same for every identity. It equals the published one if that has no duplicate
-    /// overrides and an id for each multivariate value of an override.
+    /// The served document evaluates to the same for every identity. It equals the published one if that has no
+    /// duplicate overrides and an id for each multivariate value of an override.
     #[test]
     fn a_served_document_evaluates_equally(document in document()) {
         let text = document.to_string();
@@ -275,7 +275,8 @@ proptest! {
         }
     }
 
-    /// A document with a random value at a random place is either refused, with the name of a field, or can be evaluated.
+    /// A document with a random value at a random place is either refused, with the name of a field, or can be
+    /// evaluated.
     #[test]
     fn a_damaged_document_is_refused_or_evaluated(
         document in document(), damage in scalar(), place in any::<prop::sample::Index>(), body in identity_body()

@@ -2,14 +2,14 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The Flagsmith behind this worker, as `ORIGIN_URL` names it.
+/// The address of the Flagsmith behind this worker, from `ORIGIN_URL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// `http` or `https`.
     scheme: String,
     /// Host and port, as in the `Host` header.
     authority: String,
-    /// The prefix of all its paths: empty, or a path without a slash at its end.
+    /// The prefix of all paths at the origin: empty, or a path without a slash at its end.
     prefix: String,
 }
 

@@ -17,13 +17,13 @@ const MARKER_SOURCE = `export default {
  *
  * - `modules`: [{name, kind: "esModule" | "wasm", file}], the entry first; `file` is relative to the configuration.
  * - `variables`: plain-text bindings, or `{json}` for another type. `kvPort`: the port of KV. `stateFolder`: the absolute path
- * of the objects' databases.
+ *   of the objects' databases.
  * - `objects`: [{binding, className, service}], the namespaces of objects. The first worker owns them, or the script that
  *   `service` names.
  * - `assets`: the folder of the static files, absolute, or null for no such binding.
  * - `workers`: their number. Isolates do not share memory, so each represents one location of the network.
  * - `scripts`: [{name, source, classes, objects}], further workers for a test, each with one module. `classes`: the exported
- * classes of objects. `objects`: the namespaces that the script can call, each with the worker in `service`.
+ *   classes of objects. `objects`: the namespaces that the script can call, each with the worker in `service`.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
  * - `marker`: true to add the service that marks a place in the log.
  */

@@ -14,7 +14,7 @@ const BODILESS = new Set([204, 304]);
  *
  * - `headers`: name → value; an array sends the header several times. Host and a length are added if they are absent.
  * - `body`: string or Buffer. `chunked: true` sends it chunked. `unfinished: true` sends the given part and keeps the
- * connection open. Only a server that does not need the rest can answer.
+ *   connection open. Only a server that does not need the rest can answer.
  */
 export function request(port, { method = "GET", path = "/", headers = {}, body = null, chunked = false, unfinished = false, timeout = DEADLINE_MS } = {}) {
   learnRequest({ path, headers, body });

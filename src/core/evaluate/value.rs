@@ -71,7 +71,7 @@ impl<'a> ContextValue<'a> {
         }
     }
 
-    /// Python's `str()` of it.
+    /// Python's `str()` of the value.
     pub fn python_text(&self) -> Cow<'_, str> {
         match self {
             ContextValue::Bool(value) => Cow::Borrowed(python::bool_text(*value)),

@@ -16,7 +16,7 @@ pub enum Command {
     /// Creates the identity if it is missing, and changes its traits (contract §A.3). First the traits that are null
     /// are deleted, then the others are set in order. Of several values for one key the last stays.
     SetTraits(Vec<(Box<str>, Option<TraitValue>)>),
-    /// The same, but traits that are not given are deleted, too (contract §A.7).
+    /// Replaces all traits: sets the given ones in the same way, and deletes the others (contract §A.7).
     ReplaceTraits(Vec<(Box<str>, Option<TraitValue>)>),
     /// Adds to a whole-number trait; a missing trait counts from 0. Creates the identity if it is missing.
     Increment(Box<str>, i64),

@@ -37,9 +37,9 @@ pub type Traits = BTreeMap<Box<str>, TraitValue>;
 /// The stored state of one identity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// True if the identity exists; one without traits exists, too.
+    /// True if the identity exists, also without traits.
     pub exists: bool,
-    /// The stored state of an identity.
+    /// The stored traits.
     pub traits: Traits,
     /// Overrides that were made here, one for a feature, in order of creation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

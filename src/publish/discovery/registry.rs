@@ -109,7 +109,8 @@ impl Registry {
         decided(self.environments.contains_key(client_key), discoveries)
     }
 
-    /// The same for a server key, by its hash. The two are separate, because a hash has the form of a client key, too.
+    /// True if a server key is known, by its hash. `None` as for a client key. The two are separate, since a hash has
+    /// the form of a client key, too.
     pub fn knows_server_key(&self, hash: &str, discoveries: &Schedule) -> Option<bool> {
         decided(self.server_keys.contains_key(hash), discoveries)
     }
@@ -134,7 +135,8 @@ impl Registry {
     }
 }
 
-/// A name is unknown only after a complete discovery.
+/// True for a known name, false for an unknown one. `None` if an unknown name may exist, since the latest discovery
+/// failed or none has run yet.
 fn decided(is_known: bool, discoveries: &Schedule) -> Option<bool> {
     let has_found_all = discoveries.succeeded_at.is_some() && discoveries.fault.is_none();
     (is_known || has_found_all).then_some(is_known)

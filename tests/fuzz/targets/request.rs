@@ -1,5 +1,5 @@
-//! Any request to an environment with a part of every kind has a JSON answer, and never a 5xx. The scanner accepts the bodies
-//! that serde_json accepts, with the same content.
+//! Any request to an environment with a part of every kind has a JSON answer, and never a 5xx. The scanner accepts the
+//! bodies that serde_json accepts, with the same content.
 
 #![no_main]
 
