@@ -1,5 +1,5 @@
-// The worker with a log of all billed units. It logs the start of each call of an object, and its end with the number of rows
-// and the time of the object's alarm in milliseconds. Work after an answer is logged, too.
+// The worker with a log of all billed units. It logs the start and the end of each call of an object. The end has the number of
+// rows and the time of the object's alarm in milliseconds. Work after an answer is logged, too.
 
 import entry, * as objects from "./entry.js";
 

@@ -13,8 +13,8 @@ const OPTIONS = [
   ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
 ];
 
-// Faults of Swagger UI: it has a second main landmark, headings of the third level directly after the title, and a link inside
-// the button of an operation.
+// Faults of Swagger UI: a second main landmark, headings of the third level directly after the title, and a link inside an
+// operation's button.
 const EXCUSED = {
   "landmark-main-is-top-level": "#operations",
   "landmark-no-duplicate-main": "main",

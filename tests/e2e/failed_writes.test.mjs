@@ -110,7 +110,7 @@ test("the directory's overrides that fail half way through an update stay as the
   const overrides = opened(ask, "DIRECTORY", `${admin.key}_overrides`);
   const all = async () => [await overrides.rows("SELECT state FROM override"), await overrides.rows("SELECT * FROM total"), await overrides.rows("SELECT * FROM version")];
   const before = await all();
-  // After the override and their length.
+  // The override and its length are written before that.
   await overrides.failOn("UPDATE ON version");
   await admin.override("ada", "support_chat", { enabled: true, feature_state_value: "the second" });
   await logged(admin.edge, "directory object", 1);

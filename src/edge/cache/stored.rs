@@ -37,7 +37,7 @@ pub struct Stores<'r> {
 
 /// A type of stored values, all with one prefix.
 pub trait CachedValue: Clone + 'static {
-    /// The prefix of their keys in KV.
+    /// The prefix of the keys in KV.
     const PREFIX: &'static str;
     /// The type of their names, which follow the prefix.
     type Name: Deref<Target = str> + Clone + 'static;
@@ -71,14 +71,14 @@ pub struct LookupResult<T> {
     pub value: T,
     /// The source of the value for this request.
     pub source: ReadSource,
-    /// The time since it was confirmed, in milliseconds.
+    /// The time since the value was confirmed, in milliseconds.
     pub age: u64,
     /// True if the latest attempt to confirm it failed.
     is_stale: bool,
 }
 
 impl<T> LookupResult<T> {
-    /// The number of seconds since it could last be confirmed, if that failed.
+    /// The number of seconds since the value was last confirmed, if the latest attempt failed.
     pub fn stale_seconds(&self) -> Option<u64> {
         self.is_stale.then_some(self.age / 1000)
     }
@@ -108,7 +108,7 @@ impl ReadSource {
 
 /// The outcome of a read. `unconfirmed_since` is the time of the origin's latest confirmation, while the origin fails.
 pub enum ReadOutcome {
-    /// There is nothing.
+    /// No value is stored.
     Missing,
     /// The known value is still the latest.
     Confirmed {
@@ -167,7 +167,7 @@ impl<T> CacheEntry<T> {
         }
     }
 
-    /// The time of its latest confirmation, in milliseconds; `None` without a value.
+    /// The time of the value's latest confirmation, in milliseconds; `None` without a value.
     pub fn confirmed_at(&self) -> Option<u64> {
         self.good.as_ref().map(|(_, at)| *at)
     }
@@ -184,7 +184,7 @@ impl<T> CacheEntry<T> {
 }
 
 impl Stores<'_> {
-    /// A value.
+    /// Returns a value: from the cache, or after reading it from a store.
     pub async fn lookup<T: CachedValue>(
         &self,
         name: &T::Name,

@@ -61,8 +61,9 @@ impl OriginAnswer {
 
 /// Sends a request to the origin and reads its answer. A redirect is an answer, too.
 ///
-/// The platform reuses connections. Only the next request shows that the origin closed one, or that an answer left
-/// bytes on it. A GET that fails for this reason is sent once more, which changes nothing at the origin.
+/// The platform reuses connections. Only the next request shows that the origin closed a connection, or that an answer
+/// left bytes on the connection. A GET that fails for this reason is sent once more, which changes nothing at the
+/// origin.
 pub async fn call(origin: &Origin, call: Call<'_>) -> Result<OriginAnswer, OriginError> {
     // The platform's text may contain a part of the request.
     let exchange = begin(origin, call)

@@ -26,8 +26,8 @@ use crate::publish::{stored, stored_keys, webhook_id};
 
 /// The number of objects that are called at the same time for their status.
 const ASKED_AT_ONCE: usize = 50;
-/// The number of environments for which permissions are checked at the origin at the same time. Each takes it some 0.3
-/// s.
+/// The number of environments for which permissions are checked at the origin at the same time. The origin takes some
+/// 0.3 s for each.
 const PROBED_AT_ONCE: usize = 5;
 
 /// Answers the request.

@@ -93,8 +93,9 @@ pub struct Publisher {
     stored: Option<DocumentVersion>,
     store_at: u64,
     store_faults: u32,
-    /// True if the environment was deleted; and true if its document is still in KV.
+    /// True if the environment was deleted.
     gone: bool,
+    /// True if the document of a deleted environment is still in KV.
     #[serde(rename = "leftover")]
     delete_pending: bool,
     /// The latest notification of the origin, if one arrived.
@@ -221,8 +222,8 @@ impl Publisher {
         }
     }
 
-    /// Handles the outcome of a fetch. Returns the version that was published with it, if any. Its document must be
-    /// stored together with this state.
+    /// Handles the outcome of a fetch. Returns the published version, if there is a new one. The document of that
+    /// version must be stored together with this state.
     pub fn fetched(
         &mut self,
         outcome: Result<&Candidate, String>,

@@ -30,7 +30,7 @@ const SET_TOTAL: &str = "UPDATE total SET length = CAST(length + ? AS INTEGER)";
 const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date,
     'django_id', state -> '$.identity_django_id', 'state', json(state))";
 
-/// Sets an identity's overrides. The version grows only if they differ.
+/// Sets an identity's overrides. The version grows only if the overrides differ.
 pub fn set(
     sql: &Database,
     identifier: &Identifier,

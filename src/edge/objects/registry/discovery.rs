@@ -36,8 +36,8 @@ impl RegistryObject {
         }
     }
 
-    /// Continues a discovery up to its next pause, or by one task only. Returns the outcome if it has ended. It pauses
-    /// as soon as there are notifications, so that these do not wait.
+    /// Continues a discovery up to its next pause, or by one task only. Returns the outcome if it has ended. The
+    /// discovery pauses as soon as there are notifications, so that these do not wait.
     pub(in crate::edge::objects::registry) async fn go_on(
         &self,
         mut run: DiscoveryRun<'static>,
