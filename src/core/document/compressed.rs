@@ -1,4 +1,4 @@
-//! Stored documents whose largest parts are compressed: gzip of their JSON, as base64 (contract §B, `compressed`).
+//! Stored documents with compressed parts: gzip of JSON, as base64 (contract §B, `compressed`).
 
 use std::io::Read;
 

@@ -85,7 +85,7 @@ impl Identity {
     }
 }
 
-/// A trait's share of [`MAX_TRAITS_LENGTH`].
+/// The length of a trait, which counts towards [`MAX_TRAITS_LENGTH`].
 pub(super) fn length(key: &str, value: &TraitValue) -> usize {
     key.len() + if let TraitValue::Text(text) = value { text.len() } else { size_of::<TraitValue>() }
 }

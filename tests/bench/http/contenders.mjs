@@ -72,7 +72,7 @@ export function startParsing() {
   return startEdge({ documents: DOCUMENTS, flushable: false, ...PARSING });
 }
 
-/** The answer is null if the worker does not answer with 304. */
+/** The worker's 304 to the row's requests; the answer is null if the worker sends another status. */
 async function unmodified(edge, row, key, truth) {
   const [plain] = requestsOf({ kind: "flags" }, key);
   const whole = await edge.request(plain);
