@@ -25,7 +25,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The stored entry of a server key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerKey {
-    /// The client key of its environment.
+    /// The client key of its environment. It is unchecked, since an entry may have been written into KV by hand.
     #[serde(rename = "environment")]
     pub client_key: ClientKey,
     /// True if the key is active.
