@@ -257,7 +257,7 @@ mod tests {
                         r#"{"results":[],"next":"http://127.0.0.1:8001/api/v1/environments/?project=1&page_size=100"}"#,
                     ),
                 ],
-                "too much",
+                "too many",
             ),
         ] {
             let problem = discover(&answers).unwrap_err();
