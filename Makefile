@@ -121,7 +121,7 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --target $(WASM) --test wasm
 
 # The budget is slightly above the present size, so that growth is a deliberate decision.
-WASM_BUDGET_KIB := 627
+WASM_BUDGET_KIB := 629
 size: build
 	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 

@@ -84,20 +84,20 @@ pub struct StoredOverrides<O> {
 /// Answers a request; preflights are answered before, for all APIs alike. The backend reads the body, and only where the
 /// route has one.
 pub async fn answer<B: Backend>(backend: &B, route: SdkRoute, request: &Request<'_>) -> B::Answer {
-    let finish = |response: Response<'_>| backend.answer(None, response.finish(Some(route), request.method));
-    match route {
-        SdkRoute::Health(health) => finish(answer_health(backend, health, request.method).await),
+    let response = match route {
+        SdkRoute::Health(health) => answer_health(backend, health, request.method).await,
         SdkRoute::Keyed(keyed) => {
-            let key = match environment_key(keyed, request) {
-                Err(error) => return finish(Response::error(&error)),
-                Ok(key) => key,
+            let loaded = match environment_key(keyed, request) {
+                Ok(key) => backend.load(&key).await.map(|loaded| (loaded, key.kind())),
+                Err(error) => Err(error),
             };
-            match backend.load(&key).await {
-                Err(error) => finish(Response::error(&error)),
-                Ok(loaded) => answer_keyed(backend, &loaded, keyed, key.kind(), request).await,
+            match loaded {
+                Ok((loaded, key)) => return answer_keyed(backend, &loaded, keyed, key, request).await,
+                Err(error) => Response::error(&error),
             }
         }
-    }
+    };
+    backend.answer(None, response.finish(Some(route), request.method))
 }
 
 async fn answer_health<B: Backend>(backend: &B, route: HealthRoute, method: &str) -> Response<'static> {
@@ -129,29 +129,27 @@ async fn answer_keyed<B: Backend>(
     request: &Request<'_>,
 ) -> B::Answer {
     let (environment, stale_seconds) = backend.environment(loaded);
-    let finish = |response: Response<'_>| {
-        let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);
-        backend.answer(Some(loaded), response)
-    };
-    let cached = |cached: CachedResponse| {
-        // A stale answer has one more header.
-        let kept = if stale_seconds.is_none() { backend.cached(loaded, cached, key) } else { None };
-        kept.unwrap_or_else(|| finish(cached.response(environment, key)))
-    };
+    // A stale answer has one more header.
+    let kept = |cached| if stale_seconds.is_none() { backend.cached(loaded, cached, key) } else { None };
+    let mut overrides = None;
     let response = match plan_keyed(backend, environment, route, key, request).await {
-        Ok(Plan::CachedResponse(response)) => return cached(response),
+        Ok(Plan::CachedResponse(cached)) => match kept(cached) {
+            Some(answer) => return answer,
+            None => Ok(cached.response(environment, key)),
+        },
         Ok(Plan::Answered(response)) => Ok(response),
         Ok(Plan::Document(conditions)) => match backend.overrides(environment).await {
             Ok(StoredOverrides { version: 0, stale_seconds: None, .. }) => {
-                return cached(CachedResponse::of_document(&conditions, environment, key));
-            }
-            Ok(StoredOverrides { overrides, version, stale_seconds: stale }) => {
-                let response = conditions.answer(environment, key, version, Cow::default).stale(stale);
-                if response.status == 304 {
-                    return finish(response);
+                let cached = CachedResponse::of_document(&conditions, environment, key);
+                match kept(cached) {
+                    Some(answer) => return answer,
+                    None => Ok(cached.response(environment, key)),
                 }
-                let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);
-                return backend.answer_with_document(environment, &overrides, response);
+            }
+            Ok(stored) => {
+                let response = conditions.answer(environment, key, stored.version, Cow::default);
+                overrides = (response.status != 304).then_some(stored.overrides);
+                Ok(response.stale(stored.stale_seconds))
             }
             Err(error) => Err(error),
         },
@@ -164,11 +162,16 @@ async fn answer_keyed<B: Backend>(
         }
         Err(error) => Err(error),
     };
-    finish(match response {
+    let response = match response {
         Ok(response) if backend.has_room(response.body.len()) => response,
         Ok(_) => Response::error(&Error::Unavailable(Dependency::Answers)),
         Err(error) => Response::error(&error),
-    })
+    };
+    let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);
+    match overrides {
+        Some(overrides) => backend.answer_with_document(environment, &overrides, response),
+        None => backend.answer(Some(loaded), response),
+    }
 }
 
 async fn plan_keyed<'e, B: Backend>(

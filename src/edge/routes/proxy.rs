@@ -10,6 +10,7 @@ use worker::{Context, Env, web_sys};
 use crate::admin::admin_key::{has_admin_key, without_admin_key};
 use crate::admin::{self, AdminError, Origin, proxy_headers};
 use crate::api::Error;
+use crate::edge::access::limit::admit;
 use crate::edge::http::body::{ChunkedUpload, content_length, read_at_most, read_while, restream};
 use crate::edge::http::incoming::{IncomingRequest, split_url};
 use crate::edge::objects::publishing;
@@ -28,6 +29,7 @@ pub async fn forward(
     env: &Env,
     context: &Context,
 ) -> Result<web_sys::Response, AdminError> {
+    admit(incoming, env).await?;
     let config = Config::of(env);
     let url = incoming.request.url();
     let (here, target) = split_url(&url);

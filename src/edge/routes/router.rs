@@ -5,7 +5,6 @@ use worker::{Context, Env, web_sys};
 
 use crate::admin::{AdminError, not_served};
 use crate::api::{Response, check_method, preflight};
-use crate::edge::access::limit::admit;
 use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::http::response::respond;
 use crate::edge::platform::config::Config;
@@ -29,11 +28,8 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
     match route {
         Ok(Some(route @ Route::Origin)) if let Some(origin) = &Config::of(env).origin => {
             incoming.trace.set_route(route.name());
-            let forward = async {
-                admit(incoming, env).await?;
-                proxy::forward(incoming, origin, env, context).await
-            };
-            forward.boxed_local().await.unwrap_or_else(|error| finish(error.response(), incoming))
+            let answer = proxy::forward(incoming, origin, env, context).boxed_local().await;
+            answer.unwrap_or_else(|error| finish(error.response(), incoming))
         }
         Ok(_) if is_preflight => respond(preflight(incoming.header("access-control-request-headers"))),
         Ok(Some(Route::Sdk(route))) => sdk::answer(route, incoming, env, context).await,
