@@ -41,10 +41,6 @@ const CIRCLES: &[(&[&str], &str)] = &[
         "a value has parts, and each of them is a value",
     ),
     (
-        &["core/document/json_path.rs", "core/document/json_path/syntax.rs"],
-        "the parser of a query, and the query that it makes",
-    ),
-    (
         &["core/document/python.rs", "core/document/python/repr.rs"],
         "the text of a value is made of the texts of its numbers",
     ),
@@ -59,22 +55,6 @@ const CIRCLES: &[(&[&str], &str)] = &[
             "core/evaluate/result.rs",
         ],
         "a condition may read a flag, and a flag depends on conditions",
-    ),
-    (
-        &[
-            "core/identity/command.rs",
-            "core/identity/handover.rs",
-            "core/identity/import.rs",
-            "core/identity/message.rs",
-            "core/identity/mod.rs",
-            "core/identity/overrides.rs",
-            "core/identity/traits.rs",
-        ],
-        "the state of an identity and the commands on it",
-    ),
-    (
-        &["core/identity/directory.rs", "core/identity/directory/query.rs"],
-        "a query of the directory's entries",
     ),
 ];
 

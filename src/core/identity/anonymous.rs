@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::TraitValue;
+use super::trait_value::TraitValue;
 use crate::document::{Identifier, hex};
 
 /// The identifier of an identity with only these traits: hex SHA-256 over each key and value, sorted by key (contract

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::document::{FeatureState, Identifier};
 
+mod entry;
 mod query;
 
+pub use entry::Entry;
 pub use query::{Column, DirectoryQuery, PageKey};
 
 /// The number of shards of an environment. With another number, stored entries would not be found.
@@ -33,20 +35,6 @@ pub(super) fn embed_shard(mut uuid: String, identifier: &Identifier) -> String {
 pub fn shards_for(uuid: &str) -> impl Iterator<Item = u8> {
     let first = uuid.chars().next_back().and_then(|digit| digit.to_digit(16)).unwrap_or(0) as u8 % SHARDS;
     std::iter::once(first).chain((0..SHARDS).filter(move |shard| *shard != first))
-}
-
-/// The directory's entry of an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The identifier, unique within the environment.
-    pub identifier: Identifier,
-    /// The UUID that names the identity in the Admin API.
-    pub uuid: Box<str>,
-    /// The alias in lower case.
-    pub alias: Option<Box<str>>,
-    /// True if the identity has a number in a Flagsmith's database. It is sent with updates, and left out of pages.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_django_id: bool,
 }
 
 /// An override in the directory.

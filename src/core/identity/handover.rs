@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::state::Identity;
 
 /// The complete state of an identity in an object of an earlier version. No import has added inherited state to it yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::traits::length;
-use super::{
-    Change, CommandError, ExecutionContext, Identity, MAX_OVERRIDES_LENGTH, MAX_TRAITS_LENGTH, TraitValue,
-    Traits,
-};
+use super::change::{Change, CommandError, ExecutionContext};
+use super::overrides::MAX_OVERRIDES_LENGTH;
+use super::state::{Identity, Inherited, Traits};
+use super::trait_value::TraitValue;
+use super::traits::{MAX_TRAITS_LENGTH, length};
 use crate::document::{FeatureState, Identifier};
 
 /// Traits as a command provides them; null deletes one.
@@ -35,17 +35,6 @@ pub struct Import {
     /// The number in a Flagsmith's database. If it is absent, the identity keeps its stored number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub django_id: Option<i64>,
-}
-
-/// Traits and overrides that imports brought for other spellings of the identifier.
-///
-/// Those that the identity lacked have become part of it. Only a later import reads this copy again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inherited {
-    /// The traits by key.
-    pub traits: Traits,
-    /// The overrides, at most one for a feature, in order of arrival.
-    pub overrides: Vec<FeatureState>,
 }
 
 impl Identity {

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, CommandError, Identity, Traits};
+use super::change::CommandError;
+use super::command::Command;
+use super::state::{Identity, Traits};
 use crate::document::{ClientKey, FeatureState, Identifier};
 
 /// A command and the identity that it is for.

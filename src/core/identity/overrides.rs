@@ -1,6 +1,7 @@
 //! The effect of commands on an identity's overrides: at most one for a feature (contract §D).
 
-use super::{Change, CommandError, Identity};
+use super::change::{Change, CommandError};
+use super::state::Identity;
 use crate::document::FeatureState;
 
 /// The maximum length of an identity's overrides, in bytes of JSON. A row can have 2 MB; Flagsmith's own store accepts

@@ -2,25 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Command, CommandError, Identity, TraitValue};
+use super::change::{Change, CommandError};
+use super::state::Identity;
+use super::trait_value::TraitValue;
 
 /// The maximum length of an identity's traits, in bytes of keys and texts. It is twice the length of one request, and
 /// small enough for an object that shares its memory with others.
 pub const MAX_TRAITS_LENGTH: usize = 2 * 1024 * 1024;
 
-/// The number of traits up to which each is compared with each.
-const FEW: usize = 32;
-
 impl Identity {
-    /// True if a command has exactly the stored traits of the identity, as most requests of SDKs do. Such a command
-    /// changes nothing. With many traits the comparison is skipped, and the result is false.
-    pub fn is_as_sent(&self, command: &Command) -> bool {
-        let Command::SetTraits(sent) = command else { return false };
-        sent.len() <= FEW
-            && sent.iter().all(|(key, value)| self.traits.get(key) == value.as_ref())
-            && self.traits.keys().all(|key| sent.iter().any(|(sent, _)| sent == key))
-    }
-
     /// The length of all traits together, in bytes of keys and texts.
     pub fn traits_length(&self) -> usize {
         self.traits.iter().map(|(key, value)| length(key, value)).sum()

@@ -1,7 +1,7 @@
 //! Parses the filters of queries.
 
+use super::query::{Comparable, Filter, Literal, Operator, Query};
 use super::syntax::Parser;
-use super::{Comparable, Filter, Literal, Operator, Query};
 
 impl Parser<'_> {
     /// Parses alternatives (`||`), each of which may be several expressions (`&&`).

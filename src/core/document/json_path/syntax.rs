@@ -1,6 +1,6 @@
 //! Parses the segments, selectors and texts of queries.
 
-use super::{PathSegment, Query, Selector};
+use super::query::{PathSegment, Query, Selector};
 
 /// The maximum nesting of brackets and parentheses, because parsing and evaluation are recursive.
 const MAX_NESTING: usize = 6;

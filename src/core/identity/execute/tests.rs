@@ -1,6 +1,9 @@
-use super::super::MAX_TRAITS_LENGTH;
+use super::super::import::Import;
+use super::super::state::Inherited;
+use super::super::trait_value::TraitValue;
+use super::super::traits::MAX_TRAITS_LENGTH;
 use super::*;
-use crate::document::{ClientKey, Identifier};
+use crate::document::{ClientKey, FeatureState, Identifier};
 
 const NOW: u64 = 1_795_362_721_900;
 
