@@ -41,10 +41,6 @@ const CIRCLES: &[(&[&str], &str)] = &[
         "a value has parts, and each of them is a value",
     ),
     (
-        &["core/document/python.rs", "core/document/python/repr.rs"],
-        "the text of a value is made of the texts of its numbers",
-    ),
-    (
         &[
             "core/evaluate/evaluator.rs",
             "core/evaluate/explanation.rs",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Integer, bool_text, float_text};
+use super::number::{Integer, bool_text, float_text};
 use crate::document::json::{Json, Kind, Parts};
 
 /// `str(json.loads(text))` of a value that [`Json::parse`] has accepted, since nested values are printed by recursion.

@@ -1,0 +1,11 @@
+//! White space, as `str.strip()` removes it.
+
+/// True if `str.isspace()` is for one character: Unicode white space and the four ASCII separators.
+pub fn is_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
+}
+
+/// `str.strip()`.
+pub fn strip(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
