@@ -85,6 +85,7 @@ format: require-rust
 clippy: require-wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target $(WASM) --lib -- -D warnings
+	cargo clippy --package flagsmith-edge-worker --target $(WASM) --profile test --lib --test wasm -- -D warnings
 	cd tests/bench && cargo clippy --all-targets -- -D warnings
 	cd tests/fuzz && CUSTOM_LIBFUZZER_PATH=none/libnone.a cargo clippy -- -D warnings
 
@@ -118,7 +119,7 @@ differential: require-rust require-python
 
 wasm: export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(CURDIR)/.tools/bin/wasm-bindgen-test-runner
 wasm: require-wasm require-node $(WASM_BINDGEN)
-	cargo test --target $(WASM) --test wasm
+	cargo test --package flagsmith-edge-worker --target $(WASM) --lib --test wasm
 
 # The budget is slightly above the present size, so that growth is a deliberate decision.
 WASM_BUDGET_KIB := 629

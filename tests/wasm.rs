@@ -2,7 +2,6 @@
 
 #![cfg(target_arch = "wasm32")]
 
-#[allow(dead_code, reason = "the parts that read files are for native tests")]
 mod support;
 
 use flagsmith_edge_worker::document::ruleset::Engine;
