@@ -28,3 +28,66 @@ pub async fn with_timeout<T>(timeout: Duration, work: impl Future<Output = T>) -
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, poll_fn};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    /// The number of running timers.
+    fn count_timers() -> f64 {
+        let code = "process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length";
+        js_sys::eval(code).unwrap().as_f64().unwrap()
+    }
+
+    #[wasm_bindgen_test]
+    fn work_in_time_gives_its_output_and_leaves_no_timer() {
+        // A timer is a number in workerd, and an object in Node.
+        let numbers = "globalThis.setTimeout = ((set) => (...call) => Number(set(...call)))(setTimeout)";
+        js_sys::eval(numbers).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let before = count_timers();
+        for polls in [1, 3] {
+            let left = Cell::new(polls);
+            let work = poll_fn(|_| match left.replace(left.get() - 1) {
+                1 => Poll::Ready("done"),
+                _ => Poll::Pending,
+            });
+            let mut limited = pin!(with_timeout(Duration::from_secs(3_600), work));
+            for _ in 1..polls {
+                assert_eq!(limited.as_mut().poll(&mut context), Poll::Pending);
+                assert_eq!(count_timers(), before + 1.0);
+            }
+            assert_eq!(limited.as_mut().poll(&mut context), Poll::Ready(Some("done")));
+            assert_eq!(count_timers(), before);
+        }
+    }
+
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Woken>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn the_time_limit_wakes_the_latest_waker() {
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut limited = pin!(with_timeout(Duration::from_millis(5), pending::<()>()));
+        for waker in [Waker::noop(), &waker] {
+            assert_eq!(limited.as_mut().poll(&mut Context::from_waker(waker)), Poll::Pending);
+        }
+        assert_eq!(with_timeout(Duration::from_millis(20), pending::<()>()).await, None);
+        assert!(woken.0.load(Ordering::Relaxed));
+        assert_eq!(limited.await, None);
+    }
+}
