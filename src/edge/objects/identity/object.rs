@@ -200,9 +200,7 @@ impl IdentityObject {
         if record.owner.as_ref().is_none_or(|known| !known.is_same(owner)) {
             return Ok(());
         }
-        record.pending.entry = record.pending.entry.filter(|pending| Some(*pending) != sent.entry);
-        record.pending.overrides =
-            record.pending.overrides.filter(|pending| Some(*pending) != sent.overrides);
+        record.pending = record.pending.without(sent);
         if !record.pending.is_empty() {
             return identity_rows::write_pending(&self.sql, record.pending);
         }
@@ -249,8 +247,7 @@ impl IdentityObject {
     fn retry_later(&self) -> Result<()> {
         let failures = self.failures.get() + 1;
         self.failures.set(failures);
-        let backoff = 1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
-        self.set_alarm(now_ms() + backoff)
+        self.set_alarm(now_ms() + backoff(failures))
     }
 
     pub(super) fn set_alarm(&self, at: u64) -> Result<()> {
@@ -268,6 +265,11 @@ fn here(request: &str) -> Result<CommandRequest> {
         return Err("the identity is stored in an object of another name".into());
     }
     Ok(request)
+}
+
+/// The delay after this many failures in a row, in milliseconds.
+fn backoff(failures: u32) -> u64 {
+    1000_u64.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF)
 }
 
 /// The pending updates about an identity.
@@ -292,4 +294,89 @@ fn updates(owner: &IdentityRef, identity: &Identity, pending: PendingUpdates) ->
         states: identity.overrides.clone(),
     });
     entry.into_iter().chain(overrides).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+    use crate::document::{ClientKey, FeatureState, Identifier};
+    use crate::identity::Details;
+
+    #[wasm_bindgen_test]
+    fn the_delay_doubles_up_to_five_minutes() {
+        let delays = [1, 2, 3, 8, 9, 10, 11, u32::MAX].map(backoff);
+        assert_eq!(delays, [2_000, 4_000, 8_000, 256_000, 300_000, 300_000, 300_000, 300_000]);
+    }
+
+    #[wasm_bindgen_test]
+    fn only_commands_for_this_object_are_accepted() {
+        let request =
+            |client_key| CommandRequest::new(client_key, Identifier::verbatim("ada"), Command::Read);
+        let (key, renamed) = (ClientKey::unchecked("k"), ClientKey::unchecked("a_b"));
+        let accepted = here(&request(&key).to_json().unwrap()).unwrap();
+        assert_eq!(accepted, request(&key));
+        assert!(is_renamed(&renamed));
+        for refused in [request(&renamed).to_json().unwrap(), String::new(), "{}".to_owned()] {
+            assert!(here(&refused).is_err(), "{refused}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn updates_have_the_sequence_of_their_change() {
+        let identifier = Identifier::verbatim("ada");
+        let owner = IdentityRef {
+            client_key: ClientKey::unchecked("k"),
+            identifier: identifier.clone(),
+            uuid: "u".into(),
+        };
+        let details = Details {
+            uuid: "u".into(),
+            created_date: "2026-11-29".into(),
+            dashboard_alias: Some("a".into()),
+        };
+        let state: FeatureState = serde_json::from_str(r#"{"feature":{"id":1,"name":"f"}}"#).unwrap();
+        let exists = Identity {
+            exists: true,
+            details: Some(details),
+            django_id: Some(12),
+            overrides: vec![state.clone()],
+            sequence: 9,
+            ..Identity::default()
+        };
+        let named = Entry {
+            identifier: identifier.clone(),
+            uuid: "u".into(),
+            alias: Some("a".into()),
+            has_django_id: true,
+        };
+        let entry = |entry: Option<Entry>| DirectoryUpdate::Entry {
+            identifier: identifier.clone(),
+            sequence: 7,
+            entry,
+        };
+        let overrides = |created_date: &str, django_id, states| DirectoryUpdate::Overrides {
+            identifier: identifier.clone(),
+            sequence: 8,
+            uuid: "u".into(),
+            created_date: created_date.into(),
+            django_id,
+            states,
+        };
+        let set = [entry(Some(named)), overrides("2026-11-29", Some(12), vec![state])];
+        // A deleted identity: the directory is to remove both.
+        let removed = [entry(None), overrides("", None, vec![])];
+        for (identity, [entry, overrides]) in [(exists, set), (Identity::default(), removed)] {
+            for (pending, expected) in [
+                ((None, None), vec![]),
+                ((Some(7), None), vec![entry.clone()]),
+                ((None, Some(8)), vec![overrides.clone()]),
+                ((Some(7), Some(8)), vec![entry.clone(), overrides.clone()]),
+            ] {
+                let pending = PendingUpdates { entry: pending.0, overrides: pending.1 };
+                assert_eq!(updates(&owner, &identity, pending), expected, "{pending:?}");
+            }
+        }
+    }
 }
