@@ -146,3 +146,30 @@ fn nothing(request: &DirectoryRequest) -> Result<String> {
         | DirectoryRequest::CountWithoutDjangoId => "0".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+    use crate::identity::directory::{DirectoryQuery, Entry, OverridesQuery};
+
+    /// Each answer is read as the client reads it.
+    #[wasm_bindgen_test]
+    fn an_object_without_any_update_has_nothing() {
+        let find = nothing(&DirectoryRequest::Find(DirectoryQuery::search("", 10))).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Entry>>(&find).unwrap(), []);
+        let resolved = nothing(&DirectoryRequest::Resolve(vec!["u".into()])).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Entry>>(&resolved).unwrap(), []);
+        for request in [
+            DirectoryRequest::Count,
+            DirectoryRequest::CountWithoutDjangoId,
+            DirectoryRequest::OverridesLength,
+        ] {
+            assert_eq!(serde_json::from_str::<u64>(&nothing(&request).unwrap()).unwrap(), 0, "{request:?}");
+        }
+        let overrides = nothing(&DirectoryRequest::Overrides(OverridesQuery::default())).unwrap();
+        let none = Overrides { version: 0, overrides: Some(vec![]), next: None };
+        assert_eq!(serde_json::from_str::<Overrides>(&overrides).unwrap(), none);
+    }
+}

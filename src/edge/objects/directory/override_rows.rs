@@ -39,27 +39,13 @@ pub fn set(
     django_id: Option<i64>,
     states: &[FeatureState],
 ) -> Result<()> {
-    let length = |rows: &[Vec<SqlStorageValue>]| -> i64 {
-        let text = rows.iter().filter_map(|row| match row.last() {
-            Some(SqlStorageValue::String(state)) => Some(identifier.len() + state.len() + ROW_LENGTH),
-            _ => None,
-        });
-        text.sum::<usize>() as i64
-    };
     let before = sql.rows(ROWS_OF, vec![identifier.as_str().into()])?;
-    let row = |state| {
-        let mut text = serde_json::to_string(state)?;
-        if let Some(id) = django_id {
-            text.truncate(text.len().saturating_sub(1));
-            text.push_str(&format!(",\"identity_django_id\":{id}}}"));
-        }
-        Ok(vec![uuid.into(), created_date.into(), text.into()])
-    };
+    let row = |state| Ok(vec![uuid.into(), created_date.into(), state_text(state, django_id)?.into()]);
     let after: Vec<Vec<SqlStorageValue>> = states.iter().map(row).collect::<Result<_>>()?;
     if before == after {
         return Ok(());
     }
-    let grown = length(&after) - length(&before);
+    let grown = rows_length(identifier, &after) - rows_length(identifier, &before);
     sql.execute("DELETE FROM override WHERE identifier = ?", vec![identifier.as_str().into()])?;
     for ((position, row), state) in (0_u64..).zip(after).zip(states) {
         let whose = [state.feature.id.into(), identifier.as_str().into()];
@@ -70,6 +56,25 @@ pub fn set(
     }
     sql.execute(SET_TOTAL, vec![grown.into()])?;
     sql.execute(COUNT_CHANGE, vec![])
+}
+
+/// The text of a state, with the number of its identity.
+fn state_text(state: &FeatureState, django_id: Option<i64>) -> Result<String> {
+    let mut text = serde_json::to_string(state)?;
+    if let Some(id) = django_id {
+        text.truncate(text.len().saturating_sub(1));
+        text.push_str(&format!(",\"identity_django_id\":{id}}}"));
+    }
+    Ok(text)
+}
+
+/// The size of an identity's rows in bytes.
+fn rows_length(identifier: &Identifier, rows: &[Vec<SqlStorageValue>]) -> i64 {
+    let text = rows.iter().filter_map(|row| match row.last() {
+        Some(SqlStorageValue::String(state)) => Some(identifier.len() + state.len() + ROW_LENGTH),
+        _ => None,
+    });
+    text.sum::<usize>() as i64
 }
 
 /// The size of all overrides in bytes.
@@ -92,19 +97,102 @@ pub fn page(sql: &Database, query: OverridesQuery) -> Result<Overrides> {
         ),
     };
     let statement = format!("SELECT {OVERRIDE} FROM override WHERE {condition}");
-    let mut length = 0;
-    let mut page: Vec<DirectoryOverride> = Vec::new();
-    let mut next = None;
-    sql.for_each_json(&statement, values, |text| {
+    let mut page = Page::default();
+    sql.for_each_json(&statement, values, |text| page.take(text))?;
+    Ok(Overrides { version, overrides: Some(page.overrides), next: page.next })
+}
+
+/// A page that is being read.
+#[derive(Default)]
+struct Page {
+    overrides: Vec<DirectoryOverride>,
+    /// The length of their texts in bytes.
+    length: usize,
+    /// The identifier after which the next page begins, if there is one.
+    next: Option<Identifier>,
+}
+
+impl Page {
+    /// Takes an override. Returns false if it belongs to the next page.
+    fn take(&mut self, text: &str) -> Result<bool> {
         let known: DirectoryOverride = serde_json::from_str(text)?;
-        let last = page.last().map(|last| &last.identifier);
-        if length > PAGE_LENGTH && last.is_some_and(|last| *last != known.identifier) {
-            next = last.cloned();
+        let last = self.overrides.last().map(|last| &last.identifier);
+        if self.length > PAGE_LENGTH && last.is_some_and(|last| *last != known.identifier) {
+            self.next = last.cloned();
             return Ok(false);
         }
-        length += text.len();
-        page.push(known);
+        self.length += text.len();
+        self.overrides.push(known);
         Ok(true)
-    })?;
-    Ok(Overrides { version, overrides: Some(page), next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    const STATE: &str = concat!(
+        r#"{"feature":{"id":9001,"name":"checkout_redesign","type":"STANDARD"},"enabled":true,"#,
+        r#""feature_state_value":"for ada","django_id":null,"#,
+        r#""featurestate_uuid":"3cb50f8e-3dcf-4006-b4f6-63d984fded6c","multivariate_feature_state_values":[]}"#,
+    );
+
+    #[wasm_bindgen_test]
+    fn the_number_of_the_identity_is_a_member_of_the_state() {
+        let state: FeatureState = serde_json::from_str(STATE).unwrap();
+        assert_eq!(state_text(&state, None).unwrap(), STATE);
+        for id in [0, 12, -1, i64::MAX] {
+            let text = state_text(&state, Some(id)).unwrap();
+            assert_eq!(text, STATE.replace("[]}", &format!(r#"[],"identity_django_id":{id}}}"#)));
+            // An earlier version reads the same state.
+            assert_eq!(serde_json::from_str::<FeatureState>(&text).unwrap(), state);
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn the_size_of_rows_is_that_of_the_schema() {
+        let row = |state: &str| vec!["u".into(), "2026-11-29".into(), state.into()];
+        // The schema has the same constant, and measures texts in bytes.
+        assert!(SCHEMA.contains("length(CAST(identifier || state AS BLOB)) + 100"));
+        for (identifier, rows, length) in [
+            ("ada", vec![], 0),
+            ("", vec![row("")], 100),
+            ("ada", vec![row("{}"), row("{ }")], 211),
+            ("ü€", vec![row("ä")], 107),
+        ] {
+            let identifier = Identifier::verbatim(identifier);
+            assert_eq!(rows_length(&identifier, &rows), length, "{identifier:?}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn a_page_ends_between_two_identities() {
+        let text = |identifier: &str, length: usize| {
+            let state = STATE.replace("for ada", &"x".repeat(length));
+            format!(
+                r#"{{"identifier":"{identifier}","uuid":"u","created_date":"","django_id":null,"state":{state}}}"#
+            )
+        };
+        let (short, long) = (10, PAGE_LENGTH / 2);
+        for (rows, taken, next) in [
+            (vec![], 0, None),
+            (vec![("a", short), ("b", short)], 2, None),
+            (vec![("a", long), ("b", long), ("c", short), ("d", short)], 2, Some("b")),
+            // All overrides of an identity are on one page.
+            (vec![("a", long), ("b", long), ("b", long), ("b", short), ("c", short)], 4, Some("b")),
+            (vec![("a", PAGE_LENGTH), ("b", short)], 1, Some("a")),
+            (vec![("a", long), ("b", short), ("c", long), ("d", short)], 3, Some("c")),
+        ] {
+            let mut page = Page::default();
+            let count =
+                rows.iter().take_while(|(identifier, length)| page.take(&text(identifier, *length)).unwrap());
+            assert_eq!(count.count(), taken);
+            assert_eq!((page.overrides.len(), page.next.as_deref()), (taken, next));
+        }
+        for unreadable in ["", "{}", "null", &text("a", 1).replace("true", "1")] {
+            assert!(Page::default().take(unreadable).is_err(), "{unreadable}");
+        }
+    }
 }

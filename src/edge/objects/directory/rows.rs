@@ -86,8 +86,14 @@ pub fn count_without_django_id(sql: &Database) -> Result<u64> {
     Ok(count(sql)?.saturating_sub(with.unwrap_or(0)))
 }
 
-/// Returns a page of entries. The statement has only one lower bound, so that SQLite seeks to it in the index.
+/// Returns a page of entries.
 pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
+    let (statement, values) = page_statement(query);
+    sql.read(&statement, values)
+}
+
+/// The statement of a page, and its values. It has only one lower bound, so that SQLite seeks to it in the index.
+fn page_statement(query: &DirectoryQuery) -> (String, Vec<SqlStorageValue>) {
     let (mut statement, column, order) = match query.column {
         Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
         // Redundant, but it selects the partial index.
@@ -117,7 +123,7 @@ pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
     }
     statement.extend([" ORDER BY ", order, " LIMIT ?"]);
     values.push(number(query.limit as u64));
-    sql.read(&statement, values)
+    (statement, values)
 }
 
 /// True if this or a later update was applied for an identity.
@@ -158,4 +164,69 @@ pub fn number(number: u64) -> SqlStorageValue {
 /// Hexadecimal SHA-256: identifies an identity without its identifier.
 fn hash(identifier: &Identifier) -> String {
     hex(&Sha256::digest(identifier.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+    use crate::identity::directory::PageKey;
+
+    #[wasm_bindgen_test]
+    fn a_page_has_one_lower_bound() {
+        const SELECT: &str =
+            "SELECT json_object('identifier', identifier, 'uuid', uuid, 'alias', alias) FROM entry WHERE ";
+        let after = |alias: Option<&str>, identifier: &str| {
+            Some(PageKey { alias: alias.map(Into::into), identifier: Identifier::verbatim(identifier) })
+        };
+        for (search, after, condition, values) in [
+            ("", None, "identifier >= ? ORDER BY identifier LIMIT ?", vec![""]),
+            ("", after(None, "b"), "identifier > ? ORDER BY identifier LIMIT ?", vec!["b"]),
+            ("a", None, "identifier >= ? AND identifier < ? ORDER BY identifier LIMIT ?", vec!["a", "b"]),
+            (
+                "a",
+                after(None, "ada"),
+                "identifier > ? AND identifier < ? ORDER BY identifier LIMIT ?",
+                vec!["ada", "b"],
+            ),
+            // A key before the searched texts.
+            (
+                "c",
+                after(None, "ada"),
+                "identifier >= ? AND identifier < ? ORDER BY identifier LIMIT ?",
+                vec!["c", "d"],
+            ),
+            (
+                "dashboard_alias:a",
+                None,
+                "alias IS NOT NULL AND alias >= ? AND alias < ? ORDER BY alias, identifier LIMIT ?",
+                vec!["a", "b"],
+            ),
+            (
+                "dashboard_alias:a",
+                after(Some("al"), "x"),
+                "alias IS NOT NULL AND (alias, identifier) > (?, ?) AND alias < ? ORDER BY alias, identifier LIMIT ?",
+                vec!["al", "x", "b"],
+            ),
+        ] {
+            let (statement, given) =
+                page_statement(&DirectoryQuery { after, ..DirectoryQuery::search(search, 20) });
+            assert_eq!(statement, format!("{SELECT}{condition}"), "{search}");
+            let mut expected: Vec<SqlStorageValue> = values.into_iter().map(Into::into).collect();
+            expected.push(SqlStorageValue::Integer(20));
+            assert_eq!(given, expected, "{search}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn numbers_and_hashes_are_stored_as_before() {
+        for (given, stored) in [(0, 0), (1_795_951_641_460, 1_795_951_641_460), (u64::MAX, i64::MAX)] {
+            assert_eq!(number(given), SqlStorageValue::Integer(stored));
+        }
+        // With another hash, late updates of deleted identities would be applied.
+        let hash = |identifier| hash(&Identifier::verbatim(identifier));
+        assert_eq!(hash("ada"), "fdee430d40bd57deeac186cd9790033d0f06f909a8806e7ce6e717ab7c7d5029");
+        assert_eq!(hash("cy"), "3d30f595070e858a9573e432377bea27a7fb1a19aa298943e414d3c839d34783");
+    }
 }
