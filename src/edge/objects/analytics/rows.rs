@@ -132,13 +132,7 @@ impl AnalyticsRows {
     }
 
     fn pairs(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Vec<(String, i64)>> {
-        let mut pairs = Vec::new();
-        for row in self.database.rows(query, values)? {
-            if let [SqlStorageValue::String(item), count] = row.as_slice() {
-                pairs.push((item.clone(), integer(count)));
-            }
-        }
-        Ok(pairs)
+        Ok(pairs(self.database.rows(query, values)?))
     }
 
     /// Removes these items. Evaluations that arrived for them meanwhile stay.
@@ -172,13 +166,7 @@ impl AnalyticsRows {
     /// The time of a version's next delivery.
     pub fn turn(&self, version: AnalyticsVersion) -> Result<RetryState> {
         let rows = self.database.rows(TURN, vec![number(version).into()])?;
-        Ok(match rows.concat().as_slice() {
-            [faults, not_before] => RetryState {
-                faults: u32::try_from(integer(faults)).unwrap_or(u32::MAX),
-                not_before: u64::try_from(integer(not_before)).unwrap_or_default(),
-            },
-            _ => RetryState::default(),
-        })
+        Ok(retry_state(&rows.concat()))
     }
 
     /// Writes the delivery time; for the default state it deletes the row.
@@ -218,11 +206,79 @@ fn number(version: AnalyticsVersion) -> i64 {
     }
 }
 
+/// The items in rows, with their numbers.
+fn pairs(rows: Vec<Vec<SqlStorageValue>>) -> Vec<(String, i64)> {
+    let mut pairs = Vec::new();
+    for row in rows {
+        if let [SqlStorageValue::String(item), count] = row.as_slice() {
+            pairs.push((item.clone(), integer(count)));
+        }
+    }
+    pairs
+}
+
+/// The columns of `turn` after its version.
+fn retry_state(row: &[SqlStorageValue]) -> RetryState {
+    match row {
+        [faults, not_before] => RetryState {
+            faults: u32::try_from(integer(faults)).unwrap_or(u32::MAX),
+            not_before: u64::try_from(integer(not_before)).unwrap_or_default(),
+        },
+        _ => RetryState::default(),
+    }
+}
+
 /// SQL returns large whole numbers as floats.
 fn integer(value: &SqlStorageValue) -> i64 {
     match value {
         SqlStorageValue::Integer(value) => *value,
         SqlStorageValue::Float(value) => *value as i64,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn whole_numbers_are_read_from_either_type() {
+        for (value, expected) in [
+            (SqlStorageValue::Integer(-3), -3),
+            (SqlStorageValue::Float(1_795_951_644_498.0), 1_795_951_644_498),
+            (SqlStorageValue::Float(1e300), i64::MAX),
+            // The sum of no rows.
+            (SqlStorageValue::Null, 0),
+        ] {
+            assert_eq!(integer(&value), expected, "{value:?}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn items_are_read_with_their_counts() {
+        let item = r#"{"feature_name":"checkout_redesign","enabled_when_evaluated":true,"identity_identifier":"ada"}"#;
+        let read = pairs(vec![
+            vec![r#""checkout_redesign""#.into(), SqlStorageValue::Integer(7)],
+            vec![item.into(), SqlStorageValue::Float(4_294_967_296.0)],
+        ]);
+        assert_eq!(read, [(r#""checkout_redesign""#.to_owned(), 7), (item.to_owned(), 4_294_967_296)]);
+    }
+
+    #[wasm_bindgen_test]
+    fn a_version_without_a_row_may_be_delivered() {
+        let read = |row: &[SqlStorageValue]| {
+            let RetryState { faults, not_before } = retry_state(row);
+            (faults, not_before)
+        };
+        assert_eq!(read(&[]), (0, 0));
+        let (faults, not_before) = (SqlStorageValue::Integer(1), 1_795_951_644_498_u64);
+        for stored in [SqlStorageValue::Integer(not_before as i64), SqlStorageValue::Float(not_before as f64)]
+        {
+            assert_eq!(read(&[faults.clone(), stored]), (1, not_before));
+        }
+        assert_eq!(read(&[SqlStorageValue::Float(1e12), SqlStorageValue::Integer(-1)]), (u32::MAX, 0));
+        assert_eq!([AnalyticsVersion::V1, AnalyticsVersion::V2].map(number), [1, 2]);
     }
 }

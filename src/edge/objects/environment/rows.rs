@@ -75,18 +75,40 @@ impl EnvironmentRows {
 
     /// The published document.
     pub fn document(&self) -> Result<Vec<u8>> {
-        let mut document = Vec::new();
-        for chunk in self.0.rows(READ_CHUNKS, vec![])?.into_iter().flatten() {
-            if let SqlStorageValue::Blob(bytes) = chunk {
-                document.extend(bytes);
-            }
-        }
-        Ok(document)
+        Ok(document(self.0.rows(READ_CHUNKS, vec![])?))
     }
 
     fn write_state(&self, StoredEnvironment { client_key, publisher }: &StoredEnvironment) -> Result<()> {
         self.0.execute(SCHEMA, vec![])?;
         let state = serde_json::to_string(publisher)?;
         self.0.execute(WRITE, vec![client_key.as_str().into(), state.into()])
+    }
+}
+
+/// The document in the rows of its chunks.
+fn document(rows: Vec<Vec<SqlStorageValue>>) -> Vec<u8> {
+    let mut document = Vec::new();
+    for chunk in rows.into_iter().flatten() {
+        if let SqlStorageValue::Blob(bytes) = chunk {
+            document.extend(bytes);
+        }
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn the_document_is_made_of_its_chunks() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        for length in [1, 300, 500, 999, 1_000, 1_001] {
+            let rows = bytes.chunks(length).map(|chunk| vec![chunk.to_vec().into()]).collect();
+            assert_eq!(document(rows), bytes, "{length}");
+        }
+        assert!(document(Vec::new()).is_empty());
     }
 }

@@ -61,12 +61,6 @@ impl RegistryRows {
 
     fn entries<T: DeserializeOwned, C: FromIterator<(String, T)>>(&self, table: &str) -> Result<C> {
         let rows = self.0.rows(&format!("SELECT name, entry FROM {table}"), vec![])?;
-        let entry = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(name), SqlStorageValue::String(entry)] => {
-                Ok((name.clone(), serde_json::from_str(entry)?))
-            }
-            _ => Err(worker::Error::from("a row cannot be read")),
-        };
         rows.into_iter().map(entry).collect()
     }
 
@@ -77,5 +71,45 @@ impl RegistryRows {
 
     fn delete(&self, table: &str, name: &str) -> Result<()> {
         self.0.execute(&format!("DELETE FROM {table} WHERE name = ?"), vec![name.into()])
+    }
+}
+
+fn entry<T: DeserializeOwned>(row: Vec<SqlStorageValue>) -> Result<(String, T)> {
+    match row.as_slice() {
+        [SqlStorageValue::String(name), SqlStorageValue::String(entry)] => {
+            Ok((name.clone(), serde_json::from_str(entry)?))
+        }
+        _ => Err(worker::Error::from("a row cannot be read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+    use crate::document::{ClientKey, ServerKey};
+    use crate::publish::{DocumentCredential, EnvironmentSummary};
+
+    #[wasm_bindgen_test]
+    fn an_entry_has_a_name_and_a_text() {
+        let stored =
+            entry(vec!["k".into(), r#"[{"project":1,"name":"Production"},"token"]"#.into()]).unwrap();
+        let summary = EnvironmentSummary { project: Some(1), name: "Production".to_owned() };
+        assert_eq!(stored, ("k".to_owned(), (summary, DocumentCredential::Token)));
+        let stored =
+            entry(vec!["hash".into(), r#"{"environment":"k","active":true,"expires_at":null}"#.into()]);
+        assert_eq!(stored.unwrap(), ("hash".to_owned(), ServerKey::active(ClientKey::unchecked("k"))));
+        for unreadable in [
+            vec![],
+            vec!["hash".into()],
+            vec!["hash".into(), SqlStorageValue::Null],
+            vec![SqlStorageValue::Integer(1), "{}".into()],
+            vec!["hash".into(), "".into()],
+            vec!["hash".into(), "{}".into()],
+        ] {
+            let read: Result<(String, ServerKey)> = entry(unreadable);
+            assert!(read.is_err(), "{read:?}");
+        }
     }
 }
