@@ -50,7 +50,7 @@ const PUBLISHER: &str = concat!(
     r#""refused":[["d4e05afd",13]]}}"#,
 );
 
-/// What version 0.1.0 stored.
+/// The JSON that version 0.1.0 stored.
 const EARLIER_PUBLISHER: &str = concat!(
     r#"{"credential":"token","schedule":{"due_at":1795955422536,"again_at":1795951648000,"began_at":1795951642532,"#,
     r#""succeeded_at":1795951642536,"fault":null,"past_fault":null},"#,
