@@ -1,6 +1,6 @@
 //! The worker without the platform: environments and identities in maps, and `api` on top.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::pin::pin;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use flagsmith_edge_worker::admin::not_served;
 use flagsmith_edge_worker::api::{
-    self, Backend, CachedResponse, EnvironmentKey, Error, Evaluations, Request, Response, StoredOverrides,
-    preflight,
+    self, Backend, CachedResponse, Dependency, EnvironmentKey, Error, Evaluations, KnownOverrides, Request,
+    Response, preflight,
 };
-use flagsmith_edge_worker::document::ruleset::Engine;
+use flagsmith_edge_worker::document::ruleset::{Engine, SegmentIndex};
 use flagsmith_edge_worker::document::{
     ClientKey, Environment, Fault, Identifier, KeyKind, ServerKey, Timestamp,
 };
@@ -35,6 +35,25 @@ pub struct Worker {
     identities: RefCell<HashMap<(ClientKey, Identifier), Identity>>,
     /// The number of changes to overrides by [`Worker::execute`].
     overrides_version: u64,
+    /// The faults of its stores.
+    pub faults: Faults,
+    /// The answer that was kept of every [`CachedResponse`].
+    pub kept: Option<Answer>,
+    /// The segment that spent the budget of the latest evaluation.
+    pub exhausted: Cell<Option<SegmentIndex>>,
+}
+
+/// The faults of a worker's stores.
+#[derive(Default)]
+pub struct Faults {
+    /// The age of environments in seconds, if confirming them failed.
+    pub stale_environment: Option<u64>,
+    /// The age of overrides in seconds, if confirming them failed.
+    pub stale_overrides: Option<u64>,
+    /// True if there is no memory for an answer.
+    pub is_full: bool,
+    /// The failure of stores of identities, overrides and evaluations.
+    pub unavailable: Option<Dependency>,
 }
 
 impl Worker {
@@ -194,7 +213,7 @@ impl<'w> Backend for Stores<'w> {
     }
 
     fn environment<'l>(&self, loaded: &'l &'w Environment) -> (&'l Environment, Option<u64>) {
-        (loaded, None)
+        (loaded, self.worker.faults.stale_environment)
     }
 
     async fn body(&self, max_length: usize) -> Result<Vec<u8>, Error> {
@@ -208,6 +227,7 @@ impl<'w> Backend for Stores<'w> {
         commands: Vec<(Identifier, Command)>,
         _needs_identity: bool,
     ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
+        self.check_faults()?;
         let mut identities = self.worker.identities.borrow_mut();
         let outcomes = commands.into_iter().map(|(identifier, command)| {
             let request = CommandRequest::new(environment.key(), identifier.clone(), command);
@@ -219,23 +239,26 @@ impl<'w> Backend for Stores<'w> {
     }
 
     async fn record(&self, _environment: &Environment, _evaluations: &Evaluations) -> Result<(), Error> {
-        Ok(())
+        self.check_faults()
     }
 
-    async fn overrides(&self, environment: &Environment) -> Result<StoredOverrides<Self::Overrides>, Error> {
+    async fn overrides(&self, environment: &Environment) -> Result<KnownOverrides<Self::Overrides>, Error> {
+        self.check_faults()?;
         let overrides = overrides(environment, &self.worker.identities.borrow());
-        Ok(StoredOverrides { overrides, version: self.worker.overrides_version, stale_seconds: None })
+        let stale_seconds = self.worker.faults.stale_overrides;
+        Ok(KnownOverrides { overrides, version: self.worker.overrides_version, stale_seconds })
     }
 
-    fn has_room(&self, _length: usize) -> bool {
-        true
+    fn reserve(&self, _length: usize) -> bool {
+        !self.worker.faults.is_full
     }
 
     fn cached(&self, _: &&'w Environment, _: CachedResponse, _: KeyKind) -> Option<Answer> {
-        None
+        self.worker.kept.clone()
     }
 
     fn answer(&self, _loaded: Option<&&'w Environment>, response: Response<'_>) -> Answer {
+        self.worker.exhausted.set(response.exhausted);
         to_answer(response)
     }
 
@@ -250,6 +273,12 @@ impl<'w> Backend for Stores<'w> {
             false => api::render_document(environment, overrides).into(),
         };
         to_answer(response)
+    }
+}
+
+impl Stores<'_> {
+    fn check_faults(&self) -> Result<(), Error> {
+        self.worker.faults.unavailable.map_or(Ok(()), |dependency| Err(Error::Unavailable(dependency)))
     }
 }
 

@@ -51,10 +51,10 @@ pub trait Backend {
     async fn record(&self, environment: &Environment, evaluations: &Evaluations) -> Result<(), Error>;
 
     /// Returns the stored overrides.
-    async fn overrides(&self, environment: &Environment) -> Result<StoredOverrides<Self::Overrides>, Error>;
+    async fn overrides(&self, environment: &Environment) -> Result<KnownOverrides<Self::Overrides>, Error>;
 
-    /// True if there is memory for an answer of this length.
-    fn has_room(&self, length: usize) -> bool;
+    /// Reserves memory for an answer of this length. Returns false if there is not enough, and then reserves none.
+    fn reserve(&self, length: usize) -> bool;
 
     /// Returns an answer that was made before, if it was kept.
     fn cached(&self, loaded: &Self::Loaded, cached: CachedResponse, key: KeyKind) -> Option<Self::Answer>;
@@ -72,12 +72,12 @@ pub trait Backend {
 }
 
 /// The stored overrides of an environment, as a [`Backend`] has them.
-pub struct StoredOverrides<O> {
-    /// In the backend's form.
+pub struct KnownOverrides<O> {
+    /// The overrides in the backend's form.
     pub overrides: O,
-    /// The number of their changes so far.
+    /// The number of changes so far.
     pub version: u64,
-    /// Their age in seconds, if confirming them failed.
+    /// The age in seconds, if confirming the overrides failed.
     pub stale_seconds: Option<u64>,
 }
 
@@ -139,7 +139,7 @@ async fn answer_keyed<B: Backend>(
         },
         Ok(Plan::Answered(response)) => Ok(response),
         Ok(Plan::Document(conditions)) => match backend.overrides(environment).await {
-            Ok(StoredOverrides { version: 0, stale_seconds: None, .. }) => {
+            Ok(KnownOverrides { version: 0, stale_seconds: None, .. }) => {
                 let cached = CachedResponse::of_document(&conditions, environment, key);
                 match kept(cached) {
                     Some(answer) => return answer,
@@ -163,8 +163,10 @@ async fn answer_keyed<B: Backend>(
         Err(error) => Err(error),
     };
     let response = match response {
-        Ok(response) if backend.has_room(response.body.len()) => response,
-        Ok(_) => Response::error(&Error::Unavailable(Dependency::Answers)),
+        Ok(response) if backend.reserve(response.body.len()) => response,
+        Ok(response) => {
+            Response::error(&Error::Unavailable(Dependency::Answers)).exhausted(response.exhausted)
+        }
         Err(error) => Response::error(&error),
     };
     let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);

@@ -25,7 +25,7 @@ mod traits;
 
 pub use analytics::{AnalyticsVersion, Evaluations, MAX_COUNT};
 pub use cached_response::CachedResponse;
-pub use driver::{Backend, StoredOverrides, answer};
+pub use driver::{Backend, KnownOverrides, answer};
 pub use environment_document::{DocumentConditions, render as render_document};
 pub use error::{Dependency, Error};
 pub use health::readiness;

@@ -45,17 +45,17 @@ pub struct LoadedEnvironment {
 pub struct CachedEnvironment {
     /// Compiled.
     pub environment: Environment,
-    fixed: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
+    prepared: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
     /// The segments that were logged for spending an evaluation's budget.
     exhausted: RefCell<Vec<SegmentIndex>>,
 }
 
 impl CachedEnvironment {
     /// An answer in the platform's form, prepared once for all requests; `None` if that is impossible.
-    pub fn fixed(&self, fixed: CachedResponse, key: KeyKind) -> Option<WebResponse> {
-        let prepared = self.fixed.get(key as usize)?.get(fixed as usize)?;
+    pub fn prepared(&self, cached: CachedResponse, key: KeyKind) -> Option<WebResponse> {
+        let prepared = self.prepared.get(key as usize)?.get(cached as usize)?;
         if prepared.get().is_none() {
-            let _ = prepared.set(Prepared::new(&fixed.response(&self.environment, key)).ok()?);
+            let _ = prepared.set(Prepared::new(&cached.response(&self.environment, key)).ok()?);
         }
         prepared.get().map(Prepared::respond)
     }
@@ -302,7 +302,7 @@ impl CachedValue for Rc<CachedEnvironment> {
         }
         Ok(Rc::new(CachedEnvironment {
             environment,
-            fixed: Default::default(),
+            prepared: Default::default(),
             exhausted: RefCell::default(),
         }))
     }

@@ -7,8 +7,8 @@ use futures_util::future::FutureExt;
 use worker::{Context, Env, web_sys};
 
 use crate::api::{
-    self, Backend, CachedResponse, EnvironmentKey, Error, Evaluations, Request, Response, SdkRoute,
-    StoredOverrides,
+    self, Backend, CachedResponse, EnvironmentKey, Error, Evaluations, KnownOverrides, Request, Response,
+    SdkRoute,
 };
 use crate::document::{Environment, Identifier, KeyKind, Timestamp};
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
@@ -98,13 +98,13 @@ impl Backend for Platform<'_> {
         analytics::record(self.env, environment.key(), evaluations).boxed_local().await
     }
 
-    async fn overrides(&self, environment: &Environment) -> Result<StoredOverrides<Self::Overrides>, Error> {
+    async fn overrides(&self, environment: &Environment) -> Result<KnownOverrides<Self::Overrides>, Error> {
         let found = overrides::of(self.env, environment, self.context).boxed_local().await;
         let (overrides, stale_seconds) = found?;
-        Ok(StoredOverrides { version: overrides.version, overrides, stale_seconds })
+        Ok(KnownOverrides { version: overrides.version, overrides, stale_seconds })
     }
 
-    fn has_room(&self, length: usize) -> bool {
+    fn reserve(&self, length: usize) -> bool {
         // The reserved length was an estimate.
         let fits = self.hold.borrow().as_ref().is_none_or(|hold| hold.grow(length));
         if !fits {
@@ -119,7 +119,7 @@ impl Backend for Platform<'_> {
         cached: CachedResponse,
         key: KeyKind,
     ) -> Option<web_sys::Response> {
-        loaded.environment.fixed(cached, key)
+        loaded.environment.prepared(cached, key)
     }
 
     fn answer(&self, loaded: Option<&LoadedEnvironment>, response: Response<'_>) -> web_sys::Response {

@@ -97,14 +97,14 @@ pub fn page(sql: &Database, query: OverridesQuery) -> Result<Overrides> {
         ),
     };
     let statement = format!("SELECT {OVERRIDE} FROM override WHERE {condition}");
-    let mut page = Page::default();
+    let mut page = OverridesPage::default();
     sql.for_each_json(&statement, values, |text| page.take(text))?;
     Ok(Overrides { version, overrides: Some(page.overrides), next: page.next })
 }
 
 /// A page that is being read.
 #[derive(Default)]
-struct Page {
+struct OverridesPage {
     overrides: Vec<DirectoryOverride>,
     /// The length of their texts in bytes.
     length: usize,
@@ -112,7 +112,7 @@ struct Page {
     next: Option<Identifier>,
 }
 
-impl Page {
+impl OverridesPage {
     /// Takes an override. Returns false if it belongs to the next page.
     fn take(&mut self, text: &str) -> Result<bool> {
         let known: DirectoryOverride = serde_json::from_str(text)?;
@@ -185,14 +185,14 @@ mod tests {
             (vec![("a", PAGE_LENGTH), ("b", short)], 1, Some("a")),
             (vec![("a", long), ("b", short), ("c", long), ("d", short)], 3, Some("c")),
         ] {
-            let mut page = Page::default();
+            let mut page = OverridesPage::default();
             let count =
                 rows.iter().take_while(|(identifier, length)| page.take(&text(identifier, *length)).unwrap());
             assert_eq!(count.count(), taken);
             assert_eq!((page.overrides.len(), page.next.as_deref()), (taken, next));
         }
         for unreadable in ["", "{}", "null", &text("a", 1).replace("true", "1")] {
-            assert!(Page::default().take(unreadable).is_err(), "{unreadable}");
+            assert!(OverridesPage::default().take(unreadable).is_err(), "{unreadable}");
         }
     }
 }
