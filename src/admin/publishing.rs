@@ -46,7 +46,8 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
                 Some("api-keys" | "clone") => Affected::Everything,
                 _ if is_whole => Affected::Everything,
                 _ if has_no_key => Affected::Documents,
-                _ => Affected::Environment(ClientKey::unchecked(key)),
+                // Another spelling of a key, such as with `%32`, may name any environment.
+                _ => ClientKey::parse(key).map_or(Affected::Everything, Affected::Environment),
             })
         }
         ("projects", Some(id)) if !is_whole => {
@@ -99,6 +100,7 @@ mod tests {
             ("DELETE", "/api/v1/environments/Abc2/identities/3/", environment()),
             ("POST", "/api/v1/environments/Abc2/features/4/create-segment-override/", environment()),
             ("POST", "/api/experiments/environments/Abc2/update-flag-v1/", environment()),
+            ("PATCH", "/api/v1/environments/Abc%32/", everything()),
             ("DELETE", "/api/v1/environments/Abc2/", everything()),
             ("POST", "/api/v1/environments/Abc2/clone/", everything()),
             ("POST", "/api/v1/environments/Abc2/api-keys/", everything()),

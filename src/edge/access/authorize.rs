@@ -96,7 +96,7 @@ async fn ask(
             Ok(Progress::Ask(next)) => probe = next,
             Err(unclear) => {
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
-                // Logged without an environment, since the text in the path may not be a client key.
+                // Logged without an environment, since there may be none of this key.
                 Failure::new(Source::Origin, cause).log(None);
                 return Err(AdminError::PermissionsUnavailable);
             }
