@@ -145,6 +145,7 @@ fn is_webhook_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{HealthRoute, KeyedRoute};
 
     fn parse(path: &str) -> Option<Route<'_>> {
         Route::parse(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -159,8 +160,13 @@ mod tests {
 
     #[test]
     fn sdk_paths_are_found_first() {
-        for path in ["/api/v1/flags", "/api/v2/analytics/flags", "/health", "/version"] {
-            check(path, SdkRoute::parse(path).map(Route::Sdk));
+        for (path, route) in [
+            ("/api/v1/flags", SdkRoute::Keyed(KeyedRoute::Flags)),
+            ("/api/v2/analytics/flags", SdkRoute::Keyed(KeyedRoute::AnalyticsV2)),
+            ("/health", SdkRoute::Health(HealthRoute::Health)),
+            ("/version", SdkRoute::Health(HealthRoute::Version)),
+        ] {
+            check(path, Some(Route::Sdk(route)));
         }
         assert_eq!(parse("/api/v1/FLAGS/"), Some(Route::Origin));
     }
@@ -212,6 +218,9 @@ mod tests {
         ] {
             check(path, None);
         }
+        for path in ["/edge/status//", "/edge/webhooks/0a//", "/edge//status"] {
+            assert_eq!(parse(path), None, "{path}");
+        }
         assert_eq!(parse("/api/edge/status"), Some(Route::Origin));
     }
 
@@ -244,11 +253,30 @@ mod tests {
         ] {
             check(path, Some(Route::Origin));
         }
+        let no_uuid = Endpoint::Identity(String::new());
+        let path = "/api/v1/environments/k/edge-identities//";
+        assert_eq!(parse(path), Some(Route::Admin(ClientKey::parse("k"), no_uuid)));
+    }
+
+    #[test]
+    fn texts_that_are_no_client_key_are_left_out() {
         for key in ["", "a b", "a%2fb", "ser.a"] {
-            check(
-                &format!("/api/v1/environments/{key}/edge-identities"),
-                Some(Route::Admin(None, Endpoint::Identities)),
-            );
+            for (path, route) in [
+                (
+                    format!("/api/v1/environments/{key}/edge-identities"),
+                    Route::Admin(None, Endpoint::Identities),
+                ),
+                (
+                    format!("/edge/environments/{key}/identities/export"),
+                    Route::Edge(EdgeRoute::ImportExport(None, ImportExport::Export)),
+                ),
+                (
+                    format!("/edge/environments/{key}/identities/count"),
+                    Route::Edge(EdgeRoute::IdentityInsight(None, IdentityInsight::Count)),
+                ),
+            ] {
+                check(&path, Some(route));
+            }
         }
     }
 

@@ -237,8 +237,10 @@ proxyTest("OPTIONS is answered by the origin, except on paths that the worker se
   origin.on("GET", PLACE, { body: {} });
   const get = await edge.request({ path: PLACE, headers: preflight });
   assert.deepEqual(Object.keys(get.headers).filter((name) => name.startsWith("access-control")), []);
-  const local = await edge.request({ method: "OPTIONS", path: "/api/v1/flags/", headers: preflight });
-  assert.equal(local.headers["access-control-allow-origin"], "*");
+  for (const path of ["/api/v1/flags/", "/api/v1/environments/k/edge-identities/", "/api/v1/environments/k/edge-identity-overrides", "/api/v1/docs/", "/edge/status"]) {
+    const local = await edge.request({ method: "OPTIONS", path, headers: preflight });
+    assert.deepEqual([local.status, local.headers["access-control-allow-origin"]], [200, "*"], path);
+  }
   assert.equal(origin.requests.length, 2);
 });
 

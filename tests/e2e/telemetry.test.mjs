@@ -43,7 +43,9 @@ test("each request is one data point: route, status, environment, source of the 
     [{ path: "/edge/" }, "page 2xx -", 0, ""],
     [{ path: FLAGS, headers: { "X-Environment-Key": "nobody" } }, "flags 4xx -", 0, ""],
     [{ path: FLAGS }, "flags 4xx -", 0, ""],
-    [{ method: "OPTIONS", path: FLAGS }, "preflight 2xx -", 0, ""],
+    ...[FLAGS, "/edge/", "/edge/status", `/edge/environments/${key}/identities/count/`, `/api/v1/environments/${key}/edge-identities/`, "/ada.lovelace"]
+      .map((path) => [{ method: "OPTIONS", path }, "preflight 2xx -", 0, ""]),
+    [{ method: "OPTIONS", path: "/api/v1/projects/" }, "origin 4xx origin", 0, ""],
     [{ path: "/api/v1/projects/", headers: { Authorization: "Token telemetry-token" } }, "origin 2xx origin", 0, ""],
     [{ path: "/edge/status", headers: { Authorization: "Token telemetry-token" } }, "status 4xx -", 0, ""],
     [{ path: "/ada.lovelace" }, "none 4xx -", 0, ""],

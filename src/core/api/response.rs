@@ -194,3 +194,24 @@ impl Common {
         headers.into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_listed_method_is_accepted() {
+        for method in ["POST", "OPTIONS"] {
+            assert!(check_method(method, "POST, OPTIONS").is_ok(), "{method}");
+        }
+        for method in ["GET", "POS", "post", "", "POST, OPTIONS"] {
+            let Err(refusal) = check_method(method, "POST, OPTIONS") else { panic!("{method}") };
+            let headers: Vec<_> = refusal.headers().collect();
+            assert_eq!(
+                (refusal.status, headers.contains(&("allow", "POST, OPTIONS"))),
+                (405, true),
+                "{method}"
+            );
+        }
+    }
+}
