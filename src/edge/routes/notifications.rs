@@ -1,4 +1,4 @@
-//! The worker's own endpoints, mainly for the origin's notifications of changes.
+//! Accepts the origin's notifications of changes.
 
 use worker::Env;
 
@@ -15,7 +15,7 @@ use crate::publish::{
     verify_signature, webhook_id,
 };
 
-/// The body of the origin's notification to a realtime server: the document of an environment has changed.
+/// Accepts the origin's notification to a realtime server: the document of an environment has changed.
 pub async fn take_queue_change(
     client_key: ClientKey,
     incoming: &IncomingRequest,
@@ -33,7 +33,7 @@ pub async fn take_queue_change(
     notify(env, Affected::Environment(client_key), NotificationKind::Realtime).await
 }
 
-/// A webhook of one environment, or of the organisation.
+/// Accepts a webhook of one environment, or of the organisation.
 pub async fn take_webhook(
     id: &str,
     incoming: &IncomingRequest,

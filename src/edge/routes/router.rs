@@ -55,21 +55,28 @@ async fn answer_edge(
     env: &Env,
     context: &Context,
 ) -> Result<Response<'static>, AdminError> {
-    let refusal = check_method(&incoming.method, route.allow()).err();
-    match (route, refusal) {
-        // They check the permission first.
-        (EdgeRoute::ImportExport(client_key, route), _) => {
+    let allow = route.allow();
+    let check = || check_method(&incoming.method, allow);
+    match route {
+        // Import, export and insight check the permission before the method.
+        EdgeRoute::ImportExport(client_key, route) => {
             import_export::answer(incoming, env, context, client_key, route).await
         }
-        (EdgeRoute::IdentityInsight(client_key, insight), _) => {
+        EdgeRoute::IdentityInsight(client_key, insight) => {
             identity_insight::answer(incoming, env, context, client_key, insight).await
         }
-        (_, Some(refusal)) => Ok(refusal),
-        (EdgeRoute::Status, None) => status::answer(incoming, env).await,
-        (EdgeRoute::QueueChange(client_key), None) => {
-            Ok(notifications::take_queue_change(client_key, incoming, env).await?)
-        }
-        (EdgeRoute::Webhook(id), None) => Ok(notifications::take_webhook(&id, incoming, env).await?),
+        EdgeRoute::Status => match check() {
+            Ok(()) => status::answer(incoming, env).await,
+            Err(refusal) => Ok(refusal),
+        },
+        EdgeRoute::QueueChange(client_key) => match check() {
+            Ok(()) => Ok(notifications::take_queue_change(client_key, incoming, env).await?),
+            Err(refusal) => Ok(refusal),
+        },
+        EdgeRoute::Webhook(id) => match check() {
+            Ok(()) => Ok(notifications::take_webhook(&id, incoming, env).await?),
+            Err(refusal) => Ok(refusal),
+        },
     }
 }
 
