@@ -46,7 +46,7 @@ export function readEnvironments(folder) {
 /** The KV key of a client key's document. Throws for an invalid client key. */
 export function documentEntry(clientKey) {
   if (!CLIENT_KEY.test(clientKey)) {
-    const form = "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor with `ser.`";
+    const form = "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor with the prefix of server keys";
     throw new Error(`The api_key ${JSON.stringify(clientKey)} is no client key: that has ${form}.`);
   }
   return `document:${clientKey}`;

@@ -1,6 +1,6 @@
-//! The only IO: every use of the Workers platform. wasm32 only.
+//! All uses of the Workers platform, and so all IO; on wasm32 only.
 //!
-//! It loads what the core needs and sends what the core answers. It makes no decision that needs no IO.
+//! This module loads values for the core and sends the core's answers. Decisions without IO are in the other modules.
 
 mod access;
 mod cache;

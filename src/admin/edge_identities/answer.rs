@@ -175,7 +175,7 @@ fn all_feature_states(
         let (overridden_by, segment) = match decision.source {
             StateSource::Default => (Value::Null, Value::Null),
             StateSource::Identity => ("IDENTITY".into(), Value::Null),
-            StateSource::Segment(id) => ("SEGMENT".into(), segment(environment, id)),
+            StateSource::Segment(index) => ("SEGMENT".into(), segment(environment, index)),
         };
         json!({
             "feature": flag.get("feature"),

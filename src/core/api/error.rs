@@ -27,7 +27,7 @@ pub enum Error {
     Malformed(String),
     /// The body is JSON of another shape; Flagsmith's report of it.
     Invalid(Value),
-    /// An identity is asked for and none is named.
+    /// The request names no identity.
     IdentifierMissing,
     /// No such feature, or none that this key may see.
     FeatureNotFound,

@@ -16,15 +16,15 @@ use crate::identity::{Command, CommandError, Identity};
 /// The plan for a request.
 #[derive(Debug)]
 pub enum Plan<'e> {
-    /// The same answer for every key of this kind.
+    /// An answer that is the same for every key of this kind.
     CachedResponse(CachedResponse),
-    /// It is answered.
+    /// The answer.
     Answered(Response<'e>),
-    /// These commands are to be carried out, each on its identity; then it can be answered.
+    /// Commands to execute, each on its identity, and the continuation with their outcomes.
     Identities(Vec<(Identifier, Command)>, Continuation),
-    /// These are to be kept for the origin, if there is one; then this is the answer.
+    /// Evaluations to keep for the origin, if there is one, and the answer after that.
     Evaluations(Evaluations, Response<'static>),
-    /// The environment's overrides that were made here have to be known; then it can be answered.
+    /// The environment document with the stored overrides.
     Document(DocumentConditions),
 }
 
@@ -42,7 +42,7 @@ pub enum Continuation {
 }
 
 impl Continuation {
-    /// True if the answer is made of everything that is stored of the identity.
+    /// True if the answer needs the complete stored state of the identity.
     pub fn needs_identity(&self) -> bool {
         matches!(self, Continuation::Flags(_))
     }
@@ -85,17 +85,16 @@ pub fn plan<'e>(
             Ok(Plan::Document(DocumentConditions { if_none_match, if_modified_since }))
         }
         KeyedRoute::Identities => {
-            let (question, command) = if request.method == "POST" {
+            let (query, command) = if request.method == "POST" {
                 identities::read_post(environment, key, request.query, body(request)?, request.random)?
             } else {
                 identities::read_get(environment, request.query, (request.header)("if-none-match"))?
             };
             Ok(match command {
-                None => Plan::Answered(identities::answer(environment, key, &question, &Identity::default())),
-                Some(command) => Plan::Identities(
-                    vec![(question.identifier.clone(), command)],
-                    Continuation::Flags(question),
-                ),
+                None => Plan::Answered(identities::answer(environment, key, &query, &Identity::default())),
+                Some(command) => {
+                    Plan::Identities(vec![(query.identifier.clone(), command)], Continuation::Flags(query))
+                }
             })
         }
         KeyedRoute::Traits => {
@@ -132,7 +131,7 @@ impl Continuation {
         let missing = Identity::default();
         let identity = || first_of(outcomes).map(|identity| identity.unwrap_or(&missing));
         Ok(match self {
-            Continuation::Flags(question) => identities::answer(environment, key, question, identity()?),
+            Continuation::Flags(query) => identities::answer(environment, key, query, identity()?),
             Continuation::Echo(echo) => {
                 identity()?;
                 Response::json(echo.to_string().into_bytes())

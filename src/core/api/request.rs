@@ -5,19 +5,19 @@ use crate::document::json::Json;
 
 /// The parts of a request that endpoints read.
 pub struct Request<'a> {
-    /// In upper case.
+    /// The method in upper case.
     pub method: &'a str,
-    /// Without the question mark.
+    /// The query without the question mark.
     pub query: &'a str,
-    /// A header's value by its name in lower case; only those that matter are asked for.
+    /// Returns a header's value by its name in lower case. Endpoints read only the headers that they use.
     pub header: &'a dyn Fn(&str) -> Option<String>,
-    /// Empty for none.
+    /// The body; empty if there is none.
     pub body: &'a [u8],
-    /// Sixteen random bytes; rarely needed.
+    /// Returns sixteen random bytes.
     pub random: &'a dyn Fn() -> [u8; 16],
 }
 
-/// Checks that a body is not encoded, by its `Content-Encoding`; asked before it is read.
+/// Checks that a body is not encoded, by its `Content-Encoding`, before the body is read.
 pub fn check_encoding(content_encoding: Option<String>) -> Result<(), Error> {
     let Some(encoding) = content_encoding else { return Ok(()) };
     let is_plain =

@@ -18,8 +18,7 @@ const SERVER_PREFIX: &str = "ser.";
 const MAX_LENGTH: usize = 128;
 
 /// A description of the form of a client key, for error texts.
-pub const CLIENT_KEY_FORM: &str =
-    "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor with `ser.`";
+pub const CLIENT_KEY_FORM: &str = "1 to 128 letters, digits, hyphens, underscores and dots, and begins neither with a dot nor with the prefix of server keys";
 
 /// The client key of an environment.
 ///
