@@ -1,7 +1,7 @@
 // A stand-in for a Cloudflare account: the part of the platform's API that wrangler calls to deploy the worker. It keeps all
 // received data. Its answers have those parts of the platform's answers that wrangler reads.
 
-import { createServer } from "node:http";
+import { createStandIn } from "./stand_in.mjs";
 
 const NOT_FOUND = { status: 404, errors: [{ code: 10007, message: "This Worker does not exist on your account." }] };
 
@@ -26,7 +26,7 @@ class Account {
   #migration = null;
 
   constructor() {
-    this.server = createServer((request, response) => this.#take(request, response));
+    this.server = createStandIn((request, response) => this.#take(request, response));
   }
 
   /** The environment variables that make wrangler use this account. */

@@ -1,13 +1,13 @@
 // Clients get the last valid version while a part behind the worker fails, never a wrong one and never defaults.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { after, test } from "node:test";
 
 import { documentEntry } from "../../scripts/environments.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, declaredObjects, eventually, FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
+import { createStandIn } from "./stand_in.mjs";
 
 // Every answer is revalidated, so that cached values hide no fault.
 const SETTINGS = { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, FRESHNESS_SECONDS: 0, REFRESH_SECONDS: 1, DISCOVERY_SECONDS: 1 };
@@ -148,7 +148,7 @@ const faultyObjects = (port) => `
 for (const way of ["fail", "stall"]) {
   test(`environments' objects answer with ${way}`, async (t) => {
     let behaviour = "serve";
-    const control = createServer((_, response) => response.end(behaviour));
+    const control = createStandIn((_, response) => response.end(behaviour));
     await new Promise((resolve) => control.listen(0, "127.0.0.1", resolve));
     t.after(() => control.close());
     const objects = declaredObjects().map((object) =>

@@ -1,6 +1,6 @@
 // A stand-in for Workers KV, an HTTP service for the runtime. The test controls its content and its faults.
 
-import { createServer } from "node:http";
+import { createStandIn } from "./stand_in.mjs";
 
 /** Starts a KV service on a free loopback port, holding `entries` (key → Buffer) and their `metadata` (key → object). */
 export async function startKv(entries = new Map(), metadata = new Map()) {
@@ -32,7 +32,7 @@ class Kv {
   constructor(entries, metadata) {
     this.entries = entries;
     this.metadata = metadata;
-    this.server = createServer((request, response) => this.#answer(request, response));
+    this.server = createStandIn((request, response) => this.#answer(request, response));
   }
 
   get port() {

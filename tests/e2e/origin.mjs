@@ -4,10 +4,10 @@
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
 
 import { requireRecorded } from "./shapes.mjs";
+import { createStandIn } from "./stand_in.mjs";
 
 // The address of the recorded Flagsmith.
 const RECORDED_HOST = "127.0.0.1:8001";
@@ -104,7 +104,7 @@ class Origin {
 
   /** Listens again, on the same port. */
   async up() {
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server = createStandIn((request, response) => this.#answer(request, response));
     this.#server.listen(this.port, "127.0.0.1");
     await once(this.#server, "listening");
     this.port = this.#server.address().port;

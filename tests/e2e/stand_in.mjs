@@ -1,0 +1,11 @@
+// The HTTP server of the stand-ins.
+
+import { createServer } from "node:http";
+
+/**
+ * Creates a server that answers with `handle(request, response)` and never closes an idle connection. Node closes one after
+ * 5 s by default. If the runtime uses the connection at that moment, its request fails with "Network connection lost".
+ */
+export function createStandIn(handle) {
+  return createServer({ keepAliveTimeout: 0 }, handle);
+}
