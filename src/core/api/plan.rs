@@ -57,7 +57,7 @@ pub fn check(environment: &Environment, route: KeyedRoute, method: &str) -> Resu
     }
 }
 
-/// Answers a request that passed [`check`], or returns what the answer needs.
+/// Answers a request that passed the check of its environment and method, or returns what the answer needs.
 pub fn plan<'e>(
     environment: &'e Environment,
     route: KeyedRoute,
