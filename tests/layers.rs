@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("evaluate", &["document", "identity"]),
     ("api", &["document", "identity", "evaluate"]),
     ("admin", &["document", "identity", "evaluate", "api", "page"]),
+    ("origin", &["document", "identity", "api"]),
     ("publish", &["document"]),
     ("route", &["document", "api", "admin", "page"]),
     ("settings", &["document"]),
@@ -180,6 +181,7 @@ struct Import {
 
 const MAIN: &str = "flagsmith_edge_worker";
 const CORE: &str = "flagsmith_edge_core";
+const ORIGIN: &str = "flagsmith_edge_origin";
 
 impl Modules {
     fn of_sources() -> Modules {
@@ -195,13 +197,13 @@ impl Modules {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let file = format!("{prefix}{name}");
-            if path.is_dir() {
+            // The tests of a crate are no part of its modules.
+            if path.is_dir() && name != "tests" {
                 self.add_folder(&path, &format!("{file}/"));
             } else if let Some(module) = file.strip_suffix(".rs").filter(|_| name != "tests.rs") {
-                let (root, module) = match module.strip_prefix("core/") {
-                    Some(module) => (CORE, module),
-                    None => (MAIN, module),
-                };
+                let crates = [("core/", CORE), ("origin/src/", ORIGIN)];
+                let inside = |(folder, root)| Some((root, module.strip_prefix(folder)?));
+                let (root, module) = crates.into_iter().find_map(inside).unwrap_or((MAIN, module));
                 let names = module.split('/').filter(|name| !matches!(*name, "mod" | "lib"));
                 let module = [root].into_iter().chain(names).map(str::to_owned).collect();
                 let text = fs::read_to_string(&path).unwrap();
@@ -215,7 +217,7 @@ impl Modules {
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         let mut start = match first.as_str() {
-            MAIN | CORE => vec![first.clone()],
+            MAIN | CORE | ORIGIN => vec![first.clone()],
             "crate" => module.get(..1)?.to_vec(),
             "self" => module.to_vec(),
             "super" => {

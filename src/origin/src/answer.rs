@@ -1,0 +1,115 @@
+//! The way of a request: path, credentials, method, endpoint.
+
+use flagsmith_edge_core::api::{self, Error, Response};
+use serde_json::{Map, Value};
+
+use crate::access::authenticate;
+use crate::call::{Call, Context, Outcome, Request};
+use crate::changes::{Changes, Transaction};
+use crate::refusal::Refusal;
+use crate::route::Route;
+use crate::state::State;
+use crate::{environments, organisations, projects, server_keys};
+
+/// Answers a request, and returns the rows that it changed. A refused request changes nothing.
+pub fn answer(
+    state: &mut State,
+    request: &Request<'_>,
+    context: &Context<'_>,
+) -> (Response<'static>, Changes) {
+    let Some(route) = Route::parse(request.path) else { return (without_route(request), Changes::default()) };
+    let (response, changes) = match answer_route(state, route, request, context) {
+        Ok(answered) => answered,
+        Err(refusal) => (refusal.response(), Changes::default()),
+    };
+    (response.with("allow", route.allow()), changes)
+}
+
+fn answer_route(
+    state: &mut State,
+    route: Route<'_>,
+    request: &Request<'_>,
+    context: &Context<'_>,
+) -> Result<(Response<'static>, Changes), Refusal> {
+    check_accept((request.header)("accept").as_deref())?;
+    let authorization = (request.header)("authorization");
+    let caller = authenticate(state, authorization.as_deref(), context.now)?;
+    let method = if request.method == "HEAD" { "GET" } else { request.method };
+    if !route.allow().split(", ").any(|allowed| allowed == method) {
+        return Err(Error::MethodNotAllowed(request.method.to_owned()).into());
+    }
+    if method == "OPTIONS" {
+        return Ok((Response::empty(200), Changes::default()));
+    }
+    let form = form(request);
+    let request = Request { body: form.as_deref().unwrap_or(request.body), ..*request };
+    let state = Transaction::new(state);
+    let mut call = Call { request: &request, context, is_form: form.is_some(), caller, state };
+    let mut response = dispatch(&mut call, route, method)?;
+    if request.method == "HEAD" {
+        response.body = Default::default();
+    }
+    Ok((response, call.state.finish()))
+}
+
+fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
+    match (route, method) {
+        (Route::Organisations, "GET") => organisations::list(call),
+        (Route::Organisations, _) => organisations::create(call),
+        (Route::Organisation(id), "GET") => organisations::get(call, id),
+        (Route::Organisation(id), "DELETE") => organisations::delete(call, id),
+        (Route::Organisation(id), _) => organisations::update(call, id),
+        (Route::MasterApiKeys(id), "GET") => organisations::list_keys(call, id),
+        (Route::MasterApiKeys(id), _) => organisations::create_key(call, id),
+        (Route::MasterApiKey(id, prefix), _) => organisations::delete_key(call, id, prefix),
+        (Route::Projects, "GET") => projects::list(call),
+        (Route::Projects, _) => projects::create(call),
+        (Route::Project(id), "GET") => projects::get(call, id),
+        (Route::Project(id), "DELETE") => projects::delete(call, id),
+        (Route::Project(id), _) => projects::update(call, id),
+        (Route::Environments, "GET") => environments::list(call),
+        (Route::Environments, _) => environments::create(call),
+        (Route::EnvironmentByUuid(uuid), _) => environments::get_by_uuid(call, uuid),
+        (Route::Environment(key), "GET") => environments::get(call, key),
+        (Route::Environment(key), "DELETE") => environments::delete(call, key),
+        (Route::Environment(key), _) => environments::update(call, key),
+        (Route::EnvironmentClone(key), _) => environments::clone(call, key),
+        (Route::MyPermissions(key), _) => environments::my_permissions(call, key),
+        (Route::ServerKeys(key), "GET") => server_keys::list(call, key),
+        (Route::ServerKeys(key), _) => server_keys::create(call, key),
+        (Route::ServerKey(key, id), "DELETE") => server_keys::delete(call, key, id),
+        (Route::ServerKey(key, id), _) => server_keys::update(call, key, id),
+    }
+}
+
+/// The answer for a path without a route: a redirect if only the slash at the end is missing.
+fn without_route(request: &Request<'_>) -> Response<'static> {
+    let path = format!("{}/", request.path);
+    if Route::parse(&path).is_none() {
+        return Response::error(&Error::NotFound);
+    }
+    let mark = if request.query.is_empty() { "" } else { "?" };
+    let location = format!("{path}{mark}{}", request.query);
+    Response::empty(301).with("content-type", "text/html; charset=utf-8").with("location", location)
+}
+
+/// Refuses a request that accepts no JSON.
+fn check_accept(accept: Option<&str>) -> Result<(), Refusal> {
+    let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Ok(()) };
+    let is_json = |range: &str| matches!(api::essence(range), "*/*" | "application/*" | "application/json");
+    if accept.split(',').any(is_json) {
+        return Ok(());
+    }
+    Err(Refusal::Detail(406, "Could not satisfy the request Accept header."))
+}
+
+/// A form's fields as JSON; `None` if the body is no form.
+fn form(request: &Request<'_>) -> Option<Vec<u8>> {
+    let media_type = (request.header)("content-type").unwrap_or_default();
+    if !api::essence(&media_type).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return None;
+    }
+    let fields = form_urlencoded::parse(request.body).into_owned();
+    let fields: Map<String, Value> = fields.map(|(name, value)| (name, Value::String(value))).collect();
+    Some(Value::Object(fields).to_string().into_bytes())
+}

@@ -1,0 +1,120 @@
+//! The fields of a body, with the rules of the Admin API: absent fields keep a value, and some may be null.
+
+use flagsmith_edge_core::api::fields::{
+    Fields, INVALID_INTEGER, NOT_NULL, TextRules, check_text, integer_value,
+};
+use flagsmith_edge_core::document::json::{Json, Kind};
+use flagsmith_edge_core::document::{Timestamp, python};
+use serde_json::{Value, json};
+
+use crate::refusal::Refusal;
+
+/// The fields of a body, and the faults of those that were read.
+pub struct Input<'a> {
+    fields: Fields<'a>,
+    /// True if an absent boolean is false, as an unchecked box of a form.
+    absent_is_false: bool,
+}
+
+impl<'a> Input<'a> {
+    /// The fields of a request's body.
+    pub fn of_body(json: Json<'a>, absent_is_false: bool) -> Result<Input<'a>, Refusal> {
+        Ok(Input { fields: Fields::of_body(json)?, absent_is_false })
+    }
+
+    /// True if the field is present.
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.has(name)
+    }
+
+    /// A text that is not blank. It is required if there is no value to keep.
+    pub fn text(&mut self, name: &str, max_length: usize, keep: Option<&str>) -> String {
+        match keep {
+            Some(keep) if !self.has(name) => keep.to_owned(),
+            _ => self.fields.text(name, TextRules { max_length, optional: false }),
+        }
+    }
+
+    /// A text that may be null or blank.
+    pub fn optional_text(&mut self, name: &str, max_length: usize, keep: Option<String>) -> Option<String> {
+        self.fields.read(name, |json| match json {
+            None => Ok(keep),
+            Some(json) if json.kind() == Kind::Null => Ok(None),
+            Some(json) => plain_text(json, max_length).map(Some),
+        })
+    }
+
+    /// A boolean.
+    pub fn bool(&mut self, name: &str, keep: bool) -> bool {
+        match self.has(name) {
+            true => self.fields.required_bool(name),
+            false => keep && !self.absent_is_false,
+        }
+    }
+
+    /// A boolean that may be null.
+    pub fn optional_bool(&mut self, name: &str, keep: Option<bool>) -> Option<bool> {
+        let is_null = self.read(name, |json| Ok(json.is_some_and(|json| json.kind() == Kind::Null)));
+        match (is_null, self.has(name)) {
+            (true, _) => None,
+            (false, true) => Some(self.fields.required_bool(name)),
+            (false, false) => keep,
+        }
+    }
+
+    /// A whole number that may be null.
+    pub fn optional_integer(&mut self, name: &str, keep: Option<i64>) -> Option<i64> {
+        self.fields.read(name, |json| match json {
+            None => Ok(keep),
+            Some(json) if json.kind() == Kind::Null => Ok(None),
+            Some(json) => integer_value(json).map(Some).ok_or_else(|| json!([INVALID_INTEGER])),
+        })
+    }
+
+    /// A required whole number.
+    pub fn integer(&mut self, name: &str) -> i64 {
+        self.fields.integer(name)
+    }
+
+    /// A point in time that may be null.
+    pub fn optional_time(&mut self, name: &str, keep: Option<String>) -> Option<String> {
+        self.fields.read(name, |json| match json {
+            None => Ok(keep),
+            Some(json) if json.kind() == Kind::Null => Ok(None),
+            Some(json) => json
+                .text()
+                .and_then(|text| Timestamp::from_iso(&text))
+                .map(|time| Some(time.iso()))
+                .ok_or_else(|| json!([INVALID_TIME])),
+        })
+    }
+
+    /// A field that `read` parses, present or absent.
+    pub fn read<T: Default>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Option<Json<'a>>) -> Result<T, Value>,
+    ) -> T {
+        self.fields.read(name, read)
+    }
+
+    /// The result, if there was no fault.
+    pub fn finish<T>(self, value: T) -> Result<T, Refusal> {
+        self.fields.finish(value).map_err(Refusal::Invalid)
+    }
+}
+
+const INVALID_TIME: &str = "Datetime has wrong format. Use one of these formats instead: \
+                            YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].";
+
+/// The trimmed text of a string or number; it may be blank.
+pub fn plain_text(json: Json<'_>, max_length: usize) -> Result<String, Value> {
+    match json.kind() {
+        Kind::String | Kind::Integer | Kind::Float => {}
+        Kind::Null => return Err(json!([NOT_NULL])),
+        Kind::Bool | Kind::List | Kind::Object => return Err(json!(["Not a valid string."])),
+    }
+    let text = python::json_text(json).unwrap_or_default();
+    let text = python::strip(&text);
+    check_text(text, max_length).map(|()| text.to_owned())
+}

@@ -1,0 +1,45 @@
+//! The embedded origin: answers Flagsmith's Admin API from a state in memory, without IO, on every target.
+//!
+//! [`answer`] takes a request and returns the answer with the rows that the request changed. A store writes these rows
+//! in one transaction; [`State::load`] reads them back.
+//!
+//! # Layout
+//!
+//! - `rows` has the structs of the rows, `state` their tables, and `changes` the only way to change them.
+//! - `route` has all paths, and `access` the master API keys.
+//! - `call`, `input`, `pages` and `refusal` are the parts that endpoints are made of.
+//! - Each family of endpoints has a file with its name.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable
+)]
+#![allow(missing_docs, reason = "the fields of rows and the routes have Flagsmith's names")]
+
+mod access;
+mod answer;
+mod call;
+mod changes;
+mod environments;
+mod input;
+mod organisations;
+mod pages;
+mod projects;
+mod refusal;
+mod route;
+mod rows;
+mod server_keys;
+mod state;
+mod tokens;
+
+pub use access::add_deployment_key;
+pub use answer::answer;
+pub use call::{Context, Request};
+pub use changes::Changes;
+pub use flagsmith_edge_core::api::Response;
+pub use state::{LoadError, State};

@@ -1,0 +1,64 @@
+//! All paths, with the methods and the endpoint of each.
+
+/// A path that the origin serves. The parts are as they stand in the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'p> {
+    Organisations,
+    Organisation(&'p str),
+    MasterApiKeys(&'p str),
+    MasterApiKey(&'p str, &'p str),
+    Projects,
+    Project(&'p str),
+    Environments,
+    EnvironmentByUuid(&'p str),
+    Environment(&'p str),
+    EnvironmentClone(&'p str),
+    MyPermissions(&'p str),
+    ServerKeys(&'p str),
+    ServerKey(&'p str, &'p str),
+}
+
+const LIST: &str = "GET, POST, HEAD, OPTIONS";
+const ITEM: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
+const READ: &str = "GET, HEAD, OPTIONS";
+const ACTION: &str = "POST, OPTIONS";
+
+impl<'p> Route<'p> {
+    /// The route of a path that ends with a slash.
+    pub fn parse(path: &'p str) -> Option<Route<'p>> {
+        let path = path.strip_prefix("/api/v1/")?.strip_suffix('/')?;
+        let parts: Vec<&str> = path.split('/').collect();
+        Some(match *parts {
+            ["organisations"] => Route::Organisations,
+            ["organisations", id] => Route::Organisation(id),
+            ["organisations", id, "master-api-keys"] => Route::MasterApiKeys(id),
+            ["organisations", id, "master-api-keys", prefix] => Route::MasterApiKey(id, prefix),
+            ["projects"] => Route::Projects,
+            ["projects", id] => Route::Project(id),
+            ["environments"] => Route::Environments,
+            ["environments", "get-by-uuid", uuid] => Route::EnvironmentByUuid(uuid),
+            ["environments", key] => Route::Environment(key),
+            ["environments", key, "clone"] => Route::EnvironmentClone(key),
+            ["environments", key, "my-permissions"] => Route::MyPermissions(key),
+            ["environments", key, "api-keys"] => Route::ServerKeys(key),
+            ["environments", key, "api-keys", id] => Route::ServerKey(key, id),
+            _ => return None,
+        })
+    }
+
+    /// The methods of the route, as the header `Allow` lists them.
+    pub fn allow(self) -> &'static str {
+        match self {
+            Route::Organisations
+            | Route::MasterApiKeys(_)
+            | Route::Projects
+            | Route::Environments
+            | Route::ServerKeys(_) => LIST,
+            Route::Organisation(_) | Route::Project(_) | Route::Environment(_) => ITEM,
+            Route::EnvironmentByUuid(_) | Route::MyPermissions(_) => READ,
+            Route::EnvironmentClone(_) => ACTION,
+            Route::MasterApiKey(..) => "DELETE, OPTIONS",
+            Route::ServerKey(..) => "PUT, PATCH, DELETE, OPTIONS",
+        }
+    }
+}

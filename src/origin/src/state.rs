@@ -1,0 +1,95 @@
+//! The state of a deployment in memory: a table for each kind of row.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::rows;
+
+/// The kind of the one row that has the last id of each kind.
+pub const SEQUENCES: &str = "sequences";
+
+/// A row that has a table of its own.
+pub trait Row: Serialize + DeserializeOwned {
+    /// The name of the kind, as it is stored.
+    const KIND: &'static str;
+
+    /// The number that names the row among its kind.
+    fn id(&self) -> i64;
+
+    /// The table of this kind, for changes.
+    fn table(state: &mut State) -> &mut BTreeMap<i64, Self>;
+}
+
+/// A stored row that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LoadError(String);
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+macro_rules! tables {
+    ($($table:ident: $row:ident = $kind:literal,)*) => {
+        /// Everything of a deployment. Each table has its rows by id.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct State {
+            $(pub(crate) $table: BTreeMap<i64, rows::$row>,)*
+            pub(crate) sequences: BTreeMap<String, i64>,
+        }
+
+        $(impl Row for rows::$row {
+            const KIND: &'static str = $kind;
+
+            fn id(&self) -> i64 {
+                self.id
+            }
+
+            fn table(state: &mut State) -> &mut BTreeMap<i64, Self> {
+                &mut state.$table
+            }
+        })*
+
+        impl State {
+            fn load_row(&mut self, kind: &str, row: Value) -> Result<(), serde_json::Error> {
+                match kind {
+                    SEQUENCES => self.sequences = serde_json::from_value(row)?,
+                    $($kind => drop(insert::<rows::$row>(self, row)?),)*
+                    other => return Err(serde::de::Error::custom(format!("unknown kind {other}"))),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+tables! {
+    organisations: Organisation = "organisation",
+    master_api_keys: MasterApiKey = "master_api_key",
+    projects: Project = "project",
+    environments: Environment = "environment",
+    server_keys: ServerKey = "server_key",
+}
+
+impl State {
+    /// The state that consists of these rows, each with its kind. The order of the rows is free.
+    pub fn load<'a>(rows: impl IntoIterator<Item = (&'a str, Value)>) -> Result<State, LoadError> {
+        let mut state = State::default();
+        for (kind, row) in rows {
+            state.load_row(kind, row).map_err(|error| LoadError(format!("a row of {kind}: {error}")))?;
+        }
+        Ok(state)
+    }
+}
+
+fn insert<R: Row>(state: &mut State, row: Value) -> Result<Option<R>, serde_json::Error> {
+    let row: R = serde_json::from_value(row)?;
+    Ok(R::table(state).insert(row.id(), row))
+}

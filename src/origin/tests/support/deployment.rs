@@ -1,0 +1,79 @@
+//! A deployment: a state, and the rows that a store would have of it.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use flagsmith_edge_origin::{Changes, Context, Request, State, add_deployment_key, answer};
+use serde_json::Value;
+
+/// The key that stands for the administrator of the recordings.
+pub const KEY: &str = "deployed.with-a-secret";
+
+const BEGIN: u64 = 1_800_000_000_000;
+
+/// A state, with the rows that its changes have written.
+pub struct Deployment {
+    pub state: State,
+    rows: BTreeMap<(&'static str, i64), Value>,
+    now: u64,
+    random: Cell<u128>,
+}
+
+/// The parts of an answer that the tests compare.
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Value,
+    pub changes: Changes,
+}
+
+impl Deployment {
+    /// A deployment that has only its own key.
+    pub fn new() -> Deployment {
+        let mut deployment =
+            Deployment { state: State::default(), rows: BTreeMap::new(), now: BEGIN, random: Cell::new(1) };
+        let changes = add_deployment_key(&mut deployment.state, KEY, BEGIN);
+        deployment.write(&changes);
+        deployment
+    }
+
+    /// Sends a request, and writes what it changed.
+    pub fn send(&mut self, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let header = |name: &str| {
+            headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+        };
+        let host = header("host").unwrap_or("127.0.0.1:8001".to_owned());
+        let base = format!("{}://{host}", header("x-forwarded-proto").unwrap_or("http".to_owned()));
+        let random = || {
+            let next =
+                self.random.get().wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+            self.random.set(next);
+            next.rotate_right(64).to_be_bytes()
+        };
+        let request = Request { method, path, query, base: &base, header: &header, body };
+        self.now += 1000;
+        let (response, changes) =
+            answer(&mut self.state, &request, &Context { now: self.now, random: &random });
+        let text = std::str::from_utf8(&response.body).unwrap();
+        let body = serde_json::from_str(text).unwrap_or(Value::Null);
+        let headers = response.headers().map(|(name, value)| (name, value.to_owned())).collect();
+        let status = response.status;
+        self.write(&changes);
+        Answer { status, headers, body, changes }
+    }
+
+    /// The state as it is after reading all rows again.
+    pub fn reloaded(&self) -> State {
+        State::load(self.rows.iter().map(|((kind, _), row)| (*kind, row.clone()))).unwrap()
+    }
+
+    fn write(&mut self, changes: &Changes) {
+        for (kind, id, row) in changes.iter() {
+            match row {
+                Some(row) => drop(self.rows.insert((kind, id), row.clone())),
+                None => drop(self.rows.remove(&(kind, id))),
+            }
+        }
+    }
+}

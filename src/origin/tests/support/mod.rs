@@ -1,0 +1,28 @@
+//! The shared parts of the tests over recordings: a deployment with its stored rows, and the binding of ids.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+pub mod binding;
+pub mod deployment;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// The recorded exchanges with Flagsmith's Admin API, in order. Reports an absent folder.
+pub fn exchanges() -> Option<Vec<Value>> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let folder = std::env::var_os("RECORDINGS").map_or(default.into(), PathBuf::from);
+    // Cargo runs a package's tests in its own folder; a relative path is seen from the root of the project.
+    let folder = if folder.is_relative() {
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder)
+    } else {
+        folder
+    };
+    if !folder.is_dir() {
+        println!("NOT RUN: there is no folder {}; set RECORDINGS", folder.display());
+        return None;
+    }
+    let text = std::fs::read_to_string(folder.join("admin.jsonl")).unwrap();
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
