@@ -9,7 +9,9 @@ use crate::changes::{Changes, Transaction};
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
-use crate::{environments, organisations, projects, server_keys};
+use crate::{
+    environments, feature_states, features, multivariate_options, organisations, projects, server_keys,
+};
 
 /// Answers a request, and returns the rows that it changed. A refused request changes nothing.
 pub fn answer(
@@ -17,12 +19,29 @@ pub fn answer(
     request: &Request<'_>,
     context: &Context<'_>,
 ) -> (Response<'static>, Changes) {
-    let Some(route) = Route::parse(request.path) else { return (without_route(request), Changes::default()) };
-    let (response, changes) = match answer_route(state, route, request, context) {
-        Ok(answered) => answered,
-        Err(refusal) => (refusal.response(), Changes::default()),
+    let (response, changes) = match Route::parse(request.path) {
+        None => (without_route(request), Changes::default()),
+        Some(_) if is_preflight(request) => (preflight(), Changes::default()),
+        Some(route) => {
+            let answered = answer_route(state, route, request, context);
+            let (response, changes) =
+                answered.unwrap_or_else(|refusal| (refusal.response(), Changes::default()));
+            (response.with("allow", route.allow()), changes)
+        }
     };
-    (response.with("allow", route.allow()), changes)
+    (response.finish(None, request.method), changes)
+}
+
+/// True if a browser asks for the permission of a request from another site.
+fn is_preflight(request: &Request<'_>) -> bool {
+    request.method == "OPTIONS" && (request.header)("access-control-request-method").is_some()
+}
+
+fn preflight() -> Response<'static> {
+    Response::empty(200)
+        .with("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT")
+        .with("access-control-allow-headers", "accept, authorization, content-type")
+        .with("access-control-max-age", "86400")
 }
 
 fn answer_route(
@@ -79,6 +98,31 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::ServerKeys(key), _) => server_keys::create(call, key),
         (Route::ServerKey(key, id), "DELETE") => server_keys::delete(call, key, id),
         (Route::ServerKey(key, id), _) => server_keys::update(call, key, id),
+        (Route::FeatureStates(key), "GET") => feature_states::list(call, key),
+        (Route::FeatureStates(key), _) => feature_states::create(call, key),
+        (Route::FeatureState(key, id), "GET") => feature_states::get(call, key, id),
+        (Route::FeatureState(key, id), "DELETE") => feature_states::delete(call, key, id),
+        (Route::FeatureState(key, id), _) => feature_states::update(call, key, id),
+        (Route::Features(project), "GET") => features::list(call, project),
+        (Route::Features(project), _) => features::create(call, project),
+        (Route::Feature(project, id), "GET") => features::get(call, project, id),
+        (Route::Feature(project, id), "DELETE") => features::delete(call, project, id),
+        (Route::Feature(project, id), _) => features::update(call, project, id),
+        (Route::MultivariateOptions(project, feature), "GET") => {
+            multivariate_options::list(call, project, feature)
+        }
+        (Route::MultivariateOptions(project, feature), _) => {
+            multivariate_options::create(call, project, feature)
+        }
+        (Route::MultivariateOption(project, feature, id), "GET") => {
+            multivariate_options::get(call, project, feature, id)
+        }
+        (Route::MultivariateOption(project, feature, id), "DELETE") => {
+            multivariate_options::delete(call, project, feature, id)
+        }
+        (Route::MultivariateOption(project, feature, id), _) => {
+            multivariate_options::update(call, project, feature, id)
+        }
     }
 }
 

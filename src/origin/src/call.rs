@@ -12,7 +12,7 @@ use crate::access::Caller;
 use crate::changes::Transaction;
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::rows::{Environment, Project};
+use crate::rows::{Environment, Feature, Project};
 
 /// The parts of a request.
 pub struct Request<'a> {
@@ -119,6 +119,13 @@ impl<'a> Call<'a> {
             return Err(Refusal::Missing("Project"));
         }
         Ok(project.clone())
+    }
+
+    /// A feature of a project, by their numbers in a path, if the caller's key reaches it.
+    pub fn feature(&self, project: &str, id: &str) -> Result<Feature, Refusal> {
+        let (project, id) = (self.project(number(project)?)?.id, number(id)?);
+        let feature = self.state.features.get(&id).filter(|feature| feature.project == project);
+        feature.cloned().ok_or(Refusal::Missing("Feature"))
     }
 }
 

@@ -1,13 +1,16 @@
 //! `/environments/`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted};
 use crate::changes::Transaction;
+use crate::defaults::add_states;
 use crate::input::Input;
 use crate::pages::{PageSize, page};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, ServerKey};
+use crate::rows::{Environment, FeatureState, ServerKey};
 use crate::state::Row;
 use crate::tokens;
 
@@ -52,6 +55,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut environment = read(call, input, environment, false)?;
     environment.id = call.state.next_id(Environment::KIND);
     call.state.put(environment.clone());
+    add_states(call, &environment);
     call::json(201, &render(&environment))
 }
 
@@ -84,14 +88,15 @@ pub fn update(call: &mut Call<'_>, api_key: &str) -> Outcome {
 /// Deletes an environment with everything in it.
 pub fn delete(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?;
-    remove(&mut call.state, environment.id);
+    remove(&mut call.state, &BTreeSet::from([environment.id]));
     deleted()
 }
 
-/// Deletes the rows of an environment.
-pub fn remove(state: &mut Transaction<'_>, id: i64) {
-    state.delete::<ServerKey>(|key| key.environment == id);
-    state.delete::<Environment>(|environment| environment.id == id);
+/// Deletes the rows of environments.
+pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    state.delete::<FeatureState>(|state| ids.contains(&state.environment));
+    state.delete::<ServerKey>(|key| ids.contains(&key.environment));
+    state.delete::<Environment>(|environment| ids.contains(&environment.id));
 }
 
 /// Creates an environment with the settings of another.

@@ -1,7 +1,7 @@
 //! The fields of a body, with the rules of the Admin API: absent fields keep a value, and some may be null.
 
 use flagsmith_edge_core::api::fields::{
-    Fields, INVALID_INTEGER, NOT_NULL, TextRules, check_text, integer_value,
+    Fields, INVALID_INTEGER, NOT_BLANK, NOT_NULL, REQUIRED, TextRules, check_text, integer_value,
 };
 use flagsmith_edge_core::document::json::{Json, Kind};
 use flagsmith_edge_core::document::{Timestamp, python};
@@ -20,6 +20,11 @@ impl<'a> Input<'a> {
     /// The fields of a request's body.
     pub fn of_body(json: Json<'a>, absent_is_false: bool) -> Result<Input<'a>, Refusal> {
         Ok(Input { fields: Fields::of_body(json)?, absent_is_false })
+    }
+
+    /// The fields of an object inside of a body; the error is its report.
+    pub fn of(json: Json<'a>) -> Result<Input<'a>, Value> {
+        Ok(Input { fields: Fields::of(json)?, absent_is_false: false })
     }
 
     /// True if the field is present.
@@ -89,6 +94,23 @@ impl<'a> Input<'a> {
         })
     }
 
+    /// One of several texts.
+    pub fn choice(&mut self, name: &str, choices: &[&str], keep: Option<&str>) -> String {
+        self.fields.read(name, |json| match (json, keep) {
+            (None, Some(keep)) => Ok(keep.to_owned()),
+            (None, None) => Err(json!([REQUIRED])),
+            (Some(json), _) => choice(json, choices),
+        })
+    }
+
+    /// The id of a row; `exists` is true for the ids that are allowed.
+    pub fn reference(&mut self, name: &str, exists: impl FnOnce(i64) -> bool) -> i64 {
+        self.fields.read(name, |json| match json {
+            None => Err(json!([REQUIRED])),
+            Some(json) => reference(json, exists),
+        })
+    }
+
     /// A field that `read` parses, present or absent.
     pub fn read<T: Default>(
         &mut self,
@@ -101,6 +123,11 @@ impl<'a> Input<'a> {
     /// The result, if there was no fault.
     pub fn finish<T>(self, value: T) -> Result<T, Refusal> {
         self.fields.finish(value).map_err(Refusal::Invalid)
+    }
+
+    /// The result of an object inside of a body; the error is its report.
+    pub fn finish_part<T>(self, value: T) -> Result<T, Value> {
+        self.fields.finish(value)
     }
 }
 
@@ -117,4 +144,34 @@ pub fn plain_text(json: Json<'_>, max_length: usize) -> Result<String, Value> {
     let text = python::json_text(json).unwrap_or_default();
     let text = python::strip(&text);
     check_text(text, max_length).map(|()| text.to_owned())
+}
+
+fn reference(json: Json<'_>, exists: impl FnOnce(i64) -> bool) -> Result<i64, Value> {
+    if json.kind() == Kind::Null {
+        return Err(json!([NOT_NULL]));
+    }
+    let Some(id) = integer_value(json) else {
+        let kind = json.kind().python_name();
+        return Err(json!([format!("Incorrect type. Expected pk value, received {kind}.")]));
+    };
+    if exists(id) { Ok(id) } else { Err(json!([format!("Invalid pk \"{id}\" - object does not exist.")])) }
+}
+
+/// The report of a value that is no list.
+pub fn not_a_list(json: Json<'_>) -> Value {
+    let kind = json.kind().python_name();
+    json!({"non_field_errors": [format!("Expected a list of items but got type \"{kind}\".")]})
+}
+
+fn choice(json: Json<'_>, choices: &[&str]) -> Result<String, Value> {
+    match json.kind() {
+        Kind::Null => return Err(json!([NOT_NULL])),
+        Kind::String if json.text().is_some_and(|text| text.is_empty()) => return Err(json!([NOT_BLANK])),
+        _ => {}
+    }
+    let text = python::json_text(json).unwrap_or_default();
+    if choices.contains(&&*text) {
+        return Ok(text);
+    }
+    Err(json!([format!("\"{text}\" is not a valid choice.")]))
 }

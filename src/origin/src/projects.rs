@@ -5,15 +5,14 @@ use serde_json::{Value, json};
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
 use crate::environments;
+use crate::features;
+use crate::limits::{MAX_FEATURES, MAX_SEGMENT_OVERRIDES, MAX_SEGMENTS};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, Project};
+use crate::rows::{Environment, Feature, Project};
 use crate::state::Row;
 
 const MAX_NAME_LENGTH: usize = 2000;
 const MAX_REGEX_LENGTH: usize = 255;
-const MAX_SEGMENTS: usize = 500;
-const MAX_FEATURES: usize = 1000;
-const MAX_SEGMENT_OVERRIDES: usize = 2000;
 const STALE_FLAGS_LIMIT_DAYS: i64 = 30;
 
 /// Lists the projects of the caller's key, without pages.
@@ -63,7 +62,8 @@ pub fn get(call: &mut Call<'_>, id: &str) -> Outcome {
         members.insert("max_segments_allowed".to_owned(), json!(MAX_SEGMENTS));
         members.insert("max_features_allowed".to_owned(), json!(MAX_FEATURES));
         members.insert("max_segment_overrides_allowed".to_owned(), json!(MAX_SEGMENT_OVERRIDES));
-        members.insert("total_features".to_owned(), json!(0));
+        let features = call.state.features.values().filter(|feature| feature.project == project.id);
+        members.insert("total_features".to_owned(), json!(features.count()));
         members.insert("total_segments".to_owned(), json!(0));
     }
     call::json(200, &answer)
@@ -87,10 +87,10 @@ pub fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
 /// Deletes the rows of a project.
 pub fn remove(state: &mut Transaction<'_>, id: i64) {
     let environments = state.environments.values().filter(|environment| environment.project == id);
-    let environments: Vec<i64> = environments.map(Environment::id).collect();
-    for environment in environments {
-        environments::remove(state, environment);
-    }
+    let environments = environments.map(Environment::id).collect();
+    environments::remove(state, &environments);
+    let features = state.features.values().filter(|feature| feature.project == id).map(Feature::id).collect();
+    features::remove(state, &features);
     state.delete::<Project>(|project| project.id == id);
 }
 

@@ -16,6 +16,12 @@ pub enum Route<'p> {
     MyPermissions(&'p str),
     ServerKeys(&'p str),
     ServerKey(&'p str, &'p str),
+    FeatureStates(&'p str),
+    FeatureState(&'p str, &'p str),
+    Features(&'p str),
+    Feature(&'p str, &'p str),
+    MultivariateOptions(&'p str, &'p str),
+    MultivariateOption(&'p str, &'p str, &'p str),
 }
 
 const LIST: &str = "GET, POST, HEAD, OPTIONS";
@@ -42,6 +48,14 @@ impl<'p> Route<'p> {
             ["environments", key, "my-permissions"] => Route::MyPermissions(key),
             ["environments", key, "api-keys"] => Route::ServerKeys(key),
             ["environments", key, "api-keys", id] => Route::ServerKey(key, id),
+            ["environments", key, "featurestates"] => Route::FeatureStates(key),
+            ["environments", key, "featurestates", id] => Route::FeatureState(key, id),
+            ["projects", project, "features"] => Route::Features(project),
+            ["projects", project, "features", id] => Route::Feature(project, id),
+            ["projects", project, "features", id, "mv-options"] => Route::MultivariateOptions(project, id),
+            ["projects", project, "features", feature, "mv-options", id] => {
+                Route::MultivariateOption(project, feature, id)
+            }
             _ => return None,
         })
     }
@@ -53,8 +67,16 @@ impl<'p> Route<'p> {
             | Route::MasterApiKeys(_)
             | Route::Projects
             | Route::Environments
-            | Route::ServerKeys(_) => LIST,
-            Route::Organisation(_) | Route::Project(_) | Route::Environment(_) => ITEM,
+            | Route::ServerKeys(_)
+            | Route::FeatureStates(_)
+            | Route::Features(_)
+            | Route::MultivariateOptions(..) => LIST,
+            Route::Organisation(_)
+            | Route::Project(_)
+            | Route::Environment(_)
+            | Route::FeatureState(..)
+            | Route::Feature(..)
+            | Route::MultivariateOption(..) => ITEM,
             Route::EnvironmentByUuid(_) | Route::MyPermissions(_) => READ,
             Route::EnvironmentClone(_) => ACTION,
             Route::MasterApiKey(..) => "DELETE, OPTIONS",

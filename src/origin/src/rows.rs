@@ -78,3 +78,75 @@ pub struct ServerKey {
     pub created_at: String,
     pub expires_at: Option<String>,
 }
+
+/// A feature of a project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Feature {
+    pub id: i64,
+    pub uuid: String,
+    pub name: String,
+    /// `STANDARD` or `MULTIVARIATE`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub project: i64,
+    pub default_enabled: bool,
+    pub initial_value: Option<String>,
+    pub description: Option<String>,
+    pub is_archived: bool,
+    pub is_server_key_only: bool,
+    pub created_date: String,
+}
+
+/// A value of a multivariate feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MultivariateOption {
+    pub id: i64,
+    pub uuid: String,
+    pub feature: i64,
+    pub key: Option<String>,
+    pub value: TypedValue,
+    pub default_percentage_allocation: f64,
+}
+
+/// A value with a column for each type. `type` names the column that counts; the others keep what they had.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TypedValue {
+    /// `unicode`, `int` or `bool`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub string_value: Option<String>,
+    pub integer_value: Option<i64>,
+    pub boolean_value: Option<bool>,
+}
+
+/// The state of a feature in an environment: the default, or the override of a segment or an identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeatureState {
+    pub id: i64,
+    pub uuid: String,
+    pub environment: i64,
+    pub feature: i64,
+    pub feature_segment: Option<i64>,
+    pub identity: Option<i64>,
+    pub enabled: bool,
+    pub value: TypedValue,
+    pub shares: Vec<Share>,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+impl FeatureState {
+    /// True if this is the default of its environment.
+    pub fn is_default(&self) -> bool {
+        self.feature_segment.is_none() && self.identity.is_none()
+    }
+}
+
+/// The share of the identities that get an option of a multivariate feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    pub id: i64,
+    pub uuid: String,
+    pub option: i64,
+    pub percentage_allocation: f64,
+}

@@ -76,6 +76,9 @@ tables! {
     projects: Project = "project",
     environments: Environment = "environment",
     server_keys: ServerKey = "server_key",
+    features: Feature = "feature",
+    options: MultivariateOption = "multivariate_option",
+    feature_states: FeatureState = "feature_state",
 }
 
 impl State {

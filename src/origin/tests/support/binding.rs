@@ -278,7 +278,7 @@ pub fn kind_of(target: &str) -> &'static str {
     if path.contains("/mv-options") {
         return "option";
     }
-    path.split('/').filter_map(|part| find(PATH_KINDS, part)).last().unwrap_or_default()
+    path.split('/').rev().find_map(|part| find(PATH_KINDS, part)).unwrap_or_default()
 }
 
 fn find(kinds: &'static [(&str, &str)], name: &str) -> Option<&'static str> {

@@ -1,0 +1,135 @@
+//! `/environments/{key}/featurestates/`: the default states of an environment.
+
+use serde_json::{Value, json};
+
+use crate::call::{self, Call, Outcome, deleted, number};
+use crate::defaults::new_state;
+use crate::pages::{PageSize, page};
+use crate::refusal::Refusal;
+use crate::rows::{FeatureState, TypedValue};
+use crate::shares;
+
+const PAGES: PageSize = PageSize { default: 999, max: None };
+
+/// Lists the default states; with `anyIdentity`, the overrides of identities.
+pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
+    let environment = environment(call, api_key)?;
+    let of_identities = call.query("anyIdentity").is_some();
+    let (feature, name) = (call.query("feature"), call.query("feature_name"));
+    let matches = |state: &&FeatureState| {
+        let has_name = |name: &String| {
+            call.state.features.get(&state.feature).is_some_and(|feature| feature.name == *name)
+        };
+        state.environment == environment
+            && (if of_identities { state.identity.is_some() } else { state.is_default() })
+            && feature.as_ref().is_none_or(|id| id.parse() == Ok(state.feature))
+            && name.as_ref().is_none_or(has_name)
+    };
+    let states: Vec<&FeatureState> = call.state.feature_states.values().filter(matches).collect();
+    page(call, PAGES, states, |state: &FeatureState| render(state, state.value.scalar()))
+}
+
+/// Creates the default state of a feature that has none, after it was deleted.
+pub fn create(call: &mut Call<'_>, api_key: &str) -> Outcome {
+    let environment = call.environment(api_key).map_err(|_| Refusal::Forbidden)?;
+    let mut input = call.input()?;
+    let feature = input.reference("feature", |id| {
+        call.state.features.get(&id).is_some_and(|feature| feature.project == environment.project)
+    });
+    let enabled = input.bool("enabled", false);
+    let value = input.read("feature_state_value", |json| {
+        let mut value = TypedValue::default();
+        json.map_or(Ok(()), |json| value.set_scalar(json)).map(|()| value)
+    });
+    input.finish(())?;
+    let is_same = |state: &FeatureState| state.feature == feature && state.environment == environment.id;
+    if call.state.feature_states.values().any(|state| is_same(state) && state.is_default()) {
+        return Err(exists_already());
+    }
+    let state = FeatureState { enabled, value, ..new_state(call, feature, environment.id) };
+    call.state.put(state.clone());
+    call::json(201, &render(&state, state.value.scalar()))
+}
+
+/// Reads a default state.
+pub fn get(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
+    let state = find(call, api_key, id)?;
+    call::json(200, &render(&state, state.value.scalar()))
+}
+
+/// Changes a default state. The answer to PATCH has only the feature and the switch, as in Flagsmith.
+pub fn update(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
+    let state = find(call, api_key, id)?;
+    let state = set_scalar_state(call, state)?;
+    if call.is_partial() {
+        return call::json(200, &json!({"feature": state.feature, "enabled": state.enabled}));
+    }
+    call::json(200, &render(&state, state.value.scalar()))
+}
+
+/// Changes a state from a body whose value is a scalar.
+pub fn set_scalar_state(call: &mut Call<'_>, mut state: FeatureState) -> Result<FeatureState, Refusal> {
+    let mut input = call.input()?;
+    state.enabled = input.bool("enabled", state.enabled);
+    let shares = shares::read(call, &mut input, state.feature);
+    let value = input.read("feature_state_value", Ok);
+    input.finish(())?;
+    if let Some(value) = value {
+        // The report names the column of the value.
+        state.value.set_scalar(value).map_err(Refusal::Invalid)?;
+    }
+    if let Some(shares) = shares {
+        shares::check_sum(&shares)?;
+        shares::set(call, &mut state, shares);
+    }
+    state.updated_at = call.now();
+    call.state.put(state.clone());
+    Ok(state)
+}
+
+/// Deletes a default state.
+pub fn delete(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
+    let id = find(call, api_key, id)?.id;
+    call.state.delete::<FeatureState>(|state| state.id == id);
+    deleted()
+}
+
+fn environment(call: &Call<'_>, api_key: &str) -> Result<i64, Refusal> {
+    Ok(call.environment(api_key).map_err(|_| Refusal::Forbidden)?.id)
+}
+
+fn find(call: &Call<'_>, api_key: &str, id: &str) -> Result<FeatureState, Refusal> {
+    let (environment, id) = (environment(call, api_key)?, number(id)?);
+    let state = call.state.feature_states.get(&id);
+    let state = state.filter(|state| state.environment == environment && state.is_default());
+    state.cloned().ok_or(Refusal::Missing("FeatureState"))
+}
+
+/// The refusal of a second state for the same place.
+pub fn exists_already() -> Refusal {
+    Refusal::Invalid(json!([
+        "['Feature state already exists for this environment, feature, version, segment & identity combination']"
+    ]))
+}
+
+/// A state with its value in one of its two forms.
+pub fn render(state: &FeatureState, value: Value) -> Value {
+    json!({
+        "id": state.id,
+        "feature_state_value": value,
+        "multivariate_feature_state_values": shares::render(&state.shares),
+        "identity": state.identity,
+        "deleted_at": null,
+        "uuid": state.uuid,
+        "enabled": state.enabled,
+        "created_at": state.created_at,
+        "updated_at": state.updated_at,
+        "live_from": state.created_at,
+        "version": 1,
+        "feature": state.feature,
+        "environment": state.environment,
+        "feature_segment": state.feature_segment,
+        "change_request": null,
+        "environment_feature_version": null,
+    })
+}

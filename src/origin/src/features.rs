@@ -1,0 +1,249 @@
+//! `/projects/{id}/features/`.
+
+use std::collections::BTreeSet;
+
+use flagsmith_edge_core::document::json::Json;
+use serde_json::{Value, json};
+
+use crate::call::{self, Call, Outcome, deleted, number};
+use crate::changes::Transaction;
+use crate::defaults::{add_state, options_of};
+use crate::input::Input;
+use crate::limits::MAX_FEATURES;
+use crate::multivariate_options::{self, check_sum};
+use crate::pages::{PageSize, page};
+use crate::refusal::Refusal;
+use crate::rows::{Environment, Feature, FeatureState, MultivariateOption};
+use crate::state::Row;
+use crate::values;
+
+const MAX_NAME_LENGTH: usize = 2000;
+const MAX_DESCRIPTION_LENGTH: usize = 20_000;
+const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
+const TYPES: [&str; 2] = ["STANDARD", "MULTIVARIATE"];
+
+/// Lists the features of a project; with `environment`, also their states there.
+pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
+    let project = call.project(number(project)?)?.id;
+    let environment = call.query_id("environment");
+    let sort_field = call.query("sort_field").unwrap_or("created_date".to_owned());
+    if !matches!(sort_field.as_str(), "created_date" | "name") {
+        return Err(Refusal::field("sort_field", &format!("\"{sort_field}\" is not a valid choice.")));
+    }
+    let filter = Filter::of(call, environment);
+    let features = call.state.features.values();
+    let mut features: Vec<&Feature> =
+        features.filter(|feature| feature.project == project && filter.matches(call, feature)).collect();
+    if sort_field == "name" {
+        features.sort_by_key(|feature| feature.name.to_lowercase());
+    }
+    if call.query("sort_direction").is_some_and(|direction| direction == "DESC") {
+        features.reverse();
+    }
+    page(call, PAGES, features, |feature: &Feature| render(call, feature, environment))
+}
+
+/// The conditions of a list's query.
+struct Filter {
+    search: Option<String>,
+    kind: Option<String>,
+    is_archived: Option<bool>,
+    is_enabled: Option<bool>,
+    value: Option<String>,
+    environment: Option<i64>,
+}
+
+impl Filter {
+    fn of(call: &Call<'_>, environment: Option<i64>) -> Filter {
+        let lower =
+            |name: &str| call.query(name).map(|text| text.to_lowercase()).filter(|text| !text.is_empty());
+        let bool = |name: &str| call.query(name).map(|text| text.eq_ignore_ascii_case("true"));
+        Filter {
+            search: lower("search"),
+            kind: call.query("type"),
+            is_archived: bool("is_archived"),
+            is_enabled: bool("is_enabled"),
+            value: lower("value_search"),
+            environment,
+        }
+    }
+
+    fn matches(&self, call: &Call<'_>, feature: &Feature) -> bool {
+        let contains = |text: &String| feature.name.to_lowercase().contains(text);
+        self.search.as_ref().is_none_or(contains)
+            && self.kind.as_ref().is_none_or(|kind| *kind == feature.kind)
+            && self.is_archived.is_none_or(|is_archived| is_archived == feature.is_archived)
+            && self.matches_state(call, feature)
+    }
+
+    /// True if the state in the environment matches. Without an environment, every state does.
+    fn matches_state(&self, call: &Call<'_>, feature: &Feature) -> bool {
+        let (None, None) = (self.is_enabled, &self.value) else {
+            let Some(state) = self.environment.and_then(|id| default_state(call, feature.id, id)) else {
+                return self.environment.is_none();
+            };
+            let text = state.value.scalar().to_string().to_lowercase();
+            return self.is_enabled.is_none_or(|is_enabled| is_enabled == state.enabled)
+                && self.value.as_ref().is_none_or(|part| text.contains(part));
+        };
+        true
+    }
+}
+
+/// Creates a feature, with its state in every environment.
+pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
+    let project = call.project(number(project)?).map_err(|_| Refusal::Forbidden)?.id;
+    let mut input = call.input()?;
+    let feature = Feature {
+        id: 0,
+        uuid: call.uuid(),
+        name: input.text("name", MAX_NAME_LENGTH, None),
+        kind: input.choice("type", &TYPES, Some(TYPES[0])),
+        project,
+        default_enabled: input.bool("default_enabled", false),
+        initial_value: input.optional_text("initial_value", values::MAX_LENGTH, None),
+        description: None,
+        is_archived: false,
+        is_server_key_only: false,
+        created_date: call.now(),
+    };
+    let options = input.read("multivariate_options", |json| match json {
+        None => Ok(Vec::new()),
+        Some(json) => multivariate_options::read_list(json),
+    });
+    let mut feature = read_settings(input, feature)?;
+    check_name(call, &feature)?;
+    check_sum(options.iter().map(|option| option.default_percentage_allocation), "multivariate_options")?;
+    if call.state.features.values().filter(|feature| feature.project == project).count() >= MAX_FEATURES {
+        let problem = "The Project has reached the maximum allowed features limit.";
+        return Err(Refusal::Invalid(json!({"project": problem})));
+    }
+    feature.id = call.state.next_id(Feature::KIND);
+    for option in options {
+        let (id, uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
+        call.state.put(MultivariateOption { id, uuid, feature: feature.id, ..option });
+    }
+    call.state.put(feature.clone());
+    let environments = call.state.environments.values().filter(|environment| environment.project == project);
+    let environments: Vec<i64> = environments.map(Environment::id).collect();
+    for environment in environments {
+        add_state(call, &feature, environment);
+    }
+    call::json(201, &render(call, &feature, None))
+}
+
+/// Reads a feature.
+pub fn get(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
+    let feature = call.feature(project, id)?;
+    call::json(200, &render(call, &feature, call.query_id("environment")))
+}
+
+/// Changes a feature. Its name and what new environments get stay as they were.
+pub fn update(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
+    let feature = call.feature(project, id)?;
+    let mut input = call.input()?;
+    let kind = input.choice("type", &TYPES, Some(&feature.kind));
+    let feature = read_settings(input, Feature { kind, ..feature })?;
+    call.state.put(feature.clone());
+    call::json(200, &render(call, &feature, None))
+}
+
+/// Deletes a feature with its states.
+pub fn delete(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
+    let feature = call.feature(project, id)?;
+    remove(&mut call.state, &BTreeSet::from([feature.id]));
+    deleted()
+}
+
+/// Deletes the rows of features.
+pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    state.delete::<FeatureState>(|row| ids.contains(&row.feature));
+    state.delete::<MultivariateOption>(|row| ids.contains(&row.feature));
+    state.delete::<Feature>(|row| ids.contains(&row.id));
+}
+
+/// Reads the fields that may change at any time.
+fn read_settings(mut input: Input<'_>, old: Feature) -> Result<Feature, Refusal> {
+    input.read("tags", |json| json.map_or(Ok(()), no_tags));
+    let feature = Feature {
+        description: input.optional_text("description", MAX_DESCRIPTION_LENGTH, old.description),
+        is_archived: input.bool("is_archived", old.is_archived),
+        is_server_key_only: input.bool("is_server_key_only", old.is_server_key_only),
+        ..old
+    };
+    input.finish(feature)
+}
+
+/// Refuses tags, since there are none.
+fn no_tags(json: Json<'_>) -> Result<(), Value> {
+    let Some(tags) = json.list() else {
+        let kind = json.kind().python_name();
+        return Err(json!([format!("Expected a list of items but got type \"{kind}\".")]));
+    };
+    match tags.first() {
+        None => Ok(()),
+        Some(tag) => Err(json!([format!("Invalid pk \"{}\" - object does not exist.", tag.source())])),
+    }
+}
+
+fn check_name(call: &Call<'_>, feature: &Feature) -> Result<(), Refusal> {
+    let name = feature.name.to_lowercase();
+    let mut features = call.state.features.values();
+    if features.any(|other| other.project == feature.project && other.name.to_lowercase() == name) {
+        let problem = "Feature with that name already exists for this project. \
+                       Note that feature names are case insensitive.";
+        return Err(Refusal::field("name", problem));
+    }
+    Ok(())
+}
+
+fn default_state<'c>(call: &'c Call<'_>, feature: i64, environment: i64) -> Option<&'c FeatureState> {
+    let mut states = call.state.feature_states.values();
+    states.find(|state| state.feature == feature && state.environment == environment && state.is_default())
+}
+
+fn render(call: &Call<'_>, feature: &Feature, environment: Option<i64>) -> Value {
+    let options = options_of(call, feature.id);
+    let state = environment.and_then(|id| default_state(call, feature.id, id)).map(|state| {
+        json!({
+            "id": state.id,
+            "feature_state_value": state.value.scalar(),
+            "environment": state.environment,
+            "identity": null,
+            "feature_segment": null,
+            "enabled": state.enabled,
+        })
+    });
+    let states = call.state.feature_states.values();
+    let overrides = states.filter(|state| {
+        state.feature == feature.id
+            && state.feature_segment.is_some()
+            && environment.is_some_and(|id| id == state.environment)
+    });
+    json!({
+        "id": feature.id,
+        "name": feature.name,
+        "type": feature.kind,
+        "default_enabled": feature.default_enabled,
+        "initial_value": feature.initial_value,
+        "created_date": feature.created_date,
+        "description": feature.description,
+        "tags": [],
+        "multivariate_options": options.iter().map(multivariate_options::render).collect::<Vec<_>>(),
+        "is_archived": feature.is_archived,
+        "owners": [],
+        "group_owners": [],
+        "uuid": feature.uuid,
+        "project": feature.project,
+        "environment_feature_state": state,
+        "segment_feature_state": null,
+        "num_segment_overrides": overrides.count(),
+        "num_identity_overrides": null,
+        "is_num_identity_overrides_complete": true,
+        "is_server_key_only": feature.is_server_key_only,
+        "last_modified_in_any_environment": null,
+        "last_modified_in_current_environment": null,
+        "metadata": [],
+        "code_references_counts": [],
+    })
+}

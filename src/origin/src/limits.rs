@@ -1,0 +1,8 @@
+//! The largest number of rows of a kind, as Flagsmith sets them.
+
+/// Features in a project.
+pub const MAX_FEATURES: usize = 1000;
+/// Segments in a project.
+pub const MAX_SEGMENTS: usize = 500;
+/// Segment overrides in an environment.
+pub const MAX_SEGMENT_OVERRIDES: usize = 2000;

@@ -1,0 +1,167 @@
+//! `/projects/{id}/features/{id}/mv-options/`: the values of a multivariate feature.
+
+use flagsmith_edge_core::api::fields::all;
+use flagsmith_edge_core::document::json::{Json, Kind};
+use flagsmith_edge_core::document::python;
+use serde_json::{Value, json};
+
+use crate::call::{self, Call, Outcome, deleted, number};
+use crate::defaults::{new_share, options_of};
+use crate::input::{Input, not_a_list};
+use crate::pages::{PageSize, page};
+use crate::refusal::Refusal;
+use crate::rows::{FeatureState, MultivariateOption, TypedValue};
+use crate::state::Row;
+
+const MAX_KEY_LENGTH: usize = 255;
+const MAX_PERCENTAGE: f64 = 100.0;
+const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
+
+/// Lists the options of a feature.
+pub fn list(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
+    let feature = call.feature(project, feature)?;
+    page(call, PAGES, options_of(call, feature.id), |option| render_alone(&option))
+}
+
+/// Adds an option to a feature, and its share to the feature's default states.
+pub fn create(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
+    let feature = call.feature(project, feature)?.id;
+    let mut input = call.input()?;
+    let option = read(&mut input, MultivariateOption { feature, ..fresh() });
+    let option = input.finish(option)?;
+    let siblings = options_of(call, feature);
+    check_sum_with(&siblings, &option)?;
+    let (id, uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
+    let option = MultivariateOption { id, uuid, ..option };
+    call.state.put(option.clone());
+    let states = call.state.feature_states.values();
+    let states = states.filter(|state| state.feature == feature && state.is_default());
+    let states: Vec<FeatureState> = states.cloned().collect();
+    for mut state in states {
+        state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
+        call.state.put(state);
+    }
+    call::json(201, &render_alone(&option))
+}
+
+/// Reads an option.
+pub fn get(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
+    call::json(200, &render_alone(&find(call, project, feature, id)?))
+}
+
+/// Changes an option. The shares in environments stay.
+pub fn update(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
+    let option = find(call, project, feature, id)?;
+    let mut input = call.input()?;
+    let option = read(&mut input, option);
+    let option = input.finish(option)?;
+    let mut siblings = options_of(call, option.feature);
+    siblings.retain(|sibling| sibling.id != option.id);
+    check_sum_with(&siblings, &option)?;
+    call.state.put(option.clone());
+    call::json(200, &render_alone(&option))
+}
+
+/// Deletes an option and its shares.
+pub fn delete(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
+    let id = find(call, project, feature, id)?.id;
+    let has_share = |state: &&FeatureState| state.shares.iter().any(|share| share.option == id);
+    let states: Vec<FeatureState> = call.state.feature_states.values().filter(has_share).cloned().collect();
+    for mut state in states {
+        state.shares.retain(|share| share.option != id);
+        call.state.put(state);
+    }
+    call.state.delete::<MultivariateOption>(|option| option.id == id);
+    deleted()
+}
+
+fn find(call: &Call<'_>, project: &str, feature: &str, id: &str) -> Result<MultivariateOption, Refusal> {
+    let (feature, id) = (call.feature(project, feature)?.id, number(id)?);
+    let option = call.state.options.get(&id).filter(|option| option.feature == feature);
+    option.cloned().ok_or(Refusal::Missing("MultivariateFeatureOption"))
+}
+
+/// Reads the options of a new feature. They have no ids yet.
+pub fn read_list(json: Json<'_>) -> Result<Vec<MultivariateOption>, Value> {
+    let items = json.list().ok_or_else(|| not_a_list(json))?;
+    all(items, |json| {
+        let mut input = Input::of(json)?;
+        let option = read(&mut input, fresh());
+        input.finish_part(option)
+    })
+}
+
+fn fresh() -> MultivariateOption {
+    MultivariateOption {
+        id: 0,
+        uuid: String::new(),
+        feature: 0,
+        key: None,
+        value: TypedValue::default(),
+        default_percentage_allocation: MAX_PERCENTAGE,
+    }
+}
+
+fn read(input: &mut Input<'_>, old: MultivariateOption) -> MultivariateOption {
+    MultivariateOption {
+        value: old.value.read_columns(input),
+        key: input.optional_text("key", MAX_KEY_LENGTH, old.key),
+        default_percentage_allocation: input.read("default_percentage_allocation", |json| match json {
+            None => Ok(old.default_percentage_allocation),
+            Some(json) => percentage(json),
+        }),
+        ..old
+    }
+}
+
+/// A percentage from 0 to 100.
+pub fn percentage(json: Json<'_>) -> Result<f64, Value> {
+    let text = match json.kind() {
+        Kind::Integer | Kind::Float | Kind::String => python::json_text(json).unwrap_or_default(),
+        Kind::Null => return Err(json!(["This field may not be null."])),
+        Kind::Bool | Kind::List | Kind::Object => return Err(json!(["A valid number is required."])),
+    };
+    match text.trim().parse::<f64>() {
+        Ok(number) if number > MAX_PERCENTAGE => {
+            Err(json!(["Ensure this value is less than or equal to 100."]))
+        }
+        Ok(number) if number >= 0.0 => Ok(number),
+        Ok(number) if number < 0.0 => Err(json!(["Ensure this value is greater than or equal to 0."])),
+        _ => Err(json!(["A valid number is required."])),
+    }
+}
+
+fn check_sum_with(siblings: &[MultivariateOption], option: &MultivariateOption) -> Result<(), Refusal> {
+    let percentages = siblings.iter().chain([option]).map(|option| option.default_percentage_allocation);
+    check_sum(percentages, "default_percentage_allocation")
+}
+
+/// Refuses default percentages of more than 100 in all; `field` is the field to blame.
+pub fn check_sum(percentages: impl Iterator<Item = f64>, field: &str) -> Result<(), Refusal> {
+    if percentages.sum::<f64>() > MAX_PERCENTAGE {
+        return Err(Refusal::field(field, "Invalid percentage allocation"));
+    }
+    Ok(())
+}
+
+/// An option as a part of its feature.
+pub fn render(option: &MultivariateOption) -> Value {
+    json!({
+        "id": option.id,
+        "uuid": option.uuid,
+        "type": option.value.kind,
+        "integer_value": option.value.integer_value,
+        "string_value": option.value.string_value,
+        "boolean_value": option.value.boolean_value,
+        "default_percentage_allocation": option.default_percentage_allocation,
+        "key": option.key,
+    })
+}
+
+fn render_alone(option: &MultivariateOption) -> Value {
+    let mut rendered = render(option);
+    if let Some(members) = rendered.as_object_mut() {
+        members.insert("feature".to_owned(), json!(option.feature));
+    }
+    rendered
+}

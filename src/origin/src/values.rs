@@ -1,0 +1,123 @@
+//! Values of features: read from a scalar or from an object with a column for each type, and rendered as either.
+
+use flagsmith_edge_core::api::fields::integer_value;
+use flagsmith_edge_core::document::json::{Json, Kind};
+use flagsmith_edge_core::document::python;
+use serde_json::{Value, json};
+
+use crate::input::{Input, plain_text};
+use crate::rows::TypedValue;
+
+/// The maximum length of a value, in characters.
+pub const MAX_LENGTH: usize = 20_000;
+const TYPES: [&str; 3] = ["unicode", "int", "bool"];
+const MAX_INTEGER: i64 = 2_147_483_647;
+const MIN_INTEGER: i64 = -2_147_483_648;
+
+impl Default for TypedValue {
+    fn default() -> TypedValue {
+        TypedValue { kind: TYPES[0].to_owned(), string_value: None, integer_value: None, boolean_value: None }
+    }
+}
+
+impl TypedValue {
+    /// The value of a feature's initial text: a number or boolean if the text is one.
+    pub fn of_initial(text: Option<&str>) -> TypedValue {
+        let mut value = TypedValue::default();
+        let Some(text) = text else { return value };
+        match (text, text.parse::<i64>()) {
+            ("true" | "false" | "True" | "False", _) => value.set_bool(text.eq_ignore_ascii_case("true")),
+            (_, Ok(number)) if (MIN_INTEGER..=MAX_INTEGER).contains(&number) => value.set_integer(number),
+            _ => value.set_text(Some(text.to_owned())),
+        }
+        value
+    }
+
+    /// Takes a scalar; the error is the report of the column that refuses it.
+    pub fn set_scalar(&mut self, json: Json<'_>) -> Result<(), Value> {
+        match json.kind() {
+            Kind::Null => self.set_text(None),
+            Kind::Bool => self.set_bool(json.is_true()),
+            Kind::Integer => {
+                let number = integer(json).map_err(|problem| json!({"integer_value": problem}))?;
+                self.set_integer(number);
+            }
+            Kind::String | Kind::Float | Kind::List | Kind::Object => {
+                let text = text(json).map_err(|problem| json!({"string_value": problem}))?;
+                self.set_text(Some(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the columns among the fields of an object.
+    pub fn read_columns(&self, input: &mut Input<'_>) -> TypedValue {
+        let old = self.clone();
+        TypedValue {
+            kind: input.choice("type", &TYPES, Some(&old.kind)),
+            string_value: input.read("string_value", |json| match json {
+                None => Ok(old.string_value),
+                Some(json) if json.kind() == Kind::Null => Ok(None),
+                Some(json) => text(json).map(Some),
+            }),
+            integer_value: input.read("integer_value", |json| match json {
+                None => Ok(old.integer_value),
+                Some(json) if json.kind() == Kind::Null => Ok(None),
+                Some(json) => integer(json).map(Some),
+            }),
+            boolean_value: input.optional_bool("boolean_value", old.boolean_value),
+        }
+    }
+
+    /// Takes a text.
+    pub fn set_text(&mut self, text: Option<String>) {
+        self.kind = TYPES[0].to_owned();
+        self.string_value = text;
+    }
+
+    /// Takes a whole number.
+    pub fn set_integer(&mut self, number: i64) {
+        self.kind = TYPES[1].to_owned();
+        self.integer_value = Some(number);
+    }
+
+    /// Takes a boolean.
+    pub fn set_bool(&mut self, is_true: bool) {
+        self.kind = TYPES[2].to_owned();
+        self.boolean_value = Some(is_true);
+    }
+
+    /// The value as a string, number, boolean or null.
+    pub fn scalar(&self) -> Value {
+        match self.kind.as_str() {
+            "int" => json!(self.integer_value),
+            "bool" => json!(self.boolean_value),
+            _ => json!(self.string_value),
+        }
+    }
+}
+
+/// A text value. Spaces stay, unlike in other texts.
+fn text(json: Json<'_>) -> Result<String, Value> {
+    match json.text() {
+        Some(text) => {
+            flagsmith_edge_core::api::fields::check_text(&text, MAX_LENGTH).map(|()| text.into_owned())
+        }
+        None => plain_text(json, MAX_LENGTH),
+    }
+}
+
+/// A whole number of 32 bits.
+pub fn integer(json: Json<'_>) -> Result<i64, Value> {
+    let invalid = flagsmith_edge_core::api::fields::INVALID_INTEGER;
+    let is_huge = json.kind() == Kind::Integer && integer_value(json).is_none();
+    let is_negative = python::json_text(json).is_some_and(|text| text.starts_with('-'));
+    match integer_value(json) {
+        Some(number) if (MIN_INTEGER..=MAX_INTEGER).contains(&number) => Ok(number),
+        None if !is_huge => Err(json!([invalid])),
+        _ if is_negative => {
+            Err(json!([format!("Ensure this value is greater than or equal to {MIN_INTEGER}.")]))
+        }
+        _ => Err(json!([format!("Ensure this value is less than or equal to {MAX_INTEGER}.")])),
+    }
+}
