@@ -10,7 +10,8 @@ use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
 use crate::{
-    environments, feature_states, features, multivariate_options, organisations, projects, server_keys,
+    environments, feature_states, features, multivariate_options, organisations, projects, segments,
+    server_keys,
 };
 
 /// Answers a request, and returns the rows that it changed. A refused request changes nothing.
@@ -123,6 +124,13 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::MultivariateOption(project, feature, id), _) => {
             multivariate_options::update(call, project, feature, id)
         }
+        (Route::Segments(project), "GET") => segments::list(call, project),
+        (Route::Segments(project), _) => segments::create(call, project),
+        (Route::Segment(project, id), "GET") => segments::get(call, project, id),
+        (Route::Segment(project, id), "DELETE") => segments::delete(call, project, id),
+        (Route::Segment(project, id), _) => segments::update(call, project, id),
+        (Route::SegmentClone(project, id), _) => segments::clone(call, project, id),
+        (Route::SegmentByUuid(uuid), _) => segments::get_by_uuid(call, uuid),
     }
 }
 

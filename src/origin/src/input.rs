@@ -111,6 +111,14 @@ impl<'a> Input<'a> {
         })
     }
 
+    /// The id of a row that may be null or absent.
+    pub fn optional_reference(&mut self, name: &str, exists: impl FnOnce(i64) -> bool) -> Option<i64> {
+        self.fields.read(name, |json| match json {
+            Some(json) if json.kind() != Kind::Null => reference(json, exists).map(Some),
+            _ => Ok(None),
+        })
+    }
+
     /// A field that `read` parses, present or absent.
     pub fn read<T: Default>(
         &mut self,

@@ -38,6 +38,8 @@ mod projects;
 mod refusal;
 mod route;
 mod rows;
+mod rules;
+mod segments;
 mod server_keys;
 mod shares;
 mod state;

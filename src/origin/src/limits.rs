@@ -6,3 +6,7 @@ pub const MAX_FEATURES: usize = 1000;
 pub const MAX_SEGMENTS: usize = 500;
 /// Segment overrides in an environment.
 pub const MAX_SEGMENT_OVERRIDES: usize = 2000;
+/// Conditions in a segment.
+pub const MAX_CONDITIONS: usize = 100;
+/// Levels of rules in a segment.
+pub const MAX_RULE_DEPTH: usize = 2;

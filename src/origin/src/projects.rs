@@ -8,7 +8,8 @@ use crate::environments;
 use crate::features;
 use crate::limits::{MAX_FEATURES, MAX_SEGMENT_OVERRIDES, MAX_SEGMENTS};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, Feature, Project};
+use crate::rows::{Environment, Feature, Project, Segment};
+use crate::segments;
 use crate::state::Row;
 
 const MAX_NAME_LENGTH: usize = 2000;
@@ -64,7 +65,8 @@ pub fn get(call: &mut Call<'_>, id: &str) -> Outcome {
         members.insert("max_segment_overrides_allowed".to_owned(), json!(MAX_SEGMENT_OVERRIDES));
         let features = call.state.features.values().filter(|feature| feature.project == project.id);
         members.insert("total_features".to_owned(), json!(features.count()));
-        members.insert("total_segments".to_owned(), json!(0));
+        let segments = call.state.segments.values().filter(|segment| segment.project == project.id);
+        members.insert("total_segments".to_owned(), json!(segments.count()));
     }
     call::json(200, &answer)
 }
@@ -91,6 +93,8 @@ pub fn remove(state: &mut Transaction<'_>, id: i64) {
     environments::remove(state, &environments);
     let features = state.features.values().filter(|feature| feature.project == id).map(Feature::id).collect();
     features::remove(state, &features);
+    let segments = state.segments.values().filter(|segment| segment.project == id).map(Segment::id).collect();
+    segments::remove(state, &segments);
     state.delete::<Project>(|project| project.id == id);
 }
 

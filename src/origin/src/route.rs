@@ -22,6 +22,10 @@ pub enum Route<'p> {
     Feature(&'p str, &'p str),
     MultivariateOptions(&'p str, &'p str),
     MultivariateOption(&'p str, &'p str, &'p str),
+    Segments(&'p str),
+    Segment(&'p str, &'p str),
+    SegmentClone(&'p str, &'p str),
+    SegmentByUuid(&'p str),
 }
 
 const LIST: &str = "GET, POST, HEAD, OPTIONS";
@@ -56,6 +60,10 @@ impl<'p> Route<'p> {
             ["projects", project, "features", feature, "mv-options", id] => {
                 Route::MultivariateOption(project, feature, id)
             }
+            ["projects", project, "segments"] => Route::Segments(project),
+            ["projects", project, "segments", id] => Route::Segment(project, id),
+            ["projects", project, "segments", id, "clone"] => Route::SegmentClone(project, id),
+            ["segments", "get-by-uuid", uuid] => Route::SegmentByUuid(uuid),
             _ => return None,
         })
     }
@@ -70,15 +78,17 @@ impl<'p> Route<'p> {
             | Route::ServerKeys(_)
             | Route::FeatureStates(_)
             | Route::Features(_)
-            | Route::MultivariateOptions(..) => LIST,
+            | Route::MultivariateOptions(..)
+            | Route::Segments(_) => LIST,
             Route::Organisation(_)
             | Route::Project(_)
             | Route::Environment(_)
             | Route::FeatureState(..)
             | Route::Feature(..)
-            | Route::MultivariateOption(..) => ITEM,
-            Route::EnvironmentByUuid(_) | Route::MyPermissions(_) => READ,
-            Route::EnvironmentClone(_) => ACTION,
+            | Route::MultivariateOption(..)
+            | Route::Segment(..) => ITEM,
+            Route::EnvironmentByUuid(_) | Route::MyPermissions(_) | Route::SegmentByUuid(_) => READ,
+            Route::EnvironmentClone(_) | Route::SegmentClone(..) => ACTION,
             Route::MasterApiKey(..) => "DELETE, OPTIONS",
             Route::ServerKey(..) => "PUT, PATCH, DELETE, OPTIONS",
         }

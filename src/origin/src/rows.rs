@@ -150,3 +150,39 @@ pub struct Share {
     pub option: i64,
     pub percentage_allocation: f64,
 }
+
+/// A segment of a project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    pub id: i64,
+    pub uuid: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub project: i64,
+    /// The only feature that the segment is for, if there is one.
+    pub feature: Option<i64>,
+    pub rules: Vec<Rule>,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+/// A rule of a segment. Rules are nested to [`crate::limits::MAX_RULE_DEPTH`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    pub id: i64,
+    /// `ALL`, `ANY` or `NONE`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub rules: Vec<Rule>,
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    pub id: i64,
+    pub operator: String,
+    pub property: Option<String>,
+    pub value: String,
+    pub description: Option<String>,
+}

@@ -79,6 +79,7 @@ tables! {
     features: Feature = "feature",
     options: MultivariateOption = "multivariate_option",
     feature_states: FeatureState = "feature_state",
+    segments: Segment = "segment",
 }
 
 impl State {
