@@ -10,8 +10,8 @@ use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
 use crate::{
-    environments, feature_states, features, multivariate_options, organisations, projects, segments,
-    server_keys,
+    environments, feature_segments, feature_states, features, multivariate_options, organisations, projects,
+    segment_overrides, segments, server_keys, simple_feature_states, update_flag,
 };
 
 /// Answers a request, and returns the rows that it changed. A refused request changes nothing.
@@ -131,6 +131,22 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::Segment(project, id), _) => segments::update(call, project, id),
         (Route::SegmentClone(project, id), _) => segments::clone(call, project, id),
         (Route::SegmentByUuid(uuid), _) => segments::get_by_uuid(call, uuid),
+        (Route::AssociatedFeatures(project, id), _) => {
+            segment_overrides::associated_features(call, project, id)
+        }
+        (Route::FeatureSegments, "GET") => feature_segments::list(call),
+        (Route::FeatureSegments, _) => feature_segments::create(call),
+        (Route::FeatureSegmentPriorities, _) => feature_segments::update_priorities(call),
+        (Route::FeatureSegmentByUuid(uuid), _) => feature_segments::get_by_uuid(call, uuid),
+        (Route::FeatureSegment(id), "GET") => feature_segments::get(call, id),
+        (Route::FeatureSegment(id), "DELETE") => feature_segments::delete(call, id),
+        (Route::FeatureSegment(id), _) => feature_segments::update(call, id),
+        (Route::SegmentOverride(key, feature), _) => segment_overrides::create(call, key, feature),
+        (Route::SimpleFeatureStates, "GET") => simple_feature_states::list(call),
+        (Route::SimpleFeatureStates, _) => simple_feature_states::create(call),
+        (Route::SimpleFeatureStateByUuid(uuid), _) => simple_feature_states::get_by_uuid(call, uuid),
+        (Route::SimpleFeatureState(id), _) => simple_feature_states::update(call, id),
+        (Route::UpdateFlag(key), _) => update_flag::update(call, key),
     }
 }
 

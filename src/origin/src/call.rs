@@ -112,6 +112,13 @@ impl<'a> Call<'a> {
         Ok(environment.clone())
     }
 
+    /// An environment by its id, if the caller's key reaches it.
+    pub fn environment_by_id(&self, id: i64) -> Result<Environment, Refusal> {
+        let environment = self.state.environments.get(&id).ok_or(Refusal::Forbidden)?;
+        self.project(environment.project).map_err(|_| Refusal::Forbidden)?;
+        Ok(environment.clone())
+    }
+
     /// A project, if the caller's key reaches it.
     pub fn project(&self, id: i64) -> Result<Project, Refusal> {
         let project = self.state.projects.get(&id).ok_or(Refusal::Missing("Project"))?;

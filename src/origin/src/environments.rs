@@ -1,16 +1,16 @@
 //! `/environments/`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted};
 use crate::changes::Transaction;
-use crate::defaults::add_states;
+use crate::defaults::{add_states, new_share, new_state};
 use crate::input::Input;
 use crate::pages::{PageSize, page};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, FeatureState, ServerKey};
+use crate::rows::{Environment, FeatureSegment, FeatureState, Identity, ServerKey};
 use crate::state::Row;
 use crate::tokens;
 
@@ -64,7 +64,9 @@ pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?;
     let mut answer = render(&environment);
     if let Some(members) = answer.as_object_mut() {
-        members.insert("total_segment_overrides".to_owned(), json!(0));
+        let places = call.state.feature_segments.values();
+        let count = places.filter(|place| place.environment == environment.id).count();
+        members.insert("total_segment_overrides".to_owned(), json!(count));
     }
     call::json(200, &answer)
 }
@@ -94,6 +96,8 @@ pub fn delete(call: &mut Call<'_>, api_key: &str) -> Outcome {
 
 /// Deletes the rows of environments.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    state.delete::<Identity>(|identity| ids.contains(&identity.environment));
+    state.delete::<FeatureSegment>(|place| ids.contains(&place.environment));
     state.delete::<FeatureState>(|state| ids.contains(&state.environment));
     state.delete::<ServerKey>(|key| ids.contains(&key.environment));
     state.delete::<Environment>(|environment| ids.contains(&environment.id));
@@ -106,6 +110,7 @@ pub fn clone(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let name = input.text("name", MAX_NAME_LENGTH, None);
     let name = input.finish(name)?;
     check_name(call, &name, &original, 0)?;
+    let original_id = original.id;
     let clone = Environment {
         id: call.state.next_id(Environment::KIND),
         uuid: call.uuid(),
@@ -114,10 +119,37 @@ pub fn clone(call: &mut Call<'_>, api_key: &str) -> Outcome {
         ..original
     };
     call.state.put(clone.clone());
+    copy_states(call, original_id, clone.id);
     call::json(
         200,
         &json!({"id": clone.id, "name": clone.name, "api_key": clone.api_key, "project": clone.project}),
     )
+}
+
+/// Copies the default states and the segment overrides of an environment to another.
+fn copy_states(call: &mut Call<'_>, from: i64, to: i64) {
+    let places = call.state.feature_segments.values().filter(|place| place.environment == from);
+    let places: Vec<FeatureSegment> = places.cloned().collect();
+    let mut copies = BTreeMap::new();
+    for place in places {
+        let id = call.state.next_id(FeatureSegment::KIND);
+        copies.insert(place.id, id);
+        let uuid = call.uuid();
+        call.state.put(FeatureSegment { id, uuid, environment: to, ..place });
+    }
+    let states = call.state.feature_states.values();
+    let states = states.filter(|state| state.environment == from && state.identity.is_none());
+    let states: Vec<FeatureState> = states.cloned().collect();
+    for state in states {
+        let mut copy = new_state(call, state.feature, to);
+        copy.feature_segment = state.feature_segment.and_then(|id| copies.get(&id).copied());
+        copy.enabled = state.enabled;
+        copy.value = state.value;
+        for share in state.shares {
+            copy.shares.push(new_share(call, share.option, share.percentage_allocation));
+        }
+        call.state.put(copy);
+    }
 }
 
 /// Reads the caller's permissions. Every key may do everything that it reaches.

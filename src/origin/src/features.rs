@@ -13,7 +13,7 @@ use crate::limits::MAX_FEATURES;
 use crate::multivariate_options::{self, check_sum};
 use crate::pages::{PageSize, page};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, Feature, FeatureState, MultivariateOption};
+use crate::rows::{Environment, Feature, FeatureSegment, FeatureState, MultivariateOption};
 use crate::state::Row;
 use crate::values;
 
@@ -157,6 +157,7 @@ pub fn delete(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
 
 /// Deletes the rows of features.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    state.delete::<FeatureSegment>(|row| ids.contains(&row.feature));
     state.delete::<FeatureState>(|row| ids.contains(&row.feature));
     state.delete::<MultivariateOption>(|row| ids.contains(&row.feature));
     state.delete::<Feature>(|row| ids.contains(&row.id));

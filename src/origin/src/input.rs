@@ -81,6 +81,22 @@ impl<'a> Input<'a> {
         self.fields.integer(name)
     }
 
+    /// A required boolean.
+    pub fn required_bool(&mut self, name: &str) -> bool {
+        self.fields.required_bool(name)
+    }
+
+    /// The required field `priority`: a whole number from 0 on, or null.
+    pub fn priority(&mut self) -> Option<i64> {
+        let is_null = self.read("priority", |json| Ok(json.is_some_and(|json| json.kind() == Kind::Null)));
+        let priority = if is_null { None } else { Some(self.fields.integer("priority")) };
+        if priority.is_some_and(|priority| priority < 0) {
+            let problem = "Ensure this value is greater than or equal to 0.";
+            return self.read("priority", |_| Err(json!([problem])));
+        }
+        priority
+    }
+
     /// A point in time that may be null.
     pub fn optional_time(&mut self, name: &str, keep: Option<String>) -> Option<String> {
         self.fields.read(name, |json| match json {

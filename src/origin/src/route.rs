@@ -26,6 +26,16 @@ pub enum Route<'p> {
     Segment(&'p str, &'p str),
     SegmentClone(&'p str, &'p str),
     SegmentByUuid(&'p str),
+    AssociatedFeatures(&'p str, &'p str),
+    FeatureSegments,
+    FeatureSegmentPriorities,
+    FeatureSegmentByUuid(&'p str),
+    FeatureSegment(&'p str),
+    SegmentOverride(&'p str, &'p str),
+    SimpleFeatureStates,
+    SimpleFeatureStateByUuid(&'p str),
+    SimpleFeatureState(&'p str),
+    UpdateFlag(&'p str),
 }
 
 const LIST: &str = "GET, POST, HEAD, OPTIONS";
@@ -36,6 +46,10 @@ const ACTION: &str = "POST, OPTIONS";
 impl<'p> Route<'p> {
     /// The route of a path that ends with a slash.
     pub fn parse(path: &'p str) -> Option<Route<'p>> {
+        if let Some(path) = path.strip_prefix("/api/experiments/environments/") {
+            let key = path.strip_suffix("/update-flag-v1/")?;
+            return (!key.contains('/')).then_some(Route::UpdateFlag(key));
+        }
         let path = path.strip_prefix("/api/v1/")?.strip_suffix('/')?;
         let parts: Vec<&str> = path.split('/').collect();
         Some(match *parts {
@@ -64,6 +78,19 @@ impl<'p> Route<'p> {
             ["projects", project, "segments", id] => Route::Segment(project, id),
             ["projects", project, "segments", id, "clone"] => Route::SegmentClone(project, id),
             ["segments", "get-by-uuid", uuid] => Route::SegmentByUuid(uuid),
+            ["projects", project, "segments", id, "associated-features"] => {
+                Route::AssociatedFeatures(project, id)
+            }
+            ["features", "feature-segments"] => Route::FeatureSegments,
+            ["features", "feature-segments", "update-priorities"] => Route::FeatureSegmentPriorities,
+            ["features", "feature-segments", "get-by-uuid", uuid] => Route::FeatureSegmentByUuid(uuid),
+            ["features", "feature-segments", id] => Route::FeatureSegment(id),
+            ["features", "featurestates"] => Route::SimpleFeatureStates,
+            ["features", "featurestates", "get-by-uuid", uuid] => Route::SimpleFeatureStateByUuid(uuid),
+            ["features", "featurestates", id] => Route::SimpleFeatureState(id),
+            ["environments", key, "features", feature, "create-segment-override"] => {
+                Route::SegmentOverride(key, feature)
+            }
             _ => return None,
         })
     }
@@ -79,16 +106,29 @@ impl<'p> Route<'p> {
             | Route::FeatureStates(_)
             | Route::Features(_)
             | Route::MultivariateOptions(..)
-            | Route::Segments(_) => LIST,
+            | Route::Segments(_)
+            | Route::FeatureSegments
+            | Route::SimpleFeatureStates => LIST,
             Route::Organisation(_)
             | Route::Project(_)
             | Route::Environment(_)
             | Route::FeatureState(..)
             | Route::Feature(..)
             | Route::MultivariateOption(..)
-            | Route::Segment(..) => ITEM,
-            Route::EnvironmentByUuid(_) | Route::MyPermissions(_) | Route::SegmentByUuid(_) => READ,
-            Route::EnvironmentClone(_) | Route::SegmentClone(..) => ACTION,
+            | Route::Segment(..)
+            | Route::FeatureSegment(_) => ITEM,
+            Route::EnvironmentByUuid(_)
+            | Route::MyPermissions(_)
+            | Route::SegmentByUuid(_)
+            | Route::AssociatedFeatures(..)
+            | Route::FeatureSegmentByUuid(_)
+            | Route::SimpleFeatureStateByUuid(_) => READ,
+            Route::EnvironmentClone(_)
+            | Route::SegmentClone(..)
+            | Route::FeatureSegmentPriorities
+            | Route::SegmentOverride(..)
+            | Route::UpdateFlag(_) => ACTION,
+            Route::SimpleFeatureState(_) => "PUT, PATCH, OPTIONS",
             Route::MasterApiKey(..) => "DELETE, OPTIONS",
             Route::ServerKey(..) => "PUT, PATCH, DELETE, OPTIONS",
         }

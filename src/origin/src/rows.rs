@@ -186,3 +186,23 @@ pub struct Condition {
     pub value: String,
     pub description: Option<String>,
 }
+
+/// The place of a segment's override of a feature in an environment. The lowest priority wins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeatureSegment {
+    pub id: i64,
+    pub uuid: String,
+    pub feature: i64,
+    pub segment: i64,
+    pub environment: i64,
+    pub priority: i64,
+}
+
+/// An identity of an environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    pub id: i64,
+    pub environment: i64,
+    pub identifier: String,
+    pub created_date: String,
+}

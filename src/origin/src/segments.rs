@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
+use crate::feature_segments;
 use crate::limits::MAX_SEGMENTS;
 use crate::pages::{PageSize, page};
 use crate::refusal::Refusal;
@@ -79,6 +80,7 @@ pub fn delete(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
 
 /// Deletes the rows of segments.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    feature_segments::remove(state, |place| ids.contains(&place.segment));
     state.delete::<Segment>(|segment| ids.contains(&segment.id));
 }
 

@@ -15,6 +15,8 @@ const FIELD: &str = "multivariate_feature_state_values";
 
 /// A share of a request.
 pub struct RequestedShare {
+    /// True if the request names an existing share by its id.
+    has_id: bool,
     option: i64,
     percentage_allocation: f64,
 }
@@ -35,7 +37,8 @@ fn read_list(call: &Call<'_>, json: Json<'_>, feature: i64) -> Result<Vec<Reques
             None => Err(json!(["This field is required."])),
             Some(json) => percentage(json),
         });
-        input.finish_part(RequestedShare { option, percentage_allocation })
+        let has_id = input.has("id");
+        input.finish_part(RequestedShare { has_id, option, percentage_allocation })
     })
 }
 
@@ -43,6 +46,18 @@ fn read_list(call: &Call<'_>, json: Json<'_>, feature: i64) -> Result<Vec<Reques
 pub fn check_sum(shares: &[RequestedShare]) -> Result<(), Refusal> {
     if shares.iter().map(|share| share.percentage_allocation).sum::<f64>() > 100.0 {
         return Err(Refusal::field("non_field_errors", "Multivariate percentage values exceed 100%."));
+    }
+    Ok(())
+}
+
+/// Refuses shares without an id whose option has a share in the state already.
+pub fn check_new(state: &FeatureState, shares: &[RequestedShare]) -> Result<(), Refusal> {
+    let has_share = |option| state.shares.iter().any(|share| share.option == option);
+    if shares.iter().any(|share| !share.has_id && has_share(share.option)) {
+        return Err(Refusal::Invalid(json!([
+            "{'__all__': ['Multivariate feature state value with this Feature state and Multivariate feature \
+             option already exists.']}"
+        ])));
     }
     Ok(())
 }

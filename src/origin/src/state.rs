@@ -80,6 +80,8 @@ tables! {
     options: MultivariateOption = "multivariate_option",
     feature_states: FeatureState = "feature_state",
     segments: Segment = "segment",
+    feature_segments: FeatureSegment = "feature_segment",
+    identities: Identity = "identity",
 }
 
 impl State {

@@ -50,6 +50,14 @@ impl TypedValue {
         Ok(())
     }
 
+    /// Takes an object with columns; absent columns keep their values. The error is its report.
+    pub fn set_typed(&mut self, json: Json<'_>) -> Result<(), Value> {
+        let mut input = Input::of(json)?;
+        let value = self.read_columns(&mut input);
+        *self = input.finish_part(value)?;
+        Ok(())
+    }
+
     /// Reads the columns among the fields of an object.
     pub fn read_columns(&self, input: &mut Input<'_>) -> TypedValue {
         let old = self.clone();
@@ -95,10 +103,20 @@ impl TypedValue {
             _ => json!(self.string_value),
         }
     }
+
+    /// The value with its columns.
+    pub fn typed(&self) -> Value {
+        json!({
+            "type": self.kind,
+            "string_value": self.string_value,
+            "integer_value": self.integer_value,
+            "boolean_value": self.boolean_value,
+        })
+    }
 }
 
 /// A text value. Spaces stay, unlike in other texts.
-fn text(json: Json<'_>) -> Result<String, Value> {
+pub fn text(json: Json<'_>) -> Result<String, Value> {
     match json.text() {
         Some(text) => {
             flagsmith_edge_core::api::fields::check_text(&text, MAX_LENGTH).map(|()| text.into_owned())

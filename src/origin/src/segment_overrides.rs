@@ -1,0 +1,97 @@
+//! `/environments/{key}/features/{id}/create-segment-override/`, and the features that a segment overrides.
+
+use serde_json::{Value, json};
+
+use crate::call::{self, Call, Outcome, number};
+use crate::defaults::new_state;
+use crate::feature_segments::{self, add, check_limit, has_segment};
+use crate::input::Input;
+use crate::pages::{PageSize, page};
+use crate::refusal::Refusal;
+use crate::rows::{FeatureSegment, FeatureState, TypedValue};
+use crate::shares;
+
+const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
+
+/// Creates an override with its place.
+pub fn create(call: &mut Call<'_>, api_key: &str, feature: &str) -> Outcome {
+    let environment = call.environment(api_key).map_err(|_| Refusal::Forbidden)?;
+    let feature = call.state.features.get(&number(feature)?);
+    let feature = feature.filter(|feature| feature.project == environment.project);
+    let feature = feature.ok_or(Refusal::Missing("Feature"))?.id;
+    let mut input = call.input()?;
+    let mut value = TypedValue::default();
+    input.read("feature_state_value", |json| match json {
+        None => Err(json!(["This field is required."])),
+        Some(json) => value.set_typed(json),
+    });
+    let place = input.read("feature_segment", |json| {
+        json.map(|json| {
+            let mut input = Input::of(json)?;
+            let segment = input.reference("segment", |id| has_segment(call, environment.project, id));
+            let priority = match input.has("priority") {
+                true => input.priority(),
+                false => None,
+            };
+            input.finish_part((segment, priority))
+        })
+        .transpose()
+    });
+    let enabled = input.bool("enabled", false);
+    let shares = shares::read(call, &mut input, feature);
+    let (place, shares) = input.finish((place, shares.unwrap_or_default()))?;
+    let (segment, priority) = place.ok_or(Refusal::field("feature_segment", "This field is required."))?;
+    shares::check_sum(&shares)?;
+    check_limit(call, environment.id)?;
+    let place = FeatureSegment { feature, segment, environment: environment.id, ..feature_segments::fresh() };
+    let place = add(call, place, priority);
+    let state = new_state(call, feature, environment.id);
+    let mut state = FeatureState { feature_segment: Some(place.id), enabled, value, ..state };
+    shares::set(call, &mut state, shares);
+    call.state.put(state.clone());
+    call::json(201, &render(&state, &place))
+}
+
+/// Lists the overrides of a segment.
+pub fn associated_features(call: &mut Call<'_>, project: &str, segment: &str) -> Outcome {
+    let project = call.project(number(project)?).map_err(|_| Refusal::Forbidden)?.id;
+    let segment = number(segment)?;
+    if !has_segment(call, project, segment) {
+        return Err(Refusal::Missing("Segment"));
+    }
+    let is_of_segment = |state: &&FeatureState| {
+        let place = state.feature_segment.and_then(|id| call.state.feature_segments.get(&id));
+        place.is_some_and(|place| place.segment == segment)
+    };
+    let states: Vec<&FeatureState> = call.state.feature_states.values().filter(is_of_segment).collect();
+    page(
+        call,
+        PAGES,
+        states,
+        |state: &FeatureState| json!({"id": state.id, "feature": state.feature, "environment": state.environment}),
+    )
+}
+
+fn render(state: &FeatureState, place: &FeatureSegment) -> Value {
+    json!({
+        "id": state.id,
+        "feature": state.feature,
+        "enabled": state.enabled,
+        "feature_state_value": state.value.typed(),
+        "feature_segment": {
+            "id": place.id,
+            "segment": place.segment,
+            "priority": place.priority,
+            "uuid": place.uuid,
+        },
+        "deleted_at": null,
+        "uuid": state.uuid,
+        "created_at": state.created_at,
+        "updated_at": state.updated_at,
+        "live_from": state.created_at,
+        "environment": state.environment,
+        "identity": null,
+        "change_request": null,
+        "multivariate_feature_state_values": shares::render(&state.shares),
+    })
+}
