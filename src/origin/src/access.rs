@@ -84,6 +84,7 @@ pub fn hash(key: &str) -> String {
 /// exists already stays as it is.
 pub fn add_deployment_key(state: &mut State, key: &str, now: u64) -> Changes {
     let mut transaction = Transaction::new(state);
+    let created = Timestamp::from_milliseconds(now).map(Timestamp::iso).unwrap_or_default();
     let hash = hash(key);
     let exists = transaction.master_api_keys.values().any(|row| row.hash == hash);
     if let Some((prefix, _)) = key.split_once('.').filter(|_| !exists) {
@@ -94,10 +95,10 @@ pub fn add_deployment_key(state: &mut State, key: &str, now: u64) -> Changes {
             prefix: prefix.to_owned(),
             hash,
             name: "deployment".to_owned(),
-            created: Timestamp::from_milliseconds(now).map(Timestamp::iso).unwrap_or_default(),
+            created: created.clone(),
             revoked: false,
             expiry_date: None,
         });
     }
-    transaction.finish()
+    transaction.finish(&created)
 }

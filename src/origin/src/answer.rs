@@ -10,8 +10,8 @@ use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
 use crate::{
-    environments, feature_segments, feature_states, features, multivariate_options, organisations, projects,
-    segment_overrides, segments, server_keys, simple_feature_states, update_flag,
+    document, environments, feature_segments, feature_states, features, multivariate_options, organisations,
+    projects, segment_overrides, segments, server_keys, simple_feature_states, update_flag,
 };
 
 /// Answers a request, and returns the rows that it changed. A refused request changes nothing.
@@ -69,7 +69,8 @@ fn answer_route(
     if request.method == "HEAD" {
         response.body = Default::default();
     }
-    Ok((response, call.state.finish()))
+    let now = call.now();
+    Ok((response, call.state.finish(&now)))
 }
 
 fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
@@ -95,6 +96,7 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::Environment(key), _) => environments::update(call, key),
         (Route::EnvironmentClone(key), _) => environments::clone(call, key),
         (Route::MyPermissions(key), _) => environments::my_permissions(call, key),
+        (Route::Document(key), _) => document::get(call, key),
         (Route::ServerKeys(key), "GET") => server_keys::list(call, key),
         (Route::ServerKeys(key), _) => server_keys::create(call, key),
         (Route::ServerKey(key, id), "DELETE") => server_keys::delete(call, key, id),

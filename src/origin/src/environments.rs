@@ -51,6 +51,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
         use_identity_composite_key_for_hashing: true,
         hide_sensitive_data: false,
         use_identity_overrides_in_local_eval: true,
+        updated_at: call.now(),
     };
     let mut environment = read(call, input, environment, false)?;
     environment.id = call.state.next_id(Environment::KIND);
@@ -100,7 +101,9 @@ pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
     state.delete::<FeatureSegment>(|place| ids.contains(&place.environment));
     state.delete::<FeatureState>(|state| ids.contains(&state.environment));
     state.delete::<ServerKey>(|key| ids.contains(&key.environment));
-    state.delete::<Environment>(|environment| ids.contains(&environment.id));
+    for id in ids {
+        state.delete_environment(*id);
+    }
 }
 
 /// Creates an environment with the settings of another.

@@ -14,6 +14,7 @@ pub enum Route<'p> {
     Environment(&'p str),
     EnvironmentClone(&'p str),
     MyPermissions(&'p str),
+    Document(&'p str),
     ServerKeys(&'p str),
     ServerKey(&'p str, &'p str),
     FeatureStates(&'p str),
@@ -64,6 +65,7 @@ impl<'p> Route<'p> {
             ["environments", key] => Route::Environment(key),
             ["environments", key, "clone"] => Route::EnvironmentClone(key),
             ["environments", key, "my-permissions"] => Route::MyPermissions(key),
+            ["environments", key, "document"] => Route::Document(key),
             ["environments", key, "api-keys"] => Route::ServerKeys(key),
             ["environments", key, "api-keys", id] => Route::ServerKey(key, id),
             ["environments", key, "featurestates"] => Route::FeatureStates(key),
@@ -119,6 +121,7 @@ impl<'p> Route<'p> {
             | Route::FeatureSegment(_) => ITEM,
             Route::EnvironmentByUuid(_)
             | Route::MyPermissions(_)
+            | Route::Document(_)
             | Route::SegmentByUuid(_)
             | Route::AssociatedFeatures(..)
             | Route::FeatureSegmentByUuid(_)

@@ -65,6 +65,8 @@ pub struct Environment {
     pub use_identity_composite_key_for_hashing: bool,
     pub hide_sensitive_data: bool,
     pub use_identity_overrides_in_local_eval: bool,
+    /// The time of the last change of the document.
+    pub updated_at: String,
 }
 
 /// A server key of an environment.
@@ -202,6 +204,7 @@ pub struct FeatureSegment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     pub id: i64,
+    pub uuid: String,
     pub environment: i64,
     pub identifier: String,
     pub created_date: String,

@@ -3,13 +3,15 @@
 
 mod support;
 
+use flagsmith_edge_core::document::Environment;
+use flagsmith_edge_core::document::ruleset::Engine;
 use serde_json::Value;
 use support::binding::{Binding, kind_of};
 use support::deployment::{Deployment, KEY};
-use support::exchanges;
+use support::{exchanges, recorded_document};
 
 /// The number of recorded exchanges that are answered as recorded.
-const AGREEING: usize = 502;
+const AGREEING: usize = 503;
 
 /// Parts of names or paths whose rows are not sent, and the reason.
 const NOT_SENT: &[(&str, &str)] = &[
@@ -27,9 +29,11 @@ const NOT_SENT: &[(&str, &str)] = &[
     ("/trait-keys/", "the origin has no index of trait keys"),
     ("/delete-traits/", "the origin has no index of trait keys"),
     ("/identities", "identities are not served yet"),
-    ("/document/", "documents are not served yet"),
     ("/audit/", "audit rows are not served yet"),
 ];
+
+/// The recorded documents that are compared with those of the last state.
+const DOCUMENTS: [&str; 1] = ["B"];
 
 /// Names of rows that are answered otherwise, and the reason.
 const DIFFERENT: &[(&str, &str)] = &[
@@ -78,11 +82,17 @@ fn recorded_requests_are_answered_as_recorded() {
             assert!(answer.changes.is_empty() && deployment.state == before, "{name} is refused and changes");
         }
         assert!(deployment.reloaded() == deployment.state, "{name} changes more than it writes");
+        for client_key in answer.changes.environments() {
+            let Some(document) = deployment.document(client_key) else { continue };
+            let parsed = Environment::parse(document.to_string().as_bytes(), Engine::default());
+            assert!(parsed.is_ok(), "{name}: {document}");
+        }
     }
     for (name, difference) in &different {
         println!("{name} {}", difference.chars().take(400).collect::<String>());
     }
     println!("{agreeing} agree, {} differ, {} not sent", different.len(), not_sent.len());
+    compare_documents(&mut deployment, &mut binding);
     for (_, reason) in NOT_SENT {
         assert!(not_sent.contains(reason), "no row is left out because {reason}");
     }
@@ -90,6 +100,17 @@ fn recorded_requests_are_answered_as_recorded() {
     let listed: Vec<&str> = DIFFERENT.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, listed);
     assert_eq!(agreeing, AGREEING);
+}
+
+/// Compares the documents of the recorded environments, which no later row changes.
+fn compare_documents(deployment: &mut Deployment, binding: &mut Binding) {
+    for name in DOCUMENTS {
+        let recorded = recorded_document(name);
+        let client_key = binding.text(recorded["api_key"].as_str().unwrap());
+        let document = deployment.document(&client_key).unwrap();
+        let differences = binding.differences(&recorded, &document, "environment");
+        assert!(differences.is_empty(), "{name}: {differences:?}");
+    }
 }
 
 fn reason_not_to_send(name: &str, request: &Value, want: &Value) -> Option<&'static str> {

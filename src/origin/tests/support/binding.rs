@@ -27,6 +27,7 @@ const PATH_KINDS: &[(&str, &str)] = &[
 const MEMBER_KINDS: &[(&str, &str)] = &[
     ("feature", "feature"),
     ("segment", "segment"),
+    ("segments", "segment"),
     ("environment", "environment"),
     ("project", "project"),
     ("feature_segment", "feature_segment"),
@@ -61,7 +62,17 @@ const REFERENCES: &[&str] = &[
 ];
 
 /// The members whose text is a key or a UUID.
-const KEYS: &[&str] = &["uuid", "api_key", "key", "prefix", "featurestate_uuid", "mv_fs_value_uuid", "id"];
+const KEYS: &[&str] = &[
+    "uuid",
+    "identity_uuid",
+    "environment_api_key",
+    "api_key",
+    "key",
+    "prefix",
+    "featurestate_uuid",
+    "mv_fs_value_uuid",
+    "id",
+];
 
 /// The members that are not compared, since they differ by deployment: people, plans, migrations. Times neither.
 const NOT_COMPARED: &[&str] = &[
@@ -229,12 +240,16 @@ impl Binding {
             return vec![format!("{place}: {} items wanted, got {}", want.len(), got.len())];
         }
         let (mut want, mut got): (Vec<&Value>, Vec<&Value>) = (want.iter().collect(), got.iter().collect());
-        if member == "multivariate_feature_state_values" {
-            // Flagsmith gives them in any order.
-            let order = |value: &&Value| {
-                let option = value["multivariate_feature_option"]["value"].to_string();
-                (value["percentage_allocation"].to_string(), option)
-            };
+        // Flagsmith gives these in any order.
+        let order: Option<fn(&&Value) -> String> = match member {
+            "multivariate_feature_state_values" => Some(|item| {
+                format!("{} {}", item["percentage_allocation"], item["multivariate_feature_option"]["value"])
+            }),
+            "feature_states" | "identity_features" => Some(|item| item["feature"]["name"].to_string()),
+            "identity_overrides" => Some(|item| item["identifier"].to_string()),
+            _ => None,
+        };
+        if let Some(order) = order {
             want.sort_by_key(order);
             got.sort_by_key(order);
         }

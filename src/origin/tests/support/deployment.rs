@@ -63,13 +63,21 @@ impl Deployment {
         Answer { status, headers, body, changes }
     }
 
+    /// The document of an environment; `None` if it was deleted.
+    pub fn document(&mut self, client_key: &str) -> Option<Value> {
+        let headers = [("Authorization".to_owned(), format!("Api-Key {KEY}"))];
+        let target = format!("/api/v1/environments/{client_key}/document/");
+        let answer = self.send("GET", &target, &headers, b"");
+        (answer.status == 200).then_some(answer.body)
+    }
+
     /// The state as it is after reading all rows again.
     pub fn reloaded(&self) -> State {
         State::load(self.rows.iter().map(|((kind, _), row)| (*kind, row.clone()))).unwrap()
     }
 
     fn write(&mut self, changes: &Changes) {
-        for (kind, id, row) in changes.iter() {
+        for (kind, id, row) in changes.rows() {
             match row {
                 Some(row) => drop(self.rows.insert((kind, id), row.clone())),
                 None => drop(self.rows.remove(&(kind, id))),

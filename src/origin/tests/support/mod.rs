@@ -11,18 +11,24 @@ use serde_json::Value;
 
 /// The recorded exchanges with Flagsmith's Admin API, in order. Reports an absent folder.
 pub fn exchanges() -> Option<Vec<Value>> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
-    let folder = std::env::var_os("RECORDINGS").map_or(default.into(), PathBuf::from);
-    // Cargo runs a package's tests in its own folder; a relative path is seen from the root of the project.
-    let folder = if folder.is_relative() {
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder)
-    } else {
-        folder
-    };
+    let folder = folder();
     if !folder.is_dir() {
         println!("NOT RUN: there is no folder {}; set RECORDINGS", folder.display());
         return None;
     }
     let text = std::fs::read_to_string(folder.join("admin.jsonl")).unwrap();
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// A recorded environment document.
+pub fn recorded_document(name: &str) -> Value {
+    let path = folder().join(format!("documents/{name}.json"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The folder `$RECORDINGS`. Cargo runs a package's tests in its own folder, and a relative path starts at the root of
+/// the project.
+fn folder() -> PathBuf {
+    let folder = std::env::var_os("RECORDINGS").map_or("../shared/recordings".into(), PathBuf::from);
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder)
 }
