@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("evaluate", &["document", "identity"]),
     ("api", &["document", "identity", "evaluate"]),
     ("admin", &["document", "identity", "evaluate", "api", "page"]),
-    ("origin", &["document", "identity", "api"]),
+    ("origin", &["document", "identity", "evaluate", "api"]),
     ("publish", &["document"]),
     ("route", &["document", "api", "admin", "page"]),
     ("settings", &["document"]),

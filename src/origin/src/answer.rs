@@ -10,9 +10,15 @@ use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
 use crate::{
-    document, environments, feature_segments, feature_states, features, multivariate_options, organisations,
-    projects, segment_overrides, segments, server_keys, simple_feature_states, update_flag,
+    document, environments, feature_segments, feature_states, features, identities, identity_overrides,
+    multivariate_options, organisations, projects, segment_overrides, segments, server_keys,
+    simple_feature_states, traits, update_flag,
 };
+
+/// The parts of paths about people.
+const PEOPLE: [&str; 8] =
+    ["auth", "users", "invites", "invite-links", "groups", "roles", "permissions", "user-permissions"];
+const NO_PEOPLE: &str = "This origin has no users, roles or passwords; authenticate with a master API key.";
 
 /// Answers a request, and returns the rows that it changed. A refused request changes nothing.
 pub fn answer(
@@ -149,6 +155,29 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::SimpleFeatureStateByUuid(uuid), _) => simple_feature_states::get_by_uuid(call, uuid),
         (Route::SimpleFeatureState(id), _) => simple_feature_states::update(call, id),
         (Route::UpdateFlag(key), _) => update_flag::update(call, key),
+        (Route::Identities(key), "GET") => identities::list(call, key),
+        (Route::Identities(key), _) => identities::create(call, key),
+        (Route::Identity(key, id), "GET") => identities::get(call, key, id),
+        (Route::Identity(key, id), "DELETE") => identities::delete(call, key, id),
+        (Route::Identity(key, id), _) => identities::update(call, key, id),
+        (Route::Traits(key, identity), "GET") => traits::list(call, key, identity),
+        (Route::Traits(key, identity), _) => traits::create(call, key, identity),
+        (Route::Trait(key, identity, id), "GET") => traits::get(call, key, identity, id),
+        (Route::Trait(key, identity, id), "DELETE") => traits::delete(call, key, identity, id),
+        (Route::Trait(key, identity, id), _) => traits::update(call, key, identity, id),
+        (Route::IdentityOverrides(key, identity), "GET") => identity_overrides::list(call, key, identity),
+        (Route::IdentityOverrides(key, identity), _) => identity_overrides::create(call, key, identity),
+        (Route::IdentityFlags(key, identity), _) => identity_overrides::all(call, key, identity),
+        (Route::IdentityClone(key, identity), _) => identity_overrides::clone_from(call, key, identity),
+        (Route::IdentityOverride(key, identity, id), "GET") => {
+            identity_overrides::get(call, key, identity, id)
+        }
+        (Route::IdentityOverride(key, identity, id), "DELETE") => {
+            identity_overrides::delete(call, key, identity, id)
+        }
+        (Route::IdentityOverride(key, identity, id), _) => {
+            identity_overrides::update(call, key, identity, id)
+        }
     }
 }
 
@@ -156,7 +185,9 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
 fn without_route(request: &Request<'_>) -> Response<'static> {
     let path = format!("{}/", request.path);
     if Route::parse(&path).is_none() {
-        return Response::error(&Error::NotFound);
+        let is_about_people = request.path.split('/').any(|part| PEOPLE.contains(&part));
+        let text = if is_about_people { NO_PEOPLE } else { "Not found." };
+        return Response::detail(404, text);
     }
     let mark = if request.query.is_empty() { "" } else { "?" };
     let location = format!("{path}{mark}{}", request.query);

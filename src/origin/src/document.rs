@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome};
-use crate::rows::{Condition, Environment, FeatureState, Organisation, Project, Rule, Segment, Share};
+use crate::rows::{
+    Condition, Environment, FeatureState, Identity, Organisation, Project, Rule, Segment, Share,
+};
 use crate::state::State;
 
 /// Reads the document of an environment.
@@ -14,14 +16,22 @@ pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
     call::json(200, &render(&call.state, &environment))
 }
 
-/// The document of an environment.
-pub fn render(state: &State, environment: &Environment) -> Value {
+/// The document of an environment. Identities are in it only if local evaluation uses them.
+fn render(state: &State, environment: &Environment) -> Value {
+    let mut document = render_with_identities(state, environment);
+    if let Some(members) =
+        document.as_object_mut().filter(|_| !environment.use_identity_overrides_in_local_eval)
+    {
+        members.insert("identity_overrides".to_owned(), json!([]));
+    }
+    document
+}
+
+/// The document of an environment with all overrides of identities.
+pub fn render_with_identities(state: &State, environment: &Environment) -> Value {
     let states = States::of(state, environment.id);
     let project = state.projects.get(&environment.project);
-    let overrides = match environment.use_identity_overrides_in_local_eval {
-        true => render_identities(state, environment, &states),
-        false => Vec::new(),
-    };
+    let overrides = render_identities(state, environment, &states);
     json!({
         "id": environment.id,
         "api_key": environment.api_key,
@@ -147,7 +157,7 @@ fn render_share(state: &State, share: &Share) -> Value {
 fn render_identities(state: &State, environment: &Environment, states: &States<'_>) -> Vec<Value> {
     let overrides = states.of_identities.iter();
     let overrides = overrides.filter_map(|(id, rows)| Some((state.identities.get(id)?, rows)));
-    let render = |(identity, rows): (&crate::rows::Identity, &Vec<&FeatureState>)| {
+    let render = |(identity, rows): (&Identity, &Vec<&FeatureState>)| {
         json!({
             "identifier": identity.identifier,
             "environment_api_key": environment.api_key,

@@ -8,9 +8,9 @@ use crate::call::{self, Call, Outcome, deleted};
 use crate::changes::Transaction;
 use crate::defaults::{add_states, new_share, new_state};
 use crate::input::Input;
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, FeatureSegment, FeatureState, Identity, ServerKey};
+use crate::rows::{Environment, FeatureSegment, FeatureState, Identity, ServerKey, Trait};
 use crate::state::Row;
 use crate::tokens;
 
@@ -18,7 +18,6 @@ const MAX_NAME_LENGTH: usize = 2000;
 const MAX_DESCRIPTION_LENGTH: usize = 20_000;
 const MAX_BANNER_LENGTH: usize = 255;
 const MAX_COLOUR_LENGTH: usize = 7;
-const PAGES: PageSize = PageSize { default: 100, max: None };
 
 /// Lists the environments of a project.
 pub fn list(call: &mut Call<'_>) -> Outcome {
@@ -28,7 +27,7 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     let is_reached = call.caller.reaches(project.organisation);
     let environments = call.state.environments.values();
     let environments = environments.filter(|row| is_reached && row.project == project.id).collect();
-    page(call, PAGES, environments, render)
+    page(call, pages::FIXED, environments, render)
 }
 
 /// Creates an environment.
@@ -97,6 +96,9 @@ pub fn delete(call: &mut Call<'_>, api_key: &str) -> Outcome {
 
 /// Deletes the rows of environments.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    let identities = state.identities.values().filter(|identity| ids.contains(&identity.environment));
+    let identities: BTreeSet<i64> = identities.map(Identity::id).collect();
+    state.delete::<Trait>(|row| identities.contains(&row.identity));
     state.delete::<Identity>(|identity| ids.contains(&identity.environment));
     state.delete::<FeatureSegment>(|place| ids.contains(&place.environment));
     state.delete::<FeatureState>(|state| ids.contains(&state.environment));

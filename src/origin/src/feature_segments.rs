@@ -10,12 +10,10 @@ use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
 use crate::input::{Input, not_a_list};
 use crate::limits::MAX_SEGMENT_OVERRIDES;
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureSegment, FeatureState};
 use crate::state::Row;
-
-const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
 
 /// Lists the places of a feature in an environment, first the one that wins.
 pub fn list(call: &mut Call<'_>) -> Outcome {
@@ -31,7 +29,7 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     };
     call.environment_by_id(environment)?;
     let places = group(&call.state, feature, environment);
-    page(call, PAGES, places, |place| render(call, &place))
+    page(call, pages::SIZED, places, |place| render(call, &place))
 }
 
 /// Creates a place after all others of the feature.

@@ -4,12 +4,10 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::new_state;
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, TypedValue};
 use crate::shares;
-
-const PAGES: PageSize = PageSize { default: 999, max: None };
 
 /// Lists the default states; with `anyIdentity`, the overrides of identities.
 pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
@@ -26,7 +24,7 @@ pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
             && name.as_ref().is_none_or(has_name)
     };
     let states: Vec<&FeatureState> = call.state.feature_states.values().filter(matches).collect();
-    page(call, PAGES, states, |state: &FeatureState| render(state, state.value.scalar()))
+    page(call, pages::FIXED, states, |state: &FeatureState| render(state, state.value.scalar()))
 }
 
 /// Creates the default state of a feature that has none, after it was deleted.

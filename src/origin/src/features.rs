@@ -11,7 +11,7 @@ use crate::defaults::{add_state, options_of};
 use crate::input::Input;
 use crate::limits::MAX_FEATURES;
 use crate::multivariate_options::{self, check_sum};
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, Feature, FeatureSegment, FeatureState, MultivariateOption};
 use crate::state::Row;
@@ -19,7 +19,6 @@ use crate::values;
 
 const MAX_NAME_LENGTH: usize = 2000;
 const MAX_DESCRIPTION_LENGTH: usize = 20_000;
-const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
 const TYPES: [&str; 2] = ["STANDARD", "MULTIVARIATE"];
 
 /// Lists the features of a project; with `environment`, also their states there.
@@ -40,7 +39,7 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     if call.query("sort_direction").is_some_and(|direction| direction == "DESC") {
         features.reverse();
     }
-    page(call, PAGES, features, |feature: &Feature| render(call, feature, environment))
+    page(call, pages::SIZED, features, |feature: &Feature| render(call, feature, environment))
 }
 
 /// The conditions of a list's query.

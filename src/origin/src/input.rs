@@ -42,11 +42,7 @@ impl<'a> Input<'a> {
 
     /// A text that may be null or blank.
     pub fn optional_text(&mut self, name: &str, max_length: usize, keep: Option<String>) -> Option<String> {
-        self.fields.read(name, |json| match json {
-            None => Ok(keep),
-            Some(json) if json.kind() == Kind::Null => Ok(None),
-            Some(json) => plain_text(json, max_length).map(Some),
-        })
+        self.optional(name, keep, |json| plain_text(json, max_length))
     }
 
     /// A boolean.
@@ -67,13 +63,23 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A whole number that may be null.
-    pub fn optional_integer(&mut self, name: &str, keep: Option<i64>) -> Option<i64> {
+    /// A value that may be null, read by `read`.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        keep: Option<T>,
+        read: impl FnOnce(Json<'a>) -> Result<T, Value>,
+    ) -> Option<T> {
         self.fields.read(name, |json| match json {
             None => Ok(keep),
             Some(json) if json.kind() == Kind::Null => Ok(None),
-            Some(json) => integer_value(json).map(Some).ok_or_else(|| json!([INVALID_INTEGER])),
+            Some(json) => read(json).map(Some),
         })
+    }
+
+    /// A whole number that may be null.
+    pub fn optional_integer(&mut self, name: &str, keep: Option<i64>) -> Option<i64> {
+        self.optional(name, keep, |json| integer_value(json).ok_or_else(|| json!([INVALID_INTEGER])))
     }
 
     /// A required whole number.
@@ -99,14 +105,9 @@ impl<'a> Input<'a> {
 
     /// A point in time that may be null.
     pub fn optional_time(&mut self, name: &str, keep: Option<String>) -> Option<String> {
-        self.fields.read(name, |json| match json {
-            None => Ok(keep),
-            Some(json) if json.kind() == Kind::Null => Ok(None),
-            Some(json) => json
-                .text()
-                .and_then(|text| Timestamp::from_iso(&text))
-                .map(|time| Some(time.iso()))
-                .ok_or_else(|| json!([INVALID_TIME])),
+        self.optional(name, keep, |json| {
+            let time = json.text().and_then(|text| Timestamp::from_iso(&text));
+            time.map(Timestamp::iso).ok_or_else(|| json!([INVALID_TIME]))
         })
     }
 

@@ -8,19 +8,18 @@ use serde_json::{Value, json};
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::{new_share, options_of};
 use crate::input::{Input, not_a_list};
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, MultivariateOption, TypedValue};
 use crate::state::Row;
 
 const MAX_KEY_LENGTH: usize = 255;
 const MAX_PERCENTAGE: f64 = 100.0;
-const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
 
 /// Lists the options of a feature.
 pub fn list(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
     let feature = call.feature(project, feature)?;
-    page(call, PAGES, options_of(call, feature.id), |option| render_alone(&option))
+    page(call, pages::SIZED, options_of(call, feature.id), |option| render_alone(&option))
 }
 
 /// Adds an option to a feature, and its share to the feature's default states.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::access;
 use crate::call::{self, Call, Outcome, deleted, number};
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::projects;
 use crate::refusal::Refusal;
 use crate::rows::{MasterApiKey, Organisation, Project};
@@ -14,13 +14,12 @@ use crate::tokens;
 const MAX_NAME_LENGTH: usize = 2000;
 const MAX_KEY_NAME_LENGTH: usize = 50;
 const MAX_EMAIL_LENGTH: usize = 254;
-const PAGES: PageSize = PageSize { default: 10, max: None };
 
 /// Lists the organisations of the caller's key.
 pub fn list(call: &mut Call<'_>) -> Outcome {
     let organisations = call.state.organisations.values();
     let reached: Vec<&Organisation> = organisations.filter(|row| call.caller.reaches(row.id)).collect();
-    page(call, PAGES, reached, render)
+    page(call, pages::FIXED, reached, render)
 }
 
 /// Creates an organisation; only the deployment's own key may.
@@ -116,7 +115,7 @@ fn render(organisation: &Organisation) -> Value {
 pub fn list_keys(call: &mut Call<'_>, id: &str) -> Outcome {
     let id = reached(call, id)?;
     let keys = call.state.master_api_keys.values().filter(|key| key.organisation == Some(id)).collect();
-    page(call, PAGES, keys, |key: &MasterApiKey| render_key(call, key))
+    page(call, pages::FIXED, keys, |key: &MasterApiKey| render_key(call, key))
 }
 
 /// Creates a master API key. Only this answer has the key itself.

@@ -10,10 +10,16 @@ use crate::refusal::Refusal;
 #[derive(Clone, Copy)]
 pub struct PageSize {
     /// The number of items in a page.
-    pub default: usize,
+    default: usize,
     /// The largest number that `page_size` may ask for; `None` if the list ignores `page_size`.
-    pub max: Option<usize>,
+    max: Option<usize>,
 }
+
+/// The pages of lists that ignore `page_size`.
+pub const FIXED: PageSize = PageSize { default: MAX_SIZE, max: None };
+/// The pages of lists that obey `page_size`.
+pub const SIZED: PageSize = PageSize { default: MAX_SIZE, max: Some(MAX_SIZE) };
+const MAX_SIZE: usize = 999;
 
 impl PageSize {
     fn of(self, query: Option<&str>) -> usize {

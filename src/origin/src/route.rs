@@ -37,6 +37,14 @@ pub enum Route<'p> {
     SimpleFeatureStateByUuid(&'p str),
     SimpleFeatureState(&'p str),
     UpdateFlag(&'p str),
+    Identities(&'p str),
+    Identity(&'p str, &'p str),
+    Traits(&'p str, &'p str),
+    Trait(&'p str, &'p str, &'p str),
+    IdentityOverrides(&'p str, &'p str),
+    IdentityFlags(&'p str, &'p str),
+    IdentityClone(&'p str, &'p str),
+    IdentityOverride(&'p str, &'p str, &'p str),
 }
 
 const LIST: &str = "GET, POST, HEAD, OPTIONS";
@@ -93,6 +101,18 @@ impl<'p> Route<'p> {
             ["environments", key, "features", feature, "create-segment-override"] => {
                 Route::SegmentOverride(key, feature)
             }
+            ["environments", key, "identities"] => Route::Identities(key),
+            ["environments", key, "identities", id] => Route::Identity(key, id),
+            ["environments", key, "identities", id, "traits"] => Route::Traits(key, id),
+            ["environments", key, "identities", identity, "traits", id] => Route::Trait(key, identity, id),
+            ["environments", key, "identities", id, "featurestates"] => Route::IdentityOverrides(key, id),
+            ["environments", key, "identities", id, "featurestates", "all"] => Route::IdentityFlags(key, id),
+            ["environments", key, "identities", id, "featurestates", "clone-from-given-identity"] => {
+                Route::IdentityClone(key, id)
+            }
+            ["environments", key, "identities", identity, "featurestates", id] => {
+                Route::IdentityOverride(key, identity, id)
+            }
             _ => return None,
         })
     }
@@ -110,7 +130,10 @@ impl<'p> Route<'p> {
             | Route::MultivariateOptions(..)
             | Route::Segments(_)
             | Route::FeatureSegments
-            | Route::SimpleFeatureStates => LIST,
+            | Route::SimpleFeatureStates
+            | Route::Identities(_)
+            | Route::Traits(..)
+            | Route::IdentityOverrides(..) => LIST,
             Route::Organisation(_)
             | Route::Project(_)
             | Route::Environment(_)
@@ -118,10 +141,14 @@ impl<'p> Route<'p> {
             | Route::Feature(..)
             | Route::MultivariateOption(..)
             | Route::Segment(..)
-            | Route::FeatureSegment(_) => ITEM,
+            | Route::FeatureSegment(_)
+            | Route::Identity(..)
+            | Route::Trait(..)
+            | Route::IdentityOverride(..) => ITEM,
             Route::EnvironmentByUuid(_)
             | Route::MyPermissions(_)
             | Route::Document(_)
+            | Route::IdentityFlags(..)
             | Route::SegmentByUuid(_)
             | Route::AssociatedFeatures(..)
             | Route::FeatureSegmentByUuid(_)
@@ -130,7 +157,8 @@ impl<'p> Route<'p> {
             | Route::SegmentClone(..)
             | Route::FeatureSegmentPriorities
             | Route::SegmentOverride(..)
-            | Route::UpdateFlag(_) => ACTION,
+            | Route::UpdateFlag(_)
+            | Route::IdentityClone(..) => ACTION,
             Route::SimpleFeatureState(_) => "PUT, PATCH, OPTIONS",
             Route::MasterApiKey(..) => "DELETE, OPTIONS",
             Route::ServerKey(..) => "PUT, PATCH, DELETE, OPTIONS",

@@ -209,3 +209,18 @@ pub struct Identity {
     pub identifier: String,
     pub created_date: String,
 }
+
+/// A trait of an identity, with a column for each type. `value_type` names the column that counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trait {
+    pub id: i64,
+    pub identity: i64,
+    pub trait_key: String,
+    /// `unicode`, `int`, `bool` or `float`.
+    pub value_type: String,
+    pub integer_value: Option<i64>,
+    pub string_value: Option<String>,
+    pub boolean_value: Option<bool>,
+    pub float_value: Option<f64>,
+    pub created_date: String,
+}

@@ -2,7 +2,7 @@
 
 use crate::rows::{
     Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
-    Organisation, Project, Segment, ServerKey,
+    Organisation, Project, Segment, ServerKey, Trait,
 };
 use crate::state::State;
 
@@ -78,6 +78,12 @@ impl Scoped for Segment {
 impl Scoped for FeatureSegment {
     fn scope(&self, _state: &State) -> Scope {
         Scope::Environment(self.environment)
+    }
+}
+
+impl Scoped for Trait {
+    fn scope(&self, _state: &State) -> Scope {
+        Scope::Nowhere
     }
 }
 

@@ -6,12 +6,10 @@ use crate::call::{self, Call, Outcome, number};
 use crate::defaults::new_state;
 use crate::feature_segments::{self, add, check_limit, has_segment};
 use crate::input::Input;
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureSegment, FeatureState, TypedValue};
 use crate::shares;
-
-const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
 
 /// Creates an override with its place.
 pub fn create(call: &mut Call<'_>, api_key: &str, feature: &str) -> Outcome {
@@ -66,7 +64,7 @@ pub fn associated_features(call: &mut Call<'_>, project: &str, segment: &str) ->
     let states: Vec<&FeatureState> = call.state.feature_states.values().filter(is_of_segment).collect();
     page(
         call,
-        PAGES,
+        pages::SIZED,
         states,
         |state: &FeatureState| json!({"id": state.id, "feature": state.feature, "environment": state.environment}),
     )

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
+use crate::evaluation::EvaluatedFlags;
 use crate::feature_segments;
 use crate::limits::MAX_SEGMENTS;
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::Segment;
 use crate::rules;
@@ -16,19 +17,31 @@ use crate::state::Row;
 
 const MAX_NAME_LENGTH: usize = 2000;
 const MAX_DESCRIPTION_LENGTH: usize = 20_000;
-const PAGES: PageSize = PageSize { default: 100, max: Some(100) };
 
 /// Lists the segments of a project.
 pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     let project = reached(call, project)?;
     let search = call.query("q").unwrap_or_default().to_lowercase();
     let is_general = call.query("include_feature_specific").is_some_and(|text| text == "false");
+    let of_identity = call.query("identity").map(|id| segments_of(call, project, &id));
     let matches = |segment: &&Segment| {
         segment.project == project
+            && of_identity.as_ref().is_none_or(|ids| ids.contains(&segment.id))
             && segment.name.to_lowercase().contains(&search)
             && !(is_general && segment.feature.is_some())
     };
-    page(call, PAGES, call.state.segments.values().filter(matches).collect(), render)
+    page(call, pages::SIZED, call.state.segments.values().filter(matches).collect(), render)
+}
+
+/// The ids of the segments that an identity of the project is in; none if the project has no such identity.
+fn segments_of(call: &Call<'_>, project: i64, identity: &str) -> Vec<i64> {
+    let identity = identity.parse().ok().and_then(|id: i64| call.state.identities.get(&id));
+    let Some(identity) = identity else { return Vec::new() };
+    let environment = call.state.environments.get(&identity.environment);
+    let environment = environment.filter(|environment| environment.project == project);
+    let evaluated =
+        environment.and_then(|environment| EvaluatedFlags::of(&call.state, environment, identity));
+    evaluated.map(|evaluated| evaluated.segments()).unwrap_or_default()
 }
 
 /// Creates a segment.

@@ -5,12 +5,10 @@ use serde_json::Value;
 use crate::call::{self, Call, Outcome, number};
 use crate::defaults::new_state;
 use crate::feature_states::{exists_already, render};
-use crate::pages::{PageSize, page};
+use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, TypedValue};
 use crate::shares;
-
-const PAGES: PageSize = PageSize { default: 999, max: Some(999) };
 
 /// Lists the states of an environment.
 pub fn list(call: &mut Call<'_>) -> Outcome {
@@ -22,7 +20,7 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
             && place.as_ref().is_none_or(|id| id.parse().ok() == state.feature_segment)
     };
     let states: Vec<&FeatureState> = call.state.feature_states.values().filter(matches).collect();
-    page(call, PAGES, states, |state: &FeatureState| render_typed(state))
+    page(call, pages::SIZED, states, |state: &FeatureState| render_typed(state))
 }
 
 /// Creates a state: the override of a segment or an identity, or a default that is missing.

@@ -82,6 +82,7 @@ tables! {
     segments: Segment = "segment",
     feature_segments: FeatureSegment = "feature_segment",
     identities: Identity = "identity",
+    traits: Trait = "trait",
 }
 
 impl State {

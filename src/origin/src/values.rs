@@ -63,16 +63,8 @@ impl TypedValue {
         let old = self.clone();
         TypedValue {
             kind: input.choice("type", &TYPES, Some(&old.kind)),
-            string_value: input.read("string_value", |json| match json {
-                None => Ok(old.string_value),
-                Some(json) if json.kind() == Kind::Null => Ok(None),
-                Some(json) => text(json).map(Some),
-            }),
-            integer_value: input.read("integer_value", |json| match json {
-                None => Ok(old.integer_value),
-                Some(json) if json.kind() == Kind::Null => Ok(None),
-                Some(json) => integer(json).map(Some),
-            }),
+            string_value: input.optional("string_value", old.string_value, text),
+            integer_value: input.optional("integer_value", old.integer_value, integer),
             boolean_value: input.optional_bool("boolean_value", old.boolean_value),
         }
     }
