@@ -1,0 +1,289 @@
+//! Generated requests: no panic, no 5xx, nothing changed by a refusal, and nothing reachable by another
+//! organisation's key.
+
+mod support;
+
+use flagsmith_edge_core::document::Environment;
+use flagsmith_edge_core::document::ruleset::Engine;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::deployment::{Answer, Deployment, KEY};
+
+/// Paths with places for the id of each kind of row.
+const PATHS: &[&str] = &[
+    "organisations/",
+    "organisations/1/",
+    "organisations/1/master-api-keys/",
+    "organisations/1/master-api-keys/{prefix}/",
+    "projects/",
+    "projects/1/",
+    "environments/",
+    "environments/?project=1",
+    "environments/{key}/",
+    "environments/get-by-uuid/{uuid}/",
+    "environments/{key}/clone/",
+    "environments/{key}/my-permissions/",
+    "environments/{key}/document/",
+    "environments/{key}/api-keys/",
+    "environments/{key}/api-keys/1/",
+    "environments/{key}/featurestates/",
+    "environments/{key}/featurestates/1/",
+    "environments/{key}/features/1/create-segment-override/",
+    "environments/{key}/identities/",
+    "environments/{key}/identities/1/",
+    "environments/{key}/identities/1/traits/",
+    "environments/{key}/identities/1/traits/1/",
+    "environments/{key}/identities/1/featurestates/",
+    "environments/{key}/identities/1/featurestates/3/",
+    "environments/{key}/identities/1/featurestates/all/",
+    "environments/{key}/identities/1/featurestates/clone-from-given-identity/",
+    "projects/1/features/",
+    "projects/1/features/?environment=1",
+    "projects/1/features/1/",
+    "projects/1/features/1/mv-options/",
+    "projects/1/features/1/mv-options/1/",
+    "projects/1/segments/",
+    "projects/1/segments/1/",
+    "projects/1/segments/1/clone/",
+    "projects/1/segments/1/associated-features/",
+    "features/feature-segments/",
+    "features/feature-segments/?environment=1&feature=1",
+    "features/feature-segments/1/",
+    "features/feature-segments/update-priorities/",
+    "features/featurestates/",
+    "features/featurestates/?environment=1",
+    "features/featurestates/1/",
+    "../experiments/environments/{key}/update-flag-v1/",
+];
+
+const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// A deployment with a row of each kind in one organisation, and another organisation's key.
+struct Example {
+    deployment: Deployment,
+    client_key: String,
+    uuid: String,
+    prefix: String,
+    other_key: String,
+}
+
+impl Example {
+    fn new() -> Example {
+        let mut deployment = Deployment::new();
+        let mut post = |path: &str, body: Value| {
+            let answer = send(&mut deployment, KEY, "POST", path, body.to_string().as_bytes());
+            assert_eq!(answer.status, 201, "{path}: {}", answer.body);
+            answer.body
+        };
+        post("organisations/", json!({"name": "Ours"}));
+        post("organisations/", json!({"name": "Theirs"}));
+        let own = post("organisations/1/master-api-keys/", json!({"name": "own"}));
+        let other = post("organisations/2/master-api-keys/", json!({"name": "other"}));
+        post("projects/", json!({"name": "Secret project", "organisation": 1}));
+        let environment = post("environments/", json!({"name": "Secret environment", "project": 1}));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let client_key = text(&environment["api_key"]);
+        let in_environment = |path: &str| format!("environments/{client_key}/{path}");
+        post(&in_environment("api-keys/"), json!({"name": "Secret key"}));
+        let options = json!([{"string_value": "Secret option", "default_percentage_allocation": 50}]);
+        let feature =
+            json!({"name": "Secret feature", "type": "MULTIVARIATE", "multivariate_options": options});
+        post("projects/1/features/", feature);
+        let condition = json!({"operator": "EQUAL", "property": "Secret", "value": "1"});
+        let rules = json!([{"type": "ALL", "conditions": [condition]}]);
+        post("projects/1/segments/", json!({"name": "Secret segment", "rules": rules}));
+        let value = json!({"type": "unicode", "string_value": "Secret value"});
+        let state = json!({"feature_segment": {"segment": 1}, "enabled": true, "feature_state_value": value});
+        post(&in_environment("features/1/create-segment-override/"), state);
+        post(&in_environment("identities/"), json!({"identifier": "Secret identity"}));
+        post(&in_environment("identities/1/traits/"), json!({"trait_key": "Secret", "string_value": "1"}));
+        post(&in_environment("identities/1/featurestates/"), json!({"feature": 1, "enabled": true}));
+        Example {
+            client_key,
+            uuid: text(&environment["uuid"]),
+            prefix: text(&own["prefix"]),
+            other_key: text(&other["key"]),
+            deployment,
+        }
+    }
+
+    fn path(&self, path: &str) -> String {
+        let path = path.replace("{key}", &self.client_key).replace("{uuid}", &self.uuid);
+        path.replace("{prefix}", &self.prefix)
+    }
+}
+
+fn send(deployment: &mut Deployment, key: &str, method: &str, path: &str, body: &[u8]) -> Answer {
+    let headers =
+        [("authorization", format!("Api-Key {key}")), ("content-type", "application/json".to_owned())];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value));
+    let target = match path.strip_prefix("../") {
+        Some(path) => format!("/api/{path}"),
+        None => format!("/api/v1/{path}"),
+    };
+    deployment.send(method, &target, &headers, body)
+}
+
+#[test]
+fn rows_of_another_organisation_are_out_of_reach() {
+    let mut example = Example::new();
+    let key = example.other_key.clone();
+    // References to the first organisation's rows, in all fields that take one.
+    let body = json!({
+        "name": "x", "identifier": "x", "trait_key": "x", "organisation": 1, "project": 1, "environment": 1,
+        "feature": 1, "segment": 1, "feature_segment": 1, "identity": 1, "source_identity_id": 1, "enabled": true,
+        "rules": [{"type": "ALL"}],
+    });
+    for path in PATHS {
+        for method in METHODS {
+            let path = example.path(path);
+            let before = example.deployment.state.clone();
+            let answer = send(&mut example.deployment, &key, method, &path, body.to_string().as_bytes());
+            assert!(answer.status < 500, "{method} {path}: {}", answer.body);
+            assert!(!answer.body.to_string().contains("Secret"), "{method} {path}: {}", answer.body);
+            assert!(answer.changes.is_empty(), "{method} {path}: {}", answer.body);
+            assert!(example.deployment.state == before);
+        }
+    }
+}
+
+#[test]
+fn every_path_is_served() {
+    let mut example = Example::new();
+    for path in PATHS {
+        let path = example.path(path);
+        let answer = send(&mut example.deployment, "no.key", "GET", &path, b"");
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+    }
+}
+
+#[test]
+fn paths_about_people_answer_with_the_reason() {
+    let mut deployment = Deployment::new();
+    for path in ["auth/login/", "users/", "organisations/1/users/", "organisations/1/roles/"] {
+        let answer = send(&mut deployment, KEY, "POST", path, b"{}");
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.body["detail"].as_str().unwrap().contains("no users"), "{path}: {}", answer.body);
+    }
+}
+
+#[test]
+fn a_deeply_nested_body_is_refused() {
+    let mut example = Example::new();
+    for (open, close) in [("[", "]"), ("{\"rules\":[", "]}")] {
+        let rules = format!("{}{}", open.repeat(10_000), close.repeat(10_000));
+        let body = format!("{{\"name\": \"x\", \"rules\": {rules}}}");
+        let answer = send(&mut example.deployment, KEY, "POST", "projects/1/segments/", body.as_bytes());
+        assert_eq!(answer.status, 400);
+    }
+}
+
+/// A JSON value of any kind.
+fn any_json() -> impl Strategy<Value = Value> {
+    let numbers = prop_oneof![
+        Just(json!(0)),
+        Just(json!(1)),
+        Just(json!(-1)),
+        Just(json!(1e300)),
+        any::<i64>().prop_map(|n| json!(n))
+    ];
+    let texts = prop_oneof![
+        Just(String::new()),
+        Just("\0".to_owned()),
+        Just("ALL".to_owned()),
+        Just("EQUAL".to_owned()),
+        Just("x".repeat(20_001)),
+        ".{0,8}"
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        numbers,
+        texts.prop_map(Value::String)
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::vec((field(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// A name that some body has.
+fn field() -> impl Strategy<Value = String> {
+    let names = [
+        "name",
+        "type",
+        "value",
+        "enabled",
+        "feature",
+        "segment",
+        "environment",
+        "project",
+        "organisation",
+        "rules",
+        "conditions",
+        "operator",
+        "property",
+        "priority",
+        "id",
+        "identifier",
+        "identity",
+        "trait_key",
+        "value_type",
+        "string_value",
+        "integer_value",
+        "boolean_value",
+        "float_value",
+        "feature_state_value",
+        "feature_segment",
+        "multivariate_options",
+        "multivariate_feature_state_values",
+        "multivariate_feature_option",
+        "percentage_allocation",
+        "default_percentage_allocation",
+        "initial_value",
+        "description",
+        "expires_at",
+        "expiry_date",
+        "is_admin",
+        "tags",
+        "source_identity_id",
+        "hide_disabled_flags",
+        "delete",
+    ];
+    prop::sample::select(names.to_vec()).prop_map(str::to_owned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_body_gets_an_answer(
+        requests in prop::collection::vec(
+            (prop::sample::select(METHODS), prop::sample::select(PATHS), any_json(), any::<bool>()),
+            1..40,
+        )
+    ) {
+        let mut example = Example::new();
+        for (method, path, body, is_cut) in requests {
+            let path = example.path(path);
+            let body = body.to_string();
+            let body = if is_cut { &body.as_bytes()[..body.len() / 2] } else { body.as_bytes() };
+            let before = example.deployment.state.clone();
+            let answer = send(&mut example.deployment, KEY, method, &path, body);
+            prop_assert!(answer.status < 500, "{method} {path}: {}", answer.body);
+            if answer.status >= 400 {
+                prop_assert!(answer.changes.is_empty(), "{method} {path}");
+                prop_assert!(example.deployment.state == before, "{method} {path}");
+            }
+            for client_key in answer.changes.environments() {
+                let Some(document) = example.deployment.document(client_key) else { continue };
+                let parsed = Environment::parse(document.to_string().as_bytes(), Engine::default());
+                prop_assert!(parsed.is_ok(), "{method} {path}: {document}");
+            }
+            prop_assert!(example.deployment.reloaded() == example.deployment.state, "{method} {path}");
+        }
+    }
+}
