@@ -4,15 +4,16 @@ use flagsmith_edge_core::api::{self, Error, Response};
 use serde_json::{Map, Value};
 
 use crate::access::authenticate;
+use crate::audit::Part;
 use crate::call::{Call, Context, Outcome, Request};
 use crate::changes::{Changes, Transaction};
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
 use crate::{
-    document, environments, feature_segments, feature_states, features, identities, identity_overrides,
-    multivariate_options, organisations, projects, segment_overrides, segments, server_keys,
-    simple_feature_states, traits, update_flag,
+    audit, document, environments, feature_segments, feature_states, features, identities,
+    identity_overrides, multivariate_options, organisations, projects, segment_overrides, segments,
+    server_keys, simple_feature_states, traits, update_flag,
 };
 
 /// The parts of paths about people.
@@ -155,6 +156,10 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::SimpleFeatureStateByUuid(uuid), _) => simple_feature_states::get_by_uuid(call, uuid),
         (Route::SimpleFeatureState(id), _) => simple_feature_states::update(call, id),
         (Route::UpdateFlag(key), _) => update_flag::update(call, key),
+        (Route::Audit, _) => audit::list(call, Part::All),
+        (Route::AuditRow(id), _) => audit::get(call, id),
+        (Route::AuditOfOrganisation(id), _) => audit::list(call, Part::Organisation(id)),
+        (Route::AuditOfProject(id), _) => audit::list(call, Part::Project(id)),
         (Route::Identities(key), "GET") => identities::list(call, key),
         (Route::Identities(key), _) => identities::create(call, key),
         (Route::Identity(key, id), "GET") => identities::get(call, key, id),

@@ -5,9 +5,11 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::rows::Environment;
+use crate::limits::MAX_AUDIT_ROWS;
+use crate::rows::{AuditRow, Environment};
 use crate::scope::{Scope, Scoped};
 use crate::state::{Row, SEQUENCES, State};
+use crate::subject::{Audited, Subject};
 
 /// The effect of a request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,12 +40,20 @@ pub struct Transaction<'s> {
     state: &'s mut State,
     changes: Changes,
     scopes: BTreeSet<Scope>,
+    event: Option<Event>,
+}
+
+/// The change that the audit row of a request is about.
+struct Event {
+    subject: Subject,
+    verb: &'static str,
+    id: i64,
 }
 
 impl<'s> Transaction<'s> {
     /// A transaction without changes.
     pub fn new(state: &'s mut State) -> Transaction<'s> {
-        Transaction { state, changes: Changes::default(), scopes: BTreeSet::new() }
+        Transaction { state, changes: Changes::default(), scopes: BTreeSet::new(), event: None }
     }
 
     /// The next id of a kind. Ids are never used again.
@@ -56,11 +66,12 @@ impl<'s> Transaction<'s> {
     }
 
     /// Inserts a row, or replaces the row with its id.
-    pub fn put<R: Row + Scoped>(&mut self, row: R) {
+    pub fn put<R: Row + Scoped + Audited>(&mut self, row: R) {
         let id = row.id();
         self.scopes.insert(row.scope(self.state));
-        self.record(R::KIND, id, serde_json::to_value(&row));
-        R::table(self.state).insert(id, row);
+        let verb = if R::table(self.state).contains_key(&id) { "updated" } else { "created" };
+        self.note(row.subject(self.state), verb, id);
+        self.store(row);
     }
 
     /// Deletes an environment.
@@ -72,18 +83,28 @@ impl<'s> Transaction<'s> {
     }
 
     /// Deletes all rows of a kind that match.
-    pub fn delete<R: Row + Scoped>(&mut self, matches: impl Fn(&R) -> bool) {
+    pub fn delete<R: Row + Scoped + Audited>(&mut self, matches: impl Fn(&R) -> bool) {
         let ids: Vec<i64> = R::table(self.state).values().filter(|row| matches(row)).map(Row::id).collect();
         for id in ids {
             if let Some(row) = R::table(self.state).remove(&id) {
                 self.scopes.insert(row.scope(self.state));
+                self.note(row.subject(self.state), "deleted", id);
             }
             self.changes.rows.insert((R::KIND, id), None);
         }
     }
 
-    /// The recorded changes. The environments that they concern get the time of the change.
+    /// Keeps the event whose subject contains the others; of equals, the first.
+    fn note(&mut self, subject: Option<Subject>, verb: &'static str, id: i64) {
+        let Some(subject) = subject else { return };
+        if self.event.as_ref().is_none_or(|event| subject.rank < event.subject.rank) {
+            self.event = Some(Event { subject, verb, id });
+        }
+    }
+
+    /// The recorded changes, with an audit row. The environments that they concern get the time of the change.
     pub fn finish(mut self, now: &str) -> Changes {
+        self.audit(now);
         let environments = self.state.environments.values().filter(|environment| {
             let project = self.state.projects.get(&environment.project);
             let organisation = project.map(|project| Scope::Organisation(project.organisation));
@@ -94,9 +115,36 @@ impl<'s> Transaction<'s> {
         let environments: Vec<Environment> = environments.cloned().collect();
         for environment in environments {
             self.changes.environments.insert(environment.api_key.clone());
-            self.put(Environment { updated_at: now.to_owned(), ..environment });
+            self.store(Environment { updated_at: now.to_owned(), ..environment });
         }
         self.changes
+    }
+
+    /// Adds the audit row, and deletes the oldest if there are too many.
+    fn audit(&mut self, now: &str) {
+        let Some(Event { subject, verb, id: related_object_id }) = self.event.take() else { return };
+        let Some(organisation) = subject.organisation else { return };
+        let id = self.next_id(AuditRow::KIND);
+        self.store(AuditRow {
+            id,
+            created_date: now.to_owned(),
+            log: format!("{} {verb}", subject.title),
+            organisation,
+            project: subject.project,
+            environment: subject.environment,
+            related_object_id,
+            related_object_type: subject.kind.to_owned(),
+        });
+        while self.state.audit.len() > MAX_AUDIT_ROWS {
+            let Some((id, _)) = self.state.audit.pop_first() else { return };
+            self.changes.rows.insert((AuditRow::KIND, id), None);
+        }
+    }
+
+    /// Inserts or replaces a row, and records only that.
+    fn store<R: Row>(&mut self, row: R) {
+        self.record(R::KIND, row.id(), serde_json::to_value(&row));
+        R::table(self.state).insert(row.id(), row);
     }
 
     /// Records a row's JSON. Rows are plain structs with text keys, so their JSON can always be made.

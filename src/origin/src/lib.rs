@@ -23,6 +23,7 @@
 
 mod access;
 mod answer;
+mod audit;
 mod call;
 mod changes;
 mod defaults;
@@ -51,6 +52,7 @@ mod server_keys;
 mod shares;
 mod simple_feature_states;
 mod state;
+mod subject;
 mod tokens;
 mod traits;
 mod update_flag;

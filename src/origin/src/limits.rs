@@ -10,3 +10,5 @@ pub const MAX_SEGMENT_OVERRIDES: usize = 2000;
 pub const MAX_CONDITIONS: usize = 100;
 /// Levels of rules in a segment.
 pub const MAX_RULE_DEPTH: usize = 2;
+/// Audit rows in a deployment. A new row takes the place of the oldest.
+pub const MAX_AUDIT_ROWS: usize = 10_000;

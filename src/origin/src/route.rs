@@ -37,6 +37,10 @@ pub enum Route<'p> {
     SimpleFeatureStateByUuid(&'p str),
     SimpleFeatureState(&'p str),
     UpdateFlag(&'p str),
+    Audit,
+    AuditRow(&'p str),
+    AuditOfOrganisation(&'p str),
+    AuditOfProject(&'p str),
     Identities(&'p str),
     Identity(&'p str, &'p str),
     Traits(&'p str, &'p str),
@@ -113,6 +117,10 @@ impl<'p> Route<'p> {
             ["environments", key, "identities", identity, "featurestates", id] => {
                 Route::IdentityOverride(key, identity, id)
             }
+            ["audit"] => Route::Audit,
+            ["audit", id] => Route::AuditRow(id),
+            ["organisations", id, "audit"] => Route::AuditOfOrganisation(id),
+            ["projects", id, "audit"] => Route::AuditOfProject(id),
             _ => return None,
         })
     }
@@ -149,6 +157,10 @@ impl<'p> Route<'p> {
             | Route::MyPermissions(_)
             | Route::Document(_)
             | Route::IdentityFlags(..)
+            | Route::Audit
+            | Route::AuditRow(_)
+            | Route::AuditOfOrganisation(_)
+            | Route::AuditOfProject(_)
             | Route::SegmentByUuid(_)
             | Route::AssociatedFeatures(..)
             | Route::FeatureSegmentByUuid(_)

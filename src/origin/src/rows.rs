@@ -224,3 +224,16 @@ pub struct Trait {
     pub float_value: Option<f64>,
     pub created_date: String,
 }
+
+/// A record of a request that changed something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRow {
+    pub id: i64,
+    pub created_date: String,
+    pub log: String,
+    pub organisation: i64,
+    pub project: Option<i64>,
+    pub environment: Option<i64>,
+    pub related_object_id: i64,
+    pub related_object_type: String,
+}

@@ -83,6 +83,7 @@ tables! {
     feature_segments: FeatureSegment = "feature_segment",
     identities: Identity = "identity",
     traits: Trait = "trait",
+    audit: AuditRow = "audit",
 }
 
 impl State {

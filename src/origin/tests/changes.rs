@@ -1,0 +1,180 @@
+//! The effects of changes beyond their own rows: audit rows, documents to publish, copies and the order of overrides.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::deployment::{Answer, Deployment, KEY};
+
+/// An organisation with a project of two environments, a feature and three segments.
+struct Project {
+    deployment: Deployment,
+    client_keys: [String; 2],
+}
+
+impl Project {
+    fn new() -> Project {
+        let mut project = Project { deployment: Deployment::new(), client_keys: Default::default() };
+        project.post("organisations/", json!({"name": "Shop"}));
+        project.post("projects/", json!({"name": "Web", "organisation": 1}));
+        for (index, name) in ["Development", "Production"].into_iter().enumerate() {
+            let environment = project.post("environments/", json!({"name": name, "project": 1}));
+            project.client_keys[index] = environment["api_key"].as_str().unwrap().to_owned();
+        }
+        project.post("projects/1/features/", json!({"name": "banner", "initial_value": "old"}));
+        for name in ["a", "b", "c"] {
+            project.post("projects/1/segments/", json!({"name": name, "rules": [{"type": "ALL"}]}));
+        }
+        project
+    }
+
+    fn send(&mut self, method: &str, path: &str, body: &Value) -> Answer {
+        let headers =
+            [("authorization", format!("Api-Key {KEY}")), ("content-type", "application/json".into())];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        self.deployment.send(method, &format!("/api/v1/{path}"), &headers, body.to_string().as_bytes())
+    }
+
+    fn post(&mut self, path: &str, body: Value) -> Value {
+        let answer = self.send("POST", path, &body);
+        assert!(answer.status < 300, "{path}: {}", answer.body);
+        answer.body
+    }
+
+    fn get(&mut self, path: &str) -> Value {
+        self.send("GET", path, &Value::Null).body
+    }
+
+    /// The client keys of the environments that a request changes.
+    fn changed(&mut self, method: &str, path: &str, body: Value) -> Vec<String> {
+        let answer = self.send(method, path, &body);
+        assert!(answer.status < 300, "{path}: {}", answer.body);
+        answer.changes.environments().map(str::to_owned).collect()
+    }
+
+    /// The segments with overrides of the feature in an environment, the winning one first.
+    fn order(&mut self, environment: i64) -> Vec<i64> {
+        let list = self.get(&format!("features/feature-segments/?environment={environment}&feature=1"));
+        let results = list["results"].as_array().unwrap();
+        for (priority, place) in results.iter().enumerate() {
+            assert_eq!(place["priority"], priority, "{list}");
+        }
+        results.iter().map(|place| place["segment"].as_i64().unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_change_lists_the_environments_to_publish() {
+    let mut project = Project::new();
+    let [development, production] = project.client_keys.clone();
+    let mut both = vec![development.clone(), production.clone()];
+    both.sort();
+    let state = format!("environments/{development}/featurestates/1/");
+    assert_eq!(project.changed("PATCH", &state, json!({"enabled": true})), [&*development]);
+    assert_eq!(project.changed("PATCH", "projects/1/segments/1/", json!({"name": "x"})), both);
+    assert_eq!(project.changed("PATCH", "organisations/1/", json!({"name": "x"})), both);
+    let identities = format!("environments/{production}/identities/");
+    assert!(project.changed("POST", &identities, json!({"identifier": "x"})).is_empty());
+    let overrides = format!("{identities}1/featurestates/");
+    assert_eq!(project.changed("POST", &overrides, json!({"feature": 1})), [&*production]);
+    assert_eq!(
+        project.changed("PATCH", &format!("{identities}1/"), json!({"identifier": "y"})),
+        [production]
+    );
+    let deleted = format!("environments/{development}/");
+    assert_eq!(project.changed("DELETE", &deleted, json!({})), [development]);
+}
+
+#[test]
+fn a_document_has_the_time_of_its_last_change() {
+    let mut project = Project::new();
+    let [development, production] = project.client_keys.clone();
+    let time =
+        |project: &mut Project, key: &str| project.deployment.document(key).unwrap()["updated_at"].clone();
+    let before = [time(&mut project, &development), time(&mut project, &production)];
+    project.changed(
+        "PATCH",
+        &format!("environments/{development}/featurestates/1/"),
+        json!({"enabled": true}),
+    );
+    assert!(time(&mut project, &development).as_str() > before[0].as_str());
+    assert_eq!(time(&mut project, &production), before[1]);
+}
+
+#[test]
+fn each_request_that_changes_something_leaves_one_audit_row() {
+    let mut project = Project::new();
+    let development = project.client_keys[0].clone();
+    let state = format!("environments/{development}/featurestates/1/");
+    project.send("PATCH", &state, &json!({"enabled": true}));
+    project.send("PATCH", &state, &json!({"enabled": "no boolean"}));
+    project.get(&state);
+    project.send("DELETE", "projects/1/features/1/", &Value::Null);
+    let logs = |list: Value| -> Vec<String> {
+        let rows = list["results"].as_array().unwrap();
+        rows.iter().map(|row| row["log"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = logs(project.get("audit/?project=1"));
+    let expected = [
+        "Flag / Remote Config banner deleted",
+        "Flag state / Remote Config value of banner updated",
+        "Segment c created",
+        "Segment b created",
+        "Segment a created",
+        "Flag / Remote Config banner created",
+        "Environment Production created",
+        "Environment Development created",
+        "Project Web created",
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(logs(project.get("audit/?environment=1")), [expected[1], expected[7]]);
+    assert_eq!(logs(project.get("audit/?search=SEGMENT&page_size=2")), expected[2..4]);
+}
+
+#[test]
+fn a_moved_override_makes_room_and_leaves_no_gap() {
+    let mut project = Project::new();
+    let development = project.client_keys[0].clone();
+    let path = format!("environments/{development}/features/1/create-segment-override/");
+    let value = json!({"type": "unicode", "string_value": "new"});
+    for (segment, priority) in [(1, None), (2, None), (3, Some(0))] {
+        let mut place = json!({"segment": segment});
+        if let Some(priority) = priority {
+            place["priority"] = json!(priority);
+        }
+        project.post(&path, json!({"feature_segment": place, "feature_state_value": value}));
+    }
+    assert_eq!(project.order(1), [3, 1, 2]);
+    let moves = json!([{"id": 2, "priority": 0}, {"id": 3, "priority": 9}]);
+    project.post("features/feature-segments/update-priorities/", moves);
+    assert_eq!(project.order(1), [2, 1, 3]);
+    project.send("DELETE", "features/feature-segments/1/", &Value::Null);
+    assert_eq!(project.order(1), [2, 3]);
+}
+
+#[test]
+fn a_cloned_environment_has_copies_of_states_and_overrides() {
+    let mut project = Project::new();
+    let development = project.client_keys[0].clone();
+    let state = format!("environments/{development}/featurestates/1/");
+    project.send("PATCH", &state, &json!({"enabled": true, "feature_state_value": 7}));
+    let path = format!("environments/{development}/features/1/create-segment-override/");
+    let value = json!({"type": "bool", "boolean_value": true});
+    project.post(&path, json!({"feature_segment": {"segment": 2}, "feature_state_value": value}));
+    let clone = project.post(&format!("environments/{development}/clone/"), json!({"name": "Copy"}));
+    let clone = project.deployment.document(clone["api_key"].as_str().unwrap()).unwrap();
+    let original = project.deployment.document(&development).unwrap();
+    let without_ids = |document: &Value| {
+        let mut states = vec![document["feature_states"][0].clone()];
+        let segments = document["project"]["segments"].as_array().unwrap();
+        states.extend(
+            segments.iter().flat_map(|segment| segment["feature_states"].as_array().unwrap().clone()),
+        );
+        for state in &mut states {
+            state["django_id"].take();
+            state["featurestate_uuid"].take();
+        }
+        states
+    };
+    assert_eq!(without_ids(&clone), without_ids(&original));
+    assert_ne!(clone["feature_states"][0]["django_id"], original["feature_states"][0]["django_id"]);
+}
