@@ -1,59 +1,146 @@
 //! `/environments/{key}/document/`: the environment document, which the edge compiles.
+//!
+//! The structs borrow from the rows and are written at once, since a large document has thousands of states.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use flagsmith_edge_core::api::Response;
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::call::{self, Call, Outcome};
-use crate::rows::{
-    Condition, Environment, FeatureState, Identity, Organisation, Project, Rule, Segment, Share,
-};
+use crate::call::{Call, Outcome};
+use crate::rows::{self, Environment};
 use crate::state::State;
 
 /// Reads the document of an environment.
 pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?;
-    call::json(200, &render(&call.state, &environment))
-}
-
-/// The document of an environment. Identities are in it only if local evaluation uses them.
-fn render(state: &State, environment: &Environment) -> Value {
-    let mut document = render_with_identities(state, environment);
-    if let Some(members) =
-        document.as_object_mut().filter(|_| !environment.use_identity_overrides_in_local_eval)
-    {
-        members.insert("identity_overrides".to_owned(), json!([]));
+    let mut document = Document::of(&call.state, &environment);
+    if !environment.use_identity_overrides_in_local_eval {
+        document.identity_overrides.clear();
     }
-    document
+    Ok(Response::json(document.to_json()))
 }
 
-/// The document of an environment with all overrides of identities.
-pub fn render_with_identities(state: &State, environment: &Environment) -> Value {
-    let states = States::of(state, environment.id);
-    let project = state.projects.get(&environment.project);
-    let overrides = render_identities(state, environment, &states);
-    json!({
-        "id": environment.id,
-        "api_key": environment.api_key,
-        "project": project.map(|project| render_project(state, project, &states)),
-        "feature_states": states.defaults.iter().map(|row| render_state(state, row)).collect::<Vec<_>>(),
-        "identity_overrides": overrides,
-        "name": environment.name,
-        "allow_client_traits": environment.allow_client_traits,
-        "updated_at": environment.updated_at,
-        "hide_sensitive_data": environment.hide_sensitive_data,
-        "hide_disabled_flags": environment.hide_disabled_flags,
-        "use_identity_composite_key_for_hashing": environment.use_identity_composite_key_for_hashing,
-        "use_identity_overrides_in_local_eval": environment.use_identity_overrides_in_local_eval,
-    })
+/// The document of an environment.
+#[derive(Serialize)]
+pub struct Document<'s> {
+    id: i64,
+    api_key: &'s str,
+    project: Option<Project<'s>>,
+    feature_states: Vec<FeatureState<'s>>,
+    identity_overrides: Vec<IdentityOverride<'s>>,
+    name: &'s str,
+    allow_client_traits: bool,
+    updated_at: &'s str,
+    hide_sensitive_data: bool,
+    hide_disabled_flags: Option<bool>,
+    use_identity_composite_key_for_hashing: bool,
+    use_identity_overrides_in_local_eval: bool,
+}
+
+#[derive(Serialize)]
+struct Project<'s> {
+    id: i64,
+    name: &'s str,
+    organisation: Option<Organisation<'s>>,
+    hide_disabled_flags: bool,
+    segments: Vec<Segment<'s>>,
+    enable_realtime_updates: bool,
+    server_key_only_feature_ids: Vec<i64>,
+}
+
+#[derive(Serialize)]
+struct Organisation<'s> {
+    id: i64,
+    name: &'s str,
+    feature_analytics: bool,
+    stop_serving_flags: bool,
+    persist_trait_data: bool,
+}
+
+#[derive(Serialize)]
+struct Segment<'s> {
+    id: i64,
+    name: &'s str,
+    rules: Vec<Rule<'s>>,
+    feature_states: Vec<FeatureState<'s>>,
+}
+
+#[derive(Serialize)]
+struct Rule<'s> {
+    #[serde(rename = "type")]
+    kind: &'s str,
+    rules: Vec<Rule<'s>>,
+    conditions: Vec<Condition<'s>>,
+}
+
+#[derive(Serialize)]
+struct Condition<'s> {
+    operator: &'s str,
+    value: &'s str,
+    property_: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct FeatureState<'s> {
+    feature: Option<Feature<'s>>,
+    enabled: bool,
+    django_id: i64,
+    feature_segment: Option<FeatureSegment>,
+    featurestate_uuid: &'s str,
+    feature_state_value: Value,
+    multivariate_feature_state_values: Vec<MultivariateValue<'s>>,
+}
+
+#[derive(Serialize)]
+struct Feature<'s> {
+    id: i64,
+    name: &'s str,
+    #[serde(rename = "type")]
+    kind: &'s str,
+}
+
+#[derive(Serialize)]
+struct FeatureSegment {
+    priority: i64,
+}
+
+#[derive(Serialize)]
+struct MultivariateValue<'s> {
+    multivariate_feature_option: MultivariateOption<'s>,
+    percentage_allocation: f64,
+    id: i64,
+    mv_fs_value_uuid: &'s str,
+}
+
+#[derive(Serialize)]
+struct MultivariateOption<'s> {
+    value: Value,
+    id: i64,
+    key: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct IdentityOverride<'s> {
+    identifier: &'s str,
+    environment_api_key: &'s str,
+    created_date: &'s str,
+    identity_features: Vec<FeatureState<'s>>,
+    /// Empty, since conditions read the traits of a request.
+    identity_traits: [(); 0],
+    identity_uuid: &'s str,
+    django_id: i64,
+    dashboard_alias: Option<&'s str>,
+    composite_key: String,
 }
 
 /// The states of an environment: defaults, and overrides by segment and by identity.
 #[derive(Default)]
 struct States<'s> {
-    defaults: Vec<&'s FeatureState>,
-    of_segments: BTreeMap<i64, Vec<&'s FeatureState>>,
-    of_identities: BTreeMap<i64, Vec<&'s FeatureState>>,
+    defaults: Vec<&'s rows::FeatureState>,
+    of_segments: BTreeMap<i64, Vec<&'s rows::FeatureState>>,
+    of_identities: BTreeMap<i64, Vec<&'s rows::FeatureState>>,
 }
 
 impl<'s> States<'s> {
@@ -71,104 +158,165 @@ impl<'s> States<'s> {
     }
 }
 
-fn render_project(state: &State, project: &Project, states: &States<'_>) -> Value {
-    let organisation = state.organisations.get(&project.organisation).map(render_organisation);
-    // A segment for one feature is in the documents of environments with its override only.
-    let segments = state.segments.values().filter(|segment| {
-        segment.project == project.id
-            && (segment.feature.is_none() || states.of_segments.contains_key(&segment.id))
-    });
-    let features = state.features.values();
-    let secret = features.filter(|feature| feature.project == project.id && feature.is_server_key_only);
-    json!({
-        "id": project.id,
-        "name": project.name,
-        "organisation": organisation,
-        "hide_disabled_flags": project.hide_disabled_flags,
-        "segments": segments.map(|segment| render_segment(state, segment, states)).collect::<Vec<_>>(),
-        "enable_realtime_updates": project.enable_realtime_updates,
-        "server_key_only_feature_ids": secret.map(|feature| feature.id).collect::<Vec<_>>(),
-    })
+impl<'s> Document<'s> {
+    /// The document of an environment, with all overrides of identities.
+    pub fn of(state: &'s State, environment: &'s Environment) -> Document<'s> {
+        let states = States::of(state, environment.id);
+        let project = state.projects.get(&environment.project);
+        let identities = states.of_identities.iter();
+        Document {
+            id: environment.id,
+            api_key: &environment.api_key,
+            project: project.map(|project| Project::of(state, project, &states)),
+            feature_states: feature_states(state, &states.defaults),
+            identity_overrides: identities
+                .filter_map(|(id, rows)| {
+                    let identity = state.identities.get(id)?;
+                    Some(IdentityOverride::of(state, environment, identity, rows))
+                })
+                .collect(),
+            name: &environment.name,
+            allow_client_traits: environment.allow_client_traits,
+            updated_at: &environment.updated_at,
+            hide_sensitive_data: environment.hide_sensitive_data,
+            hide_disabled_flags: environment.hide_disabled_flags,
+            use_identity_composite_key_for_hashing: environment.use_identity_composite_key_for_hashing,
+            use_identity_overrides_in_local_eval: environment.use_identity_overrides_in_local_eval,
+        }
+    }
+
+    /// The JSON. It can always be made, since all names of members are texts.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
-fn render_organisation(organisation: &Organisation) -> Value {
-    json!({
-        "id": organisation.id,
-        "name": organisation.name,
-        "feature_analytics": false,
-        "stop_serving_flags": false,
-        "persist_trait_data": organisation.persist_trait_data,
-    })
+impl<'s> Project<'s> {
+    fn of(state: &'s State, project: &'s rows::Project, states: &States<'s>) -> Project<'s> {
+        // A segment for one feature is in the documents of environments with its override only.
+        let segments = state.segments.values().filter(|segment| {
+            segment.project == project.id
+                && (segment.feature.is_none() || states.of_segments.contains_key(&segment.id))
+        });
+        let features = state.features.values();
+        let secret = features.filter(|feature| feature.project == project.id && feature.is_server_key_only);
+        Project {
+            id: project.id,
+            name: &project.name,
+            organisation: state.organisations.get(&project.organisation).map(Organisation::of),
+            hide_disabled_flags: project.hide_disabled_flags,
+            segments: segments.map(|segment| Segment::of(state, segment, states)).collect(),
+            enable_realtime_updates: project.enable_realtime_updates,
+            server_key_only_feature_ids: secret.map(|feature| feature.id).collect(),
+        }
+    }
 }
 
-fn render_segment(state: &State, segment: &Segment, states: &States<'_>) -> Value {
-    let overrides = states.of_segments.get(&segment.id).into_iter().flatten();
-    json!({
-        "id": segment.id,
-        "name": segment.name,
-        "rules": segment.rules.iter().map(render_rule).collect::<Vec<_>>(),
-        "feature_states": overrides.map(|row| render_state(state, row)).collect::<Vec<_>>(),
-    })
+impl<'s> Organisation<'s> {
+    fn of(organisation: &'s rows::Organisation) -> Organisation<'s> {
+        Organisation {
+            id: organisation.id,
+            name: &organisation.name,
+            feature_analytics: false,
+            stop_serving_flags: false,
+            persist_trait_data: organisation.persist_trait_data,
+        }
+    }
 }
 
-fn render_rule(rule: &Rule) -> Value {
-    json!({
-        "type": rule.kind,
-        "rules": rule.rules.iter().map(render_rule).collect::<Vec<_>>(),
-        "conditions": rule.conditions.iter().map(render_condition).collect::<Vec<_>>(),
-    })
+impl<'s> Segment<'s> {
+    fn of(state: &'s State, segment: &'s rows::Segment, states: &States<'s>) -> Segment<'s> {
+        let overrides = states.of_segments.get(&segment.id).map(Vec::as_slice).unwrap_or_default();
+        Segment {
+            id: segment.id,
+            name: &segment.name,
+            rules: segment.rules.iter().map(Rule::of).collect(),
+            feature_states: feature_states(state, overrides),
+        }
+    }
 }
 
-fn render_condition(condition: &Condition) -> Value {
-    json!({"operator": condition.operator, "value": condition.value, "property_": condition.property})
+impl<'s> Rule<'s> {
+    fn of(rule: &'s rows::Rule) -> Rule<'s> {
+        Rule {
+            kind: &rule.kind,
+            rules: rule.rules.iter().map(Rule::of).collect(),
+            conditions: rule.conditions.iter().map(Condition::of).collect(),
+        }
+    }
 }
 
-fn render_state(state: &State, row: &FeatureState) -> Value {
-    let feature = state.features.get(&row.feature);
-    let feature =
-        feature.map(|feature| json!({"id": feature.id, "name": feature.name, "type": feature.kind}));
-    let place = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
-    json!({
-        "feature": feature,
-        "enabled": row.enabled,
-        "django_id": row.id,
-        "feature_segment": place.map(|place| json!({"priority": place.priority})),
-        "featurestate_uuid": row.uuid,
-        "feature_state_value": row.value.scalar(),
-        "multivariate_feature_state_values":
-            row.shares.iter().map(|share| render_share(state, share)).collect::<Vec<_>>(),
-    })
+impl<'s> Condition<'s> {
+    fn of(condition: &'s rows::Condition) -> Condition<'s> {
+        Condition {
+            operator: &condition.operator,
+            value: &condition.value,
+            property_: condition.property.as_deref(),
+        }
+    }
 }
 
-fn render_share(state: &State, share: &Share) -> Value {
-    let option = state.options.get(&share.option);
-    json!({
-        "multivariate_feature_option": {
-            "value": option.map(|option| option.value.scalar()),
-            "id": share.option,
-            "key": option.and_then(|option| option.key.as_ref()),
-        },
-        "percentage_allocation": share.percentage_allocation,
-        "id": share.id,
-        "mv_fs_value_uuid": share.uuid,
-    })
+fn feature_states<'s>(state: &'s State, rows: &[&'s rows::FeatureState]) -> Vec<FeatureState<'s>> {
+    rows.iter().map(|row| FeatureState::of(state, row)).collect()
 }
 
-fn render_identities(state: &State, environment: &Environment, states: &States<'_>) -> Vec<Value> {
-    let overrides = states.of_identities.iter();
-    let overrides = overrides.filter_map(|(id, rows)| Some((state.identities.get(id)?, rows)));
-    let render = |(identity, rows): (&Identity, &Vec<&FeatureState>)| {
-        json!({
-            "identifier": identity.identifier,
-            "environment_api_key": environment.api_key,
-            "created_date": identity.created_date,
-            "identity_features": rows.iter().map(|row| render_state(state, row)).collect::<Vec<_>>(),
-            "identity_traits": [],
-            "identity_uuid": identity.uuid,
-            "django_id": identity.id,
-            "dashboard_alias": null,
-            "composite_key": format!("{}_{}", environment.api_key, identity.identifier),
-        })
-    };
-    overrides.map(render).collect()
+impl<'s> FeatureState<'s> {
+    fn of(state: &'s State, row: &'s rows::FeatureState) -> FeatureState<'s> {
+        let feature = state.features.get(&row.feature);
+        let place = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
+        FeatureState {
+            feature: feature.map(|feature| Feature {
+                id: feature.id,
+                name: &feature.name,
+                kind: &feature.kind,
+            }),
+            enabled: row.enabled,
+            django_id: row.id,
+            feature_segment: place.map(|place| FeatureSegment { priority: place.priority }),
+            featurestate_uuid: &row.uuid,
+            feature_state_value: row.value.scalar(),
+            multivariate_feature_state_values: row
+                .shares
+                .iter()
+                .map(|share| MultivariateValue::of(state, share))
+                .collect(),
+        }
+    }
+}
+
+impl<'s> MultivariateValue<'s> {
+    fn of(state: &'s State, share: &'s rows::Share) -> MultivariateValue<'s> {
+        let option = state.options.get(&share.option);
+        MultivariateValue {
+            multivariate_feature_option: MultivariateOption {
+                value: option.map(|option| option.value.scalar()).unwrap_or_default(),
+                id: share.option,
+                key: option.and_then(|option| option.key.as_deref()),
+            },
+            percentage_allocation: share.percentage_allocation,
+            id: share.id,
+            mv_fs_value_uuid: &share.uuid,
+        }
+    }
+}
+
+impl<'s> IdentityOverride<'s> {
+    fn of(
+        state: &'s State,
+        environment: &'s Environment,
+        identity: &'s rows::Identity,
+        rows: &[&'s rows::FeatureState],
+    ) -> IdentityOverride<'s> {
+        IdentityOverride {
+            identifier: &identity.identifier,
+            environment_api_key: &environment.api_key,
+            created_date: &identity.created_date,
+            identity_features: feature_states(state, rows),
+            identity_traits: [],
+            identity_uuid: &identity.uuid,
+            django_id: identity.id,
+            dashboard_alias: None,
+            composite_key: format!("{}_{}", environment.api_key, identity.identifier),
+        }
+    }
 }

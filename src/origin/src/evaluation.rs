@@ -6,7 +6,7 @@ use flagsmith_edge_core::evaluate::{Decision, EvaluatedIdentity, Evaluation, Sta
 use flagsmith_edge_core::identity::Traits;
 use serde_json::{Value, json};
 
-use crate::document::render_with_identities;
+use crate::document::Document;
 use crate::rows::{Environment, Identity};
 use crate::state::State;
 use crate::traits;
@@ -20,8 +20,8 @@ pub struct EvaluatedFlags {
 impl EvaluatedFlags {
     /// Evaluates all features for an identity; `None` if the engine does not accept the document.
     pub fn of(state: &State, environment: &Environment, identity: &Identity) -> Option<EvaluatedFlags> {
-        let document = render_with_identities(state, environment).to_string();
-        let environment = document::Environment::parse(document.as_bytes(), Engine::default()).ok()?;
+        let document = Document::of(state, environment).to_json();
+        let environment = document::Environment::parse(&document, Engine::default()).ok()?;
         let rows = state.traits.values().filter(|row| row.identity == identity.id);
         let traits: Traits =
             rows.filter_map(|row| Some((row.trait_key.as_str().into(), traits::value(row)?))).collect();

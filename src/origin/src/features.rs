@@ -1,6 +1,6 @@
 //! `/projects/{id}/features/`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flagsmith_edge_core::document::json::Json;
 use serde_json::{Value, json};
@@ -29,17 +29,18 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     if !matches!(sort_field.as_str(), "created_date" | "name") {
         return Err(Refusal::field("sort_field", &format!("\"{sort_field}\" is not a valid choice.")));
     }
-    let filter = Filter::of(call, environment);
-    let features = call.state.features.values();
+    let filter = Filter::of(call);
+    let states = environment.map(|id| States::of(call, id));
+    let features = call.state.features.values().filter(|feature| feature.project == project);
     let mut features: Vec<&Feature> =
-        features.filter(|feature| feature.project == project && filter.matches(call, feature)).collect();
+        features.filter(|feature| filter.matches(feature, states.as_ref())).collect();
     if sort_field == "name" {
         features.sort_by_key(|feature| feature.name.to_lowercase());
     }
     if call.query("sort_direction").is_some_and(|direction| direction == "DESC") {
         features.reverse();
     }
-    page(call, pages::SIZED, features, |feature: &Feature| render(call, feature, environment))
+    page(call, pages::SIZED, features, |feature: &Feature| render(call, feature, states.as_ref()))
 }
 
 /// The conditions of a list's query.
@@ -49,11 +50,10 @@ struct Filter {
     is_archived: Option<bool>,
     is_enabled: Option<bool>,
     value: Option<String>,
-    environment: Option<i64>,
 }
 
 impl Filter {
-    fn of(call: &Call<'_>, environment: Option<i64>) -> Filter {
+    fn of(call: &Call<'_>) -> Filter {
         let lower =
             |name: &str| call.query(name).map(|text| text.to_lowercase()).filter(|text| !text.is_empty());
         let bool = |name: &str| call.query(name).map(|text| text.eq_ignore_ascii_case("true"));
@@ -63,29 +63,44 @@ impl Filter {
             is_archived: bool("is_archived"),
             is_enabled: bool("is_enabled"),
             value: lower("value_search"),
-            environment,
         }
     }
 
-    fn matches(&self, call: &Call<'_>, feature: &Feature) -> bool {
+    fn matches(&self, feature: &Feature, states: Option<&States<'_>>) -> bool {
         let contains = |text: &String| feature.name.to_lowercase().contains(text);
         self.search.as_ref().is_none_or(contains)
             && self.kind.as_ref().is_none_or(|kind| *kind == feature.kind)
             && self.is_archived.is_none_or(|is_archived| is_archived == feature.is_archived)
-            && self.matches_state(call, feature)
+            && states.is_none_or(|states| self.matches_state(states.defaults.get(&feature.id).copied()))
     }
 
-    /// True if the state in the environment matches. Without an environment, every state does.
-    fn matches_state(&self, call: &Call<'_>, feature: &Feature) -> bool {
-        let (None, None) = (self.is_enabled, &self.value) else {
-            let Some(state) = self.environment.and_then(|id| default_state(call, feature.id, id)) else {
-                return self.environment.is_none();
-            };
-            let text = state.value.scalar().to_string().to_lowercase();
-            return self.is_enabled.is_none_or(|is_enabled| is_enabled == state.enabled)
-                && self.value.as_ref().is_none_or(|part| text.contains(part));
+    fn matches_state(&self, state: Option<&FeatureState>) -> bool {
+        let contains = |state: &FeatureState, part: &String| {
+            state.value.scalar().to_string().to_lowercase().contains(part)
         };
-        true
+        self.is_enabled.is_none_or(|wanted| state.is_some_and(|state| state.enabled == wanted))
+            && self.value.as_ref().is_none_or(|part| state.is_some_and(|state| contains(state, part)))
+    }
+}
+
+/// The states of an environment by feature.
+struct States<'s> {
+    defaults: BTreeMap<i64, &'s FeatureState>,
+    /// The numbers of segment overrides.
+    overrides: BTreeMap<i64, usize>,
+}
+
+impl<'s> States<'s> {
+    fn of(call: &'s Call<'_>, environment: i64) -> States<'s> {
+        let mut states = States { defaults: BTreeMap::new(), overrides: BTreeMap::new() };
+        for state in call.state.feature_states.values().filter(|state| state.environment == environment) {
+            if state.is_default() {
+                states.defaults.insert(state.feature, state);
+            } else if state.feature_segment.is_some() {
+                *states.overrides.entry(state.feature).or_default() += 1;
+            }
+        }
+        states
     }
 }
 
@@ -134,7 +149,8 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
 /// Reads a feature.
 pub fn get(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
     let feature = call.feature(project, id)?;
-    call::json(200, &render(call, &feature, call.query_id("environment")))
+    let states = call.query_id("environment").map(|id| States::of(call, id));
+    call::json(200, &render(call, &feature, states.as_ref()))
 }
 
 /// Changes a feature. Its name and what new environments get stay as they were.
@@ -197,14 +213,9 @@ fn check_name(call: &Call<'_>, feature: &Feature) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn default_state<'c>(call: &'c Call<'_>, feature: i64, environment: i64) -> Option<&'c FeatureState> {
-    let mut states = call.state.feature_states.values();
-    states.find(|state| state.feature == feature && state.environment == environment && state.is_default())
-}
-
-fn render(call: &Call<'_>, feature: &Feature, environment: Option<i64>) -> Value {
+fn render(call: &Call<'_>, feature: &Feature, states: Option<&States<'_>>) -> Value {
     let options = options_of(call, feature.id);
-    let state = environment.and_then(|id| default_state(call, feature.id, id)).map(|state| {
+    let state = states.and_then(|states| states.defaults.get(&feature.id)).map(|state| {
         json!({
             "id": state.id,
             "feature_state_value": state.value.scalar(),
@@ -214,12 +225,7 @@ fn render(call: &Call<'_>, feature: &Feature, environment: Option<i64>) -> Value
             "enabled": state.enabled,
         })
     });
-    let states = call.state.feature_states.values();
-    let overrides = states.filter(|state| {
-        state.feature == feature.id
-            && state.feature_segment.is_some()
-            && environment.is_some_and(|id| id == state.environment)
-    });
+    let overrides = states.and_then(|states| states.overrides.get(&feature.id)).copied().unwrap_or_default();
     json!({
         "id": feature.id,
         "name": feature.name,
@@ -237,7 +243,7 @@ fn render(call: &Call<'_>, feature: &Feature, environment: Option<i64>) -> Value
         "project": feature.project,
         "environment_feature_state": state,
         "segment_feature_state": null,
-        "num_segment_overrides": overrides.count(),
+        "num_segment_overrides": overrides,
         "num_identity_overrides": null,
         "is_num_identity_overrides_complete": true,
         "is_server_key_only": feature.is_server_key_only,
