@@ -16,6 +16,8 @@ use crate::{
     server_keys, simple_feature_states, traits, update_flag,
 };
 
+/// The maximum length of a body, in bytes.
+const MAX_BODY_LENGTH: usize = 10 * 1024 * 1024;
 /// The parts of paths about people.
 const PEOPLE: [&str; 8] =
     ["auth", "users", "invites", "invite-links", "groups", "roles", "permissions", "user-permissions"];
@@ -28,6 +30,9 @@ pub fn answer(
     context: &Context<'_>,
 ) -> (Response<'static>, Changes) {
     let (response, changes) = match Route::parse(request.path) {
+        _ if request.body.len() > MAX_BODY_LENGTH => {
+            (Response::error(&Error::BodyTooLarge(MAX_BODY_LENGTH)), Changes::default())
+        }
         None => (without_route(request), Changes::default()),
         Some(_) if is_preflight(request) => (preflight(), Changes::default()),
         Some(route) => {
@@ -37,7 +42,11 @@ pub fn answer(
             (response.with("allow", route.allow()), changes)
         }
     };
-    (response.finish(None, request.method), changes)
+    let mut response = response.finish(None, request.method);
+    if request.method == "HEAD" {
+        response.body = Default::default();
+    }
+    (response, changes)
 }
 
 /// True if a browser asks for the permission of a request from another site.
@@ -72,10 +81,7 @@ fn answer_route(
     let request = Request { body: form.as_deref().unwrap_or(request.body), ..*request };
     let state = Transaction::new(state);
     let mut call = Call { request: &request, context, is_form: form.is_some(), caller, state };
-    let mut response = dispatch(&mut call, route, method)?;
-    if request.method == "HEAD" {
-        response.body = Default::default();
-    }
+    let response = dispatch(&mut call, route, method)?;
     let now = call.now();
     Ok((response, call.state.finish(&now)))
 }

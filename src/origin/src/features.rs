@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flagsmith_edge_core::document::budget::Budget;
 use flagsmith_edge_core::document::json::Json;
+use flagsmith_edge_core::document::pattern::Pattern;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
@@ -202,7 +204,16 @@ fn no_tags(json: Json<'_>) -> Result<(), Value> {
     }
 }
 
+/// Refuses a name that the project's pattern does not match, or that another feature has in any case.
 fn check_name(call: &Call<'_>, feature: &Feature) -> Result<(), Refusal> {
+    let project = call.state.projects.get(&feature.project);
+    if let Some(source) = project.and_then(|project| project.feature_name_regex.as_deref()) {
+        let pattern = Pattern::new(source);
+        let matches = pattern.and_then(|pattern| pattern.matches(&feature.name, &mut Budget::default()));
+        if matches != Some(true) {
+            return Err(Refusal::field("name", &format!("Feature name must match regex: {source}")));
+        }
+    }
     let name = feature.name.to_lowercase();
     let mut features = call.state.features.values();
     if features.any(|other| other.project == feature.project && other.name.to_lowercase() == name) {

@@ -1,11 +1,14 @@
 //! `/projects/`.
 
+use flagsmith_edge_core::document::json::Json;
+use flagsmith_edge_core::document::pattern::Pattern;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
 use crate::environments;
 use crate::features;
+use crate::input::plain_text;
 use crate::limits::{MAX_FEATURES, MAX_SEGMENT_OVERRIDES, MAX_SEGMENTS};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, Feature, Project, Segment};
@@ -109,11 +112,7 @@ fn read(call: &Call<'_>, old: Project, is_partial: bool) -> Result<Project, Refu
         enable_realtime_updates: input.bool("enable_realtime_updates", old.enable_realtime_updates),
         only_allow_lower_case_feature_names: input
             .bool("only_allow_lower_case_feature_names", old.only_allow_lower_case_feature_names),
-        feature_name_regex: input.optional_text(
-            "feature_name_regex",
-            MAX_REGEX_LENGTH,
-            old.feature_name_regex,
-        ),
+        feature_name_regex: input.optional("feature_name_regex", old.feature_name_regex, regex),
         stale_flags_limit_days: input
             .optional_integer("stale_flags_limit_days", Some(old.stale_flags_limit_days))
             .unwrap_or(old.stale_flags_limit_days),
@@ -123,6 +122,15 @@ fn read(call: &Call<'_>, old: Project, is_partial: bool) -> Result<Project, Refu
         ..old
     };
     input.finish(project)
+}
+
+/// A regular expression of Python.
+fn regex(json: Json<'_>) -> Result<String, Value> {
+    let source = plain_text(json, MAX_REGEX_LENGTH)?;
+    match Pattern::new(&source) {
+        Some(_) => Ok(source),
+        None => Err(json!(["Send a regular expression of Python's syntax."])),
+    }
 }
 
 fn render(project: &Project) -> Value {

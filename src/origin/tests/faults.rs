@@ -172,6 +172,37 @@ fn paths_about_people_answer_with_the_reason() {
 }
 
 #[test]
+fn a_body_beyond_ten_mebibytes_is_refused() {
+    let mut deployment = Deployment::new();
+    for (length, status) in [(10 * 1024 * 1024, 400), (10 * 1024 * 1024 + 1, 413)] {
+        let answer = send(&mut deployment, KEY, "POST", "organisations/", &vec![b' '; length]);
+        assert_eq!(answer.status, status);
+    }
+}
+
+#[test]
+fn answers_to_head_have_no_body() {
+    let mut example = Example::new();
+    for (path, status) in [("projects/1/", 200), ("projects/9/", 404), ("nowhere/", 404)] {
+        let answer = send(&mut example.deployment, KEY, "HEAD", path, b"");
+        assert_eq!((answer.status, answer.body), (status, Value::Null), "{path}");
+    }
+}
+
+#[test]
+fn a_feature_name_must_match_the_pattern_of_its_project() {
+    let mut example = Example::new();
+    let mut send = |method: &str, path: &str, body: Value| {
+        send(&mut example.deployment, KEY, method, path, body.to_string().as_bytes())
+    };
+    assert_eq!(send("PATCH", "projects/1/", json!({"feature_name_regex": "("})).status, 400);
+    assert_eq!(send("PATCH", "projects/1/", json!({"feature_name_regex": "^[a-z_]+$"})).status, 200);
+    let refused = send("POST", "projects/1/features/", json!({"name": "Not-This"}));
+    assert_eq!(refused.body, json!({"name": ["Feature name must match regex: ^[a-z_]+$"]}));
+    assert_eq!(send("POST", "projects/1/features/", json!({"name": "but_this"})).status, 201);
+}
+
+#[test]
 fn a_deeply_nested_body_is_refused() {
     let mut example = Example::new();
     for (open, close) in [("[", "]"), ("{\"rules\":[", "]}")] {

@@ -99,7 +99,7 @@ const NOT_COMPARED: &[&str] = &[
     "use_edge_identities",
 ];
 
-/// What stands for the recorded ids and texts here.
+/// The ids and texts of this deployment by the recorded ones.
 #[derive(Default)]
 pub struct Binding {
     ids: HashMap<(String, i64), i64>,
