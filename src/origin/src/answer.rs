@@ -1,11 +1,13 @@
 //! The way of a request: path, credentials, method, endpoint.
 
+use std::borrow::Cow;
+
 use flagsmith_edge_core::api::{self, Error, Response};
 use serde_json::{Map, Value};
 
 use crate::access::authenticate;
 use crate::audit::Part;
-use crate::call::{Call, Context, Outcome, Request};
+use crate::call::{BodyType, Call, Context, Outcome, Request};
 use crate::changes::{Changes, Transaction};
 use crate::refusal::Refusal;
 use crate::route::Route;
@@ -77,10 +79,14 @@ fn answer_route(
     if method == "OPTIONS" {
         return Ok((Response::empty(200), Changes::default()));
     }
-    let form = form(request);
-    let request = Request { body: form.as_deref().unwrap_or(request.body), ..*request };
+    let body_type = body_type(request);
+    let body = match body_type {
+        BodyType::Form => Cow::Owned(json_of_form(request.body)),
+        BodyType::ByMediaType | BodyType::JsonSentAsForm => Cow::Borrowed(request.body),
+    };
+    let request = Request { body: &body, ..*request };
     let state = Transaction::new(state);
-    let mut call = Call { request: &request, context, is_form: form.is_some(), caller, state };
+    let mut call = Call { request: &request, context, body_type, caller, state };
     let response = dispatch(&mut call, route, method)?;
     let now = call.now();
     Ok((response, call.state.finish(&now)))
@@ -215,13 +221,20 @@ fn check_accept(accept: Option<&str>) -> Result<(), Refusal> {
     Err(Refusal::Detail(406, "Could not satisfy the request Accept header."))
 }
 
-/// A form's fields as JSON; `None` if the body is no form.
-fn form(request: &Request<'_>) -> Option<Vec<u8>> {
+fn body_type(request: &Request<'_>) -> BodyType {
     let media_type = (request.header)("content-type").unwrap_or_default();
     if !api::essence(&media_type).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return None;
+        return BodyType::ByMediaType;
     }
-    let fields = form_urlencoded::parse(request.body).into_owned();
+    match request.body.trim_ascii_start().first() {
+        Some(b'{' | b'[') => BodyType::JsonSentAsForm,
+        _ => BodyType::Form,
+    }
+}
+
+/// The fields of a form as a JSON object of texts.
+fn json_of_form(body: &[u8]) -> Vec<u8> {
+    let fields = form_urlencoded::parse(body).into_owned();
     let fields: Map<String, Value> = fields.map(|(name, value)| (name, Value::String(value))).collect();
-    Some(Value::Object(fields).to_string().into_bytes())
+    Value::Object(fields).to_string().into_bytes()
 }

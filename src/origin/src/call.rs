@@ -41,12 +41,22 @@ pub struct Context<'a> {
 /// The answer of an endpoint.
 pub type Outcome = Result<Response<'static>, Refusal>;
 
+/// The way to read a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyType {
+    /// JSON, if the media type says so.
+    ByMediaType,
+    /// A form that is JSON by now.
+    Form,
+    /// JSON under the media type of forms, which is curl's default for `--data`.
+    JsonSentAsForm,
+}
+
 /// A request, its caller, and the state that it reads and changes.
 pub struct Call<'a> {
     pub request: &'a Request<'a>,
     pub context: &'a Context<'a>,
-    /// True if the body was a form. It is JSON by now.
-    pub is_form: bool,
+    pub body_type: BodyType,
     pub caller: Caller,
     pub state: Transaction<'a>,
 }
@@ -69,13 +79,13 @@ impl<'a> Call<'a> {
 
     /// The fields of the body.
     pub fn input(&self) -> Result<Input<'a>, Refusal> {
-        Input::of_body(self.json()?, self.is_form && !self.is_partial())
+        Input::of_body(self.json()?, self.body_type == BodyType::Form && !self.is_partial())
     }
 
     /// The JSON of the body.
     pub fn json(&self) -> Result<Json<'a>, Refusal> {
         let (request, context) = (self.request, self.context);
-        if self.is_form {
+        if self.body_type != BodyType::ByMediaType {
             return Json::parse(request.body).map_err(|problem| api::Error::Malformed(problem).into());
         }
         let parts = api::Request {

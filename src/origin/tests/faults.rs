@@ -181,6 +181,20 @@ fn a_body_beyond_ten_mebibytes_is_refused() {
 }
 
 #[test]
+fn json_under_the_media_type_of_forms_is_read_as_json() {
+    let mut example = Example::new();
+    let headers = [
+        ("authorization".to_owned(), format!("Token {KEY}")),
+        ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
+    ];
+    let mut send =
+        |body: &str| example.deployment.send("POST", "/api/v1/environments/", &headers, body.as_bytes()).body;
+    assert_eq!(send(r#"{"name": "json", "project": 1}"#)["allow_client_traits"], true);
+    // A box of a form that is not checked is absent.
+    assert_eq!(send("name=form&project=1")["allow_client_traits"], false);
+}
+
+#[test]
 fn answers_to_head_have_no_body() {
     let mut example = Example::new();
     for (path, status) in [("projects/1/", 200), ("projects/9/", 404), ("nowhere/", 404)] {
