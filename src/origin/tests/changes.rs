@@ -178,3 +178,37 @@ fn a_cloned_environment_has_copies_of_states_and_overrides() {
     assert_eq!(without_ids(&clone), without_ids(&original));
     assert_ne!(clone["feature_states"][0]["django_id"], original["feature_states"][0]["django_id"]);
 }
+
+#[test]
+fn the_flags_of_an_identity_name_the_segment_that_overrides_them() {
+    let mut project = Project::new();
+    let development = project.client_keys[0].clone();
+    let condition = json!({"operator": "EQUAL", "property": "plan", "value": "gold"});
+    let rules = json!([{"type": "ALL", "conditions": [condition]}]);
+    project.post("projects/1/segments/", json!({"name": "gold", "rules": rules}));
+    let path = format!("environments/{development}/features/1/create-segment-override/");
+    let value = json!({"type": "unicode", "string_value": "shiny"});
+    let place = json!({"segment": 4});
+    project.post(&path, json!({"feature_segment": place, "enabled": true, "feature_state_value": value}));
+    let identities = format!("environments/{development}/identities/");
+    project.post(&identities, json!({"identifier": "ada"}));
+    let flags = |project: &mut Project| project.get(&format!("{identities}1/featurestates/all/"))[0].clone();
+    // A rule without conditions matches every identity.
+    let segments = |project: &mut Project| -> Vec<String> {
+        let list = project.get("projects/1/segments/?identity=1");
+        let results = list["results"].as_array().unwrap();
+        results.iter().map(|segment| segment["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(segments(&mut project), ["a", "b", "c"]);
+    let before = flags(&mut project);
+    assert_eq!((&before["overridden_by"], &before["feature_state_value"]), (&Value::Null, &json!("old")));
+    let traits = format!("{identities}1/traits/");
+    project.post(&traits, json!({"trait_key": "plan", "value_type": "unicode", "string_value": "gold"}));
+    let after = flags(&mut project);
+    assert_eq!(
+        (&after["overridden_by"], &after["feature_state_value"]),
+        (&json!("SEGMENT"), &json!("shiny"))
+    );
+    assert_eq!(after["segment"], json!({"id": 4, "name": "gold"}));
+    assert_eq!(segments(&mut project), ["a", "b", "c", "gold"]);
+}

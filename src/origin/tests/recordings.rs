@@ -38,7 +38,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("edge:create-second-project-free-plan-denied", "no plan limits the number of projects"),
     (
         "identity-fs-all",
-        "Flagsmith had switched the flag on with a request that it refused; here such a request changes nothing",
+        "Flagsmith had switched the flag on with a request that it refused, and dropped the weights of a PATCH",
     ),
     ("options-admin", "the answer to OPTIONS describes no fields"),
     ("audit-log", "the plan of the recording hides the audit rows"),
