@@ -99,6 +99,8 @@ pub fn clone_from(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome
     let source = input.integer("source_identity_id");
     input.finish(())?;
     let source = identities::find(call, api_key, &source.to_string())?;
+    // Evaluated first, since a refused request changes nothing.
+    render_all(call, api_key, &source)?;
     let states = overrides_of(call, &source);
     if source.id != target.id {
         call.state.delete::<FeatureState>(|state| state.identity == Some(target.id));
