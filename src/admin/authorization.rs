@@ -110,14 +110,14 @@ impl Authorization {
                 let permissions = serde_json::from_slice::<MyPermissions>(answer.body);
                 return permissions.map(MyPermissions::step).map_err(|_| UnexpectedAnswer(200));
             }
-            // The origin's answer to a master API key, or to a credential of the same kind.
+            // The origin answers so if the credential is not a user's. Such credentials are treated as master API keys.
             (Probe::MyPermissions, 400) if has_member(answer.body, "detail") => {
                 return Ok(self.ask(master_key_probe(self.permission)));
             }
             (Probe::MyPermissions, 403) => return Ok(decided_for_all(&AccessDecision::Forbidden)),
             (Probe::MyPermissions, 404) => return Ok(decided_for_all(&AccessDecision::NoEnvironment)),
             (Probe::Environment | Probe::ViewIdentities, 200) => AccessDecision::Allowed,
-            // An environment's administrator may view it.
+            // An administrator of the environment may view it, even if the origin refuses this probe.
             (Probe::Environment, 403 | 404) => return Ok(self.ask(Probe::ManageIdentities)),
             // A host name that the origin does not allow is 400, too. Only an error about the identifier is proof.
             (Probe::ManageIdentities, 400) if has_member(answer.body, "identifier") => {

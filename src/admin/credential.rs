@@ -1,6 +1,6 @@
 //! The credential of an admin request (contract §E).
 //!
-//! It is forwarded to the origin unchanged. Here only its SHA-256 is kept.
+//! The credential is forwarded to the origin unchanged. The worker keeps only a SHA-256 of it.
 
 use sha2::{Digest, Sha256};
 
@@ -46,13 +46,14 @@ impl Credential {
         hex(&hash.finalize())
     }
 
-    /// True if the credential can only be an organisation's master API key: the origin would prefer a cookie.
+    /// True if the credential is an organisation's master API key without a `jwt` cookie. With both, the origin would
+    /// use the cookie.
     pub fn is_master_key(&self) -> bool {
         self.jwt.is_none() && self.master_key().is_some()
     }
 
-    /// The spelling of the worker's own admin key in the credential; `None` if it does not contain the key. `sha256` is
-    /// the key's hash in hex.
+    /// Returns the form in which the credential contains the worker's own admin key, or `None` without that key.
+    /// `sha256` is the key's hash in hex.
     pub fn admin_key(&self, sha256: &str) -> Option<Spelling> {
         if self.master_key().is_some_and(|key| is_admin_key(key, sha256)) {
             return Some(Spelling::ApiKey);

@@ -13,7 +13,7 @@ pub enum AdminError {
     BodyTimeout,
     /// The body is longer than this many bytes and has no `Content-Length`.
     LengthRequired(usize),
-    /// The bodies without a `Content-Length` in transit take all memory for them.
+    /// The bodies without a `Content-Length` that are in transit take all memory that is reserved for such bodies.
     TooManyUploads,
     /// The credential has sent too many requests.
     Throttled,
@@ -34,7 +34,7 @@ pub enum AdminError {
 /// The `Retry-After` of a rate-limited answer. The platform counts by the minute and does not report the rest of the
 /// current one.
 const THROTTLED_SECONDS: &str = "60";
-/// The `Retry-After` while something is missing that usually is back soon.
+/// The `Retry-After` of answers about a failure that usually ends soon.
 const UNAVAILABLE_SECONDS: &str = "1";
 
 impl AdminError {

@@ -12,7 +12,8 @@ use crate::document::{Environment, Identifier, KeyKind, StoredOverrides, Written
 use crate::evaluate::{Decision, EvaluatedIdentity, Evaluation, Explanation, bucket};
 use crate::identity::Identity;
 
-/// The maximum number of characters shown of a condition's value. Many conditions may have one long value.
+/// The maximum number of characters that are shown of the value that a condition tests. Many conditions may test the
+/// same long value.
 const MAX_MET_LENGTH: usize = 200;
 
 /// Explains an identity's flags and the cause of each, as a `GET` would return them now.
@@ -50,7 +51,7 @@ fn flag(
     feature: FeatureIndex,
 ) -> Value {
     let Some(decision) = evaluation.decisions.get(feature) else { return Value::Null };
-    // Read from the rendered flag, so that both have the same text.
+    // The value is read from the rendered flag, so that the explanation and the flag have the same text.
     let text = identity.stored.outcome(decision.state, decision.variant());
     let text = text.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()));
     let mut members: Map<String, Value> = json::read(text).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Answers about an environment's identities beyond Flagsmith's own routes: their number, and the cause of each flag of
-//! one of them.
+//! Routes about identities that Flagsmith does not have: the number of an environment's identities, and the cause of
+//! each flag of one identity.
 
 use super::permission::Permission;
 use crate::api::fields::query_identifier;
@@ -9,13 +9,13 @@ use crate::document::Identifier;
 /// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityInsight {
-    /// GET `…/count/`: the number of identities, and the document's share of the answer.
+    /// GET `…/count/`: the number of identities, with the environment's name and the date of its document.
     Count,
     /// GET `…/explain/?identifier=`: one identity's evaluation.
     Explain,
 }
 
-/// The permission that these take.
+/// The permission for both kinds of request.
 pub const PERMISSION: Permission = Permission::ViewIdentities;
 /// The `Allow` header.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";

@@ -64,7 +64,8 @@ pub struct ImportLine {
     pub identifier: Identifier,
     /// The imported identity.
     pub import: Import,
-    /// True if the line spells the identifier differently. It then only adds what the identity lacks.
+    /// True if the identifier in the line differs from its normalized form. Such a line only adds traits and overrides
+    /// that the identity lacks.
     pub only_missing: bool,
 }
 
@@ -83,7 +84,7 @@ pub fn wants_lines(accept: &str) -> bool {
     accept.split(',').any(|media_type| essence(media_type).eq_ignore_ascii_case(LINES))
 }
 
-/// Reads all lines of an import before anything is stored. The error reports by line.
+/// Reads all lines of an import before anything is stored. The error has a report for each line.
 ///
 /// A line is `None` if its identifier is only white space. Earlier versions stored such identities, but no request can
 /// reach them.
@@ -152,8 +153,8 @@ fn read_line(definitions: &Definitions<'_>, line: &[u8]) -> Result<Option<Import
     fields.finish(Some(ImportLine { identifier, import, only_missing }))
 }
 
-/// Returns an alias in lower case. Earlier versions checked the length before the conversion. So their aliases may be
-/// longer by a character for each `İ`, which becomes two.
+/// Returns an alias in lower case. Earlier versions checked the length before the conversion. Lower case turns `İ` into
+/// two characters, so these aliases may exceed the limit by one character for each `İ`.
 fn stored_alias(alias: &str) -> Result<String, Value> {
     let alias = alias.to_lowercase();
     let length = alias.chars().count() - alias.matches("i\u{307}").count();
@@ -176,8 +177,8 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
 /// Refuses identities with the UUID of another identity in the directory or in an earlier line. A UUID must identify
 /// one identity.
 ///
-/// A line that only adds to an identity loses its UUID instead. An earlier version stored another identity under the
-/// line's spelling, and that identity may still have the UUID.
+/// A line with `only_missing` is not refused; its UUID is dropped. An earlier version stored a separate identity under
+/// the line's unnormalized identifier, and that identity may still have the UUID.
 pub fn check_uuids(lines: &mut [Option<ImportLine>], known: &[Entry]) -> Result<(), Value> {
     let mut owners: HashMap<Box<str>, Identifier> =
         known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();

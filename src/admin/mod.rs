@@ -51,7 +51,7 @@ const ADMIN_ROOTS: [&str; 24] = [
     "workflows",
 ];
 
-/// The failure of a path that has no handler. Where a path of the Admin API has none, the origin is missing.
+/// The failure of a path that has no handler. A path of the Admin API has a handler unless the origin is missing.
 pub fn not_served(path: &str) -> AdminError {
     if is_admin_api(path) { AdminError::OriginMissing } else { api::Error::NotFound.into() }
 }

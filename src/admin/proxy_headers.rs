@@ -60,8 +60,8 @@ pub fn is_returned(name: &str, connection: &str) -> bool {
     !HOP_BY_HOP.contains(&name) && !named()
 }
 
-/// The origin's path and query for a request. Only the path of the origin's API description differs, since the worker's
-/// description has that path here.
+/// The origin's path and query for a request. Only the origin's API description has another path here, since the
+/// worker's own description has the origin's path.
 pub fn target(target: &str) -> Cow<'_, str> {
     match target.strip_prefix(ORIGIN_DESCRIPTION).filter(|rest| rest.is_empty() || rest.starts_with('?')) {
         Some(query) => format!("/api/v1/swagger.json{query}").into(),
@@ -116,7 +116,7 @@ pub fn rewrite_pagination_links(body: &[u8], origin: &Origin, here: &str) -> Opt
         let start = (value.source().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
         changes.push((start, start + value.source().len(), serde_json::to_string(&url).ok()?));
     }
-    // There are at most two, and a sort would be more code than this.
+    // There are at most two changes, and this swap is less code than a sort.
     if let [first, second] = changes.as_mut_slice()
         && first.0 > second.0
     {

@@ -30,7 +30,7 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
         return None;
     }
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-    // "api", and a version.
+    // The first two segments are `api` and a version.
     let root = segments.by_ref().nth(2)?;
     let (id, rest) = (segments.next(), segments.next());
     let is_whole = rest.is_none() && method == "DELETE";
@@ -54,7 +54,7 @@ pub fn after_write(method: &str, path: &str) -> Option<Affected> {
             Some(id.parse().map_or(Affected::Documents, Affected::Project))
         }
         ("organisations", Some(_)) if !is_whole => Some(Affected::Documents),
-        // Contents of documents. Bodies may contain an environment's number.
+        // These routes change the contents of documents. The request's body may name the environment by its number.
         (
             "environment-feature-versions"
             | "feature-health"

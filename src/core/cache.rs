@@ -107,9 +107,10 @@ impl<T: Clone> TtlCache<T> {
         }
     }
 
-    /// Caches a value that was read from `now` on; `size` is in bytes of memory. Evicts others beyond the limit.
+    /// Caches a value whose read began at `now`. `size` is its size in memory, in bytes. Evicts other entries if the
+    /// cache is full.
     ///
-    /// A value whose read began later is newer and stays.
+    /// If the cached value's read began later, the cached value is newer and stays.
     pub fn put(&mut self, name: &str, value: T, size: usize, now: u64) {
         if self.entries.get(name).is_some_and(|entry| entry.checked_at > now) {
             return;

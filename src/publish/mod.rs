@@ -1,5 +1,5 @@
-//! Decides which documents of the origin are published, and when: the environment and registry objects without their
-//! IO.
+//! Decides which documents of the origin are published, and when. This is the logic of the environment objects and the
+//! registry object, without IO.
 //!
 //! A document is fetched, checked as a [`Candidate`], compared by its content, and published by a [`Publisher`] under a
 //! [`DocumentVersion`] that only grows. A [`DiscoveryRun`] finds the environments, and a [`Registry`] derives the changes. A

@@ -54,7 +54,7 @@ impl Schedule {
     /// Handles a notification of a change. Many notifications at once lead to one attempt, and to one more later.
     pub fn notify(&mut self, now: u64, interval: RefreshInterval) {
         self.request_fetch(now, interval);
-        // Cut to the second, so that a burst changes the stored value only once a second.
+        // Rounded up to a full second, so that a burst of notifications changes the stored value at most once a second.
         self.again_at = Some((now + SECOND_FETCH_AFTER_MS.max(interval.min_gap_ms)).next_multiple_of(1_000));
     }
 
@@ -78,7 +78,7 @@ impl Schedule {
         }
     }
 
-    /// Starts an attempt. Later notifications are for the next one.
+    /// Starts an attempt. Notifications that arrive after the start lead to another attempt.
     pub fn began(&mut self, now: u64) {
         self.began_at = now;
         self.due_at = None;

@@ -16,7 +16,7 @@ const MAX_MULTIVARIATE_VALUES: usize = 1000;
 const OVER_100: &str =
     "Value error, Total percentage allocation for feature must be less or equal to 100 percent";
 
-/// Reads a feature state. Returns true if the multivariate values are absent, so that the present ones stay.
+/// Reads a feature state. Also returns true if the request has no multivariate values, so that the stored ones stay.
 pub fn read(
     environment: &Environment,
     fields: &mut Fields<'_>,
@@ -71,7 +71,7 @@ fn feature_value(json: Option<Json<'_>>) -> Result<Value, Value> {
     }
 }
 
-/// A value's length and characters, if it is a text.
+/// Checks the length and the characters of a value that is a text.
 pub fn check_value(value: &Value) -> Result<(), Value> {
     let checked = value.as_str().map_or(Ok(()), |text| check_text(text, MAX_VALUE_LENGTH));
     checked.map_err(|problems| json!({"string_value": problems}))

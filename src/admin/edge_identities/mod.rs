@@ -1,7 +1,8 @@
 //! The edge-identities Admin API without its IO (contract §D).
 //!
-//! Every request takes the same path: the permission of its [`Endpoint`], its environment, [`read`]. Then the [`Action`]
-//! is executed and `answer` renders the result.
+//! Every request takes the same path. The worker checks the permission that the [`Endpoint`] needs, loads the
+//! environment, and lets [`read`] parse the request into an [`Action`]. The action is executed, and `answer` renders
+//! the result.
 
 mod action;
 pub mod answer;

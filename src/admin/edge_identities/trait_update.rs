@@ -8,7 +8,7 @@ use crate::document::json::{Json, Kind};
 use crate::document::python;
 use crate::identity::TraitValue;
 
-/// Reads a key and a value; `None` is null, which deletes.
+/// Reads a key and a value. `None` stands for null, which deletes the trait.
 pub fn read(body: Json<'_>) -> Result<(Box<str>, Option<TraitValue>), Error> {
     let members = body
         .object()

@@ -72,7 +72,7 @@ fn features_are_matched_by_id_else_by_name() {
         imported(&read, 0).overrides.first().unwrap().feature.id
     };
     assert_eq!((id_of(7, "renamed"), id_of(1, "f"), id_of(1, "gone")), (7, 7, 1));
-    // The number is another feature's here.
+    // In this environment the imported number belongs to another feature, so the name decides.
     assert_eq!((id_of(8, "f"), id_of(7, "g")), (7, 8));
 }
 
@@ -88,7 +88,7 @@ fn many_features_of_another_origin_are_matched_in_about_one_pass_over_the_docume
     let began = Instant::now();
     let environment = Environment::parse(text.as_bytes(), Engine::V10).unwrap();
     let one_parse = began.elapsed();
-    // Half of them do not exist.
+    // Half of the features do not exist in this environment.
     let of = |number: usize| {
         json!({"feature": {"id": number + 5_000, "name": name(number)}, "enabled": true,
             "featurestate_uuid": "00000000-0000-4000-8000-000000000002"})
@@ -159,7 +159,8 @@ fn multivariate_options_keep_their_value_at_another_origin() {
         let values = state.multivariate_feature_state_values.iter();
         values.map(|value| value.multivariate_feature_option.id.unwrap()).collect::<Vec<_>>()
     };
-    // From the same origin, and from another one with numbers of other options here. An unknown number stays.
+    // The first import is from the same origin. In the second, the numbers belong to other options of this environment,
+    // so the values decide. An unknown number stays.
     assert_eq!(ids(7, &[option(3, "red"), option(2, "blue")]), [3, 2]);
     assert_eq!(ids(70, &[option(1, "blue"), option(2, "red"), option(9, "green")]), [2, 1, 9]);
 }
@@ -180,9 +181,9 @@ fn a_uuid_belongs_to_one_identity() {
     assert_eq!(check_uuids(&mut read(&lines), &[]), Err(json!({"data": [{}, {}, taken, {}]})));
     let lines = [line("a", "aa"), line("b", "bb")];
     assert_eq!(check_uuids(&mut read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken]})));
-    // Itself.
+    // The directory's entries are the same identities.
     assert_eq!(check_uuids(&mut read(&lines), &[entry("a", "aa"), entry("b", "bb")]), Ok(()));
-    // In any spelling.
+    // Capitals and small letters are the same UUID.
     let lines = [line("a", "AA"), line("b", "aa"), line("c", "Bb")];
     assert_eq!(check_uuids(&mut read(&lines), &[entry("z", "bb")]), Err(json!({"data": [{}, taken, taken]})));
 }

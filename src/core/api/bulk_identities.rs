@@ -21,8 +21,9 @@ pub struct BulkUpload {
     commands: Vec<usize>,
 }
 
-/// Reads a whole upload before any command is executed. POST replaces an identity's traits, PUT adds to them; nulls
-/// delete. Of several items for one identity the later one counts.
+/// Reads a whole upload before any command is executed. POST replaces an identity's traits, and PUT adds traits; a null
+/// deletes a trait. If an identity has several items, POST uses the last one. PUT merges the items, and later items
+/// win.
 pub fn read(
     environment: &Environment,
     key: KeyKind,
@@ -36,7 +37,7 @@ pub fn read(
     let sent = fields.read("data", |_| all(items, read_item));
     fields.finish(()).map_err(Error::Invalid)?;
     traits::check_client(environment, key)?;
-    // There are few, so a linear search suffices.
+    // An upload has at most 100 identities, so a linear search suffices.
     let mut by_identity: Vec<(Identifier, Changes)> = Vec::new();
     let mut commands = Vec::with_capacity(sent.len());
     for (identifier, traits) in sent {
@@ -87,8 +88,8 @@ fn read_item(item: Json<'_>) -> Result<BulkItem, Value> {
 }
 
 impl BulkUpload {
-    /// 202 if all commands succeeded. Otherwise a report by item, in which succeeded items are empty objects. The
-    /// request may be sent again unchanged.
+    /// Returns 202 if all commands succeeded. Otherwise returns a report by item, with an empty object for each item
+    /// that succeeded. A client may send the same request again.
     pub fn answer(&self, outcomes: &[Result<Identity, CommandError>]) -> Response<'static> {
         let refusal = |index: &usize| match outcomes.get(*index) {
             Some(Ok(_)) => None,

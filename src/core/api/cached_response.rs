@@ -1,4 +1,5 @@
-//! Answers that depend only on the environment and the kind of key. They are built once, not for each request.
+//! Answers that depend only on the environment and the kind of key. Each is built once for a version of the
+//! environment, not for each request.
 
 use super::environment_document::{self, DocumentConditions};
 use super::etag;
@@ -13,17 +14,17 @@ pub enum CachedResponse {
     Flags,
     /// 304 for all flags.
     FlagsUnmodified,
-    /// The environment document without overrides made here.
+    /// The environment document without overrides that were made through the worker.
     Document,
     /// 304 for the document.
     DocumentUnmodified,
 }
 
 impl CachedResponse {
-    /// The number of kinds; their numbers start at 0.
+    /// The number of variants. As integers the variants count from 0.
     pub const COUNT: usize = 4;
 
-    /// The answer to a request for the document, if no override was ever made here.
+    /// The answer to a request for the document, if no override was ever made through the worker.
     pub fn of_document(
         conditions: &DocumentConditions,
         environment: &Environment,

@@ -1,6 +1,7 @@
 //! GET /api/v1/environment-document/: the document for local evaluation in SDKs (contract §A.5).
 //!
-//! It has the published overrides and those that were made here; the latter win.
+//! The document has the published identity overrides and those that were made through the worker. For the same feature,
+//! an override made through the worker wins.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,8 +25,8 @@ pub struct DocumentConditions {
 }
 
 impl DocumentConditions {
-    /// The document, or 304 if the client has it. `version` is the number of changes to overrides made here. `document`
-    /// returns the text if it is needed.
+    /// The document, or 304 if the client has it. `version` is the number of changes to overrides made through the
+    /// worker. `document` returns the text if it is needed.
     pub fn answer<'e>(
         &self,
         environment: &'e Environment,
@@ -66,9 +67,9 @@ pub fn answer<'e>(
 
 /// Returns the time of the document's latest change.
 ///
-/// Each change to the overrides made here adds a second to the document's own time. So every change of either makes
-/// the result later. Otherwise two changes in one second, or a document time from a clock that is ahead, would hide a
-/// change.
+/// Each change to the overrides made through the worker adds a second to the document's own time. So a change of the
+/// document or of these overrides always makes the result later. Otherwise two changes in one second, or a document
+/// time from a clock that is ahead, would hide a change.
 ///
 /// A date before 1970 counts as none: programs without a date write `0001-01-01`.
 fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
@@ -82,7 +83,7 @@ fn modified(environment: &Environment, version: u64) -> Option<Timestamp> {
 /// The maximum length of an identity in a document, without its identifier and overrides.
 const IDENTITY_LENGTH: usize = 400;
 
-/// The document with overrides that were made here; they are grouped by identifier.
+/// The document with overrides that were made through the worker. `overrides` is grouped by identifier.
 pub fn render(environment: &Environment, overrides: &[DirectoryOverride]) -> Vec<u8> {
     let document = environment.document();
     let members = Json::parse(document).ok().and_then(Json::object);
@@ -125,7 +126,8 @@ pub fn render(environment: &Environment, overrides: &[DirectoryOverride]) -> Vec
     text.into_bytes()
 }
 
-/// The JSON of a published identity, with the overrides that were made here in place of its own for the same features.
+/// The JSON of a published identity, with overrides that were made through the worker in place of its own for the same
+/// features.
 fn merged(environment: &Environment, fields: &Members<'_>, overrides: &[&DirectoryOverride]) -> String {
     let states: Vec<FeatureState> = overrides.iter().map(|known| served(environment, &known.state)).collect();
     let is_overridden = |state: &Json<'_>| {
@@ -162,7 +164,8 @@ fn new(environment: &Environment, identifier: &str, overrides: &[&DirectoryOverr
     identity.to_string()
 }
 
-/// An override for SDKs: with the current name of its feature, by which SDKs find the feature, and with numbers.
+/// An override for SDKs. It has the current name of its feature, by which SDKs find the feature. Multivariate values
+/// without a number get one.
 fn served(environment: &Environment, state: &FeatureState) -> FeatureState {
     let mut served = state.clone();
     let feature = environment.feature_with_id(state.feature.id);

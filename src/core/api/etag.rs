@@ -21,7 +21,7 @@ pub fn of_flag(environment: &Environment, key: KeyKind, feature: FeatureIndex) -
     format!("\"{}{}f{feature:x}\"", environment.version, kind(key))
 }
 
-/// The tag of the environment document with this version of the overrides that were made here.
+/// The tag of the environment document with this version of the overrides that were made through the worker.
 pub fn of_document(environment: &Environment, key: KeyKind, overrides_version: u64) -> String {
     format!("\"{}{}d{overrides_version:x}\"", environment.version, kind(key))
 }

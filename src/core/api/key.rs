@@ -13,7 +13,7 @@ pub enum EnvironmentKey {
 }
 
 impl EnvironmentKey {
-    /// Reads the header's value. A text without the form of a key is unknown, without a look-up.
+    /// Reads the header's value. A text that does not have the form of a key is refused at once as unknown.
     pub fn parse(header: Option<String>) -> Result<EnvironmentKey, Error> {
         let key = header.as_deref().map(str::trim).filter(|key| !key.is_empty());
         let key = key.ok_or(Error::KeyMissing)?;

@@ -121,7 +121,7 @@ pub fn plan<'e>(
 }
 
 impl Continuation {
-    /// Answers with what the commands made of their identities, in their order.
+    /// Answers the request. `outcomes` has the outcome of each command, in the order of the commands.
     pub fn answer<'e>(
         &self,
         environment: &'e Environment,
@@ -137,7 +137,7 @@ impl Continuation {
                 Response::json(echo.to_string().into_bytes())
             }
             Continuation::Increment(increment) => increment.answer(identity()?),
-            // It reports each identity that was refused.
+            // The answer to an upload reports each identity that was refused.
             Continuation::Upload(upload) => upload.answer(outcomes),
         })
     }

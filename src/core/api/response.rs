@@ -14,7 +14,7 @@ use crate::document::ruleset::SegmentIndex;
 pub struct Response<'e> {
     /// The HTTP status.
     pub status: u16,
-    /// The answer's own headers, with names in lower case; [`Response::headers`] returns all.
+    /// The headers of this answer only, with names in lower case. [`Response::headers`] adds those of every answer.
     pub(super) headers: Vec<(&'static str, Cow<'e, str>)>,
     common: Option<Common>,
     /// The body; empty for none.
@@ -26,10 +26,10 @@ pub struct Response<'e> {
 const STALE_SECONDS: &str = "x-edge-stale-seconds";
 const JSON: &str = "application/json";
 
-/// The maximum number of an answer's own headers.
+/// The maximum number of headers of one answer, without those of every answer.
 const MAX_HEADERS: usize = 6;
 
-/// The usual maximum length of a head's text, in bytes.
+/// The capacity for [`Response::head_text`], in bytes. Longer texts are rare.
 const HEAD_LENGTH: usize = 256;
 
 /// The headers that a browser's script may read. Only an origin sends `Flagsmith-Version`, but contract §A.0 lists it.
@@ -150,7 +150,7 @@ impl<'e> Response<'e> {
         own.chain(self.common.iter().flat_map(Common::headers))
     }
 
-    /// A text of the status and headers, equal only for equal heads.
+    /// Returns the status and the headers as one text. Two answers have the same text only if both are equal in these.
     pub fn head_text(&self) -> String {
         let mut text = String::with_capacity(HEAD_LENGTH);
         let route =
@@ -186,7 +186,8 @@ impl Common {
             Some(("access-control-allow-origin", "*")),
             Some(("access-control-expose-headers", EXPOSED_HEADERS)),
             Some(("cache-control", if self.keep { "private, no-cache" } else { "no-store" })),
-            // As in Flagsmith's framework, since answers contain texts of any client.
+            // As in Flagsmith's framework. Browsers must not guess a media type, since answers contain texts of any
+            // client.
             Some(("x-content-type-options", "nosniff")),
             self.route.map(|route| ("allow", route.allow())),
             keyed.then_some(("vary", "X-Environment-Key")),

@@ -1,4 +1,5 @@
-//! Compiles features, segments and conditions of any document into a [`Ruleset`].
+//! Compiles the features, segments and conditions of an environment document or an evaluation context into a
+//! [`Ruleset`].
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use super::ruleset::{
 };
 use super::schema;
 
-/// A feature state of any document.
+/// A feature state of an environment document or of an evaluation context.
 pub struct Definition<'a> {
     pub key: &'a str,
     pub enabled: bool,
@@ -22,7 +23,7 @@ pub struct Definition<'a> {
     pub metadata: &'a str,
 }
 
-/// A multivariate value of any document.
+/// A multivariate value of an environment document or of an evaluation context.
 pub struct VariantDefinition<'a> {
     pub weight: f64,
     pub key: Option<&'a str>,
@@ -90,7 +91,7 @@ impl Builder {
         self.ruleset.states.len() - 1
     }
 
-    /// Adds a segment; `overrides` are those of features that the environment has.
+    /// Adds a segment. `overrides` contains only overrides of features that the environment has.
     pub fn segment(
         &mut self,
         key: &str,
@@ -136,7 +137,7 @@ impl Builder {
         rules.iter().map(compile).collect()
     }
 
-    /// The condition's index. A condition that was compiled before is reused.
+    /// Returns the index of the compiled condition. Equal conditions are compiled once.
     fn condition(&mut self, condition: &schema::Condition<'_>, segment_key: &str) -> ConditionIndex {
         let property = condition.property();
         let condition_key = condition_key(condition, segment_key);
@@ -160,7 +161,7 @@ impl Builder {
     }
 
     fn identity_key(&mut self) -> PropertyIndex {
-        // A separate key: no condition can name this property.
+        // A condition of Flagsmith cannot contain NUL, so no condition names this property.
         const NAME: &str = "\0identity key";
         self.properties.get(NAME).copied().unwrap_or_else(|| self.add_property(NAME, Property::IdentityKey))
     }
@@ -179,7 +180,8 @@ impl Builder {
     }
 }
 
-/// The key of equal conditions: operator, property and value, and for a percentage split also the segment.
+/// Returns a key that equal conditions share: operator, property and value, and for a percentage split also the
+/// segment.
 fn condition_key(condition: &schema::Condition<'_>, segment_key: &str) -> String {
     let property = condition.property();
     let mut condition_key = format!("{}\0{}\0{property}", condition.operator, property.len());

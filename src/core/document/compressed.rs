@@ -10,7 +10,7 @@ use super::json::Json;
 /// The maximum inflated length of a part, in bytes: the limit of a KV value.
 const MAX_INFLATED_LENGTH: u64 = 25 * 1024 * 1024;
 
-/// The document with inflated parts. `None` if it is not compressed, or not readable.
+/// Returns the document with inflated parts, or `None` if the document is not compressed or cannot be read.
 pub fn inflate(published: &[u8]) -> Option<String> {
     let members = Json::parse(published).ok()?.object()?;
     if !members.get("compressed")?.is_true() {

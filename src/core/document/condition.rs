@@ -1,6 +1,8 @@
-//! Compiled conditions: operands are cast, and sets, patterns and versions built, once.
+//! Compiled conditions. Operands are cast once, and sets and versions are built once, when a document is compiled.
+//! Patterns are compiled at their first use.
 //!
-//! The cast depends on the type of the value at evaluation (contract §C.2), so an operand has a form for each type.
+//! An evaluation casts the operand to the type of the value that it compares (contract §C.2). So the compiled operand
+//! has one form for each type.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -27,7 +29,8 @@ pub enum Predicate {
     Compare(Comparison, Box<Operand>),
     /// CONTAINS
     Contains(Box<str>),
-    /// CONTAINS with a semver operand: the version's pre-release or build metadata is exactly this.
+    /// CONTAINS with an operand that ends in `:semver`. It matches a version whose pre-release or build metadata equals
+    /// this text.
     ContainsVersionPart(Box<str>),
     /// NOT_CONTAINS
     NotContains(Box<str>),
@@ -59,7 +62,7 @@ pub enum Comparison {
     LessOrEqual,
 }
 
-/// A comparison's operand, cast to every type. `None` if the cast fails.
+/// A comparison's operand, cast to every type as in Python. `None` if the cast fails.
 #[derive(Debug)]
 pub struct Operand {
     /// `str()`
@@ -70,7 +73,7 @@ pub struct Operand {
     pub integer: Option<Integer>,
     /// `float()`
     pub float: Option<f64>,
-    /// The version of an operand that ends in `:semver`, if it is valid.
+    /// `None` unless the operand ends in `:semver`. The inner `None` stands for an invalid version.
     pub version: Option<Option<semver::Version>>,
 }
 
@@ -106,7 +109,7 @@ pub enum ConditionValueRef<'a> {
 impl Predicate {
     /// Compiles one condition. PERCENTAGE_SPLIT hashes `segment_key`, too.
     pub fn new(operator: &str, value: ConditionValueRef<'_>, segment_key: &str) -> Predicate {
-        // Flagsmith casts an absent value with str(), too.
+        // Flagsmith casts an absent value with Python's `str()`, which gives `None`.
         let text = match value {
             ConditionValueRef::Text(text) => text,
             ConditionValueRef::Null | ConditionValueRef::List(_) => "None",

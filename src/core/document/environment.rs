@@ -43,13 +43,13 @@ pub struct Environment {
     pub persist_trait_data: bool,
     use_identity_composite_key_for_hashing: bool,
     client_key: ClientKey,
-    /// The numbers of the features in the origin's database, by feature.
+    /// The ids of the features in the origin's database. The position in the list is the feature's index.
     feature_ids: Vec<i64>,
     identity_overrides: HashMap<Identifier, IdentityOverrides>,
     document: Box<[u8]>,
 }
 
-/// The time of an environment's last change, in the form of each header.
+/// The time of an environment's last change, and its text in a header.
 #[derive(Debug)]
 pub struct UpdatedAt {
     /// The time.
@@ -72,7 +72,7 @@ impl Environment {
         if let Ok(document) = serde_json::from_str(text) {
             return Environment::compile(published, &document, engine);
         }
-        // A compressed document has texts in place of its parts.
+        // Parsing also fails for a compressed document, since its compressed parts are base64 texts.
         let inflated = inflate(published);
         let plain = inflated.as_deref().unwrap_or(text);
         let document = serde_json::from_str(plain).map_err(|error| Fault::found(plain, &error))?;
@@ -182,7 +182,7 @@ impl Environment {
 
     /// The text from which an identity's buckets are hashed, and the value of `$.identity.key` (contract §C.3). It is
     /// the composite key, unless the environment hashes the identity's number in the origin's database. `stored` is the
-    /// imported number. Without it, the number in the document's entry for the identity applies.
+    /// imported number. If no number was imported, the number in the document's entry for the identity is used.
     pub fn identity_key(&self, identifier: &Identifier, stored: Option<i64>) -> String {
         let published = || self.identity_overrides(identifier).and_then(|overrides| overrides.django_id);
         let number = if self.hashes_django_ids() { stored.or_else(published) } else { None };
@@ -192,8 +192,8 @@ impl Environment {
         }
     }
 
-    /// The approximate size in memory, in bytes, estimated high. `make bench` measures 2.2 to 2.5 times the document's
-    /// length. With a JSONPath query it was about 10 times in workerd.
+    /// A deliberately high estimate of the size in memory, in bytes. `make bench` measures 2.2 to 2.5 times the
+    /// document's length. A document with a JSONPath query took about 10 times its length in workerd.
     pub fn memory_length(&self) -> usize {
         // The document, its compiled form, and its parsed values if a query needs them.
         let factor = if self.ruleset.context.is_some() { 10 } else { 4 };
@@ -217,7 +217,7 @@ impl Environment {
     }
 }
 
-/// The fields of [`Environment::left_out`], up to a number that fits into a line of the log.
+/// Returns the fields of [`Environment::left_out`]. There are at most ten, so that they fit into a line of the log.
 fn left_out(document: &schema::Document<'_>, is_undated: bool) -> Vec<Fault> {
     const MOST: usize = 10;
     let no_text = "is no text";
@@ -266,8 +266,8 @@ fn state_key(state: &schema::FeatureState<'_>) -> String {
     }
 }
 
-/// Identities by their identifiers as requests send them. An untrimmed identifier counts only if the document does not
-/// have the trimmed one.
+/// Returns the identities with their normalized identifiers. If the document has both a trimmed identifier and an
+/// untrimmed form of it, the untrimmed entry is ignored.
 fn spelt_as_requested<'d, 'a>(
     identities: &'d [schema::IdentityOverride<'a>],
 ) -> impl Iterator<Item = (Identifier, &'d schema::IdentityOverride<'a>)> {
@@ -279,7 +279,7 @@ fn spelt_as_requested<'d, 'a>(
     })
 }
 
-/// The evaluation context of the document, less the identity (contract §C.0), for JSONPath queries.
+/// The evaluation context of the document, without an identity (contract §C.0), for JSONPath queries.
 fn query_context(document: &schema::Document<'_>, client_key: &ClientKey) -> Map<String, Value> {
     let feature = |state: &schema::FeatureState<'_>| {
         let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Error;
 
-/// The reason for which a text is no environment document.
+/// The reason why a text is not a valid environment document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The place: `project.segments[0].rules[1].type`; `.` is the whole document.
@@ -25,10 +25,12 @@ impl Fault {
         Fault { field: field.to_owned(), problem: problem.to_owned() }
     }
 
-    /// The parser's error. The parser gives line and column; the path of names is read from the text.
+    /// Converts an error of the JSON parser. The parser reports only line and column, so the path of the field is read
+    /// from the document.
     pub fn found(document: &str, error: &Error) -> Fault {
         let text = error.to_string();
-        // This is the only message of the parser without text of the document. Its place is the object.
+        // Only this message is shown, since the parser's other messages may quote the document. The field is the object
+        // that lacks the member.
         let missing = text.starts_with("missing field");
         let problem = if missing {
             text
@@ -54,7 +56,7 @@ impl Fault {
     }
 }
 
-/// A step from a value to a value in it. A member without a name has an unread name.
+/// A step of a path, from an object or a list to one of its values. A member's name is empty until it is read.
 enum PathStep<'a> {
     Member(&'a str),
     Item(usize),
@@ -66,7 +68,7 @@ fn offset(document: &str, error: &Error) -> usize {
     lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)
 }
 
-/// The path to the value that contains an offset, or ends there.
+/// Returns the path of the innermost value that contains a byte offset, or ends there.
 fn path_at(document: &str, end: usize) -> Vec<PathStep<'_>> {
     let mut path = Vec::new();
     let mut names_follow = false;
@@ -100,7 +102,8 @@ fn path_at(document: &str, end: usize) -> Vec<PathStep<'_>> {
             _ => {}
         }
     }
-    // A list in a wrong place is reported right after its bracket, before any item.
+    // The parser reports an unexpected list right after its opening bracket. The fault is the list's, not its first
+    // item's.
     if document.get(..end).is_some_and(|read| read.ends_with('[')) {
         path.pop();
     }

@@ -1,4 +1,5 @@
-//! JSONPath queries (RFC 9535), compiled. [`crate::evaluate`] runs them, because it counts the nodes that they visit.
+//! JSONPath queries (RFC 9535), compiled. [`crate::evaluate`] runs the queries, because visited nodes take steps of the
+//! evaluation's budget.
 //!
 //! The syntax is that of Flagsmith's library, which differs from the RFC. Unquoted names may have hyphens, but no
 //! character beyond U+FFFF. No name may have a control character. The functions are `length()`, `count()` and

@@ -60,8 +60,8 @@ pub struct Ruleset {
     pub conditions: Vec<Condition>,
     /// Each distinct property of conditions, once.
     pub properties: Vec<Property>,
-    /// The context for JSONPath queries, if a query needs it. An environment's has no identity; that of an evaluation
-    /// context has its own.
+    /// The context for JSONPath queries, if a query needs it. The context of an environment has no identity; an
+    /// evaluation context may have one.
     pub context: Option<serde_json::Map<String, serde_json::Value>>,
     pub(super) text: Vec<u8>,
 }
@@ -112,7 +112,7 @@ pub struct Variant {
 /// A segment and its overrides.
 #[derive(Debug)]
 pub struct Segment {
-    /// The name, for reasons.
+    /// The name, which is part of the reasons of flags.
     pub name: Box<str>,
     /// The rules. All must match, and there must be at least one.
     pub rules: Box<[Rule]>,

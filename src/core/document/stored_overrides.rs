@@ -1,6 +1,7 @@
 //! The overrides that are stored with an identity, compiled for an environment.
 //!
-//! They are few and compiled for one request, so nothing is cached. The numbers of their states follow the ruleset's.
+//! An identity has few overrides, and they are compiled for one request only, so nothing is cached. Their states are
+//! numbered after the last state of the ruleset.
 
 use super::environment::Environment;
 use super::feature_state::FeatureState;

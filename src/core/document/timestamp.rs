@@ -10,7 +10,8 @@ mod read;
 
 use read::{BEGIN, DAY, END, SECOND};
 
-/// A point in time: microseconds since 1970 in UTC, negative before. Its year is 1 to 9999 in its original offset.
+/// A point in time: microseconds since 1970 in UTC, negative before. In the offset of the parsed text, the year is 1 to
+/// 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp {
@@ -27,7 +28,7 @@ impl Timestamp {
         Some(Timestamp { microseconds })
     }
 
-    /// Parses the same from JSON: a text or a number.
+    /// Parses a JSON text or number in one of the forms of [`Timestamp::from_iso`].
     pub fn from_json(json: Json<'_>) -> Option<Timestamp> {
         match json.kind() {
             Kind::String => Timestamp::from_iso(&json.text()?),
@@ -45,7 +46,7 @@ impl Timestamp {
         Timestamp::from_microseconds(i64::try_from(since.as_micros()).ok()?)
     }
 
-    /// Converts the count of JavaScript's `Date.now()`.
+    /// Converts milliseconds since 1970, as JavaScript's `Date.now()` returns them.
     pub fn from_milliseconds(milliseconds: u64) -> Option<Timestamp> {
         Timestamp::from_microseconds(i64::try_from(milliseconds).ok()?.checked_mul(1000)?)
     }

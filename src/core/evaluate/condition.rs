@@ -43,7 +43,7 @@ pub fn matches(predicate: &Predicate, value: Option<&ContextValue<'_>>, budget: 
 fn reads_whole_value(predicate: &Predicate) -> bool {
     match predicate {
         Predicate::IsSet | Predicate::IsNotSet | Predicate::Never => false,
-        // Only as far as the operand's length.
+        // A comparison of texts reads no more of the value than the operand's length. Versions are parsed as a whole.
         Predicate::Compare(_, operand) => operand.version.is_some(),
         _ => true,
     }
@@ -57,8 +57,8 @@ pub fn split_percentage(predicate: &Predicate, value: &ContextValue<'_>) -> Opti
     }
 }
 
-/// True if a comparison with the operand, cast to the type of the value, holds. After a failed cast none holds,
-/// NOT_EQUAL included.
+/// True if the comparison with the operand holds, after the operand is cast to the type of the value. If the cast
+/// fails, every comparison is false, even NOT_EQUAL.
 fn compares(comparison: Comparison, value: &ContextValue<'_>, operand: &Operand) -> bool {
     let holds = |ordering: Option<Ordering>| holds(comparison, ordering);
     match value {

@@ -1,8 +1,9 @@
 //! Conditions that read other flags: `$.flags.<feature>.<field>` (flag-engine 11).
 //!
-//! A flag is resolved when a condition first reads it, only from the segments that override its feature. Features that
-//! depend on each other in a circle cannot be resolved. They get their value from the ordinary pass over all segments,
-//! and the reason `CIRCULAR_DEPENDENCY`. A segment that depends on cutting the circle does not match.
+//! A flag is resolved when a condition first reads it. Only the segments that override the flag's feature are evaluated
+//! for this. A flag that is read while it is being resolved has no value; this is called a cut. Features that depend on
+//! each other in a circle cannot be resolved. They get their value from the ordinary pass over all segments, and the
+//! reason `CIRCULAR_DEPENDENCY`. A segment whose result depends on a cut does not match.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,8 +16,8 @@ use crate::document::ruleset::{FeatureIndex, Ruleset, Segment, SegmentIndex, Seg
 /// The maximum length of a chain of dependencies; a longer chain counts as a circle.
 const MAX_CHAIN: usize = 100;
 
-/// The maximum number of cuts. Beyond it, circles are not entered again. flag-engine has no limit: for ten features
-/// that all read each other it walks millions of paths.
+/// The maximum number of cuts. After that many, features of a known circle are cut at once. flag-engine has no limit:
+/// for ten features that all read each other it walks millions of paths.
 const MAX_CYCLE_CUTS: usize = 1_000;
 
 /// The flags that conditions have read in one evaluation.
@@ -128,8 +129,8 @@ impl<'a> Evaluator<'a> {
         Some(decision)
     }
 
-    /// True if a segment matches, evaluated once. The members of a circle depend on the feature from which it is
-    /// entered first.
+    /// True if a segment matches. The result is kept unless it depends on a cut. With a cut, the result depends on the
+    /// feature from which the circle was entered.
     fn overrides(&mut self, index: SegmentIndex, segment: &'a Segment) -> bool {
         if let Some(&known) = self.dependencies.segments.get(&index) {
             return known;
@@ -142,14 +143,15 @@ impl<'a> Evaluator<'a> {
         matches
     }
 
-    /// The winning state of one feature, by only those segments that override it.
+    /// Returns the winning state of a feature, considering only segments that override the feature.
     fn winner(&mut self, feature: FeatureIndex) -> (usize, StateSource) {
         let ruleset = self.ruleset;
         if let Some(state) = override_for(ruleset, self.identity, feature) {
             return (state, StateSource::Identity);
         }
         let mut leading: Option<Leading> = None;
-        // Taken out of the index meanwhile; a feature is never resolved within its own resolution.
+        // The list is moved out of the index during the loop. Only this feature's resolution reads it, and a circle is
+        // cut before a second resolution of the same feature.
         let candidates = self.index().overrides.get_mut(feature).map(std::mem::take).unwrap_or_default();
         // A segment may override a feature more than once, and is evaluated once.
         for candidates in candidates.chunk_by(|(one, _), (other, _)| one == other) {

@@ -16,8 +16,8 @@ use node::{Node, Primitive, Shape};
 /// The maximum depth of the walk, filters included, since the walk is recursive.
 const MAX_DEPTH: usize = 300;
 
-/// The value of a query's first node. It is unset if there is no node, or if the node is no primitive value. `None` if the rest
-/// of the budget is too small.
+/// The value of a query's first node. The value is unset if there is no node, or if the node has no primitive value.
+/// `None` if the rest of the budget is too small.
 pub fn first<'a>(
     query: &'a Query,
     context: QueryContext<'a>,
@@ -149,7 +149,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// An index from the start; negative for one before it.
+/// Returns an index from the start of the list. The index is negative if it lies before the start.
 fn place(index: i64, length: usize) -> i64 {
     if index < 0 { index.saturating_add_unsigned(length as u64) } else { index }
 }

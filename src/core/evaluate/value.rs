@@ -1,4 +1,4 @@
-//! The value that a condition is compared with.
+//! The value of the evaluation context that a condition tests.
 
 use std::borrow::Cow;
 

@@ -5,7 +5,7 @@ use super::command::Command;
 use super::message::CommandRequest;
 use super::state::Identity;
 
-/// The number of traits up to which each is compared with each.
+/// The maximum number of traits for a comparison of every sent trait with every stored one.
 const FEW: usize = 32;
 
 impl Identity {

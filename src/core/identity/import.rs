@@ -1,8 +1,9 @@
 //! Imports of identities, line by line (contract §D).
 //!
-//! An earlier version stored `ada ` beside `ada`. Both lines of its export now belong to `ada`. The line of exactly
-//! that identifier replaces the stored state; the other one only adds what `ada` lacks. The contents of the other line
-//! are also stored separately, so the order of both lines makes no difference.
+//! An earlier version stored `ada ` beside `ada`. Both lines of its export now belong to `ada`. The line with the
+//! identifier `ada` replaces the stored state. The line with `ada ` only adds what `ada` lacks. The contents of the
+//! second line are also stored separately, as inherited traits and overrides, so the order of the lines makes no
+//! difference.
 
 use std::collections::BTreeSet;
 
@@ -116,8 +117,9 @@ impl Identity {
 }
 
 impl Inherited {
-    /// Adds the contents of a line. Of several lines the first counts, for each trait and for each feature. Contents
-    /// that would exceed the limits of an identity are left out, since the identity could never have them.
+    /// Adds the contents of a line. If several lines have the same trait or an override of the same feature, the first
+    /// line counts. Contents that would exceed the limits of an identity are left out, since the identity could never
+    /// have them.
     fn add(&mut self, traits: GivenTraits, overrides: Vec<FeatureState>) {
         let given = last_of_each(traits).into_iter().filter(|(key, _)| !self.traits.contains_key(key));
         let mut total = self.traits.iter().map(|(key, value)| length(key, value)).sum();

@@ -1,6 +1,6 @@
 //! The JSON messages between the worker and the object of an identity.
 //!
-//! The core reads and writes them, because it is compiled for speed.
+//! The core crate reads and writes the messages, because the core is compiled for speed more than the edge code is.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,12 @@ use crate::document::{ClientKey, FeatureState, Identifier};
 /// A command and the identity that it is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandRequest {
-    /// The client key of its environment.
+    /// The client key of the identity's environment.
     #[serde(rename = "environment")]
     pub client_key: ClientKey,
     /// The identifier of the identity.
     pub identifier: Identifier,
-    /// The UUID of the identity to act on, if another one may have taken its identifier meanwhile.
+    /// The UUID of the identity to act on. It is set if another identity may have taken the identifier meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Box<str>>,
     /// The command.
@@ -27,7 +27,8 @@ pub struct CommandRequest {
     #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
     pub omit_sent_traits: bool,
     /// The longest answer in bytes, which bounds the memory of the worker. In place of a longer answer, the object
-    /// sends its length ([`CommandResponse::withheld`]). 0 means that success is all that the caller needs.
+    /// sends its length ([`CommandResponse::withheld`]). With 0 the caller needs to know only whether the command
+    /// succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
 }
@@ -67,7 +68,8 @@ pub struct CommandResponse<I = Identity> {
     /// ([`Identity::is_as_sent`]).
     #[serde(default, rename = "as_sent", skip_serializing_if = "std::ops::Not::not")]
     pub unchanged: bool,
-    /// True if the object stores another identity, which has to move out first. Until then there is no result.
+    /// True if the object still stores another identity, which must first be moved to its own object. Until then the
+    /// command is not executed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub occupied: bool,
     /// The approximate length in bytes of an answer that is longer than the request allows. The identity then comes
@@ -77,8 +79,8 @@ pub struct CommandResponse<I = Identity> {
 }
 
 impl CommandResponse {
-    /// True if the answer says that the object is occupied. In such an answer that is the last member, behind all
-    /// traits.
+    /// True if a response has `occupied`. The text is not parsed: `occupied` is then the last member of the JSON, after
+    /// all traits.
     pub fn is_occupied(text: &str) -> bool {
         text.ends_with(r#","occupied":true}"#)
     }
@@ -147,14 +149,15 @@ impl CommandResponse<&Identity> {
         let (Some(max_length), Ok(identity)) = (max_length, self.result) else { return show(self) };
         let mut length = identity.traits_length();
         if max_length > 0 {
-            // The length includes traits that are not sent.
+            // The limit counts all traits, even if the response omits them, since the worker adds them again.
             let unchanged = self.unchanged && length <= max_length;
             let (result, rows, occupied, withheld) = (self.result, self.rows, self.occupied, self.withheld);
             let answer = show(&CommandResponse { result, rows, unchanged, occupied, withheld })?;
             if answer.len() <= max_length {
                 return Ok(answer);
             }
-            // Exact, because memory is reserved for it: escapes make a text up to six times as long as its traits.
+            // The length is exact, because the worker reserves memory for the answer. With escapes the JSON may be up
+            // to six times as long as the traits.
             length = answer.len();
         }
         let kept = kept.and_then(|key| identity.traits.get_key_value(key));

@@ -2,11 +2,11 @@
 //!
 //! A name is the client key, an underscore and the identifier. A key without underscores ends at the first underscore
 //! of the name, so the name is unique. Keys with an underscore would be ambiguous: `acme_eu` and `bob` give the same
-//! text as `acme` and `eu_bob`. The names of their identities have a hash instead, which has no underscore. Flagsmith
-//! itself makes no such keys.
+//! text as `acme` and `eu_bob`. For such a key the name is a hash of key and identifier, which has no underscore.
+//! Flagsmith itself makes no such keys.
 //!
-//! Earlier versions named all identities in the first way. State that they stored under [`former`] is moved on first
-//! use (`edge::objects::identity::moving`).
+//! Earlier versions used the key, an underscore and the identifier for every key. State that was stored under such a
+//! name ([`former`]) is moved at the first use of the identity (`edge::objects::identity::moving`).
 
 use sha2::{Digest, Sha256};
 
@@ -15,7 +15,7 @@ use crate::document::{ClientKey, Identifier, hex};
 /// The name of an identity's object.
 pub fn object_name(client_key: &ClientKey, identifier: &Identifier) -> String {
     if is_renamed(client_key) {
-        // Unique, since keys have no slashes.
+        // The hashed text is unique for each identity, since client keys have no slashes.
         hex(&Sha256::digest([client_key.as_str(), "/", identifier.as_str()].concat()))
     } else {
         former(client_key, identifier)

@@ -31,7 +31,7 @@ impl Identity {
         let named = |known: &&FeatureState| known.featurestate_uuid == state.featurestate_uuid;
         let known = self.overrides.iter().find(named).ok_or(CommandError::Missing)?;
         if state.feature.id != known.feature.id {
-            // They are options of another feature.
+            // These values are options of another feature.
             state.multivariate_feature_state_values.clear();
         }
         state.feature = known.feature.clone();

@@ -13,7 +13,7 @@ pub fn uuid(random: [u8; 16]) -> String {
     text
 }
 
-/// The same without dashes.
+/// The 32 hex digits of a UUID made of these bytes, without dashes.
 pub fn uuid_hex(random: [u8; 16]) -> String {
     let mut number = u128::from_be_bytes(random);
     number = number & !(0xf << 76) | 0x4 << 76;

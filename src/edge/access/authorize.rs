@@ -96,7 +96,7 @@ async fn ask(
             Ok(Progress::Ask(next)) => probe = next,
             Err(unclear) => {
                 let cause = format!("a probe of permissions was answered with {}", unclear.0);
-                // Logged without an environment, since there may be none of this key.
+                // The log line has no environment, since the client key may belong to none.
                 Failure::new(Source::Origin, cause).log(None);
                 return Err(AdminError::PermissionsUnavailable);
             }

@@ -1,7 +1,7 @@
 //! Environments and server keys: from the isolate's memory, else from the stores (`docs/reliability.md`).
 //!
-//! With an origin, an environment's object has the number of the latest version, and KV or that object has the version.
-//! Without an origin, KV is the only store.
+//! With an origin, an environment's object has the number of the latest version. The document itself is in KV, or in
+//! that object. Without an origin, KV is the only store.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -31,9 +31,9 @@ use crate::publish::{Announcement, DocumentVersion};
 
 /// A loaded environment for the answer to a request.
 pub struct LoadedEnvironment {
-    /// Compiled.
+    /// The compiled environment.
     pub environment: Rc<CachedEnvironment>,
-    /// The time since it could last be confirmed, if the store failed.
+    /// The number of seconds since the environment was last confirmed, if the latest attempt to confirm it failed.
     pub stale_seconds: Option<u64>,
     /// The source of its document for this request.
     pub source: ReadSource,
@@ -43,7 +43,7 @@ pub struct LoadedEnvironment {
 
 /// A compiled environment, with the answers that are the same for all requests.
 pub struct CachedEnvironment {
-    /// Compiled.
+    /// The compiled environment.
     pub environment: Environment,
     prepared: [[OnceCell<Prepared>; CachedResponse::COUNT]; 2],
     /// The segments that were logged for spending an evaluation's budget.
@@ -51,7 +51,7 @@ pub struct CachedEnvironment {
 }
 
 impl CachedEnvironment {
-    /// An answer in the platform's form, prepared once for all requests; `None` if that is impossible.
+    /// An answer as an object of JavaScript, prepared once for all requests. `None` if it cannot be prepared.
     pub fn prepared(&self, cached: CachedResponse, key: KeyKind) -> Option<WebResponse> {
         let prepared = self.prepared.get(key as usize)?.get(cached as usize)?;
         if prepared.get().is_none() {

@@ -1,7 +1,8 @@
-//! The cache of the overrides that were made here, which are added to environment documents.
+//! The cache of the identity overrides that were made through the worker. Environment documents for SDKs include them.
 //!
-//! They have the lifetime of a published environment. Fresh overrides are served; stale ones are served and revalidated
-//! in the background; expired ones are revalidated before the answer. A change is visible at once in its own isolate.
+//! Cached overrides live as long as a cached environment of an origin: `FRESHNESS_SECONDS`. Fresh overrides are served;
+//! stale ones are served and revalidated in the background; expired ones are revalidated before the answer. A change is
+//! visible at once in its own isolate.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -27,8 +28,9 @@ pub struct OverridesSnapshot {
     overrides: Vec<DirectoryOverride>,
     /// The time of the directory's latest confirmation, in milliseconds.
     confirmed_at: Cell<u64>,
-    /// The time of the latest request to the directory; true if that failed.
+    /// The time of the latest request to the directory, in milliseconds.
     asked_at: Cell<u64>,
+    /// True if the latest request to the directory failed.
     unconfirmed: Cell<bool>,
     /// The document with these overrides, and its version.
     rendered: RefCell<Option<(Box<str>, Uint8Array)>>,
@@ -37,12 +39,13 @@ pub struct OverridesSnapshot {
 thread_local! {
     /// Snapshots by client key.
     static KNOWN: RefCell<TtlCache<Rc<OverridesSnapshot>>> = RefCell::default();
-    /// The time of this isolate's latest command that may have changed them, by client key.
+    /// The time of this isolate's latest command that may have changed overrides, by client key.
     static WRITTEN: RefCell<TtlCache<u64>> = RefCell::default();
 }
 
-/// The time limit for the directory, and a shorter limit if there are overrides to serve instead.
+/// The time limit for the directory if no overrides are cached.
 const TIMEOUT: Duration = Duration::from_secs(8);
+/// The time limit for the directory if cached overrides can be served instead.
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 /// After a failed request, the time for which no answer waits for the directory, in milliseconds. Requests to it
 /// continue in the background.
@@ -54,7 +57,8 @@ pub fn changed(client_key: &ClientKey) {
     WRITTEN.with_borrow_mut(|written| written.put(client_key, now, 0, now));
 }
 
-/// Returns the environment's overrides, and the number of seconds since they could last be confirmed, if that failed.
+/// Returns the environment's overrides. If the latest request to the directory failed, also returns the number of
+/// seconds since the directory last confirmed the overrides.
 pub async fn of(
     env: &Env,
     environment: &Environment,
@@ -64,7 +68,7 @@ pub async fn of(
     let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
     let written = WRITTEN.with_borrow_mut(|written| written.get(client_key, now, Ttl::UNLIMITED));
     let remembered = KNOWN.with_borrow_mut(|known| known.get(client_key, now, ages));
-    // The document that will contain them counts, too.
+    // A snapshot also keeps the rendered document, so the cache counts the document's length.
     let length = environment.document().len();
     let known = match remembered {
         Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
@@ -109,7 +113,7 @@ async fn ask(
             }
             known.asked_at.set(began_at.max(known.asked_at.get()));
             known.unconfirmed.set(true);
-            // Fresh again, so that not every request waits for a directory that does not answer.
+            // The snapshot counts as fresh again. Otherwise every request would wait for the failing directory.
             KNOWN.with_borrow_mut(|cache| cache.touch(client_key, known.clone(), now_ms()));
             return Ok(known);
         }
@@ -136,8 +140,8 @@ async fn ask(
 }
 
 impl OverridesSnapshot {
-    /// True if an answer must wait for the directory: after a change in this isolate, or if the overrides are expired.
-    /// False right after a failed request.
+    /// True if an answer must wait for the directory: this isolate changed the overrides after the latest request, or
+    /// the overrides are expired. Right after a failed request, expired overrides are served without a wait.
     fn waits(&self, age: Freshness, written_at: Option<u64>, now: u64) -> bool {
         let asked_at = self.asked_at.get();
         let has_just_failed =
@@ -146,8 +150,8 @@ impl OverridesSnapshot {
             || (age == Freshness::Expired && !has_just_failed)
     }
 
-    /// Returns the environment's document with these overrides, in the platform's form. It is built once, since it may
-    /// be long.
+    /// Returns the environment's document with these overrides, as bytes in JavaScript's memory. The document is kept
+    /// for later requests, since a long document takes time to render.
     pub fn document(&self, environment: &Environment) -> Uint8Array {
         let rendered = self.rendered.borrow().clone();
         if let Some((_, text)) = rendered.filter(|(version, _)| *version == environment.version) {

@@ -39,13 +39,13 @@ pub struct Stores<'r> {
 pub trait CachedValue: Clone + 'static {
     /// The prefix of the keys in KV.
     const PREFIX: &'static str;
-    /// The type of their names, which follow the prefix.
+    /// The type of the rest of the key, after the prefix.
     type Name: Deref<Target = str> + Clone + 'static;
 
     /// The lifetime of these values.
     fn ages(config: &Config) -> Ttl;
 
-    /// The client key that a name is, if names are client keys.
+    /// Returns the name as a client key, if the names of this type are client keys.
     fn client_key(name: &Self::Name) -> Option<&ClientKey>;
 
     /// Reads the value of `name`, given the known version.
@@ -106,7 +106,7 @@ impl ReadSource {
     }
 }
 
-/// The outcome of a read. `unconfirmed_since` is the time of the origin's latest confirmation, while the origin fails.
+/// The outcome of a read. While the origin fails, `unconfirmed_since` is the time of the origin's latest confirmation.
 pub enum ReadOutcome {
     /// No value is stored.
     Missing,
@@ -219,7 +219,7 @@ impl Stores<'_> {
                 }
             }
         };
-        // Boxed, since few requests need it, and its state would be part of every request's future.
+        // The future is boxed, since few requests need it. Otherwise its state would be part of every request's future.
         let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
         if first_discovery::is_to_be_requested() {
             context.wait_until(first_discovery::request(self.env.clone()));
@@ -242,7 +242,7 @@ impl Stores<'_> {
         let now = now_ms();
         // Read after the request, since another request may have stored a value meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
-        // Without a value, the name is an unknown key of a client, which may be secret.
+        // The name is logged only with a stored value. Without one, the name is an unknown key, which may be secret.
         let is_stored = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
         let client_key = T::client_key(name).filter(|_| is_stored);
         let (record, source) = match outcome {
@@ -252,7 +252,7 @@ impl Stores<'_> {
                     return Err(failure);
                 }
                 let record = CacheEntry { unconfirmed: true, ..last };
-                // Fresh again, so that not every request waits for a store that does not answer.
+                // The entry counts as fresh again. Otherwise every request would wait for the failing store.
                 T::memory().with_borrow_mut(|cache| cache.touch(name, record.clone(), now));
                 return Ok((record, ReadSource::Memory));
             }
@@ -279,8 +279,8 @@ impl Stores<'_> {
         Ok((record, source))
     }
 
-    /// Returns the entry for these bytes, based on the last one. If they cannot be read, it also returns the failure,
-    /// once.
+    /// Returns the entry for these bytes, based on the last one. The error is the failure to decode the bytes, with the
+    /// entry. The same bytes fail only once.
     fn decode<T: CachedValue>(
         &self,
         bytes: &[u8],

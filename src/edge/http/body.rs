@@ -103,11 +103,12 @@ thread_local! {
     static UPLOADS: RefCell<Uploads> = RefCell::default();
 }
 
-/// A buffered body without a `Content-Length`. Its memory counts while this value exists.
+/// A buffered body without a `Content-Length`. While this value exists, the body counts towards the memory limit for
+/// such bodies.
 pub struct ChunkedUpload(Hold);
 
 impl ChunkedUpload {
-    /// Registers a body that counts for this time at most.
+    /// Registers a body, which counts towards the limit for this time at most.
     pub fn begin(lifetime: Duration) -> ChunkedUpload {
         ChunkedUpload(Hold::begin(&UPLOADS, lifetime))
     }
@@ -128,7 +129,7 @@ pub fn restream(longer: TooLong, context: &Context) -> Result<ReadableStream, Js
         writer.release_lock();
         JsFuture::from(longer.rest.pipe_to(&writable)).await
     };
-    // If the source ends early, the reader's end fails, too.
+    // If the source fails, reading from the pipe fails, too, so the error here can be ignored.
     context.wait_until(async move { drop(pass_on.await) });
     Ok(pipe.readable())
 }

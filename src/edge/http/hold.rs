@@ -55,7 +55,7 @@ impl Hold {
 
     /// Reserves memory for the answer of a large identity; `None` if there is no room for it.
     pub fn for_answer(length: usize) -> Option<Hold> {
-        // Longer than fetching and sending the answer takes.
+        // The lifetime exceeds the time for fetching and sending the answer.
         let hold = Hold::begin(&ANSWERS, MAX_SENDING * 2);
         hold.grow(length).then_some(hold)
     }

@@ -19,7 +19,7 @@ const MAX_KEYS_LENGTH: usize = 1024 * 1024;
 /// Flagsmith's answer to an unknown server key.
 const KEY_REFUSED: &str = "Invalid or missing Environment Key";
 
-/// The reason for which a document was not fetched.
+/// The reason why a document was not fetched.
 pub struct FetchError {
     /// The cause, for logs.
     pub cause: String,
@@ -33,11 +33,11 @@ impl<T: Into<String>> From<T> for FetchError {
     }
 }
 
-/// The environment to fetch the document of, and the credential for it.
+/// The environment whose document is fetched, and the credential for the request.
 pub enum DocumentSource<'a> {
-    /// The environment of this client key, with `ORIGIN_API_TOKEN`.
+    /// The environment of this client key. The credential is `ORIGIN_API_TOKEN`.
     Environment(&'a ClientKey),
-    /// The environment of the server key with this hash, with that key.
+    /// The environment of the server key with this hash. The credential is that server key.
     ServerKey(&'a ServerKeyHash),
 }
 

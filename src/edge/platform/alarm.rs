@@ -1,7 +1,7 @@
 //! An object's alarm. All of the object's work happens in it, so no two tasks run at the same time.
 //!
 //! If an object is evicted during its alarm, the platform repeats the alarm, also after a restart. Code that adds work
-//! sets the alarm. During a run it stays unset, since the run ends with a check for remaining work.
+//! sets the alarm. While the alarm runs, it is not set again, since the run ends with a check for remaining work.
 
 use std::cell::Cell;
 
@@ -29,8 +29,8 @@ impl Alarm {
         self.scheduled_at.set(None);
     }
 
-    /// Ends the alarm's work and sets the next time, which is soon after an error. The platform alone would repeat a
-    /// failed alarm six times and then never again.
+    /// Ends the alarm's work and sets the alarm for the next task. After an error the alarm is set for a few seconds
+    /// later. The platform alone would repeat a failed alarm six times and then never again.
     pub async fn finish(
         &self,
         storage: &Storage,
@@ -46,7 +46,7 @@ impl Alarm {
         Response::empty()
     }
 
-    /// Sets the alarm for this time, in milliseconds; deletes it without one.
+    /// Sets the alarm for this time, in milliseconds. Deletes the alarm if there is no time.
     pub async fn set(&self, storage: &Storage, at: Option<u64>) -> Result<()> {
         if self.is_running.get() || (at.is_some() && self.scheduled_at.get() == at) {
             return Ok(());

@@ -22,8 +22,8 @@ pub async fn sleep(duration: Duration) {
 
 /// Waits until a condition holds, but not for longer than this.
 ///
-/// It polls with its own timers: a promise of another request must not be awaited here, since it ends with that
-/// request.
+/// The condition is checked at intervals. A promise of another request must not be awaited here, since the promise ends
+/// with that request.
 pub async fn poll_until(timeout: Duration, mut holds: impl FnMut() -> bool) {
     let end = now_ms() + timeout.as_millis() as u64;
     while !holds() && now_ms() < end {

@@ -24,13 +24,14 @@ pub const SERVER_KEY: &str = "server-key:";
 pub const TIMEOUT: Duration = Duration::from_secs(4);
 /// The time limit of a write, which may have a large document; no answer waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The lifetime of the entry of one version in seconds, for isolates that got its number. The latest document has its
-/// own entry.
+/// The lifetime in seconds of an entry with one version of a document. Isolates read the entry after an object
+/// announced the version's number. Another entry always has the latest document.
 pub const VERSION_LIFETIME: u64 = 24 * 60 * 60;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A namespace. The type in `worker` would need another deserializer for lists, while JSON's is present already.
+    /// A KV namespace. The type in `worker` is not used, since its lists would need a second deserializer beside that
+    /// of JSON.
     type Namespace;
 
     #[wasm_bindgen(method, catch)]

@@ -88,8 +88,8 @@ pub fn log_panics() {
     }));
 }
 
-/// Writes the message and the stack of a panic after that line from now on. The panic hook only checks a flag, since
-/// the entry module installs it before each call, and the settings are read once.
+/// From now on, the log also has the message and the stack of a panic, after the line of [`log_panics`]. The panic hook
+/// only checks a flag, since the entry module installs it before each call, and the settings are read once.
 pub fn log_panic_messages() {
     LOGS_PANIC_MESSAGES.set(true);
 }

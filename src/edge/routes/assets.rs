@@ -18,14 +18,15 @@ const BINDING: &str = "ASSETS";
 
 #[wasm_bindgen]
 extern "C" {
-    /// The binding of the static files. The type in `worker` returns another form of response.
+    /// The binding of the static files. The type in `worker` is not used, since its responses have another type than
+    /// [`WebResponse`].
     type Assets;
 
     #[wasm_bindgen(method, catch)]
     fn fetch(this: &Assets, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
-/// Answers a request for a page or a file of one.
+/// Answers a request for a page, or for a file that a page loads.
 pub async fn answer(page: Page<'_>, incoming: &IncomingRequest, env: &Env) -> web_sys::Response {
     let method = &*incoming.method;
     let response = match method {

@@ -1,5 +1,5 @@
-//! The worker's rules for documents, keys and settings, for checks before they are written. `make dev`, `make publish`
-//! and `make deploy` call these functions of the built worker.
+//! Checks documents, keys and settings by the worker's own rules. `make dev`, `make publish` and `make deploy` call
+//! these functions of the built worker before they write anything.
 
 use serde_json::{Map, Value, json};
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};

@@ -106,7 +106,7 @@ async fn export(
         directory.find(&query).await.map_err(|failure| unavailable(&failure, environment))?;
     let unreadable = |_| Error::Unavailable(Dependency::Identity);
     let identifiers = entries.iter().map(|entry| entry.identifier.clone()).collect();
-    // Large identities follow one by one, while the page has room.
+    // This read returns only small identities. The loop reads each large identity by itself, while the page has room.
     let read = identities::read_all(env, environment.key(), identifiers, Some(MAX_SMALL_LENGTH)).await?;
     let mut page = ExportPage::default();
     // All identities of the page are in memory until it is complete.

@@ -41,7 +41,7 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
     let hash = config.admin_key_sha256.as_deref();
     let admin_key = hash.and_then(|hash| credential.admin_key(hash));
     let is_local = admin_key == Some(Spelling::ApiKey);
-    // Neither credential needs a request to the origin.
+    // Here the authorization needs no request to the origin.
     if !is_local && (admin_key.is_some() || config.origin.is_none()) {
         return refusal(&authorize(env, &header, &ClientKey::default(), Permission::Admin).await?);
     }

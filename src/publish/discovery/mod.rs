@@ -1,4 +1,4 @@
-//! The environments and server keys of an origin, and the changes that serve them.
+//! Discovery: the requests for an origin's environments and server keys, and the updates of the registry that follow.
 
 pub mod inventory;
 pub mod pagination;

@@ -109,8 +109,8 @@ impl Registry {
         decided(self.environments.contains_key(client_key), discoveries)
     }
 
-    /// True if a server key is known, by its hash. `None` as for a client key. The two are separate, since a hash has
-    /// the form of a client key, too.
+    /// True if the server key with this hash is known. `None` if the latest discovery failed or none has run yet.
+    /// Client keys have a function of their own, since a hash could be a client key, too.
     pub fn knows_server_key(&self, hash: &str, discoveries: &Schedule) -> Option<bool> {
         decided(self.server_keys.contains_key(hash), discoveries)
     }

@@ -7,7 +7,8 @@ use indexmap::IndexSet;
 use crate::document::ClientKey;
 use crate::publish::notifications::webhook::NotificationKind;
 
-/// The number of objects that are called at a time. An alarm also continues a discovery, by one task.
+/// The number of objects that are called at a time. An alarm makes a few more requests: it also runs one task of a
+/// discovery.
 const CALLS: usize = 40;
 
 /// A notification to an environment's object.

@@ -33,8 +33,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Checks a document; an error has the problem, without any of its text. A document that does not compile is
-    /// refused, since it could not be served.
+    /// Checks a document. The error names the problem, and quotes nothing from the document. A document that does not
+    /// compile is refused, since it could not be served.
     pub fn check(document: Vec<u8>, engine: Engine) -> Result<Candidate, String> {
         if document.len() > MAX_DOCUMENT_LENGTH {
             return Err("document: is too large".to_owned());

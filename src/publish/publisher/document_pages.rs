@@ -1,4 +1,5 @@
-//! A document in pages: the first page, with the identity overrides of all pages (contract §A.5).
+//! Joins the pages of a document. The result is the first page, with the identity overrides of all pages (contract
+//! §A.5).
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use crate::document::json::Json;
 const MAX_PAGES: usize = 1_000;
 /// The time limit of one page, in milliseconds.
 const PAGE_TIMEOUT_MS: u64 = 20_000;
-/// The time limit of all pages together, in milliseconds: an alarm may fetch 20 times, and last 15 minutes.
+/// The time limit of all pages together, in milliseconds. An alarm may fetch 20 times. With this limit the fetches stay
+/// within the 15 minutes that an alarm may last.
 const TIMEOUT_MS: u64 = 40_000;
 const OVERRIDES: &str = "identity_overrides";
 
@@ -16,7 +18,7 @@ const OVERRIDES: &str = "identity_overrides";
 pub struct DocumentPages {
     began_at: u64,
     first: Vec<u8>,
-    /// The items of the other pages' lists, each with a comma.
+    /// The identity overrides of the pages after the first, as JSON, each followed by a comma.
     more: String,
     count: usize,
 }

@@ -33,8 +33,9 @@ const TENTHS: (u64, u64) = (9, 11);
 /// The origin's answers about an environment's server keys. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OriginKeys {
-    /// The earliest times to fetch the list with the document, and by itself.
+    /// The earliest time to fetch the list together with the document.
     eligible_at: u64,
+    /// The time to fetch the list by itself.
     due_at: u64,
     /// The time of the request for the latest list. `None` if the origin provides no lists.
     listed_at: Option<u64>,
@@ -58,8 +59,8 @@ impl OriginKeys {
         self.due_at
     }
 
-    /// The delay before the list is fetched while a fetch of the document is running, in milliseconds. 0 once both may
-    /// run together.
+    /// The number of milliseconds to wait until the list is fetched, while a fetch of the document is running. 0 if the
+    /// list may be fetched together with that document.
     pub fn wait(&self, now: u64) -> u64 {
         if self.eligible_at <= now { 0 } else { self.due_at.saturating_sub(now) }
     }

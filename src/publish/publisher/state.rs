@@ -127,7 +127,8 @@ impl Publisher {
         (self.gone, self.delete_pending) = (false, false);
         let credential = Some(credential);
         if self.credential != credential {
-            // The other kind of credential may not allow these requests.
+            // With the other kind of credential the origin may not answer requests about server keys, so known answers
+            // are dropped.
             if self.credential == Some(DocumentCredential::Token)
                 || credential == Some(DocumentCredential::Token)
             {
@@ -252,8 +253,8 @@ impl Publisher {
         }
     }
 
-    /// Checks a candidate: true if it has new content, an error if it must not be published. `earlier` is the origin's
-    /// previous older document.
+    /// Checks a candidate: true if it has new content, an error if it must not be published. `earlier` is the older
+    /// document that the origin's previous answer had, if any.
     fn check_candidate(
         &mut self,
         candidate: &Candidate,

@@ -32,7 +32,8 @@ impl DocumentVersion {
     }
 }
 
-/// The first eight bytes of the SHA-256. Unlike a hasher's, they are the same for every build of this worker.
+/// The first eight bytes of the SHA-256. Every build of this worker computes the same digest, unlike with Rust's
+/// hashers.
 fn digest(document: &[u8]) -> u64 {
     let bytes = Sha256::digest(document);
     bytes.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))

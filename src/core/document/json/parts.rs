@@ -9,7 +9,7 @@ use super::{Json, Kind};
 #[derive(Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
-/// The number of members up to which each is compared with each.
+/// The maximum number of members for a comparison of every key with every other key.
 const MANY: usize = 16;
 
 impl<'a> Members<'a> {

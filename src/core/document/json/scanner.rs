@@ -1,10 +1,11 @@
-//! A check that a text is JSON as Python's `json` takes it. Clients see its messages word for word (contract §A.0). It
-//! also refuses nesting that is too deep, unpaired surrogates, and floats beyond the range of floats.
+//! Checks that a text is JSON as Python's `json` module accepts it. The error messages are Python's, and clients see
+//! them word for word (contract §A.0). The check also refuses nesting that is too deep, unpaired surrogates, and
+//! numbers that are too large for a float.
 
 /// The maximum nesting that [`super::Json::parse`] accepts.
 pub const MAX_DEPTH: usize = 128;
 
-/// True if a number's text is a float's.
+/// True if the text of a number denotes a float, not an integer.
 pub fn is_float(number: &str) -> bool {
     number.contains(['.', 'e', 'E'])
 }
@@ -180,7 +181,8 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// A word as a value. Python's reader accepts some that are not JSON; Flagsmith refuses these.
+    /// Reads a word: `true`, `false` or `null`. Python also accepts `NaN` and the infinities, which are not JSON.
+    /// Flagsmith refuses these.
     fn word(&mut self) -> Result<(), String> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let known = |words: &[&'static str]| words.iter().copied().find(|word| rest.starts_with(word));

@@ -199,8 +199,8 @@ impl<'a> Machine<'a> {
         grown
     }
 
-    /// Starts another turn of a repeat, or leaves it. A turn beyond the minimum does not start where the previous turn
-    /// started, since it would match nothing forever.
+    /// Starts another turn of a repeat, or leaves the repeat. Beyond the minimum, no turn follows an empty turn;
+    /// otherwise empty turns would follow each other forever.
     fn turn(&mut self, slot: usize, repeat: Repeat, exit: usize) {
         let count = self.get(slot);
         if repeat.mode == Mode::Possessive {
@@ -241,7 +241,8 @@ impl<'a> Machine<'a> {
         self.set(slot, self.backtrack_stack.len() + 1);
     }
 
-    /// Drops the alternatives since the mark. Their values to restore stay, since earlier alternatives need them.
+    /// Drops the alternatives since the mark. Entries that restore an old value stay, since earlier alternatives need
+    /// the old values.
     fn cut(&mut self, slot: usize) {
         let start = self.get(slot).min(self.backtrack_stack.len());
         self.steps += self.backtrack_stack.len() - start;

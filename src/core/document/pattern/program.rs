@@ -20,7 +20,7 @@ pub(super) enum Op {
     Jump {
         exit: usize,
     },
-    /// Continues, or continues at `exit` after a failure.
+    /// Tries the next operation. If that fails later, the attempt goes on at `exit`.
     Try {
         exit: usize,
     },
@@ -212,7 +212,7 @@ impl Program {
     }
 }
 
-/// The character test of `seq`, if it consists of only one.
+/// Returns the character test of `seq` if the sequence is one character.
 fn single(mut seq: Sequence) -> Result<CharMatcher, Sequence> {
     if seq.len() != 1 {
         return Err(seq);

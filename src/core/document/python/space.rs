@@ -1,6 +1,7 @@
 //! White space, as `str.strip()` removes it.
 
-/// True if `str.isspace()` is for one character: Unicode white space and the four ASCII separators.
+/// True if Python's `str.isspace()` is true for this character: Unicode white space or one of the four ASCII
+/// separators.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }

@@ -75,7 +75,7 @@ impl DurableObject for AnalyticsObject {
 impl AnalyticsObject {
     /// Stores [`Evaluations`], given as JSON with an environment's client key.
     ///
-    /// Both are one synchronous step, so rows and alarm are written together.
+    /// Storing the rows and setting the alarm are one synchronous step, so both are written together.
     #[wasm_bindgen(js_name = record)]
     pub fn record(&self, client_key: &str, evaluations: &str) -> std::result::Result<(), JsValue> {
         let client_key = &ClientKey::unchecked(client_key);
@@ -93,12 +93,12 @@ impl AnalyticsObject {
     /// Sends queued evaluations. Returns the time of the next delivery, if there is one.
     async fn work(&self) -> Result<Option<u64>> {
         let Some(origin) = &self.config.origin else {
-            // The evaluations have no receiver.
+            // Without an origin, nothing receives the evaluations.
             self.rows.forget_all()?;
             return Ok(None);
         };
         let Some(client_key) = self.rows.client_key()? else { return Ok(None) };
-        // Concurrent, so that neither waits while the origin refuses the other.
+        // Both versions are sent concurrently. So if the origin refuses one version, the other is not delayed.
         let turn = |version| self.take_turn(origin, &client_key, version);
         let (first, second) = join(turn(AnalyticsVersion::V1), turn(AnalyticsVersion::V2)).await;
         Ok(first?.into_iter().chain(second?).min())
@@ -211,6 +211,6 @@ enum Delivery {
     Done,
     /// The queue has more than one alarm may send.
     Paused,
-    /// The origin does not accept it now.
+    /// The origin does not accept evaluations now.
     Waits,
 }

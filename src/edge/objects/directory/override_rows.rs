@@ -25,8 +25,8 @@ const COUNT_CHANGE: &str =
     "INSERT INTO version VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = version + 1";
 /// The platform returns numbers as floats.
 const SET_TOTAL: &str = "UPDATE total SET length = CAST(length + ? AS INTEGER)";
-/// The identity's number in a Flagsmith's database is a member of the state's JSON. An earlier version of the worker
-/// writes rows of six values, and ignores unknown members.
+/// The identity's number in a Flagsmith's database is a member of the state's JSON. There is no column for the number,
+/// since an earlier version of the worker writes rows of six values. That version ignores unknown members of the JSON.
 const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date,
     'django_id', state -> '$.identity_django_id', 'state', json(state))";
 

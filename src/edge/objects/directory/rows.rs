@@ -25,8 +25,9 @@ const ENTRY_SEQUENCE: &str = "SELECT json_quote(sequence) FROM entry WHERE ident
 const SET_ENTRY: &str = "
     INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (identifier) DO UPDATE SET uuid = excluded.uuid,
         alias = excluded.alias, sequence = excluded.sequence";
-/// Created with the first such identity. It is a separate table, since an earlier version of the worker writes rows of
-/// `entry` with four values. The UUID distinguishes an identity from a deleted one with the same identifier.
+/// The table of identities with a `django_id`, created with the first of them. It is a separate table, since an earlier
+/// version of the worker writes rows of `entry` with four values. The UUID distinguishes an identity from a deleted one
+/// with the same identifier.
 const DJANGO_ID_SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS with_django_id (identifier TEXT PRIMARY KEY, uuid TEXT NOT NULL) WITHOUT ROWID";
 const SET_WITH_DJANGO_ID: &str = "INSERT OR REPLACE INTO with_django_id VALUES (?, ?)";
@@ -92,11 +93,12 @@ pub fn find(sql: &Database, query: &DirectoryQuery) -> Result<Vec<Entry>> {
     sql.read(&statement, values)
 }
 
-/// The statement of a page, and its values. It has only one lower bound, so that SQLite seeks to it in the index.
+/// The statement of a page, and its values. The statement has one lower bound only, so that SQLite seeks to that bound
+/// in the index.
 fn page_statement(query: &DirectoryQuery) -> (String, Vec<SqlStorageValue>) {
     let (mut statement, column, order) = match query.column {
         Column::Identifier => (format!("SELECT {ENTRY} FROM entry WHERE "), "identifier", "identifier"),
-        // Redundant, but it selects the partial index.
+        // `IS NOT NULL` is redundant, but lets SQLite use the partial index.
         Column::Alias => {
             let statement = format!("SELECT {ENTRY} FROM entry WHERE alias IS NOT NULL AND ");
             (statement, "alias", "alias, identifier")

@@ -44,11 +44,11 @@ extern "C" {
     fn vacate(this: &IdentityStub) -> Result<Promise, JsValue>;
 }
 
-/// The longest answer that needs no reserved memory, in bytes. Identities of SDKs have some kilobytes.
+/// The longest answer that needs no reserved memory, in bytes. The answer for a typical identity has a few kilobytes.
 pub const MAX_SMALL_LENGTH: usize = 32 * 1024;
 
 /// Executes each command on its identity, concurrently. Returns the outcomes in order; a failure does not affect the
-/// others. The identities come without their state, except for the trait of an increment.
+/// others. The returned identities lack traits and overrides, except for the trait of an increment.
 pub async fn execute(
     env: &Env,
     client_key: &ClientKey,
@@ -77,7 +77,8 @@ pub async fn execute_and_read(
     for (identifier, outcome) in identifiers.into_iter().zip(&mut outcomes) {
         if let Some(reserved) = outcome.withheld {
             let read = vec![(identifier, Command::Read)];
-            // A little more than reserved, so that only a large change in between is refused.
+            // The limit is a little more than the reserved length. So the request fails only if the identity grew a lot
+            // since the first answer.
             let max_length = Some(reserved + MAX_SMALL_LENGTH);
             let whole = execute_by(env, client_key, read, AnswerKind::Large, max_length).await?;
             outcome.result = match whole.into_iter().next() {
@@ -92,7 +93,7 @@ pub async fn execute_and_read(
     Ok((outcomes.into_iter().map(|outcome| outcome.result).collect(), hold))
 }
 
-/// Executes commands, and waits for the directory. The identities come without their state.
+/// Executes commands, and waits for the directory. The returned identities lack traits and overrides.
 pub async fn execute_all_and_sync(
     env: &Env,
     client_key: &ClientKey,

@@ -35,8 +35,8 @@ pub struct IdentityObject {
     pub(super) moved: Cell<bool>,
     /// The state, after the first read.
     record: RefCell<Option<Record>>,
-    /// The last command without effect, and its answer. It is valid until another command is applied, since only
-    /// commands change the answer.
+    /// The last command without effect, and its answer. The same command gets this answer again, until another command
+    /// is applied. Only commands can change the answer.
     last_noop: RefCell<Option<(String, String)>>,
     /// The number of failed deliveries to the directory in a row.
     failures: Cell<u32>,
@@ -79,8 +79,8 @@ impl IdentityObject {
     /// Executes a [`CommandRequest`]. Returns a [`crate::identity::CommandResponse`] with the part that SDK requests
     /// need. Both are JSON.
     ///
-    /// The platform calls this method by name, and gets the answer without a promise. A request and a response with
-    /// bodies would cost more than the work. The alarm updates the directory.
+    /// The platform calls this method by name, and this method returns no promise. An HTTP request and response between
+    /// the worker and the object would take longer than the command. The alarm updates the directory.
     #[wasm_bindgen(js_name = carryOut)]
     pub fn execute(&self, request: &str) -> std::result::Result<String, JsValue> {
         if let Some((last_noop, answer)) = &*self.last_noop.borrow()
@@ -176,7 +176,7 @@ impl IdentityObject {
                 return self.retry_later();
             }
             self.mark_sent(&owner, pending)?;
-            // These rows belong to no command.
+            // The counts of these rows are dropped, so that they are not reported with the next command.
             self.sql.take_rows();
         }
         Ok(())
@@ -190,8 +190,8 @@ impl IdentityObject {
         })
     }
 
-    /// Marks updates as sent, unless a later change is pending. After the last update of a deleted identity nothing
-    /// stays stored.
+    /// Marks updates as sent, unless a later change is pending. After the last update of a deleted identity, all of the
+    /// object's storage is deleted.
     fn mark_sent(&self, owner: &IdentityRef, sent: PendingUpdates) -> Result<()> {
         self.failures.set(0);
         let mut slot = self.record.borrow_mut();
@@ -257,8 +257,8 @@ impl IdentityObject {
     }
 }
 
-/// Parses a command for an identity that was never renamed. A renamed one is refused, since its object has another
-/// name. Workers of an earlier version may still send commands for it.
+/// Parses a command for an identity whose object kept its name between versions. Other commands are refused. For these,
+/// workers of an earlier version may still call the object with the former name.
 fn here(request: &str) -> Result<CommandRequest> {
     let request = CommandRequest::from_json(request)?;
     if is_renamed(&request.client_key) {

@@ -98,7 +98,7 @@ impl RegistryObject {
             None => false,
             Some(client_key) => match self.is_confirmed(&client_key, hash).await {
                 (true, false) => return Ok(Ok(())),
-                // Tried again, since it is still configured and the origin may accept it again.
+                // The key is tried again, since the key is still configured and the origin may accept it again.
                 (is_confirmed, _) => !is_confirmed,
             },
         };

@@ -164,7 +164,8 @@ impl RegistryObject {
             self.with(|registry, discoveries| {
                 let is_over = discoveries.ended_at != last;
                 let known = knows(registry, &discoveries.schedule);
-                // Until the discovery ends, entries that the previous one did not find may still exist.
+                // Until the discovery ends, an unknown key is undecided: it may have been created after the previous
+                // discovery.
                 (is_over || known == Some(true), known.filter(|is_known| is_over || *is_known))
             })
         };
@@ -259,7 +260,7 @@ impl RegistryObject {
             (*discoveries != before).then(|| discoveries.clone())
         })?;
         let Some(discoveries) = changed else { return Ok(()) };
-        // A change that was not stored is not kept in memory either, so that a retry applies it.
+        // If the write fails, the state in memory is dropped, so that a retry applies the change again.
         self.rows.write(&discoveries).inspect_err(|_| drop(self.memory.take()))
     }
 
@@ -268,7 +269,7 @@ impl RegistryObject {
         &self,
         act: impl FnOnce(&mut Registry, &mut DiscoverySchedule) -> T,
     ) -> Result<T> {
-        // A separate function, since this one is compiled once for each caller.
+        // `remember` is a separate function, since this generic function is compiled once for each caller.
         self.remember()?;
         match self.memory.borrow_mut().as_mut() {
             Some((registry, discoveries)) => Ok(act(registry, discoveries)),

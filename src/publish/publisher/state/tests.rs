@@ -1,4 +1,4 @@
-//! Publication by the origin's answers, and KV's copy.
+//! Publication after answers of the origin, and the document's copy in KV.
 
 use super::*;
 use crate::document::ruleset::Engine;
@@ -169,7 +169,7 @@ fn a_deleted_environment_is_removed_and_can_be_published_again() {
     assert_eq!(publisher.next(2_000, false), PublisherAction::Wait(Some(4_000)));
     publisher.removed(Ok(()), 4_000);
     assert_eq!(publisher.next(90_000, false), PublisherAction::Wait(None));
-    // A fetch that started before comes too late.
+    // The answer to a fetch that started before the deletion is ignored.
     assert_eq!(
         publisher.fetched(Ok(&candidate("1970-01-01T00:00:03Z", "b")), &key(), 5_000, INTERVAL, 0),
         None
@@ -221,7 +221,7 @@ fn an_earlier_document_is_published_after_repeated_confirmation() {
     let restored = candidate("1970-01-01T00:00:01Z", "restored");
     let undated = Candidate { updated_at: None, ..candidate("1970-01-01T00:00:01Z", "undated") };
     fetch(&mut publisher, 10_000, Ok(&latest)).unwrap();
-    // Each of these is a different answer in between.
+    // After any different answer, the two minutes of identical answers start again.
     for between in [Ok(&latest), Ok(&undated), Err("502")] {
         assert!(!say(&mut publisher, 20_000, 130_000, &restored));
         fetch(&mut publisher, 135_000, between);

@@ -21,7 +21,7 @@ fn text(value: &str) -> SqlStorageValue {
     value.into()
 }
 
-/// The rows of traits, as a statement with this list of pairs writes them.
+/// Returns the rows that the statement for traits writes for this JSON list of pairs.
 fn rows_of(pairs: &str) -> Vec<Vec<SqlStorageValue>> {
     let pairs: Vec<[String; 2]> = serde_json::from_str(pairs).unwrap();
     pairs.into_iter().map(|pair| pair.map(SqlStorageValue::from).to_vec()).collect()
@@ -96,7 +96,7 @@ fn sql(value: &Value) -> SqlStorageValue {
     }
 }
 
-/// Reads these columns, as the statement makes JSON of them.
+/// Reads a row of `details` from the JSON that the statement returns.
 fn read_details(row: &Value) -> DetailsRow {
     let names = columns().into_iter().skip(1).map(str::to_owned);
     let object: Value = names.zip(row.as_array().unwrap().clone()).collect();
@@ -124,7 +124,7 @@ fn identities_of_the_first_versions_have_no_details() {
         assert_eq!((record.identity, record.owner), (expected, None));
         assert!(record.pending.is_empty());
     }
-    // A row decides without regard to that table.
+    // If `details` has a row, the table of the first versions does not matter.
     let deleted = json!(["k", "ada", UUID, "", null, 5, 1, null, null]);
     assert!(!record(Some(read_details(&deleted)), true).identity.exists);
 }
