@@ -80,14 +80,15 @@ pub fn hash(key: &str) -> String {
     hex(&Sha256::digest(key.as_bytes()))
 }
 
-/// Adds the deployment's own key, which reaches all organisations. The key needs the form `prefix.secret`; a key that
-/// exists already stays as it is.
-pub fn add_deployment_key(state: &mut State, key: &str, now: u64) -> Changes {
-    let mut transaction = Transaction::new(state);
-    let created = Timestamp::from_milliseconds(now).map(Timestamp::iso).unwrap_or_default();
+/// Sets the deployment's own key, which reaches all organisations, in place of an earlier one. `None` for a text that has
+/// not the form `prefix.secret`.
+pub fn set_deployment_key(state: &mut State, key: &str, now: u64) -> Option<Changes> {
+    let (prefix, _) = key.split_once('.')?;
     let hash = hash(key);
-    let exists = transaction.master_api_keys.values().any(|row| row.hash == hash);
-    if let Some((prefix, _)) = key.split_once('.').filter(|_| !exists) {
+    let mut transaction = Transaction::new(state);
+    transaction.delete::<MasterApiKey>(|row| row.organisation.is_none() && row.hash != hash);
+    let created = Timestamp::from_milliseconds(now).map(Timestamp::iso).unwrap_or_default();
+    if transaction.master_api_keys.values().all(|row| row.organisation.is_some()) {
         let id = transaction.next_id(MasterApiKey::KIND);
         transaction.put(MasterApiKey {
             id,
@@ -100,5 +101,5 @@ pub fn add_deployment_key(state: &mut State, key: &str, now: u64) -> Changes {
             expiry_date: None,
         });
     }
-    transaction.finish(&created)
+    Some(transaction.finish(&created))
 }

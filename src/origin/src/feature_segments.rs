@@ -166,7 +166,8 @@ pub fn move_to(state: &mut Transaction<'_>, id: i64, priority: i64) {
     let Some(place) = state.feature_segments.get(&id).cloned() else { return };
     let mut places = group(state, place.feature, place.environment);
     places.retain(|other| other.id != id);
-    let index = usize::try_from(priority).unwrap_or_default().min(places.len());
+    // A number beyond the platform's range is the last, on wasm32, too.
+    let index = usize::try_from(priority.max(0)).unwrap_or(usize::MAX).min(places.len());
     places.insert(index, place);
     renumber(state, places);
 }

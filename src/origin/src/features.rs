@@ -12,10 +12,11 @@ use crate::changes::Transaction;
 use crate::defaults::{add_state, options_of};
 use crate::input::Input;
 use crate::limits::MAX_FEATURES;
-use crate::multivariate_options::{self, check_sum};
+use crate::multivariate_options::{self, check_count, check_sum};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, Feature, FeatureSegment, FeatureState, MultivariateOption};
+use crate::rows::{Environment, Feature, FeatureSegment, FeatureState, MultivariateOption, Segment};
+use crate::segments;
 use crate::state::Row;
 use crate::values;
 
@@ -129,6 +130,7 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
     });
     let mut feature = read_settings(input, feature)?;
     check_name(call, &feature)?;
+    check_count(options.len())?;
     check_sum(options.iter().map(|option| option.default_percentage_allocation), "multivariate_options")?;
     if call.state.features.values().filter(|feature| feature.project == project).count() >= MAX_FEATURES {
         let problem = "The Project has reached the maximum allowed features limit.";
@@ -172,8 +174,11 @@ pub fn delete(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
     deleted()
 }
 
-/// Deletes the rows of features.
+/// Deletes the rows of features, and the segments that belong to one of them.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    let is_specific = |segment: &&Segment| segment.feature.is_some_and(|feature| ids.contains(&feature));
+    let segments = state.segments.values().filter(is_specific).map(|segment| segment.id).collect();
+    segments::remove(state, &segments);
     state.delete::<FeatureSegment>(|row| ids.contains(&row.feature));
     state.delete::<FeatureState>(|row| ids.contains(&row.feature));
     state.delete::<MultivariateOption>(|row| ids.contains(&row.feature));
@@ -207,8 +212,10 @@ fn no_tags(json: Json<'_>) -> Result<(), Value> {
 /// Refuses a name that the project's pattern does not match, or that another feature has in any case.
 fn check_name(call: &Call<'_>, feature: &Feature) -> Result<(), Refusal> {
     let project = call.state.projects.get(&feature.project);
-    if let Some(source) = project.and_then(|project| project.feature_name_regex.as_deref()) {
-        let pattern = Pattern::new(source);
+    let source = project.and_then(|project| project.feature_name_regex.as_deref());
+    if let Some(source) = source.filter(|source| !source.is_empty()) {
+        // The whole name must match.
+        let pattern = Pattern::new(&format!("^{source}$"));
         let matches = pattern.and_then(|pattern| pattern.matches(&feature.name, &mut Budget::default()));
         if matches != Some(true) {
             return Err(Refusal::field("name", &format!("Feature name must match regex: {source}")));

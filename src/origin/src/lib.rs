@@ -58,7 +58,7 @@ mod traits;
 mod update_flag;
 mod values;
 
-pub use access::add_deployment_key;
+pub use access::set_deployment_key;
 pub use answer::answer;
 pub use call::{Context, Request};
 pub use changes::Changes;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::{new_share, options_of};
 use crate::input::{Input, not_a_list};
+use crate::limits::MAX_OPTIONS;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, MultivariateOption, TypedValue};
@@ -30,6 +31,7 @@ pub fn create(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
     let option = input.finish(option)?;
     let siblings = options_of(call, feature);
     check_sum_with(&siblings, &option)?;
+    check_count(siblings.len() + 1)?;
     let (id, uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
     let option = MultivariateOption { id, uuid, ..option };
     call.state.put(option.clone());
@@ -41,6 +43,15 @@ pub fn create(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
         call.state.put(state);
     }
     call::json(201, &render_alone(&option))
+}
+
+/// Refuses more options than a feature may have.
+pub fn check_count(count: usize) -> Result<(), Refusal> {
+    if count <= MAX_OPTIONS {
+        return Ok(());
+    }
+    let problem = format!("A feature must not have more than {MAX_OPTIONS} options.");
+    Err(Refusal::field("multivariate_options", &problem))
 }
 
 /// Reads an option.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::changes::Transaction;
 use crate::input::{Input, not_a_list, plain_text};
-use crate::limits::{MAX_CONDITIONS, MAX_RULE_DEPTH};
+use crate::limits::{MAX_CONDITIONS, MAX_RULE_DEPTH, MAX_RULES};
 use crate::refusal::Refusal;
 use crate::rows::{Condition, Rule};
 
@@ -117,6 +117,12 @@ pub fn check(rules: &[Rule]) -> Result<(), Refusal> {
         let problem = format!("Rules must not be nested more than {MAX_RULE_DEPTH} levels deep.");
         return Err(Refusal::field("segment", &problem));
     }
+    let count = count_rules(rules);
+    if count > MAX_RULES {
+        let problem =
+            format!("The segment has {count} rules, which exceeds the maximum rule count of {MAX_RULES}.");
+        return Err(Refusal::field("segment", &problem));
+    }
     let count = count_conditions(rules);
     if count > MAX_CONDITIONS {
         let problem = format!(
@@ -129,6 +135,10 @@ pub fn check(rules: &[Rule]) -> Result<(), Refusal> {
 
 fn depth(rules: &[Rule]) -> usize {
     rules.iter().map(|rule| 1 + depth(&rule.rules)).max().unwrap_or_default()
+}
+
+fn count_rules(rules: &[Rule]) -> usize {
+    rules.iter().map(|rule| 1 + count_rules(&rule.rules)).sum()
 }
 
 fn count_conditions(rules: &[Rule]) -> usize {

@@ -2,6 +2,7 @@
 
 mod support;
 
+use flagsmith_edge_origin::set_deployment_key;
 use serde_json::{Value, json};
 use support::deployment::{Deployment, KEY};
 
@@ -89,4 +90,19 @@ fn the_keys_of_an_organisation_end_with_it() {
     let authorization = format!("Api-Key {key}");
     assert_eq!(send(&mut deployment, &authorization, "DELETE", "organisations/1/", Value::Null).0, 204);
     assert_eq!(send(&mut deployment, &authorization, "GET", "projects/", Value::Null).0, 401);
+}
+
+#[test]
+fn a_new_deployment_key_replaces_the_old_one() {
+    let mut deployment = deployment();
+    assert!(set_deployment_key(&mut deployment.state, "without-a-dot", 0).is_none());
+    let organisations = |deployment: &mut Deployment, key: &str| {
+        send(deployment, &format!("Token {key}"), "GET", "organisations/", Value::Null).0
+    };
+    assert_eq!(organisations(&mut deployment, KEY), 200);
+    let changes = set_deployment_key(&mut deployment.state, "second.key", 0).unwrap();
+    assert!(!changes.is_empty());
+    assert_eq!(organisations(&mut deployment, KEY), 401);
+    assert_eq!(organisations(&mut deployment, "second.key"), 200);
+    assert!(set_deployment_key(&mut deployment.state, "second.key", 0).unwrap().is_empty());
 }

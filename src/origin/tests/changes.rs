@@ -212,3 +212,48 @@ fn the_flags_of_an_identity_name_the_segment_that_overrides_them() {
     assert_eq!(after["segment"], json!({"id": 4, "name": "gold"}));
     assert_eq!(segments(&mut project), ["a", "b", "c", "gold"]);
 }
+
+#[test]
+fn a_deleted_feature_takes_its_segments_along() {
+    let mut project = Project::new();
+    project.post("projects/1/segments/", json!({"name": "d", "feature": 1, "rules": [{"type": "ALL"}]}));
+    assert_eq!(project.send("DELETE", "projects/1/features/1/", &Value::Null).status, 204);
+    let segments = project.get("projects/1/segments/");
+    let names: Vec<_> =
+        segments["results"].as_array().unwrap().iter().map(|segment| &segment["name"]).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[test]
+fn a_feature_name_matches_the_projects_pattern_as_a_whole() {
+    let mut project = Project::new();
+    for (pattern, name, status) in
+        [("[a-z]+", "abc-DEF 1", 400), ("[a-z]+", "abc", 201), ("", "abc-DEF 2", 201)]
+    {
+        let settings = json!({"name": "Web", "organisation": 1, "feature_name_regex": pattern});
+        assert_eq!(project.send("PATCH", "projects/1/", &settings).status, 200);
+        let answer = project.send("POST", "projects/1/features/", &json!({"name": name}));
+        assert_eq!(answer.status, status, "{pattern} {name}: {}", answer.body);
+    }
+}
+
+#[test]
+fn rules_and_options_are_limited() {
+    let mut project = Project::new();
+    let rules = |count: usize| json!([{"type": "ALL", "rules": vec![json!({"type": "ANY"}); count - 1]}]);
+    let options = |count: usize| {
+        let option = json!({"type": "unicode", "string_value": "x", "default_percentage_allocation": 0});
+        json!(vec![option; count])
+    };
+    for (count, status) in [(100, 201), (101, 400)] {
+        let segment = json!({"name": format!("s{count}"), "rules": rules(count)});
+        let answer = project.send("POST", "projects/1/segments/", &segment);
+        assert_eq!(answer.status, status, "{count} rules: {}", answer.body);
+        let name = format!("f{count}");
+        let feature = json!({"name": name, "type": "MULTIVARIATE", "multivariate_options": options(count)});
+        let answer = project.send("POST", "projects/1/features/", &feature);
+        assert_eq!(answer.status, status, "{count} options: {}", answer.body);
+    }
+    let option = json!({"type": "unicode", "string_value": "y", "default_percentage_allocation": 0});
+    assert_eq!(project.send("POST", "projects/1/features/2/mv-options/", &option).status, 400);
+}

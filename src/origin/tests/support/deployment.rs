@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use flagsmith_edge_origin::{Changes, Context, Request, State, add_deployment_key, answer};
+use flagsmith_edge_origin::{Changes, Context, Request, State, answer, set_deployment_key};
 use serde_json::Value;
 
 /// The key that stands for the administrator of the recordings.
@@ -32,7 +32,7 @@ impl Deployment {
     pub fn new() -> Deployment {
         let mut deployment =
             Deployment { state: State::default(), rows: BTreeMap::new(), now: BEGIN, random: Cell::new(1) };
-        let changes = add_deployment_key(&mut deployment.state, KEY, BEGIN);
+        let changes = set_deployment_key(&mut deployment.state, KEY, BEGIN).unwrap();
         deployment.write(&changes);
         deployment
     }
