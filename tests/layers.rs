@@ -197,11 +197,10 @@ impl Modules {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let file = format!("{prefix}{name}");
-            // The tests of a crate are no part of its modules.
-            if path.is_dir() && name != "tests" {
+            if path.is_dir() {
                 self.add_folder(&path, &format!("{file}/"));
             } else if let Some(module) = file.strip_suffix(".rs").filter(|_| name != "tests.rs") {
-                let crates = [("core/", CORE), ("origin/src/", ORIGIN)];
+                let crates = [("core/", CORE), ("origin/", ORIGIN)];
                 let inside = |(folder, root)| Some((root, module.strip_prefix(folder)?));
                 let (root, module) = crates.into_iter().find_map(inside).unwrap_or((MAIN, module));
                 let names = module.split('/').filter(|name| !matches!(*name, "mod" | "lib"));

@@ -189,8 +189,8 @@ fn all_feature_states(
     ok(&results.collect()).exhausted(evaluation.exhausted)
 }
 
-fn segment(environment: &Environment, id: usize) -> Value {
-    let Some(segment) = environment.ruleset.segments.get(id) else { return Value::Null };
+fn segment(environment: &Environment, index: usize) -> Value {
+    let Some(segment) = environment.ruleset.segments.get(index) else { return Value::Null };
     let metadata: Value =
         serde_json::from_str(environment.ruleset.json(segment.metadata)).unwrap_or_default();
     json!({"id": metadata.get("id"), "name": segment.name})

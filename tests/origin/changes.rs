@@ -1,9 +1,7 @@
 //! The effects of changes beyond their own rows: audit rows, documents to publish, copies and the order of overrides.
 
-mod support;
-
+use crate::support::deployment::{Answer, Deployment, KEY};
 use serde_json::{Value, json};
-use support::deployment::{Answer, Deployment, KEY};
 
 /// An organisation with a project of two environments, a feature and three segments.
 struct Project {

@@ -22,7 +22,6 @@ pub struct Deployment {
 /// The parts of an answer that the tests compare.
 pub struct Answer {
     pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
     pub body: Value,
     pub changes: Changes,
 }
@@ -57,10 +56,9 @@ impl Deployment {
             answer(&mut self.state, &request, &Context { now: self.now, random: &random });
         let text = std::str::from_utf8(&response.body).unwrap();
         let body = serde_json::from_str(text).unwrap_or(Value::Null);
-        let headers = response.headers().map(|(name, value)| (name, value.to_owned())).collect();
         let status = response.status;
         self.write(&changes);
-        Answer { status, headers, body, changes }
+        Answer { status, body, changes }
     }
 
     /// The document of an environment; `None` if it was deleted.

@@ -1,13 +1,11 @@
 //! Generated requests: no panic, no 5xx, nothing changed by a refusal, and nothing reachable by another
 //! organisation's key.
 
-mod support;
-
-use flagsmith_edge_core::document::Environment;
-use flagsmith_edge_core::document::ruleset::Engine;
+use crate::support::deployment::{Answer, Deployment, KEY};
+use flagsmith_edge_worker::document::Environment;
+use flagsmith_edge_worker::document::ruleset::Engine;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::deployment::{Answer, Deployment, KEY};
 
 /// Paths with places for the id of each kind of row.
 const PATHS: &[&str] = &[

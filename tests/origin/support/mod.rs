@@ -1,7 +1,5 @@
 //! The shared parts of the tests over recordings: a deployment with its stored rows, and the binding of ids.
 
-#![allow(dead_code, reason = "each test crate uses its part")]
-
 pub mod binding;
 pub mod deployment;
 
@@ -26,9 +24,7 @@ pub fn recorded_document(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The folder `$RECORDINGS`. Cargo runs a package's tests in its own folder, and a relative path starts at the root of
-/// the project.
+/// The folder `$RECORDINGS`.
 fn folder() -> PathBuf {
-    let folder = std::env::var_os("RECORDINGS").map_or("../shared/recordings".into(), PathBuf::from);
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder)
+    std::env::var_os("RECORDINGS").map_or("../shared/recordings".into(), PathBuf::from)
 }

@@ -1,14 +1,12 @@
 //! The recordings of a real Flagsmith, answered in order with ids, keys and UUIDs of this deployment. Each answer's
 //! status and body must be the recorded ones, but for the rows that are listed here with the reason.
 
-mod support;
-
-use flagsmith_edge_core::document::Environment;
-use flagsmith_edge_core::document::ruleset::Engine;
+use crate::support::binding::{Binding, kind_of};
+use crate::support::deployment::{Deployment, KEY};
+use crate::support::{exchanges, recorded_document};
+use flagsmith_edge_worker::document::Environment;
+use flagsmith_edge_worker::document::ruleset::Engine;
 use serde_json::Value;
-use support::binding::{Binding, kind_of};
-use support::deployment::{Deployment, KEY};
-use support::{exchanges, recorded_document};
 
 /// The number of recorded exchanges that are answered as recorded.
 const AGREEING: usize = 666;

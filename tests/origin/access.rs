@@ -1,10 +1,8 @@
 //! The life of a master API key.
 
-mod support;
-
+use crate::support::deployment::{Deployment, KEY};
 use flagsmith_edge_origin::set_deployment_key;
 use serde_json::{Value, json};
-use support::deployment::{Deployment, KEY};
 
 fn send(
     deployment: &mut Deployment,

@@ -1,0 +1,7 @@
+//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, and generated faults.
+
+mod access;
+mod changes;
+mod faults;
+mod recordings;
+mod support;
