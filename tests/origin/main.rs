@@ -3,5 +3,6 @@
 mod access;
 mod changes;
 mod faults;
+mod foreign_ids;
 mod recordings;
 mod support;

@@ -12,9 +12,10 @@ pub const KEY: &str = "deployed.with-a-secret";
 const BEGIN: u64 = 1_800_000_000_000;
 
 /// A state, with the rows that its changes have written.
+#[derive(Clone)]
 pub struct Deployment {
     pub state: State,
-    rows: BTreeMap<(&'static str, i64), Value>,
+    pub rows: BTreeMap<(&'static str, i64), Value>,
     now: u64,
     random: Cell<u128>,
 }
