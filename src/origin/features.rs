@@ -147,7 +147,7 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
     for environment in environments {
         add_state(call, &feature, environment);
     }
-    call::json(201, &render(call, &feature, None))
+    call::json(201, &render_without(call, &feature, "code_references_counts"))
 }
 
 /// Reads a feature.
@@ -164,7 +164,13 @@ pub fn update(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
     let kind = input.choice("type", &TYPES, Some(&feature.kind));
     let feature = read_settings(input, Feature { kind, ..feature })?;
     call.state.put(feature.clone());
-    call::json(200, &render(call, &feature, None))
+    call::json(
+        200,
+        &match call.is_partial() {
+            true => render_without(call, &feature, "is_num_identity_overrides_complete"),
+            false => render(call, &feature, None),
+        },
+    )
 }
 
 /// Deletes a feature with its states.
@@ -229,6 +235,15 @@ fn check_name(call: &Call<'_>, feature: &Feature) -> Result<(), Refusal> {
         return Err(Refusal::field("name", problem));
     }
     Ok(())
+}
+
+/// A feature without a member that the answer to POST or PATCH does not have, as in Flagsmith.
+fn render_without(call: &Call<'_>, feature: &Feature, member: &str) -> Value {
+    let mut rendered = render(call, feature, None);
+    if let Some(members) = rendered.as_object_mut() {
+        members.shift_remove(member);
+    }
+    rendered
 }
 
 fn render(call: &Call<'_>, feature: &Feature, states: Option<&States<'_>>) -> Value {

@@ -225,6 +225,8 @@ impl Binding {
                 None => differences.push(format!("{place}: missing")),
             }
         }
+        let added = got.keys().filter(|name| !want.contains_key(*name));
+        differences.extend(added.map(|name| format!("{place}.{name}: not in the recording")));
         differences
     }
 
