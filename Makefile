@@ -34,7 +34,8 @@ NODE_MODULES := node_modules/.package-lock.json
 PAGES := $(shell find src/pages src/openapi -type f)
 # The sources of the examples in the API's description.
 EXCHANGES := $(wildcard fixtures/exchanges/*.jsonl fixtures/admin/*.jsonl)
-SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f))
+SOURCES := Cargo.toml Cargo.lock $(filter-out $(PAGES),$(shell find src -type f -not -path 'src/origin/*'))
+ORIGIN_SOURCES := Cargo.toml Cargo.lock $(shell find src/core src/origin src/platform -name '*.rs' -o -name Cargo.toml)
 BASELINES := constant object parsing
 BASELINE_SOURCES := $(wildcard tests/bench/http/baselines/Cargo.* tests/bench/http/baselines/*/Cargo.toml tests/bench/http/baselines/*/src/*)
 
@@ -71,7 +72,7 @@ export-identities: require-node
 repair-directory: require-node
 	@node scripts/repair-directory.mjs
 
-build: require-rust require-node build/index.js build/assets.stamp
+build: require-rust require-node build/index.js build/origin/index.js build/assets.stamp
 
 test: format clippy docs native wasm build size bundle e2e
 
@@ -84,7 +85,7 @@ format: require-rust
 # linking.
 clippy: require-wasm
 	cargo clippy --all-targets -- -D warnings
-	cargo clippy --target $(WASM) --lib -- -D warnings
+	cargo clippy --workspace --target $(WASM) --lib -- -D warnings
 	cargo clippy --package flagsmith-edge-worker --target $(WASM) --profile test --lib --test wasm -- -D warnings
 	cd tests/bench && cargo clippy --all-targets -- -D warnings
 	cd tests/fuzz && CUSTOM_LIBFUZZER_PATH=none/libnone.a cargo clippy -- -D warnings
@@ -93,7 +94,7 @@ clippy: require-wasm
 docs: export RUSTDOCFLAGS := -D warnings
 docs: require-wasm
 	cargo doc --no-deps
-	cargo doc --no-deps --target $(WASM)
+	cargo doc --workspace --no-deps --target $(WASM)
 
 native: require-rust require-python
 	cargo test
@@ -150,11 +151,17 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
 	@touch $@
 
-# A panic's report contains a path. The part before a crate's name, which belongs to this machine, is removed.
+# The worker, and the embedded origin. A panic's report contains a path. The part before a crate's name, which belongs to this machine, is removed.
 build/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
 	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
+	@touch $@
+
+build/origin/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
+build/origin/index.js: $(ORIGIN_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
+	cd src/origin && $(CURDIR)/.tools/bin/worker-build --release --out-dir ../../build/origin
+	$(OPTIMIZE) build/origin/index_bg.wasm -o build/origin/index_bg.wasm
 	@touch $@
 
 # The static files: pages, and their parts from npm. The WebAssembly does not contain them.

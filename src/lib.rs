@@ -26,9 +26,11 @@
 //! `document`, `identity`, `evaluate`, `api` and `cache` are a crate of their own, `src/core`. Cargo has one opt-level
 //! for each crate: code that computes is compiled for speed, code that waits is compiled for size.
 //!
+//! `src/origin` is a second worker, the embedded origin. `src/platform` has what both workers use of the platform.
+//!
 //! # Invariants
 //!
-//! - No type of the platform is named outside `edge`; the native build would not find it.
+//! - In this crate, no type of the platform is named outside `edge`; the native build would not find it.
 //! - Nothing panics: a panic ends the isolate, and with it the requests of others.
 //! - A parsed document can be evaluated, and always to the same result.
 //! - A client key never gets server-side-only features.

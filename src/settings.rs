@@ -19,7 +19,7 @@ pub struct Config {
     pub soft_age_seconds: u64,
     /// `DOCUMENT_HARD_AGE_SECONDS`: older documents are revalidated before they are served.
     pub hard_age_seconds: u64,
-    /// `ORIGIN_URL`: the address of the Flagsmith behind this worker, if there is one.
+    /// The Flagsmith behind this worker, if there is one: `ORIGIN_URL`, else the worker that is bound as `ORIGIN`.
     pub origin: Option<Origin>,
     /// `ORIGIN_API_TOKEN`: a master API key of the origin.
     pub origin_api_token: Option<String>,
@@ -76,6 +76,9 @@ const FROM_0: RangeInclusive<u64> = 0..=MAX_SECONDS;
 const FROM_1: RangeInclusive<u64> = 1..=MAX_SECONDS;
 const SAMPLES: RangeInclusive<u64> = 0..=1_000_000_000;
 
+/// The binding of an origin that is a worker. It is optional.
+pub const ORIGIN: &str = "ORIGIN";
+
 /// The bindings that a worker needs, and the effect of each missing one.
 const BINDINGS: [(&str, &str); 7] = [
     ("ENVIRONMENTS", "no environment document and no server key can be read"),
@@ -88,7 +91,7 @@ const BINDINGS: [(&str, &str); 7] = [
 ];
 
 impl Config {
-    /// Reads the settings from the texts in `given`. An empty text counts as absent.
+    /// Reads the settings from the texts in `given`. An empty text counts as absent. The binding [`ORIGIN`] has any text.
     pub fn read(given: &dyn Fn(&str) -> Option<String>) -> Config {
         let mut reader = Reader { given, faults: Vec::new() };
         let origin_api_token = reader.secret("ORIGIN_API_TOKEN", |key| match is_server_key(key) {
@@ -138,6 +141,11 @@ impl Config {
     /// True if documents are published here: there are an origin and a credential for it.
     pub fn publishes(&self) -> bool {
         self.origin.is_some() && (self.origin_api_token.is_some() || !self.server_keys.is_empty())
+    }
+
+    /// The origin that receives evaluations. A bound origin keeps no statistics.
+    pub fn analytics_origin(&self) -> Option<&Origin> {
+        self.origin.as_ref().filter(|origin| !origin.is_bound())
     }
 
     /// Returns a fault for each necessary binding that is missing.
@@ -208,7 +216,10 @@ impl Reader<'_> {
     }
 
     fn origin(&mut self) -> Option<Origin> {
-        let origin = Origin::parse(&self.text("ORIGIN_URL")?);
+        let Some(url) = self.text("ORIGIN_URL") else {
+            return self.text(ORIGIN).map(|_| Origin::bound());
+        };
+        let origin = Origin::parse(&url);
         if origin.is_none() {
             let form = "must be http:// or https://, a host, and optionally a port (1 to 65535) and a path";
             self.add("ORIGIN_URL", format!("{form}; otherwise this worker has no origin"));
@@ -229,12 +240,13 @@ impl Reader<'_> {
 
     /// Finds the settings without effect because of others.
     fn add_conflicts(&mut self, config: &Config) {
+        let has_origin = ["ORIGIN_URL", ORIGIN].iter().any(|name| self.text(name).is_some());
         let mut add = |setting, problem: &str| {
             self.faults.push(SettingFault { setting, problem: problem.to_owned(), is_conflict: true });
         };
         let has_keys = !config.server_keys.is_empty();
         // An invalid URL is then the only fault.
-        if (self.given)("ORIGIN_URL").is_none_or(|url| url.trim().is_empty()) {
+        if !has_origin {
             for (setting, is_given) in [
                 ("ORIGIN_API_TOKEN", config.origin_api_token.is_some()),
                 ("SERVER_KEYS", has_keys),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flagsmith_edge_worker::admin::Origin;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use flagsmith_edge_worker::settings::Config;
 
@@ -57,6 +58,26 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         assert!(!config.publishes() && config.origin.is_none() && config.admin_key_sha256.is_none());
         assert!(config.sse_authentication_token.is_none() && config.webhook_secret.is_none());
     }
+}
+
+#[test]
+fn a_bound_origin_is_used_without_an_url() {
+    let bound = ("ORIGIN", "bound");
+    let token = ("ORIGIN_API_TOKEN", "prefix.secret");
+    let config = read(&[bound, token]);
+    assert_eq!(config.faults, []);
+    assert!(config.publishes() && config.origin.as_ref().is_some_and(Origin::is_bound));
+    // It receives no evaluations.
+    assert_eq!(config.analytics_origin(), None);
+
+    let config = read(&[bound, token, ORIGIN]);
+    assert_eq!(config.faults, []);
+    assert!(config.origin.as_ref().is_some_and(|origin| !origin.is_bound()));
+    assert_eq!(config.analytics_origin(), config.origin.as_ref());
+
+    // A faulty URL never falls back to the binding.
+    let config = read(&[bound, token, ("ORIGIN_URL", "flagsmith")]);
+    assert_eq!((config.origin, config.faults.len()), (None, 1));
 }
 
 #[test]

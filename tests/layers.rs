@@ -13,20 +13,21 @@ use std::path::Path;
 const LAYERS: &[(&str, &[&str])] = &[
     ("document", &[]),
     ("cache", &[]),
+    ("platform", &[]),
     ("page", &[]),
     ("identity", &["document"]),
     ("evaluate", &["document", "identity"]),
     ("api", &["document", "identity", "evaluate"]),
     ("admin", &["document", "identity", "evaluate", "api", "page"]),
-    ("origin", &["document", "identity", "evaluate", "api"]),
+    ("origin", &["document", "identity", "evaluate", "api", "platform"]),
     ("publish", &["document"]),
     ("route", &["document", "api", "admin", "page"]),
     ("settings", &["document"]),
     (
         "edge",
         &[
-            "document", "identity", "evaluate", "api", "admin", "publish", "cache", "page", "route",
-            "settings",
+            "document", "identity", "evaluate", "api", "admin", "publish", "cache", "page", "platform",
+            "route", "settings",
         ],
     ),
 ];
@@ -182,6 +183,7 @@ struct Import {
 const MAIN: &str = "flagsmith_edge_worker";
 const CORE: &str = "flagsmith_edge_core";
 const ORIGIN: &str = "flagsmith_edge_origin";
+const PLATFORM: &str = "flagsmith_edge_platform";
 
 impl Modules {
     fn of_sources() -> Modules {
@@ -200,7 +202,7 @@ impl Modules {
             if path.is_dir() {
                 self.add_folder(&path, &format!("{file}/"));
             } else if let Some(module) = file.strip_suffix(".rs").filter(|_| name != "tests.rs") {
-                let crates = [("core/", CORE), ("origin/", ORIGIN)];
+                let crates = [("core/", CORE), ("origin/", ORIGIN), ("platform/", PLATFORM)];
                 let inside = |(folder, root)| Some((root, module.strip_prefix(folder)?));
                 let (root, module) = crates.into_iter().find_map(inside).unwrap_or((MAIN, module));
                 let names = module.split('/').filter(|name| !matches!(*name, "mod" | "lib"));
@@ -216,7 +218,7 @@ impl Modules {
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         let mut start = match first.as_str() {
-            MAIN | CORE | ORIGIN => vec![first.clone()],
+            MAIN | CORE | ORIGIN | PLATFORM => vec![first.clone()],
             "crate" => module.get(..1)?.to_vec(),
             "self" => module.to_vec(),
             "super" => {

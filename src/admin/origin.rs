@@ -1,10 +1,12 @@
-//! The origin's address, and the URLs that belong to it.
+//! The origin: its address, and the URLs that belong to it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The address of the Flagsmith behind this worker, from `ORIGIN_URL`.
+/// The Flagsmith behind this worker: at the address in `ORIGIN_URL`, or a worker that is bound as `ORIGIN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
+    /// True if the binding is called, whatever the address is.
+    is_bound: bool,
     /// `http` or `https`.
     scheme: String,
     /// Host and port, as in the `Host` header.
@@ -13,7 +15,21 @@ pub struct Origin {
     prefix: String,
 }
 
+/// The host in URLs of a bound origin, as the origin sees them.
+const BOUND_HOST: &str = "origin.internal";
+
 impl Origin {
+    /// The origin behind the binding `ORIGIN`.
+    pub fn bound() -> Origin {
+        let (scheme, authority, prefix) = ("http".to_owned(), BOUND_HOST.to_owned(), String::new());
+        Origin { is_bound: true, scheme, authority, prefix }
+    }
+
+    /// True if this is the origin behind the binding `ORIGIN`.
+    pub fn is_bound(&self) -> bool {
+        self.is_bound
+    }
+
     /// Parses `ORIGIN_URL`: scheme, host, and optionally a port and a path.
     pub fn parse(url: &str) -> Option<Origin> {
         let (scheme, rest) = url.trim().split_once("://")?;
@@ -31,7 +47,7 @@ impl Origin {
         }
         let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
         let prefix = path.trim_end_matches('/').to_owned();
-        Some(Origin { scheme, authority: authority.to_owned(), prefix })
+        Some(Origin { is_bound: false, scheme, authority: authority.to_owned(), prefix })
     }
 
     /// Returns the URL of a path and query at the origin.

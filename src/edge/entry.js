@@ -1,8 +1,7 @@
 // The entry module: the worker, and the classes of its objects.
 
-import { DurableObject } from "cloudflare:workers";
-
 import worker, * as rust from "../../build/index.js";
+import { objectClass } from "../platform/object_class.js";
 import { Metrics } from "./metrics.js";
 
 const { answer, scheduled, start } = worker.prototype;
@@ -40,7 +39,7 @@ export default {
 // The methods' names stay as they were released: during a deployment, isolates of both versions call the objects.
 
 /** The object of one identity. */
-export const IdentityObject = objectClass(rust.IdentityObject, [
+export const IdentityObject = objectClass(start, rust.IdentityObject, [
   "carryOut",
   "carryOutLarge",
   "carryOutAndTell",
@@ -54,10 +53,10 @@ export const IdentityObject = objectClass(rust.IdentityObject, [
 ]);
 
 /** A shard of an environment's directory of identities. */
-export const DirectoryObject = objectClass(rust.DirectoryObject, ["answer", "alarm"]);
+export const DirectoryObject = objectClass(start, rust.DirectoryObject, ["answer", "alarm"]);
 
 /** Publishes one environment. */
-export const EnvironmentObject = objectClass(rust.EnvironmentObject, [
+export const EnvironmentObject = objectClass(start, rust.EnvironmentObject, [
   "announcement",
   "document",
   "told",
@@ -69,7 +68,7 @@ export const EnvironmentObject = objectClass(rust.EnvironmentObject, [
 ]);
 
 /** The registry of environments and server keys. */
-export const RegistryObject = objectClass(rust.RegistryObject, [
+export const RegistryObject = objectClass(start, rust.RegistryObject, [
   "look",
   "serverKey",
   "start",
@@ -81,35 +80,4 @@ export const RegistryObject = objectClass(rust.RegistryObject, [
 ]);
 
 /** Stores evaluations until the origin has them. */
-export const AnalyticsObject = objectClass(rust.AnalyticsObject, ["record", "alarm"]);
-
-/**
- * A class whose methods other isolates can call. It has to extend the platform's class, which a Rust class cannot.
- *
- * An object of an ended WebAssembly instance refuses every call before it does anything. It is created again from storage.
- */
-function objectClass(Rust, methods) {
-  return class extends DurableObject {
-    #rust;
-
-    constructor(state, env) {
-      super(state, env);
-      this.#rust = new Rust(state, env);
-    }
-
-    static {
-      for (const method of methods) {
-        this.prototype[method] = function (...parameters) {
-          start();
-          try {
-            return this.#rust[method](...parameters);
-          } catch (error) {
-            if (error?.message !== "Invalid stale object from previous Wasm instance") throw error;
-            this.#rust = new Rust(this.ctx, this.env);
-            return this.#rust[method](...parameters);
-          }
-        };
-      }
-    }
-  };
-}
+export const AnalyticsObject = objectClass(start, rust.AnalyticsObject, ["record", "alarm"]);

@@ -21,7 +21,7 @@ pub use objects::registry::object::RegistryObject;
 
 #[event(start)]
 fn start() {
-    platform::log::log_panics();
+    flagsmith_edge_platform::log::log_panics();
 }
 
 /// Answers a request with a response, or with a promise of one if something has to be awaited.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The maximum length of a body, in bytes.
-const MAX_BODY_LENGTH: usize = 10 * 1024 * 1024;
+pub const MAX_BODY_LENGTH: usize = 10 * 1024 * 1024;
 /// The parts of paths about people.
 const PEOPLE: [&str; 8] =
     ["auth", "users", "invites", "invite-links", "groups", "roles", "permissions", "user-permissions"];

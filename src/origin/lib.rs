@@ -1,4 +1,4 @@
-//! The embedded origin: answers Flagsmith's Admin API from a state in memory, without IO, on every target.
+//! The embedded origin: answers Flagsmith's Admin API from a state in memory. All but `platform` is without IO.
 //!
 //! [`answer`] takes a request and returns the answer with the rows that the request changed. A store writes these rows
 //! in one transaction; [`State::load`] reads them back.
@@ -9,6 +9,7 @@
 //! - `route` has all paths, and `access` the master API keys.
 //! - `call`, `input`, `pages` and `refusal` are the parts that endpoints are made of.
 //! - Each family of endpoints has a file with its name.
+//! - `platform` has the Durable Object that keeps the state; on wasm32 only.
 
 #![deny(
     clippy::unwrap_used,
@@ -40,6 +41,8 @@ mod limits;
 mod multivariate_options;
 mod organisations;
 mod pages;
+#[cfg(target_arch = "wasm32")]
+mod platform;
 mod projects;
 mod refusal;
 mod route;
@@ -63,4 +66,6 @@ pub use answer::answer;
 pub use call::{Context, Request};
 pub use changes::Changes;
 pub use flagsmith_edge_core::api::Response;
+#[cfg(target_arch = "wasm32")]
+pub use platform::OriginObject;
 pub use state::{LoadError, State};

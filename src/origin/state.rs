@@ -58,13 +58,14 @@ macro_rules! tables {
         })*
 
         impl State {
-            fn load_row(&mut self, kind: &str, row: Value) -> Result<(), serde_json::Error> {
-                match kind {
-                    SEQUENCES => self.sequences = serde_json::from_value(row)?,
-                    $($kind => drop(insert::<rows::$row>(self, row)?),)*
-                    other => return Err(serde::de::Error::custom(format!("unknown kind {other}"))),
-                }
-                Ok(())
+            /// Inserts a stored row, or replaces the row with its id.
+            pub fn load_row(&mut self, kind: &str, json: &str) -> Result<(), LoadError> {
+                let inserted = match kind {
+                    SEQUENCES => serde_json::from_str(json).map(|sequences| self.sequences = sequences),
+                    $($kind => insert::<rows::$row>(self, json),)*
+                    other => Err(serde::de::Error::custom(format!("unknown kind {other}"))),
+                };
+                inserted.map_err(|error| LoadError(format!("a row of {kind}: {error}")))
             }
         }
     };
@@ -91,13 +92,14 @@ impl State {
     pub fn load<'a>(rows: impl IntoIterator<Item = (&'a str, Value)>) -> Result<State, LoadError> {
         let mut state = State::default();
         for (kind, row) in rows {
-            state.load_row(kind, row).map_err(|error| LoadError(format!("a row of {kind}: {error}")))?;
+            state.load_row(kind, &row.to_string())?;
         }
         Ok(state)
     }
 }
 
-fn insert<R: Row>(state: &mut State, row: Value) -> Result<Option<R>, serde_json::Error> {
-    let row: R = serde_json::from_value(row)?;
-    Ok(R::table(state).insert(row.id(), row))
+fn insert<R: Row>(state: &mut State, json: &str) -> Result<(), serde_json::Error> {
+    let row: R = serde_json::from_str(json)?;
+    R::table(state).insert(row.id(), row);
+    Ok(())
 }

@@ -22,8 +22,9 @@ const MARKER_SOURCE = `export default {
  *   `service` names.
  * - `assets`: the folder of the static files, absolute, or null for no such binding.
  * - `workers`: their number. Isolates do not share memory, so each represents one location of the network.
- * - `scripts`: [{name, source, classes, objects}], further workers for a test, each with one module. `classes`: the exported
- *   classes of objects. `objects`: the namespaces that the script can call, each with the worker in `service`.
+ * - `scripts`: [{name, source | modules, variables, classes, objects}], further workers. `source`: the text of the only module.
+ *   `classes`: the exported classes of objects. `objects`: the namespaces that the script can call, each with the worker in
+ *   `service`, or its own without it.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
  * - `marker`: true to add the service that marks a place in the log.
  */
@@ -49,19 +50,16 @@ export function configuration({
     ...(assets === null ? [] : [`(name = "assets", disk = (path = ${quote(assets)}))`]),
     // The service of every worker's fetch.
     `(name = "internet", network = (allow = ["local"]))`,
-    ...scripts.map(({ name, source, classes = [], objects = [] }) => {
-      const module = `modules = [(name = "index.js", esModule = ${quote(source)})]`;
-      const bindings = `bindings = ${list(objects.map((object) => objectsBinding(object, null)))}`;
-      return `(name = "${name}", worker = (${[module, date, bindings, ...namespaces(classes)].join(", ")}))`;
+    ...scripts.map(({ name, source, modules, variables = {}, classes = [], objects = [] }) => {
+      const code = source === undefined ? embedded(modules) : `modules = [(name = "index.js", esModule = ${quote(source)})]`;
+      const bindings = [...objects.map((object) => objectsBinding(object, null)), ...texts(variables)];
+      return `(name = "${name}", worker = (${[code, date, `bindings = ${list(bindings)}`, ...namespaces(classes)].join(", ")}))`;
     }),
     ...markers.map((name) => `(name = "${name}", worker = (modules = [(name = "index.js", esModule = ${quote(MARKER_SOURCE)})], ${date}))`),
     ...names.map((name) => `(name = "${name}", worker = .${name})`),
   ];
   const sockets = [...names, ...markers].map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`);
-  const common = [
-    `modules = ${list(modules.map(({ name, kind, file }) => `(name = ${quote(name)}, ${kind} = embed ${quote(file)})`))}`,
-    date,
-  ];
+  const common = [embedded(modules), date];
   const owned = objects.filter(({ service }) => service === undefined).map(({ className }) => className);
   const constants = names.map((name, index) => {
     const bindings = [
@@ -69,7 +67,7 @@ export function configuration({
       ...objects.map((object) => objectsBinding(object, index === 0 ? null : names[0])),
       ...(assets === null ? [] : [`(name = "ASSETS", service = "assets")`]),
       ...services.map(serviceBinding),
-      ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, ${variable(value)})`),
+      ...texts(variables),
     ];
     const fields = [...common, `bindings = ${list(bindings)}`, ...(index === 0 ? namespaces(owned) : [])];
     return `const ${name} :Workerd.Worker = (\n  ${fields.join(",\n  ")}\n);`;
@@ -94,6 +92,14 @@ function objectsBinding({ binding, className, service }, owner) {
   const provider = service ?? owner;
   const namespace = provider === null ? `"${className}"` : `(className = "${className}", serviceName = "${provider}")`;
   return `(name = "${binding}", durableObjectNamespace = ${namespace})`;
+}
+
+function embedded(modules) {
+  return `modules = ${list(modules.map(({ name, kind, file }) => `(name = ${quote(name)}, ${kind} = embed ${quote(file)})`))}`;
+}
+
+function texts(variables) {
+  return Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, ${variable(value)})`);
 }
 
 /** The value of a binding: a text, or `{json}`, as in wrangler.toml. */

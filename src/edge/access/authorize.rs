@@ -62,7 +62,7 @@ pub async fn authorize(
         return Ok(decision.clone());
     }
     let asked_at = now_ms();
-    let decided = ask(origin, &credential, client_key, permission).await?;
+    let decided = ask(env, origin, &credential, client_key, permission).await?;
     let decision =
         decided.iter().find(|(decided, _)| *decided == permission).map(|(_, decision)| decision.clone());
     let mut decisions = known.unwrap_or_default();
@@ -73,6 +73,7 @@ pub async fn authorize(
 }
 
 async fn ask(
+    env: &Env,
     origin: &Origin,
     credential: &Credential,
     client_key: &ClientKey,
@@ -81,7 +82,7 @@ async fn ask(
     let mut question = Authorization::new(credential, permission);
     let mut probe = question.first();
     loop {
-        let answer = send(origin, credential, client_key, probe).await.map_err(|fault| {
+        let answer = send(env, origin, credential, client_key, probe).await.map_err(|fault| {
             fault.report();
             AdminError::PermissionsUnavailable
         })?;
@@ -105,6 +106,7 @@ async fn ask(
 }
 
 async fn send(
+    env: &Env,
     origin: &Origin,
     credential: &Credential,
     client_key: &ClientKey,
@@ -125,5 +127,5 @@ async fn send(
         timeout: TIMEOUT,
         max_length: MAX_ANSWER_LENGTH,
     };
-    origin::call(origin, call).await
+    origin::call(env, origin, call).await
 }

@@ -13,7 +13,7 @@ use crate::document::ClientKey;
 use crate::edge::cache::environments::{CachedEnvironment, LoadedEnvironment};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
-use crate::edge::platform::log::{LogLine, LoggedRequest};
+use flagsmith_edge_platform::log::{LogLine, LoggedRequest};
 
 #[wasm_bindgen]
 extern "C" {
@@ -88,10 +88,11 @@ impl Telemetry {
         if self.metrics.is_none() && !self.is_logged {
             return;
         }
+        let client_key = trace.environment.get().map(|served| served.environment.key());
         let request = LoggedRequest {
             route: trace.route.get(),
             status: status(),
-            client_key: trace.environment.get().map(|served| served.environment.key()),
+            client_key: client_key.map(ClientKey::as_str),
             source: trace.source.get(),
             document_age_ms: trace.document_age_ms.get(),
             objects: trace.objects.get(),
@@ -100,7 +101,7 @@ impl Telemetry {
         if let Some(metrics) = &self.metrics
             && let Err(error) = write(metrics, &request)
         {
-            Failure::new(Source::Metrics, worker::Error::from(error)).log(request.client_key);
+            Failure::new(Source::Metrics, worker::Error::from(error)).log(client_key);
         }
         if self.is_logged {
             LogLine::Request(request).write();
@@ -112,7 +113,7 @@ fn write(metrics: &Metrics, request: &LoggedRequest<'_>) -> Result<(), JsValue> 
     metrics.write(
         request.route,
         request.status,
-        request.client_key.map_or("", ClientKey::as_str),
+        request.client_key.unwrap_or_default(),
         request.source.unwrap_or_default(),
         request.document_age_ms as f64,
         request.objects,

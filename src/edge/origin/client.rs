@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
+use worker::Env;
 use worker::js_sys::{self, Object, Promise, Reflect, Uint8Array};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{self, JsCast, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
     AbortController, Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope,
@@ -15,6 +16,16 @@ use crate::admin::{AdminError, Origin};
 use crate::edge::http::body::read_at_most;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
+use crate::settings::ORIGIN;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The binding of an origin that is a worker.
+    type Service;
+
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Service, request: &Request) -> Result<Promise, JsValue>;
+}
 
 /// The reason for a missing answer of the origin.
 #[derive(Debug)]
@@ -64,9 +75,9 @@ impl OriginAnswer {
 /// The platform reuses connections. Only the next request shows that the origin closed a connection, or that an answer
 /// left bytes on the connection. A GET that fails for this reason is sent once more, which changes nothing at the
 /// origin.
-pub async fn call(origin: &Origin, call: Call<'_>) -> Result<OriginAnswer, OriginError> {
+pub async fn call(env: &Env, origin: &Origin, call: Call<'_>) -> Result<OriginAnswer, OriginError> {
     // The platform's text may contain a part of the request.
-    let exchange = begin(origin, call)
+    let exchange = begin(env, origin, call)
         .map_err(|_| OriginError::Unreachable("the request cannot be created".to_owned()))?;
     exchange
         .within(call.timeout, async {
@@ -85,17 +96,19 @@ pub async fn call(origin: &Origin, call: Call<'_>) -> Result<OriginAnswer, Origi
         .await
 }
 
-fn begin(origin: &Origin, call: Call<'_>) -> Result<Exchange, JsValue> {
+fn begin(env: &Env, origin: &Origin, call: Call<'_>) -> Result<Exchange, JsValue> {
     let headers = Headers::new()?;
     for (name, value) in call.headers {
         headers.set(name, value)?;
     }
     let body = call.body.map(|body| Uint8Array::from(body).into());
-    Exchange::new(&origin.url(call.target), call.method, &headers, body)
+    Exchange::new(env, origin, call.target, call.method, &headers, body)
 }
 
 /// A request on its way to the origin, and its answer.
 pub struct Exchange {
+    /// The binding to call; `None` for an origin at a URL.
+    service: Option<Service>,
     request: Request,
     controller: AbortController,
     /// The answer's head, once the request was sent.
@@ -105,7 +118,9 @@ pub struct Exchange {
 impl Exchange {
     /// A request that is not sent yet.
     pub fn new(
-        url: &str,
+        env: &Env,
+        origin: &Origin,
+        target: &str,
         method: &str,
         headers: &Headers,
         body: Option<JsValue>,
@@ -123,14 +138,23 @@ impl Exchange {
         if let Some(body) = body {
             init.set_body(&body);
         }
-        let request = Request::new_with_str_and_init(url, &init)?;
-        Ok(Exchange { request, controller, answer: RefCell::default() })
+        let request = Request::new_with_str_and_init(&origin.url(target), &init)?;
+        let service = match origin.is_bound() {
+            true => Some(Reflect::get(env, &ORIGIN.into())?.unchecked_into()),
+            false => None,
+        };
+        Ok(Exchange { service, request, controller, answer: RefCell::default() })
     }
 
     /// Returns the answer as soon as its head has arrived.
     pub async fn send(&self) -> Result<Response, OriginError> {
-        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-        let answer = scope.fetch_with_request(&self.request);
+        let answer = match &self.service {
+            Some(service) => service.fetch(&self.request)?,
+            None => {
+                let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+                scope.fetch_with_request(&self.request)
+            }
+        };
         self.answer.replace(Some(answer.clone()));
         Ok(JsFuture::from(answer).await?.unchecked_into())
     }

@@ -47,7 +47,7 @@ pub enum DocumentSource<'a> {
 /// changed (contract §A.5).
 pub async fn fetch(env: &Env, source: DocumentSource<'_>) -> Result<Candidate, FetchError> {
     let config = Config::of(env);
-    let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+    let origin = config.origin.as_ref().ok_or("there is no origin")?;
     let (header, mut target) = match source {
         DocumentSource::Environment(client_key) => {
             let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
@@ -70,7 +70,7 @@ pub async fn fetch(env: &Env, source: DocumentSource<'_>) -> Result<Candidate, F
             timeout: pages.timeout(now_ms())?,
             max_length: MAX_DOCUMENT_LENGTH,
         };
-        let answer = origin::call(origin, call).await.map_err(|fault| fault.to_string())?;
+        let answer = origin::call(env, origin, call).await.map_err(|fault| fault.to_string())?;
         if answer.status != 200 {
             let is_refusal = matches!(source, DocumentSource::ServerKey(_)) && refuses_key(&answer.body);
             return Err(FetchError { cause: format!("it answered {}", answer.status), is_refusal });
@@ -93,7 +93,7 @@ pub async fn fetch_server_keys(
     client_key: &ClientKey,
 ) -> Result<Vec<(ServerKeyHash, ServerKey)>, String> {
     let config = Config::of(env);
-    let origin = config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+    let origin = config.origin.as_ref().ok_or("there is no origin")?;
     let token = config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
     let asked_at = now_ms();
     let call = Call {
@@ -104,7 +104,7 @@ pub async fn fetch_server_keys(
         timeout: KEYS_TIMEOUT,
         max_length: MAX_KEYS_LENGTH,
     };
-    let answer = origin::call(origin, call).await.map_err(|fault| format!("server keys: {fault}"))?;
+    let answer = origin::call(env, origin, call).await.map_err(|fault| format!("server keys: {fault}"))?;
     if answer.status != 200 {
         return Err(format!("server keys: it answered {}", answer.status));
     }

@@ -7,8 +7,9 @@ use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
 
 use crate::edge::platform::failure::{Failure, Source};
-use crate::edge::platform::log::log_panic_messages;
 pub use crate::settings::Config;
+use crate::settings::ORIGIN;
+use flagsmith_edge_platform::log::log_panic_messages;
 
 thread_local! {
     static CONFIG: OnceCell<&'static Config> = const { OnceCell::new() };
@@ -24,8 +25,12 @@ impl Config {
     fn found(env: &Env) -> Config {
         // Secrets are strings; a variable of wrangler.toml may also be a number or a boolean.
         let text = |value: JsValue| value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string());
-        let mut config = Config::read(&|name| text(Reflect::get(env, &name.into()).ok()?));
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();
+        let mut config = Config::read(&|name| match name {
+            // A binding has no text of its own.
+            ORIGIN => is_bound(ORIGIN).then(|| "bound".to_owned()),
+            _ => text(Reflect::get(env, &name.into()).ok()?),
+        });
         config.faults.extend(Config::missing_bindings(&is_bound));
         if config.log_panic_messages {
             log_panic_messages();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::api::{Dependency, Error};
 use crate::document::ClientKey;
-use crate::edge::platform::log::LogLine;
+use flagsmith_edge_platform::log::LogLine;
 
 /// The source of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,7 @@ impl Failure {
             Source::Stored => "stored value",
             Source::Evaluation => "evaluation",
         };
+        let client_key = client_key.map(ClientKey::as_str);
         LogLine::Failure { failure, cause: &self.cause, client_key }.write();
     }
 }

@@ -1,4 +1,4 @@
-//! The platform: KV, SQLite, alarms, time, randomness, settings, logs.
+//! The platform: KV, alarms, time, settings, failures. SQLite, randomness and the log are in `src/platform`.
 
 pub mod alarm;
 pub mod clock;
@@ -7,7 +7,4 @@ pub mod executor;
 pub mod failure;
 pub mod join_all;
 pub mod kv;
-pub mod log;
-pub mod random;
-pub mod sqlite;
 pub mod timeout;

@@ -16,8 +16,8 @@ use crate::edge::objects::directory::client::Directory;
 use crate::edge::objects::identity::client as identities;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::Failure;
-use crate::edge::platform::random::random;
 use crate::identity::{Command, CommandError, CommandRequest, Identity};
+use flagsmith_edge_platform::random::random;
 
 /// Answers a request to one of these endpoints.
 pub async fn answer(

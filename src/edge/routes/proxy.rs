@@ -40,8 +40,8 @@ pub async fn forward(
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     incoming.trace.set_source_origin();
     let method = proxy_headers::method(&incoming.method);
-    let url = origin.url(&proxy_headers::target(target));
-    let exchange = Exchange::new(&url, method, &headers, body).map_err(impossible)?;
+    let target = proxy_headers::target(target);
+    let exchange = Exchange::new(env, origin, &target, method, &headers, body).map_err(impossible)?;
     let back = async {
         let response = exchange.send().await?;
         Ok(proxy_response(&incoming.method, response, origin, here, context).await?)

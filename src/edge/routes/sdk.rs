@@ -20,8 +20,8 @@ use crate::edge::http::response::{respond, respond_held, respond_with};
 use crate::edge::objects::analytics::client as analytics;
 use crate::edge::objects::identity::client as identities;
 use crate::edge::platform::config::Config;
-use crate::edge::platform::random::random;
 use crate::identity::{Command, CommandError, Identity};
+use flagsmith_edge_platform::random::random;
 
 /// Answers a request to the SDK API.
 pub async fn answer(
@@ -94,7 +94,7 @@ impl Backend for Platform<'_> {
     }
 
     async fn record(&self, environment: &Environment, evaluations: &Evaluations) -> Result<(), Error> {
-        self.incoming.trace.count_objects(usize::from(self.config.origin.is_some()));
+        self.incoming.trace.count_objects(usize::from(self.config.analytics_origin().is_some()));
         analytics::record(self.env, environment.key(), evaluations).boxed_local().await
     }
 

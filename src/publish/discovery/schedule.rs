@@ -9,6 +9,8 @@ use crate::publish::schedule::{RefreshInterval, Schedule};
 
 /// The minimum time between the starts of two discoveries, in milliseconds, also with many writes.
 const MIN_GAP_MS: u64 = 10_000;
+/// The same for a bound origin, which answers within milliseconds.
+const BOUND_MIN_GAP_MS: u64 = 1_000;
 /// The pause after a discovery, in durations of that discovery. It is at most an interval.
 const REST_FACTOR: u64 = 4;
 /// The minimum time before an unknown key starts another discovery, in milliseconds.
@@ -30,8 +32,9 @@ pub struct DiscoverySchedule {
 
 impl DiscoverySchedule {
     /// The interval of discoveries, for one every `period` milliseconds.
-    pub fn refresh_interval(period: u64) -> RefreshInterval {
-        RefreshInterval { interval_ms: period, min_gap_ms: MIN_GAP_MS.min(period) }
+    pub fn refresh_interval(period: u64, is_bound: bool) -> RefreshInterval {
+        let min_gap_ms = if is_bound { BOUND_MIN_GAP_MS } else { MIN_GAP_MS };
+        RefreshInterval { interval_ms: period, min_gap_ms: min_gap_ms.min(period) }
     }
 
     /// The time of the next discovery.

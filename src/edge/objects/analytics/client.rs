@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Stores evaluations for the origin, if there is one.
 pub async fn record(env: &Env, client_key: &ClientKey, evaluations: &Evaluations) -> Result<(), Error> {
-    if Config::of(env).origin.is_none() || evaluations.counts.is_empty() {
+    if Config::of(env).analytics_origin().is_none() || evaluations.counts.is_empty() {
         return Ok(());
     }
     let recorded = match with_timeout(TIMEOUT, send(env, client_key, evaluations)).await {

@@ -92,7 +92,7 @@ impl AnalyticsObject {
 impl AnalyticsObject {
     /// Sends queued evaluations. Returns the time of the next delivery, if there is one.
     async fn work(&self) -> Result<Option<u64>> {
-        let Some(origin) = &self.config.origin else {
+        let Some(origin) = self.config.analytics_origin() else {
             // Without an origin, nothing receives the evaluations.
             self.rows.forget_all()?;
             return Ok(None);
@@ -168,7 +168,7 @@ impl AnalyticsObject {
             timeout: TIMEOUT,
             max_length: MAX_ANSWER_LENGTH,
         };
-        let status = match origin::call(origin, call).await {
+        let status = match origin::call(&self.env, origin, call).await {
             Ok(answer) => Some(answer.status),
             Err(fault) => {
                 fault.report();

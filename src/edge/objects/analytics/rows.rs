@@ -7,7 +7,7 @@ use worker::{Result, SqlStorageValue, Storage};
 use crate::admin::analytics::RetryState;
 use crate::api::{AnalyticsVersion, Evaluations, MAX_COUNT};
 use crate::document::ClientKey;
-use crate::edge::platform::sqlite::Database;
+use flagsmith_edge_platform::sqlite::Database;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS environment (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL,

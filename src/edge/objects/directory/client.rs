@@ -13,11 +13,11 @@ use crate::document::ClientKey;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
-use crate::edge::platform::log::LogLine;
 use crate::identity::directory::{
     DirectoryQuery, DirectoryRequest, DirectoryUpdate, Entry, MAX_ENVIRONMENT_OVERRIDES_LENGTH, Overrides,
     OverridesQuery, PageKey, SHARDS, shard_of, shards_for,
 };
+use flagsmith_edge_platform::log::LogLine;
 
 #[wasm_bindgen]
 extern "C" {

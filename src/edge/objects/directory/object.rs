@@ -13,8 +13,8 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use crate::edge::objects::directory::override_rows;
 use crate::edge::objects::directory::rows as directory_rows;
 use crate::edge::platform::clock::now_ms;
-use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{DirectoryRequest, DirectoryUpdate, Overrides};
+use flagsmith_edge_platform::sqlite::Database;
 
 /// A part of a directory.
 #[durable_object(alarm)]

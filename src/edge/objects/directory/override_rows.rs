@@ -4,8 +4,8 @@ use worker::{Result, SqlStorageValue};
 
 use crate::document::{FeatureState, Identifier};
 use crate::edge::objects::directory::rows::number;
-use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{DirectoryOverride, Overrides, OverridesQuery};
+use flagsmith_edge_platform::sqlite::Database;
 
 /// Identifiers compare as bytes, which is their order as UTF-8.
 pub const SCHEMA: &str = "

@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 use worker::{Result, SqlStorageValue};
 
 use crate::document::{Identifier, hex};
-use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{Column, DirectoryQuery, Entry};
+use flagsmith_edge_platform::sqlite::Database;
 
 /// Identifiers compare as bytes, which is their order as UTF-8. The same holds for aliases.
 pub const SCHEMA: &str = "

@@ -3,8 +3,8 @@
 use worker::{Result, SqlStorageValue, Storage};
 
 use crate::document::ClientKey;
-use crate::edge::platform::sqlite::Database;
 use crate::publish::Publisher;
+use flagsmith_edge_platform::sqlite::Database;
 
 /// A row holds 2 MB.
 const CHUNK_LENGTH: usize = 1_000_000;

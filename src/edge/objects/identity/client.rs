@@ -16,9 +16,9 @@ use crate::edge::http::hold::Hold;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
-use crate::edge::platform::log::LogLine;
 use crate::identity::object_name::{is_renamed, object_name};
 use crate::identity::{Command, CommandError, CommandRequest, CommandResponse, Identity};
+use flagsmith_edge_platform::log::LogLine;
 
 #[wasm_bindgen]
 extern "C" {

@@ -18,13 +18,13 @@ use crate::edge::objects::identity::rows::{self as identity_rows, IdentityRef, P
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
-use crate::edge::platform::random::random;
-use crate::edge::platform::sqlite::Database;
 use crate::identity::directory::{DirectoryUpdate, Entry};
 use crate::identity::object_name::is_renamed;
 use crate::identity::{
     Change, Command, CommandError, CommandRequest, CommandResponse, ExecutionContext, Identity,
 };
+use flagsmith_edge_platform::random::random;
+use flagsmith_edge_platform::sqlite::Database;
 
 /// The object of one identity.
 #[durable_object(alarm)]

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use worker::{Result, SqlStorageValue};
 
 use crate::document::{ClientKey, Identifier};
-use crate::edge::platform::sqlite::Database;
 use crate::identity::{Change, CommandRequest, Details, Identity, Inherited, TraitValue, Traits};
+use flagsmith_edge_platform::sqlite::Database;
 
 /// The state of an object.
 #[derive(Clone, Debug, Default)]

@@ -72,7 +72,7 @@ impl RegistryObject {
     }
 
     async fn ask(&self, ask: &OriginRequest) -> std::result::Result<Vec<u8>, String> {
-        let origin = self.config.origin.as_ref().ok_or("ORIGIN_URL is not set")?;
+        let origin = self.config.origin.as_ref().ok_or("there is no origin")?;
         let token = self.config.origin_api_token.as_ref().ok_or("ORIGIN_API_TOKEN is not set")?;
         let call = Call {
             method: "GET",
@@ -82,7 +82,9 @@ impl RegistryObject {
             timeout: ANSWER_TIMEOUT,
             max_length: MAX_ANSWER_LENGTH,
         };
-        let answer = origin::call(origin, call).await.map_err(|fault| format!("{}: {fault}", ask.what()))?;
+        let answer = origin::call(&self.env, origin, call)
+            .await
+            .map_err(|fault| format!("{}: {fault}", ask.what()))?;
         match answer.status {
             200 => Ok(answer.body),
             status => Err(format!("{}: it answered {status}", ask.what())),

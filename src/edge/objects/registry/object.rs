@@ -11,6 +11,7 @@ use std::time::Duration;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
+use crate::admin::Origin;
 use crate::document::ClientKey;
 use crate::edge::objects::publishing;
 use crate::edge::objects::registry::rows::RegistryRows;
@@ -235,7 +236,8 @@ impl RegistryObject {
     }
 
     fn refresh_interval(&self) -> RefreshInterval {
-        DiscoverySchedule::refresh_interval(self.config.discovery_seconds * 1000)
+        let is_bound = self.config.origin.as_ref().is_some_and(Origin::is_bound);
+        DiscoverySchedule::refresh_interval(self.config.discovery_seconds * 1000, is_bound)
     }
 
     /// The time of the next task.

@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use worker::{Result, SqlStorageValue, Storage};
 
 use crate::document::ClientKey;
-use crate::edge::platform::sqlite::Database;
 use crate::publish::{DiscoverySchedule, Registry, RegistryChange};
+use flagsmith_edge_platform::sqlite::Database;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS environment (name TEXT PRIMARY KEY, entry TEXT NOT NULL);

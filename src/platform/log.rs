@@ -9,8 +9,6 @@ use std::panic::{self, PanicHookInfo};
 use serde::Serialize;
 use worker::{console_error, console_log};
 
-use crate::document::ClientKey;
-
 /// A line of the log.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -23,7 +21,7 @@ pub enum LogLine<'a> {
         cause: &'a str,
         /// A client key, which is public.
         #[serde(rename = "environment")]
-        client_key: Option<&'a ClientKey>,
+        client_key: Option<&'a str>,
     },
     /// An answered request.
     Request(LoggedRequest<'a>),
@@ -47,7 +45,7 @@ pub struct LoggedRequest<'a> {
     pub status: u16,
     /// The client key of the environment that answered.
     #[serde(rename = "environment")]
-    pub client_key: Option<&'a ClientKey>,
+    pub client_key: Option<&'a str>,
     /// The source of that environment's document.
     pub source: Option<&'static str>,
     /// The time since the document was confirmed, in milliseconds.

@@ -88,6 +88,21 @@ impl Database {
         Ok(())
     }
 
+    /// Calls a function with each row of a query, one at a time.
+    pub fn for_each(
+        &self,
+        query: &str,
+        parameters: Vec<SqlStorageValue>,
+        mut take: impl FnMut(&[SqlStorageValue]) -> Result<()>,
+    ) -> Result<()> {
+        let cursor = self.sql.exec(query, parameters)?;
+        for row in cursor.raw() {
+            take(&row?)?;
+        }
+        self.count(&cursor);
+        Ok(())
+    }
+
     fn count(&self, cursor: &SqlCursor) {
         let [read, written] = self.rows.get();
         self.rows.set([read + cursor.rows_read() as u64, written + cursor.rows_written() as u64]);
