@@ -30,16 +30,17 @@ pub fn list(call: &mut Call<'_>) -> Outcome {
     page(call, pages::FIXED, environments, render)
 }
 
-/// Creates an environment.
+/// Creates an environment. The request may choose the client key, so that a move from a Flagsmith keeps it.
 pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut input = call.input()?;
     let project = input.optional_integer("project", None).unwrap_or_default();
     call.project(project).map_err(|_| Refusal::Forbidden)?;
+    let api_key = tokens::chosen_client_key(&call.state, &mut input);
     let environment = Environment {
         id: 0,
         uuid: call.uuid(),
         name: String::new(),
-        api_key: tokens::client_key(call.context.random),
+        api_key: api_key.unwrap_or_else(|| tokens::client_key(call.context.random)),
         description: None,
         project,
         minimum_change_request_approvals: None,

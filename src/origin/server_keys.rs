@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
+use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rows::ServerKey;
 use crate::state::Row;
@@ -17,19 +18,21 @@ pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
     call::json(200, &keys.map(render).collect())
 }
 
-/// Creates a server key.
+/// Creates a server key. The request may choose it, so that a move from a Flagsmith keeps it.
 pub fn create(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?.id;
+    let mut input = call.input()?;
+    let key = tokens::chosen_server_key(&call.state, &mut input);
     let key = ServerKey {
         id: 0,
         environment,
-        key: tokens::server_key(call.context.random),
+        key: key.unwrap_or_else(|| tokens::server_key(call.context.random)),
         name: String::new(),
         active: true,
         created_at: call.now(),
         expires_at: None,
     };
-    let mut key = read(call, key, false)?;
+    let mut key = read(input, key, false)?;
     key.id = call.state.next_id(ServerKey::KIND);
     call.state.put(key.clone());
     call::json(201, &render(&key))
@@ -38,7 +41,7 @@ pub fn create(call: &mut Call<'_>, api_key: &str) -> Outcome {
 /// Changes a server key; the key itself stays.
 pub fn update(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
     let key = find(call, api_key, id)?;
-    let key = read(call, key, call.is_partial())?;
+    let key = read(call.input()?, key, call.is_partial())?;
     call.state.put(key.clone());
     call::json(200, &render(&key))
 }
@@ -56,8 +59,7 @@ fn find(call: &Call<'_>, api_key: &str, id: &str) -> Result<ServerKey, Refusal> 
     key.cloned().ok_or(Refusal::Missing("EnvironmentAPIKey"))
 }
 
-fn read(call: &Call<'_>, old: ServerKey, is_partial: bool) -> Result<ServerKey, Refusal> {
-    let mut input = call.input()?;
+fn read(mut input: Input<'_>, old: ServerKey, is_partial: bool) -> Result<ServerKey, Refusal> {
     let keep = is_partial.then_some(old.name.as_str());
     let key = ServerKey {
         name: input.text("name", MAX_NAME_LENGTH, keep),

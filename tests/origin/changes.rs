@@ -1,64 +1,7 @@
 //! The effects of changes beyond their own rows: audit rows, documents to publish, copies and the order of overrides.
 
-use crate::support::deployment::{Answer, Deployment, KEY};
+use crate::support::project::Project;
 use serde_json::{Value, json};
-
-/// An organisation with a project of two environments, a feature and three segments.
-struct Project {
-    deployment: Deployment,
-    client_keys: [String; 2],
-}
-
-impl Project {
-    fn new() -> Project {
-        let mut project = Project { deployment: Deployment::new(), client_keys: Default::default() };
-        project.post("organisations/", json!({"name": "Shop"}));
-        project.post("projects/", json!({"name": "Web", "organisation": 1}));
-        for (index, name) in ["Development", "Production"].into_iter().enumerate() {
-            let environment = project.post("environments/", json!({"name": name, "project": 1}));
-            project.client_keys[index] = environment["api_key"].as_str().unwrap().to_owned();
-        }
-        project.post("projects/1/features/", json!({"name": "banner", "initial_value": "old"}));
-        for name in ["a", "b", "c"] {
-            project.post("projects/1/segments/", json!({"name": name, "rules": [{"type": "ALL"}]}));
-        }
-        project
-    }
-
-    fn send(&mut self, method: &str, path: &str, body: &Value) -> Answer {
-        let headers =
-            [("authorization", format!("Api-Key {KEY}")), ("content-type", "application/json".into())];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value));
-        self.deployment.send(method, &format!("/api/v1/{path}"), &headers, body.to_string().as_bytes())
-    }
-
-    fn post(&mut self, path: &str, body: Value) -> Value {
-        let answer = self.send("POST", path, &body);
-        assert!(answer.status < 300, "{path}: {}", answer.body);
-        answer.body
-    }
-
-    fn get(&mut self, path: &str) -> Value {
-        self.send("GET", path, &Value::Null).body
-    }
-
-    /// The client keys of the environments that a request changes.
-    fn changed(&mut self, method: &str, path: &str, body: Value) -> Vec<String> {
-        let answer = self.send(method, path, &body);
-        assert!(answer.status < 300, "{path}: {}", answer.body);
-        answer.changes.environments().map(str::to_owned).collect()
-    }
-
-    /// The segments with overrides of the feature in an environment, the winning one first.
-    fn order(&mut self, environment: i64) -> Vec<i64> {
-        let list = self.get(&format!("features/feature-segments/?environment={environment}&feature=1"));
-        let results = list["results"].as_array().unwrap();
-        for (priority, place) in results.iter().enumerate() {
-            assert_eq!(place["priority"], priority, "{list}");
-        }
-        results.iter().map(|place| place["segment"].as_i64().unwrap()).collect()
-    }
-}
 
 #[test]
 fn a_change_lists_the_environments_to_publish() {

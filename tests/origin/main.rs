@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod environment_keys;
 mod faults;
 mod foreign_ids;
 mod recordings;

@@ -1,7 +1,8 @@
-//! The shared parts of the tests over recordings: a deployment with its stored rows, and the binding of ids.
+//! The shared parts of the tests: a deployment with its stored rows, an example project, and the binding of ids.
 
 pub mod binding;
 pub mod deployment;
+pub mod project;
 
 use std::path::PathBuf;
 
