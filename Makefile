@@ -44,7 +44,7 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev deploy publish import-identities export-identities repair-directory build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
+.PHONY: dev deploy publish import-identities export-identities repair-directory import-project export-project build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
 # Without a shell in between, since make passes SIGTERM on to its child. A terminal sends SIGINT and SIGHUP to both.
 dev: build
@@ -61,7 +61,7 @@ publish: require-node build
 
 # Import, export and repair of identities; AUTHORIZATION is an admin's `Authorization` header (docs/identities.md).
 EDGE_URL ?= http://127.0.0.1:$(PORT)
-export EDGE_URL ENVIRONMENT FILE SOURCE RATE BATCH AUTHORIZATION ORIGIN_URL ORIGIN_AUTHORIZATION
+export EDGE_URL ENVIRONMENT FILE SOURCE RATE BATCH AUTHORIZATION ORIGIN_URL ORIGIN_AUTHORIZATION PROJECT ORGANISATION IDENTITIES
 
 import-identities: require-node
 	@node scripts/import-identities.mjs
@@ -71,6 +71,13 @@ export-identities: require-node
 
 repair-directory: require-node
 	@node scripts/repair-directory.mjs
+
+# Import and export of a project with its environments, features, segments and overrides (docs/projects.md).
+import-project: require-node
+	@ENVIRONMENTS='$(ENVIRONMENTS)' node scripts/import-project.mjs
+
+export-project: require-node
+	@node scripts/export-project.mjs
 
 build: require-rust require-node build/index.js build/origin/index.js build/assets.stamp
 

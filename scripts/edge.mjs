@@ -1,9 +1,10 @@
-// The shared parts of the commands for identities: requests to a worker, and checkpoints.
+// The shared parts of the commands that import and export: requests to a worker or an origin, and checkpoints.
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-const ATTEMPTS = 6;
+/** The number of times that a request is sent. */
+export const ATTEMPTS = 6;
 
 /** A required setting; `hint` is an example. */
 export function required(name, hint = "") {
@@ -21,10 +22,26 @@ export function fail(message) {
   process.exit(1);
 }
 
-/** Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. */
-export function client(base, authorization) {
+/** A request without a successful answer; the status is 0 if there was no answer at all. */
+export class RequestError extends Error {
+  constructor(method, path, status, text) {
+    super(`${method} ${path}: ${status} ${text.slice(0, 2000)}`);
+    Object.assign(this, { method, status, text });
+  }
+
+  /** True if the same request may succeed later. */
+  get isTemporary() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/**
+ * Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. The returned function resolves
+ * to the text of the answer, or throws a RequestError. It retries after 429, 5xx and network errors, with backoff or as
+ * Retry-After requires. `isRepeatable`: false for a request that must not be carried out twice, which is retried after 429 only.
+ */
+export function requests(base, authorization, isRepeatable = () => true) {
   const root = base.replace(/\/$/, "");
-  /** Returns the text of the answer. Retries after 429, 5xx and network errors, with backoff or as Retry-After requires. */
   return async function send(method, path, { body, type = "application/json", accept = "application/json" } = {}) {
     const headers = { Authorization: authorization, Accept: accept, ...(body === undefined ? {} : { "Content-Type": type }) };
     const answer = async () => {
@@ -35,13 +52,20 @@ export function client(base, authorization) {
       const response = await answer().catch((error) => ({ status: 0, text: String(error.cause ?? error) }));
       const { status, text } = response;
       if (status >= 200 && status < 300) return text;
-      const again = status === 0 || status === 429 || status >= 500;
-      if (!again || attempt === ATTEMPTS) fail(`\n${method} ${path}: ${status} ${text.slice(0, 2000)}`);
+      const error = new RequestError(method, path, status, text);
+      const again = error.isTemporary && (status === 429 || isRepeatable(method));
+      if (!again || attempt === ATTEMPTS) throw error;
       // In seconds. A date, which a proxy of the origin may send, is ignored.
       const retryAfter = Number(response.headers?.get("retry-after") ?? 0) || 0;
       await delay(Math.max(500 * 2 ** attempt, 1000 * retryAfter));
     }
   };
+}
+
+/** The same requests for a command that ends with the first failure. */
+export function client(base, authorization) {
+  const send = requests(base, authorization);
+  return (...request) => send(...request).catch((error) => fail(`\n${error.message}`));
 }
 
 /** Keeps the progress of a task in a file, so that the task can resume; `what` identifies the task. */
@@ -83,4 +107,19 @@ export function pace(rate) {
     const wait = next - Date.now() - 1000;
     if (wait > 0) await delay(wait);
   };
+}
+
+/** Calls `work` with each item, `atOnce` of them concurrently; resolves to the results, in order. */
+export async function each(items, atOnce, work) {
+  const done = [];
+  let next = 0;
+  const workThrough = async () => {
+    while (next < items.length) {
+      const index = next;
+      next += 1;
+      done[index] = await work(items[index]);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, workThrough));
+  return done;
 }

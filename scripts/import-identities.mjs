@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 
 import { JsonNumber, read, write } from "../src/pages/edge/numbers.js";
-import { checkpoint, client, fail, pace, progress, required, setting } from "./edge.mjs";
+import { checkpoint, client, each, fail, pace, progress, required, setting } from "./edge.mjs";
 
 const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");
@@ -165,19 +165,4 @@ function traitOf({ trait_key, value_type, ...values }) {
   // A float stays a float, even if its text is a whole number.
   const isWhole = value_type === "float" && /^-?\d+$/.test(String(value));
   return { trait_key, trait_value: isWhole ? new JsonNumber(`${value}.0`) : value };
-}
-
-/** Calls `work` with each item, `atOnce` of them concurrently; resolves to the results, in order. */
-async function each(items, atOnce, work) {
-  const done = [];
-  let next = 0;
-  const workThrough = async () => {
-    while (next < items.length) {
-      const index = next;
-      next += 1;
-      done[index] = await work(items[index]);
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, workThrough));
-  return done;
 }

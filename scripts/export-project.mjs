@@ -1,0 +1,29 @@
+// `make export-project`: writes a project of a Flagsmith, or of the embedded origin, as a project form (docs/projects.md).
+
+import { writeFileSync } from "node:fs";
+
+import { fail, progress, required, setting } from "./edge.mjs";
+import { AdminApi } from "./project/admin_api.mjs";
+import { readProject } from "./project/from_origin.mjs";
+import { describeLeftOut } from "./project/report.mjs";
+
+/** The form has server keys. */
+const OWNER_ONLY = 0o600;
+
+const file = setting("FILE", null);
+const [base, authorization] = setting("ORIGIN_URL", null) === null ? ["EDGE_URL", "AUTHORIZATION"] : ["ORIGIN_URL", "ORIGIN_AUTHORIZATION"];
+const api = new AdminApi(required(base), required(authorization, ": `Api-Key …` or `Token …`"));
+let show = null;
+const onRead = (done, total) => (show ??= progress(total))(done);
+
+try {
+  const form = await readProject(api, required("PROJECT", ": the id of a project"), { identities: setting("IDENTITIES", "all"), show: onRead });
+  const text = `${JSON.stringify(form, null, 2)}\n`;
+  if (file === null) process.stdout.write(text);
+  else writeFileSync(file, text, { mode: OWNER_ONLY });
+  const { project, environments, features, segments } = form;
+  console.error(`The project ${project.name} was exported: ${environments.length} environments, ${features.length} features, ${segments.length} segments.`);
+  for (const line of describeLeftOut(form.left_out)) console.error(line);
+} catch (error) {
+  fail(`\n${error.message}`);
+}

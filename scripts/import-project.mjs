@@ -1,0 +1,65 @@
+// `make import-project`: imports a project into a Flagsmith or into the embedded origin, from a project form, from another
+// Flagsmith or from environment documents (docs/projects.md).
+
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+
+import { checkpoint, fail, progress, required, setting } from "./edge.mjs";
+import { AdminApi } from "./project/admin_api.mjs";
+import { checkForm, differences } from "./project/form.mjs";
+import { readDocuments } from "./project/from_documents.mjs";
+import { readProject } from "./project/from_origin.mjs";
+import { describeImport } from "./project/report.mjs";
+import { writeProject } from "./project/to_origin.mjs";
+
+const target = required("EDGE_URL");
+const api = new AdminApi(target, required("AUTHORIZATION", ": `Api-Key …` or `Token …`"));
+const identities = setting("IDENTITIES", "all");
+
+try {
+  await importProject(await source());
+} catch (error) {
+  fail(`\n${error.message}`);
+}
+
+/** The form to import; `organisationName` is the name of a new organisation, if one is needed. */
+async function source() {
+  const from = setting("SOURCE", "file");
+  if (from === "origin") {
+    const origin = new AdminApi(required("ORIGIN_URL"), required("ORIGIN_AUTHORIZATION"));
+    return { form: await readProject(origin, required("PROJECT", ": the id of a project at ORIGIN_URL"), { identities }) };
+  }
+  if (from === "documents") {
+    const { form, organisation } = readDocuments(required("ENVIRONMENTS"));
+    return { form, organisationName: organisation };
+  }
+  const file = setting("FILE", null);
+  if (from !== "file" || file === null) throw new Error("There is nothing to import: set FILE=form.json, SOURCE=origin or SOURCE=documents.");
+  return { form: parse(file) };
+}
+
+function parse(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new Error(`${file} cannot be read: ${error.message}`);
+  }
+}
+
+async function importProject({ form, organisationName }) {
+  const organisation = setting("ORGANISATION", null);
+  const what = { target, sha256: createHash("sha256").update(JSON.stringify([target, organisation, checkForm(form)])).digest("hex") };
+  // Another form or target has another file, and begins anew.
+  const file = `.import-project-${what.sha256.slice(0, 16)}.json`;
+  const reached = checkpoint(file, what, { done: 0, counts: {} });
+  let show = null;
+  const onProgress = (done, total, counts) => {
+    reached.set({ done, counts });
+    (show ??= progress(total))(done);
+  };
+  const written = await writeProject(api, form, { organisation, organisationName, ...reached.get(), onProgress });
+  const hasIdentities = form.environments.some(({ identities = [] }) => identities.length > 0);
+  const actual = await readProject(api, written.project.id, { identities: hasIdentities ? "all" : "none" });
+  console.log(describeImport(written, form, differences(form, actual)).join("\n"));
+  rmSync(file);
+}
