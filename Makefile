@@ -1,8 +1,9 @@
-# `make dev` runs the worker on this machine, `make test` runs all tests, `make deploy` deploys into an account, and
+# `make dev` runs the edge and an origin on this machine, `make test` runs all tests, `make deploy` deploys into an account, and
 # `make bench-http` measures. Most other targets are steps of these.
 
 PORT ?= 8787
-ENVIRONMENTS ?= fixtures/environments
+# A folder of documents to serve without an origin; empty for the embedded origin.
+ENVIRONMENTS ?=
 STATE ?= .wrangler/state
 # Folders outside the project: exchanges recorded from a running Flagsmith, and the engines' common cases. Tests report
 # missing folders.

@@ -1,24 +1,24 @@
-// The local server: checks settings and documents, seeds KV, runs `wrangler dev`, and prints requests to paste as soon as it
-// answers.
+// The local server: the edge with the embedded origin, or in front of the origin at ORIGIN_URL, or with documents only. Checks
+// settings and documents, runs `wrangler dev`, and prints requests to paste as soon as it answers.
 
 import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { adminKeyFile, adminKeyOf } from "./admin_key.mjs";
+import { apiKeyFile, apiKeyOf, BINDING, writeConfigurations } from "./embedded_origin.mjs";
 import { readEnvironments } from "./environments.mjs";
-import { adminExamples, examples } from "./examples.mjs";
+import { adminExamples, adminKeyExamples, examples } from "./examples.mjs";
 import { localSettings } from "./local.mjs";
 import { startGroup } from "./processes.mjs";
 import { faultsOfEnvironments, settingFaults } from "./rules.mjs";
 import { seed } from "./seed.mjs";
 import { hashOfAdminKey, NAMES, variableArguments } from "./settings.mjs";
+import { findExamples, published, SAMPLE, seedShop } from "./shop.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
 const address = `http://127.0.0.1:${port}`;
-/** The documents of this repository. Their server keys are public. */
-const SAMPLE = "fixtures/environments";
 const NOTHING = { entries: new Map(), metadata: new Map(), environments: [], serverKeys: {} };
 
 try {
@@ -26,18 +26,20 @@ try {
   await requireFree(port);
   const settings = localSettings();
   process.env.LOG_PANIC_MESSAGES = settings.LOG_PANIC_MESSAGES;
-  refuse(settingFaults([settings])[0].map(({ text }) => text));
   const { ORIGIN_URL: origin } = settings;
+  // Documents are served without an origin, unless there is a URL.
+  const isEmbedded = !origin && folder === "";
+  if (isEmbedded) settings.ORIGIN_API_TOKEN = apiKeyOf(state, settings.ORIGIN_API_TOKEN);
+  refuse(settingFaults([isEmbedded ? { ...settings, [BINDING]: "bound" } : settings])[0].map(({ text }) => text));
   // With an origin, the sample's public server keys would stay valid, so the sample of an earlier start is removed.
-  const found = origin && resolve(folder) === resolve(SAMPLE) ? NOTHING : readEnvironments(folder);
+  const isWithout = folder === "" || (origin && resolve(folder) === resolve(SAMPLE));
+  const found = isWithout ? NOTHING : readEnvironments(folder);
   const { faults, leftOut } = faultsOfEnvironments(folder, found);
   refuse(faults);
   leftOut.forEach((field) => console.warn(field));
   seed(found, state);
-  // A configured key takes precedence.
-  const adminKey = settings.ADMIN_KEY_SHA256 ? null : adminKeyOf(state);
-  const wrangler = start(adminKey);
-  if (await answers(wrangler)) introduce(found.environments, origin, adminKey);
+  if (isEmbedded) await startEmbedded(settings);
+  else await startEdge(settings, found.environments);
 } catch (error) {
   console.error(error.message);
   process.exit(1);
@@ -47,14 +49,39 @@ function refuse(faults) {
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
-function start(adminKey) {
-  // The cron trigger is at /__scheduled. wrangler's default path for it fails if there are static files.
-  const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
+/** The edge with the embedded origin. The origin's API key opens both. */
+async function startEmbedded(settings) {
+  const apiKey = settings.ORIGIN_API_TOKEN;
+  const wrangler = start(writeConfigurations(state, settings).flatMap((file) => ["-c", file]));
+  if (!(await answers(wrangler))) return;
+  await seedShop(state, address, apiKey);
+  const found = await findExamples(address, apiKey);
+  console.log(`\nReady on ${address}: the edge, and the embedded origin with Flagsmith's Admin API.`);
+  console.log(`The API explorer: ${address}/api/v1/docs/. The operator's page: ${address}/edge/.`);
+  console.log(`Both take the API key of this state folder (${apiKeyFile(state)}):\n\n${apiKey}\n`);
+  if (found === null) return console.log("The origin has no project with an environment and a feature yet. All of docs/api.md applies.\n");
+  const [first, ...others] = found.environments;
+  await published(address, first);
+  console.log(`The sample project is ${found.project.name} (id ${found.project.id}). Requests to paste, about ${describe(first)}:\n`);
+  console.log(examples(address, first));
+  console.log(adminExamples(address, found, apiKey));
+  if (others.length > 0) console.log(`Other environments: ${others.map(describe).join(", ")}\n`);
+}
+
+/** The edge alone: in front of an origin with a URL, or with the documents of a folder. */
+async function startEdge(settings, environments) {
+  // A configured key takes precedence.
+  const adminKey = settings.ADMIN_KEY_SHA256 ? null : adminKeyOf(state);
   // Secrets can be passed, too, but are better kept in .dev.vars, which wrangler reads itself. Only the hash of the admin key
   // is passed.
   const given = adminKey === null ? process.env : { ...process.env, ADMIN_KEY_SHA256: hashOfAdminKey(adminKey) };
-  const variables = variableArguments(NAMES, given);
-  return startGroup(process.execPath, [...call, "--show-interactive-dev-session=false", ...variables], WRANGLER_ENVIRONMENT);
+  if (await answers(start(variableArguments(NAMES, given)))) introduce(environments, settings.ORIGIN_URL, adminKey);
+}
+
+function start(more) {
+  // The cron trigger is at /__scheduled. wrangler's default path for it fails if there are static files.
+  const call = [WRANGLER, "dev", "--ip", "127.0.0.1", "--port", port, "--persist-to", state, "--test-scheduled"];
+  return startGroup(process.execPath, [...call, "--show-interactive-dev-session=false", ...more], WRANGLER_ENVIRONMENT);
 }
 
 async function answers(wrangler) {
@@ -91,11 +118,11 @@ function introduceOperator(environment, adminKey) {
     return;
   }
   const signIn = `Sign in with the admin key of this state folder (${adminKeyFile(state)}):\n\n${adminKey}\n`;
-  console.log(`${page} ${signIn}\n${adminExamples(address, environment, adminKey)}`);
+  console.log(`${page} ${signIn}\n${adminKeyExamples(address, environment, adminKey)}`);
 }
 
 function describe({ name, key, file }) {
-  return `${name} (${file}, client key ${key})`;
+  return file === undefined ? `${name} (client key ${key})` : `${name} (${file}, client key ${key})`;
 }
 
 function requireFree(port) {

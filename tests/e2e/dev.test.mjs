@@ -1,7 +1,7 @@
 // `make dev` for a new user: the printed requests can be pasted, and are answered.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,18 +11,20 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 
 import { localSettings } from "../../scripts/local.mjs";
+import { freePort, make, noneRuns, startDev } from "./dev.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256, set, startFlagsmith, stateOf, TOKEN } from "./flagsmith.mjs";
 import { becomes, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
-import { descendants, isRunning } from "./processes.mjs";
 
 const run = promisify(execFile);
+/** The sample without an origin. */
+const DOCUMENTS = "ENVIRONMENTS=fixtures/environments";
 
 test("make dev prints working requests, and restarts on its stored state", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
 
-  const first = await startDev(t, state);
+  const first = await startDev(t, state, [DOCUMENTS]);
   const lines = first.output().split("\n").filter((line) => line.startsWith("curl "));
   assert.equal(lines.length, 5, first.output());
   assert.match(first.output(), /^env\.LOG_PANIC_MESSAGES /m);
@@ -33,7 +35,7 @@ test("make dev prints working requests, and restarts on its stored state", async
   }
   await first.end();
 
-  const second = await startDev(t, state, [`ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
+  const second = await startDev(t, state, [DOCUMENTS, `ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
   const [flags] = second.output().split("\n").filter((line) => line.startsWith("curl "));
   const keyHeader = /-H '(X-Environment-Key: [^']+)'/.exec(flags)[1];
   const address = `http://127.0.0.1:${second.port}/api/v1/identities/?identifier=ada%40example.com`;
@@ -67,7 +69,7 @@ test("make dev makes an admin key for its state folder, and shows it to the term
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const logs = join(state, "logs");
-  const settings = [`WRANGLER_LOG_PATH=${logs}`];
+  const settings = [DOCUMENTS, `WRANGLER_LOG_PATH=${logs}`];
   const file = join(state, "admin-key");
   const status = (dev, key) => request(dev.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${key}` } });
 
@@ -97,7 +99,7 @@ test("make dev makes an admin key for its state folder, and shows it to the term
   await configured.end();
 
   writeFileSync(file, "short\n");
-  const spoilt = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`]);
+  const spoilt = make(t, ["dev", DOCUMENTS, `PORT=${await freePort()}`, `STATE=${state}`]);
   assert.notEqual(await spoilt.ended, 0);
   assert.match(spoilt.output(), /admin-key has no admin key of make dev\. Remove the file/);
 });
@@ -105,7 +107,7 @@ test("make dev makes an admin key for its state folder, and shows it to the term
 test("make dev makes no admin key beside a configured one", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
   t.after(() => rmSync(state, { recursive: true, force: true }));
-  const dev = await startDev(t, state, [`ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
+  const dev = await startDev(t, state, [DOCUMENTS, `ADMIN_KEY_SHA256=${ADMIN_KEY_SHA256}`]);
   await dev.end();
   assert.ok(!readdirSync(state).includes("admin-key"));
 });
@@ -122,7 +124,7 @@ test("make dev leaves no process, whichever of its own is ended", async (t) => {
     ["scripts/dev.mjs", "SIGKILL"],
   ];
   for (const [name, signal] of ends) {
-    const dev = await startDev(t, state);
+    const dev = await startDev(t, state, [DOCUMENTS]);
     const processes = dev.processes();
     assert.ok(processes.some(({ command }) => /\/workerd serve /.test(command)), processes.map(({ command }) => command).join("\n"));
     const pid = name === "make" ? dev.pid : processes.find(({ command }) => command === `node ${name}`).pid;
@@ -132,16 +134,12 @@ test("make dev leaves no process, whichever of its own is ended", async (t) => {
     await noneRuns(processes, `${signal} to ${name}`);
   }
   // The signal of a closed terminal.
-  const dev = await startDev(t, state);
+  const dev = await startDev(t, state, [DOCUMENTS]);
   const processes = dev.processes();
   process.kill(-dev.pid, "SIGHUP");
   await dev.ended;
   await noneRuns(processes, "SIGHUP to all");
 });
-
-function noneRuns(processes, message) {
-  return becomes(() => processes.filter(isRunning).map(({ command }) => command).join("\n"), "", message);
-}
 
 test("make dev with an origin serves the origin's documents, never the sample", async (t) => {
   const state = mkdtempSync(join(tmpdir(), "dev-"));
@@ -156,7 +154,7 @@ test("make dev with an origin serves the origin's documents, never the sample", 
   set(flagsmith, "ofTheOrigin", 60);
   const ask = (dev, key) => request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
 
-  const alone = await startDev(t, state);
+  const alone = await startDev(t, state, [DOCUMENTS]);
   assert.equal((await ask(alone, sample[0].key)).status, 200, "without an origin it is served");
   await alone.end();
   // An operator publishes a document by hand.
@@ -285,48 +283,3 @@ test("make dev reports a port that is in use", async (t) => {
   assert.notEqual(await dev.ended, 0);
   assert.match(dev.output(), new RegExp(`127\\.0\\.0\\.1:${port} is taken`));
 });
-
-/** Starts `make dev` and waits for its introduction with these words. If the free port was taken meanwhile, another is used. */
-async function startDev(t, state, settings = [], introduction = ["Requests to paste", "Also seeded"]) {
-  for (;;) {
-    const port = await freePort();
-    const dev = make(t, ["dev", `PORT=${port}`, `STATE=${state}`, ...settings]);
-    const isReady = () => [...introduction, "The operator's page"].every((words) => dev.output().includes(words));
-    await becomes(dev.output, () => isReady() || dev.hasEnded(), "make dev is ready");
-    if (isReady()) return { ...dev, port };
-    assert.match(dev.output(), /is taken|already in use/i);
-  }
-}
-
-/** Runs make as the leader of a process group of its own, so that all of it can be ended. */
-function make(t, parameters) {
-  const child = spawn("make", parameters, { cwd: ROOT, detached: true });
-  const ended = once(child, "close").then(([code]) => code);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
-  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-  const interrupt = () => {
-    if (!hasEnded()) process.kill(-child.pid, "SIGINT");
-  };
-  const processes = () => descendants(child.pid);
-  const end = async () => {
-    const running = processes();
-    interrupt();
-    const code = await ended;
-    await noneRuns(running, "SIGINT to all");
-    return code;
-  };
-  t.after(end);
-  process.on("exit", interrupt);
-  ended.then(() => process.off("exit", interrupt));
-  return { pid: child.pid, processes, ended, end, hasEnded, output: () => output };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}

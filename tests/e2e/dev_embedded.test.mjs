@@ -1,0 +1,94 @@
+// `make dev` with the embedded origin: from nothing to a changed flag.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+import { freePort, make, startDev } from "./dev.mjs";
+import { becomes, FIXTURES } from "./harness.mjs";
+import { request } from "./http.mjs";
+
+const run = promisify(execFile);
+const READY = ["Requests to paste", "Other environments"];
+
+function stateFolder(t) {
+  const state = mkdtempSync(join(tmpdir(), "dev-"));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  return state;
+}
+
+test("make dev starts an origin with the sample, and every printed request works", async (t) => {
+  const state = stateFolder(t);
+  const dev = await startDev(t, state, [], READY);
+  const key = readFileSync(join(state, "api-key"), "utf8").trim();
+  assert.ok(dev.output().includes(`\n${key}\n`));
+  const lines = dev.output().split("\n").filter((line) => line.startsWith("curl "));
+  assert.equal(lines.length, 9, dev.output());
+  const statuses = [];
+  for (const line of lines) {
+    const { stdout } = await run("bash", ["-c", `${line} -w '\\n%{http_code}'`]);
+    const end = stdout.lastIndexOf("\n");
+    JSON.parse(stdout.slice(0, end));
+    statuses.push(Number(stdout.slice(end)));
+  }
+  assert.deepEqual(statuses, [200, 200, 200, 200, 201, 201, 200, 200, 200], lines.join("\n"));
+
+  // The sample has its own keys and the flags of its documents; the printed requests have changed one and added one.
+  const { api_key, feature_states } = JSON.parse(readFileSync(join(FIXTURES, "production.json"), "utf8"));
+  const flags = async () => {
+    const answer = await request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": api_key } });
+    return Object.fromEntries(answer.json().map(({ feature, enabled }) => [feature.name, enabled]));
+  };
+  const changed = /Switch the feature (\w+) /.exec(dev.output())[1];
+  const expected = Object.fromEntries(feature_states.map(({ feature, enabled }) => [feature.name, enabled]));
+  expected[changed] = !expected[changed];
+  expected.new_feature = false;
+  await becomes(async () => JSON.stringify(sorted(await flags())), JSON.stringify(sorted(expected)), "the edge serves the changes");
+
+  // Everything survives a restart, and what was deleted is not created again.
+  const admin = (port, method, path, body) => request(port, { method, path, headers: { Authorization: `Api-Key ${key}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
+  const staging = (await admin(dev.port, "GET", "/api/v1/environments/")).json().results.find(({ name }) => name === "Staging");
+  assert.equal((await admin(dev.port, "DELETE", `/api/v1/environments/${staging.api_key}/`)).status, 204);
+  await dev.end();
+  const again = await startDev(t, state, [], ["Requests to paste", "New Environment"]);
+  assert.equal(readFileSync(join(state, "api-key"), "utf8").trim(), key);
+  const { results } = (await admin(again.port, "GET", "/api/v1/environments/")).json();
+  assert.deepEqual(results.map(({ name }) => name).sort(), ["New Environment", "Production"]);
+  const features = (await admin(again.port, "GET", "/api/v1/projects/1/features/?search=new_feature")).json();
+  assert.equal(features.count, 1);
+  await again.end();
+});
+
+function sorted(object) {
+  return Object.entries(object).sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+test("make dev shows the API key to the terminal only", async (t) => {
+  const state = stateFolder(t);
+  const logs = join(state, "logs");
+  const dev = await startDev(t, state, [`WRANGLER_LOG_PATH=${logs}`], READY);
+  const key = readFileSync(join(state, "api-key"), "utf8").trim();
+  assert.match(key, /^[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}$/);
+  for (const file of ["api-key", "edge.json", "origin.json"]) assert.equal(statSync(join(state, file)).mode & 0o777, 0o600, file);
+  for (const { command, environment } of dev.processes()) assert.ok(!command.includes(key) && !environment.includes(key), command);
+  const ask = (key) => request(dev.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${key}` } });
+  assert.equal((await ask(key)).status, 200);
+  assert.equal((await ask(`${key.slice(0, -1)}!`)).status, 401);
+  await dev.end();
+  const logged = readdirSync(logs).map((name) => readFileSync(join(logs, name), "utf8"));
+  assert.ok(logged.length > 0);
+  for (const text of logged) assert.ok(!text.includes(key));
+
+  writeFileSync(join(state, "api-key"), "short\n");
+  const spoilt = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`]);
+  assert.notEqual(await spoilt.ended, 0);
+  assert.match(spoilt.output(), /api-key has no API key of make dev\. Remove the file/);
+  const configured = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`, "ORIGIN_API_TOKEN=hush"]);
+  assert.notEqual(await configured.ended, 0);
+  assert.match(configured.output(), /^ORIGIN_API_TOKEN must have the form prefix\.secret/m);
+  assert.ok(!/=hush|hush\b.*must/.test(configured.output()));
+});
