@@ -39,8 +39,9 @@ test("make dev starts an origin with the sample, and every printed request works
 
   // The sample has its own keys and the flags of its documents; the printed requests have changed one and added one.
   const { api_key, feature_states } = JSON.parse(readFileSync(join(FIXTURES, "production.json"), "utf8"));
+  const [{ key: serverKey }] = JSON.parse(readFileSync(join(FIXTURES, "server-keys.json"), "utf8"))[api_key];
   const flags = async () => {
-    const answer = await request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": api_key } });
+    const answer = await request(dev.port, { path: "/api/v1/flags/", headers: { "X-Environment-Key": serverKey } });
     return Object.fromEntries(answer.json().map(({ feature, enabled }) => [feature.name, enabled]));
   };
   const changed = /Switch the feature (\w+) /.exec(dev.output())[1];
@@ -51,12 +52,12 @@ test("make dev starts an origin with the sample, and every printed request works
 
   // Everything survives a restart, and what was deleted is not created again.
   const admin = (port, method, path, body) => request(port, { method, path, headers: { Authorization: `Api-Key ${key}`, "Content-Type": "application/json" }, body: body && JSON.stringify(body) });
-  const staging = (await admin(dev.port, "GET", "/api/v1/environments/")).json().results.find(({ name }) => name === "Staging");
+  const staging = (await admin(dev.port, "GET", "/api/v1/environments/?project=1")).json().results.find(({ name }) => name === "Staging");
   assert.equal((await admin(dev.port, "DELETE", `/api/v1/environments/${staging.api_key}/`)).status, 204);
   await dev.end();
   const again = await startDev(t, state, [], ["Requests to paste", "New Environment"]);
   assert.equal(readFileSync(join(state, "api-key"), "utf8").trim(), key);
-  const { results } = (await admin(again.port, "GET", "/api/v1/environments/")).json();
+  const { results } = (await admin(again.port, "GET", "/api/v1/environments/?project=1")).json();
   assert.deepEqual(results.map(({ name }) => name).sort(), ["New Environment", "Production"]);
   const features = (await admin(again.port, "GET", "/api/v1/projects/1/features/?search=new_feature")).json();
   assert.equal(features.count, 1);

@@ -1,9 +1,18 @@
 // The embedded origin for tests: bound to the edge, or alone.
 
+import { startEdge } from "./harness.mjs";
 import { learn } from "./secrets.mjs";
 
 /** A master API key in Flagsmith's form. */
 export const API_KEY = "Tf6JxQp2.wT8mYk3RbV5nCq9ZsL4hDe7GuX1aFo6J";
+
+const MODULES = [
+  { name: "src/origin/entry.js", kind: "esModule", file: "src/origin/entry.js" },
+  { name: "src/platform/object_class.js", kind: "esModule", file: "src/platform/object_class.js" },
+  { name: "build/origin/index.js", kind: "esModule", file: "build/origin/index.js" },
+  { name: "build/origin/index_bg.wasm", kind: "wasm", file: "build/origin/index_bg.wasm" },
+];
+const OBJECTS = [{ binding: "ORIGIN", className: "OriginObject" }];
 
 /**
  * The options of `startEdge` for an edge with the embedded origin bound to it. `variables` are further settings of the edge.
@@ -15,17 +24,26 @@ export function embeddedOrigin(variables = {}) {
     scripts: [
       {
         name: "origin",
-        modules: [
-          { name: "src/origin/entry.js", kind: "esModule", file: "src/origin/entry.js" },
-          { name: "src/platform/object_class.js", kind: "esModule", file: "src/platform/object_class.js" },
-          { name: "build/origin/index.js", kind: "esModule", file: "build/origin/index.js" },
-          { name: "build/origin/index_bg.wasm", kind: "wasm", file: "build/origin/index_bg.wasm" },
-        ],
+        modules: MODULES,
         variables: { ORIGIN_API_TOKEN: API_KEY },
         classes: ["OriginObject"],
-        objects: [{ binding: "ORIGIN", className: "OriginObject" }],
+        objects: OBJECTS,
       },
     ],
     services: [{ binding: "ORIGIN", script: "origin" }],
+  };
+}
+
+/** Starts an origin alone, with an empty state, as a server of its own: what `startEdge` resolves to. Its API key is API_KEY. */
+export function startEmbeddedOrigin() {
+  learn(API_KEY);
+  return startEdge({ modules: MODULES, objects: OBJECTS, variables: { ORIGIN_API_TOKEN: API_KEY }, flushable: false });
+}
+
+/** Returns a function that sends a request to the Admin API with the API key, and resolves to its answer. */
+export function adminOf(server) {
+  return (method, path, body, key = API_KEY) => {
+    const headers = { Authorization: `Api-Key ${key}`, "Content-Type": "application/json" };
+    return server.request({ method, path, headers, body: body === undefined ? null : JSON.stringify(body) });
   };
 }

@@ -41,7 +41,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
  * isolates that share its objects. `origin`: the Flagsmith behind it, as origin.mjs starts one. `objects`, `scripts` and
  * `services` are explained in config.mjs.
  *
- * Benchmarks also start other workers: `build` is the folder of such a worker, `objectClass` its class of objects or null.
+ * `modules`: those of another worker of this project (config.mjs). Benchmarks also start other workers: `build` is the folder of such a worker, `objectClass` its class of objects or null.
  * `entry`: an entry module in tests/ that imports the worker's as `./entry.js`. `inspector`: true to listen for DevTools on
  * `inspectorPort`. `flushable`: true if `flush` will be used. `stored`: a folder of initial databases of objects.
  */
@@ -50,6 +50,7 @@ export async function startEdge({
   variables = {},
   workers = 1,
   origin = null,
+  modules = null,
   build = BUILD,
   entry = null,
   objectClass,
@@ -70,6 +71,7 @@ export async function startEdge({
     environments,
     variables: { LOG_REQUESTS: 1, ...(origin === null ? {} : { ORIGIN_URL: origin.url }), ...variables },
     workers,
+    modules,
     build,
     entry,
     objects,
@@ -95,7 +97,7 @@ class Edge {
   #markerPort = null;
   #marks = 0;
 
-  constructor({ kv, environments, variables, workers, build, entry, objects, scripts, services, inspector, flushable, stored }) {
+  constructor({ kv, environments, variables, workers, modules, build, entry, objects, scripts, services, inspector, flushable, stored }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
@@ -108,7 +110,7 @@ class Edge {
     symlinkSync(build, join(this.folder, "build"));
     symlinkSync(join(ROOT, "src"), join(this.folder, "src"));
     symlinkSync(join(ROOT, "tests"), join(this.folder, "tests"));
-    const modules = [
+    const modulesOfBuild = [
       // The built worker has an entry module outside of its folder; other workers are complete in their folder.
       ...(entry === null ? [] : [{ name: "src/edge/test.js", kind: "esModule", file: entry }]),
       ...(build === BUILD ? ENTRY.map((file) => ({ name: file, kind: "esModule", file })) : []),
@@ -116,7 +118,7 @@ class Edge {
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));
     const assets = build === BUILD && existsSync(join(BUILD, "assets")) ? join(BUILD, "assets") : null;
-    const settings = { modules, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, assets };
+    const settings = { modules: modules ?? modulesOfBuild, compatibilityDate: compatibilityDate(), variables, kvPort: kv.port, stateFolder, assets };
     this.#settings = { ...settings, workers, objects, scripts, services, marker: flushable };
     this.configure({});
   }
