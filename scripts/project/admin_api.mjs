@@ -6,7 +6,7 @@ import { ATTEMPTS, RequestError, requests } from "../edge.mjs";
 
 /** The largest page that Flagsmith serves. Some lists have pages of their own size. */
 const PAGE_SIZE = 999;
-const PAUSE_MS = 500;
+const PAUSE_MS = 100;
 
 export class AdminApi {
   #send;
