@@ -27,12 +27,12 @@ export function describeImport({ project, organisation, environments, counts }, 
 
 /** A table of the client keys, and the names of new server keys. Server keys themselves are secret. */
 function describeKeys(environments) {
-  const isKept = ({ key, wantedKey }) => wantedKey === undefined || key === wantedKey;
+  const isKept = ({ key, wantedKey }) => key === wantedKey;
   const hasNew = environments.some((environment) => !isKept(environment) || !environment.serverKeys.every(isKept));
   if (!hasNew) return ["All client keys and server keys were kept."];
   const rows = environments.map((environment) => {
     const names = environment.serverKeys.filter((serverKey) => !isKept(serverKey)).map(({ name }) => name);
-    return [environment.name, environment.wantedKey ?? "", isKept(environment) ? "kept" : environment.key, names.length === 0 ? "kept" : several(names)];
+    return [environment.name, environment.wantedKey ?? "none", isKept(environment) ? "kept" : environment.key, names.length === 0 ? "kept" : several(names)];
   });
   return [
     "The target made new keys; give them to the SDKs:",

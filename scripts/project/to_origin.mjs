@@ -365,7 +365,7 @@ async function statesByFeature(api, environment) {
 }
 
 function missing(kind, name) {
-  throw new Error(`The target has no ${kind} ${JSON.stringify(name)} any more. Import again.`);
+  throw new Error(`The target has no ${kind} ${JSON.stringify(name)} any more. Remove .import-project-*.json and import again.`);
 }
 
 /** The members of `wanted` that `found` has with other values; null if there are none. */
