@@ -51,10 +51,12 @@ REMOTE ?=
 dev: build
 	@exec env PORT='$(PORT)' ENVIRONMENTS='$(ENVIRONMENTS)' STATE='$(STATE)' node scripts/dev.mjs
 
-# Deploys the worker into an account (docs/deployment.md); with DRY_RUN=1 it only checks what would be uploaded.
+# Deploys the worker into an account (docs/deployment.md), with ORIGIN=embedded the embedded origin, too. With DRY_RUN=1 it
+# only checks what would be uploaded.
 DRY_RUN ?=
+ORIGIN ?=
 deploy: require-node build
-	@DRY_RUN='$(DRY_RUN)' node scripts/deploy.mjs
+	@DRY_RUN='$(DRY_RUN)' ORIGIN='$(ORIGIN)' node scripts/deploy.mjs
 
 # Checks a document with the worker's rules, and writes it into KV.
 publish: require-node build
@@ -139,9 +141,9 @@ size: build
 cost: build
 	@node scripts/cost.mjs
 
-# The upload of `make deploy`, without an account.
+# The uploads of `make deploy ORIGIN=embedded`, without an account.
 bundle: build
-	@DRY_RUN=1 node scripts/deploy.mjs
+	@DRY_RUN=1 ORIGIN=embedded node scripts/deploy.mjs
 
 # Two files at a time, since each starts its own runtime, and waits more than it computes.
 e2e: build require-python require-chromium

@@ -12,9 +12,10 @@ const MAX_KIB = 3 * 1024;
 
 /**
  * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, and of the static files. `settings` are those
- * that wrangler has read. Also returns the modules, their total compressed size in KiB, and the number of files.
+ * that wrangler has read, `built` is the program that the bundle must have. Also returns the modules, their total compressed
+ * size in KiB, and the number of files.
  */
-export function inspect(folder, settings) {
+export function inspect(folder, settings, built = "build/index_bg.wasm") {
   const faults = [];
   // wrangler also writes a README and a source map, which it does not upload by default.
   const modules = readdirSync(folder).filter((file) => /\.(js|wasm)$/.test(file)).sort();
@@ -25,7 +26,7 @@ export function inspect(folder, settings) {
   const kib = [...bytes.values()].reduce((sum, content) => sum + gzipSync(content).length, 0) / 1024;
   if (kib > MAX_KIB) faults.push(`${kib.toFixed(0)} KiB: a worker may have ${MAX_KIB} KiB`);
   for (const program of programs) {
-    if (!bytes.get(program).equals(readFileSync("build/index_bg.wasm"))) faults.push(`${program} differs from build/index_bg.wasm: run make build`);
+    if (!bytes.get(program).equals(readFileSync(built))) faults.push(`${program} differs from ${built}: run make build`);
   }
   if (settings.upload_source_maps) faults.push("source maps would be uploaded: remove upload_source_maps from wrangler.toml");
   const files = staticFiles(settings.assets?.directory ?? "");
@@ -43,12 +44,18 @@ export function inspect(folder, settings) {
     if (!declared.has(name)) faults.push(`${name} has no migration in wrangler.toml`);
     if (!new RegExp(`export \\{[^}]*\\b${name}\\b`).test(script)) faults.push(`${name} is not exported by the worker`);
   }
+  return { faults, modules, kib, files: files.size };
+}
+
+/** The faults of the edge's bindings: each must be documented, and each necessary one declared. */
+export function faultsOfBindings(settings) {
+  const faults = [];
   const [bound, documented] = [bindings(settings), documentedBindings()];
   for (const name of bound) if (!documented.some((setting) => setting.name === name)) faults.push(`docs/configuration.md does not name the binding ${name}`);
   for (const { name, isOptional } of documented) {
     if (!isOptional && !bound.includes(name)) faults.push(`wrangler.toml lacks the binding ${name} of docs/configuration.md`);
   }
-  return { faults, modules, kib, files: files.size };
+  return faults;
 }
 
 /** The names of all bindings that the settings declare. */
@@ -58,6 +65,7 @@ export function bindings(settings) {
     ...settings.durable_objects.bindings.map(({ name }) => name),
     ...settings.analytics_engine_datasets.map(({ binding }) => binding),
     ...settings.ratelimits.map(({ name }) => name),
+    ...settings.services.map(({ binding }) => binding),
     ...(settings.assets?.binding === undefined ? [] : [settings.assets.binding]),
   ].sort();
 }

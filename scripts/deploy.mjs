@@ -1,36 +1,44 @@
-// `make deploy`: checks the settings and the upload, and asks for missing secrets. Then wrangler deploys the worker, its
-// namespaces, its cron trigger and the secrets. With DRY_RUN only the upload is checked, without an account or network.
+// `make deploy`: checks the settings and the uploads, and asks for missing secrets. Then wrangler deploys the worker, its
+// namespaces, its cron trigger and the secrets; with ORIGIN=embedded the embedded origin, too. With DRY_RUN only the uploads
+// are checked, without an account or network.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 
 import { unstable_readConfig as readConfig } from "wrangler";
 
-import { inspect } from "./bundle.mjs";
+import { faultsOfBindings, inspect } from "./bundle.mjs";
+import { BINDING, newApiKey, ORIGIN, writeEdgeConfiguration } from "./embedded_origin.mjs";
 import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
 import { conflictsOf, faultsOf, NAMES, variableArguments } from "./settings.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
-const BUNDLE = ".wrangler/bundle";
-
-const settings = readConfig({ config: "wrangler.toml" });
+// Absolute, since wrangler reads it relative to the configuration.
+const BUNDLE = resolve(".wrangler/bundle");
+const EDGE = "wrangler.toml";
 
 try {
-  if (!process.env.DRY_RUN) checkSettings();
-  checkBundle();
-  if (!process.env.DRY_RUN) await deploy();
+  const isWanted = wantsEmbeddedOrigin();
+  if (process.env.DRY_RUN) checkBundles(isWanted);
+  else {
+    refuse(faultsOf(settingsHere()));
+    await deploy(isWanted);
+  }
 } catch (error) {
   console.error(error.message);
   process.exit(1);
 }
 
-function checkSettings() {
-  refuse(faultsOf(settingsHere()));
+function wantsEmbeddedOrigin() {
+  const { ORIGIN: wanted = "" } = process.env;
+  if (!["", "embedded"].includes(wanted)) throw new Error("ORIGIN must be embedded or unset. Another origin is set by ORIGIN_URL.");
+  return wanted === "embedded";
 }
 
 /** The settings in wrangler.toml and in the environment, [name, value]. make exports unset variables as empty texts. */
 function settingsHere() {
-  const all = [...Object.entries(settings.vars), ...Object.entries(process.env)];
+  const all = [...Object.entries(readConfig({ config: EDGE }).vars), ...Object.entries(process.env)];
   return all.filter(([name, value]) => NAMES.includes(name) && value !== "");
 }
 
@@ -38,34 +46,66 @@ function refuse(faults) {
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
-function checkBundle() {
-  rmSync(BUNDLE, { recursive: true, force: true });
-  const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE], "pipe");
-  if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
-  const { faults, modules, kib, files } = inspect(BUNDLE, settings);
-  if (faults.length > 0) throw new Error(`The upload has faults, so nothing was deployed:\n${faults.join("\n")}`);
-  console.log(`The upload: ${modules.join(", ")}, ${kib.toFixed(0)} KiB compressed; ${files} static files.`);
+/** Checks the uploads, and returns the path of the edge's configuration. */
+function checkBundles(isEmbedded) {
+  const edge = isEmbedded ? writeEdgeConfiguration(".wrangler") : EDGE;
+  checkBundle(edge, "build/index_bg.wasm", faultsOfBindings(readConfig({ config: edge })));
+  if (isEmbedded) checkBundle(ORIGIN, "build/origin/index_bg.wasm", []);
+  return edge;
 }
 
-async function deploy() {
+function checkBundle(config, built, others) {
+  rmSync(BUNDLE, { recursive: true, force: true });
+  const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE, "--config", config], "pipe");
+  if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
+  const settings = readConfig({ config });
+  const { faults, modules, kib, files } = inspect(BUNDLE, settings, built);
+  faults.push(...others);
+  if (faults.length > 0) throw new Error(`The upload of ${settings.name} has faults, so nothing was deployed:\n${faults.join("\n")}`);
+  console.log(`The upload of ${settings.name}: ${modules.join(", ")}, ${kib.toFixed(0)} KiB compressed; ${files} static files.`);
+}
+
+async function deploy(isWanted) {
   requireLogin();
-  const there = secretsThere();
-  // The variable of an earlier deployment is kept.
-  const origin = there === null ? undefined : deployedVariable("ORIGIN_URL");
-  const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...Object.fromEntries(settingsHere()) };
-  refuse(conflictsOf(all));
-  const [hadOrigin, hasOrigin] = [Boolean(origin), Boolean(all.ORIGIN_URL)];
-  const asked = missing(there, hasOrigin, hadOrigin);
+  const there = secretsThere(EDGE);
+  const deployed = there === null ? [] : deployedBindings();
+  // The variable of an earlier deployment is kept, and so is its binding of an origin.
+  const origin = deployed.find(({ name }) => name === "ORIGIN_URL")?.text;
+  const here = Object.fromEntries(settingsHere());
+  const isEmbedded = isWanted || (!here.ORIGIN_URL && deployed.some(({ name }) => name === BINDING));
+  const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...here };
+  if (isEmbedded && all.ORIGIN_URL) throw new Error(`ORIGIN_URL is set to ${all.ORIGIN_URL}, so the embedded origin would not be used. Unset it, also among the variables of the deployed worker.`);
+  refuse(conflictsOf(isEmbedded ? { ...all, [BINDING]: "bound" } : all));
+  const edge = checkBundles(isEmbedded);
+  const asked = isEmbedded ? [] : missing(there, Boolean(all.ORIGIN_URL), Boolean(origin));
   const given = await collect(new Set([...asked, ...givenAnew()]));
+  const apiKey = isEmbedded ? deployOrigin(there, given) : null;
   const lacking = asked.filter(({ name, instead }) => !given.has(name) && !given.has(instead)).map(({ name }) => name);
   const output = `${BUNDLE}/deployed.ndjson`;
-  // The variables of an earlier deployment are kept, like its secrets.
-  const command = (...more) => ["deploy", "--keep-vars", ...variableArguments(), ...more];
-  const run = (...more) => wrangler(command(...more), "inherit", { WRANGLER_OUTPUT_FILE_PATH: output });
-  const { status } = given.size === 0 ? run() : withSecretsFile(given, (file) => run("--secrets-file", file));
-  if (status !== 0) throw new Error("wrangler did not deploy the worker; its message is above.");
+  upload(["--config", edge, ...variableArguments()], given, { WRANGLER_OUTPUT_FILE_PATH: output });
   if (lacking.length > 0) console.log(`These secrets are not set; set them with npx wrangler secret put <name>: ${lacking.join(", ")}`);
   for (const address of addresses(readFileSync(output, "utf8"))) console.log(`The worker is at ${address}/api/v1/. Next steps: docs/deployment.md.`);
+  if (apiKey !== null) console.log(`The API key of the embedded origin, which is shown only now; keep it in a safe place:\n\n${apiKey}\n`);
+}
+
+/**
+ * Deploys the embedded origin before the edge, which needs it for its binding. Both need the same API key: the given one, else
+ * that of an earlier deployment, else a new one, which is returned and added to the secrets in `given`.
+ */
+function deployOrigin(thereAtEdge, given) {
+  const name = "ORIGIN_API_TOKEN";
+  const isThere = [thereAtEdge, secretsThere(ORIGIN)].every((names) => names?.includes(name));
+  const apiKey = given.has(name) || isThere ? null : newApiKey();
+  if (apiKey !== null) given.set(name, apiKey);
+  upload(["--config", ORIGIN], new Map([...given].filter(([secret]) => secret === name)));
+  return apiKey;
+}
+
+/** Runs `wrangler deploy` with these secrets. The variables of an earlier deployment are kept, like its secrets. */
+function upload(parameters, secrets, environment = {}) {
+  const run = (...more) => wrangler(["deploy", "--keep-vars", ...parameters, ...more], "inherit", environment);
+  const { status } = secrets.size === 0 ? run() : withSecretsFile(secrets, (file) => run("--secrets-file", file));
+  if (status !== 0) throw new Error("wrangler did not deploy the worker; its message is above.");
 }
 
 function requireLogin() {
@@ -77,22 +117,21 @@ function requireLogin() {
 }
 
 /** The names of the secrets that are set; null before the first deployment. */
-function secretsThere() {
-  const { status, stdout, stderr } = wrangler(["secret", "list", "--format", "json"], "pipe");
+function secretsThere(config) {
+  const { status, stdout, stderr } = wrangler(["secret", "list", "--format", "json", "--config", config], "pipe");
   if (status === 0) return JSON.parse(stdout.slice(stdout.indexOf("["))).map(({ name }) => name);
   // wrangler's message if the account does not have the worker.
   if (/Worker "[^"]*" not found/.test(`${stdout}${stderr}`)) return null;
   throw new Error(`${stdout}${stderr}`);
 }
 
-/** The value of a variable of the deployed worker, if it is set. */
-function deployedVariable(name) {
+/** The bindings of the deployed edge: [{name, type, text}], variables among them. */
+function deployedBindings() {
   const deployment = wrangler(["deployments", "status", "--json"], "pipe");
   // wrangler's message if the worker only has secrets.
-  if (/has no deployments/.test(`${deployment.stdout}${deployment.stderr}`)) return undefined;
+  if (/has no deployments/.test(`${deployment.stdout}${deployment.stderr}`)) return [];
   const [{ version_id: id }] = answerOf(deployment).versions;
-  const { resources } = answerOf(wrangler(["versions", "view", id, "--json"], "pipe"));
-  return resources.bindings.find((binding) => binding.name === name)?.text;
+  return answerOf(wrangler(["versions", "view", id, "--json"], "pipe")).resources.bindings;
 }
 
 /** The JSON that wrangler printed. */

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { adminKeyFile, adminKeyOf } from "./admin_key.mjs";
-import { apiKeyFile, apiKeyOf, BINDING, writeConfigurations } from "./embedded_origin.mjs";
+import { apiKeyFile, apiKeyOf, BINDING, writeLocalConfigurations } from "./embedded_origin.mjs";
 import { readEnvironments } from "./environments.mjs";
 import { adminExamples, adminKeyExamples, examples } from "./examples.mjs";
 import { localSettings } from "./local.mjs";
@@ -52,7 +52,7 @@ function refuse(faults) {
 /** The edge with the embedded origin. The origin's API key opens both. */
 async function startEmbedded(settings) {
   const apiKey = settings.ORIGIN_API_TOKEN;
-  const wrangler = start(writeConfigurations(state, settings).flatMap((file) => ["-c", file]));
+  const wrangler = start(writeLocalConfigurations(state, settings).flatMap((file) => ["-c", file]));
   if (!(await answers(wrangler))) return;
   await seedShop(state, address, apiKey);
   const found = await findExamples(address, apiKey);

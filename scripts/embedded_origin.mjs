@@ -1,4 +1,4 @@
-// The embedded origin beside the local worker: wrangler's configurations of both, and the API key of a state folder.
+// The embedded origin beside the edge: wrangler's configurations of both, and the API key of a state folder.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -7,8 +7,8 @@ import { experimental_readRawConfig as readRawConfig } from "wrangler";
 
 import { keyOf, randomText } from "./keys.mjs";
 
-const EDGE = "wrangler.toml";
-const ORIGIN = "src/origin/wrangler.toml";
+/** The origin's configuration. */
+export const ORIGIN = "src/origin/wrangler.toml";
 /** The service binding of the edge. */
 export const BINDING = "ORIGIN";
 
@@ -27,31 +27,32 @@ export function newApiKey() {
   return `${randomText(8)}.${randomText(32)}`;
 }
 
-/**
- * Writes the configurations of the edge and of the embedded origin into the state folder, and returns their paths. Both
- * have all `settings` as variables, since wrangler passes its arguments to the first worker only.
- */
-export function writeConfigurations(state, settings) {
-  const { rawConfig: edge } = readRawConfig({ config: EDGE });
+/** The paths of the configurations for `make dev`. Both have all `settings` as variables, since wrangler passes its arguments to the first worker only. */
+export function writeLocalConfigurations(state, settings) {
+  const { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } = settings;
   const { rawConfig: origin } = readRawConfig({ config: ORIGIN });
-  const bound = {
+  const beside = { ...origin, main: resolve("src/origin", origin.main), vars: { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } };
+  return [writeEdgeConfiguration(state, { vars: settings }), write(state, "origin.json", beside)];
+}
+
+/** Writes the edge's configuration with the binding of the embedded origin into `folder`, and returns its path. */
+export function writeEdgeConfiguration(folder, more = {}) {
+  const { rawConfig: edge } = readRawConfig({ config: "wrangler.toml" });
+  const { rawConfig: origin } = readRawConfig({ config: ORIGIN });
+  return write(folder, "edge.json", {
     ...edge,
     main: resolve(edge.main),
-    // wrangler builds both workers' code by the command of one.
     build: { ...edge.build, watch_dir: resolve(edge.build.watch_dir) },
     assets: { ...edge.assets, directory: resolve(edge.assets.directory) },
     services: [...(edge.services ?? []), { binding: BINDING, service: origin.name }],
-    vars: settings,
-  };
-  const { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } = settings;
-  const beside = { ...origin, main: resolve("src/origin", origin.main), vars: { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } };
-  return [write(state, "edge.json", bound), write(state, "origin.json", beside)];
+    ...more,
+  });
 }
 
-/** The file has secrets, so only its owner can read it. */
-function write(state, name, configuration) {
-  mkdirSync(state, { recursive: true });
-  const file = join(state, name);
+/** The file may have secrets, so only its owner can read it. */
+function write(folder, name, configuration) {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, name);
   writeFileSync(file, JSON.stringify(configuration), { mode: 0o600 });
   return file;
 }

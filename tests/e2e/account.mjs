@@ -1,9 +1,11 @@
-// A stand-in for a Cloudflare account: the part of the platform's API that wrangler calls to deploy the worker. It keeps all
+// A stand-in for a Cloudflare account: the part of the platform's API that wrangler calls to deploy workers. It keeps all
 // received data. Its answers have those parts of the platform's answers that wrangler reads.
 
 import { createStandIn } from "./stand_in.mjs";
 
 const NOT_FOUND = { status: 404, errors: [{ code: 10007, message: "This Worker does not exist on your account." }] };
+
+const EDGE = "flagsmith-edge-worker";
 
 /** Starts an empty account. */
 export async function startAccount() {
@@ -13,17 +15,15 @@ export async function startAccount() {
 }
 
 class Account {
-  /** The uploads of the worker, in order: {metadata, modules: names}. */
+  /** The uploads of workers, in order: {worker: name, metadata, modules: names}. */
   uploads = [];
   /** KV namespaces: id → {title, entries: key → base64}. */
   namespaces = new Map();
   schedules = [];
   /** The number of requests. */
   requests = 0;
-  /** Names of secrets. */
-  secrets = new Set();
-  #bindings = null;
-  #migration = null;
+  /** The deployed workers: name → {bindings, migration, secrets: names}. */
+  #workers = new Map();
 
   constructor() {
     this.server = createStandIn((request, response) => this.#take(request, response));
@@ -45,19 +45,21 @@ class Account {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
     const { pathname } = new URL(request.url, "http://account");
-    const path = pathname.replace("/accounts/account/", "").replace("/flagsmith-edge-worker", "/*");
-    const { status = 200, errors = [], result = null } = this.#answer(`${request.method} ${path}`, Buffer.concat(pieces));
+    const path = pathname.replace("/accounts/account/", "");
+    const [, name] = /^workers\/(?:scripts|services)\/([^/]+)/.exec(path) ?? [];
+    const what = `${request.method} ${name === undefined ? path : path.replace(`/${name}`, "/*")}`;
+    const { status = 200, errors = [], result = null } = this.#answer(what, name, Buffer.concat(pieces));
     response.writeHead(status, { "Content-Type": "application/json" });
     response.end(JSON.stringify({ success: status === 200, errors, messages: [], result }));
   }
 
-  #answer(what, body) {
-    const isThere = this.#bindings !== null;
+  #answer(what, name, body) {
+    const worker = this.#workers.get(name);
     switch (what) {
       // The first upload. An existing worker gets a new version, which is then deployed.
       case "PUT workers/scripts/*":
       case "POST workers/scripts/*/versions":
-        return { result: this.#upload(body.toString("latin1")) };
+        return { result: this.#upload(name, body.toString("latin1")) };
       case "POST workers/scripts/*/deployments":
         return { result: { id: "deployment" } };
       // The hashes of files still to upload: none, since this account does not read files.
@@ -66,18 +68,18 @@ class Account {
       case "PATCH workers/scripts/*/script-settings":
         return { result: {} };
       case "GET workers/services/*":
-        if (!isThere) return NOT_FOUND;
+        if (worker === undefined) return NOT_FOUND;
         return { result: { default_environment: { script: { tag: "tag", last_deployed_from: "wrangler" } } } };
       case "GET workers/scripts/*/settings":
-        return isThere ? { result: { bindings: this.#bindings } } : NOT_FOUND;
+        return worker ? { result: { bindings: worker.bindings } } : NOT_FOUND;
       case "GET workers/scripts/*/secrets":
-        return isThere ? { result: [...this.secrets].map((name) => ({ name, type: "secret_text" })) } : NOT_FOUND;
+        return worker ? { result: [...worker.secrets].map((name) => ({ name, type: "secret_text" })) } : NOT_FOUND;
       case "GET workers/scripts":
-        return { result: isThere ? [{ id: "flagsmith-edge-worker", migration_tag: this.#migration }] : [] };
+        return { result: Array.from(this.#workers, ([id, { migration }]) => ({ id, migration_tag: migration })) };
       case "GET workers/scripts/*/deployments":
-        return { result: { deployments: isThere ? [{ id: "deployment", versions: [{ version_id: "version", percentage: 100 }] }] : [] } };
+        return { result: { deployments: worker ? [{ id: "deployment", versions: [{ version_id: "version", percentage: 100 }] }] : [] } };
       case "GET workers/scripts/*/versions/version":
-        return isThere ? { result: { id: "version", resources: { bindings: this.#bindings } } } : NOT_FOUND;
+        return worker ? { result: { id: "version", resources: { bindings: worker.bindings } } } : NOT_FOUND;
       case "GET workers/subdomain":
         return { result: { subdomain: "stand-in" } };
       case "GET workers/scripts/*/subdomain":
@@ -95,17 +97,20 @@ class Account {
     }
   }
 
-  #upload(text) {
-    const [, metadata] = /name="metadata"\r\n\r\n([^]*?)\r\n--/.exec(text);
-    const modules = Array.from(text.matchAll(/ name="([^"]*)"; filename=/g), ([, name]) => name);
-    this.uploads.push({ metadata: JSON.parse(metadata), modules });
-    const { bindings, keep_bindings: kept = [], migrations } = this.uploads.at(-1).metadata;
-    this.#migration = migrations?.new_tag ?? this.#migration;
+  #upload(name, text) {
+    const [, json] = /name="metadata"\r\n\r\n([^]*?)\r\n--/.exec(text);
+    const modules = Array.from(text.matchAll(/ name="([^"]*)"; filename=/g), ([, module]) => module);
+    const metadata = JSON.parse(json);
+    this.uploads.push({ worker: name, metadata, modules });
+    const { bindings, keep_bindings: kept = [], migrations } = metadata;
+    const worker = this.#workers.get(name) ?? { bindings: [], migration: null, secrets: new Set() };
     const named = new Set(bindings.map(({ name }) => name));
-    const earlier = (this.#bindings ?? []).filter(({ name, type }) => !named.has(name) && kept.includes(type));
-    const before = (name) => this.#bindings.find((binding) => binding.name === name);
-    this.#bindings = [...bindings.map((binding) => (binding.type === "inherit" ? before(binding.name) : binding)), ...earlier];
-    for (const { name, type } of this.#bindings) if (type === "secret_text") this.secrets.add(name);
+    const earlier = worker.bindings.filter(({ name, type }) => !named.has(name) && kept.includes(type));
+    const before = (name) => worker.bindings.find((binding) => binding.name === name);
+    worker.migration = migrations?.new_tag ?? worker.migration;
+    worker.bindings = [...bindings.map((binding) => (binding.type === "inherit" ? before(binding.name) : binding)), ...earlier];
+    for (const { name, type } of worker.bindings) if (type === "secret_text") worker.secrets.add(name);
+    this.#workers.set(name, worker);
     return { id: "version", etag: "etag", resources: { script: { etag: "etag" } }, startup_time_ms: 20, tag: "tag" };
   }
 
@@ -122,14 +127,25 @@ class Account {
     return { result: { successful_key_count: 1, unsuccessful_keys: [] } };
   }
 
-  /** Removes a secret, as wrangler's `secret delete` does. */
+  /** The names of a worker's secrets. */
+  secretsOf(worker = EDGE) {
+    return [...this.#workers.get(worker).secrets];
+  }
+
+  /** Removes a secret or a variable of the edge. */
   remove(name) {
-    this.secrets.delete(name);
-    this.#bindings = this.#bindings.filter((binding) => binding.name !== name);
+    const edge = this.#workers.get(EDGE);
+    edge.secrets.delete(name);
+    edge.bindings = edge.bindings.filter((binding) => binding.name !== name);
   }
 
   /** The value of a variable or secret. */
-  setting(name) {
-    return this.#bindings.find((binding) => binding.name === name)?.text;
+  setting(name, worker = EDGE) {
+    return this.#workers.get(worker).bindings.find((binding) => binding.name === name)?.text;
+  }
+
+  /** The name of the worker that a binding of the edge calls; undefined without this binding. */
+  serviceOf(name) {
+    return this.#workers.get(EDGE).bindings.find((binding) => binding.name === name)?.service;
   }
 }

@@ -12,7 +12,8 @@ import { test } from "node:test";
 
 import { unstable_readConfig as readConfig } from "wrangler";
 
-import { bindings, documentedBindings, documentedSettings, inspect } from "../../scripts/bundle.mjs";
+import { bindings, documentedBindings, documentedSettings, faultsOfBindings, inspect } from "../../scripts/bundle.mjs";
+import { BINDING } from "../../scripts/embedded_origin.mjs";
 import { documentEntry } from "../../scripts/environments.mjs";
 import { collect, missing, withSecretsFile } from "../../scripts/secrets.mjs";
 import { conflictsOf, faultsOf, SECRETS, VARIABLES } from "../../scripts/settings.mjs";
@@ -35,7 +36,7 @@ test("one command deploys the whole worker into an empty account, and a second o
   assert.deepEqual(Array.from(account.namespaces.values(), ({ title }) => title), ["flagsmith-edge-worker-environments"]);
   assert.equal(metadata.assets.jwt, "completed");
   assert.deepEqual(account.schedules, ["*/5 * * * *"]);
-  assert.deepEqual([...account.secrets], ["ORIGIN_API_TOKEN"]);
+  assert.deepEqual(account.secretsOf(), ["ORIGIN_API_TOKEN"]);
   assert.deepEqual([account.setting("ORIGIN_API_TOKEN"), account.setting("ORIGIN_URL")], [TOKEN, "https://flagsmith.example.com"]);
   // The platform's own log lines contain the URL, and so the identifier.
   assert.equal(metadata.observability.logs.invocation_logs, false);
@@ -67,6 +68,54 @@ test("one command deploys the whole worker into an empty account, and a second o
   const [{ entries }] = account.namespaces.values();
   const document = readFileSync(join(ROOT, DOC));
   assert.equal(entries.get(documentEntry(JSON.parse(document).api_key)), document.toString("base64"));
+});
+
+test("ORIGIN=embedded deploys the origin, binds it, and gives both workers one key", async (t) => {
+  const account = await startAccount();
+  t.after(() => account.close());
+  const ORIGIN = "flagsmith-edge-origin";
+  const keyOf = (worker) => account.setting("ORIGIN_API_TOKEN", worker);
+  const embedded = (environment = {}) => run("scripts/deploy.mjs", account, { ORIGIN: "embedded", ...environment });
+  const first = await embedded();
+  assert.equal(first.status, 0, first.output);
+  // The origin comes first, since the edge's binding names it.
+  assert.deepEqual(account.uploads.map(({ worker }) => worker), [ORIGIN, "flagsmith-edge-worker"]);
+  assert.equal(account.serviceOf("ORIGIN"), ORIGIN);
+  const [{ metadata }] = account.uploads;
+  assert.deepEqual(metadata.migrations.steps.flatMap(({ new_sqlite_classes }) => new_sqlite_classes), ["OriginObject"]);
+  assert.equal(metadata.observability.logs.invocation_logs, false);
+  const [, key] = /shown only now; keep it in a safe place:\n\n([A-Za-z0-9]{8}\.[A-Za-z0-9]{32})\n/.exec(first.output);
+  assert.deepEqual([keyOf(), keyOf(ORIGIN)], [key, key]);
+  assert.equal(first.output.split(key).length, 2);
+
+  // A later deployment keeps the key and the binding, also one that does not mention the origin.
+  for (const again of [await embedded(), await run("scripts/deploy.mjs", account, { ORIGIN: "" })]) {
+    assert.equal(again.status, 0, again.output);
+    assert.doesNotMatch(again.output, /API key/);
+    assert.deepEqual([keyOf(), keyOf(ORIGIN), account.serviceOf("ORIGIN")], [key, key, ORIGIN]);
+  }
+  // A lost secret, and a given key.
+  account.remove("ORIGIN_API_TOKEN");
+  const mended = await embedded();
+  assert.equal(mended.status, 0, mended.output);
+  assert.match(keyOf(), /^[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}$/);
+  assert.ok(keyOf() === keyOf(ORIGIN) && keyOf() !== key && mended.output.includes(keyOf()));
+  const given = await embedded({ ORIGIN_API_TOKEN: TOKEN });
+  assert.equal(given.status, 0, given.output);
+  assert.deepEqual([keyOf(), keyOf(ORIGIN)], [TOKEN, TOKEN]);
+  assert.ok(!given.output.includes(TOKEN));
+
+  // A Flagsmith takes its place by a URL, and the embedded one cannot be put beside that.
+  const uploads = account.uploads.length;
+  const refused = await embedded({ ORIGIN_URL: "https://flagsmith.example.com" });
+  assert.equal(refused.status, 1);
+  assert.match(refused.output, /ORIGIN_URL is set to https:\/\/flagsmith\.example\.com, so the embedded origin would not be used/);
+  assert.equal(account.uploads.length, uploads);
+  const moved = await run("scripts/deploy.mjs", account, { ORIGIN: "", ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: "Another.key" });
+  assert.equal(moved.status, 0, moved.output);
+  assert.deepEqual([account.serviceOf("ORIGIN"), keyOf(), keyOf(ORIGIN)], [undefined, "Another.key", TOKEN]);
+  assert.equal((await embedded()).status, 1, "the variable is kept");
+  assert.match((await run("scripts/deploy.mjs", account, { ORIGIN: "django" })).output, /^ORIGIN must be embedded or unset/m);
 });
 
 test("the first deployment asks for all useful secrets, a later one for missing secrets", () => {
@@ -179,7 +228,7 @@ test("the documentation lists exactly the settings that the worker reads", () =>
   assert.deepEqual([...new Set(read)].sort(), [...VARIABLES, ...SECRETS.map(({ name }) => name)].sort());
   // wrangler.toml has all bindings; a deployment may leave out optional ones.
   const bound = bindings(readConfig({ config: join(ROOT, "wrangler.toml") }));
-  assert.deepEqual(documentedBindings().map(({ name }) => name).sort(), bound);
+  assert.deepEqual(documentedBindings().map(({ name }) => name).sort(), [...bound, BINDING].sort());
 });
 
 test("files that must not be uploaded are found", (t) => {
@@ -192,7 +241,7 @@ test("files that must not be uploaded are found", (t) => {
   settings.kv_namespaces = [];
   settings.ratelimits = [];
   settings.analytics_engine_datasets.push({ binding: "MORE" });
-  const { faults } = inspect(folder, { ...settings, upload_source_maps: true });
+  const faults = [...inspect(folder, { ...settings, upload_source_maps: true }).faults, ...faultsOfBindings(settings)];
   const expected = [
     /^modules: there must be one of JavaScript and one of WebAssembly, but there are: entry.js, other.js$/,
     /^source maps would be uploaded: remove upload_source_maps from wrangler.toml$/,
