@@ -45,7 +45,7 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev deploy publish import-identities export-identities repair-directory import-project export-project build test bench bench-http bench-identities format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
+.PHONY: dev deploy publish import-identities export-identities repair-directory import-project export-project build test bench bench-http bench-identities bench-origin format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
 # Without a shell in between, since make passes SIGTERM on to its child. A terminal sends SIGINT and SIGHUP to both.
 dev: build
@@ -156,6 +156,10 @@ bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)
 # Admin requests at 1,000, 10,000 and COUNT identities (100,000), each request SAMPLES times (200).
 bench-identities: build
 	@node tests/bench/identities.mjs
+
+# The edge with the embedded origin and a large project.
+bench-origin: build
+	@node tests/bench/origin.mjs
 
 tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
