@@ -31,7 +31,7 @@ pub fn answer(
     request: &Request<'_>,
     context: &Context<'_>,
 ) -> (Response<'static>, Changes) {
-    let (response, changes) = match Route::parse(request.path) {
+    let (response, changes) = match Route::parse(&routed_path(request)) {
         _ if request.body.len() > MAX_BODY_LENGTH => {
             (Response::error(&Error::BodyTooLarge(MAX_BODY_LENGTH)), Changes::default())
         }
@@ -49,6 +49,15 @@ pub fn answer(
         response.body = Default::default();
     }
     (response, changes)
+}
+
+/// The path of a request. A PUT may lack the last slash, since its body would not survive the redirect, and Flagsmith's
+/// documentation has such a PUT.
+fn routed_path<'a>(request: &Request<'a>) -> Cow<'a, str> {
+    match request.method {
+        "PUT" if !request.path.ends_with('/') => format!("{}/", request.path).into(),
+        _ => request.path.into(),
+    }
 }
 
 /// True if a browser asks for the permission of a request from another site.

@@ -198,3 +198,14 @@ fn rules_and_options_are_limited() {
     let option = json!({"type": "unicode", "string_value": "y", "default_percentage_allocation": 0});
     assert_eq!(project.send("POST", "projects/1/features/2/mv-options/", &option).status, 400);
 }
+
+#[test]
+fn a_put_needs_no_last_slash() {
+    let mut project = Project::new();
+    let path = format!("environments/{}/featurestates/1", project.client_keys[0]);
+    let answer = project.send("PUT", &path, &json!({"enabled": true, "feature_state_value": "new"}));
+    assert_eq!((answer.status, &answer.body["feature_state_value"]), (200, &json!("new")));
+    assert_eq!(project.send("PATCH", &path, &json!({"enabled": false})).status, 301);
+    assert_eq!(project.get(&format!("{path}/"))["enabled"], true);
+    assert_eq!(project.send("PUT", "nothing", &json!({})).status, 404);
+}
