@@ -1,0 +1,4 @@
+curl --request POST 'https://api.flagsmith.com/api/v1/environments/YOUR_ENVIRONMENT_KEY/identities/1234/featurestates/' \
+  --header 'Accept: application/json' \
+  --header 'Authorization: Token YOUR_ADMIN_API_KEY' \
+  --data '{"enabled":true,"feature":10,"feature_state_value":"blue"}'
