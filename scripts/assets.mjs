@@ -1,12 +1,13 @@
 // Collects the static files in the given folder: the pages of src/pages at their paths, their parts from npm, and the API's
-// description.
+// description. The folder beside it, origin/assets, gets those of the embedded origin: the description of its API.
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { stringify } from "yaml";
 
 import { describe } from "./openapi.mjs";
+import { describeOrigin } from "./origin_openapi.mjs";
 
 // The path of each folder of src/pages.
 const PATHS = { docs: "api/v1/docs", edge: "edge", home: "" };
@@ -28,6 +29,14 @@ for (const file of SWAGGER_UI) {
 }
 
 const version = /^version = "(.*)"$/m.exec(readFileSync("Cargo.toml", "utf8"))[1];
-const description = describe(version);
-writeFileSync(join(target, "api/v1/swagger.json"), JSON.stringify(description));
-writeFileSync(join(target, "api/v1/swagger.yaml"), stringify(description, { aliasDuplicateObjects: false }));
+write(target, describe(version));
+const ofOrigin = join(dirname(target), "origin/assets");
+rmSync(ofOrigin, { recursive: true, force: true });
+write(ofOrigin, describeOrigin(version));
+
+/** Writes a description as JSON and as YAML, at its path among the static files of a folder. */
+function write(folder, description) {
+  mkdirSync(join(folder, "api/v1"), { recursive: true });
+  writeFileSync(join(folder, "api/v1/swagger.json"), JSON.stringify(description));
+  writeFileSync(join(folder, "api/v1/swagger.yaml"), stringify(description, { aliasDuplicateObjects: false }));
+}

@@ -21,8 +21,7 @@ const placeholders = (version) => [
 
 /** The whole description. Throws if its parts contradict each other. `version` is the API's own. */
 export function describe(version) {
-  const parts = readdirSync(SOURCES).map((file) => parse(readFileSync(join(SOURCES, file), "utf8"), { merge: true }));
-  const { info, components, paths, ...document } = parts.reduce(merged);
+  const { info, components, paths, ...document } = readParts(SOURCES);
   const files = EXCHANGES.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)));
   const exchanges = new Map(files.flatMap((file) => readExchanges(file, version)).map((exchange) => [exchange.name, exchange]));
   for (const [path, item] of Object.entries(paths)) {
@@ -36,6 +35,12 @@ export function describe(version) {
     }
   }
   return { openapi: document.openapi, info: { ...info, version }, ...document, paths, components };
+}
+
+/** The parts of a description, the YAML files of a folder, in one. */
+export function readParts(folder) {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".yaml"));
+  return files.map((file) => parse(readFileSync(join(folder, file), "utf8"), { merge: true })).reduce(merged);
 }
 
 /** Merges two objects, and objects of the same name in both. */

@@ -103,13 +103,88 @@ fn the_description_has_exactly_the_routes() {
         }
     }
 
-    let described = described();
+    compare(&served, &described(&sources()));
+}
+
+#[test]
+fn the_origins_description_has_exactly_the_routes_of_the_embedded_origin() {
+    use flagsmith_edge_origin::Route;
+    let (paths, of) = table!(Route<'_>,
+        Route::Organisations => ["/api/v1/organisations/"],
+        Route::Organisation(_) => ["/api/v1/organisations/{organisation_id}/"],
+        Route::MasterApiKeys(_) => ["/api/v1/organisations/{organisation_id}/master-api-keys/"],
+        Route::MasterApiKey(..) => ["/api/v1/organisations/{organisation_id}/master-api-keys/{prefix}/"],
+        Route::Projects => ["/api/v1/projects/"],
+        Route::Project(_) => ["/api/v1/projects/{project_id}/"],
+        Route::Environments => ["/api/v1/environments/"],
+        Route::EnvironmentByUuid(_) => ["/api/v1/environments/get-by-uuid/{uuid}/"],
+        Route::Environment(_) => ["/api/v1/environments/{environment_key}/"],
+        Route::EnvironmentClone(_) => ["/api/v1/environments/{environment_key}/clone/"],
+        Route::MyPermissions(_) => ["/api/v1/environments/{environment_key}/my-permissions/"],
+        Route::Document(_) => ["/api/v1/environments/{environment_key}/document/"],
+        Route::ServerKeys(_) => ["/api/v1/environments/{environment_key}/api-keys/"],
+        Route::ServerKey(..) => ["/api/v1/environments/{environment_key}/api-keys/{server_key_id}/"],
+        Route::FeatureStates(_) => ["/api/v1/environments/{environment_key}/featurestates/"],
+        Route::FeatureState(..) => ["/api/v1/environments/{environment_key}/featurestates/{featurestate_id}/"],
+        Route::Features(_) => ["/api/v1/projects/{project_id}/features/"],
+        Route::Feature(..) => ["/api/v1/projects/{project_id}/features/{feature_id}/"],
+        Route::MultivariateOptions(..) => ["/api/v1/projects/{project_id}/features/{feature_id}/mv-options/"],
+        Route::MultivariateOption(..) =>
+            ["/api/v1/projects/{project_id}/features/{feature_id}/mv-options/{option_id}/"],
+        Route::Segments(_) => ["/api/v1/projects/{project_id}/segments/"],
+        Route::Segment(..) => ["/api/v1/projects/{project_id}/segments/{segment_id}/"],
+        Route::SegmentClone(..) => ["/api/v1/projects/{project_id}/segments/{segment_id}/clone/"],
+        Route::SegmentByUuid(_) => ["/api/v1/segments/get-by-uuid/{uuid}/"],
+        Route::AssociatedFeatures(..) =>
+            ["/api/v1/projects/{project_id}/segments/{segment_id}/associated-features/"],
+        Route::FeatureSegments => ["/api/v1/features/feature-segments/"],
+        Route::FeatureSegmentPriorities => ["/api/v1/features/feature-segments/update-priorities/"],
+        Route::FeatureSegmentByUuid(_) => ["/api/v1/features/feature-segments/get-by-uuid/{uuid}/"],
+        Route::FeatureSegment(_) => ["/api/v1/features/feature-segments/{feature_segment_id}/"],
+        Route::SegmentOverride(..) =>
+            ["/api/v1/environments/{environment_key}/features/{feature_id}/create-segment-override/"],
+        Route::SimpleFeatureStates => ["/api/v1/features/featurestates/"],
+        Route::SimpleFeatureStateByUuid(_) => ["/api/v1/features/featurestates/get-by-uuid/{uuid}/"],
+        Route::SimpleFeatureState(_) => ["/api/v1/features/featurestates/{featurestate_id}/"],
+        Route::UpdateFlag(_) => ["/api/experiments/environments/{environment_key}/update-flag-v1/"],
+        Route::Audit => ["/api/v1/audit/"],
+        Route::AuditRow(_) => ["/api/v1/audit/{audit_id}/"],
+        Route::AuditOfOrganisation(_) => ["/api/v1/organisations/{organisation_id}/audit/"],
+        Route::AuditOfProject(_) => ["/api/v1/projects/{project_id}/audit/"],
+        Route::Identities(_) => ["/api/v1/environments/{environment_key}/identities/"],
+        Route::Identity(..) => ["/api/v1/environments/{environment_key}/identities/{identity_id}/"],
+        Route::Traits(..) => ["/api/v1/environments/{environment_key}/identities/{identity_id}/traits/"],
+        Route::Trait(..) =>
+            ["/api/v1/environments/{environment_key}/identities/{identity_id}/traits/{trait_id}/"],
+        Route::IdentityOverrides(..) =>
+            ["/api/v1/environments/{environment_key}/identities/{identity_id}/featurestates/"],
+        Route::IdentityFlags(..) =>
+            ["/api/v1/environments/{environment_key}/identities/{identity_id}/featurestates/all/"],
+        Route::IdentityClone(..) => [
+            "/api/v1/environments/{environment_key}/identities/{identity_id}/featurestates/clone-from-given-identity/",
+        ],
+        Route::IdentityOverride(..) =>
+            ["/api/v1/environments/{environment_key}/identities/{identity_id}/featurestates/{featurestate_id}/"],
+    );
+    let mut served = BTreeSet::new();
+    for path in paths {
+        // Its parts are only words.
+        let filled = path.replace(['{', '}'], "");
+        let route = Route::parse(&filled).unwrap_or_else(|| panic!("{path} is no route"));
+        assert!(of(&route).contains(&path), "{path} is {route:?}");
+        add(&mut served, path, route.allow());
+    }
+    compare(&served, &described(&sources().join("origin")));
+}
+
+/// Compares the operations of routes with the described ones.
+fn compare(served: &BTreeSet<Operation>, described: &BTreeSet<Operation>) {
     let difference = |one: &BTreeSet<Operation>, other: &BTreeSet<Operation>| format!("{:#?}", one - other);
     assert!(
         served == described,
         "not described: {}\nno routes: {}",
-        difference(&served, &described),
-        difference(&described, &served)
+        difference(served, described),
+        difference(described, served)
     );
 }
 
@@ -183,11 +258,12 @@ fn sources() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openapi")
 }
 
-/// The operations of the YAML, by its indentation: a path by two spaces, a method by four.
-fn described() -> BTreeSet<Operation> {
+/// The operations of a folder's YAML, by its indentation: a path by two spaces, a method by four.
+fn described(folder: &std::path::Path) -> BTreeSet<Operation> {
     let mut operations = BTreeSet::new();
-    for file in std::fs::read_dir(sources()).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|file| file.is_file()) {
+        let text = std::fs::read_to_string(file).unwrap();
         let mut path = None;
         for line in text.lines() {
             let key = line.split(':').next().unwrap_or_default();

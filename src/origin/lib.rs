@@ -68,4 +68,5 @@ pub use changes::Changes;
 pub use flagsmith_edge_core::api::Response;
 #[cfg(target_arch = "wasm32")]
 pub use platform::OriginObject;
+pub use route::Route;
 pub use state::{LoadError, State};
