@@ -1,10 +1,13 @@
 // The API explorer in a real browser.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { executeOperation, picture, requireAccessible, startBrowser, visit } from "./browser.mjs";
-import { startEdge } from "./harness.mjs";
+import { operationsOf } from "./descriptions.mjs";
+import { ROOT, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const OPTIONS = [
@@ -107,6 +110,29 @@ test("the origin's own description is shown, and its requests go through the wor
   await page.getByRole("heading", { name: /^Flagsmith API/ }).waitFor();
   const projects = await executeOperation(page, "projects_list");
   assert.deepEqual([projects.status, projects.body], ["200", [{ id: 1, sent: "Api-Key a.b" }]]);
+  await leave();
+});
+
+test("the embedded origin's description is shown, and its requests have the credential", async (t) => {
+  const origin = await startOrigin({ anything: true });
+  t.after(() => origin.close());
+  const description = JSON.parse(readFileSync(join(ROOT, "build/origin/assets/api/v1/swagger.json"), "utf8"));
+  origin.on("GET", "/api/v1/swagger.json", () => ({ body: description }));
+  origin.on("GET", "/api/v1/projects/", ({ headers }) => ({ body: [{ id: 1, sent: headers.authorization }] }));
+  origin.on("POST", "/api/v1/organisations/", ({ body }) => ({ status: 201, body: { sent: JSON.parse(body) } }));
+  const edge = await startEdge({ origin });
+  t.after(() => edge.close());
+  const { page, leave } = await visit(browser, `${edge.address}/api/v1/docs/`);
+  await page.getByLabel("Administrator’s credential").fill("Api-Key a.b");
+  await page.getByLabel("API", { exact: true }).selectOption({ index: 1 });
+  await page.getByRole("heading", { name: /^Flagsmith Admin API/ }).waitFor();
+  assert.equal(await page.locator(".opblock").count(), operationsOf(description).length);
+  const projects = await executeOperation(page, "listProjects");
+  assert.deepEqual([projects.status, projects.body], ["200", [{ id: 1, sent: "Api-Key a.b" }]]);
+  // The body of the example.
+  const organisation = await executeOperation(page, "createOrganisation");
+  assert.deepEqual([organisation.status, organisation.body], ["201", { sent: { name: "Scratch Org" } }]);
+  await requireAccessible(page, "the embedded origin's description", EXCUSED);
   await leave();
 });
 
