@@ -179,7 +179,7 @@ build/origin/index.js: $(ORIGIN_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_
 	@touch $@
 
 # The static files: pages, and their parts from npm. The WebAssembly does not contain them.
-build/assets.stamp: build/index.js scripts/figures.mjs $(PAGES) $(EXCHANGES) fixtures/origin/shapes.json Cargo.toml scripts/assets.mjs \
+build/assets.stamp: build/index.js build/origin/index.js scripts/figures.mjs $(PAGES) $(EXCHANGES) fixtures/origin/shapes.json Cargo.toml scripts/assets.mjs \
 		scripts/openapi.mjs scripts/origin_openapi.mjs $(NODE_MODULES) | require-node
 	node scripts/assets.mjs build/assets
 	node scripts/figures.mjs build/index_bg.wasm $(WASM_BUDGET_KIB) build/assets/edge/build.json
