@@ -7,8 +7,9 @@ import { experimental_readRawConfig as readRawConfig } from "wrangler";
 
 import { keyOf, randomText } from "./keys.mjs";
 
+const FOLDER = "src/origin";
 /** The origin's configuration. */
-export const ORIGIN = "src/origin/wrangler.toml";
+export const ORIGIN = `${FOLDER}/wrangler.toml`;
 /** The service binding of the edge. */
 export const BINDING = "ORIGIN";
 
@@ -31,7 +32,12 @@ export function newApiKey() {
 export function writeLocalConfigurations(state, settings) {
   const { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } = settings;
   const { rawConfig: origin } = readRawConfig({ config: ORIGIN });
-  const beside = { ...origin, main: resolve("src/origin", origin.main), vars: { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } };
+  const beside = {
+    ...origin,
+    main: resolve(FOLDER, origin.main),
+    assets: { ...origin.assets, directory: resolve(FOLDER, origin.assets.directory) },
+    vars: { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES },
+  };
   return [writeEdgeConfiguration(state, { vars: settings }), write(state, "origin.json", beside)];
 }
 

@@ -5,9 +5,13 @@ import { objectClass } from "../platform/object_class.js";
 
 const { start } = origin.prototype;
 
+/** The descriptions of the API, which are static files. */
+const DESCRIPTIONS = ["/api/v1/swagger.json", "/api/v1/swagger.yaml"];
+
 export default {
-  /** One object answers everything, so that requests run one after the other. */
+  /** One object answers everything else, so that requests run one after the other. */
   fetch(request, env) {
+    if (DESCRIPTIONS.includes(new URL(request.url).pathname)) return env.ASSETS.fetch(request);
     return env.ORIGIN.getByName("origin").fetch(request);
   },
 };

@@ -22,8 +22,8 @@ const MARKER_SOURCE = `export default {
  *   `service` names.
  * - `assets`: the folder of the static files, absolute, or null for no such binding.
  * - `workers`: their number. Isolates do not share memory, so each represents one location of the network.
- * - `scripts`: [{name, source | modules, variables, classes, objects}], further workers. `source`: the text of the only module.
- *   `classes`: the exported classes of objects. `objects`: the namespaces that the script can call, each with the worker in
+ * - `scripts`: [{name, source | modules, variables, assets, classes, objects}], further workers. `source`: the text of the only
+ *   module. `assets`: the folder of its static files. `classes`: the exported classes of objects. `objects`: the namespaces that the script can call, each with the worker in
  *   `service`, or its own without it.
  * - `services`: [{binding, script, entrypoint}], the scripts that the workers can call.
  * - `marker`: true to add the service that marks a place in the log.
@@ -50,9 +50,11 @@ export function configuration({
     ...(assets === null ? [] : [`(name = "assets", disk = (path = ${quote(assets)}))`]),
     // The service of every worker's fetch.
     `(name = "internet", network = (allow = ["local"]))`,
-    ...scripts.map(({ name, source, modules, variables = {}, classes = [], objects = [] }) => {
+    ...scripts.flatMap(({ name, assets }) => (assets === undefined ? [] : [`(name = "${name}-assets", disk = (path = ${quote(assets)}))`])),
+    ...scripts.map(({ name, source, modules, variables = {}, assets: folder, classes = [], objects = [] }) => {
       const code = source === undefined ? embedded(modules) : `modules = [(name = "index.js", esModule = ${quote(source)})]`;
-      const bindings = [...objects.map((object) => objectsBinding(object, null)), ...texts(variables)];
+      const files = folder === undefined ? [] : [`(name = "ASSETS", service = "${name}-assets")`];
+      const bindings = [...objects.map((object) => objectsBinding(object, null)), ...files, ...texts(variables)];
       return `(name = "${name}", worker = (${[code, date, `bindings = ${list(bindings)}`, ...namespaces(classes)].join(", ")}))`;
     }),
     ...markers.map((name) => `(name = "${name}", worker = (modules = [(name = "index.js", esModule = ${quote(MARKER_SOURCE)})], ${date}))`),

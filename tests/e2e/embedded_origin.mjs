@@ -1,6 +1,8 @@
 // The embedded origin for tests: bound to the edge, or alone.
 
-import { startEdge } from "./harness.mjs";
+import { join } from "node:path";
+
+import { ROOT, startEdge } from "./harness.mjs";
 import { learn } from "./secrets.mjs";
 
 /** A master API key in Flagsmith's form. */
@@ -12,6 +14,7 @@ const MODULES = [
   { name: "build/origin/index.js", kind: "esModule", file: "build/origin/index.js" },
   { name: "build/origin/index_bg.wasm", kind: "wasm", file: "build/origin/index_bg.wasm" },
 ];
+const ASSETS = join(ROOT, "build/origin/assets");
 const OBJECTS = [{ binding: "ORIGIN", className: "OriginObject" }];
 
 /**
@@ -25,6 +28,7 @@ export function embeddedOrigin(variables = {}) {
       {
         name: "origin",
         modules: MODULES,
+        assets: ASSETS,
         variables: { ORIGIN_API_TOKEN: API_KEY },
         classes: ["OriginObject"],
         objects: OBJECTS,

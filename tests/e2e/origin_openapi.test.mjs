@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import converter from "openapi-to-postmanv2";
 
 import { checkExamples, flatten, operationsOf, run, Schemas } from "./descriptions.mjs";
-import { startOrigin } from "./embedded_origin.mjs";
+import { API_KEY, startEmbeddedOrigin } from "./embedded_origin.mjs";
 import { RECORDINGS, ROOT } from "./harness.mjs";
 import { exchangesIn } from "./origin.mjs";
 
@@ -55,20 +55,20 @@ test("every recorded answer fits the description", { skip: RECORDINGS === null &
 });
 
 test("every answer conforms to the description", async (t) => {
-  const origin = await startOrigin({ key: "described.secret-of-the-description" });
-  t.after(() => origin.stop());
-  const output = await run("scripts/schemathesis.sh", ["tests/openapi/schemathesis-origin.toml", DESCRIPTION, "--url", origin.url], {
-    KEY: origin.key,
+  const origin = await startEmbeddedOrigin();
+  t.after(() => origin.close());
+  const output = await run("scripts/schemathesis.sh", ["tests/openapi/schemathesis-origin.toml", DESCRIPTION, "--url", origin.address], {
+    KEY: API_KEY,
     ...(await createRows(origin)),
   });
   assert.match(output, new RegExp(`Tested: +${operationsOf(description).length}\\n`), output);
 });
 
 /** Creates two rows of each kind, one to change and one to delete, and returns their ids as the settings name them. */
-async function createRows({ url, key }) {
+async function createRows({ address }) {
   const send = async (method, path, body) => {
-    const headers = { Authorization: `Api-Key ${key}`, "Content-Type": "application/json" };
-    const response = await fetch(`${url}/api/v1/${path}/`, { method, headers, body: JSON.stringify(body) });
+    const headers = { Authorization: `Api-Key ${API_KEY}`, "Content-Type": "application/json" };
+    const response = await fetch(`${address}/api/v1/${path}/`, { method, headers, body: JSON.stringify(body) });
     assert.ok(response.ok, `${method} ${path}: ${response.status}`);
     return response.json();
   };
