@@ -101,5 +101,6 @@ pub fn set_deployment_key(state: &mut State, key: &str, now: u64) -> Option<Chan
             expiry_date: None,
         });
     }
-    Some(transaction.finish(&created))
+    // The key is needed in a full state, too.
+    Some(transaction.commit(&created))
 }

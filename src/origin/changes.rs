@@ -1,14 +1,16 @@
 //! The rows that a request changed, and the only way to change them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::limits::MAX_AUDIT_ROWS;
+use crate::limits::{MAX_AUDIT_ROWS, MAX_ROW_BYTES, MAX_STATE_BYTES, STATE_RESERVE_BYTES};
+use crate::refusal::Refusal;
 use crate::rows::{AuditRow, Environment};
 use crate::scope::{Scope, Scoped};
-use crate::state::{Row, SEQUENCES, State};
+use crate::state::{Row, SEQUENCES, State, json_length, json_of};
 use crate::subject::{Audited, Subject};
 
 /// The effect of a request.
@@ -35,13 +37,25 @@ impl Changes {
     }
 }
 
-/// A state that records each change of its rows. It is read like a [`State`].
+/// A state that records each change of its rows. It is read like a [`State`]. A transaction that ends without
+/// [`Transaction::finish`] leaves the state as it was.
 pub struct Transaction<'s> {
     state: &'s mut State,
     changes: Changes,
     scopes: BTreeSet<Scope>,
     event: Option<Event>,
+    /// The steps back to the first state, the last of them first.
+    undo: Vec<Step>,
+    /// The first sequences, if there are new ids.
+    old_sequences: Option<BTreeMap<String, i64>>,
+    old_bytes: usize,
+    has_new_rows: bool,
+    /// The kind of a row whose JSON is too long.
+    too_long: Option<&'static str>,
 }
+
+/// A change of a state.
+type Step = Box<dyn FnOnce(&mut State)>;
 
 /// The change that the audit row of a request is about.
 struct Event {
@@ -53,16 +67,28 @@ struct Event {
 impl<'s> Transaction<'s> {
     /// A transaction without changes.
     pub fn new(state: &'s mut State) -> Transaction<'s> {
-        Transaction { state, changes: Changes::default(), scopes: BTreeSet::new(), event: None }
+        let old_bytes = state.bytes();
+        Transaction {
+            state,
+            changes: Changes::default(),
+            scopes: BTreeSet::new(),
+            event: None,
+            undo: Vec::new(),
+            old_sequences: None,
+            old_bytes,
+            has_new_rows: false,
+            too_long: None,
+        }
     }
 
     /// The next id of a kind. Ids are never used again.
     pub fn next_id(&mut self, kind: &'static str) -> i64 {
+        if self.old_sequences.is_none() {
+            self.old_sequences = Some(self.state.sequences.clone());
+        }
         let last = self.state.sequences.entry(kind.to_owned()).or_default();
         *last += 1;
-        let id = *last;
-        self.record(SEQUENCES, 0, serde_json::to_value(&self.state.sequences));
-        id
+        *last
     }
 
     /// Inserts a row, or replaces the row with its id.
@@ -86,12 +112,17 @@ impl<'s> Transaction<'s> {
     pub fn delete<R: Row + Scoped + Audited>(&mut self, matches: impl Fn(&R) -> bool) {
         let ids: Vec<i64> = R::table(self.state).values().filter(|row| matches(row)).map(Row::id).collect();
         for id in ids {
-            if let Some(row) = R::table(self.state).remove(&id) {
-                self.scopes.insert(row.scope(self.state));
-                self.note(row.subject(self.state), "deleted", id);
-            }
-            self.changes.rows.insert((R::KIND, id), None);
+            self.remove::<R>(id);
         }
+    }
+
+    fn remove<R: Row + Scoped + Audited>(&mut self, id: i64) {
+        if let Some(row) = self.state.remove::<R>(id) {
+            self.scopes.insert(row.deletion_scope(self.state));
+            self.note(row.subject(self.state), "deleted", id);
+            self.undo.push(Box::new(move |state| drop(state.insert(row))));
+        }
+        self.changes.rows.insert((R::KIND, id), None);
     }
 
     /// Keeps the event whose subject contains the others; of equals, the first.
@@ -102,8 +133,14 @@ impl<'s> Transaction<'s> {
         }
     }
 
+    /// The recorded changes, with an audit row, unless the rows take too much room.
+    pub fn finish(self, now: &str) -> Result<Changes, Refusal> {
+        self.check_room()?;
+        Ok(self.commit(now))
+    }
+
     /// The recorded changes, with an audit row. The environments that they concern get the time of the change.
-    pub fn finish(mut self, now: &str) -> Changes {
+    pub fn commit(mut self, now: &str) -> Changes {
         self.audit(now);
         let environments = self.state.environments.values().filter(|environment| {
             let project = self.state.projects.get(&environment.project);
@@ -117,13 +154,39 @@ impl<'s> Transaction<'s> {
             self.changes.environments.insert(environment.api_key.clone());
             self.store(Environment { updated_at: now.to_owned(), ..environment });
         }
-        self.changes
+        if self.old_sequences.take().is_some() {
+            self.changes.rows.insert((SEQUENCES, 0), Some(json_of(&self.state.sequences)));
+        }
+        self.undo.clear();
+        mem::take(&mut self.changes)
     }
 
-    /// Adds the audit row, and deletes the oldest if there are too many.
+    /// Refuses a row that is too long, and growth of a state that is full. Deletions always shrink it. Changes of rows
+    /// have a reserve, so that flags of a full state can be switched.
+    fn check_room(&self) -> Result<(), Refusal> {
+        if let Some(kind) = self.too_long {
+            let kind = kind.replace('_', " ");
+            let problem = format!(
+                "The {kind} is too long: more than {MAX_ROW_BYTES} bytes of JSON. Shorten its texts."
+            );
+            return Err(Refusal::field("non_field_errors", &problem));
+        }
+        let limit = MAX_STATE_BYTES + if self.has_new_rows { 0 } else { STATE_RESERVE_BYTES };
+        if self.state.bytes() > self.old_bytes.max(limit) {
+            let problem = format!(
+                "The deployment is full: all rows together may take {MAX_STATE_BYTES} bytes of JSON. Delete what is not \
+                 needed, and send the request again."
+            );
+            return Err(Refusal::field("non_field_errors", &problem));
+        }
+        Ok(())
+    }
+
+    /// Adds the audit row. The oldest of the organisation give way if they are too many, or if the state is full.
     fn audit(&mut self, now: &str) {
         let Some(Event { subject, verb, id: related_object_id }) = self.event.take() else { return };
         let Some(organisation) = subject.organisation else { return };
+        let limit = self.state.bytes().max(MAX_STATE_BYTES);
         let id = self.next_id(AuditRow::KIND);
         self.store(AuditRow {
             id,
@@ -135,21 +198,45 @@ impl<'s> Transaction<'s> {
             related_object_id,
             related_object_type: subject.kind.to_owned(),
         });
-        while self.state.audit.len() > MAX_AUDIT_ROWS {
-            let Some((id, _)) = self.state.audit.pop_first() else { return };
-            self.changes.rows.insert((AuditRow::KIND, id), None);
+        let is_own = |row: &&AuditRow| row.organisation == organisation;
+        // No organisation can have too many rows as long as all together have not.
+        let count = match self.state.audit.len() {
+            all if all > MAX_AUDIT_ROWS => self.state.audit.values().filter(is_own).count(),
+            all => all,
+        };
+        let mut surplus = count.saturating_sub(MAX_AUDIT_ROWS);
+        while surplus > 0 || self.state.bytes() > limit {
+            let oldest = self.state.audit.values().find(is_own).map(Row::id).filter(|oldest| *oldest != id);
+            let Some(oldest) = oldest else { return };
+            self.remove::<AuditRow>(oldest);
+            surplus = surplus.saturating_sub(1);
         }
     }
 
     /// Inserts or replaces a row, and records only that.
     fn store<R: Row>(&mut self, row: R) {
-        self.record(R::KIND, row.id(), serde_json::to_value(&row));
-        R::table(self.state).insert(row.id(), row);
+        let id = row.id();
+        self.changes.rows.insert((R::KIND, id), Some(json_of(&row)));
+        if json_length(&row) > MAX_ROW_BYTES {
+            self.too_long = Some(R::KIND);
+        }
+        let old = self.state.insert(row);
+        self.has_new_rows |= old.is_none();
+        self.undo.push(Box::new(move |state| match old {
+            Some(old) => drop(state.insert(old)),
+            None => drop(state.remove::<R>(id)),
+        }));
     }
+}
 
-    /// Records a row's JSON. Rows are plain structs with text keys, so their JSON can always be made.
-    fn record(&mut self, kind: &'static str, id: i64, row: Result<Value, serde_json::Error>) {
-        self.changes.rows.insert((kind, id), Some(row.unwrap_or_default()));
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        for step in mem::take(&mut self.undo).into_iter().rev() {
+            step(self.state);
+        }
+        if let Some(sequences) = self.old_sequences.take() {
+            self.state.sequences = sequences;
+        }
     }
 }
 

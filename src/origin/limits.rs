@@ -1,4 +1,4 @@
-//! The largest number of rows of a kind, as Flagsmith sets them.
+//! The largest number of rows of a kind, as Flagsmith sets them, and the room that rows may take.
 
 /// Features in a project.
 pub const MAX_FEATURES: usize = 1000;
@@ -14,5 +14,11 @@ pub const MAX_RULES: usize = 100;
 pub const MAX_OPTIONS: usize = 100;
 /// Levels of rules in a segment.
 pub const MAX_RULE_DEPTH: usize = 2;
-/// Audit rows in a deployment. A new row takes the place of the oldest.
+/// Audit rows of an organisation. A new row takes the place of the oldest.
 pub const MAX_AUDIT_ROWS: usize = 10_000;
+/// Bytes of JSON of all rows together. In memory they take 1.6 times as much, and an object has 128 MB.
+pub const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes by which changes of rows may exceed [`MAX_STATE_BYTES`].
+pub const STATE_RESERVE_BYTES: usize = 1024 * 1024;
+/// Bytes of JSON of one row, since a row of a Durable Object has at most 2 MB.
+pub const MAX_ROW_BYTES: usize = 1_800_000;

@@ -7,7 +7,7 @@ use crate::call::{self, Call, Outcome, deleted, number};
 use crate::pages::{self, page};
 use crate::projects;
 use crate::refusal::Refusal;
-use crate::rows::{MasterApiKey, Organisation, Project};
+use crate::rows::{AuditRow, MasterApiKey, Organisation, Project};
 use crate::state::Row;
 use crate::tokens;
 
@@ -57,7 +57,7 @@ pub fn update(call: &mut Call<'_>, id: &str) -> Outcome {
     call::json(200, &render(&organisation))
 }
 
-/// Deletes an organisation with its projects and keys.
+/// Deletes an organisation with its projects, keys and audit rows.
 pub fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
     let id = find(call, id)?.id;
     let projects = call.state.projects.values().filter(|project| project.organisation == id);
@@ -66,6 +66,7 @@ pub fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
         projects::remove(&mut call.state, project);
     }
     call.state.delete::<MasterApiKey>(|key| key.organisation == Some(id));
+    call.state.delete::<AuditRow>(|row| row.organisation == id);
     call.state.delete::<Organisation>(|row| row.id == id);
     deleted()
 }

@@ -1,7 +1,7 @@
 //! The environments whose documents a row is a part of.
 
 use crate::rows::{
-    Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
+    AuditRow, Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
     Organisation, Project, Segment, ServerKey, Trait,
 };
 use crate::state::State;
@@ -19,6 +19,11 @@ pub enum Scope {
 pub trait Scoped {
     /// The environments that a change of this row changes.
     fn scope(&self, state: &State) -> Scope;
+
+    /// The environments that a deletion of this row changes.
+    fn deletion_scope(&self, state: &State) -> Scope {
+        self.scope(state)
+    }
 }
 
 impl Scoped for Organisation {
@@ -92,5 +97,16 @@ impl Scoped for Identity {
     fn scope(&self, state: &State) -> Scope {
         let has_override = state.feature_states.values().any(|row| row.identity == Some(self.id));
         if has_override { Scope::Environment(self.environment) } else { Scope::Nowhere }
+    }
+
+    /// The overrides of a deleted identity are deleted with it, and have a scope themselves.
+    fn deletion_scope(&self, _state: &State) -> Scope {
+        Scope::Nowhere
+    }
+}
+
+impl Scoped for AuditRow {
+    fn scope(&self, _state: &State) -> Scope {
+        Scope::Nowhere
     }
 }

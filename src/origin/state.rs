@@ -1,7 +1,7 @@
 //! The state of a deployment in memory: a table for each kind of row.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use crate::rows;
 pub const SEQUENCES: &str = "sequences";
 
 /// A row that has a table of its own.
-pub trait Row: Serialize + DeserializeOwned {
+pub trait Row: Serialize + DeserializeOwned + 'static {
     /// The name of the kind, as it is stored.
     const KIND: &'static str;
 
@@ -43,6 +43,8 @@ macro_rules! tables {
         pub struct State {
             $(pub(crate) $table: BTreeMap<i64, rows::$row>,)*
             pub(crate) sequences: BTreeMap<String, i64>,
+            /// The sum of the lengths of all rows' JSON.
+            bytes: usize,
         }
 
         $(impl Row for rows::$row {
@@ -58,11 +60,19 @@ macro_rules! tables {
         })*
 
         impl State {
+            /// All rows: the kind, the id and the JSON of each. [`State::load`] reads them back.
+            pub fn rows(&self) -> impl Iterator<Item = (&'static str, i64, Value)> {
+                let sequences = (!self.sequences.is_empty()).then(|| (SEQUENCES, 0, json_of(&self.sequences)));
+                let rows = sequences.into_iter();
+                $(let rows = rows.chain(self.$table.values().map(|row| ($kind, row.id, json_of(row))));)*
+                rows
+            }
+
             /// Inserts a stored row, or replaces the row with its id.
             pub fn load_row(&mut self, kind: &str, json: &str) -> Result<(), LoadError> {
                 let inserted = match kind {
                     SEQUENCES => serde_json::from_str(json).map(|sequences| self.sequences = sequences),
-                    $($kind => insert::<rows::$row>(self, json),)*
+                    $($kind => serde_json::from_str(json).map(|row: rows::$row| drop(self.insert(row))),)*
                     other => Err(serde::de::Error::custom(format!("unknown kind {other}"))),
                 };
                 inserted.map_err(|error| LoadError(format!("a row of {kind}: {error}")))
@@ -96,10 +106,53 @@ impl State {
         }
         Ok(state)
     }
+
+    /// The sum of the lengths of all rows' JSON, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Inserts a row, or replaces the row with its id, and returns the old one.
+    pub(crate) fn insert<R: Row>(&mut self, row: R) -> Option<R> {
+        self.bytes += json_length(&row);
+        let old = R::table(self).insert(row.id(), row);
+        self.bytes -= old.as_ref().map_or(0, json_length);
+        old
+    }
+
+    /// Removes a row, and returns it.
+    pub(crate) fn remove<R: Row>(&mut self, id: i64) -> Option<R> {
+        let old = R::table(self).remove(&id);
+        self.bytes -= old.as_ref().map_or(0, json_length);
+        old
+    }
 }
 
-fn insert<R: Row>(state: &mut State, json: &str) -> Result<(), serde_json::Error> {
-    let row: R = serde_json::from_str(json)?;
-    R::table(state).insert(row.id(), row);
-    Ok(())
+/// A row's JSON. Rows are plain structs with text keys, so it can always be made.
+pub fn json_of<T: Serialize>(row: &T) -> Value {
+    serde_json::to_value(row).unwrap_or_default()
+}
+
+/// The length of a row's JSON in bytes, without making the text.
+pub fn json_length<T: Serialize>(row: &T) -> usize {
+    let mut length = Length(0);
+    // Neither a row nor the writer can fail.
+    match serde_json::to_writer(&mut length, row) {
+        Ok(()) => length.0,
+        Err(_) => 0,
+    }
+}
+
+/// A writer that counts bytes.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! The rows that audit rows are about.
 
 use crate::rows::{
-    Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
+    AuditRow, Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
     Organisation, Project, Segment, ServerKey, Trait,
 };
 use crate::state::State;
@@ -141,6 +141,12 @@ impl Audited for Identity {
 }
 
 impl Audited for Trait {
+    fn subject(&self, _state: &State) -> Option<Subject> {
+        None
+    }
+}
+
+impl Audited for AuditRow {
     fn subject(&self, _state: &State) -> Option<Subject> {
         None
     }

@@ -6,4 +6,5 @@ mod environment_keys;
 mod faults;
 mod foreign_ids;
 mod recordings;
+mod room;
 mod support;
