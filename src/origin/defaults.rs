@@ -2,33 +2,46 @@
 
 use crate::call::Call;
 use crate::rows::{Environment, Feature, FeatureState, MultivariateOption, Share, TypedValue};
-use crate::state::Row;
+use crate::state::{Row, State};
 
 /// The kind of the ids of shares, which have no table.
 const SHARE: &str = "share";
 
 /// Adds the default state of a feature to an environment.
-pub fn add_state(call: &mut Call<'_>, feature: &Feature, environment: i64) {
-    let is_prevented =
-        call.state.projects.get(&feature.project).is_some_and(|project| project.prevent_flag_defaults);
-    let mut state = new_state(call, feature.id, environment);
-    state.enabled = feature.default_enabled && !is_prevented;
-    if !is_prevented {
-        state.value = TypedValue::of_initial(feature.initial_value.as_deref());
-    }
-    for option in options_of(call, feature.id) {
-        state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
-    }
+pub fn add_state(call: &mut Call<'_>, feature: i64, environment: i64) {
+    let state = default_state(call, feature, environment);
     call.state.put(state);
 }
 
 /// Adds the default states of all features of a project to a new environment.
 pub fn add_states(call: &mut Call<'_>, environment: &Environment) {
     let features = call.state.features.values().filter(|feature| feature.project == environment.project);
-    let features: Vec<Feature> = features.cloned().collect();
-    for feature in &features {
+    let features: Vec<i64> = features.map(Feature::id).collect();
+    for feature in features {
         add_state(call, feature, environment.id);
     }
+}
+
+/// A new default state: with the feature's initial value, unless the project prevents that, and the default shares of
+/// the options.
+pub fn default_state(call: &mut Call<'_>, feature: i64, environment: i64) -> FeatureState {
+    let is_prevented =
+        |project| call.state.projects.get(&project).is_some_and(|row| row.prevent_flag_defaults);
+    let row = call.state.features.get(&feature).filter(|row| !is_prevented(row.project));
+    let enabled = row.is_some_and(|row| row.default_enabled);
+    let value = TypedValue::of_initial(row.and_then(|row| row.initial_value.as_deref()));
+    let mut state = FeatureState { enabled, value, ..new_state(call, feature, environment) };
+    for option in options_of(call, feature) {
+        state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
+    }
+    state
+}
+
+/// The default state of a feature in an environment, unless it was deleted.
+pub fn find_default(state: &State, feature: i64, environment: i64) -> Option<&FeatureState> {
+    let is_it =
+        |row: &&FeatureState| row.feature == feature && row.environment == environment && row.is_default();
+    state.feature_states.values().find(is_it)
 }
 
 /// A state with a new id that is disabled and has no value.

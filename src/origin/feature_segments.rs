@@ -1,6 +1,6 @@
 //! `/features/feature-segments/`: the places of segment overrides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flagsmith_edge_core::api::fields::all;
 use flagsmith_edge_core::document::json::Json;
@@ -102,18 +102,24 @@ pub fn remove(state: &mut Transaction<'_>, matches: impl Fn(&FeatureSegment) -> 
 pub fn update_priorities(call: &mut Call<'_>) -> Outcome {
     let json = call.json()?;
     let items = json.list().ok_or_else(|| Refusal::Invalid(not_a_list(json)))?;
-    let mut moves = all(items, read_move).map_err(Refusal::Invalid)?;
+    let moves = all(items, read_move).map_err(Refusal::Invalid)?;
     let is_missing = |(id, _): &(i64, i64)| find(call, *id).is_err();
     if moves.iter().any(is_missing) {
         return Err(Refusal::field("non_field_errors", "Some of the provided ids were not found."));
     }
-    // From the first priority on, a later move does not push an earlier one away.
-    moves.sort_by_key(|(_, priority)| *priority);
+    // Of several moves of one place, the last counts.
+    let mut groups: BTreeMap<(i64, i64), BTreeMap<i64, i64>> = BTreeMap::new();
     for (id, priority) in &moves {
-        move_to(&mut call.state, *id, *priority);
+        if let Some(place) = call.state.feature_segments.get(id) {
+            groups.entry((place.feature, place.environment)).or_default().insert(*id, *priority);
+        }
     }
-    let has_moved = |place: &&FeatureSegment| moves.iter().any(|(id, _)| *id == place.id);
-    let moved = call.state.feature_segments.values().filter(has_moved);
+    for ((feature, environment), moves) in groups {
+        let places = group(&call.state, feature, environment);
+        move_all(&mut call.state, places, &moves);
+    }
+    let ids: BTreeSet<i64> = moves.iter().map(|(id, _)| *id).collect();
+    let moved = ids.iter().filter_map(|id| call.state.feature_segments.get(id));
     call::json(200, &moved.map(|place| render(call, place)).collect())
 }
 
@@ -163,13 +169,32 @@ fn has_feature(call: &Call<'_>, project: i64, id: i64) -> bool {
 
 /// Moves a place to a priority. The places of its feature get the numbers from 0 on.
 pub fn move_to(state: &mut Transaction<'_>, id: i64, priority: i64) {
-    let Some(place) = state.feature_segments.get(&id).cloned() else { return };
-    let mut places = group(state, place.feature, place.environment);
-    places.retain(|other| other.id != id);
-    // A number beyond the platform's range is the last, on wasm32, too.
-    let index = usize::try_from(priority.max(0)).unwrap_or(usize::MAX).min(places.len());
-    places.insert(index, place);
-    renumber(state, places);
+    let Some(place) = state.feature_segments.get(&id) else { return };
+    let places = group(state, place.feature, place.environment);
+    move_all(state, places, &BTreeMap::from([(id, priority)]));
+}
+
+/// Moves some of the places of a feature to priorities. The others take what is left. Neither these nor places that
+/// share a priority change their order.
+fn move_all(state: &mut Transaction<'_>, places: Vec<FeatureSegment>, moves: &BTreeMap<i64, i64>) {
+    let (mut moved, others): (Vec<_>, Vec<_>) =
+        places.into_iter().partition(|place| moves.contains_key(&place.id));
+    moved.sort_by_key(|place| moves.get(&place.id));
+    let mut moved = moved.into_iter().peekable();
+    let mut ordered = Vec::new();
+    for other in others {
+        let is_due = |place: &FeatureSegment, count: usize| {
+            moves
+                .get(&place.id)
+                .is_some_and(|priority| usize::try_from(*priority).is_ok_and(|priority| priority <= count))
+        };
+        while let Some(place) = moved.next_if(|place| is_due(place, ordered.len())) {
+            ordered.push(place);
+        }
+        ordered.push(other);
+    }
+    ordered.extend(moved);
+    renumber(state, ordered);
 }
 
 fn renumber(state: &mut Transaction<'_>, places: Vec<FeatureSegment>) {

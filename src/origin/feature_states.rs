@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
-use crate::defaults::new_state;
+use crate::defaults::{default_state, find_default};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, TypedValue};
@@ -35,16 +35,17 @@ pub fn create(call: &mut Call<'_>, api_key: &str) -> Outcome {
         call.state.features.get(&id).is_some_and(|feature| feature.project == environment.project)
     });
     let enabled = input.bool("enabled", false);
-    let value = input.read("feature_state_value", |json| {
-        let mut value = TypedValue::default();
-        json.map_or(Ok(()), |json| value.set_scalar(json)).map(|()| value)
-    });
+    let mut value = TypedValue::default();
+    let has_value = input.has("feature_state_value");
+    input.read("feature_state_value", |json| json.map_or(Ok(()), |json| value.set_scalar(json)));
     input.finish(())?;
-    let is_same = |state: &FeatureState| state.feature == feature && state.environment == environment.id;
-    if call.state.feature_states.values().any(|state| is_same(state) && state.is_default()) {
+    if find_default(&call.state, feature, environment.id).is_some() {
         return Err(exists_already());
     }
-    let state = FeatureState { enabled, value, ..new_state(call, feature, environment.id) };
+    let mut state = FeatureState { enabled, ..default_state(call, feature, environment.id) };
+    if has_value {
+        state.value = value;
+    }
     call.state.put(state.clone());
     call::json(201, &render(&state, state.value.scalar()))
 }

@@ -12,7 +12,7 @@ use crate::changes::Transaction;
 use crate::defaults::{add_state, options_of};
 use crate::input::Input;
 use crate::limits::MAX_FEATURES;
-use crate::multivariate_options::{self, check_count, check_sum};
+use crate::multivariate_options::{self, MULTIVARIATE, STANDARD, check_count, check_sum};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, Feature, FeatureSegment, FeatureState, MultivariateOption, Segment};
@@ -22,7 +22,7 @@ use crate::values;
 
 const MAX_NAME_LENGTH: usize = 2000;
 const MAX_DESCRIPTION_LENGTH: usize = 20_000;
-const TYPES: [&str; 2] = ["STANDARD", "MULTIVARIATE"];
+const TYPES: [&str; 2] = [STANDARD, MULTIVARIATE];
 
 /// Lists the features of a project; with `environment`, also their states there.
 pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
@@ -115,7 +115,7 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
         id: 0,
         uuid: call.uuid(),
         name: input.text("name", MAX_NAME_LENGTH, None),
-        kind: input.choice("type", &TYPES, Some(TYPES[0])),
+        kind: input.choice("type", &TYPES, Some(STANDARD)),
         project,
         default_enabled: input.bool("default_enabled", false),
         initial_value: input.optional_text("initial_value", values::MAX_LENGTH, None),
@@ -131,12 +131,16 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
     let mut feature = read_settings(input, feature)?;
     check_name(call, &feature)?;
     check_count(options.len())?;
+    multivariate_options::check_keys(&options)?;
     check_sum(options.iter().map(|option| option.default_percentage_allocation), "multivariate_options")?;
     if call.state.features.values().filter(|feature| feature.project == project).count() >= MAX_FEATURES {
         let problem = "The Project has reached the maximum allowed features limit.";
         return Err(Refusal::Invalid(json!({"project": problem})));
     }
     feature.id = call.state.next_id(Feature::KIND);
+    if !options.is_empty() {
+        MULTIVARIATE.clone_into(&mut feature.kind);
+    }
     for option in options {
         let (id, uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
         call.state.put(MultivariateOption { id, uuid, feature: feature.id, ..option });
@@ -145,7 +149,7 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
     let environments = call.state.environments.values().filter(|environment| environment.project == project);
     let environments: Vec<i64> = environments.map(Environment::id).collect();
     for environment in environments {
-        add_state(call, &feature, environment);
+        add_state(call, feature.id, environment);
     }
     call::json(201, &render_without(call, &feature, "code_references_counts"))
 }

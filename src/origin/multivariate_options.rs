@@ -1,19 +1,24 @@
 //! `/projects/{id}/features/{id}/mv-options/`: the values of a multivariate feature.
 
-use flagsmith_edge_core::api::fields::all;
+use std::collections::BTreeSet;
+
+use flagsmith_edge_core::api::fields::{NOT_BLANK, all};
 use flagsmith_edge_core::document::json::{Json, Kind};
 use flagsmith_edge_core::document::python;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::{new_share, options_of};
-use crate::input::{Input, not_a_list};
+use crate::input::{Input, not_a_list, plain_text};
 use crate::limits::MAX_OPTIONS;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
-use crate::rows::{FeatureState, MultivariateOption, TypedValue};
+use crate::rows::{Feature, FeatureState, MultivariateOption, TypedValue};
 use crate::state::Row;
 
+/// The types of features.
+pub const STANDARD: &str = "STANDARD";
+pub const MULTIVARIATE: &str = "MULTIVARIATE";
 const MAX_KEY_LENGTH: usize = 255;
 const MAX_PERCENTAGE: f64 = 100.0;
 
@@ -23,26 +28,39 @@ pub fn list(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
     page(call, pages::SIZED, options_of(call, feature.id), |option| render_alone(&option))
 }
 
-/// Adds an option to a feature, and its share to the feature's default states.
+/// Adds an option to a feature, and its share to the feature's default states. The first option makes the feature
+/// multivariate.
 pub fn create(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
-    let feature = call.feature(project, feature)?.id;
+    let feature = call.feature(project, feature)?;
     let mut input = call.input()?;
-    let option = read(&mut input, MultivariateOption { feature, ..fresh() });
-    let option = input.finish(option)?;
-    let siblings = options_of(call, feature);
-    check_sum_with(&siblings, &option)?;
-    check_count(siblings.len() + 1)?;
-    let (id, uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
-    let option = MultivariateOption { id, uuid, ..option };
-    call.state.put(option.clone());
+    let option = read(&mut input, MultivariateOption { feature: feature.id, ..fresh() });
+    let mut option = input.finish(option)?;
+    let mut siblings = options_of(call, feature.id);
+    siblings.push(option.clone());
+    check(&siblings)?;
+    check_count(siblings.len())?;
     let states = call.state.feature_states.values();
-    let states = states.filter(|state| state.feature == feature && state.is_default());
+    let states = states.filter(|state| state.feature == feature.id && state.is_default());
     let states: Vec<FeatureState> = states.cloned().collect();
+    for state in &states {
+        let shares = state.shares.iter().map(|share| share.percentage_allocation);
+        check_sum(shares.chain([option.default_percentage_allocation]), "percentage_allocation")?;
+    }
+    (option.id, option.uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
+    call.state.put(option.clone());
     for mut state in states {
         state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
         call.state.put(state);
     }
+    set_kind(call, feature, MULTIVARIATE);
     call::json(201, &render_alone(&option))
+}
+
+/// Changes the type of a feature.
+fn set_kind(call: &mut Call<'_>, feature: Feature, kind: &str) {
+    if feature.kind != kind {
+        call.state.put(Feature { kind: kind.to_owned(), ..feature });
+    }
 }
 
 /// Refuses more options than a feature may have.
@@ -67,14 +85,16 @@ pub fn update(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Ou
     let option = input.finish(option)?;
     let mut siblings = options_of(call, option.feature);
     siblings.retain(|sibling| sibling.id != option.id);
-    check_sum_with(&siblings, &option)?;
+    siblings.push(option.clone());
+    check(&siblings)?;
     call.state.put(option.clone());
     call::json(200, &render_alone(&option))
 }
 
-/// Deletes an option and its shares.
+/// Deletes an option and its shares. Without options, the feature is a standard one.
 pub fn delete(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
     let id = find(call, project, feature, id)?.id;
+    let feature = call.feature(project, feature)?;
     let has_share = |state: &&FeatureState| state.shares.iter().any(|share| share.option == id);
     let states: Vec<FeatureState> = call.state.feature_states.values().filter(has_share).cloned().collect();
     for mut state in states {
@@ -82,6 +102,9 @@ pub fn delete(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Ou
         call.state.put(state);
     }
     call.state.delete::<MultivariateOption>(|option| option.id == id);
+    if options_of(call, feature.id).is_empty() {
+        set_kind(call, feature, STANDARD);
+    }
     deleted()
 }
 
@@ -115,7 +138,7 @@ fn fresh() -> MultivariateOption {
 fn read(input: &mut Input<'_>, old: MultivariateOption) -> MultivariateOption {
     MultivariateOption {
         value: old.value.read_columns(input),
-        key: input.optional_text("key", MAX_KEY_LENGTH, old.key),
+        key: input.optional("key", old.key, key),
         default_percentage_allocation: input.read("default_percentage_allocation", |json| match json {
             None => Ok(old.default_percentage_allocation),
             Some(json) => percentage(json),
@@ -141,12 +164,34 @@ pub fn percentage(json: Json<'_>) -> Result<f64, Value> {
     }
 }
 
-fn check_sum_with(siblings: &[MultivariateOption], option: &MultivariateOption) -> Result<(), Refusal> {
-    let percentages = siblings.iter().chain([option]).map(|option| option.default_percentage_allocation);
-    check_sum(percentages, "default_percentage_allocation")
+/// Refuses options of a feature whose percentages or keys do not fit together.
+fn check(options: &[MultivariateOption]) -> Result<(), Refusal> {
+    let percentages = options.iter().map(|option| option.default_percentage_allocation);
+    check_sum(percentages, "default_percentage_allocation")?;
+    check_keys(options)
 }
 
-/// Refuses default percentages of more than 100 in all; `field` is the field to blame.
+/// Refuses two options with one key.
+pub fn check_keys(options: &[MultivariateOption]) -> Result<(), Refusal> {
+    let mut keys = BTreeSet::new();
+    if options.iter().filter_map(|option| option.key.as_deref()).all(|key| keys.insert(key)) {
+        return Ok(());
+    }
+    Err(Refusal::field("non_field_errors", "The fields feature, key must make a unique set."))
+}
+
+/// Reads the key of an option: a slug.
+fn key(json: Json<'_>) -> Result<String, Value> {
+    let key = plain_text(json, MAX_KEY_LENGTH)?;
+    let is_slug = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match key.bytes().all(is_slug) {
+        _ if key.is_empty() => Err(json!([NOT_BLANK])),
+        true => Ok(key),
+        false => Err(json!(["Enter a valid “slug” consisting of letters, numbers, underscores or hyphens."])),
+    }
+}
+
+/// Refuses percentages of more than 100 in all; `field` is the field to blame.
 pub fn check_sum(percentages: impl Iterator<Item = f64>, field: &str) -> Result<(), Refusal> {
     if percentages.sum::<f64>() > MAX_PERCENTAGE {
         return Err(Refusal::field(field, "Invalid percentage allocation"));

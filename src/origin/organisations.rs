@@ -61,10 +61,8 @@ pub fn update(call: &mut Call<'_>, id: &str) -> Outcome {
 pub fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
     let id = find(call, id)?.id;
     let projects = call.state.projects.values().filter(|project| project.organisation == id);
-    let projects: Vec<i64> = projects.map(Project::id).collect();
-    for project in projects {
-        projects::remove(&mut call.state, project);
-    }
+    let projects = projects.map(Project::id).collect();
+    projects::remove(&mut call.state, &projects);
     call.state.delete::<MasterApiKey>(|key| key.organisation == Some(id));
     call.state.delete::<AuditRow>(|row| row.organisation == id);
     call.state.delete::<Organisation>(|row| row.id == id);

@@ -1,5 +1,7 @@
 //! `/projects/`.
 
+use std::collections::BTreeSet;
+
 use flagsmith_edge_core::document::json::Json;
 use flagsmith_edge_core::document::pattern::Pattern;
 use serde_json::{Value, json};
@@ -85,20 +87,22 @@ pub fn update(call: &mut Call<'_>, id: &str) -> Outcome {
 /// Deletes a project with everything in it.
 pub fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
     let project = call.project(number(id)?)?;
-    remove(&mut call.state, project.id);
+    remove(&mut call.state, &BTreeSet::from([project.id]));
     deleted()
 }
 
-/// Deletes the rows of a project.
-pub fn remove(state: &mut Transaction<'_>, id: i64) {
-    let environments = state.environments.values().filter(|environment| environment.project == id);
+/// Deletes the rows of projects.
+pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    let environments = state.environments.values().filter(|row| ids.contains(&row.project));
     let environments = environments.map(Environment::id).collect();
     environments::remove(state, &environments);
-    let features = state.features.values().filter(|feature| feature.project == id).map(Feature::id).collect();
+    let features =
+        state.features.values().filter(|row| ids.contains(&row.project)).map(Feature::id).collect();
     features::remove(state, &features);
-    let segments = state.segments.values().filter(|segment| segment.project == id).map(Segment::id).collect();
+    let segments =
+        state.segments.values().filter(|row| ids.contains(&row.project)).map(Segment::id).collect();
     segments::remove(state, &segments);
-    state.delete::<Project>(|project| project.id == id);
+    state.delete::<Project>(|project| ids.contains(&project.id));
 }
 
 /// Reads the fields that a client may change. The organisation stays.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::call::{self, Call, Outcome, number};
-use crate::defaults::new_state;
+use crate::defaults::{default_state, new_state};
 use crate::feature_states::{exists_already, render};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
@@ -40,10 +40,16 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     });
     let enabled = input.bool("enabled", false);
     let mut value = TypedValue::default();
+    let has_value = input.has("feature_state_value");
     input.read("feature_state_value", |json| json.map_or(Ok(()), |json| value.set_typed(json)));
     let shares = shares::read(call, &mut input, feature);
-    let shares = input.finish(shares)?.unwrap_or_default();
-    shares::check_sum(&shares)?;
+    let shares = input.finish(shares)?;
+    if feature_segment.is_some() && identity.is_some() {
+        let problem =
+            "A state overrides the flag of a segment or of an identity. Send one of the two fields.";
+        return Err(Refusal::field("non_field_errors", problem));
+    }
+    shares::check_sum(shares.as_deref().unwrap_or_default())?;
     let is_same = |state: &FeatureState| {
         state.feature == feature
             && state.environment == environment.id
@@ -53,9 +59,17 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     if call.state.feature_states.values().any(is_same) {
         return Err(exists_already());
     }
-    let state = new_state(call, feature, environment.id);
-    let mut state = FeatureState { feature_segment, identity, enabled, value, ..state };
-    shares::set(call, &mut state, shares);
+    let state = match (feature_segment, identity) {
+        (None, None) => default_state(call, feature, environment.id),
+        _ => new_state(call, feature, environment.id),
+    };
+    let mut state = FeatureState { feature_segment, identity, enabled, ..state };
+    if has_value {
+        state.value = value;
+    }
+    if let Some(shares) = shares {
+        shares::set(call, &mut state, shares);
+    }
     call.state.put(state.clone());
     call::json(201, &render_typed(&state))
 }

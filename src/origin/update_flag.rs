@@ -4,7 +4,7 @@ use flagsmith_edge_core::document::json::Json;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Outcome, deleted};
-use crate::defaults::new_state;
+use crate::defaults::{default_state, find_default, new_state};
 use crate::feature_segments::{self, add, check_limit, has_segment};
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -24,7 +24,10 @@ pub fn update(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let value = input.read("value", |json| read_value(required(json)?).map(Some));
     let value = input.finish(value)?.unwrap_or_default();
     let mut state = match segment {
-        None => default_state(call, &environment, feature),
+        None => match find_default(&call.state, feature, environment.id).cloned() {
+            Some(state) => state,
+            None => default_state(call, feature, environment.id),
+        },
         Some((segment, priority)) => override_state(call, &environment, feature, segment, priority)?,
     };
     state.enabled = enabled;
@@ -32,16 +35,6 @@ pub fn update(call: &mut Call<'_>, api_key: &str) -> Outcome {
     state.updated_at = call.now();
     call.state.put(state);
     deleted()
-}
-
-/// The default state of the feature, or a new one.
-fn default_state(call: &mut Call<'_>, environment: &Environment, feature: i64) -> FeatureState {
-    let mut states = call.state.feature_states.values();
-    let is_it = |state: &&FeatureState| {
-        state.environment == environment.id && state.feature == feature && state.is_default()
-    };
-    let state = states.find(is_it).cloned();
-    state.unwrap_or_else(|| new_state(call, feature, environment.id))
 }
 
 /// The segment's override of the feature, or a new one.

@@ -72,6 +72,52 @@ fn each_request_that_changes_something_leaves_one_audit_row() {
 }
 
 #[test]
+fn the_newest_audit_rows_of_each_organisation_are_kept() {
+    let mut project = Project::new();
+    project.post("organisations/", json!({"name": "Busy"}));
+    let count = |project: &mut Project, organisation: i64| {
+        project.get(&format!("organisations/{organisation}/audit/"))["count"].as_i64().unwrap()
+    };
+    let before = count(&mut project, 1);
+    for number in 0..10_010 {
+        let name = format!("Busy {number}");
+        assert_eq!(project.send("PUT", "organisations/2/", &json!({"name": name})).status, 200);
+    }
+    assert_eq!((count(&mut project, 1), count(&mut project, 2)), (before, 10_000));
+    assert_eq!(
+        project.get("organisations/2/audit/?page_size=1")["results"][0]["log"],
+        "Organisation Busy 10009 updated"
+    );
+    assert!(project.deployment.reloaded() == project.deployment.state);
+    assert_eq!(project.send("DELETE", "organisations/2/", &json!({})).status, 204);
+    assert_eq!((count(&mut project, 1), count(&mut project, 2)), (before, 1));
+}
+
+#[test]
+fn several_moves_put_each_override_where_it_was_asked_for() {
+    let mut project = Project::new();
+    for number in 4..=6 {
+        project.post("projects/1/segments/", json!({"name": number.to_string(), "rules": [{"type": "ALL"}]}));
+    }
+    for segment in 1..=6 {
+        let place = json!({"feature": 1, "segment": segment, "environment": 1});
+        project.post("features/feature-segments/", place);
+    }
+    for (moves, order) in [
+        (vec![(6, 0), (1, 5)], [6, 2, 3, 4, 5, 1]),
+        (vec![(2, 3), (6, 1)], [3, 6, 4, 2, 5, 1]),
+        (vec![(1, 99), (5, 99)], [3, 6, 4, 2, 5, 1]),
+        (vec![(5, 0), (5, 5), (3, 2)], [6, 4, 3, 2, 1, 5]),
+        ((1..=6).map(|id| (id, id - 1)).collect(), [1, 2, 3, 4, 5, 6]),
+    ] {
+        let body: Vec<Value> =
+            moves.iter().map(|(id, priority)| json!({"id": id, "priority": priority})).collect();
+        project.post("features/feature-segments/update-priorities/", json!(body));
+        assert_eq!(project.order(1), order, "{moves:?}");
+    }
+}
+
+#[test]
 fn a_moved_override_makes_room_and_leaves_no_gap() {
     let mut project = Project::new();
     let development = project.client_keys[0].clone();

@@ -5,6 +5,7 @@ mod changes;
 mod environment_keys;
 mod faults;
 mod foreign_ids;
+mod options;
 mod recordings;
 mod room;
 mod support;

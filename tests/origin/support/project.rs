@@ -29,10 +29,15 @@ impl Project {
 
     /// Sends a request with the deployment's key.
     pub fn send(&mut self, method: &str, path: &str, body: &Value) -> Answer {
+        self.send_to(method, &format!("/api/v1/{path}"), body)
+    }
+
+    /// Sends a request to a whole path.
+    pub fn send_to(&mut self, method: &str, path: &str, body: &Value) -> Answer {
         let headers =
             [("authorization", format!("Api-Key {KEY}")), ("content-type", "application/json".into())];
         let headers = headers.map(|(name, value)| (name.to_owned(), value));
-        self.deployment.send(method, &format!("/api/v1/{path}"), &headers, body.to_string().as_bytes())
+        self.deployment.send(method, path, &headers, body.to_string().as_bytes())
     }
 
     /// The answer to a POST that succeeds.
