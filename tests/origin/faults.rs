@@ -2,63 +2,22 @@
 //! organisation's key.
 
 use crate::support::deployment::{Answer, Deployment, KEY};
+use crate::support::endpoints::endpoints;
+use crate::support::references::check_references;
 use flagsmith_edge_worker::document::Environment;
 use flagsmith_edge_worker::document::ruleset::Engine;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Paths with places for the id of each kind of row.
-const PATHS: &[&str] = &[
-    "organisations/",
-    "organisations/1/",
-    "organisations/1/master-api-keys/",
-    "organisations/1/master-api-keys/{prefix}/",
-    "audit/",
-    "audit/1/",
-    "organisations/1/audit/",
-    "projects/1/audit/",
-    "projects/",
-    "projects/1/",
-    "environments/",
-    "environments/?project=1",
-    "environments/{key}/",
-    "environments/get-by-uuid/{uuid}/",
-    "environments/{key}/clone/",
-    "environments/{key}/my-permissions/",
-    "environments/{key}/document/",
-    "environments/{key}/api-keys/",
-    "environments/{key}/api-keys/1/",
-    "environments/{key}/featurestates/",
-    "environments/{key}/featurestates/1/",
-    "environments/{key}/features/1/create-segment-override/",
-    "environments/{key}/identities/",
-    "environments/{key}/identities/1/",
-    "environments/{key}/identities/1/traits/",
-    "environments/{key}/identities/1/traits/1/",
-    "environments/{key}/identities/1/featurestates/",
-    "environments/{key}/identities/1/featurestates/3/",
-    "environments/{key}/identities/1/featurestates/all/",
-    "environments/{key}/identities/1/featurestates/clone-from-given-identity/",
-    "projects/1/features/",
-    "projects/1/features/?environment=1",
-    "projects/1/features/1/",
-    "projects/1/features/1/mv-options/",
-    "projects/1/features/1/mv-options/1/",
-    "projects/1/segments/",
-    "projects/1/segments/1/",
-    "projects/1/segments/1/clone/",
-    "projects/1/segments/1/associated-features/",
-    "features/feature-segments/",
-    "features/feature-segments/?environment=1&feature=1",
-    "features/feature-segments/1/",
-    "features/feature-segments/update-priorities/",
-    "features/featurestates/",
-    "features/featurestates/?environment=1",
-    "features/featurestates/1/",
-    "../experiments/environments/{key}/update-flag-v1/",
-];
-
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Requests without a body that are refused for a reason of their own.
+const REFUSED: &[(&str, &str)] = &[
+    ("GET environments/", "a project is required"),
+    ("GET environments/{key}/my-permissions/", "a master key is no user"),
+    ("GET features/feature-segments/", "an environment and a feature are required"),
+    ("GET features/featurestates/", "an environment is required"),
+];
 
 /// A deployment with a row of each kind in one organisation, and another organisation's key.
 struct Example {
@@ -100,6 +59,11 @@ impl Example {
         post(&in_environment("identities/"), json!({"identifier": "Secret identity"}));
         post(&in_environment("identities/1/traits/"), json!({"trait_key": "Secret", "string_value": "1"}));
         post(&in_environment("identities/1/featurestates/"), json!({"feature": 1, "enabled": true}));
+        // Without a default state, and without overrides.
+        post("projects/1/features/", json!({"name": "Secret second feature"}));
+        post(&in_environment("identities/"), json!({"identifier": "Secret second identity"}));
+        let state = format!("environments/{client_key}/featurestates/4/");
+        assert_eq!(send(&mut deployment, KEY, "DELETE", &state, b"").status, 204);
         Example {
             client_key,
             uuid: text(&environment["uuid"]),
@@ -130,8 +94,7 @@ fn send(deployment: &mut Deployment, key: &str, method: &str, path: &str, body: 
 fn rows_of_another_organisation_are_out_of_reach() {
     let mut example = Example::new();
     let key = example.other_key.clone();
-    let body = plausible();
-    for path in PATHS {
+    for (path, body) in endpoints() {
         for method in METHODS {
             let path = example.path(path);
             let before = example.deployment.state.clone();
@@ -147,11 +110,34 @@ fn rows_of_another_organisation_are_out_of_reach() {
 #[test]
 fn every_path_is_served() {
     let mut example = Example::new();
-    for path in PATHS {
+    for (path, _) in endpoints() {
         let path = example.path(path);
         let answer = send(&mut example.deployment, "no.key", "GET", &path, b"");
         assert_eq!(answer.status, 401, "{path}: {}", answer.body);
     }
+}
+
+#[test]
+fn valid_bodies_are_accepted_by_all_endpoints() {
+    let example = Example::new();
+    let mut refused = Vec::new();
+    let mut accepted = 0;
+    for (path, body) in endpoints() {
+        for method in METHODS {
+            let mut deployment = example.deployment.clone();
+            let answer = send(&mut deployment, KEY, method, &example.path(path), body.to_string().as_bytes());
+            match answer.status {
+                405 => {}
+                200..300 => accepted += 1,
+                status => refused.push((format!("{method} {path}"), status, answer.body)),
+            }
+            check_references(&deployment.state);
+        }
+    }
+    let names: Vec<&str> = refused.iter().map(|(name, ..)| name.as_str()).collect();
+    let expected: Vec<&str> = REFUSED.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, expected, "{refused:?}");
+    assert!(accepted > 90, "only {accepted} requests were accepted");
 }
 
 #[test]
@@ -220,35 +206,12 @@ fn a_deeply_nested_body_is_refused() {
     }
 }
 
-/// A body with valid fields of all endpoints. References name the rows of the first organisation.
-fn plausible() -> Value {
-    let condition = json!({"operator": "EQUAL", "property": "x", "value": "1"});
-    json!({
-        "name": "x",
-        "identifier": "x",
-        "trait_key": "x",
-        "organisation": 1,
-        "project": 1,
-        "environment": 1,
-        "feature": 1,
-        "segment": 1,
-        "feature_segment": 1,
-        "identity": 1,
-        "source_identity_id": 1,
-        "enabled": true,
-        "type": "ALL",
-        "string_value": "x",
-        "rules": [{"type": "ALL", "rules": [{"type": "ANY", "conditions": [condition]}]}],
-        "multivariate_feature_state_values": [{"multivariate_feature_option": 1, "percentage_allocation": 30}],
-    })
-}
-
-/// A plausible body with some members replaced or removed, or any JSON value.
-fn any_body() -> impl Strategy<Value = Value> {
+/// A valid body with some members replaced or removed, or any JSON value.
+fn changed(body: Value) -> impl Strategy<Value = Value> {
     let change = (field(), prop::option::of(any_json()));
-    let changed = prop::collection::vec(change, 0..4).prop_map(|changes| {
-        let mut body = plausible();
-        let members = body.as_object_mut().unwrap();
+    let changed = prop::collection::vec(change, 0..4).prop_map(move |changes| {
+        let mut body = body.clone();
+        let Some(members) = body.as_object_mut() else { return body };
         for (name, value) in changes {
             match value {
                 Some(value) => drop(members.insert(name, value)),
@@ -258,6 +221,11 @@ fn any_body() -> impl Strategy<Value = Value> {
         body
     });
     prop_oneof![4 => changed, 1 => any_json()]
+}
+
+/// A path and a body for it.
+fn any_request() -> impl Strategy<Value = (&'static str, Value)> {
+    prop::sample::select(endpoints()).prop_flat_map(|(path, body)| (Just(path), changed(body)))
 }
 
 /// A JSON value of any kind.
@@ -344,12 +312,12 @@ proptest! {
     #[test]
     fn any_body_gets_an_answer(
         requests in prop::collection::vec(
-            (prop::sample::select(METHODS), prop::sample::select(PATHS), any_body(), prop::bool::weighted(0.1)),
+            (prop::sample::select(METHODS), any_request(), prop::bool::weighted(0.1)),
             1..40,
         )
     ) {
         let mut example = Example::new();
-        for (method, path, body, is_cut) in requests {
+        for (method, (path, body), is_cut) in requests {
             let path = example.path(path);
             let body = body.to_string();
             let body = if is_cut { &body.as_bytes()[..body.len() / 2] } else { body.as_bytes() };
@@ -366,6 +334,7 @@ proptest! {
                 prop_assert!(parsed.is_ok(), "{method} {path}: {document}");
             }
             prop_assert!(example.deployment.reloaded() == example.deployment.state, "{method} {path}");
+            check_references(&example.deployment.state);
         }
     }
 }

@@ -281,7 +281,10 @@ fn fill(deployment: &mut Deployment, name: &str) -> Ids {
     let get = |deployment: &mut Deployment, path: &str| send(deployment, KEY, "GET", path, &Value::Null).body;
     let states = get(deployment, &format!("environments/{client_key}/featurestates/"));
     let default_state = id(&states["results"][0]);
-    let stored = |kind: &'static str, id: i64| text(&deployment.rows[&(kind, id)], "uuid");
+    let stored = |kind: &'static str, id: i64| {
+        let row: Value = serde_json::from_str(&deployment.rows[&(kind, id)]).unwrap();
+        text(&row, "uuid")
+    };
     Ids {
         key: text(&key, "key"),
         prefix: text(&key, "prefix"),

@@ -15,7 +15,8 @@ const BEGIN: u64 = 1_800_000_000_000;
 #[derive(Clone)]
 pub struct Deployment {
     pub state: State,
-    pub rows: BTreeMap<(&'static str, i64), Value>,
+    /// The rows of a store, as the text of their JSON.
+    pub rows: BTreeMap<(&'static str, i64), String>,
     now: u64,
     random: Cell<u128>,
 }
@@ -72,13 +73,15 @@ impl Deployment {
 
     /// The state as it is after reading all rows again.
     pub fn reloaded(&self) -> State {
-        State::load(self.rows.iter().map(|((kind, _), row)| (*kind, row.clone()))).unwrap()
+        let read =
+            |((kind, _), text): (&(&'static str, i64), &String)| (*kind, serde_json::from_str(text).unwrap());
+        State::load(self.rows.iter().map(read)).unwrap()
     }
 
     fn write(&mut self, changes: &Changes) {
         for (kind, id, row) in changes.rows() {
             match row {
-                Some(row) => drop(self.rows.insert((kind, id), row.clone())),
+                Some(row) => drop(self.rows.insert((kind, id), row.to_string())),
                 None => drop(self.rows.remove(&(kind, id))),
             }
         }

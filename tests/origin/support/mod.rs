@@ -2,7 +2,9 @@
 
 pub mod binding;
 pub mod deployment;
+pub mod endpoints;
 pub mod project;
+pub mod references;
 
 use std::path::PathBuf;
 
