@@ -124,7 +124,8 @@ bench: require-wasm require-node $(WASM_BINDGEN) $(NODE_MODULES)
 	node tests/bench/wasm.mjs $(abspath $(BENCH_WASM))/flagsmith_edge_worker_bench.js $(BENCH_DOCUMENTS) $(BENCH_WASM)/figures.json
 	cd tests/bench && cargo bench
 
-# Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED.
+# Random contexts, evaluated here and by Flagsmith's own engine: N of them for each engine, from SEED. Then random admin
+# requests to the embedded origin.
 differential: require-rust require-python
 	scripts/differential.sh
 

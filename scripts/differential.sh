@@ -1,10 +1,11 @@
 #!/bin/sh
 # Evaluates random contexts here and with Flagsmith's own engine, flag-engine 10 and 11, and fails on
-# differences. N contexts for each, from SEED.
+# differences. N contexts for each, from SEED. Then the documents of the embedded origin, after N / 20 + 1 random
+# sequences of admin requests, here and with Flagsmith's Python SDK.
 set -eu
 cd "$(dirname "$0")/.."
 N=${N:-10000}
-SEED=${SEED:-1}
+export SEED=${SEED:-1}
 mkdir -p build
 
 for engine in 10 11; do
@@ -15,3 +16,4 @@ done
 
 DIFFERENTIAL_CASES=$PWD/build/differential-10.jsonl DIFFERENTIAL_CASES_11=$PWD/build/differential-11.jsonl \
     cargo test --test differential -- --nocapture
+ORIGIN_SEQUENCES=$((N / 20 + 1)) cargo test --test origin sequences -- --nocapture

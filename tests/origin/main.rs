@@ -1,4 +1,4 @@
-//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, and generated faults.
+//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, generated faults, and random sequences.
 
 mod access;
 mod changes;
@@ -8,4 +8,5 @@ mod foreign_ids;
 mod options;
 mod recordings;
 mod room;
+mod sequences;
 mod support;

@@ -3,8 +3,11 @@
 pub mod binding;
 pub mod deployment;
 pub mod endpoints;
+pub mod listings;
 pub mod project;
+pub mod random;
 pub mod references;
+pub mod requests;
 
 use std::path::PathBuf;
 
