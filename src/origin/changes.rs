@@ -59,6 +59,7 @@ type Step = Box<dyn FnOnce(&mut State)>;
 
 /// The change that the audit row of a request is about.
 struct Event {
+    rank: u8,
     subject: Subject,
     verb: &'static str,
     id: i64,
@@ -96,7 +97,7 @@ impl<'s> Transaction<'s> {
         let id = row.id();
         self.scopes.insert(row.scope(self.state));
         let verb = if R::table(self.state).contains_key(&id) { "updated" } else { "created" };
-        self.note(row.subject(self.state), verb, id);
+        self.note(&row, verb);
         self.store(row);
     }
 
@@ -119,17 +120,19 @@ impl<'s> Transaction<'s> {
     fn remove<R: Row + Scoped + Audited>(&mut self, id: i64) {
         if let Some(row) = self.state.remove::<R>(id) {
             self.scopes.insert(row.deletion_scope(self.state));
-            self.note(row.subject(self.state), "deleted", id);
+            self.note(&row, "deleted");
             self.undo.push(Box::new(move |state| drop(state.insert(row))));
         }
         self.changes.rows.insert((R::KIND, id), None);
     }
 
     /// Keeps the event whose subject contains the others; of equals, the first.
-    fn note(&mut self, subject: Option<Subject>, verb: &'static str, id: i64) {
-        let Some(subject) = subject else { return };
-        if self.event.as_ref().is_none_or(|event| subject.rank < event.subject.rank) {
-            self.event = Some(Event { subject, verb, id });
+    fn note<R: Row + Audited>(&mut self, row: &R, verb: &'static str) {
+        if self.event.as_ref().is_some_and(|event| event.rank <= R::RANK) {
+            return;
+        }
+        if let Some(subject) = row.subject(self.state) {
+            self.event = Some(Event { rank: R::RANK, subject, verb, id: row.id() });
         }
     }
 
@@ -184,7 +187,7 @@ impl<'s> Transaction<'s> {
 
     /// Adds the audit row. The oldest of the organisation give way if they are too many, or if the state is full.
     fn audit(&mut self, now: &str) {
-        let Some(Event { subject, verb, id: related_object_id }) = self.event.take() else { return };
+        let Some(Event { subject, verb, id: related_object_id, .. }) = self.event.take() else { return };
         let Some(organisation) = subject.organisation else { return };
         let limit = self.state.bytes().max(MAX_STATE_BYTES);
         let id = self.next_id(AuditRow::KIND);

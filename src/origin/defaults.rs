@@ -1,5 +1,7 @@
 //! The states that features have without being set: one for each feature and environment of a project.
 
+use std::collections::BTreeMap;
+
 use crate::call::Call;
 use crate::rows::{Environment, Feature, FeatureState, MultivariateOption, Share, TypedValue};
 use crate::state::{Row, State};
@@ -7,31 +9,50 @@ use crate::state::{Row, State};
 /// The kind of the ids of shares, which have no table.
 const SHARE: &str = "share";
 
-/// Adds the default state of a feature to an environment.
-pub fn add_state(call: &mut Call<'_>, feature: i64, environment: i64) {
-    let state = default_state(call, feature, environment);
-    call.state.put(state);
+/// Adds the default states of a feature to environments.
+pub fn add_states_of(call: &mut Call<'_>, feature: i64, environments: &[i64]) {
+    let options = options_of(call, feature);
+    for environment in environments {
+        let state = state_with(call, feature, *environment, &options);
+        call.state.put(state);
+    }
 }
 
 /// Adds the default states of all features of a project to a new environment.
 pub fn add_states(call: &mut Call<'_>, environment: &Environment) {
     let features = call.state.features.values().filter(|feature| feature.project == environment.project);
     let features: Vec<i64> = features.map(Feature::id).collect();
+    let mut options: BTreeMap<i64, Vec<MultivariateOption>> = BTreeMap::new();
+    for option in call.state.options.values() {
+        options.entry(option.feature).or_default().push(option.clone());
+    }
     for feature in features {
-        add_state(call, feature, environment.id);
+        let options = options.get(&feature).map(Vec::as_slice).unwrap_or_default();
+        let state = state_with(call, feature, environment.id, options);
+        call.state.put(state);
     }
 }
 
 /// A new default state: with the feature's initial value, unless the project prevents that, and the default shares of
 /// the options.
 pub fn default_state(call: &mut Call<'_>, feature: i64, environment: i64) -> FeatureState {
+    let options = options_of(call, feature);
+    state_with(call, feature, environment, &options)
+}
+
+fn state_with(
+    call: &mut Call<'_>,
+    feature: i64,
+    environment: i64,
+    options: &[MultivariateOption],
+) -> FeatureState {
     let is_prevented =
         |project| call.state.projects.get(&project).is_some_and(|row| row.prevent_flag_defaults);
     let row = call.state.features.get(&feature).filter(|row| !is_prevented(row.project));
     let enabled = row.is_some_and(|row| row.default_enabled);
     let value = TypedValue::of_initial(row.and_then(|row| row.initial_value.as_deref()));
     let mut state = FeatureState { enabled, value, ..new_state(call, feature, environment) };
-    for option in options_of(call, feature) {
+    for option in options {
         state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
     }
     state

@@ -15,10 +15,8 @@ use crate::state::State;
 /// Reads the document of an environment.
 pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?;
-    let mut document = Document::of(&call.state, &environment);
-    if !environment.use_identity_overrides_in_local_eval {
-        document.identity_overrides.clear();
-    }
+    let document =
+        Document::of(&call.state, &environment, |_| environment.use_identity_overrides_in_local_eval);
     Ok(Response::json(document.to_json()))
 }
 
@@ -144,11 +142,13 @@ struct States<'s> {
 }
 
 impl<'s> States<'s> {
-    fn of(state: &'s State, environment: i64) -> States<'s> {
+    /// The states of an environment; of the overrides by identity only those of the identities that are wanted.
+    fn of(state: &'s State, environment: i64, is_wanted: impl Fn(i64) -> bool) -> States<'s> {
         let mut states = States::default();
         for row in state.feature_states.values().filter(|row| row.environment == environment) {
             let place = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
             match (row.identity, place) {
+                (Some(identity), _) if !is_wanted(identity) => {}
                 (Some(identity), _) => states.of_identities.entry(identity).or_default().push(row),
                 (None, Some(place)) => states.of_segments.entry(place.segment).or_default().push(row),
                 (None, None) => states.defaults.push(row),
@@ -159,9 +159,13 @@ impl<'s> States<'s> {
 }
 
 impl<'s> Document<'s> {
-    /// The document of an environment, with all overrides of identities.
-    pub fn of(state: &'s State, environment: &'s Environment) -> Document<'s> {
-        let states = States::of(state, environment.id);
+    /// The document of an environment, with the overrides of the identities that are wanted.
+    pub fn of(
+        state: &'s State,
+        environment: &'s Environment,
+        is_wanted: impl Fn(i64) -> bool,
+    ) -> Document<'s> {
+        let states = States::of(state, environment.id, is_wanted);
         let project = state.projects.get(&environment.project);
         let identities = states.of_identities.iter();
         Document {

@@ -20,7 +20,7 @@ pub struct EvaluatedFlags {
 impl EvaluatedFlags {
     /// Evaluates all features for an identity; `None` if the engine does not accept the document.
     pub fn of(state: &State, environment: &Environment, identity: &Identity) -> Option<EvaluatedFlags> {
-        let document = Document::of(state, environment).to_json();
+        let document = Document::of(state, environment, |id| id == identity.id).to_json();
         let environment = document::Environment::parse(&document, Engine::default()).ok()?;
         let rows = state.traits.values().filter(|row| row.identity == identity.id);
         let traits: Traits =

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
-use crate::defaults::{add_state, options_of};
+use crate::defaults::{add_states_of, options_of};
 use crate::input::Input;
 use crate::limits::MAX_FEATURES;
 use crate::multivariate_options::{self, MULTIVARIATE, STANDARD, check_count, check_sum};
@@ -43,7 +43,14 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     if call.query("sort_direction").is_some_and(|direction| direction == "DESC") {
         features.reverse();
     }
-    page(call, pages::SIZED, features, |feature: &Feature| render(call, feature, states.as_ref()))
+    let mut options: BTreeMap<i64, Vec<&MultivariateOption>> = BTreeMap::new();
+    for option in call.state.options.values() {
+        options.entry(option.feature).or_default().push(option);
+    }
+    page(call, pages::SIZED, features, |feature: &Feature| {
+        let options = options.get(&feature.id).map(Vec::as_slice).unwrap_or_default();
+        render_with(feature, options, states.as_ref())
+    })
 }
 
 /// The conditions of a list's query.
@@ -148,9 +155,7 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
     call.state.put(feature.clone());
     let environments = call.state.environments.values().filter(|environment| environment.project == project);
     let environments: Vec<i64> = environments.map(Environment::id).collect();
-    for environment in environments {
-        add_state(call, feature.id, environment);
-    }
+    add_states_of(call, feature.id, &environments);
     call::json(201, &render_without(call, &feature, "code_references_counts"))
 }
 
@@ -252,6 +257,10 @@ fn render_without(call: &Call<'_>, feature: &Feature, member: &str) -> Value {
 
 fn render(call: &Call<'_>, feature: &Feature, states: Option<&States<'_>>) -> Value {
     let options = options_of(call, feature.id);
+    render_with(feature, &options.iter().collect::<Vec<_>>(), states)
+}
+
+fn render_with(feature: &Feature, options: &[&MultivariateOption], states: Option<&States<'_>>) -> Value {
     let state = states.and_then(|states| states.defaults.get(&feature.id)).map(|state| {
         json!({
             "id": state.id,
@@ -272,7 +281,7 @@ fn render(call: &Call<'_>, feature: &Feature, states: Option<&States<'_>>) -> Va
         "created_date": feature.created_date,
         "description": feature.description,
         "tags": [],
-        "multivariate_options": options.iter().map(multivariate_options::render).collect::<Vec<_>>(),
+        "multivariate_options": options.iter().map(|option| multivariate_options::render(option)).collect::<Vec<_>>(),
         "is_archived": feature.is_archived,
         "owners": [],
         "group_owners": [],
