@@ -6,7 +6,7 @@ use flagsmith_edge_core::api::{self, Error, Response};
 use serde_json::{Map, Value};
 
 use crate::access::authenticate;
-use crate::audit::Part;
+use crate::audit::AuditFilter;
 use crate::call::{BodyType, Call, Context, Outcome, Request};
 use crate::changes::{Changes, Transaction};
 use crate::refusal::Refusal;
@@ -177,10 +177,10 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::SimpleFeatureStateByUuid(uuid), _) => simple_feature_states::get_by_uuid(call, uuid),
         (Route::SimpleFeatureState(id), _) => simple_feature_states::update(call, id),
         (Route::UpdateFlag(key), _) => update_flag::update(call, key),
-        (Route::Audit, _) => audit::list(call, Part::All),
+        (Route::Audit, _) => audit::list(call, AuditFilter::All),
         (Route::AuditRow(id), _) => audit::get(call, id),
-        (Route::AuditOfOrganisation(id), _) => audit::list(call, Part::Organisation(id)),
-        (Route::AuditOfProject(id), _) => audit::list(call, Part::Project(id)),
+        (Route::AuditOfOrganisation(id), _) => audit::list(call, AuditFilter::Organisation(id)),
+        (Route::AuditOfProject(id), _) => audit::list(call, AuditFilter::Project(id)),
         (Route::Identities(key), "GET") => identities::list(call, key),
         (Route::Identities(key), _) => identities::create(call, key),
         (Route::Identity(key, id), "GET") => identities::get(call, key, id),

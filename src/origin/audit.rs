@@ -9,20 +9,20 @@ use crate::rows::AuditRow;
 
 /// The filter of a path.
 #[derive(Clone, Copy)]
-pub enum Part<'p> {
+pub enum AuditFilter<'p> {
     All,
     Organisation(&'p str),
     Project(&'p str),
 }
 
 /// Lists the audit rows, the newest first.
-pub fn list(call: &mut Call<'_>, part: Part<'_>) -> Outcome {
-    let organisation = match part {
-        Part::Organisation(id) => Some(number(id)?),
+pub fn list(call: &mut Call<'_>, filter: AuditFilter<'_>) -> Outcome {
+    let organisation = match filter {
+        AuditFilter::Organisation(id) => Some(number(id)?),
         _ => None,
     };
-    let project = match part {
-        Part::Project(id) => Some(number(id)?),
+    let project = match filter {
+        AuditFilter::Project(id) => Some(number(id)?),
         _ => call.query_id("project"),
     };
     let environment = call.query_id("environment").or_else(|| first_number(call, "environments"));

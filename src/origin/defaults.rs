@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::call::Call;
-use crate::rows::{Environment, Feature, FeatureState, MultivariateOption, Share, TypedValue};
+use crate::rows::{
+    Environment, Feature, FeatureState, MultivariateFeatureStateValue, MultivariateOption, TypedValue,
+};
 use crate::state::{Row, State};
 
-/// The kind of the ids of shares, which have no table.
-const SHARE: &str = "share";
+/// The kind of the ids of multivariate values, which have no table.
+const MULTIVARIATE_FEATURE_STATE_VALUE: &str = "multivariate_feature_state_value";
 
 /// Adds the default states of a feature to environments.
 pub fn add_states_of(call: &mut Call<'_>, feature: i64, environments: &[i64]) {
@@ -33,8 +35,8 @@ pub fn add_states(call: &mut Call<'_>, environment: &Environment) {
     }
 }
 
-/// A new default state: with the feature's initial value, unless the project prevents that, and the default shares of
-/// the options.
+/// A new default state: with the feature's initial value, unless the project prevents that, and the default percentages
+/// of the options.
 pub fn default_state(call: &mut Call<'_>, feature: i64, environment: i64) -> FeatureState {
     let options = options_of(call, feature);
     state_with(call, feature, environment, &options)
@@ -53,7 +55,9 @@ fn state_with(
     let value = TypedValue::of_initial(row.and_then(|row| row.initial_value.as_deref()));
     let mut state = FeatureState { enabled, value, ..new_state(call, feature, environment) };
     for option in options {
-        state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
+        let percentage = option.default_percentage_allocation;
+        let multivariate_value = new_multivariate_value(call, option.id, percentage);
+        state.multivariate_feature_state_values.push(multivariate_value);
     }
     state
 }
@@ -76,15 +80,36 @@ pub fn new_state(call: &mut Call<'_>, feature: i64, environment: i64) -> Feature
         identity: None,
         enabled: false,
         value: TypedValue::default(),
-        shares: Vec::new(),
+        multivariate_feature_state_values: Vec::new(),
         created_at: call.now(),
         updated_at: call.now(),
     }
 }
 
-/// A share with a new id.
-pub fn new_share(call: &mut Call<'_>, option: i64, percentage_allocation: f64) -> Share {
-    Share { id: call.state.next_id(SHARE), uuid: call.uuid(), option, percentage_allocation }
+/// A new state with the settings of another of the same feature: a default, until it is given a place.
+pub fn copy_of(call: &mut Call<'_>, original: FeatureState, environment: i64) -> FeatureState {
+    let FeatureState { feature, enabled, value, multivariate_feature_state_values, .. } = original;
+    let mut copy = FeatureState { enabled, value, ..new_state(call, feature, environment) };
+    for multivariate_value in multivariate_feature_state_values {
+        let MultivariateFeatureStateValue { option, percentage_allocation, .. } = multivariate_value;
+        let multivariate_value = new_multivariate_value(call, option, percentage_allocation);
+        copy.multivariate_feature_state_values.push(multivariate_value);
+    }
+    copy
+}
+
+/// A multivariate value with a new id.
+pub fn new_multivariate_value(
+    call: &mut Call<'_>,
+    option: i64,
+    percentage_allocation: f64,
+) -> MultivariateFeatureStateValue {
+    MultivariateFeatureStateValue {
+        id: call.state.next_id(MULTIVARIATE_FEATURE_STATE_VALUE),
+        uuid: call.uuid(),
+        option,
+        percentage_allocation,
+    }
 }
 
 /// The options of a feature, in the order of their ids.

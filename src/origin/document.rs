@@ -146,11 +146,13 @@ impl<'s> States<'s> {
     fn of(state: &'s State, environment: i64, is_wanted: impl Fn(i64) -> bool) -> States<'s> {
         let mut states = States::default();
         for row in state.feature_states.values().filter(|row| row.environment == environment) {
-            let place = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
-            match (row.identity, place) {
+            let feature_segment = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
+            match (row.identity, feature_segment) {
                 (Some(identity), _) if !is_wanted(identity) => {}
                 (Some(identity), _) => states.of_identities.entry(identity).or_default().push(row),
-                (None, Some(place)) => states.of_segments.entry(place.segment).or_default().push(row),
+                (None, Some(feature_segment)) => {
+                    states.of_segments.entry(feature_segment.segment).or_default().push(row)
+                }
                 (None, None) => states.defaults.push(row),
             }
         }
@@ -267,7 +269,7 @@ fn feature_states<'s>(state: &'s State, rows: &[&'s rows::FeatureState]) -> Vec<
 impl<'s> FeatureState<'s> {
     fn of(state: &'s State, row: &'s rows::FeatureState) -> FeatureState<'s> {
         let feature = state.features.get(&row.feature);
-        let place = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
+        let feature_segment = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
         FeatureState {
             feature: feature.map(|feature| Feature {
                 id: feature.id,
@@ -276,30 +278,34 @@ impl<'s> FeatureState<'s> {
             }),
             enabled: row.enabled,
             django_id: row.id,
-            feature_segment: place.map(|place| FeatureSegment { priority: place.priority }),
+            feature_segment: feature_segment
+                .map(|feature_segment| FeatureSegment { priority: feature_segment.priority }),
             featurestate_uuid: &row.uuid,
             feature_state_value: row.value.scalar(),
             multivariate_feature_state_values: row
-                .shares
+                .multivariate_feature_state_values
                 .iter()
-                .map(|share| MultivariateValue::of(state, share))
+                .map(|multivariate_value| MultivariateValue::of(state, multivariate_value))
                 .collect(),
         }
     }
 }
 
 impl<'s> MultivariateValue<'s> {
-    fn of(state: &'s State, share: &'s rows::Share) -> MultivariateValue<'s> {
-        let option = state.options.get(&share.option);
+    fn of(
+        state: &'s State,
+        multivariate_value: &'s rows::MultivariateFeatureStateValue,
+    ) -> MultivariateValue<'s> {
+        let option = state.options.get(&multivariate_value.option);
         MultivariateValue {
             multivariate_feature_option: MultivariateOption {
                 value: option.map(|option| option.value.scalar()).unwrap_or_default(),
-                id: share.option,
+                id: multivariate_value.option,
                 key: option.and_then(|option| option.key.as_deref()),
             },
-            percentage_allocation: share.percentage_allocation,
-            id: share.id,
-            mv_fs_value_uuid: &share.uuid,
+            percentage_allocation: multivariate_value.percentage_allocation,
+            id: multivariate_value.id,
+            mv_fs_value_uuid: &multivariate_value.uuid,
         }
     }
 }

@@ -6,16 +6,15 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted};
 use crate::changes::Transaction;
-use crate::defaults::{add_states, new_share, new_state};
+use crate::defaults::{add_states, copy_of};
 use crate::input::Input;
+use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, FeatureSegment, FeatureState, Identity, ServerKey, Trait};
 use crate::state::Row;
 use crate::tokens;
 
-const MAX_NAME_LENGTH: usize = 2000;
-const MAX_DESCRIPTION_LENGTH: usize = 20_000;
 const MAX_BANNER_LENGTH: usize = 255;
 const MAX_COLOUR_LENGTH: usize = 7;
 
@@ -65,8 +64,9 @@ pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?;
     let mut answer = render(&environment);
     if let Some(members) = answer.as_object_mut() {
-        let places = call.state.feature_segments.values();
-        let count = places.filter(|place| place.environment == environment.id).count();
+        let feature_segments = call.state.feature_segments.values();
+        let count =
+            feature_segments.filter(|feature_segment| feature_segment.environment == environment.id).count();
         members.insert("total_segment_overrides".to_owned(), json!(count));
     }
     call::json(200, &answer)
@@ -101,7 +101,7 @@ pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
     let identities: BTreeSet<i64> = identities.map(Identity::id).collect();
     state.delete::<Trait>(|row| identities.contains(&row.identity));
     state.delete::<Identity>(|identity| ids.contains(&identity.environment));
-    state.delete::<FeatureSegment>(|place| ids.contains(&place.environment));
+    state.delete::<FeatureSegment>(|feature_segment| ids.contains(&feature_segment.environment));
     state.delete::<FeatureState>(|state| ids.contains(&state.environment));
     state.delete::<ServerKey>(|key| ids.contains(&key.environment));
     for id in ids {
@@ -134,26 +134,22 @@ pub fn clone(call: &mut Call<'_>, api_key: &str) -> Outcome {
 
 /// Copies the default states and the segment overrides of an environment to another.
 fn copy_states(call: &mut Call<'_>, from: i64, to: i64) {
-    let places = call.state.feature_segments.values().filter(|place| place.environment == from);
-    let places: Vec<FeatureSegment> = places.cloned().collect();
+    let feature_segments =
+        call.state.feature_segments.values().filter(|feature_segment| feature_segment.environment == from);
+    let feature_segments: Vec<FeatureSegment> = feature_segments.cloned().collect();
     let mut copies = BTreeMap::new();
-    for place in places {
+    for feature_segment in feature_segments {
         let id = call.state.next_id(FeatureSegment::KIND);
-        copies.insert(place.id, id);
+        copies.insert(feature_segment.id, id);
         let uuid = call.uuid();
-        call.state.put(FeatureSegment { id, uuid, environment: to, ..place });
+        call.state.put(FeatureSegment { id, uuid, environment: to, ..feature_segment });
     }
     let states = call.state.feature_states.values();
     let states = states.filter(|state| state.environment == from && state.identity.is_none());
     let states: Vec<FeatureState> = states.cloned().collect();
     for state in states {
-        let mut copy = new_state(call, state.feature, to);
-        copy.feature_segment = state.feature_segment.and_then(|id| copies.get(&id).copied());
-        copy.enabled = state.enabled;
-        copy.value = state.value;
-        for share in state.shares {
-            copy.shares.push(new_share(call, share.option, share.percentage_allocation));
-        }
+        let feature_segment = state.feature_segment.and_then(|id| copies.get(&id).copied());
+        let copy = FeatureState { feature_segment, ..copy_of(call, state, to) };
         call.state.put(copy);
     }
 }

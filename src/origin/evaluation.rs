@@ -70,7 +70,7 @@ impl EvaluatedFlags {
         json!({"id": metadata.get("id"), "name": segment.name})
     }
 
-    /// The options of the winning state that have a share.
+    /// The options of the winning state that have a percentage.
     fn options(&self, decision: &Decision) -> Vec<Value> {
         let ruleset = &self.environment.ruleset;
         let variants = ruleset.states.get(decision.state).map(|state| &state.variants);

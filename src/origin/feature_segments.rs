@@ -1,8 +1,8 @@
-//! `/features/feature-segments/`: the places of segment overrides.
+//! `/features/feature-segments/`: the segments' overrides of features, and their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flagsmith_edge_core::api::fields::all;
+use flagsmith_edge_core::api::fields::{REQUIRED, all};
 use flagsmith_edge_core::document::json::Json;
 use serde_json::{Value, json};
 
@@ -15,24 +15,24 @@ use crate::refusal::Refusal;
 use crate::rows::{FeatureSegment, FeatureState};
 use crate::state::Row;
 
-/// Lists the places of a feature in an environment, first the one that wins.
+/// Lists the feature segments of a feature in an environment, first the one that wins.
 pub fn list(call: &mut Call<'_>) -> Outcome {
     let (environment, feature) = (call.query_id("environment"), call.query_id("feature"));
     let mut problems = serde_json::Map::new();
     for (name, value) in [("environment", environment), ("feature", feature)] {
         if value.is_none() {
-            problems.insert(name.to_owned(), json!(["This field is required."]));
+            problems.insert(name.to_owned(), json!([REQUIRED]));
         }
     }
     let (Some(environment), Some(feature)) = (environment, feature) else {
         return Err(Refusal::Invalid(Value::Object(problems)));
     };
     call.environment_by_id(environment)?;
-    let places = group(&call.state, feature, environment);
-    page(call, pages::SIZED, places, |place| render(call, &place))
+    let feature_segments = group(&call.state, feature, environment);
+    page(call, pages::SIZED, feature_segments, |feature_segment| render(call, &feature_segment))
 }
 
-/// Creates a place after all others of the feature.
+/// Creates a feature segment after all others of the feature.
 pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut input = call.input()?;
     let environment = input.optional_integer("environment", None).unwrap_or_default();
@@ -41,64 +41,65 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let segment = input.reference("segment", |id| has_segment(call, project, id));
     let (feature, segment) = input.finish((feature, segment))?;
     check_limit(call, environment)?;
-    let place = add(call, FeatureSegment { feature, segment, environment, ..fresh() }, None);
+    let feature_segment = add(call, FeatureSegment { feature, segment, environment, ..fresh() }, None);
     call::json(
         201,
         &json!({
-            "id": place.id,
-            "uuid": place.uuid,
-            "feature": place.feature,
-            "segment": place.segment,
-            "environment": place.environment,
-            "priority": place.priority,
+            "id": feature_segment.id,
+            "uuid": feature_segment.uuid,
+            "feature": feature_segment.feature,
+            "segment": feature_segment.segment,
+            "environment": feature_segment.environment,
+            "priority": feature_segment.priority,
         }),
     )
 }
 
-/// Reads a place.
+/// Reads a feature segment.
 pub fn get(call: &mut Call<'_>, id: &str) -> Outcome {
     call::json(200, &render(call, &find(call, number(id)?)?))
 }
 
-/// Reads a place by its UUID.
+/// Reads a feature segment by its UUID.
 pub fn get_by_uuid(call: &mut Call<'_>, uuid: &str) -> Outcome {
-    let place = call.state.feature_segments.values().find(|place| place.uuid == uuid);
-    let id = place.ok_or(Refusal::Missing("FeatureSegment"))?.id;
+    let feature_segment =
+        call.state.feature_segments.values().find(|feature_segment| feature_segment.uuid == uuid);
+    let id = feature_segment.ok_or(Refusal::Missing("FeatureSegment"))?.id;
     call::json(200, &render(call, &find(call, id)?))
 }
 
-/// Gives a place to another segment of the same project.
+/// Gives a feature segment to another segment of the same project.
 pub fn update(call: &mut Call<'_>, id: &str) -> Outcome {
-    let place = find(call, number(id)?)?;
-    let project = call.environment_by_id(place.environment)?.project;
+    let feature_segment = find(call, number(id)?)?;
+    let project = call.environment_by_id(feature_segment.environment)?.project;
     let mut input = call.input()?;
     let segment = match call.is_partial() && !input.has("segment") {
-        true => place.segment,
+        true => feature_segment.segment,
         false => input.reference("segment", |id| has_segment(call, project, id)),
     };
-    let place = input.finish(FeatureSegment { segment, ..place })?;
-    call.state.put(place.clone());
-    call::json(200, &render(call, &place))
+    let feature_segment = input.finish(FeatureSegment { segment, ..feature_segment })?;
+    call.state.put(feature_segment.clone());
+    call::json(200, &render(call, &feature_segment))
 }
 
-/// Deletes a place with its override.
+/// Deletes a feature segment with its override.
 pub fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
-    let place = find(call, number(id)?)?;
-    remove(&mut call.state, |row| row.id == place.id);
-    let rest = group(&call.state, place.feature, place.environment);
+    let feature_segment = find(call, number(id)?)?;
+    remove(&mut call.state, |row| row.id == feature_segment.id);
+    let rest = group(&call.state, feature_segment.feature, feature_segment.environment);
     renumber(&mut call.state, rest);
     deleted()
 }
 
-/// Deletes the places that match, with their overrides.
+/// Deletes the feature segments that match, with their overrides.
 pub fn remove(state: &mut Transaction<'_>, matches: impl Fn(&FeatureSegment) -> bool) {
-    let places = state.feature_segments.values().filter(|place| matches(place));
-    let ids: BTreeSet<i64> = places.map(FeatureSegment::id).collect();
+    let feature_segments = state.feature_segments.values().filter(|feature_segment| matches(feature_segment));
+    let ids: BTreeSet<i64> = feature_segments.map(FeatureSegment::id).collect();
     state.delete::<FeatureState>(|row| row.feature_segment.is_some_and(|id| ids.contains(&id)));
     state.delete::<FeatureSegment>(|row| ids.contains(&row.id));
 }
 
-/// Moves places to new priorities. The other places of the feature make room.
+/// Moves feature segments to new priorities. The other feature segments of the feature make room.
 pub fn update_priorities(call: &mut Call<'_>) -> Outcome {
     let json = call.json()?;
     let items = json.list().ok_or_else(|| Refusal::Invalid(not_a_list(json)))?;
@@ -107,20 +108,23 @@ pub fn update_priorities(call: &mut Call<'_>) -> Outcome {
     if moves.iter().any(is_missing) {
         return Err(Refusal::field("non_field_errors", "Some of the provided ids were not found."));
     }
-    // Of several moves of one place, the last counts.
+    // Of several moves of one feature segment, the last counts.
     let mut groups: BTreeMap<(i64, i64), BTreeMap<i64, i64>> = BTreeMap::new();
     for (id, priority) in &moves {
-        if let Some(place) = call.state.feature_segments.get(id) {
-            groups.entry((place.feature, place.environment)).or_default().insert(*id, *priority);
+        if let Some(feature_segment) = call.state.feature_segments.get(id) {
+            groups
+                .entry((feature_segment.feature, feature_segment.environment))
+                .or_default()
+                .insert(*id, *priority);
         }
     }
     for ((feature, environment), moves) in groups {
-        let places = group(&call.state, feature, environment);
-        move_all(&mut call.state, places, &moves);
+        let feature_segments = group(&call.state, feature, environment);
+        move_all(&mut call.state, feature_segments, &moves);
     }
     let ids: BTreeSet<i64> = moves.iter().map(|(id, _)| *id).collect();
     let moved = ids.iter().filter_map(|id| call.state.feature_segments.get(id));
-    call::json(200, &moved.map(|place| render(call, place)).collect())
+    call::json(200, &moved.map(|feature_segment| render(call, feature_segment)).collect())
 }
 
 fn read_move(json: Json<'_>) -> Result<(i64, i64), Value> {
@@ -130,28 +134,30 @@ fn read_move(json: Json<'_>) -> Result<(i64, i64), Value> {
     input.finish_part((id, priority))
 }
 
-/// Adds a place with a new id: at a priority, or after all others of the feature.
-pub fn add(call: &mut Call<'_>, place: FeatureSegment, priority: Option<i64>) -> FeatureSegment {
-    let others = group(&call.state, place.feature, place.environment);
+/// Adds a feature segment with a new id: at a priority, or after all others of the feature.
+pub fn add(call: &mut Call<'_>, feature_segment: FeatureSegment, priority: Option<i64>) -> FeatureSegment {
+    let others = group(&call.state, feature_segment.feature, feature_segment.environment);
     let last = others.last().map_or(0, |other| other.priority.saturating_add(1));
     let (id, uuid) = (call.state.next_id(FeatureSegment::KIND), call.uuid());
-    let place = FeatureSegment { id, uuid, priority: last, ..place };
-    call.state.put(place.clone());
+    let feature_segment = FeatureSegment { id, uuid, priority: last, ..feature_segment };
+    call.state.put(feature_segment.clone());
     if let Some(priority) = priority {
         move_to(&mut call.state, id, priority);
     }
-    call.state.feature_segments.get(&id).cloned().unwrap_or(place)
+    call.state.feature_segments.get(&id).cloned().unwrap_or(feature_segment)
 }
 
-/// A place without an id.
+/// A feature segment without an id.
 pub fn fresh() -> FeatureSegment {
     FeatureSegment { id: 0, uuid: String::new(), feature: 0, segment: 0, environment: 0, priority: 0 }
 }
 
 /// Refuses one more override in an environment that is full.
 pub fn check_limit(call: &Call<'_>, environment: i64) -> Result<(), Refusal> {
-    let places = call.state.feature_segments.values();
-    if places.filter(|place| place.environment == environment).count() < MAX_SEGMENT_OVERRIDES {
+    let feature_segments = call.state.feature_segments.values();
+    if feature_segments.filter(|feature_segment| feature_segment.environment == environment).count()
+        < MAX_SEGMENT_OVERRIDES
+    {
         return Ok(());
     }
     let problem = "The environment has reached the maximum allowed segments overrides limit.";
@@ -167,29 +173,31 @@ fn has_feature(call: &Call<'_>, project: i64, id: i64) -> bool {
     call.state.features.get(&id).is_some_and(|feature| feature.project == project)
 }
 
-/// Moves a place to a priority. The places of its feature get the numbers from 0 on.
+/// Moves a feature segment to a priority. The feature segments of its feature get the numbers from 0 on.
 pub fn move_to(state: &mut Transaction<'_>, id: i64, priority: i64) {
-    let Some(place) = state.feature_segments.get(&id) else { return };
-    let places = group(state, place.feature, place.environment);
-    move_all(state, places, &BTreeMap::from([(id, priority)]));
+    let Some(feature_segment) = state.feature_segments.get(&id) else { return };
+    let feature_segments = group(state, feature_segment.feature, feature_segment.environment);
+    move_all(state, feature_segments, &BTreeMap::from([(id, priority)]));
 }
 
-/// Moves some of the places of a feature to priorities. The others take what is left. Neither these nor places that
-/// share a priority change their order.
-fn move_all(state: &mut Transaction<'_>, places: Vec<FeatureSegment>, moves: &BTreeMap<i64, i64>) {
+/// Moves some feature segments of a feature to priorities. The others take what is left, in their order. Those that are
+/// moved to one priority keep their order, too.
+fn move_all(state: &mut Transaction<'_>, feature_segments: Vec<FeatureSegment>, moves: &BTreeMap<i64, i64>) {
     let (mut moved, others): (Vec<_>, Vec<_>) =
-        places.into_iter().partition(|place| moves.contains_key(&place.id));
-    moved.sort_by_key(|place| moves.get(&place.id));
+        feature_segments.into_iter().partition(|feature_segment| moves.contains_key(&feature_segment.id));
+    moved.sort_by_key(|feature_segment| moves.get(&feature_segment.id));
     let mut moved = moved.into_iter().peekable();
     let mut ordered = Vec::new();
     for other in others {
-        let is_due = |place: &FeatureSegment, count: usize| {
+        let is_due = |feature_segment: &FeatureSegment, count: usize| {
             moves
-                .get(&place.id)
+                .get(&feature_segment.id)
                 .is_some_and(|priority| usize::try_from(*priority).is_ok_and(|priority| priority <= count))
         };
-        while let Some(place) = moved.next_if(|place| is_due(place, ordered.len())) {
-            ordered.push(place);
+        while let Some(feature_segment) =
+            moved.next_if(|feature_segment| is_due(feature_segment, ordered.len()))
+        {
+            ordered.push(feature_segment);
         }
         ordered.push(other);
     }
@@ -197,37 +205,40 @@ fn move_all(state: &mut Transaction<'_>, places: Vec<FeatureSegment>, moves: &BT
     renumber(state, ordered);
 }
 
-fn renumber(state: &mut Transaction<'_>, places: Vec<FeatureSegment>) {
-    for (place, priority) in places.into_iter().zip(0..) {
-        if place.priority != priority {
-            state.put(FeatureSegment { priority, ..place });
+fn renumber(state: &mut Transaction<'_>, feature_segments: Vec<FeatureSegment>) {
+    for (feature_segment, priority) in feature_segments.into_iter().zip(0..) {
+        if feature_segment.priority != priority {
+            state.put(FeatureSegment { priority, ..feature_segment });
         }
     }
 }
 
-/// The places of a feature in an environment, by priority.
+/// The feature segments of a feature in an environment, by priority.
 fn group(state: &Transaction<'_>, feature: i64, environment: i64) -> Vec<FeatureSegment> {
-    let places = state.feature_segments.values();
-    let places = places.filter(|place| place.feature == feature && place.environment == environment);
-    let mut places: Vec<FeatureSegment> = places.cloned().collect();
-    places.sort_by_key(|place| (place.priority, place.id));
-    places
+    let feature_segments = state.feature_segments.values();
+    let feature_segments = feature_segments.filter(|feature_segment| {
+        feature_segment.feature == feature && feature_segment.environment == environment
+    });
+    let mut feature_segments: Vec<FeatureSegment> = feature_segments.cloned().collect();
+    feature_segments.sort_by_key(|feature_segment| (feature_segment.priority, feature_segment.id));
+    feature_segments
 }
 
 fn find(call: &Call<'_>, id: i64) -> Result<FeatureSegment, Refusal> {
-    let place = call.state.feature_segments.get(&id);
-    let place = place.filter(|place| call.environment_by_id(place.environment).is_ok());
-    place.cloned().ok_or(Refusal::Missing("FeatureSegment"))
+    let feature_segment = call.state.feature_segments.get(&id);
+    let feature_segment =
+        feature_segment.filter(|feature_segment| call.environment_by_id(feature_segment.environment).is_ok());
+    feature_segment.cloned().ok_or(Refusal::Missing("FeatureSegment"))
 }
 
-fn render(call: &Call<'_>, place: &FeatureSegment) -> Value {
-    let segment = call.state.segments.get(&place.segment);
+fn render(call: &Call<'_>, feature_segment: &FeatureSegment) -> Value {
+    let segment = call.state.segments.get(&feature_segment.segment);
     json!({
-        "id": place.id,
-        "uuid": place.uuid,
-        "segment": place.segment,
-        "priority": place.priority,
-        "environment": place.environment,
+        "id": feature_segment.id,
+        "uuid": feature_segment.uuid,
+        "segment": feature_segment.segment,
+        "priority": feature_segment.priority,
+        "environment": feature_segment.environment,
         "segment_name": segment.map(|segment| &segment.name),
         "is_feature_specific": segment.is_some_and(|segment| segment.feature.is_some()),
     })

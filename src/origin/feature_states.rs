@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::{default_state, find_default};
+use crate::multivariate_feature_state_values;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, TypedValue};
-use crate::shares;
 
 /// Lists the default states; with `anyIdentity`, the overrides of identities.
 pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
@@ -70,16 +70,16 @@ pub fn update(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
 pub fn set_scalar_state(call: &mut Call<'_>, mut state: FeatureState) -> Result<FeatureState, Refusal> {
     let mut input = call.input()?;
     state.enabled = input.bool("enabled", state.enabled);
-    let shares = shares::read(call, &mut input, state.feature);
+    let multivariate_values = multivariate_feature_state_values::read(call, &mut input, state.feature);
     let value = input.read("feature_state_value", Ok);
     input.finish(())?;
     if let Some(value) = value {
         // The report names the column of the value.
         state.value.set_scalar(value).map_err(Refusal::Invalid)?;
     }
-    if let Some(shares) = shares {
-        shares::check_sum(&shares)?;
-        shares::set(call, &mut state, shares);
+    if let Some(multivariate_values) = multivariate_values {
+        multivariate_feature_state_values::check_sum(&multivariate_values)?;
+        multivariate_feature_state_values::set(call, &mut state, multivariate_values);
     }
     state.updated_at = call.now();
     call.state.put(state.clone());
@@ -113,10 +113,12 @@ pub fn exists_already() -> Refusal {
 
 /// A state with its value in one of its two forms.
 pub fn render(state: &FeatureState, value: Value) -> Value {
+    let multivariate_values =
+        multivariate_feature_state_values::render(&state.multivariate_feature_state_values);
     json!({
         "id": state.id,
         "feature_state_value": value,
-        "multivariate_feature_state_values": shares::render(&state.shares),
+        "multivariate_feature_state_values": multivariate_values,
         "identity": state.identity,
         "deleted_at": null,
         "uuid": state.uuid,

@@ -11,7 +11,7 @@ use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
 use crate::defaults::{add_states_of, options_of};
 use crate::input::Input;
-use crate::limits::MAX_FEATURES;
+use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_FEATURES, MAX_NAME_LENGTH};
 use crate::multivariate_options::{self, MULTIVARIATE, STANDARD, check_count, check_sum};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
@@ -20,8 +20,6 @@ use crate::segments;
 use crate::state::Row;
 use crate::values;
 
-const MAX_NAME_LENGTH: usize = 2000;
-const MAX_DESCRIPTION_LENGTH: usize = 20_000;
 const TYPES: [&str; 2] = [STANDARD, MULTIVARIATE];
 
 /// Lists the features of a project; with `environment`, also their states there.

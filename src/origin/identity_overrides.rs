@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
-use crate::defaults::{new_share, new_state};
+use crate::defaults::{copy_of, new_state};
 use crate::evaluation::EvaluatedFlags;
 use crate::feature_states::{exists_already, render, set_scalar_state};
 use crate::identities;
+use crate::multivariate_feature_state_values;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, Identity, TypedValue};
-use crate::shares;
 
 /// Lists the overrides of an identity.
 pub fn list(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome {
@@ -47,18 +47,18 @@ pub fn create(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome {
         }
     };
     let enabled = input.bool("enabled", false);
-    let shares = shares::read(call, &mut input, feature);
+    let multivariate_values = multivariate_feature_state_values::read(call, &mut input, feature);
     let json = input.read("feature_state_value", Ok);
-    let shares = input.finish(shares)?.unwrap_or_default();
+    let multivariate_values = input.finish(multivariate_values)?.unwrap_or_default();
     let mut value = TypedValue::default();
     json.map_or(Ok(()), |json| value.set_scalar(json)).map_err(Refusal::Invalid)?;
-    shares::check_sum(&shares)?;
+    multivariate_feature_state_values::check_sum(&multivariate_values)?;
     if overrides_of(call, &identity).iter().any(|state| state.feature == feature) {
         return Err(exists_already());
     }
     let state = new_state(call, feature, environment.id);
     let mut state = FeatureState { identity: Some(identity.id), enabled, value, ..state };
-    shares::set(call, &mut state, shares);
+    multivariate_feature_state_values::set(call, &mut state, multivariate_values);
     call.state.put(state.clone());
     call::json(201, &render(&state, state.value.scalar()))
 }
@@ -105,13 +105,8 @@ pub fn clone_from(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome
     if source.id != target.id {
         call.state.delete::<FeatureState>(|state| state.identity == Some(target.id));
         for state in states {
-            let mut copy = new_state(call, state.feature, state.environment);
-            copy.identity = Some(target.id);
-            copy.enabled = state.enabled;
-            copy.value = state.value;
-            for share in state.shares {
-                copy.shares.push(new_share(call, share.option, share.percentage_allocation));
-            }
+            let copy = copy_of(call, state, target.environment);
+            let copy = FeatureState { identity: Some(target.id), ..copy };
             call.state.put(copy);
         }
     }

@@ -122,10 +122,7 @@ impl<'a> Input<'a> {
 
     /// The id of a row; `exists` is true for the ids that are allowed.
     pub fn reference(&mut self, name: &str, exists: impl FnOnce(i64) -> bool) -> i64 {
-        self.fields.read(name, |json| match json {
-            None => Err(json!([REQUIRED])),
-            Some(json) => reference(json, exists),
-        })
+        self.fields.read(name, |json| reference(required(json)?, exists))
     }
 
     /// The id of a row that may be null or absent.
@@ -180,6 +177,11 @@ fn reference(json: Json<'_>, exists: impl FnOnce(i64) -> bool) -> Result<i64, Va
         return Err(json!([format!("Incorrect type. Expected pk value, received {kind}.")]));
     };
     if exists(id) { Ok(id) } else { Err(json!([format!("Invalid pk \"{id}\" - object does not exist.")])) }
+}
+
+/// The value of a required field; the error for an absent one.
+pub fn required(json: Option<Json<'_>>) -> Result<Json<'_>, Value> {
+    json.ok_or_else(|| json!([REQUIRED]))
 }
 
 /// The report of a value that is no list.

@@ -1,4 +1,4 @@
-//! The largest number of rows of a kind, as Flagsmith sets them, and the room that rows may take.
+//! The largest number of rows of a kind and the longest texts, as Flagsmith sets them, and the room that rows may take.
 
 /// Features in a project.
 pub const MAX_FEATURES: usize = 1000;
@@ -22,3 +22,7 @@ pub const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
 pub const STATE_RESERVE_BYTES: usize = 1024 * 1024;
 /// Bytes of JSON of one row, since a row of a Durable Object has at most 2 MB.
 pub const MAX_ROW_BYTES: usize = 1_800_000;
+/// Characters of a name.
+pub const MAX_NAME_LENGTH: usize = 2000;
+/// Characters of a description.
+pub const MAX_DESCRIPTION_LENGTH: usize = 20_000;

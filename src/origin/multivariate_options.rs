@@ -8,7 +8,7 @@ use flagsmith_edge_core::document::python;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
-use crate::defaults::{new_share, options_of};
+use crate::defaults::{new_multivariate_value, options_of};
 use crate::input::{Input, not_a_list, plain_text};
 use crate::limits::MAX_OPTIONS;
 use crate::pages::{self, page};
@@ -28,7 +28,7 @@ pub fn list(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
     page(call, pages::SIZED, options_of(call, feature.id), |option| render_alone(&option))
 }
 
-/// Adds an option to a feature, and its share to the feature's default states. The first option makes the feature
+/// Adds an option to a feature, and its value to the feature's default states. The first option makes the feature
 /// multivariate.
 pub fn create(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
     let feature = call.feature(project, feature)?;
@@ -43,13 +43,21 @@ pub fn create(call: &mut Call<'_>, project: &str, feature: &str) -> Outcome {
     let states = states.filter(|state| state.feature == feature.id && state.is_default());
     let states: Vec<FeatureState> = states.cloned().collect();
     for state in &states {
-        let shares = state.shares.iter().map(|share| share.percentage_allocation);
-        check_sum(shares.chain([option.default_percentage_allocation]), "percentage_allocation")?;
+        let multivariate_values = state
+            .multivariate_feature_state_values
+            .iter()
+            .map(|multivariate_value| multivariate_value.percentage_allocation);
+        check_sum(
+            multivariate_values.chain([option.default_percentage_allocation]),
+            "percentage_allocation",
+        )?;
     }
     (option.id, option.uuid) = (call.state.next_id(MultivariateOption::KIND), call.uuid());
     call.state.put(option.clone());
     for mut state in states {
-        state.shares.push(new_share(call, option.id, option.default_percentage_allocation));
+        let percentage = option.default_percentage_allocation;
+        let multivariate_value = new_multivariate_value(call, option.id, percentage);
+        state.multivariate_feature_state_values.push(multivariate_value);
         call.state.put(state);
     }
     set_kind(call, feature, MULTIVARIATE);
@@ -77,7 +85,7 @@ pub fn get(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outco
     call::json(200, &render_alone(&find(call, project, feature, id)?))
 }
 
-/// Changes an option. The shares in environments stay.
+/// Changes an option. The percentages in environments stay.
 pub fn update(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
     let option = find(call, project, feature, id)?;
     let mut input = call.input()?;
@@ -91,14 +99,20 @@ pub fn update(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Ou
     call::json(200, &render_alone(&option))
 }
 
-/// Deletes an option and its shares. Without options, the feature is a standard one.
+/// Deletes an option and its values. Without options, the feature is a standard one.
 pub fn delete(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
     let id = find(call, project, feature, id)?.id;
     let feature = call.feature(project, feature)?;
-    let has_share = |state: &&FeatureState| state.shares.iter().any(|share| share.option == id);
-    let states: Vec<FeatureState> = call.state.feature_states.values().filter(has_share).cloned().collect();
+    let has_value_of = |state: &&FeatureState| {
+        state
+            .multivariate_feature_state_values
+            .iter()
+            .any(|multivariate_value| multivariate_value.option == id)
+    };
+    let states: Vec<FeatureState> =
+        call.state.feature_states.values().filter(has_value_of).cloned().collect();
     for mut state in states {
-        state.shares.retain(|share| share.option != id);
+        state.multivariate_feature_state_values.retain(|multivariate_value| multivariate_value.option != id);
         call.state.put(state);
     }
     call.state.delete::<MultivariateOption>(|option| option.id == id);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::access;
 use crate::call::{self, Call, Outcome, deleted, number};
+use crate::limits::MAX_NAME_LENGTH;
 use crate::pages::{self, page};
 use crate::projects;
 use crate::refusal::Refusal;
@@ -11,7 +12,6 @@ use crate::rows::{AuditRow, MasterApiKey, Organisation, Project};
 use crate::state::Row;
 use crate::tokens;
 
-const MAX_NAME_LENGTH: usize = 2000;
 const MAX_KEY_NAME_LENGTH: usize = 50;
 const MAX_EMAIL_LENGTH: usize = 254;
 

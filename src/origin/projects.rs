@@ -11,13 +11,12 @@ use crate::changes::Transaction;
 use crate::environments;
 use crate::features;
 use crate::input::plain_text;
-use crate::limits::{MAX_FEATURES, MAX_SEGMENT_OVERRIDES, MAX_SEGMENTS};
+use crate::limits::{MAX_FEATURES, MAX_NAME_LENGTH, MAX_SEGMENT_OVERRIDES, MAX_SEGMENTS};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, Feature, Project, Segment};
 use crate::segments;
 use crate::state::Row;
 
-const MAX_NAME_LENGTH: usize = 2000;
 const MAX_REGEX_LENGTH: usize = 255;
 const STALE_FLAGS_LIMIT_DAYS: i64 = 30;
 

@@ -132,7 +132,8 @@ pub struct FeatureState {
     pub identity: Option<i64>,
     pub enabled: bool,
     pub value: TypedValue,
-    pub shares: Vec<Share>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub multivariate_feature_state_values: Vec<MultivariateFeatureStateValue>,
     pub created_at: String,
     pub updated_at: String,
 }
@@ -144,9 +145,9 @@ impl FeatureState {
     }
 }
 
-/// The share of the identities that get an option of a multivariate feature.
+/// An option of a multivariate feature in a state, with the percentage of the identities that get it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Share {
+pub struct MultivariateFeatureStateValue {
     pub id: i64,
     pub uuid: String,
     pub option: i64,
@@ -189,7 +190,7 @@ pub struct Condition {
     pub description: Option<String>,
 }
 
-/// The place of a segment's override of a feature in an environment. The lowest priority wins.
+/// A segment's override of a feature in an environment, without its state. The lowest priority wins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureSegment {
     pub id: i64,

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 
 use crate::changes::Transaction;
 use crate::input::{Input, not_a_list, plain_text};
-use crate::limits::{MAX_CONDITIONS, MAX_RULE_DEPTH, MAX_RULES};
+use crate::limits::{MAX_CONDITIONS, MAX_DESCRIPTION_LENGTH, MAX_RULE_DEPTH, MAX_RULES};
 use crate::refusal::Refusal;
 use crate::rows::{Condition, Rule};
 
 const MAX_TEXT_LENGTH: usize = 1000;
-const MAX_DESCRIPTION_LENGTH: usize = 20_000;
 const TYPES: [&str; 3] = ["ALL", "ANY", "NONE"];
 const OPERATORS: [&str; 14] = [
     "EQUAL",

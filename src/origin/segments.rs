@@ -8,15 +8,13 @@ use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
 use crate::evaluation::EvaluatedFlags;
 use crate::feature_segments;
-use crate::limits::MAX_SEGMENTS;
+use crate::input::required;
+use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH, MAX_SEGMENTS};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::Segment;
 use crate::rules;
 use crate::state::Row;
-
-const MAX_NAME_LENGTH: usize = 2000;
-const MAX_DESCRIPTION_LENGTH: usize = 20_000;
 
 /// Lists the segments of a project.
 pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
@@ -93,7 +91,7 @@ pub fn delete(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
 
 /// Deletes the rows of segments.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
-    feature_segments::remove(state, |place| ids.contains(&place.segment));
+    feature_segments::remove(state, |feature_segment| ids.contains(&feature_segment.segment));
     state.delete::<Segment>(|segment| ids.contains(&segment.id));
 }
 
@@ -146,9 +144,8 @@ fn read(call: &Call<'_>, old: Segment, is_partial: bool) -> Result<Segment, Refu
         description: input.optional_text("description", MAX_DESCRIPTION_LENGTH, old.description),
         feature,
         rules: input.read("rules", |json| match json {
-            Some(json) => rules::read(json),
             None if is_partial => Ok(old.rules),
-            None => Err(json!(["This field is required."])),
+            json => rules::read(required(json)?),
         }),
         ..old
     };

@@ -9,7 +9,7 @@ use crate::rows::ServerKey;
 use crate::state::Row;
 use crate::tokens;
 
-const MAX_NAME_LENGTH: usize = 100;
+const MAX_KEY_NAME_LENGTH: usize = 100;
 
 /// Lists the server keys, without pages.
 pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
@@ -62,7 +62,7 @@ fn find(call: &Call<'_>, api_key: &str, id: &str) -> Result<ServerKey, Refusal> 
 fn read(mut input: Input<'_>, old: ServerKey, is_partial: bool) -> Result<ServerKey, Refusal> {
     let keep = is_partial.then_some(old.name.as_str());
     let key = ServerKey {
-        name: input.text("name", MAX_NAME_LENGTH, keep),
+        name: input.text("name", MAX_KEY_NAME_LENGTH, keep),
         active: input.bool("active", old.active),
         expires_at: input.optional_time("expires_at", old.expires_at),
         ..old

@@ -5,19 +5,19 @@ use serde_json::Value;
 use crate::call::{self, Call, Outcome, number};
 use crate::defaults::{default_state, new_state};
 use crate::feature_states::{exists_already, render};
+use crate::multivariate_feature_state_values;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, TypedValue};
-use crate::shares;
 
 /// Lists the states of an environment.
 pub fn list(call: &mut Call<'_>) -> Outcome {
     let environment = call.environment_by_id(call.query_id("environment").unwrap_or_default())?.id;
-    let (feature, place) = (call.query("feature"), call.query("feature_segment"));
+    let (feature, feature_segment) = (call.query("feature"), call.query("feature_segment"));
     let matches = |state: &&FeatureState| {
         state.environment == environment
             && feature.as_ref().is_none_or(|id| id.parse() == Ok(state.feature))
-            && place.as_ref().is_none_or(|id| id.parse().ok() == state.feature_segment)
+            && feature_segment.as_ref().is_none_or(|id| id.parse().ok() == state.feature_segment)
     };
     let states: Vec<&FeatureState> = call.state.feature_states.values().filter(matches).collect();
     page(call, pages::SIZED, states, |state: &FeatureState| render_typed(state))
@@ -32,8 +32,10 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
         call.state.features.get(&id).is_some_and(|feature| feature.project == environment.project)
     });
     let feature_segment = input.optional_reference("feature_segment", |id| {
-        let place = call.state.feature_segments.get(&id);
-        place.is_some_and(|place| place.feature == feature && place.environment == environment.id)
+        let feature_segment = call.state.feature_segments.get(&id);
+        feature_segment.is_some_and(|feature_segment| {
+            feature_segment.feature == feature && feature_segment.environment == environment.id
+        })
     });
     let identity = input.optional_reference("identity", |id| {
         call.state.identities.get(&id).is_some_and(|identity| identity.environment == environment.id)
@@ -42,14 +44,14 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut value = TypedValue::default();
     let has_value = input.has("feature_state_value");
     input.read("feature_state_value", |json| json.map_or(Ok(()), |json| value.set_typed(json)));
-    let shares = shares::read(call, &mut input, feature);
-    let shares = input.finish(shares)?;
+    let multivariate_values = multivariate_feature_state_values::read(call, &mut input, feature);
+    let multivariate_values = input.finish(multivariate_values)?;
     if feature_segment.is_some() && identity.is_some() {
         let problem =
             "A state overrides the flag of a segment or of an identity. Send one of the two fields.";
         return Err(Refusal::field("non_field_errors", problem));
     }
-    shares::check_sum(shares.as_deref().unwrap_or_default())?;
+    multivariate_feature_state_values::check_sum(multivariate_values.as_deref().unwrap_or_default())?;
     let is_same = |state: &FeatureState| {
         state.feature == feature
             && state.environment == environment.id
@@ -67,8 +69,8 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     if has_value {
         state.value = value;
     }
-    if let Some(shares) = shares {
-        shares::set(call, &mut state, shares);
+    if let Some(multivariate_values) = multivariate_values {
+        multivariate_feature_state_values::set(call, &mut state, multivariate_values);
     }
     call.state.put(state.clone());
     call::json(201, &render_typed(&state))
@@ -80,11 +82,11 @@ pub fn update(call: &mut Call<'_>, id: &str) -> Outcome {
     let mut input = call.input()?;
     state.enabled = input.bool("enabled", state.enabled);
     input.read("feature_state_value", |json| json.map_or(Ok(()), |json| state.value.set_typed(json)));
-    let shares = shares::read(call, &mut input, state.feature);
-    if let Some(shares) = input.finish(shares)? {
-        shares::check_sum(&shares)?;
-        shares::check_new(&state, &shares)?;
-        shares::set(call, &mut state, shares);
+    let multivariate_values = multivariate_feature_state_values::read(call, &mut input, state.feature);
+    if let Some(multivariate_values) = input.finish(multivariate_values)? {
+        multivariate_feature_state_values::check_sum(&multivariate_values)?;
+        multivariate_feature_state_values::check_new(&state, &multivariate_values)?;
+        multivariate_feature_state_values::set(call, &mut state, multivariate_values);
     }
     state.updated_at = call.now();
     call.state.put(state.clone());

@@ -120,8 +120,9 @@ impl Audited for FeatureState {
 
     fn subject(&self, state: &State) -> Option<Subject> {
         let feature = feature_name(state, self.feature);
-        let place = self.feature_segment.and_then(|id| state.feature_segments.get(&id));
-        let segment = place.and_then(|place| state.segments.get(&place.segment));
+        let feature_segment = self.feature_segment.and_then(|id| state.feature_segments.get(&id));
+        let segment =
+            feature_segment.and_then(|feature_segment| state.segments.get(&feature_segment.segment));
         let identity = self.identity.and_then(|id| state.identities.get(&id));
         let title = match (segment, identity) {
             (Some(segment), _) => format!("Override of {feature} for segment {}", segment.name),

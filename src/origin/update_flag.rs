@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::call::{Call, Outcome, deleted};
 use crate::defaults::{default_state, find_default, new_state};
 use crate::feature_segments::{self, add, check_limit, has_segment};
-use crate::input::Input;
+use crate::input::{Input, required};
+use crate::limits::MAX_NAME_LENGTH;
 use crate::refusal::Refusal;
 use crate::rows::{Environment, FeatureSegment, FeatureState, TypedValue};
 
-const MAX_NAME_LENGTH: usize = 2000;
 const TYPES: [&str; 3] = ["string", "integer", "boolean"];
 
 /// Sets the state. The answer has no body.
@@ -45,31 +45,30 @@ fn override_state(
     segment: i64,
     priority: Option<i64>,
 ) -> Result<FeatureState, Refusal> {
-    let is_it = |place: &&FeatureSegment| {
-        place.environment == environment.id && place.feature == feature && place.segment == segment
+    let is_it = |feature_segment: &&FeatureSegment| {
+        feature_segment.environment == environment.id
+            && feature_segment.feature == feature
+            && feature_segment.segment == segment
     };
-    let place = match call.state.feature_segments.values().find(is_it).cloned() {
-        Some(place) => place,
+    let feature_segment = match call.state.feature_segments.values().find(is_it).cloned() {
+        Some(feature_segment) => feature_segment,
         None => {
             check_limit(call, environment.id)?;
-            let place =
+            let feature_segment =
                 FeatureSegment { feature, segment, environment: environment.id, ..feature_segments::fresh() };
-            add(call, place, None)
+            add(call, feature_segment, None)
         }
     };
     if let Some(priority) = priority {
-        feature_segments::move_to(&mut call.state, place.id, priority);
+        feature_segments::move_to(&mut call.state, feature_segment.id, priority);
     }
-    let state = call.state.feature_states.values().find(|state| state.feature_segment == Some(place.id));
+    let state =
+        call.state.feature_states.values().find(|state| state.feature_segment == Some(feature_segment.id));
     let state = state.cloned();
     Ok(state.unwrap_or_else(|| FeatureState {
-        feature_segment: Some(place.id),
+        feature_segment: Some(feature_segment.id),
         ..new_state(call, feature, environment.id)
     }))
-}
-
-fn required(json: Option<Json<'_>>) -> Result<Json<'_>, Value> {
-    json.ok_or_else(|| json!(["This field is required."]))
 }
 
 /// Reads the feature, which is named by its name or its id.

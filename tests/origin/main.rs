@@ -1,4 +1,5 @@
-//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, generated faults, and random sequences.
+//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, generated faults, and random sequences
+//! of requests.
 
 mod access;
 mod changes;

@@ -174,11 +174,13 @@ fn change_of_a_state(random: &mut Random, project: &Project) -> Request {
         return ("PATCH", path, json!({"enabled": random.chance(50), "feature_state_value": scalar(random)}));
     }
     let mut body = json!({"enabled": random.chance(50), "feature_state_value": typed_value(random)});
-    let shares = state["shares"].as_array().unwrap();
+    let values = state["multivariate_feature_state_values"].as_array();
+    let shares = values.map(Vec::as_slice).unwrap_or_default();
     if !shares.is_empty() {
         let new = |share: &Value| {
             let percentage = random.below(101) as f64 / shares.len() as f64;
-            json!({"id": share["id"], "multivariate_feature_option": share["option"], "percentage_allocation": percentage})
+            let (id, option) = (&share["id"], &share["option"]);
+            json!({"id": id, "multivariate_feature_option": option, "percentage_allocation": percentage})
         };
         body["multivariate_feature_state_values"] = shares.iter().map(new).collect();
     }
