@@ -113,7 +113,7 @@ native: require-rust require-python
 	N=500 scripts/differential.sh
 
 # Evaluation and compilation compared with their peers, on the documents in BENCH_DOCUMENTS. First evaluation on wasm32,
-# built like the worker.
+# built like the worker. Then the embedded origin.
 BENCH_WASM := tests/bench/target/wasm
 bench: require-wasm require-node $(WASM_BINDGEN) $(NODE_MODULES)
 	cd tests/bench && cargo build --release --target $(WASM)

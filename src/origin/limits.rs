@@ -16,7 +16,7 @@ pub const MAX_OPTIONS: usize = 100;
 pub const MAX_RULE_DEPTH: usize = 2;
 /// Audit rows of an organisation. A new row takes the place of the oldest.
 pub const MAX_AUDIT_ROWS: usize = 10_000;
-/// Bytes of JSON of all rows together. In memory they take 1.6 times as much, and an object has 128 MB.
+/// Bytes of JSON of all rows together. In memory they take about 1.6 times as much, and an object has 128 MB.
 pub const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes by which changes of rows may exceed [`MAX_STATE_BYTES`].
 pub const STATE_RESERVE_BYTES: usize = 1024 * 1024;
