@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 
 import { freePort, make, startDev } from "./dev.mjs";
-import { becomes, FIXTURES } from "./harness.mjs";
+import { becomes, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
 
 const run = promisify(execFile);
@@ -67,6 +67,26 @@ test("make dev starts an origin with the sample, and every printed request works
 function sorted(object) {
   return Object.entries(object).sort(([one], [other]) => (one < other ? -1 : 1));
 }
+
+test("the first page of the readme works word for word", async (t) => {
+  const state = stateFolder(t);
+  const dev = await startDev(t, state, [], READY);
+  const [, quickStart] = /\n## Quick start\n([^]*?)\n## /.exec(readFileSync(join(ROOT, "README.md"), "utf8"));
+  const blocks = (language) => Array.from(quickStart.matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, "g")), ([, text]) => text);
+  const [, change, identities] = blocks("sh").map((text) => text.replaceAll("127.0.0.1:8787", `127.0.0.1:${dev.port}`).replaceAll(".wrangler/state", state));
+  const sh = async (text) => (await run("bash", ["-c", text])).stdout;
+  assert.equal(change.match(/curl /g).length, 2, change);
+  await sh(change);
+  // The second request of the block, until the edge serves the change.
+  const ask = change.slice(change.lastIndexOf("curl "));
+  await becomes(async () => JSON.stringify(JSON.parse(await sh(ask))), JSON.stringify(JSON.parse(blocks("json")[0])), "the changed flag");
+  assert.match(await sh(identities), /"name":"free_shipping_threshold","type":"STANDARD"\},"enabled":true,"feature_state_value":25/);
+  const script = join(ROOT, `readme-${dev.port}.mjs`);
+  t.after(() => rmSync(script, { force: true }));
+  writeFileSync(script, blocks("js")[0].replace("127.0.0.1:8787", `127.0.0.1:${dev.port}`));
+  assert.equal((await run(process.execPath, [script], { cwd: ROOT })).stdout, "0\n");
+  await dev.end();
+});
 
 test("make dev shows the API key to the terminal only", async (t) => {
   const state = stateFolder(t);
