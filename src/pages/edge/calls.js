@@ -1,28 +1,45 @@
 // Calls to the worker. The credential is only in this module's memory, not in storage or in an address.
 
 let authorization = null;
+/** Aborts the session's calls when it ends. */
+let session = new AbortController();
 
-/** Sets the credential for all calls; null removes it. */
+/** Sets the credential for all calls; null removes it. Calls with the earlier one are aborted. */
 export function signIn(credential) {
+  session.abort();
+  session = new AbortController();
   authorization = credential;
 }
 
-/** The failure of a call, with a text for the page. */
+/** The failure of a call, with a text for the page. `body` is the answer's JSON, or null. */
 export class Refusal extends Error {
-  constructor(status, text) {
+  constructor(status, text, body = null) {
     super(text);
     this.status = status;
+    this.body = body;
   }
 }
 
 /** Sends a GET for a path of this worker; resolves to its JSON, parsed by `read`. */
 export async function call(path, signal = undefined, read = JSON.parse) {
-  // Without cookies, so that only the entered credential counts.
-  const options = { credentials: "omit", cache: "no-store", redirect: "error", signal };
-  const headers = authorization === null ? {} : { Authorization: authorization };
+  const body = await exchange(path, { signal }, read);
+  if (body === null) throw new Refusal(0, "The worker's answer cannot be read.");
+  return body;
+}
+
+/** Sends a request with a JSON body; resolves to the answer's JSON, or null for an answer without a body. */
+export function send(method, path, content = undefined) {
+  const body = content === undefined ? {} : { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
+  return exchange(path, { method, ...body }, JSON.parse);
+}
+
+async function exchange(path, { headers = {}, signal, ...options }, read) {
+  const sent = authorization === null ? headers : { ...headers, Authorization: authorization };
+  const signals = AbortSignal.any([session.signal, ...(signal === undefined ? [] : [signal])]);
   let response;
   try {
-    response = await fetch(path, { ...options, headers });
+    // Without cookies, so that only the entered credential counts.
+    response = await fetch(path, { ...options, headers: sent, credentials: "omit", cache: "no-store", redirect: "error", signal: signals });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "The worker cannot be reached. Check the network connection.");
@@ -32,10 +49,11 @@ export async function call(path, signal = undefined, read = JSON.parse) {
   try {
     body = read(text);
   } catch {
-    // Not an answer of the worker, since these are JSON.
+    // Not an answer of the worker, since these are JSON or empty.
   }
-  if (!response.ok) throw new Refusal(response.status, words(response, body));
-  if (body === null) throw new Refusal(response.status, "The worker's answer cannot be read.");
+  // The session may have ended while the body was read.
+  signals.throwIfAborted();
+  if (!response.ok) throw new Refusal(response.status, words(response, body), body);
   return body;
 }
 

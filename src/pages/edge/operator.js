@@ -1,10 +1,12 @@
 // The operator's page: the sign-in form, and the view after it.
 
 import { Refusal, call, signIn } from "./calls.js";
+import { closeDialogs } from "./dialogs.js";
 import { byId, updateTimes } from "./elements.js";
 import { countIdentities, describeDiscovery, environmentCards } from "./environments.js";
 import { nameEnvironment, search, showEnvironments } from "./identities.js";
 import { settingsWarnings } from "./settings.js";
+import { closeWorkspace, openWorkspace } from "./workspace.js";
 
 const KIB = 1024;
 let loading = null;
@@ -24,6 +26,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
     form.reset();
     show(true);
     byId("environments-title").focus();
+    openWorkspace();
   } else {
     signIn(null);
     form.elements.secret.focus();
@@ -86,6 +89,8 @@ function fail(error) {
 function leave() {
   loading?.abort();
   signIn(null);
+  closeDialogs();
+  closeWorkspace();
   show(false);
   byId("sign-in").reset();
   byId("search").reset();
