@@ -70,4 +70,6 @@ export const segment = (project, id) => call(`${inProject(project)}/segments/${i
 export const createSegment = (project, content) => send("POST", `${inProject(project)}/segments/`, { ...content, project });
 export const changeSegment = (project, id, content) => send("PATCH", `${inProject(project)}/segments/${id}/`, content);
 export const deleteSegment = (project, id) => send("DELETE", `${inProject(project)}/segments/${id}/`);
-export const overridesOfSegment = (project, id) => call(withQuery(`${inProject(project)}/segments/${id}/associated-features/`, { page_size: MAX_PAGE_SIZE }));
+/** A page of the overrides of a segment, in all environments. */
+export const overridesOfSegment = (project, id) =>
+  call(withQuery(`${inProject(project)}/segments/${id}/associated-features/`, { page_size: MAX_PAGE_SIZE }));

@@ -20,8 +20,12 @@ export function flagEditor(row) {
   place.append(loading);
   attempt(place, async () => {
     const { environment, project } = row;
-    if (row.state === null) return;
-    const [state, feature] = await Promise.all([api.defaultState(environment, row.state), api.feature(project.id, row.feature.id, environment)]);
+    if (row.state === null) {
+      place.append(element("p", {}, "This flag has no state in this environment. Create one in Flagsmith."));
+      return;
+    }
+    const reads = [api.defaultState(environment, row.state), api.feature(project.id, row.feature.id, environment)];
+    const [state, feature] = await Promise.all(reads);
     row.feature = feature;
     row.shown = contentOf(state);
     row.show();
@@ -32,17 +36,19 @@ export function flagEditor(row) {
 
 function parts(row, state) {
   const { feature, environment } = row;
+  const changed = element("span", {}, timeAgo(state.updated_at));
+  row.touch = () => changed.replaceChildren(timeAgo(new Date().toISOString()));
   return [
     definitions([
       ["Description", feature.description || null],
       ["Created", timeAgo(feature.created_date)],
-      ["Changed here", timeAgo(state.updated_at)],
+      ["Changed here", changed],
     ]),
-    element("h4", {}, `Default in ${environment.name}`),
+    element("h3", {}, `Default in ${environment.name}`),
     defaultForm(row),
-    element("h4", {}, "Segment overrides"),
+    element("h3", {}, "Segment overrides"),
     overrideList(row),
-    element("h4", {}, "Variants"),
+    element("h3", {}, "Variants"),
     variantList(row),
     deletion(row),
   ];
@@ -55,7 +61,6 @@ function defaultForm(row) {
   const made = form(`Default of ${feature.name}`, [editor.shown, weights.shown], {
     submit: "Save",
     action: async (result) => {
-      result.textContent = "";
       const shown = row.shown;
       const mine = { enabled: shown.enabled, value: editor.read(), shares: weights.read() };
       if (isSame(shown, mine)) {
@@ -77,11 +82,14 @@ function defaultForm(row) {
       row.shown = done ? contentOf(written) : present;
       row.show();
       if (!done) return row.reopen();
-      showServing(result, environment, servesDefault(feature, row.shown, !isSame({ shares: shown.shares }, { shares: row.shown.shares })));
+      row.touch();
+      const sharesChanged = !isSame({ shares: shown.shares }, { shares: row.shown.shares });
+      showServing(result, environment, servesDefault(feature, row.shown, sharesChanged));
     },
   });
   row.requireSettled = () => {
-    if (made.dataset.changed !== undefined) throw new Refusal(0, "The form of the default has changes. Save them first, or reload the flags.");
+    if (made.dataset.changed === undefined) return;
+    throw new Refusal(0, "The form of the default has changes. Save them first. To discard them, search for the flag again.");
   };
   return made;
 }

@@ -80,5 +80,6 @@ async function flip(row, result) {
   row.shown = done ? { ...row.shown, enabled: mine.enabled } : present;
   row.show();
   if (!done) return row.reopen();
+  row.touch?.();
   showServing(result, environment, servesDefault(feature, row.shown, false), `Switched ${mine.enabled ? "on" : "off"}.`);
 }

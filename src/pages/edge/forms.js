@@ -58,10 +58,12 @@ export function button(text, click, properties = {}) {
 export function form(label, content, { submit, action, others = [] }) {
   const result = element("p", { className: "result", role: "status" });
   const buttons = element("div", { className: "buttons" }, element("button", { className: "primary" }, submit), ...others);
-  const made = element("form", { className: "editor", noValidate: true, aria: { label } }, ...content, problemPlace(), buttons, result);
+  const parts = [...content.filter(Boolean), problemPlace(), buttons, result];
+  const made = element("form", { className: "editor", noValidate: true, aria: { label } }, ...parts);
   made.addEventListener("input", () => (made.dataset.changed = ""));
   made.addEventListener("submit", (event) => {
     event.preventDefault();
+    result.textContent = "";
     attempt(made, () => action(result));
   });
   return made;
@@ -81,8 +83,8 @@ export function hasChanges(place) {
 export const problemPlace = () => element("p", { className: "error general", role: "alert" });
 
 /**
- * Runs an action of a place, and shows its errors there: next to the fields, or in its `problemPlace`, a child of it. Resolves to its result; undefined if it failed or if the place is busy
- * with an earlier action.
+ * Runs an action of a place, and shows its errors there: next to the fields, or in its `problemPlace`, a child of it. Resolves
+ * to the action's result; undefined if it failed, or if the place is busy with an earlier action.
  */
 export async function attempt(place, action) {
   if (place.ariaBusy === "true") return undefined;

@@ -66,7 +66,8 @@ function variantFields() {
       more.focus();
     });
     const weightField = field("Weight in %", weight, { names: variants.length === 0 ? ["multivariate_options"] : [] });
-    const variant = { value, weight, legend, remove, shown: element("fieldset", { className: "variant" }, legend, value.shown, weightField, remove) };
+    const shown = element("fieldset", { className: "variant" }, legend, value.shown, weightField, remove);
+    const variant = { value, weight, legend, remove, shown };
     variants.push(variant);
     list.append(variant.shown);
     renumber();

@@ -24,17 +24,21 @@ export function overrideList(row) {
   return place;
 }
 
+/** Loads the overrides. Those that are shown already stay as they are, with what was entered. */
 async function load(overrides) {
   const { environment, feature, list } = overrides;
+  const shown = new Map(overrides.items.map((item) => [item.id, item]));
   const found = await api.places(environment, feature.id);
-  const states = found.length === 0 ? [] : await api.states(environment, { feature: feature.id });
+  const isNew = ({ id }) => !shown.has(id);
+  const states = found.filter(isNew).length > 1 ? await api.states(environment, { feature: feature.id }) : [];
   const byPlace = new Map(states.map((state) => [state.feature_segment, state]));
-  overrides.items = [];
+  const items = [];
   for (const place of found) {
     // A feature can have more states than a page: one for each identity with an override.
-    const state = byPlace.get(place.id) ?? (await readOverride(environment, place.id));
-    overrides.items.push(overrideItem(overrides, place, state));
+    const read = async () => byPlace.get(place.id) ?? readOverride(environment, place.id);
+    items.push(isNew(place) ? overrideItem(overrides, place, await read()) : shown.get(place.id));
   }
+  overrides.items = items;
   list.replaceChildren(...overrides.items.map(({ shown }) => shown));
   showOrder(overrides);
 }
@@ -47,8 +51,10 @@ function overrideItem(overrides, place, state) {
     attempt(overrides.place, () => change(overrides, item, { ...item.content, enabled: !item.content.enabled })),
   );
   const details = unfolding(itemSummary(item.name, shownValue), () => overrideForm(overrides, item));
-  item.up = button("↑", () => attempt(overrides.place, () => move(overrides, item, -1)), { ariaLabel: `Move ${item.name} up`, className: "small" });
-  item.down = button("↓", () => attempt(overrides.place, () => move(overrides, item, 1)), { ariaLabel: `Move ${item.name} down`, className: "small" });
+  const mover = (sign, step, ariaLabel) =>
+    button(sign, () => attempt(overrides.place, () => move(overrides, item, step)), { ariaLabel, className: "small" });
+  item.up = mover("↑", -1, `Move ${item.name} up`);
+  item.down = mover("↓", 1, `Move ${item.name} down`);
   item.shown = element("li", { className: "switched" }, toggle, details, element("div", { className: "order" }, item.up, item.down));
   item.show = () => {
     toggle.setAttribute("aria-checked", String(item.content.enabled));
@@ -71,7 +77,8 @@ function overrideForm(overrides, item) {
     action: async (result) => {
       const mine = { enabled: item.content.enabled, value: editor.read(), shares: weights.read() };
       if (isSame(item.content, mine)) result.textContent = "Nothing is changed.";
-      else if (await change(overrides, item, mine, result)) settle(made);
+      else if (!(await change(overrides, item, mine, result))) return;
+      settle(made);
     },
   });
   return made;
@@ -176,9 +183,11 @@ function newOverride(overrides) {
         enabled: enabled.control.checked,
         feature_state_value: typed(editor.read()),
       });
-      settle(made);
       await load(overrides);
-      overrides.items.at(-1)?.shown.querySelector("summary").focus();
+      const details = made.closest("details");
+      made.replaceWith(newOverride(overrides));
+      details.open = false;
+      details.querySelector("summary").focus();
       serve(overrides, overrides.result, `The override for ${segment.name} is added.`);
     },
   });

@@ -172,11 +172,12 @@ function ruleFields({ type, conditions, rules = [] }, depth, remove, changed) {
 }
 
 function conditionFields({ property, operator, value, description }, remove) {
-  const trait = element("input", { value: property ?? "", maxLength: MAX_VALUE_LENGTH, autocomplete: "off", spellcheck: false, autocapitalize: "none" });
+  const exactText = { maxLength: MAX_VALUE_LENGTH, autocomplete: "off", spellcheck: false, autocapitalize: "none" };
+  const trait = element("input", { value: property ?? "", ...exactText });
   // An operator of a newer Flagsmith is kept.
   const operators = { ...OPERATORS, ...(operator in OPERATORS ? {} : { [operator]: operator }) };
   const choice = select(Object.entries(operators), operator);
-  const operand = element("input", { value: value ?? "", maxLength: MAX_VALUE_LENGTH, autocomplete: "off", spellcheck: false, autocapitalize: "none" });
+  const operand = element("input", { value: value ?? "", ...exactText });
   const operandField = field("Value", operand);
   const hint = element("p", { className: "hint", id: newId() });
   operand.setAttribute("aria-describedby", `${hint.id} ${operand.getAttribute("aria-describedby")}`);

@@ -7,10 +7,11 @@ import { element, table } from "./elements.js";
 /**
  * Writes a change unless the API's state is another than the shown one and the operator decides against it.
  *
- * `read`: resolves to the API's present content; `shown`: the content that the page showed; `mine`: the content after the
- * change, or null for a deletion; `describe`: content → [[name, text], …]; `write`: () → promise.
+ * `read` resolves to the API's present content. `shown` is the content that the page showed. `mine` is the content after the
+ * change, or null for a deletion. `describe`: content → [[name, text], …]. `write`: () → promise.
  *
- * Resolves to {done: true, written} with the answer to the write, or to {done: false, present}. `present` is the content to show instead; null to change nothing.
+ * Resolves to {done: true, written} with the answer to the write, or to {done: false, present}. `present` is the content to
+ * show instead; null to change nothing.
  */
 export async function save({ subject, read, shown, mine, describe, write }) {
   let accepted = shown;
@@ -49,6 +50,6 @@ function askAboutChange(subject, describe, { shown, present, mine }) {
     table("The two states", heads, rows),
   ];
   const overwrite = mine === null ? "Delete anyway" : "Write mine";
-  const choices = [["mine", overwrite, "danger"], ["present", "Show the present one"], [null, "Cancel"]];
+  const choices = [["mine", overwrite, "danger"], ["present", mine === null ? "Show the present one" : "Discard mine"], [null, "Cancel"]];
   return ask(`${subject} has changed meanwhile`, content, choices);
 }

@@ -88,12 +88,11 @@ function segmentForm(row) {
     row.reopen();
   };
   const remove = button("Delete this segment", () => attempt(made, () => removeSegment(row, options(), replace)), { className: "danger" });
-  const made = form(`Segment ${row.shown.name}`, [note, ...content].filter(Boolean), {
+  const made = form(`Segment ${row.shown.name}`, [note, ...content], {
     submit: "Save",
     others: [remove],
     action: async (result) => {
       const mine = read();
-      result.textContent = "";
       if (isSame(row.shown, mine)) {
         settle(made);
         result.textContent = "Nothing is changed.";
@@ -114,7 +113,8 @@ async function removeSegment(row, options, replace) {
   const { project, segment, shown } = row;
   const { results: used } = await api.overridesOfSegment(project.id, segment.id);
   const count = used.length;
-  const consequence = count === 0 ? "No flag uses it." : `${count} ${count === 1 ? "override of a flag is" : "overrides of flags are"} deleted with it.`;
+  const overrides = `${count} ${count === 1 ? "override of a flag is" : "overrides of flags are"}`;
+  const consequence = count === 0 ? "No flag uses it." : `${overrides} deleted with it.`;
   if (!(await mayDelete(shown.name, `${consequence} This cannot be undone.`))) return;
   const { done, present } = await save({ ...options, mine: null, write: () => api.deleteSegment(project.id, segment.id) });
   if (!done) return replace(present);

@@ -45,9 +45,8 @@ export async function showServing(place, environment, check, saved = "Saved.") {
     if (answer === UNSEEN) return say("The edge's explanation does not show this part, so the time is not known.");
     if (answer) return say(`The edge serves it in ${environment.name} after ${(passed / 1000).toFixed(1)} s.`);
     if (passed > MAX_WAIT_MS) {
-      return say(
-        `The edge does not serve it in ${environment.name} after ${MAX_WAIT_MS / 1000} s. See the environment's state above, or it was changed again.`,
-      );
+      const wait = `The edge does not serve it in ${environment.name} after ${MAX_WAIT_MS / 1000} s.`;
+      return say(`${wait} See the environment's state above, or it was changed again.`);
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }

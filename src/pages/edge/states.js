@@ -7,7 +7,7 @@ import { UNSEEN } from "./serving.js";
 const COLUMNS = { unicode: "string_value", int: "integer_value", bool: "boolean_value" };
 const TYPES = { string: "unicode", number: "int", boolean: "bool" };
 /** The names of a value in the API's errors. */
-export const VALUE_NAMES = ["feature_state_value", ...Object.values(COLUMNS), ...Object.values(COLUMNS).map((name) => `feature_state_value.${name}`)];
+export const VALUE_NAMES = ["feature_state_value", ...Object.values(COLUMNS).flatMap((name) => [name, `feature_state_value.${name}`])];
 
 /** A value with a column for each type. */
 export function typed(value) {

@@ -13,7 +13,8 @@ export function variantList(row) {
   const options = feature.multivariate_options;
   const place = element("div", {}, problemPlace());
   const items = options.map((option) => element("li", {}, value(scalar(option)), " ", removeButton(row, option, place)));
-  const list = items.length === 0 ? element("p", { className: "quiet" }, "This flag has no variants.") : element("ul", { className: "variants" }, ...items);
+  const none = element("p", { className: "quiet" }, "This flag has no variants.");
+  const list = items.length === 0 ? none : element("ul", { className: "variants" }, ...items);
   place.append(list, unfolding("Add a variant", () => newVariant(row)));
   return place;
 }
