@@ -47,7 +47,7 @@ impl DurableObject for OriginObject {
             // The state in memory may be ahead of the stored state.
             self.state.take();
             log(&error.to_string());
-            api::Response::detail(503, UNAVAILABLE).finish(None, request.method().as_ref())
+            api::Response::detail(503, UNAVAILABLE).finish(None, &request.inner().method())
         });
         Ok(respond(&response)?.into())
     }
@@ -61,10 +61,11 @@ impl OriginObject {
             Some(state) => state,
             empty => empty.insert(self.load(now)?),
         };
-        let (url, method) = (request.url()?, request.method());
+        // The crate's own type has no unknown methods.
+        let (url, method) = (request.url()?, request.inner().method());
         let headers = request.headers();
         let parts = call::Request {
-            method: method.as_ref(),
+            method: &method,
             path: url.path(),
             query: url.query().unwrap_or_default(),
             base: &url.origin().ascii_serialization(),
