@@ -112,6 +112,8 @@ pageTest("weights are written together with the control value", {}, async ({ sho
   await added.getByLabel("Type").selectOption("number");
   await added.getByLabel("Value", { exact: true }).fill("7");
   await added.getByRole("button", { name: "Add variant" }).click();
+  const rowResult = flag(page, "banner").locator(":scope > .result");
+  await becomes(() => rowResult.textContent(), (text) => text.startsWith("The variant 7 is added.") && SERVED.test(text), "the variant is served");
   await weight("7").fill("14.5");
   await becomes(() => editor.locator("output").textContent(), "The control value gets the other 0 %.");
   await editor.getByRole("button", { name: "Save" }).click();
@@ -120,7 +122,18 @@ pageTest("weights are written together with the control value", {}, async ({ sho
   await page.getByRole("button", { name: "Delete the variant calm" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await becomes(() => editor.getByLabel(/^Weight of/).count(), 2);
+  await becomes(() => rowResult.textContent(), (text) => text.startsWith("The variant calm is deleted.") && SERVED.test(text), "the deletion is served");
   assert.deepEqual((await shop.options("banner")).map(({ string_value, integer_value }) => string_value ?? integer_value), ["bold", 7]);
+  // A variant that was changed meanwhile is not deleted without a question.
+  const [bold] = await shop.options("banner");
+  await shop.api("PUT", `/api/v1/projects/${shop.project}/features/${bold.feature}/mv-options/${bold.id}/`, { ...bold, string_value: "brave" });
+  await page.getByRole("button", { name: "Delete the variant bold" }).click();
+  await page.getByRole("dialog", { name: "Delete bold?" }).getByRole("button", { name: "Delete" }).click();
+  const conflict = page.getByRole("dialog", { name: "The variant bold has changed meanwhile" });
+  await becomes(() => conflict.locator("tbody tr").allTextContents(), ["Valueboldbrave"]);
+  await conflict.getByRole("button", { name: "Show the present one" }).click();
+  await page.getByRole("button", { name: "Delete the variant brave" }).waitFor();
+  assert.equal((await shop.options("banner")).length, 2);
 });
 
 pageTest("an override has weights of its own", {}, async ({ shop, open }) => {

@@ -29,10 +29,10 @@ export function closeFlags() {
 function flagItem(place, feature) {
   const state = feature.environment_feature_state;
   const row = { ...place, feature, state: state?.id ?? null, shown: state === null ? null : contentOf(state) };
-  const result = element("p", { className: "result", role: "status" });
+  const result = (row.result = element("p", { className: "result", role: "status" }));
   const shownValue = element("span", { className: "value" });
   const overrides = element("span", { className: "why" });
-  const toggle = switchButton(feature.name, row.shown?.enabled ?? false, () => attempt(item, () => flip(row, result)));
+  const toggle = switchButton(feature.name, row.shown?.enabled ?? false, () => attempt(item, () => flip(row)));
   const details = unfolding(itemSummary(feature.name, shownValue, overrides), () => flagEditor(row), { className: "flag" });
   const item = element("li", { className: "switched" }, toggle, details, problemPlace(), result);
   toggle.disabled = row.shown === null;
@@ -63,8 +63,8 @@ function notes({ feature }) {
 }
 
 /** Switches a default state. Its value stays as it is at the API. */
-async function flip(row, result) {
-  const { environment, feature } = row;
+async function flip(row) {
+  const { environment, feature, result } = row;
   result.textContent = "";
   const mine = { ...row.shown, enabled: !row.shown.enabled };
   const { done, present } = await save({

@@ -95,6 +95,19 @@ export function servesOverrides(feature, overrides, changed = null) {
   };
 }
 
+/** A check of the worker's explanation: the feature has exactly these options. */
+export function servesVariants(feature, options) {
+  const wanted = options.map((option) => JSON.stringify(scalar(option))).sort();
+  return ({ flags }) => {
+    const flag = flags.find((flag) => flag.feature.id === feature.id);
+    const state = flag?.candidates.find(({ source }) => source === "environment");
+    if (state === undefined) return false;
+    if (!state.wins) return UNSEEN;
+    const served = (flag.split?.variants ?? []).map(({ value }) => JSON.stringify(value)).sort();
+    return JSON.stringify(served) === JSON.stringify(wanted);
+  };
+}
+
 function hasContent({ enabled, feature_state_value: value }, content) {
   return enabled === content.enabled && value === content.value;
 }
