@@ -12,10 +12,10 @@ const MAX_KIB = 3 * 1024;
 
 /**
  * The faults of a bundle that `wrangler deploy --dry-run` wrote into `folder`, and of the static files. `settings` are those
- * that wrangler has read, `built` is the program that the bundle must have. Also returns the modules, their total compressed
- * size in KiB, and the number of files.
+ * that wrangler has read, `built` is the program that the bundle must have, and `named` the files that the worker serves by
+ * their names; by default the edge's. Also returns the modules, their total compressed size in KiB, and the number of files.
  */
-export function inspect(folder, settings, built = "build/index_bg.wasm") {
+export function inspect(folder, settings, { built = "build/index_bg.wasm", named } = {}) {
   const faults = [];
   // wrangler also writes a README and a source map, which it does not upload by default.
   const modules = readdirSync(folder).filter((file) => /\.(js|wasm)$/.test(file)).sort();
@@ -30,7 +30,7 @@ export function inspect(folder, settings, built = "build/index_bg.wasm") {
   }
   if (settings.upload_source_maps) faults.push("source maps would be uploaded: remove upload_source_maps from wrangler.toml");
   const files = staticFiles(settings.assets?.directory ?? "");
-  if (settings.assets !== undefined) faults.push(...faultsOfFiles(files));
+  if (settings.assets !== undefined) faults.push(...faultsOfFiles(files, named));
   const secrets = secretsHere();
   for (const [file, content] of [...bytes, ...files]) {
     for (const path of [process.cwd(), homedir()]) {

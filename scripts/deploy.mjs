@@ -4,7 +4,7 @@
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 
 import { unstable_readConfig as readConfig } from "wrangler";
 
@@ -12,6 +12,7 @@ import { faultsOfBindings, inspect } from "./bundle.mjs";
 import { BINDING, newApiKey, ORIGIN, writeEdgeConfiguration } from "./embedded_origin.mjs";
 import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
 import { conflictsOf, faultsOf, NAMES, variableArguments } from "./settings.mjs";
+import { OF_ORIGIN } from "./static_files.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 // Absolute, since wrangler reads it relative to the configuration.
@@ -49,17 +50,18 @@ function refuse(faults) {
 /** Checks the uploads, and returns the path of the edge's configuration. */
 function checkBundles(isEmbedded) {
   const edge = isEmbedded ? writeEdgeConfiguration(".wrangler") : EDGE;
-  checkBundle(edge, "build/index_bg.wasm", faultsOfBindings(readConfig({ config: edge })));
-  if (isEmbedded) checkBundle(ORIGIN, "build/origin/index_bg.wasm", []);
+  checkBundle(edge, {}, faultsOfBindings(readConfig({ config: edge })));
+  if (isEmbedded) checkBundle(ORIGIN, { built: "build/origin/index_bg.wasm", named: OF_ORIGIN }, []);
   return edge;
 }
 
-function checkBundle(config, built, others) {
+function checkBundle(config, expected, others) {
   rmSync(BUNDLE, { recursive: true, force: true });
   const run = wrangler(["deploy", "--dry-run", "--outdir", BUNDLE, "--config", config], "pipe");
   if (run.status !== 0) throw new Error(`${run.stdout}${run.stderr}`);
   const settings = readConfig({ config });
-  const { faults, modules, kib, files } = inspect(BUNDLE, settings, built);
+  settings.assets.directory = resolve(dirname(config), settings.assets.directory);
+  const { faults, modules, kib, files } = inspect(BUNDLE, settings, expected);
   faults.push(...others);
   if (faults.length > 0) throw new Error(`The upload of ${settings.name} has faults, so nothing was deployed:\n${faults.join("\n")}`);
   console.log(`The upload of ${settings.name}: ${modules.join(", ")}, ${kib.toFixed(0)} KiB compressed; ${files} static files.`);

@@ -15,10 +15,13 @@ export function staticFiles(folder) {
   return new Map(files.sort().map((file) => [file.slice(folder.length).replaceAll("\\", "/"), readFileSync(file)]));
 }
 
-/** The faults of static files, path → content. */
-export function faultsOfFiles(files) {
+/** The files of the embedded origin (src/origin/entry.js). */
+export const OF_ORIGIN = { roots: ["/api/v1/swagger.json", "/api/v1/swagger.yaml"], others: new Set() };
+
+/** The faults of static files, path → content. `named`: the files that the worker serves by their names; by default the edge's. */
+export function faultsOfFiles(files, named = servedByName()) {
   const faults = [];
-  const { roots, others } = servedByName();
+  const { roots, others } = named;
   const needed = new Set(roots);
   // The set grows during the loop, and added files are checked, too.
   for (const path of needed) {

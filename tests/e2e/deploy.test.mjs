@@ -17,7 +17,7 @@ import { BINDING } from "../../scripts/embedded_origin.mjs";
 import { documentEntry } from "../../scripts/environments.mjs";
 import { collect, missing, withSecretsFile } from "../../scripts/secrets.mjs";
 import { conflictsOf, faultsOf, SECRETS, VARIABLES } from "../../scripts/settings.mjs";
-import { faultsOfFiles, staticFiles } from "../../scripts/static_files.mjs";
+import { faultsOfFiles, OF_ORIGIN, staticFiles } from "../../scripts/static_files.mjs";
 import { startAccount } from "./account.mjs";
 import { ROOT } from "./harness.mjs";
 
@@ -257,12 +257,14 @@ test("files that must not be uploaded are found", (t) => {
 
 test("the upload contains exactly the static files that are needed", (t) => {
   const files = staticFiles(join(ROOT, "build/assets"));
-  assert.equal(files.size, 26);
+  assert.equal(files.size, 44);
   assert.deepEqual(faultsOfFiles(files), []);
   for (const path of files.keys()) {
     const others = new Map([...files].filter(([other]) => other !== path));
     assert.ok(faultsOfFiles(others).includes(`${path} is needed, and is missing from the static files`), path);
   }
+  const ofOrigin = staticFiles(join(ROOT, "build/origin/assets"));
+  assert.deepEqual([[...ofOrigin.keys()], faultsOfFiles(ofOrigin, OF_ORIGIN)], [OF_ORIGIN.roots, []]);
   const settings = readConfig({ config: join(ROOT, "wrangler.toml") });
   const folder = mkdtempSync(join(tmpdir(), "assets-"));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -163,7 +163,8 @@ test("the status reports that the setting is off and the number of identities wi
   // The operator's page shows it for this environment only.
   const browser = await startBrowser();
   t.after(() => browser.close());
-  const { page, leave } = await visit(browser, `${edge.address}/edge/`, { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" });
+  // The origin refuses the worker's own key, so there are no flags.
+  const { page, leave } = await visit(browser, `${edge.address}/edge/`, { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", refusals: true });
   await page.fill("#secret", ADMIN_KEY);
   await page.click("#sign-in button.primary");
   await page.waitForSelector(`[data-hashing="${key}"] .warning`);
