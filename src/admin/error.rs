@@ -88,13 +88,13 @@ impl fmt::Display for AdminError {
                 "Authentication is not configured: set ORIGIN_URL or ADMIN_KEY_SHA256."
             }
             AdminError::OriginMissing => {
-                "The Admin API needs a Flagsmith behind this API: set ORIGIN_URL to its address."
+                "The Admin API needs an origin: set ORIGIN_URL, or deploy with ORIGIN=embedded."
             }
             AdminError::OriginUnreachable => {
-                "The Flagsmith behind this API cannot be reached; try again later."
+                "The origin behind this API cannot be reached; try again later."
             }
             AdminError::OriginTimeout => {
-                "The Flagsmith behind this API did not answer in time; try again later."
+                "The origin behind this API did not answer in time; try again later."
             }
             AdminError::Loop => "ORIGIN_URL leads back to this API; set it to the address of a Flagsmith.",
         })

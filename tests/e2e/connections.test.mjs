@@ -12,7 +12,7 @@ const PLACE = "/api/v1/projects/1/";
 const OTHER = "/api/v1/projects/2/";
 const JSON_TYPE = { "Content-Type": "application/json" };
 const ADMINISTRATOR = recordedBody("GET", "/api/v1/environments/{key}/my-permissions/");
-const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached; try again later." };
+const UNREACHABLE = { detail: "The origin behind this API cannot be reached; try again later." };
 // gunicorn sends the body of the GET after a HEAD, too.
 const WITH_BODY = answer("200 OK", { ...JSON_TYPE, ETag: '"1"', "X-Own": "own" }, '{"id": 1}');
 

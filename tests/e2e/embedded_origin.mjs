@@ -38,10 +38,15 @@ export function embeddedOrigin(variables = {}) {
   };
 }
 
-/** Starts an origin alone, with an empty state, as a server of its own: what `startEdge` resolves to. Its API key is API_KEY. */
-export function startEmbeddedOrigin() {
+/**
+ * Starts an origin alone, with an empty state, as a server of its own: what `startEdge` resolves to. Its API key is API_KEY.
+ * `opened`: true to add `/sql`, which executes statements in the object's database (opened_origin.js).
+ */
+export function startEmbeddedOrigin({ opened = false } = {}) {
   learn(API_KEY);
-  return startEdge({ modules: MODULES, objects: OBJECTS, variables: { ORIGIN_API_TOKEN: API_KEY }, flushable: false });
+  const entry = { name: "src/origin/test.js", kind: "esModule", file: "tests/e2e/opened_origin.js" };
+  const modules = opened ? [entry, ...MODULES] : MODULES;
+  return startEdge({ modules, objects: OBJECTS, variables: { ORIGIN_API_TOKEN: API_KEY } });
 }
 
 /** Returns a function that sends a request to the Admin API with the API key, and resolves to its answer. */

@@ -563,7 +563,7 @@ test("without an origin, or with the worker's own key, the page explains why the
   const browser = await startBrowser();
   t.after(() => browser.close());
   for (const [{ address }, reason] of [
-    [edge, /^Flags and segments cannot be shown\. The Admin API needs a Flagsmith behind this API: set ORIGIN_URL to its address\.$/],
+    [edge, /^Flags and segments cannot be shown\. The Admin API needs an origin: set ORIGIN_URL, or deploy with ORIGIN=embedded\.$/],
     [withOrigin, /^Flags need a credential of the Flagsmith behind this worker; the worker's own admin key is none\./],
   ]) {
     const { page, leave } = await visit(browser, `${address}/edge/`, WINDOW);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { adminOf, embeddedOrigin } from "./embedded_origin.mjs";
+import { adminOf, embeddedOrigin, startEmbeddedOrigin } from "./embedded_origin.mjs";
 import { becomes, startEdge } from "./harness.mjs";
 
 const ROUNDS = 20;
@@ -105,6 +105,62 @@ test("kill -9 loses nothing acknowledged and leaves nothing half applied", async
   await becomes(served, expected, "the edge serves the stored values");
 });
 
+test("a write that fails half-way is 503 and changes nothing, and the next one works", async (t) => {
+  const { send, sql, project, failures } = await opened(t);
+  const feature = { name: "early" };
+  const count = async () => (await send("GET", `/api/v1/projects/${project}/features/`)).json().count;
+  // The audit row is written after the feature and its states.
+  await sql("CREATE TRIGGER broken BEFORE INSERT ON origin_row WHEN NEW.kind = 'sequences' BEGIN SELECT RAISE(ABORT, 'injected'); END");
+  for (const round of [1, 2]) {
+    const failed = await send("POST", `/api/v1/projects/${project}/features/`, feature);
+    assert.deepEqual([failed.status, failed.json()], [503, { detail: "The origin cannot read or write its data now. Send the request again." }]);
+    assert.equal(await count(), 0);
+    assert.equal((await failures()).length, round);
+  }
+  assert.deepEqual(await sql("SELECT count(*) AS count FROM origin_row WHERE kind = 'feature'"), [{ count: 0 }]);
+  await sql("DROP TRIGGER broken");
+  assert.equal((await send("POST", `/api/v1/projects/${project}/features/`, feature)).status, 201);
+  assert.equal(await count(), 1);
+  assert.equal((await failures()).length, 2);
+});
+
+test("nothing is served without a row that cannot be read, and the log does not quote it", async (t) => {
+  const { origin, send, sql, project, failures } = await opened(t);
+  const [{ json }] = await sql("SELECT json FROM origin_row WHERE kind = 'project'");
+  await sql(`UPDATE origin_row SET json = '{"id": "confidential"}' WHERE kind = 'project'`);
+  await origin.kill();
+  await origin.start();
+  for (const [method, path] of [["GET", "organisations/"], ["POST", "organisations/"], ["GET", `projects/${project}/`]]) {
+    assert.equal((await send(method, `/api/v1/${path}`, method === "POST" ? { name: "more" } : undefined)).status, 503, path);
+  }
+  const causes = await failures();
+  assert.equal(causes.length, 3);
+  for (const cause of causes) assert.ok(/a row of project/.test(cause) && !cause.includes("confidential"), cause);
+  await sql(`UPDATE origin_row SET json = '${json.replaceAll("'", "''")}' WHERE kind = 'project'`);
+  assert.equal((await send("GET", `/api/v1/projects/${project}/`)).status, 200);
+});
+
+/** An origin alone, with a project and access to its rows: {origin, send, sql, project, failures}. */
+async function opened(t) {
+  const origin = await startEmbeddedOrigin({ opened: true });
+  t.after(() => origin.close());
+  const send = adminOf(origin);
+  const sql = async (statements) => {
+    const answer = await origin.request({ method: "POST", path: "/sql", body: statements });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json();
+  };
+  const { id: organisation } = (await send("POST", "/api/v1/organisations/", { name: "o" })).json();
+  const { id: project } = (await send("POST", "/api/v1/projects/", { name: "p", organisation })).json();
+  await send("POST", "/api/v1/environments/", { name: "e", project });
+  /** The causes of the object's failures in the log. */
+  const failures = async () => {
+    await origin.flush();
+    return Array.from(origin.log.matchAll(/^\{"failure":"origin object".*$/gm), ([line]) => JSON.parse(line).cause);
+  };
+  return { origin, send, sql, project, failures };
+}
+
 test("of 50 writers to one flag the last acknowledged wins, and versions are in order", async (t) => {
   const { edge, admin, project, environments } = await started(t);
   const [{ api_key: key }] = environments;
@@ -112,18 +168,20 @@ test("of 50 writers to one flag the last acknowledged wins, and versions are in 
   const { results } = await admin("GET", `environments/${key}/featurestates/?feature=${id}`);
   const path = `environments/${key}/featurestates/${results[0].id}/`;
   const before = (await admin("GET", "audit/")).count;
-  let last;
-  await Promise.all(
+  const answers = await Promise.all(
     Array.from({ length: 50 }, async (_, index) => {
-      const answer = await admin("PUT", path, { feature_state_value: index, enabled: index % 2 === 0, feature: id, environment: environments[0].id });
+      const body = { feature_state_value: index, enabled: index % 2 === 0, feature: id, environment: environments[0].id };
+      const answer = await admin("PUT", path, body);
       assert.deepEqual([answer.feature_state_value, answer.enabled], [index, index % 2 === 0], "each answer has its own write");
-      if (last === undefined || answer.updated_at > last.updated_at) last = answer;
+      return answer;
     }),
   );
-  const stored = await admin("GET", path);
   // Writes of the same millisecond have the same time.
-  if (stored.updated_at === last.updated_at) last = stored;
-  assert.deepEqual([stored.feature_state_value, stored.enabled, stored.updated_at], [last.feature_state_value, last.enabled, last.updated_at]);
+  const latest = answers.reduce((time, { updated_at }) => (updated_at > time ? updated_at : time), "");
+  const last = answers.filter(({ updated_at }) => updated_at === latest).map(({ feature_state_value }) => feature_state_value);
+  const stored = await admin("GET", path);
+  assert.ok(stored.updated_at === latest && last.includes(stored.feature_state_value), `${stored.feature_state_value} is not among ${last}`);
+  assert.equal(stored.enabled, stored.feature_state_value % 2 === 0);
   const { results: audit, count } = await admin("GET", "audit/?page_size=100");
   assert.equal(count - before, 50, "an audit row for each");
   const times = audit.map(({ created_date }) => created_date);

@@ -10,8 +10,8 @@ import { eventually, startEdge } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const PLACE = "/api/v1/projects/1/features/";
-const UNREACHABLE = { detail: "The Flagsmith behind this API cannot be reached; try again later." };
-const LATE = { detail: "The Flagsmith behind this API did not answer in time; try again later." };
+const UNREACHABLE = { detail: "The origin behind this API cannot be reached; try again later." };
+const LATE = { detail: "The origin behind this API did not answer in time; try again later." };
 
 faultTest("an origin that refuses connections is 502, and is used again after it recovers", async (edge, origin) => {
   await origin.down();

@@ -95,7 +95,7 @@ test("invalid settings are shown only to administrators of all environments, als
   const some = await status("Token some");
   assert.deepEqual([some.environments.length, some.settings_faults], [1, []]);
 
-  const { page, leave } = await visit(browser, `${edge.address}/edge/`);
+  const { page, leave } = await visit(browser, `${edge.address}/edge/`, { refusals: true });
   t.after(leave);
   await page.fill("#secret", ADMIN_KEY);
   await page.click("#sign-in button");
