@@ -9,7 +9,7 @@ import { dirname, resolve } from "node:path";
 import { unstable_readConfig as readConfig } from "wrangler";
 
 import { faultsOfBindings, inspect } from "./bundle.mjs";
-import { BINDING, newApiKey, ORIGIN, writeEdgeConfiguration } from "./embedded_origin.mjs";
+import { newApiKey, ORIGIN_BINDING, ORIGIN_CONFIG, writeEdgeConfiguration } from "./embedded_origin.mjs";
 import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
 import { conflictsOf, faultsOf, NAMES, variableArguments } from "./settings.mjs";
 import { OF_ORIGIN } from "./static_files.mjs";
@@ -51,7 +51,7 @@ function refuse(faults) {
 function checkBundles(isEmbedded) {
   const edge = isEmbedded ? writeEdgeConfiguration(".wrangler") : EDGE;
   checkBundle(edge, {}, faultsOfBindings(readConfig({ config: edge })));
-  if (isEmbedded) checkBundle(ORIGIN, { built: "build/origin/index_bg.wasm", named: OF_ORIGIN }, []);
+  if (isEmbedded) checkBundle(ORIGIN_CONFIG, { built: "build/origin/index_bg.wasm", named: OF_ORIGIN }, []);
   return edge;
 }
 
@@ -74,10 +74,10 @@ async function deploy(isWanted) {
   // The variable of an earlier deployment is kept, and so is its binding of an origin.
   const origin = deployed.find(({ name }) => name === "ORIGIN_URL")?.text;
   const here = Object.fromEntries(settingsHere());
-  const isEmbedded = isWanted || (!here.ORIGIN_URL && deployed.some(({ name }) => name === BINDING));
+  const isEmbedded = isWanted || (!here.ORIGIN_URL && deployed.some(({ name }) => name === ORIGIN_BINDING));
   const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...here };
   if (isEmbedded && all.ORIGIN_URL) throw new Error(`ORIGIN_URL is set to ${all.ORIGIN_URL}, so the embedded origin would not be used. Unset it, also among the variables of the deployed worker.`);
-  refuse(conflictsOf(isEmbedded ? { ...all, [BINDING]: "bound" } : all));
+  refuse(conflictsOf(isEmbedded ? { ...all, [ORIGIN_BINDING]: "bound" } : all));
   const edge = checkBundles(isEmbedded);
   const asked = isEmbedded ? [] : missing(there, Boolean(all.ORIGIN_URL), Boolean(origin));
   const given = await collect(new Set([...asked, ...givenAnew()]));
@@ -96,10 +96,10 @@ async function deploy(isWanted) {
  */
 function deployOrigin(thereAtEdge, given) {
   const name = "ORIGIN_API_TOKEN";
-  const isThere = [thereAtEdge, secretsThere(ORIGIN)].every((names) => names?.includes(name));
+  const isThere = [thereAtEdge, secretsThere(ORIGIN_CONFIG)].every((names) => names?.includes(name));
   const apiKey = given.has(name) || isThere ? null : newApiKey();
   if (apiKey !== null) given.set(name, apiKey);
-  upload(["--config", ORIGIN], new Map([...given].filter(([secret]) => secret === name)));
+  upload(["--config", ORIGIN_CONFIG], new Map([...given].filter(([secret]) => secret === name)));
   return apiKey;
 }
 

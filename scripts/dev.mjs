@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { adminKeyFile, adminKeyOf } from "./admin_key.mjs";
-import { apiKeyFile, apiKeyOf, BINDING, writeLocalConfigurations } from "./embedded_origin.mjs";
+import { apiKeyFile, apiKeyOf, ORIGIN_BINDING, writeLocalConfigurations } from "./embedded_origin.mjs";
 import { readEnvironments } from "./environments.mjs";
 import { adminExamples, adminKeyExamples, examples } from "./examples.mjs";
 import { localSettings } from "./local.mjs";
@@ -30,7 +30,7 @@ try {
   // Documents are served without an origin, unless there is a URL.
   const isEmbedded = !origin && folder === "";
   if (isEmbedded) settings.ORIGIN_API_TOKEN = apiKeyOf(state, settings.ORIGIN_API_TOKEN);
-  refuse(settingFaults([isEmbedded ? { ...settings, [BINDING]: "bound" } : settings])[0].map(({ text }) => text));
+  refuse(settingFaults([isEmbedded ? { ...settings, [ORIGIN_BINDING]: "bound" } : settings])[0].map(({ text }) => text));
   // With an origin, the sample's public server keys would stay valid, so the sample of an earlier start is removed.
   const isWithout = folder === "" || (origin && resolve(folder) === resolve(SAMPLE));
   const found = isWithout ? NOTHING : readEnvironments(folder);

@@ -9,9 +9,9 @@ import { keyOf, randomText } from "./keys.mjs";
 
 const FOLDER = "src/origin";
 /** The origin's configuration. */
-export const ORIGIN = `${FOLDER}/wrangler.toml`;
+export const ORIGIN_CONFIG = `${FOLDER}/wrangler.toml`;
 /** The service binding of the edge. */
-export const BINDING = "ORIGIN";
+export const ORIGIN_BINDING = "ORIGIN";
 
 export function apiKeyFile(state) {
   return join(state, "api-key");
@@ -31,7 +31,7 @@ export function newApiKey() {
 /** The paths of the configurations for `make dev`. Both have all `settings` as variables, since wrangler passes its arguments to the first worker only. */
 export function writeLocalConfigurations(state, settings) {
   const { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } = settings;
-  const { rawConfig: origin } = readRawConfig({ config: ORIGIN });
+  const { rawConfig: origin } = readRawConfig({ config: ORIGIN_CONFIG });
   const beside = {
     ...origin,
     main: resolve(FOLDER, origin.main),
@@ -44,13 +44,13 @@ export function writeLocalConfigurations(state, settings) {
 /** Writes the edge's configuration with the binding of the embedded origin into `folder`, and returns its path. */
 export function writeEdgeConfiguration(folder, more = {}) {
   const { rawConfig: edge } = readRawConfig({ config: "wrangler.toml" });
-  const { rawConfig: origin } = readRawConfig({ config: ORIGIN });
+  const { rawConfig: origin } = readRawConfig({ config: ORIGIN_CONFIG });
   return write(folder, "edge.json", {
     ...edge,
     main: resolve(edge.main),
     build: { ...edge.build, watch_dir: resolve(edge.build.watch_dir) },
     assets: { ...edge.assets, directory: resolve(edge.assets.directory) },
-    services: [...(edge.services ?? []), { binding: BINDING, service: origin.name }],
+    services: [...(edge.services ?? []), { binding: ORIGIN_BINDING, service: origin.name }],
     ...more,
   });
 }

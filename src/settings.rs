@@ -77,7 +77,7 @@ const FROM_1: RangeInclusive<u64> = 1..=MAX_SECONDS;
 const SAMPLES: RangeInclusive<u64> = 0..=1_000_000_000;
 
 /// The binding of an origin that is a worker. It is optional.
-pub const ORIGIN: &str = "ORIGIN";
+pub const ORIGIN_BINDING: &str = "ORIGIN";
 
 /// The bindings that a worker needs, and the effect of each missing one.
 const BINDINGS: [(&str, &str); 7] = [
@@ -91,7 +91,8 @@ const BINDINGS: [(&str, &str); 7] = [
 ];
 
 impl Config {
-    /// Reads the settings from the texts in `given`. An empty text counts as absent. The binding [`ORIGIN`] has any text.
+    /// Reads the settings from the texts in `given`. An empty text counts as absent. The binding
+    /// [`ORIGIN_BINDING`] has any text.
     pub fn read(given: &dyn Fn(&str) -> Option<String>) -> Config {
         let mut reader = Reader { given, faults: Vec::new() };
         let origin_api_token = reader.secret("ORIGIN_API_TOKEN", |key| match is_server_key(key) {
@@ -217,7 +218,7 @@ impl Reader<'_> {
 
     fn origin(&mut self) -> Option<Origin> {
         let Some(url) = self.text("ORIGIN_URL") else {
-            return self.text(ORIGIN).map(|_| Origin::bound());
+            return self.text(ORIGIN_BINDING).map(|_| Origin::bound());
         };
         let origin = Origin::parse(&url);
         if origin.is_none() {
@@ -240,7 +241,7 @@ impl Reader<'_> {
 
     /// Finds the settings without effect because of others.
     fn add_conflicts(&mut self, config: &Config) {
-        let has_origin = ["ORIGIN_URL", ORIGIN].iter().any(|name| self.text(name).is_some());
+        let has_origin = ["ORIGIN_URL", ORIGIN_BINDING].iter().any(|name| self.text(name).is_some());
         let mut add = |setting, problem: &str| {
             self.faults.push(SettingFault { setting, problem: problem.to_owned(), is_conflict: true });
         };

@@ -12,7 +12,7 @@ export default {
   /** One object answers everything else, so that requests run one after the other. */
   fetch(request, env) {
     if (DESCRIPTIONS.includes(new URL(request.url).pathname)) return env.ASSETS.fetch(request);
-    return env.ORIGIN.getByName("origin").fetch(request);
+    return env.STATE.getByName("origin").fetch(request);
   },
 };
 

@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { unstable_readConfig as readConfig } from "wrangler";
 
 import { bindings, documentedBindings, documentedSettings, faultsOfBindings, inspect } from "../../scripts/bundle.mjs";
-import { BINDING } from "../../scripts/embedded_origin.mjs";
+import { ORIGIN_BINDING } from "../../scripts/embedded_origin.mjs";
 import { documentEntry } from "../../scripts/environments.mjs";
 import { collect, missing, withSecretsFile } from "../../scripts/secrets.mjs";
 import { conflictsOf, faultsOf, SECRETS, VARIABLES } from "../../scripts/settings.mjs";
@@ -228,7 +228,7 @@ test("the documentation lists exactly the settings that the worker reads", () =>
   assert.deepEqual([...new Set(read)].sort(), [...VARIABLES, ...SECRETS.map(({ name }) => name)].sort());
   // wrangler.toml has all bindings; a deployment may leave out optional ones.
   const bound = bindings(readConfig({ config: join(ROOT, "wrangler.toml") }));
-  assert.deepEqual(documentedBindings().map(({ name }) => name).sort(), [...bound, BINDING].sort());
+  assert.deepEqual(documentedBindings().map(({ name }) => name).sort(), [...bound, ORIGIN_BINDING].sort());
 });
 
 test("files that must not be uploaded are found", (t) => {

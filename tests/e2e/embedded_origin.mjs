@@ -15,7 +15,7 @@ const MODULES = [
   { name: "build/origin/index_bg.wasm", kind: "wasm", file: "build/origin/index_bg.wasm" },
 ];
 const ASSETS = join(ROOT, "build/origin/assets");
-const OBJECTS = [{ binding: "ORIGIN", className: "OriginObject" }];
+const OBJECTS = [{ binding: "STATE", className: "OriginObject" }];
 
 /**
  * The options of `startEdge` for an edge with the embedded origin bound to it. `variables` are further settings of the edge.

@@ -5,7 +5,7 @@ import entry, { OriginObject as Origin } from "./entry.js";
 export default {
   async fetch(request, env) {
     if (new URL(request.url).pathname !== "/sql") return entry.fetch(request, env);
-    return Response.json(await env.ORIGIN.getByName("origin").sql(await request.text()));
+    return Response.json(await env.STATE.getByName("origin").sql(await request.text()));
   },
 };
 

@@ -16,7 +16,7 @@ use crate::admin::{AdminError, Origin};
 use crate::edge::http::body::read_at_most;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
-use crate::settings::ORIGIN;
+use crate::settings::ORIGIN_BINDING;
 
 #[wasm_bindgen]
 extern "C" {
@@ -140,7 +140,7 @@ impl Exchange {
         }
         let request = Request::new_with_str_and_init(&origin.url(target), &init)?;
         let service = match origin.is_bound() {
-            true => Some(Reflect::get(env, &ORIGIN.into())?.unchecked_into()),
+            true => Some(Reflect::get(env, &ORIGIN_BINDING.into())?.unchecked_into()),
             false => None,
         };
         Ok(Exchange { service, request, controller, answer: RefCell::default() })

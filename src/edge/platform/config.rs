@@ -8,7 +8,7 @@ use worker::wasm_bindgen::JsValue;
 
 use crate::edge::platform::failure::{Failure, Source};
 pub use crate::settings::Config;
-use crate::settings::ORIGIN;
+use crate::settings::ORIGIN_BINDING;
 use flagsmith_edge_platform::log::log_panic_messages;
 
 thread_local! {
@@ -28,7 +28,7 @@ impl Config {
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();
         let mut config = Config::read(&|name| match name {
             // A binding has no text of its own.
-            ORIGIN => is_bound(ORIGIN).then(|| "bound".to_owned()),
+            ORIGIN_BINDING => is_bound(ORIGIN_BINDING).then(|| "bound".to_owned()),
             _ => text(Reflect::get(env, &name.into()).ok()?),
         });
         config.faults.extend(Config::missing_bindings(&is_bound));
