@@ -77,7 +77,7 @@ async function deploy(isWanted) {
   const isEmbedded = isWanted || (!here.ORIGIN_URL && deployed.some(({ name }) => name === ORIGIN_BINDING));
   const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...here };
   if (isEmbedded && all.ORIGIN_URL) throw new Error(`ORIGIN_URL is set to ${all.ORIGIN_URL}, so the embedded origin would not be used. Unset it, also among the variables of the deployed worker.`);
-  refuse(conflictsOf(isEmbedded ? { ...all, [ORIGIN_BINDING]: "bound" } : all));
+  refuse(conflictsOf(isEmbedded ? { ...all, [ORIGIN_BINDING]: true } : all));
   const edge = checkBundles(isEmbedded);
   const asked = isEmbedded ? [] : missing(there, Boolean(all.ORIGIN_URL), Boolean(origin));
   const given = await collect(new Set([...asked, ...givenAnew()]));

@@ -30,7 +30,7 @@ try {
   // Documents are served without an origin, unless there is a URL.
   const isEmbedded = !origin && folder === "";
   if (isEmbedded) settings.ORIGIN_API_TOKEN = apiKeyOf(state, settings.ORIGIN_API_TOKEN);
-  refuse(settingFaults([isEmbedded ? { ...settings, [ORIGIN_BINDING]: "bound" } : settings])[0].map(({ text }) => text));
+  refuse(settingFaults([isEmbedded ? { ...settings, [ORIGIN_BINDING]: true } : settings])[0].map(({ text }) => text));
   // With an origin, the sample's public server keys would stay valid, so the sample of an earlier start is removed.
   const isWithout = folder === "" || (origin && resolve(folder) === resolve(SAMPLE));
   const found = isWithout ? NOTHING : readEnvironments(folder);

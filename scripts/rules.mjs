@@ -14,7 +14,10 @@ export function checkDocument(bytes) {
   return call([documentCall(bytes)])[0];
 }
 
-/** The faults of each of several sets of settings (name → text): [{name, text, is_conflict}], without the values. */
+/**
+ * The faults of each of several sets of settings (name → text; ORIGIN_BINDING → true): [{name, text, is_conflict}], without the
+ * values.
+ */
 export function settingFaults(all) {
   return call(all.map((settings) => ["settings", settings]));
 }

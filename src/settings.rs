@@ -91,10 +91,10 @@ const BINDINGS: [(&str, &str); 7] = [
 ];
 
 impl Config {
-    /// Reads the settings from the texts in `given`. An empty text counts as absent. The binding
-    /// [`ORIGIN_BINDING`] has any text.
-    pub fn read(given: &dyn Fn(&str) -> Option<String>) -> Config {
-        let mut reader = Reader { given, faults: Vec::new() };
+    /// Reads the settings from the texts in `given`. An empty text counts as absent. `is_origin_bound`: true if
+    /// there is the binding [`ORIGIN_BINDING`].
+    pub fn read(given: &dyn Fn(&str) -> Option<String>, is_origin_bound: bool) -> Config {
+        let mut reader = Reader { given, is_origin_bound, faults: Vec::new() };
         let origin_api_token = reader.secret("ORIGIN_API_TOKEN", |key| match is_server_key(key) {
             true => Some("is a server key, which belongs in SERVER_KEYS; otherwise it is ignored"),
             false if is_word(key) => None,
@@ -164,6 +164,7 @@ impl Config {
 
 struct Reader<'a> {
     given: &'a dyn Fn(&str) -> Option<String>,
+    is_origin_bound: bool,
     faults: Vec<SettingFault>,
 }
 
@@ -218,7 +219,7 @@ impl Reader<'_> {
 
     fn origin(&mut self) -> Option<Origin> {
         let Some(url) = self.text("ORIGIN_URL") else {
-            return self.text(ORIGIN_BINDING).map(|_| Origin::bound());
+            return self.is_origin_bound.then_some(Origin::Bound);
         };
         let origin = Origin::parse(&url);
         if origin.is_none() {
@@ -241,7 +242,7 @@ impl Reader<'_> {
 
     /// Finds the settings without effect because of others.
     fn add_conflicts(&mut self, config: &Config) {
-        let has_origin = ["ORIGIN_URL", ORIGIN_BINDING].iter().any(|name| self.text(name).is_some());
+        let has_origin = self.is_origin_bound || self.text("ORIGIN_URL").is_some();
         let mut add = |setting, problem: &str| {
             self.faults.push(SettingFault { setting, problem: problem.to_owned(), is_conflict: true });
         };

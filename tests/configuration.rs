@@ -10,8 +10,12 @@ const ORIGIN: (&str, &str) = ("ORIGIN_URL", "https://flagsmith.example.com");
 const HASH: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
 
 fn read(settings: &[(&str, &str)]) -> Config {
+    read_with(settings, false)
+}
+
+fn read_with(settings: &[(&str, &str)], is_origin_bound: bool) -> Config {
     let settings: HashMap<&str, &str> = settings.iter().copied().collect();
-    Config::read(&|name| settings.get(name).map(|value| (*value).to_owned()))
+    Config::read(&|name| settings.get(name).map(|value| (*value).to_owned()), is_origin_bound)
 }
 
 /// The reported faults of settings.
@@ -62,21 +66,20 @@ fn unset_variables_take_their_defaults_without_a_fault() {
 
 #[test]
 fn a_bound_origin_is_used_without_an_url() {
-    let bound = ("ORIGIN", "bound");
     let token = ("ORIGIN_API_TOKEN", "prefix.secret");
-    let config = read(&[bound, token]);
+    let config = read_with(&[token], true);
     assert_eq!(config.faults, []);
     assert!(config.publishes() && config.origin.as_ref().is_some_and(Origin::is_bound));
     // It receives no evaluations.
     assert_eq!(config.analytics_origin(), None);
 
-    let config = read(&[bound, token, ORIGIN]);
+    let config = read_with(&[token, ORIGIN], true);
     assert_eq!(config.faults, []);
     assert!(config.origin.as_ref().is_some_and(|origin| !origin.is_bound()));
     assert_eq!(config.analytics_origin(), config.origin.as_ref());
 
     // A faulty URL never falls back to the binding.
-    let config = read(&[bound, token, ("ORIGIN_URL", "flagsmith")]);
+    let config = read_with(&[token, ("ORIGIN_URL", "flagsmith")], true);
     assert_eq!((config.origin, config.faults.len()), (None, 1));
 }
 

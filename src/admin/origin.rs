@@ -1,42 +1,44 @@
 //! The origin: its address, and the URLs that belong to it.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The Flagsmith behind this worker: at the address in `ORIGIN_URL`, or a worker that is bound as `ORIGIN`.
+/// The Flagsmith behind this worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// True if the binding is called, whatever the address is.
-    is_bound: bool,
-    /// `http` or `https`.
-    scheme: String,
-    /// Host and port, as in the `Host` header.
-    authority: String,
-    /// The prefix of all paths at the origin: empty, or a path without a slash at its end.
-    prefix: String,
+pub enum Origin {
+    /// The worker that is bound as `ORIGIN`.
+    Bound,
+    /// A server at the address in `ORIGIN_URL`.
+    Server(BaseUrl),
 }
 
-/// The host in URLs of a bound origin, as the origin sees them.
-const BOUND_HOST: &str = "origin.internal";
+/// The common part of an origin's URLs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// `http` or `https`.
+    scheme: &'static str,
+    /// Host and port, as in the `Host` header.
+    authority: Cow<'static, str>,
+    /// The prefix of all paths at the origin: empty, or a path without a slash at its end.
+    prefix: Cow<'static, str>,
+}
+
+/// The URLs of requests to a bound origin, and of the links in its answers. A binding ignores the host.
+const BOUND: &BaseUrl =
+    &BaseUrl { scheme: "http", authority: Cow::Borrowed("origin.internal"), prefix: Cow::Borrowed("") };
 
 impl Origin {
-    /// The origin behind the binding `ORIGIN`.
-    pub fn bound() -> Origin {
-        let (scheme, authority, prefix) = ("http".to_owned(), BOUND_HOST.to_owned(), String::new());
-        Origin { is_bound: true, scheme, authority, prefix }
-    }
-
     /// True if this is the origin behind the binding `ORIGIN`.
     pub fn is_bound(&self) -> bool {
-        self.is_bound
+        matches!(self, Origin::Bound)
     }
 
     /// Parses `ORIGIN_URL`: scheme, host, and optionally a port and a path.
     pub fn parse(url: &str) -> Option<Origin> {
         let (scheme, rest) = url.trim().split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        let default_port = match scheme.as_str() {
-            "http" => ":80",
-            "https" => ":443",
+        let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => ("http", ":80"),
+            "https" => ("https", ":443"),
             _ => return None,
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -47,24 +49,37 @@ impl Origin {
         }
         let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
         let prefix = path.trim_end_matches('/').to_owned();
-        Some(Origin { is_bound: false, scheme, authority: authority.to_owned(), prefix })
+        Some(Origin::Server(BaseUrl {
+            scheme,
+            authority: authority.to_owned().into(),
+            prefix: prefix.into(),
+        }))
+    }
+
+    fn base_url(&self) -> &BaseUrl {
+        match self {
+            Origin::Bound => BOUND,
+            Origin::Server(base_url) => base_url,
+        }
     }
 
     /// Returns the URL of a path and query at the origin.
     pub fn url(&self, target: &str) -> String {
-        format!("{}://{}{}{target}", self.scheme, self.authority, self.prefix)
+        let BaseUrl { scheme, authority, prefix } = self.base_url();
+        format!("{scheme}://{authority}{prefix}{target}")
     }
 
     /// Removes the prefix of the origin's paths from a path and query in a `Link` or `Location` without a host. Some
     /// origins leave out the prefix themselves.
     pub fn without_prefix<'p>(&self, path: &'p str) -> &'p str {
-        let rest = path.strip_prefix(self.prefix.as_str());
+        let rest = path.strip_prefix(&*self.base_url().prefix);
         rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
     }
 
     /// Returns the path and query of a URL at the origin; `None` for another host. Any scheme counts, because an origin
     /// behind a proxy that ends TLS assumes `http`.
     pub fn target<'u>(&self, url: &'u str) -> Option<&'u str> {
+        let base_url = self.base_url();
         let is_web = |scheme: &str| matches!(scheme.to_ascii_lowercase().as_str(), "http:" | "https:" | "");
         let (scheme, rest) = url.split_at(url.find("//")?);
         let rest = rest.get(2..).filter(|_| is_web(scheme))?;
@@ -72,10 +87,10 @@ impl Origin {
         let target = rest.get(authority.len()..)?;
         let authority = authority.to_ascii_lowercase();
         let default_port = if scheme.eq_ignore_ascii_case("https:") { ":443" } else { ":80" };
-        if authority.strip_suffix(default_port).unwrap_or(&authority) != self.authority {
+        if authority.strip_suffix(default_port).unwrap_or(&authority) != base_url.authority {
             return None;
         }
-        let target = target.strip_prefix(self.prefix.as_str())?;
+        let target = target.strip_prefix(&*base_url.prefix)?;
         (target.is_empty() || target.starts_with(['/', '?', '#'])).then_some(target)
     }
 }
@@ -164,6 +179,15 @@ mod tests {
         ] {
             assert_eq!(Origin::parse(url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn a_bound_origin_has_an_address_for_its_links() {
+        let url = Origin::Bound.url("/api/v1/?page=2");
+        assert_eq!(url, "http://origin.internal/api/v1/?page=2");
+        assert_eq!(Origin::Bound.target(&url), Some("/api/v1/?page=2"));
+        assert_eq!(Origin::Bound.target("http://example.com/api/v1/"), None);
+        assert_eq!(Origin::Bound.without_prefix("/api/v1/"), "/api/v1/");
     }
 
     #[test]

@@ -26,11 +26,8 @@ impl Config {
         // Secrets are strings; a variable of wrangler.toml may also be a number or a boolean.
         let text = |value: JsValue| value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string());
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();
-        let mut config = Config::read(&|name| match name {
-            // A binding has no text of its own.
-            ORIGIN_BINDING => is_bound(ORIGIN_BINDING).then(|| "bound".to_owned()),
-            _ => text(Reflect::get(env, &name.into()).ok()?),
-        });
+        let given = |name: &str| text(Reflect::get(env, &name.into()).ok()?);
+        let mut config = Config::read(&given, is_bound(ORIGIN_BINDING));
         config.faults.extend(Config::missing_bindings(&is_bound));
         if config.log_panic_messages {
             log_panic_messages();

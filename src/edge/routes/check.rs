@@ -8,6 +8,7 @@ use crate::document::json;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::publish;
+use crate::settings::ORIGIN_BINDING;
 
 /// Returns the JSON of [`publish::check_document`].
 #[wasm_bindgen]
@@ -21,11 +22,13 @@ pub fn check_server_key(entry: &str) -> Option<String> {
     publish::check_server_key(entry)
 }
 
-/// Returns the faults of settings as `[{"name", "text", "is_conflict"}]`. `settings`: JSON of names and texts.
+/// Returns the faults of settings as `[{"name", "text", "is_conflict"}]`. `settings`: JSON of names and texts. The
+/// name of the binding of an origin has `true` instead.
 #[wasm_bindgen]
 pub fn setting_faults(settings: &str) -> String {
     let settings: Map<String, Value> = json::read(settings.as_bytes()).unwrap_or_default();
-    let config = Config::read(&|name| settings.get(name)?.as_str().map(str::to_owned));
+    let is_origin_bound = settings.get(ORIGIN_BINDING).is_some_and(|value| *value == true);
+    let config = Config::read(&|name| settings.get(name)?.as_str().map(str::to_owned), is_origin_bound);
     let faults = config.faults.iter();
     let faults = faults.map(
         |fault| json!({"name": fault.setting, "text": fault.to_string(), "is_conflict": fault.is_conflict}),
