@@ -31,10 +31,10 @@ pub struct DiscoverySchedule {
 }
 
 impl DiscoverySchedule {
-    /// The interval of discoveries, for one every `period` milliseconds.
-    pub fn refresh_interval(period: u64, is_bound: bool) -> RefreshInterval {
+    /// The interval of discoveries, for one every `period_ms` milliseconds.
+    pub fn refresh_interval(period_ms: u64, is_bound: bool) -> RefreshInterval {
         let min_gap_ms = if is_bound { BOUND_MIN_GAP_MS } else { MIN_GAP_MS };
-        RefreshInterval { interval_ms: period, min_gap_ms: min_gap_ms.min(period) }
+        RefreshInterval { interval_ms: period_ms, min_gap_ms: min_gap_ms.min(period_ms) }
     }
 
     /// The time of the next discovery.
@@ -106,6 +106,25 @@ mod tests {
             }
             let expected: Vec<_> = (0..4).map(|count| 1_000_000 + count * (takes + rest)).collect();
             assert_eq!(began, expected, "{takes}");
+        }
+    }
+
+    #[test]
+    fn a_bound_origin_is_discovered_up_to_once_a_second() {
+        // The duration of a discovery, and the time from its start to the next with continuous writes.
+        for (is_bound, period_ms, took, gap) in [
+            (true, 300_000, 10, 1_000),
+            (true, 300_000, 100, 1_000),
+            (true, 300_000, 500, 2_500),
+            (false, 300_000, 10, 10_000),
+            (false, 5_000, 10, 5_000),
+        ] {
+            let interval = DiscoverySchedule::refresh_interval(period_ms, is_bound);
+            let mut discoveries = DiscoverySchedule::default();
+            discoveries.schedule.began(1_000_000);
+            discoveries.ended(Ok(()), 1_000_000 + took, interval, 10);
+            discoveries.schedule.notify(1_000_000 + took, interval);
+            assert_eq!(discoveries.next(interval), Some(1_000_000 + gap), "{is_bound} {period_ms} {took}");
         }
     }
 
