@@ -10,7 +10,7 @@ use crate::state::{Row, State};
 
 const NOT_PROVIDED: Refusal = Refusal::Unauthorized("Authentication credentials were not provided.");
 
-/// The origin of a request, by its master key.
+/// The sender of a request, known by its master API key.
 #[derive(Clone, Copy)]
 pub struct Caller {
     /// The only organisation that the key reaches; `None` if it reaches all.

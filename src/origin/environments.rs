@@ -8,12 +8,12 @@ use crate::call::{self, Call, Outcome, deleted};
 use crate::changes::Transaction;
 use crate::defaults::{add_states, copy_of};
 use crate::input::Input;
+use crate::keys;
 use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, FeatureSegment, FeatureState, Identity, ServerKey, Trait};
 use crate::state::Row;
-use crate::tokens;
 
 const MAX_BANNER_LENGTH: usize = 255;
 const MAX_COLOUR_LENGTH: usize = 7;
@@ -34,12 +34,12 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut input = call.input()?;
     let project = input.optional_integer("project", None).unwrap_or_default();
     call.project(project).map_err(|_| Refusal::Forbidden)?;
-    let api_key = tokens::chosen_client_key(&call.state, &mut input);
+    let api_key = keys::chosen_client_key(&call.state, &mut input);
     let environment = Environment {
         id: 0,
         uuid: call.uuid(),
         name: String::new(),
-        api_key: api_key.unwrap_or_else(|| tokens::client_key(call.context.random)),
+        api_key: api_key.unwrap_or_else(|| keys::client_key(call.context.random)),
         description: None,
         project,
         minimum_change_request_approvals: None,
@@ -121,7 +121,7 @@ pub fn clone(call: &mut Call<'_>, api_key: &str) -> Outcome {
         id: call.state.next_id(Environment::KIND),
         uuid: call.uuid(),
         name,
-        api_key: tokens::client_key(call.context.random),
+        api_key: keys::client_key(call.context.random),
         ..original
     };
     call.state.put(clone.clone());

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::access;
 use crate::call::{self, Call, Outcome, deleted, number};
+use crate::keys;
 use crate::limits::MAX_NAME_LENGTH;
 use crate::pages::{self, page};
 use crate::projects;
 use crate::refusal::Refusal;
 use crate::rows::{AuditRow, MasterApiKey, Organisation, Project};
 use crate::state::Row;
-use crate::tokens;
 
 const MAX_KEY_NAME_LENGTH: usize = 50;
 const MAX_EMAIL_LENGTH: usize = 254;
@@ -128,7 +128,7 @@ pub fn create_key(call: &mut Call<'_>, id: &str) -> Outcome {
     if !is_admin {
         return Err(Refusal::field("is_admin", "RBAC is not installed, cannot create non-admin key"));
     }
-    let (prefix, key) = tokens::master_api_key(call.context.random);
+    let (prefix, key) = keys::master_api_key(call.context.random);
     let row = MasterApiKey {
         id: call.state.next_id(MasterApiKey::KIND),
         organisation: Some(organisation),

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::input::Input;
+use crate::keys;
 use crate::refusal::Refusal;
 use crate::rows::ServerKey;
 use crate::state::Row;
-use crate::tokens;
 
 const MAX_KEY_NAME_LENGTH: usize = 100;
 
@@ -22,11 +22,11 @@ pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
 pub fn create(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?.id;
     let mut input = call.input()?;
-    let key = tokens::chosen_server_key(&call.state, &mut input);
+    let key = keys::chosen_server_key(&call.state, &mut input);
     let key = ServerKey {
         id: 0,
         environment,
-        key: key.unwrap_or_else(|| tokens::server_key(call.context.random)),
+        key: key.unwrap_or_else(|| keys::server_key(call.context.random)),
         name: String::new(),
         active: true,
         created_at: call.now(),

@@ -1,4 +1,4 @@
-//! The keys of environments: made of random bytes, or chosen by the request.
+//! The keys of environments and organisations: made of random bytes, or chosen by the request.
 
 use flagsmith_edge_core::document::{CLIENT_KEY_FORM, is_client_key, is_server_key};
 use serde_json::json;
@@ -53,7 +53,8 @@ pub fn chosen_server_key(state: &State, input: &mut Input<'_>) -> Option<String>
     chosen(input, "key", SERVER_KEY_FORM, is_server_key, |key| keys.any(|other| other == key))
 }
 
-/// Reads a key that no row of the deployment may have. The error does not tell which row has the key.
+/// Reads a key that no row of the deployment may have. The error does not reveal the row that
+/// has the key.
 fn chosen(
     input: &mut Input<'_>,
     field: &str,
