@@ -17,7 +17,6 @@ use crate::subject::{Audited, Subject};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     rows: BTreeMap<(&'static str, i64), Option<Value>>,
-    environments: BTreeSet<String>,
 }
 
 impl Changes {
@@ -29,11 +28,6 @@ impl Changes {
     /// The rows to write in one transaction: the kind and the id of each with its JSON, or `None` if it is deleted.
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, i64, Option<&Value>)> {
         self.rows.iter().map(|((kind, id), row)| (*kind, *id, row.as_ref()))
-    }
-
-    /// The client keys of the environments whose documents or server keys changed, also of deleted ones.
-    pub fn environments(&self) -> impl Iterator<Item = &str> {
-        self.environments.iter().map(String::as_str)
     }
 }
 
@@ -101,14 +95,6 @@ impl<'s> Transaction<'s> {
         self.store(row);
     }
 
-    /// Deletes an environment.
-    pub fn delete_environment(&mut self, id: i64) {
-        if let Some(environment) = self.state.environments.get(&id) {
-            self.changes.environments.insert(environment.api_key.clone());
-        }
-        self.delete::<Environment>(|environment| environment.id == id);
-    }
-
     /// Deletes all rows of a kind that match.
     pub fn delete<R: Row + Scoped + Audited>(&mut self, matches: impl Fn(&R) -> bool) {
         let ids: Vec<i64> = R::table(self.state).values().filter(|row| matches(row)).map(Row::id).collect();
@@ -154,7 +140,6 @@ impl<'s> Transaction<'s> {
         });
         let environments: Vec<Environment> = environments.cloned().collect();
         for environment in environments {
-            self.changes.environments.insert(environment.api_key.clone());
             self.store(Environment { updated_at: now.to_owned(), ..environment });
         }
         if self.old_sequences.take().is_some() {

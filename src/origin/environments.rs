@@ -104,9 +104,7 @@ pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
     state.delete::<FeatureSegment>(|feature_segment| ids.contains(&feature_segment.environment));
     state.delete::<FeatureState>(|state| ids.contains(&state.environment));
     state.delete::<ServerKey>(|key| ids.contains(&key.environment));
-    for id in ids {
-        state.delete_environment(*id);
-    }
+    state.delete::<Environment>(|environment| ids.contains(&environment.id));
 }
 
 /// Creates an environment with the settings of another.

@@ -88,7 +88,7 @@ fn recorded_requests_are_answered_as_recorded() {
             assert!(deployment.reloaded() == deployment.state, "{name} changes more than it writes");
             check_references(&deployment.state);
         }
-        for client_key in answer.changes.environments() {
+        for client_key in answer.environments() {
             let Some(document) = deployment.document(client_key) else { continue };
             let parsed = Environment::parse(document.to_string().as_bytes(), Engine::default());
             assert!(parsed.is_ok(), "{name}: {document}");

@@ -28,6 +28,14 @@ pub struct Answer {
     pub changes: Changes,
 }
 
+impl Answer {
+    /// The client keys of the environments with a new row.
+    pub fn environments(&self) -> impl Iterator<Item = &str> {
+        let environments = self.changes.rows().filter(|(kind, ..)| *kind == "environment");
+        environments.filter_map(|(_, _, row)| row?["api_key"].as_str())
+    }
+}
+
 impl Deployment {
     /// A deployment that has only its own key.
     pub fn new() -> Deployment {

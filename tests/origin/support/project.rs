@@ -52,11 +52,23 @@ impl Project {
         self.send("GET", path, &Value::Null).body
     }
 
-    /// The client keys of the environments that a request changes.
+    /// The client keys of the environments whose documents have a later time after a request, or are deleted.
     pub fn changed(&mut self, method: &str, path: &str, body: Value) -> Vec<String> {
+        let before = self.times();
         let answer = self.send(method, path, &body);
         assert!(answer.status < 300, "{path}: {}", answer.body);
-        answer.changes.environments().map(str::to_owned).collect()
+        let after = self.times();
+        let times = before.iter().zip(&after);
+        assert!(times.clone().all(|(before, after)| after.is_none() || after >= before), "{path}");
+        let changed = self.client_keys.iter().zip(times).filter(|(_, (before, after))| before != after);
+        changed.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The times in the documents of the environments; `None` for a deleted one.
+    fn times(&mut self) -> Vec<Option<String>> {
+        let documents = self.client_keys.iter().map(|key| self.deployment.document(key));
+        let time = |document: Value| document["updated_at"].as_str().unwrap().to_owned();
+        documents.map(|document| document.map(time)).collect()
     }
 
     /// The segments with overrides of the feature in an environment, the winning one first.
