@@ -98,7 +98,7 @@ fn answer_route(
     let mut call = Call { request: &request, context, body_type, caller, state };
     let response = dispatch(&mut call, route, method)?;
     let now = call.now();
-    Ok((response, call.state.finish(&now)?))
+    Ok((response, call.state.commit(&now)?))
 }
 
 fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {

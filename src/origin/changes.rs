@@ -31,15 +31,15 @@ impl Changes {
     }
 }
 
-/// A state that records each change of its rows. It is read like a [`State`]. A transaction that ends without
-/// [`Transaction::finish`] leaves the state as it was.
+/// A state that records each change of its rows. It is read like a [`State`]. A transaction that is dropped before
+/// a commit leaves the state as it was.
 pub struct Transaction<'s> {
     state: &'s mut State,
     changes: Changes,
     scopes: BTreeSet<Scope>,
     event: Option<Event>,
-    /// The steps back to the first state, the last of them first.
-    undo: Vec<Step>,
+    /// The reversals of the changes, in the order of the changes.
+    undo: Vec<Undo>,
     /// The first sequences, if there are new ids.
     old_sequences: Option<BTreeMap<String, i64>>,
     old_bytes: usize,
@@ -48,8 +48,8 @@ pub struct Transaction<'s> {
     too_long: Option<&'static str>,
 }
 
-/// A change of a state.
-type Step = Box<dyn FnOnce(&mut State)>;
+/// Reverts one change.
+type Undo = Box<dyn FnOnce(&mut State)>;
 
 /// The change that the audit row of a request is about.
 struct Event {
@@ -123,13 +123,13 @@ impl<'s> Transaction<'s> {
     }
 
     /// The recorded changes, with an audit row, unless the rows take too much room.
-    pub fn finish(self, now: &str) -> Result<Changes, Refusal> {
+    pub fn commit(self, now: &str) -> Result<Changes, Refusal> {
         self.check_room()?;
-        Ok(self.commit(now))
+        Ok(self.commit_without_limit(now))
     }
 
     /// The recorded changes, with an audit row. The environments that they concern get the time of the change.
-    pub fn commit(mut self, now: &str) -> Changes {
+    pub fn commit_without_limit(mut self, now: &str) -> Changes {
         self.audit(now);
         let environments = self.state.environments.values().filter(|environment| {
             let project = self.state.projects.get(&environment.project);
@@ -187,7 +187,7 @@ impl<'s> Transaction<'s> {
             related_object_type: subject.kind.to_owned(),
         });
         let is_own = |row: &&AuditRow| row.organisation == organisation;
-        // No organisation can have too many rows as long as all together have not.
+        // Counting is needed only if all rows together exceed the limit.
         let count = match self.state.audit.len() {
             all if all > MAX_AUDIT_ROWS => self.state.audit.values().filter(is_own).count(),
             all => all,
@@ -219,8 +219,8 @@ impl<'s> Transaction<'s> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        for step in mem::take(&mut self.undo).into_iter().rev() {
-            step(self.state);
+        for undo in mem::take(&mut self.undo).into_iter().rev() {
+            undo(self.state);
         }
         if let Some(sequences) = self.old_sequences.take() {
             self.state.sequences = sequences;
