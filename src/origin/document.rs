@@ -135,16 +135,16 @@ struct IdentityOverride<'s> {
 
 /// The states of an environment: defaults, and overrides by segment and by identity.
 #[derive(Default)]
-struct States<'s> {
+struct DocumentStates<'s> {
     defaults: Vec<&'s rows::FeatureState>,
     of_segments: BTreeMap<i64, Vec<&'s rows::FeatureState>>,
     of_identities: BTreeMap<i64, Vec<&'s rows::FeatureState>>,
 }
 
-impl<'s> States<'s> {
+impl<'s> DocumentStates<'s> {
     /// The states of an environment; of the overrides by identity only those of the identities that are wanted.
-    fn of(state: &'s State, environment: i64, is_wanted: impl Fn(i64) -> bool) -> States<'s> {
-        let mut states = States::default();
+    fn of(state: &'s State, environment: i64, is_wanted: impl Fn(i64) -> bool) -> DocumentStates<'s> {
+        let mut states = DocumentStates::default();
         for row in state.feature_states.values().filter(|row| row.environment == environment) {
             let feature_segment = row.feature_segment.and_then(|id| state.feature_segments.get(&id));
             match (row.identity, feature_segment) {
@@ -167,7 +167,7 @@ impl<'s> Document<'s> {
         environment: &'s Environment,
         is_wanted: impl Fn(i64) -> bool,
     ) -> Document<'s> {
-        let states = States::of(state, environment.id, is_wanted);
+        let states = DocumentStates::of(state, environment.id, is_wanted);
         let project = state.projects.get(&environment.project);
         let identities = states.of_identities.iter();
         Document {
@@ -198,7 +198,7 @@ impl<'s> Document<'s> {
 }
 
 impl<'s> Project<'s> {
-    fn of(state: &'s State, project: &'s rows::Project, states: &States<'s>) -> Project<'s> {
+    fn of(state: &'s State, project: &'s rows::Project, states: &DocumentStates<'s>) -> Project<'s> {
         // A segment for one feature is in the documents of environments with its override only.
         let segments = state.segments.values().filter(|segment| {
             segment.project == project.id
@@ -231,7 +231,7 @@ impl<'s> Organisation<'s> {
 }
 
 impl<'s> Segment<'s> {
-    fn of(state: &'s State, segment: &'s rows::Segment, states: &States<'s>) -> Segment<'s> {
+    fn of(state: &'s State, segment: &'s rows::Segment, states: &DocumentStates<'s>) -> Segment<'s> {
         let overrides = states.of_segments.get(&segment.id).map(Vec::as_slice).unwrap_or_default();
         Segment {
             id: segment.id,

@@ -31,7 +31,7 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
         return Err(Refusal::field("sort_field", &format!("\"{sort_field}\" is not a valid choice.")));
     }
     let filter = Filter::of(call);
-    let states = environment.map(|id| States::of(call, id));
+    let states = environment.map(|id| StateSummary::of(call, id));
     let features = call.state.features.values().filter(|feature| feature.project == project);
     let mut features: Vec<&Feature> =
         features.filter(|feature| filter.matches(feature, states.as_ref())).collect();
@@ -74,7 +74,7 @@ impl Filter {
         }
     }
 
-    fn matches(&self, feature: &Feature, states: Option<&States<'_>>) -> bool {
+    fn matches(&self, feature: &Feature, states: Option<&StateSummary<'_>>) -> bool {
         let contains = |text: &String| feature.name.to_lowercase().contains(text);
         self.search.as_ref().is_none_or(contains)
             && self.kind.as_ref().is_none_or(|kind| *kind == feature.kind)
@@ -92,15 +92,15 @@ impl Filter {
 }
 
 /// The states of an environment by feature.
-struct States<'s> {
+struct StateSummary<'s> {
     defaults: BTreeMap<i64, &'s FeatureState>,
     /// The numbers of segment overrides.
     overrides: BTreeMap<i64, usize>,
 }
 
-impl<'s> States<'s> {
-    fn of(call: &'s Call<'_>, environment: i64) -> States<'s> {
-        let mut states = States { defaults: BTreeMap::new(), overrides: BTreeMap::new() };
+impl<'s> StateSummary<'s> {
+    fn of(call: &'s Call<'_>, environment: i64) -> StateSummary<'s> {
+        let mut states = StateSummary { defaults: BTreeMap::new(), overrides: BTreeMap::new() };
         for state in call.state.feature_states.values().filter(|state| state.environment == environment) {
             if state.is_default() {
                 states.defaults.insert(state.feature, state);
@@ -160,7 +160,7 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
 /// Reads a feature.
 pub fn get(call: &mut Call<'_>, project: &str, id: &str) -> Outcome {
     let feature = call.feature(project, id)?;
-    let states = call.query_id("environment").map(|id| States::of(call, id));
+    let states = call.query_id("environment").map(|id| StateSummary::of(call, id));
     call::json(200, &render(call, &feature, states.as_ref()))
 }
 
@@ -253,12 +253,16 @@ fn render_without(call: &Call<'_>, feature: &Feature, member: &str) -> Value {
     rendered
 }
 
-fn render(call: &Call<'_>, feature: &Feature, states: Option<&States<'_>>) -> Value {
+fn render(call: &Call<'_>, feature: &Feature, states: Option<&StateSummary<'_>>) -> Value {
     let options = options_of(call, feature.id);
     render_with(feature, &options.iter().collect::<Vec<_>>(), states)
 }
 
-fn render_with(feature: &Feature, options: &[&MultivariateOption], states: Option<&States<'_>>) -> Value {
+fn render_with(
+    feature: &Feature,
+    options: &[&MultivariateOption],
+    states: Option<&StateSummary<'_>>,
+) -> Value {
     let state = states.and_then(|states| states.defaults.get(&feature.id)).map(|state| {
         json!({
             "id": state.id,
