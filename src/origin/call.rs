@@ -138,6 +138,16 @@ impl<'a> Call<'a> {
         Ok(project.clone())
     }
 
+    /// True if a project has the feature.
+    pub fn has_feature(&self, project: i64, id: i64) -> bool {
+        self.state.features.get(&id).is_some_and(|feature| feature.project == project)
+    }
+
+    /// True if a project has the segment.
+    pub fn has_segment(&self, project: i64, id: i64) -> bool {
+        self.state.segments.get(&id).is_some_and(|segment| segment.project == project)
+    }
+
     /// A feature of a project, by their numbers in a path, if the caller's key reaches it.
     pub fn feature(&self, project: &str, id: &str) -> Result<Feature, Refusal> {
         let (project, id) = (self.project(number(project)?)?.id, number(id)?);

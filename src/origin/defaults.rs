@@ -23,14 +23,14 @@ pub fn add_states_of(call: &mut Call<'_>, feature: i64, environments: &[i64]) {
 /// Adds the default states of all features of a project to a new environment.
 pub fn add_states(call: &mut Call<'_>, environment: &Environment) {
     let features = call.state.features.values().filter(|feature| feature.project == environment.project);
-    let features: Vec<i64> = features.map(Feature::id).collect();
-    let mut options: BTreeMap<i64, Vec<MultivariateOption>> = BTreeMap::new();
-    for option in call.state.options.values() {
-        options.entry(option.feature).or_default().push(option.clone());
-    }
-    for feature in features {
-        let options = options.get(&feature).map(Vec::as_slice).unwrap_or_default();
-        let state = state_with(call, feature, environment.id, options);
+    let options = options_by_feature(&call.state);
+    let owned = |feature: &Feature| {
+        let options = options.get(&feature.id).into_iter().flatten();
+        (feature.id, options.map(|option| (*option).clone()).collect())
+    };
+    let features: Vec<(i64, Vec<MultivariateOption>)> = features.map(owned).collect();
+    for (feature, options) in features {
+        let state = state_with(call, feature, environment.id, &options);
         call.state.put(state);
     }
 }
@@ -86,7 +86,8 @@ pub fn new_state(call: &mut Call<'_>, feature: i64, environment: i64) -> Feature
     }
 }
 
-/// A new state with the settings of another of the same feature: a default, until it is given a place.
+/// A new state with the settings of another of the same feature: a default, until it gets a feature segment or an
+/// identity.
 pub fn copy_of(call: &mut Call<'_>, original: FeatureState, environment: i64) -> FeatureState {
     let FeatureState { feature, enabled, value, multivariate_feature_state_values, .. } = original;
     let mut copy = FeatureState { enabled, value, ..new_state(call, feature, environment) };
@@ -110,6 +111,15 @@ pub fn new_multivariate_value(
         option,
         percentage_allocation,
     }
+}
+
+/// The options of all features, by feature and in the order of their ids.
+pub fn options_by_feature(state: &State) -> BTreeMap<i64, Vec<&MultivariateOption>> {
+    let mut options: BTreeMap<i64, Vec<&MultivariateOption>> = BTreeMap::new();
+    for option in state.options.values() {
+        options.entry(option.feature).or_default().push(option);
+    }
+    options
 }
 
 /// The options of a feature, in the order of their ids.

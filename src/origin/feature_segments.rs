@@ -37,8 +37,8 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut input = call.input()?;
     let environment = input.optional_integer("environment", None).unwrap_or_default();
     let project = call.environment_by_id(environment)?.project;
-    let feature = input.reference("feature", |id| has_feature(call, project, id));
-    let segment = input.reference("segment", |id| has_segment(call, project, id));
+    let feature = input.reference("feature", |id| call.has_feature(project, id));
+    let segment = input.reference("segment", |id| call.has_segment(project, id));
     let (feature, segment) = input.finish((feature, segment))?;
     check_limit(call, environment)?;
     let feature_segment = add(call, FeatureSegment { feature, segment, environment, ..fresh() }, None);
@@ -75,7 +75,7 @@ pub fn update(call: &mut Call<'_>, id: &str) -> Outcome {
     let mut input = call.input()?;
     let segment = match call.is_partial() && !input.has("segment") {
         true => feature_segment.segment,
-        false => input.reference("segment", |id| has_segment(call, project, id)),
+        false => input.reference("segment", |id| call.has_segment(project, id)),
     };
     let feature_segment = input.finish(FeatureSegment { segment, ..feature_segment })?;
     call.state.put(feature_segment.clone());
@@ -162,15 +162,6 @@ pub fn check_limit(call: &Call<'_>, environment: i64) -> Result<(), Refusal> {
     }
     let problem = "The environment has reached the maximum allowed segments overrides limit.";
     Err(Refusal::Invalid(json!({"environment": problem})))
-}
-
-/// True if a project has the segment.
-pub fn has_segment(call: &Call<'_>, project: i64, id: i64) -> bool {
-    call.state.segments.get(&id).is_some_and(|segment| segment.project == project)
-}
-
-fn has_feature(call: &Call<'_>, project: i64, id: i64) -> bool {
-    call.state.features.get(&id).is_some_and(|feature| feature.project == project)
 }
 
 /// Moves a feature segment to a priority. The feature segments of its feature get the numbers from 0 on.

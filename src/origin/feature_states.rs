@@ -31,9 +31,7 @@ pub fn list(call: &mut Call<'_>, api_key: &str) -> Outcome {
 pub fn create(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key).map_err(|_| Refusal::Forbidden)?;
     let mut input = call.input()?;
-    let feature = input.reference("feature", |id| {
-        call.state.features.get(&id).is_some_and(|feature| feature.project == environment.project)
-    });
+    let feature = input.reference("feature", |id| call.has_feature(environment.project, id));
     let enabled = input.bool("enabled", false);
     let mut value = TypedValue::default();
     let has_value = input.has("feature_state_value");
@@ -56,18 +54,15 @@ pub fn get(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
     call::json(200, &render(&state, state.value.scalar()))
 }
 
-/// Changes a default state. The answer to PATCH has only the feature and the switch, as in Flagsmith.
+/// Changes a default state.
 pub fn update(call: &mut Call<'_>, api_key: &str, id: &str) -> Outcome {
     let state = find(call, api_key, id)?;
-    let state = set_scalar_state(call, state)?;
-    if call.is_partial() {
-        return call::json(200, &json!({"feature": state.feature, "enabled": state.enabled}));
-    }
-    call::json(200, &render(&state, state.value.scalar()))
+    update_state(call, state)
 }
 
-/// Changes a state from a body whose value is a scalar.
-pub fn set_scalar_state(call: &mut Call<'_>, mut state: FeatureState) -> Result<FeatureState, Refusal> {
+/// Changes a state from a body whose value is a scalar. The answer to PATCH has only the feature and the switch, as in
+/// Flagsmith.
+pub fn update_state(call: &mut Call<'_>, mut state: FeatureState) -> Outcome {
     let mut input = call.input()?;
     state.enabled = input.bool("enabled", state.enabled);
     let multivariate_values = multivariate_feature_state_values::read(call, &mut input, state.feature);
@@ -83,7 +78,10 @@ pub fn set_scalar_state(call: &mut Call<'_>, mut state: FeatureState) -> Result<
     }
     state.updated_at = call.now();
     call.state.put(state.clone());
-    Ok(state)
+    if call.is_partial() {
+        return call::json(200, &json!({"feature": state.feature, "enabled": state.enabled}));
+    }
+    call::json(200, &render(&state, state.value.scalar()))
 }
 
 /// Deletes a default state.
@@ -104,7 +102,7 @@ fn find(call: &Call<'_>, api_key: &str, id: &str) -> Result<FeatureState, Refusa
     state.cloned().ok_or(Refusal::Missing("FeatureState"))
 }
 
-/// The refusal of a second state for the same place.
+/// The refusal of a second state of a feature for the same environment, segment or identity.
 pub fn exists_already() -> Refusal {
     Refusal::Invalid(json!([
         "['Feature state already exists for this environment, feature, version, segment & identity combination']"

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
-use crate::defaults::{add_states_of, options_of};
+use crate::defaults::{add_states_of, options_by_feature, options_of};
 use crate::input::Input;
 use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_FEATURES, MAX_NAME_LENGTH};
 use crate::multivariate_options::{self, MULTIVARIATE, STANDARD, check_count, check_sum};
@@ -41,10 +41,7 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     if call.query("sort_direction").is_some_and(|direction| direction == "DESC") {
         features.reverse();
     }
-    let mut options: BTreeMap<i64, Vec<&MultivariateOption>> = BTreeMap::new();
-    for option in call.state.options.values() {
-        options.entry(option.feature).or_default().push(option);
-    }
+    let options = options_by_feature(&call.state);
     page(call, pages::SIZED, features, |feature: &Feature| {
         let options = options.get(&feature.id).map(Vec::as_slice).unwrap_or_default();
         render_with(feature, options, states.as_ref())

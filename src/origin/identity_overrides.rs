@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::{copy_of, new_state};
 use crate::evaluation::EvaluatedFlags;
-use crate::feature_states::{exists_already, render, set_scalar_state};
+use crate::feature_states::{exists_already, render, update_state};
 use crate::identities;
 use crate::multivariate_feature_state_values;
 use crate::pages::{self, page};
@@ -35,9 +35,9 @@ pub fn list(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome {
 pub fn create(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome {
     let environment = call.environment(api_key).map_err(|_| Refusal::Forbidden)?;
     let mut input = call.input()?;
-    let feature = input.optional_integer("feature", None).and_then(|id| call.state.features.get(&id));
-    let feature = feature.filter(|feature| feature.project == environment.project);
-    let feature = feature.ok_or(Refusal::Forbidden)?.id;
+    let feature = input.optional_integer("feature", None);
+    let feature =
+        feature.filter(|id| call.has_feature(environment.project, *id)).ok_or(Refusal::Forbidden)?;
     let identity_id = number(identity)?;
     let identity = match identities::find(call, api_key, identity) {
         Ok(identity) => identity,
@@ -69,14 +69,10 @@ pub fn get(call: &mut Call<'_>, api_key: &str, identity: &str, id: &str) -> Outc
     call::json(200, &render(&state, state.value.scalar()))
 }
 
-/// Changes an override. The answer to PATCH has only the feature and the switch, as in Flagsmith.
+/// Changes an override.
 pub fn update(call: &mut Call<'_>, api_key: &str, identity: &str, id: &str) -> Outcome {
     let state = find(call, api_key, identity, id)?;
-    let state = set_scalar_state(call, state)?;
-    if call.is_partial() {
-        return call::json(200, &json!({"feature": state.feature, "enabled": state.enabled}));
-    }
-    call::json(200, &render(&state, state.value.scalar()))
+    update_state(call, state)
 }
 
 /// Deletes an override.

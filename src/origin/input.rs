@@ -103,6 +103,11 @@ impl<'a> Input<'a> {
         priority
     }
 
+    /// The field `priority`; `None` if it is absent.
+    pub fn optional_priority(&mut self) -> Option<i64> {
+        if self.has("priority") { self.priority() } else { None }
+    }
+
     /// A point in time that may be null.
     pub fn optional_time(&mut self, name: &str, keep: Option<String>) -> Option<String> {
         self.optional(name, keep, |json| {

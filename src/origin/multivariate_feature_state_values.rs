@@ -54,16 +54,7 @@ pub fn check_sum(multivariate_values: &[RequestedValue]) -> Result<(), Refusal> 
 
 /// Refuses values without an id whose option has a value in the state already.
 pub fn check_new(state: &FeatureState, multivariate_values: &[RequestedValue]) -> Result<(), Refusal> {
-    let has_value_of = |option| {
-        state
-            .multivariate_feature_state_values
-            .iter()
-            .any(|multivariate_value| multivariate_value.option == option)
-    };
-    if multivariate_values
-        .iter()
-        .any(|multivariate_value| !multivariate_value.has_id && has_value_of(multivariate_value.option))
-    {
+    if multivariate_values.iter().any(|requested| !requested.has_id && state.has_option(requested.option)) {
         return Err(Refusal::Invalid(json!([
             "{'__all__': ['Multivariate feature state value with this Feature state and Multivariate feature \
              option already exists.']}"

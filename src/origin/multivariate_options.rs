@@ -103,14 +103,8 @@ pub fn update(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Ou
 pub fn delete(call: &mut Call<'_>, project: &str, feature: &str, id: &str) -> Outcome {
     let id = find(call, project, feature, id)?.id;
     let feature = call.feature(project, feature)?;
-    let has_value_of = |state: &&FeatureState| {
-        state
-            .multivariate_feature_state_values
-            .iter()
-            .any(|multivariate_value| multivariate_value.option == id)
-    };
-    let states: Vec<FeatureState> =
-        call.state.feature_states.values().filter(has_value_of).cloned().collect();
+    let states = call.state.feature_states.values().filter(|state| state.has_option(id));
+    let states: Vec<FeatureState> = states.cloned().collect();
     for mut state in states {
         state.multivariate_feature_state_values.retain(|multivariate_value| multivariate_value.option != id);
         call.state.put(state);

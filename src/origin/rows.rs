@@ -143,6 +143,11 @@ impl FeatureState {
     pub fn is_default(&self) -> bool {
         self.feature_segment.is_none() && self.identity.is_none()
     }
+
+    /// True if the state has a percentage for the option.
+    pub fn has_option(&self, id: i64) -> bool {
+        self.multivariate_feature_state_values.iter().any(|value| value.option == id)
+    }
 }
 
 /// An option of a multivariate feature in a state, with the percentage of the identities that get it.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, number};
 use crate::defaults::new_state;
-use crate::feature_segments::{self, add, check_limit, has_segment};
+use crate::feature_segments::{self, add, check_limit};
 use crate::input::{Input, required};
 use crate::multivariate_feature_state_values;
 use crate::pages::{self, page};
@@ -15,20 +15,18 @@ use crate::rows::{FeatureSegment, FeatureState, TypedValue};
 /// Creates an override with its feature segment.
 pub fn create(call: &mut Call<'_>, api_key: &str, feature: &str) -> Outcome {
     let environment = call.environment(api_key).map_err(|_| Refusal::Forbidden)?;
-    let feature = call.state.features.get(&number(feature)?);
-    let feature = feature.filter(|feature| feature.project == environment.project);
-    let feature = feature.ok_or(Refusal::Missing("Feature"))?.id;
+    let feature = number(feature)?;
+    if !call.has_feature(environment.project, feature) {
+        return Err(Refusal::Missing("Feature"));
+    }
     let mut input = call.input()?;
     let mut value = TypedValue::default();
     input.read("feature_state_value", |json| value.set_typed(required(json)?));
     let feature_segment = input.read("feature_segment", |json| {
         json.map(|json| {
             let mut input = Input::of(json)?;
-            let segment = input.reference("segment", |id| has_segment(call, environment.project, id));
-            let priority = match input.has("priority") {
-                true => input.priority(),
-                false => None,
-            };
+            let segment = input.reference("segment", |id| call.has_segment(environment.project, id));
+            let priority = input.optional_priority();
             input.finish_part((segment, priority))
         })
         .transpose()
@@ -54,7 +52,7 @@ pub fn create(call: &mut Call<'_>, api_key: &str, feature: &str) -> Outcome {
 pub fn associated_features(call: &mut Call<'_>, project: &str, segment: &str) -> Outcome {
     let project = call.project(number(project)?).map_err(|_| Refusal::Forbidden)?.id;
     let segment = number(segment)?;
-    if !has_segment(call, project, segment) {
+    if !call.has_segment(project, segment) {
         return Err(Refusal::Missing("Segment"));
     }
     let is_of_segment = |state: &&FeatureState| {

@@ -133,8 +133,7 @@ fn find(call: &Call<'_>, project: &str, id: &str) -> Result<Segment, Refusal> {
 fn read(call: &Call<'_>, old: Segment, is_partial: bool) -> Result<Segment, Refusal> {
     let mut input = call.input()?;
     let keep = is_partial.then_some(old.name.as_str());
-    let has_feature =
-        |id: i64| call.state.features.get(&id).is_some_and(|feature| feature.project == old.project);
+    let has_feature = |id: i64| call.has_feature(old.project, id);
     let feature = match input.has("feature") {
         true => input.optional_reference("feature", has_feature),
         false => old.feature,

@@ -28,9 +28,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut input = call.input()?;
     let environment = input.optional_integer("environment", None).unwrap_or_default();
     let environment = call.environment_by_id(environment)?;
-    let feature = input.reference("feature", |id| {
-        call.state.features.get(&id).is_some_and(|feature| feature.project == environment.project)
-    });
+    let feature = input.reference("feature", |id| call.has_feature(environment.project, id));
     let feature_segment = input.optional_reference("feature_segment", |id| {
         let feature_segment = call.state.feature_segments.get(&id);
         feature_segment.is_some_and(|feature_segment| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Outcome, deleted};
 use crate::defaults::{default_state, find_default, new_state};
-use crate::feature_segments::{self, add, check_limit, has_segment};
+use crate::feature_segments::{self, add, check_limit};
 use crate::input::{Input, required};
 use crate::limits::MAX_NAME_LENGTH;
 use crate::refusal::Refusal;
@@ -92,8 +92,8 @@ fn read_segment(
     json: Json<'_>,
 ) -> Result<(i64, Option<i64>), Value> {
     let mut input = Input::of(json)?;
-    let segment = input.reference("id", |id| has_segment(call, environment.project, id));
-    let priority = if input.has("priority") { input.priority() } else { None };
+    let segment = input.reference("id", |id| call.has_segment(environment.project, id));
+    let priority = input.optional_priority();
     input.finish_part((segment, priority))
 }
 
