@@ -166,20 +166,24 @@ tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD)
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release
 	@touch $@
 
-# The worker, and the embedded origin. A panic's report contains a path. The part before a crate's name, which belongs to this machine, is removed.
-build/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
+# A panic's report contains a path. The part before a crate's name, which belongs to this machine, is removed.
+REMAP := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
+
+# The worker, and the embedded origin.
+build/index.js: export RUSTFLAGS := $(REMAP)
 build/index.js: $(SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	.tools/bin/worker-build --release
 	$(OPTIMIZE) build/index_bg.wasm -o build/index_bg.wasm
 	@touch $@
 
-build/origin/index.js: export RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
+build/origin/index.js: export RUSTFLAGS := $(REMAP)
 build/origin/index.js: $(ORIGIN_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	cd src/origin && $(CURDIR)/.tools/bin/worker-build --release --out-dir ../../build/origin
 	$(OPTIMIZE) build/origin/index_bg.wasm -o build/origin/index_bg.wasm
 	@touch $@
 
-# The static files: pages, and their parts from npm. The WebAssembly does not contain them.
+# The static files: pages, and their parts from npm. The WebAssembly does not contain them. The origin's are in build/origin,
+# so they are collected again if that folder was made again.
 build/assets.stamp: build/index.js build/origin/index.js scripts/figures.mjs $(PAGES) $(EXCHANGES) fixtures/origin/shapes.json Cargo.toml scripts/assets.mjs \
 		scripts/openapi.mjs scripts/origin_openapi.mjs $(NODE_MODULES) | require-node
 	node scripts/assets.mjs build/assets
