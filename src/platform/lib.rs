@@ -1,5 +1,7 @@
 //! The Workers platform, as far as both workers need it: an object's SQLite database, randomness and the log. On wasm32
 //! only.
+//!
+//! `object_class.js`, beside this file, makes the classes of Durable Objects for the entry modules of both workers.
 
 #![cfg(target_arch = "wasm32")]
 #![deny(
