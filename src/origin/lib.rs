@@ -1,7 +1,7 @@
 //! The embedded origin: answers Flagsmith's Admin API from a state in memory. All but `platform` is without IO.
 //!
 //! [`answer`] takes a request and returns the answer with the rows that the request changed. A store writes these rows
-//! in one transaction; [`State::load`] reads them back.
+//! in one transaction; [`State::load_row`] reads them back.
 //!
 //! # Layout
 //!

@@ -60,7 +60,7 @@ macro_rules! tables {
         })*
 
         impl State {
-            /// All rows: the kind, the id and the JSON of each. [`State::load`] reads them back.
+            /// All rows: the kind, the id and the JSON of each. [`State::load_row`] reads them back.
             pub fn rows(&self) -> impl Iterator<Item = (&'static str, i64, Value)> {
                 let sequences = (!self.sequences.is_empty()).then(|| (SEQUENCES, 0, json_of(&self.sequences)));
                 let rows = sequences.into_iter();
@@ -98,15 +98,6 @@ tables! {
 }
 
 impl State {
-    /// The state that consists of these rows, each with its kind. The order of the rows is free.
-    pub fn load<'a>(rows: impl IntoIterator<Item = (&'a str, Value)>) -> Result<State, LoadError> {
-        let mut state = State::default();
-        for (kind, row) in rows {
-            state.load_row(kind, &row.to_string())?;
-        }
-        Ok(state)
-    }
-
     /// The sum of the lengths of all rows' JSON, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -81,9 +81,7 @@ impl Deployment {
 
     /// The state as it is after reading all rows again.
     pub fn reloaded(&self) -> State {
-        let read =
-            |((kind, _), text): (&(&'static str, i64), &String)| (*kind, serde_json::from_str(text).unwrap());
-        State::load(self.rows.iter().map(read)).unwrap()
+        load(self.rows.iter().map(|((kind, _), text)| (*kind, text.as_str())))
     }
 
     fn write(&mut self, changes: &Changes) {
@@ -94,4 +92,13 @@ impl Deployment {
             }
         }
     }
+}
+
+/// The state of rows, as a store reads them.
+fn load<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> State {
+    let mut state = State::default();
+    for (kind, text) in rows {
+        state.load_row(kind, text).unwrap();
+    }
+    state
 }
