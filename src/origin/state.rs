@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::{fmt, io};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rows;
@@ -24,13 +24,38 @@ pub trait Row: Serialize + DeserializeOwned + 'static {
     fn table(state: &mut State) -> &mut BTreeMap<i64, Self>;
 }
 
-/// A stored row that cannot be read.
+/// A stored row that cannot be read. The error never quotes a value of the row, which may be secret.
 #[derive(Debug, PartialEq, Eq)]
-pub struct LoadError(String);
+pub struct LoadError {
+    kind: String,
+    /// `None` if the row has no id that can be read.
+    id: Option<i64>,
+    /// The line and the column of the problem; `None` for an unknown kind.
+    position: Option<(usize, usize)>,
+}
+
+impl LoadError {
+    fn of(kind: &str, json: &str, error: Option<&serde_json::Error>) -> LoadError {
+        #[derive(Deserialize)]
+        struct Id {
+            id: i64,
+        }
+        let id = serde_json::from_str(json).ok().map(|Id { id }| id);
+        let position = error.map(|error| (error.line(), error.column()));
+        LoadError { kind: kind.to_owned(), id, position }
+    }
+}
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "a row of {}", self.kind)?;
+        if let Some(id) = self.id {
+            write!(f, " (id {id})")?;
+        }
+        match self.position {
+            Some((line, column)) => write!(f, " cannot be read at line {line}, column {column}"),
+            None => f.write_str(" has an unknown kind"),
+        }
     }
 }
 
@@ -68,14 +93,14 @@ macro_rules! tables {
                 rows
             }
 
-            /// Inserts a stored row, or replaces the row with its id.
+            /// Inserts a stored row, or replaces the row with its id. The order of the rows is free.
             pub fn load_row(&mut self, kind: &str, json: &str) -> Result<(), LoadError> {
                 let inserted = match kind {
                     SEQUENCES => serde_json::from_str(json).map(|sequences| self.sequences = sequences),
                     $($kind => serde_json::from_str(json).map(|row: rows::$row| drop(self.insert(row))),)*
-                    other => Err(serde::de::Error::custom(format!("unknown kind {other}"))),
+                    unknown => return Err(LoadError::of(unknown, json, None)),
                 };
-                inserted.map_err(|error| LoadError(format!("a row of {kind}: {error}")))
+                inserted.map_err(|error| LoadError::of(kind, json, Some(&error)))
             }
         }
     };

@@ -20,8 +20,8 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// A deployment with a row of each kind in one organisation, and another organisation's key.
-struct Example {
-    deployment: Deployment,
+pub struct Example {
+    pub deployment: Deployment,
     client_key: String,
     uuid: String,
     prefix: String,
@@ -29,7 +29,8 @@ struct Example {
 }
 
 impl Example {
-    fn new() -> Example {
+    /// The example, made through the API.
+    pub fn new() -> Example {
         let mut deployment = Deployment::new();
         let mut post = |path: &str, body: Value| {
             let answer = send(&mut deployment, KEY, "POST", path, body.to_string().as_bytes());

@@ -1,5 +1,5 @@
-//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, generated faults, and random sequences
-//! of requests.
+//! The embedded origin: recordings of a real Flagsmith, effects of changes, keys, generated faults, random sequences of
+//! requests, and stored rows.
 
 mod access;
 mod changes;
@@ -10,4 +10,5 @@ mod options;
 mod recordings;
 mod room;
 mod sequences;
+mod stored_rows;
 mod support;

@@ -46,6 +46,13 @@ impl Deployment {
         deployment
     }
 
+    /// A deployment with rows of a store.
+    pub fn of_rows(rows: &[(&str, &str)]) -> Deployment {
+        let state = load(rows.iter().copied());
+        let rows = state.rows().map(|(kind, id, row)| ((kind, id), row.to_string())).collect();
+        Deployment { state, rows, now: BEGIN, random: Cell::new(1) }
+    }
+
     /// Sends a request, and writes what it changed.
     pub fn send(&mut self, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
