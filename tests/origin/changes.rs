@@ -83,8 +83,8 @@ fn several_moves_put_each_override_where_it_was_asked_for() {
         project.post("projects/1/segments/", json!({"name": number.to_string(), "rules": [{"type": "ALL"}]}));
     }
     for segment in 1..=6 {
-        let place = json!({"feature": 1, "segment": segment, "environment": 1});
-        project.post("features/feature-segments/", place);
+        let feature_segment = json!({"feature": 1, "segment": segment, "environment": 1});
+        project.post("features/feature-segments/", feature_segment);
     }
     for (moves, order) in [
         (vec![(6, 0), (1, 5)], [6, 2, 3, 4, 5, 1]),
@@ -107,11 +107,11 @@ fn a_moved_override_makes_room_and_leaves_no_gap() {
     let path = format!("environments/{development}/features/1/create-segment-override/");
     let value = json!({"type": "unicode", "string_value": "new"});
     for (segment, priority) in [(1, None), (2, None), (3, Some(0))] {
-        let mut place = json!({"segment": segment});
+        let mut feature_segment = json!({"segment": segment});
         if let Some(priority) = priority {
-            place["priority"] = json!(priority);
+            feature_segment["priority"] = json!(priority);
         }
-        project.post(&path, json!({"feature_segment": place, "feature_state_value": value}));
+        project.post(&path, json!({"feature_segment": feature_segment, "feature_state_value": value}));
     }
     assert_eq!(project.order(1), [3, 1, 2]);
     let moves = json!([{"id": 2, "priority": 0}, {"id": 3, "priority": 9}]);
@@ -158,8 +158,11 @@ fn the_flags_of_an_identity_name_the_segment_that_overrides_them() {
     project.post("projects/1/segments/", json!({"name": "gold", "rules": rules}));
     let path = format!("environments/{development}/features/1/create-segment-override/");
     let value = json!({"type": "unicode", "string_value": "shiny"});
-    let place = json!({"segment": 4});
-    project.post(&path, json!({"feature_segment": place, "enabled": true, "feature_state_value": value}));
+    let feature_segment = json!({"segment": 4});
+    project.post(
+        &path,
+        json!({"feature_segment": feature_segment, "enabled": true, "feature_state_value": value}),
+    );
     let identities = format!("environments/{development}/identities/");
     project.post(&identities, json!({"identifier": "ada"}));
     let flags = |project: &mut Project| project.get(&format!("{identities}1/featurestates/all/"))[0].clone();

@@ -100,8 +100,9 @@ fn cases(ours: &Ids, theirs: &Ids) -> Vec<Case> {
     let in_environment = |path: &str| format!("environments/{client_key}/{path}");
     let rules = json!([{"type": "ALL"}]);
     let value = json!({"type": "unicode", "string_value": "x"});
-    let share = json!({"multivariate_feature_option": 0, "percentage_allocation": 10});
-    let with_share = json!({"enabled": true, "multivariate_feature_state_values": [share]});
+    let multivariate_value = json!({"multivariate_feature_option": 0, "percentage_allocation": 10});
+    let with_multivariate_value =
+        json!({"enabled": true, "multivariate_feature_state_values": [multivariate_value]});
     let option = "/multivariate_feature_state_values/0/multivariate_feature_option";
     let states = "features/featurestates/";
     let state = json!({"environment": environment, "feature": feature, "enabled": true});
@@ -110,8 +111,9 @@ fn cases(ours: &Ids, theirs: &Ids) -> Vec<Case> {
         state[name] = id.into();
         state
     };
-    let places = "features/feature-segments/";
-    let place = json!({"environment": environment, "feature": feature, "segment": theirs.free_segment});
+    let feature_segments = "features/feature-segments/";
+    let feature_segment =
+        json!({"environment": environment, "feature": feature, "segment": theirs.free_segment});
     let of_segment =
         json!({"feature_segment": {"segment": 0}, "enabled": true, "feature_state_value": value});
     let update = json!({
@@ -141,7 +143,7 @@ fn cases(ours: &Ids, theirs: &Ids) -> Vec<Case> {
         case(
             "PUT",
             in_environment(&format!("featurestates/{default_state}/")),
-            with_share.clone(),
+            with_multivariate_value.clone(),
             option,
             of(|ids| ids.option),
         ),
@@ -162,12 +164,18 @@ fn cases(ours: &Ids, theirs: &Ids) -> Vec<Case> {
             "/environment",
             of(|ids| ids.environment),
         ),
-        case("POST", places.to_owned(), place.clone(), "/segment", of(|ids| ids.free_segment)),
-        case("POST", places.to_owned(), place, "/feature", of(|ids| ids.feature)),
-        case("GET", format!("{places}{{id}}/"), Value::Null, "", of(|ids| ids.feature_segment)),
         case(
             "POST",
-            format!("{places}update-priorities/"),
+            feature_segments.to_owned(),
+            feature_segment.clone(),
+            "/segment",
+            of(|ids| ids.free_segment),
+        ),
+        case("POST", feature_segments.to_owned(), feature_segment, "/feature", of(|ids| ids.feature)),
+        case("GET", format!("{feature_segments}{{id}}/"), Value::Null, "", of(|ids| ids.feature_segment)),
+        case(
+            "POST",
+            format!("{feature_segments}update-priorities/"),
             json!([{"id": 0, "priority": 0}]),
             "/0/id",
             of(|ids| ids.feature_segment),
@@ -277,7 +285,7 @@ fn fill(deployment: &mut Deployment, name: &str) -> Ids {
         &format!("{identities}{identity}/featurestates/"),
         json!({"feature": id(&feature), "enabled": true}),
     );
-    let place = feature_segment["id"].as_i64().or(feature_segment.as_i64()).unwrap();
+    let feature_segment = feature_segment["id"].as_i64().or(feature_segment.as_i64()).unwrap();
     let get = |deployment: &mut Deployment, path: &str| send(deployment, KEY, "GET", path, &Value::Null).body;
     let states = get(deployment, &format!("environments/{client_key}/featurestates/"));
     let default_state = id(&states["results"][0]);
@@ -294,14 +302,14 @@ fn fill(deployment: &mut Deployment, name: &str) -> Ids {
         feature: id(&feature),
         segment: id(&segment),
         free_segment,
-        feature_segment: place,
+        feature_segment,
         identity,
         free_identity,
         default_state,
         uuids: [
             text(&environment, "uuid"),
             text(&segment, "uuid"),
-            stored("feature_segment", place),
+            stored("feature_segment", feature_segment),
             stored("feature_state", default_state),
         ],
         client_key,

@@ -1,4 +1,4 @@
-//! The options of multivariate features, and the default states that have shares of them.
+//! The options of multivariate features, and the default states that give percentages to them.
 
 use crate::support::project::Project;
 use serde_json::{Value, json};
@@ -53,13 +53,13 @@ fn keys_of_options_are_slugs_and_differ_within_a_feature() {
 }
 
 #[test]
-fn an_option_that_would_exceed_the_shares_of_an_environment_is_refused() {
+fn an_option_that_would_exceed_the_percentages_of_an_environment_is_refused() {
     let mut project = Project::new();
     project.post(OPTIONS, option("x", 10, "a"));
     let key = project.client_keys[0].clone();
-    let shares = json!([{"multivariate_feature_option": 1, "percentage_allocation": 95}]);
+    let multivariate_values = json!([{"multivariate_feature_option": 1, "percentage_allocation": 95}]);
     let path = format!("environments/{key}/featurestates/1/");
-    let body = json!({"multivariate_feature_state_values": shares});
+    let body = json!({"multivariate_feature_state_values": multivariate_values});
     assert_eq!(project.send("PATCH", &path, &body).status, 200);
     let refused = json!({"percentage_allocation": ["Invalid percentage allocation"]});
     assert_eq!(project.send("POST", OPTIONS, &option("y", 10, "b")).body, refused);
@@ -67,25 +67,28 @@ fn an_option_that_would_exceed_the_shares_of_an_environment_is_refused() {
 }
 
 #[test]
-fn a_default_state_that_is_created_again_has_the_features_value_and_shares() {
+fn a_default_state_that_is_created_again_has_the_features_value_and_percentages() {
     let mut project = Project::new();
     project.post(OPTIONS, option("x", 30, "a"));
     let key = project.client_keys[0].clone();
     let states = format!("environments/{key}/featurestates/");
-    let shares =
+    let percentage =
         |state: &Value| state["multivariate_feature_state_values"][0]["percentage_allocation"].clone();
     let delete = |project: &mut Project, id: &Value| {
         assert_eq!(project.send("DELETE", &format!("{states}{id}/"), &Value::Null).status, 204);
     };
     delete(&mut project, &json!(1));
     let state = project.post(&states, json!({"feature": 1}));
-    assert_eq!((&state["feature_state_value"], shares(&state)), (&json!("old"), json!(30.0)));
+    assert_eq!((&state["feature_state_value"], percentage(&state)), (&json!("old"), json!(30.0)));
     delete(&mut project, &state["id"]);
     let state = project.post(&states, json!({"feature": 1, "feature_state_value": null}));
-    assert_eq!((&state["feature_state_value"], shares(&state)), (&Value::Null, json!(30.0)));
+    assert_eq!((&state["feature_state_value"], percentage(&state)), (&Value::Null, json!(30.0)));
     delete(&mut project, &state["id"]);
     let state = project.post("features/featurestates/", json!({"feature": 1, "environment": 1}));
-    assert_eq!((&state["feature_state_value"]["string_value"], shares(&state)), (&json!("old"), json!(30.0)));
+    assert_eq!(
+        (&state["feature_state_value"]["string_value"], percentage(&state)),
+        (&json!("old"), json!(30.0))
+    );
     delete(&mut project, &state["id"]);
     let body = json!({
         "feature": {"id": 1},
@@ -95,7 +98,7 @@ fn a_default_state_that_is_created_again_has_the_features_value_and_shares() {
     let path = format!("/api/experiments/environments/{key}/update-flag-v1/");
     assert_eq!(project.send_to("POST", &path, &body).status, 204);
     let state = project.get(&states)["results"][0].clone();
-    assert_eq!((&state["feature_state_value"], shares(&state)), (&json!("new"), json!(30.0)));
+    assert_eq!((&state["feature_state_value"], percentage(&state)), (&json!("new"), json!(30.0)));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Random sequences of admin requests: the documents that result, compiled and evaluated by the edge, give the flags
-//! that Flagsmith's Python SDK gives with documents made of the Admin API's lists.
+//! Random sequences of admin requests. The edge compiles and evaluates the resulting documents. The flags are those of
+//! Flagsmith's Python SDK with documents made of the Admin API's lists.
 //!
 //! `ORIGIN_SEQUENCES` is the number of sequences, `SEED` chooses others. The reference is
 //! `tests/differential/documents.py` in the environment that `scripts/differential.sh` makes.

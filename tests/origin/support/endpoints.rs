@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 pub fn endpoints() -> Vec<(&'static str, Value)> {
     let named = json!({"name": "x"});
     let environment = json!({"name": "x", "project": 1, "banner_text": "x", "hide_disabled_flags": null});
-    let shares = json!([{"multivariate_feature_option": 1, "percentage_allocation": 30}]);
+    let multivariate_values = json!([{"multivariate_feature_option": 1, "percentage_allocation": 30}]);
     let scalar = json!({"feature": 2, "enabled": true, "feature_state_value": "x"});
     let typed = json!({"type": "int", "integer_value": 1, "string_value": null});
     let state = json!({"feature": 2, "environment": 1, "enabled": true, "feature_state_value": typed});
-    let shared_state = json!({"enabled": true, "multivariate_feature_state_values": [
+    let multivariate_state = json!({"enabled": true, "multivariate_feature_state_values": [
         {"id": 1, "multivariate_feature_option": 1, "percentage_allocation": 30},
     ]});
-    let place = json!({"feature": 2, "segment": 1, "environment": 1});
+    let feature_segment = json!({"feature": 2, "segment": 1, "environment": 1});
     let override_body = json!({
         "feature_segment": {"segment": 1, "priority": 0},
         "enabled": true,
         "feature_state_value": typed,
-        "multivariate_feature_state_values": shares,
+        "multivariate_feature_state_values": multivariate_values,
     });
     let option =
         json!({"type": "unicode", "string_value": "x", "default_percentage_allocation": 30, "key": "x"});
@@ -66,7 +66,7 @@ pub fn endpoints() -> Vec<(&'static str, Value)> {
         ("environments/{key}/api-keys/", &json!({"name": "x", "key": "ser.x", "active": false})),
         ("environments/{key}/api-keys/1/", &json!({"name": "x", "expires_at": "2030-01-01T00:00:00Z"})),
         ("environments/{key}/featurestates/", &scalar),
-        ("environments/{key}/featurestates/1/", &shared_state),
+        ("environments/{key}/featurestates/1/", &multivariate_state),
         ("environments/{key}/features/1/create-segment-override/", &override_body),
         ("environments/{key}/identities/", &identity),
         ("environments/{key}/identities/1/", &identity),
@@ -88,13 +88,13 @@ pub fn endpoints() -> Vec<(&'static str, Value)> {
         ("projects/1/segments/1/", &segment),
         ("projects/1/segments/1/clone/", &named),
         ("projects/1/segments/1/associated-features/", &nothing),
-        ("features/feature-segments/", &place),
-        ("features/feature-segments/?environment=1&feature=1", &place),
-        ("features/feature-segments/1/", &place),
+        ("features/feature-segments/", &feature_segment),
+        ("features/feature-segments/?environment=1&feature=1", &feature_segment),
+        ("features/feature-segments/1/", &feature_segment),
         ("features/feature-segments/update-priorities/", &json!([{"id": 1, "priority": 0}])),
         ("features/featurestates/", &state),
         ("features/featurestates/?environment=1", &state),
-        ("features/featurestates/1/", &shared_state),
+        ("features/featurestates/1/", &multivariate_state),
         ("../experiments/environments/{key}/update-flag-v1/", &update_flag),
     ]
     .map(|(path, body)| (path, body.clone()))

@@ -11,20 +11,20 @@ pub fn listed_document(project: &mut Project, key: &str) -> Value {
     let environment = project.get(&format!("environments/{key}/"));
     let id = &environment["id"];
     let features = list(project, "projects/1/features/");
-    let mut places = BTreeMap::new();
+    let mut feature_segments = BTreeMap::new();
     for feature in features.values() {
         let path = format!("features/feature-segments/?environment={id}&feature={}", feature["id"]);
-        places.extend(list(project, &path));
+        feature_segments.extend(list(project, &path));
     }
     let identities = list(project, &format!("environments/{key}/identities/"));
     let states = list(project, &format!("features/featurestates/?environment={id}"));
     let rendered = |filter: &dyn Fn(&Value) -> bool| -> Value {
         let states = states.values().filter(|state| filter(state));
-        states.map(|state| state_of(state, &features, &places)).collect()
+        states.map(|state| state_of(state, &features, &feature_segments)).collect()
     };
     let of_segment = |state: &Value, segment: &Value| {
-        let place = state["feature_segment"].as_i64().and_then(|id| places.get(&id));
-        place.is_some_and(|place| place["segment"] == *segment)
+        let feature_segment = state["feature_segment"].as_i64().and_then(|id| feature_segments.get(&id));
+        feature_segment.is_some_and(|feature_segment| feature_segment["segment"] == *segment)
     };
     let segments = list(project, "projects/1/segments/").into_values().map(|segment| {
         json!({
@@ -58,25 +58,33 @@ fn list(project: &mut Project, path: &str) -> BTreeMap<i64, Value> {
     items.iter().map(|item| (item["id"].as_i64().unwrap(), item.clone())).collect()
 }
 
-fn state_of(state: &Value, features: &BTreeMap<i64, Value>, places: &BTreeMap<i64, Value>) -> Value {
+fn state_of(
+    state: &Value,
+    features: &BTreeMap<i64, Value>,
+    feature_segments: &BTreeMap<i64, Value>,
+) -> Value {
     let feature = &features[&state["feature"].as_i64().unwrap()];
-    let shares = state["multivariate_feature_state_values"].as_array().unwrap().iter().map(|share| {
-        let mut options = feature["multivariate_options"].as_array().unwrap().iter();
-        let option = options.find(|option| option["id"] == share["multivariate_feature_option"]).unwrap();
-        json!({
-            "id": share["id"],
-            "percentage_allocation": share["percentage_allocation"],
-            "multivariate_feature_option": {"value": scalar(option), "key": option["key"]},
-        })
-    });
-    let place = state["feature_segment"].as_i64().map(|id| json!({"priority": places[&id]["priority"]}));
+    let multivariate_values =
+        state["multivariate_feature_state_values"].as_array().unwrap().iter().map(|multivariate_value| {
+            let mut options = feature["multivariate_options"].as_array().unwrap().iter();
+            let option = options
+                .find(|option| option["id"] == multivariate_value["multivariate_feature_option"])
+                .unwrap();
+            json!({
+                "id": multivariate_value["id"],
+                "percentage_allocation": multivariate_value["percentage_allocation"],
+                "multivariate_feature_option": {"value": scalar(option), "key": option["key"]},
+            })
+        });
+    let feature_segment =
+        state["feature_segment"].as_i64().map(|id| json!({"priority": feature_segments[&id]["priority"]}));
     json!({
         "feature": {"id": feature["id"], "name": feature["name"]},
         "django_id": state["id"],
         "enabled": state["enabled"],
         "feature_state_value": scalar(&state["feature_state_value"]),
-        "feature_segment": place,
-        "multivariate_feature_state_values": shares.collect::<Vec<_>>(),
+        "feature_segment": feature_segment,
+        "multivariate_feature_state_values": multivariate_values.collect::<Vec<_>>(),
     })
 }
 

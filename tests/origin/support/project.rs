@@ -75,9 +75,9 @@ impl Project {
     pub fn order(&mut self, environment: i64) -> Vec<i64> {
         let list = self.get(&format!("features/feature-segments/?environment={environment}&feature=1"));
         let results = list["results"].as_array().unwrap();
-        for (priority, place) in results.iter().enumerate() {
-            assert_eq!(place["priority"], priority, "{list}");
+        for (priority, feature_segment) in results.iter().enumerate() {
+            assert_eq!(feature_segment["priority"], priority, "{list}");
         }
-        results.iter().map(|place| place["segment"].as_i64().unwrap()).collect()
+        results.iter().map(|feature_segment| feature_segment["segment"].as_i64().unwrap()).collect()
     }
 }

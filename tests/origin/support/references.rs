@@ -44,7 +44,7 @@ fn members(names: &'static [&str]) -> impl Fn(&Value) -> Option<String> {
     move |row| Some(names.iter().map(|name| row[*name].to_string()).collect::<Vec<_>>().join(" "))
 }
 
-/// Panics if a row refers to a row that does not exist or is elsewhere, or if there is a second row for one place.
+/// Panics if a row refers to a row that does not exist or is elsewhere, or if unique members occur twice.
 #[track_caller]
 pub fn check_references(state: &State) {
     let rows = Rows(state.rows().map(|(kind, id, row)| ((kind, id), row)).collect());
@@ -103,9 +103,9 @@ pub fn check_references(state: &State) {
 fn check_state(rows: &Rows, row: &Value) {
     let project = &rows.one(row, "environment", "environment")["project"];
     assert_eq!(rows.one(row, "feature", "feature")["project"], *project, "{row}");
-    if let Some(place) = rows.optional(row, "feature_segment", "feature_segment") {
+    if let Some(feature_segment) = rows.optional(row, "feature_segment", "feature_segment") {
         assert_eq!(
-            (&place["feature"], &place["environment"]),
+            (&feature_segment["feature"], &feature_segment["environment"]),
             (&row["feature"], &row["environment"]),
             "{row}"
         );
@@ -115,12 +115,18 @@ fn check_state(rows: &Rows, row: &Value) {
         assert_eq!(identity["environment"], row["environment"], "{row}");
     }
     let values = row["multivariate_feature_state_values"].as_array();
-    let shares = values.map(Vec::as_slice).unwrap_or_default();
-    for share in shares {
-        assert_eq!(rows.one(share, "option", "multivariate_option")["feature"], row["feature"], "{row}");
+    let multivariate_values = values.map(Vec::as_slice).unwrap_or_default();
+    for multivariate_value in multivariate_values {
+        assert_eq!(
+            rows.one(multivariate_value, "option", "multivariate_option")["feature"],
+            row["feature"],
+            "{row}"
+        );
     }
-    let options: BTreeSet<i64> = shares.iter().map(|share| share["option"].as_i64().unwrap()).collect();
-    assert_eq!(options.len(), shares.len(), "two shares of one option: {row}");
-    let sum: f64 = shares.iter().map(|share| share["percentage_allocation"].as_f64().unwrap()).sum();
-    assert!(sum <= 100.0, "shares of {sum} %: {row}");
+    let options: BTreeSet<i64> =
+        multivariate_values.iter().map(|value| value["option"].as_i64().unwrap()).collect();
+    assert_eq!(options.len(), multivariate_values.len(), "two values of one option: {row}");
+    let sum: f64 =
+        multivariate_values.iter().map(|value| value["percentage_allocation"].as_f64().unwrap()).sum();
+    assert!(sum <= 100.0, "{sum} % in all: {row}");
 }

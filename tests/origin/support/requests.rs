@@ -33,7 +33,7 @@ impl Requests {
     pub fn next(&mut self, random: &mut Random, project: &Project) -> Request {
         self.count += 1;
         let (feature, segment) = (id(random, project, "feature"), id(random, project, "segment"));
-        let place = id(random, project, "feature_segment");
+        let feature_segment = id(random, project, "feature_segment");
         let key = random.pick(&project.client_keys).clone();
         let features = "v1/projects/1/features/";
         let options = format!("{features}{feature}/mv-options/");
@@ -54,9 +54,9 @@ impl Requests {
                 let path = format!("v1/environments/{key}/features/{feature}/create-segment-override/");
                 ("POST", path, segment_override(random, segment))
             }
-            76..78 => ("DELETE", format!("v1/features/feature-segments/{place}/"), Value::Null),
+            76..78 => ("DELETE", format!("v1/features/feature-segments/{feature_segment}/"), Value::Null),
             78..81 => {
-                let moves = json!([{"id": place, "priority": random.below(4)}]);
+                let moves = json!([{"id": feature_segment, "priority": random.below(4)}]);
                 ("POST", "v1/features/feature-segments/update-priorities/".to_owned(), moves)
             }
             81..85 => update_flag(random, &key, feature, segment),
@@ -141,8 +141,8 @@ fn typed_value(random: &mut Random) -> Value {
     }
 }
 
-/// A value of an identity's override. Left out are 0, 1 and the empty text: the SDK names sets of overrides by hashes
-/// of Python, which are the same for these and for booleans.
+/// A value of an identity's override, but not 0, 1 or the empty text. The SDK names sets of overrides by Python's
+/// hashes, which are equal for these and for booleans.
 fn scalar(random: &mut Random) -> Value {
     match random.below(4) {
         0 => json!(random.below(100) + 2),
@@ -152,12 +152,12 @@ fn scalar(random: &mut Random) -> Value {
     }
 }
 
-/// A request in place of one whose rows do not exist.
+/// A request instead of one whose rows do not exist.
 fn read_projects() -> Request {
     ("GET", "v1/projects/".to_owned(), Value::Null)
 }
 
-/// A change of any state, with new shares if it has some.
+/// A change of any state, with new percentages if it has multivariate values.
 fn change_of_a_state(random: &mut Random, project: &Project) -> Request {
     let states = rows(project, "feature_state");
     if states.is_empty() {
@@ -175,14 +175,14 @@ fn change_of_a_state(random: &mut Random, project: &Project) -> Request {
     }
     let mut body = json!({"enabled": random.chance(50), "feature_state_value": typed_value(random)});
     let values = state["multivariate_feature_state_values"].as_array();
-    let shares = values.map(Vec::as_slice).unwrap_or_default();
-    if !shares.is_empty() {
-        let new = |share: &Value| {
-            let percentage = random.below(101) as f64 / shares.len() as f64;
-            let (id, option) = (&share["id"], &share["option"]);
+    let multivariate_values = values.map(Vec::as_slice).unwrap_or_default();
+    if !multivariate_values.is_empty() {
+        let new = |multivariate_value: &Value| {
+            let percentage = random.below(101) as f64 / multivariate_values.len() as f64;
+            let (id, option) = (&multivariate_value["id"], &multivariate_value["option"]);
             json!({"id": id, "multivariate_feature_option": option, "percentage_allocation": percentage})
         };
-        body["multivariate_feature_state_values"] = shares.iter().map(new).collect();
+        body["multivariate_feature_state_values"] = multivariate_values.iter().map(new).collect();
     }
     ("PUT", format!("v1/features/featurestates/{}/", state["id"]), body)
 }
@@ -200,12 +200,12 @@ fn delete_default(random: &mut Random, project: &Project) -> Request {
 }
 
 fn segment_override(random: &mut Random, segment: i64) -> Value {
-    let mut place = json!({"segment": segment});
+    let mut feature_segment = json!({"segment": segment});
     if random.chance(50) {
-        place["priority"] = json!(random.below(4));
+        feature_segment["priority"] = json!(random.below(4));
     }
     json!({
-        "feature_segment": place,
+        "feature_segment": feature_segment,
         "enabled": random.chance(50),
         "feature_state_value": typed_value(random),
     })

@@ -42,9 +42,10 @@ impl Deployment {
         let first = format!("environments/{}/", deployment.client_key);
         for number in 0..overrides {
             let feature = number % FEATURES + 1;
-            let place = json!({"segment": number * 7 % SEGMENTS + 1});
+            let feature_segment = json!({"segment": number * 7 % SEGMENTS + 1});
             let value = json!({"type": "unicode", "string_value": format!("override {number}")});
-            let body = json!({"feature_segment": place, "enabled": true, "feature_state_value": value});
+            let body =
+                json!({"feature_segment": feature_segment, "enabled": true, "feature_state_value": value});
             deployment.post(&format!("{first}features/{feature}/create-segment-override/"), &body);
         }
         for number in 2..=ENVIRONMENTS {
