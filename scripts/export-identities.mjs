@@ -5,7 +5,8 @@
 import { createWriteStream } from "node:fs";
 import { once } from "node:events";
 
-import { client, fail, required, setting } from "./edge.mjs";
+import { fail, required, setting } from "./command.mjs";
+import { client } from "./http_client.mjs";
 
 const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");

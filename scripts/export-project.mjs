@@ -2,7 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 
-import { fail, progress, required, setting } from "./edge.mjs";
+import { fail, required, setting } from "./command.mjs";
+import { progress } from "./progress.mjs";
 import { AdminApi } from "./project/admin_api.mjs";
 import { readProject } from "./project/from_origin.mjs";
 import { describeLeftOut } from "./project/report.mjs";

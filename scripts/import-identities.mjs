@@ -9,7 +9,10 @@ import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 
 import { JsonNumber, read, write } from "../src/pages/edge/numbers.js";
-import { checkpoint, client, each, fail, pace, progress, required, setting } from "./edge.mjs";
+import { checkpoint } from "./checkpoint.mjs";
+import { fail, required, setting } from "./command.mjs";
+import { client, concurrently, pace } from "./http_client.mjs";
+import { progress } from "./progress.mjs";
 
 const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");
@@ -121,7 +124,7 @@ async function importFromOrigin() {
   for (let more = true; more; page += 1) {
     const { count, next, results } = JSON.parse(await origin("GET", `${root}/identities/?page_size=${batch}&page=${page}`));
     show ??= progress(count);
-    const lines = await each(results, ORIGIN_REQUESTS, async ({ id, identifier }) => {
+    const lines = await concurrently(results, ORIGIN_REQUESTS, async ({ id, identifier }) => {
       const identity_traits = await traitsOf(origin, `${root}/identities/${id}/traits/`);
       const { identity_features = [], created_date } = overrides.get(identifier) ?? {};
       return Buffer.from(write({ identifier, identity_traits, identity_features, created_date, django_id: id }));

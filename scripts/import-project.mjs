@@ -4,7 +4,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 
-import { checkpoint, fail, progress, required, setting } from "./edge.mjs";
+import { checkpoint } from "./checkpoint.mjs";
+import { fail, required, setting } from "./command.mjs";
+import { progress } from "./progress.mjs";
 import { AdminApi } from "./project/admin_api.mjs";
 import { checkForm, differences } from "./project/form.mjs";
 import { readDocuments } from "./project/from_documents.mjs";

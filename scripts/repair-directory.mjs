@@ -4,7 +4,8 @@
 
 import { readFileSync } from "node:fs";
 
-import { client, pace, required, setting } from "./edge.mjs";
+import { required, setting } from "./command.mjs";
+import { client, pace } from "./http_client.mjs";
 
 const file = setting("FILE", null);
 const environment = required("ENVIRONMENT");

@@ -2,11 +2,10 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { ATTEMPTS, RequestError, requests } from "../edge.mjs";
+import { ATTEMPTS, RequestError, backoff, requests } from "../http_client.mjs";
 
 /** The largest page that Flagsmith serves. Some lists have pages of their own size. */
 const PAGE_SIZE = 999;
-const PAUSE_MS = 100;
 
 export class AdminApi {
   #send;
@@ -72,7 +71,7 @@ export async function repeated(work, refresh) {
     } catch (error) {
       const isUncertain = error instanceof RequestError && error.method === "POST" && error.isTemporary && error.status !== 429;
       if (!isUncertain || attempt === ATTEMPTS) throw error;
-      await delay(PAUSE_MS * 2 ** attempt);
+      await delay(backoff(attempt));
       await refresh();
     }
   }

@@ -1,6 +1,6 @@
 // Reads a project through the Admin API into a form.
 
-import { each } from "../edge.mjs";
+import { concurrently } from "../http_client.mjs";
 import { ENVIRONMENT_SETTINGS, FEATURE_SETTINGS, LeftOut, named, optionsOf, pick, PROJECT_SETTINGS, rulesOf, scalarOf, VERSION } from "./form.mjs";
 
 /** The maximum number of concurrent requests to an origin, which may have few processes. */
@@ -117,7 +117,7 @@ function stateOf({ enabled, feature_state_value, multivariate_feature_state_valu
 async function placesOf(api, environment, states, names, leftOut) {
   const byPlace = new Map(states.filter(({ feature_segment }) => feature_segment !== null).map((state) => [state.feature_segment, state]));
   const features = [...new Set(Array.from(byPlace.values(), ({ feature }) => feature))];
-  const lists = await each(features, ORIGIN_REQUESTS, (feature) => placesOfFeature(api, environment, feature));
+  const lists = await concurrently(features, ORIGIN_REQUESTS, (feature) => placesOfFeature(api, environment, feature));
   return new Map(features.map((feature, index) => {
     const overrides = lists[index].filter(({ id }) => byPlace.has(id)).map(({ id, segment }) => ({ segment, state: byPlace.get(id) }));
     // Of two overrides for one segment the first wins, so the second has no effect.
@@ -139,7 +139,7 @@ async function identitiesOf(api, root, overrides, all) {
   if (identities.length > MAX_IDENTITIES) {
     throw new Error(`An environment has more than ${MAX_IDENTITIES} identities, too many for a form. Set IDENTITIES=overrides, and move the others with \`make import-identities\`.`);
   }
-  const traits = await each(identities, ORIGIN_REQUESTS, ({ id }) => api.list(`${root}/identities/${id}/traits/`));
+  const traits = await concurrently(identities, ORIGIN_REQUESTS, ({ id }) => api.list(`${root}/identities/${id}/traits/`));
   return identities.map(({ id, identifier }, index) => ({
     identifier,
     traits: traits[index].map(({ trait_key, value_type, ...columns }) => ({ trait_key, value_type, value: columns[TRAIT_COLUMNS[value_type]] ?? null })),

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { each, RequestError } from "../edge.mjs";
+import { concurrently, RequestError } from "../http_client.mjs";
 import { repeated } from "./admin_api.mjs";
 import { checkForm, columnsOf, ENVIRONMENT_SETTINGS, FEATURE_SETTINGS, pick, PROJECT_SETTINGS, rulesOf, scalarOf } from "./form.mjs";
 import { isDefault, ORIGIN_REQUESTS, placesOfFeature, TRAIT_COLUMNS } from "./from_origin.mjs";
@@ -22,7 +22,7 @@ export async function writeProject(api, form, { organisation = null, organisatio
   let before = 0;
   for (const { atOnce, steps } of groups) {
     for (let index = Math.max(0, done - before); index < steps.length; index += atOnce) {
-      await each(steps.slice(index, index + atOnce), atOnce, (step) => repeated(step, () => writer.refresh()));
+      await concurrently(steps.slice(index, index + atOnce), atOnce, (step) => repeated(step, () => writer.refresh()));
       onProgress(before + Math.min(steps.length, index + atOnce), total, writer.counts);
     }
     before += steps.length;

@@ -5,7 +5,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { pace } from "../../scripts/edge.mjs";
+import { pace } from "../../scripts/http_client.mjs";
 import { startEdge } from "../e2e/harness.mjs";
 import { request } from "../e2e/http.mjs";
 

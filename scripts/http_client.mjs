@@ -1,26 +1,11 @@
-// The shared parts of the commands that import and export: requests to a worker or an origin, and checkpoints.
+// Requests of the commands to a worker or to an origin: retries, a bounded rate, and bounded concurrency.
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+
+import { fail } from "./command.mjs";
 
 /** The number of times that a request is sent. */
 export const ATTEMPTS = 6;
-
-/** A required setting; `hint` is an example. */
-export function required(name, hint = "") {
-  return setting(name, null) ?? fail(`${name} is not set${hint}. Pass it to make: ${name}=…`);
-}
-
-/** An optional setting. make exports unset variables as empty texts. */
-export function setting(name, otherwise) {
-  return process.env[name] || otherwise;
-}
-
-/** Prints the problem and exits. */
-export function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
 
 /** A request without a successful answer; the status is 0 if there was no answer at all. */
 export class RequestError extends Error {
@@ -35,10 +20,15 @@ export class RequestError extends Error {
   }
 }
 
+/** The pause after a failed attempt, in milliseconds. */
+export function backoff(attempt) {
+  return 500 * 2 ** attempt;
+}
+
 /**
- * Requests with the caller's credential: to the worker at EDGE_URL, or to the origin at `base`. The returned function resolves
- * to the text of the answer, or throws a RequestError. It retries after 429, 5xx and network errors, with backoff or as
- * Retry-After requires. `isRepeatable`: false for a request that must not be carried out twice, which is retried after 429 only.
+ * Requests to the server at `base` with the caller's credential. The returned function resolves to the text of the answer, or
+ * throws a RequestError. It retries after 429, 5xx and network errors, with backoff or as Retry-After requires.
+ * `isRepeatable`: false for a request that must not be carried out twice, which is retried after 429 only.
  */
 export function requests(base, authorization, isRepeatable = () => true) {
   const root = base.replace(/\/$/, "");
@@ -57,7 +47,7 @@ export function requests(base, authorization, isRepeatable = () => true) {
       if (!again || attempt === ATTEMPTS) throw error;
       // In seconds. A date, which a proxy of the origin may send, is ignored.
       const retryAfter = Number(response.headers?.get("retry-after") ?? 0) || 0;
-      await delay(Math.max(500 * 2 ** attempt, 1000 * retryAfter));
+      await delay(Math.max(backoff(attempt), 1000 * retryAfter));
     }
   };
 }
@@ -66,37 +56,6 @@ export function requests(base, authorization, isRepeatable = () => true) {
 export function client(base, authorization) {
   const send = requests(base, authorization);
   return (...request) => send(...request).catch((error) => fail(`\n${error.message}`));
-}
-
-/** Keeps the progress of a task in a file, so that the task can resume; `what` identifies the task. */
-export function checkpoint(file, what, start) {
-  let state = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { ...what, ...start };
-  const other = Object.keys(what).filter((name) => state[name] !== what[name]);
-  if (other.length > 0) fail(`${file} belongs to an import with another ${other.join(" and ")}. Remove the file to start again.`);
-  return {
-    get: () => state,
-    set(next) {
-      state = { ...what, ...next };
-      // Replaced atomically.
-      writeFileSync(`${file}.new`, JSON.stringify(state));
-      renameSync(`${file}.new`, file);
-    },
-  };
-}
-
-/** Shows the progress out of `total`; without a terminal it prints a line for each tenth. */
-export function progress(total) {
-  const began = Date.now();
-  let shown = -1;
-  return (done) => {
-    const share = total === 0 ? 1 : Math.min(1, done / total);
-    const tenth = Math.floor(share * 10);
-    const bar = "#".repeat(Math.floor(share * 30)).padEnd(30, ".");
-    const line = `[${bar}] ${Math.floor(share * 100)} %, ${((Date.now() - began) / 1000).toFixed(0)} s`;
-    if (process.stderr.isTTY) process.stderr.write(`\r${line}${share === 1 ? "\n" : ""}`);
-    else if (tenth !== shown) console.error(line);
-    shown = tenth;
-  };
 }
 
 /** Returns a function that delays its caller so that at most `rate` items are handled in a second. */
@@ -110,7 +69,7 @@ export function pace(rate) {
 }
 
 /** Calls `work` with each item, `atOnce` of them concurrently; resolves to the results, in order. */
-export async function each(items, atOnce, work) {
+export async function concurrently(items, atOnce, work) {
   const done = [];
   let next = 0;
   const workThrough = async () => {
