@@ -11,8 +11,8 @@ import { promisify } from "node:util";
 
 import { becomes } from "./deadline.mjs";
 import { API_KEY, embeddedOrigin } from "./embedded_origin.mjs";
+import { startForwarder } from "./forwarder.mjs";
 import { ROOT, startEdge } from "./harness.mjs";
-import { startRecorder } from "./recorder.mjs";
 import { inventionsIn } from "./shapes.mjs";
 
 const EXAMPLES = join(ROOT, "tests/e2e/direct_api_access");
@@ -29,8 +29,8 @@ await run(join(ROOT, "scripts/venv.sh"), [VENV, join(EXAMPLES, "requirements.txt
 
 const edge = await startEdge(embeddedOrigin());
 after(() => edge.close());
-const recorder = await startRecorder(edge.port);
-after(() => recorder.stop());
+/** Keeps the exchanges of the examples, which are programs of their own. */
+const forwarder = await startForwarder({ after }, { url: edge.address });
 
 const organisation = await admin("POST", "/organisations/", { name: "Examples" });
 const project = await admin("POST", "/projects/", { name: "Examples", organisation: organisation.id });
@@ -112,7 +112,7 @@ test("update the rules of a segment", async () => {
   const path = `/projects/${project.id}/segments/${variables.SEGMENT_ID}/`;
   const condition = (value) => [{ type: "ALL", rules: [{ type: "ANY", conditions: [{ operator: "EQUAL", property: "my_trait", value }] }] }];
   await admin("PATCH", path, { rules: condition("before") });
-  recorder.take();
+  forwarder.take();
   const [{ status, body }, ...others] = await example("update_segment_rules.py");
   assert.deepEqual([status, others], [200, []], body);
   const { rules } = await admin("GET", path);
@@ -137,7 +137,7 @@ test("create an identity override (Flagsmith SaaS), and change it with the same 
 
 test("create and update an identity override (self-hosted)", async () => {
   const identity = await admin("POST", `/environments/${environment.api_key}/identities/`, { identifier: "self_hosted" });
-  recorder.take();
+  forwarder.take();
   variables.IDENTITY_ID = String(identity.id);
   const ids = { YOUR_ENVIRONMENT_KEY: environment.api_key, YOUR_ADMIN_API_KEY: API_KEY, "identities/1234/": `identities/${identity.id}/` };
   const ofFeature = { '"feature":10': `"feature":${feature.id}` };
@@ -195,7 +195,7 @@ test("upload identities and traits", async () => {
 async function example(name, ids = {}, given = {}) {
   let text = readFileSync(join(EXAMPLES, name), "utf8");
   assert.ok(HOSTS.some((host) => text.includes(host)), `${name} has a host`);
-  for (const host of HOSTS) text = text.replaceAll(host, recorder.url);
+  for (const host of HOSTS) text = text.replaceAll(host, forwarder.url);
   for (const [placeholder, value] of Object.entries(ids)) {
     assert.ok(text.includes(placeholder), `${name} has ${placeholder}`);
     text = text.replaceAll(placeholder, String(value));
@@ -204,7 +204,7 @@ async function example(name, ids = {}, given = {}) {
   writeFileSync(file, text);
   const [program, ...options] = name.endsWith(".py") ? [join(VENV, "bin/python")] : ["bash", "-eu"];
   await run(program, [...options, file], { env: { PATH: process.env.PATH, ...(name.endsWith(".py") ? variables : {}), ...given } });
-  const exchanges = recorder.take();
+  const exchanges = forwarder.take();
   for (const { method, target, status, body } of exchanges.filter(({ target }) => !OF_EDGE.test(target.split("?")[0]))) {
     // Recordings of this route have the slash, which one example leaves out.
     assert.deepEqual(inventionsIn(method, target.replace(/\d$/, "$&/"), { status, body }), []);

@@ -1,42 +1,46 @@
-// A server in front of an origin, which counts requests, and changes or fails some of them.
+// A server in front of another one, which keeps the exchanges, and can change or fail some of them.
 
 import { once } from "node:events";
 
+import { request } from "./http.mjs";
 import { createStandIn } from "./stand_in.mjs";
 
 /**
- * Starts a forwarder to `origin`, another server's {url}. Its `requests` are {method, target, status, body}: what the origin
- * answered. Tests may replace `change` and `fault`.
+ * Starts a forwarder to the server at `url`. `t`: {after}, the context of a test, or of node:test. Tests may replace `change` and
+ * `fault`.
  */
-export async function startForwarder(t, origin) {
+export async function startForwarder(t, { url }) {
+  const { port } = new URL(url);
   const forwarder = {
-    requests: [],
-    /** The request to forward instead: {method, target, body}. */
+    /** The forwarded requests with their answers: {method, target, status, headers, body}. */
+    exchanges: [],
+    /** The request to forward instead: {method, target, body}. `body` is a text, empty if there is none. */
     change: (request) => request,
-    /** {status, body}: an answer instead of the origin's. "lose": forwarded, but the connection ends without an answer. */
+    /** {status, body}: an answer instead of the server's. "lose": forwarded, but the connection ends without an answer. */
     fault: (_request) => null,
-    /** The requests that may change something. */
+    /** Removes the exchanges and returns them. */
+    take: () => forwarder.exchanges.splice(0),
+    /** The exchanges whose request may change something. */
     get writes() {
-      return this.requests.filter(({ method }) => method !== "GET");
+      return this.exchanges.filter(({ method }) => method !== "GET");
     },
   };
   const server = createStandIn(async (incoming, response) => {
     const pieces = [];
     for await (const piece of incoming) pieces.push(piece);
-    const request = forwarder.change({ method: incoming.method, target: incoming.url, body: Buffer.concat(pieces).toString() });
-    const fault = forwarder.fault(request);
+    const { method, target, body } = forwarder.change({ method: incoming.method, target: incoming.url, body: Buffer.concat(pieces).toString() });
+    const fault = forwarder.fault({ method, target, body });
     if (fault?.status !== undefined) {
       response.writeHead(fault.status, { "content-type": "application/json" });
       return response.end(JSON.stringify(fault.body));
     }
-    const { method, target, body } = request;
-    const headers = { authorization: incoming.headers.authorization, "content-type": "application/json" };
-    const answer = await fetch(origin.url + target, { method, headers, ...(body === "" ? {} : { body }) });
-    const text = await answer.text();
-    forwarder.requests.push({ method, target, status: answer.status, body: text });
+    // The body may have another length now.
+    const { "content-length": length, "transfer-encoding": coding, ...headers } = incoming.headers;
+    const answer = await request(port, { method, path: target, headers, body: length === undefined && coding === undefined ? null : body });
+    forwarder.exchanges.push({ method, target, status: answer.status, headers: answer.headers, body: answer.text });
     if (fault === "lose") return response.destroy();
-    response.writeHead(answer.status, { "content-type": "application/json" });
-    response.end(text);
+    const { "transfer-encoding": _, ...received } = answer.headers;
+    response.writeHead(answer.status, received).end(answer.body);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

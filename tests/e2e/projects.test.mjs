@@ -44,7 +44,7 @@ test("a project is read directly from its origin, page by page", async (t) => {
   paged.change = (request) => ({ ...request, target: request.target.replace("page_size=999", "page_size=2") });
   const settings = { SOURCE: "origin", ORIGIN_URL: paged.url, ORIGIN_AUTHORIZATION: source.authorization, PROJECT: String(project) };
   await imported(t, target, settings);
-  assert.ok(paged.requests.some(({ target }) => target.startsWith(`/api/v1/projects/${project}/features/`) && /&page=2$/.test(target)));
+  assert.ok(paged.exchanges.some(({ target }) => target.startsWith(`/api/v1/projects/${project}/features/`) && /&page=2$/.test(target)));
   assert.deepEqual(paged.writes, []);
   const [copy, original] = [await exported(t, target, await projectId(target.api)), await exported(t, source, project)];
   assert.deepEqual(withoutAllKeys(copy.form), withoutAllKeys(original.form));
@@ -78,7 +78,7 @@ test("a second import changes nothing, restores what was changed, and keeps what
   await imported(t, { ...target, url: forwarder.url }, settings);
   assert.ok(forwarder.writes.length > 0);
   const again = async () => {
-    forwarder.requests.length = 0;
+    forwarder.exchanges.length = 0;
     return imported(t, { ...target, url: forwarder.url }, settings);
   };
   assert.match(await again(), /^Everything was there already\.$/m);
@@ -122,7 +122,7 @@ test("an interrupted import resumes after its last step", async (t) => {
   const [file] = readdirSync(folder);
   const { done } = JSON.parse(readFileSync(join(folder, file), "utf8"));
   assert.equal(done, 2 + 4, "two environments, four features");
-  forwarder.requests.length = 0;
+  forwarder.exchanges.length = 0;
   forwarder.fault = () => null;
   // The counts are those of both runs.
   assert.match(await run(), /^- created features: 8$/m);
@@ -192,7 +192,7 @@ test("the commands need only what a recorded Flagsmith answers", async (t) => {
   await target.api.post("/api/v1/organisations/", { name: "Flagsmith's" });
   await imported(t, { ...target, url: written.url }, settings);
   // This origin has no webhooks; a Flagsmith lists them.
-  const answered = [...read.requests, ...written.requests].filter(({ target }) => !target.includes("/webhooks/"));
+  const answered = [...read.exchanges, ...written.exchanges].filter(({ target }) => !target.includes("/webhooks/"));
   assert.ok(answered.length > 50);
   const inventions = answered.flatMap(({ method, target, status, body }) => inventionsIn(method, target, { status, body }));
   // A list that was recorded without items says nothing about items.
@@ -237,7 +237,7 @@ test("an invalid form is refused before anything is written", async (t) => {
   writeFileSync(file, "{");
   await assert.rejects(imported(t, { ...target, url: forwarder.url }, { FILE: file }), /form\.json cannot be read/);
   await assert.rejects(imported(t, { ...target, url: forwarder.url }, {}), /nothing to import/);
-  assert.deepEqual(forwarder.requests, []);
+  assert.deepEqual(forwarder.exchanges, []);
 });
 
 test("an origin is seeded with the shop, once", async (t) => {
@@ -249,7 +249,7 @@ test("an origin is seeded with the shop, once", async (t) => {
   assert.deepEqual(seeded.environments.map(({ name }) => name), NAMES);
   const { results } = await target.api.get(`/api/v1/projects/${seeded.project.id}/features/?search=hero_banner`);
   assert.equal(seeded.features.hero_banner, results[0].id);
-  forwarder.requests.length = 0;
+  forwarder.exchanges.length = 0;
   assert.deepEqual({ ...(await seed()), counts: null }, { ...seeded, counts: null });
   assert.deepEqual(forwarder.writes, []);
 });
