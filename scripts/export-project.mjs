@@ -1,4 +1,4 @@
-// `make export-project`: writes a project of a Flagsmith, or of the embedded origin, as a project form (docs/projects.md).
+// `make export-project`: writes a project of a Flagsmith, or of the embedded origin, as a project export (docs/projects.md).
 
 import { writeFileSync } from "node:fs";
 
@@ -8,7 +8,7 @@ import { AdminApi } from "./project/admin_api.mjs";
 import { readProject } from "./project/from_origin.mjs";
 import { describeLeftOut } from "./project/report.mjs";
 
-/** The form has server keys. */
+/** An export has server keys. */
 const OWNER_ONLY = 0o600;
 
 const file = setting("FILE", null);
@@ -18,13 +18,13 @@ let show = null;
 const onRead = (done, total) => (show ??= progress(total))(done);
 
 try {
-  const form = await readProject(api, required("PROJECT", ": the id of a project"), { identities: setting("IDENTITIES", "all"), show: onRead });
-  const text = `${JSON.stringify(form, null, 2)}\n`;
+  const exported = await readProject(api, required("PROJECT", ": the id of a project"), { identities: setting("IDENTITIES", "all"), show: onRead });
+  const text = `${JSON.stringify(exported, null, 2)}\n`;
   if (file === null) process.stdout.write(text);
   else writeFileSync(file, text, { mode: OWNER_ONLY });
-  const { project, environments, features, segments } = form;
+  const { project, environments, features, segments } = exported;
   console.error(`The project ${project.name} was exported: ${environments.length} environments, ${features.length} features, ${segments.length} segments.`);
-  for (const line of describeLeftOut(form.left_out)) console.error(line);
+  for (const line of describeLeftOut(exported.left_out)) console.error(line);
 } catch (error) {
   fail(`\n${error.message}`);
 }

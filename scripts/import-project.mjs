@@ -1,4 +1,4 @@
-// `make import-project`: imports a project into a Flagsmith or into the embedded origin, from a project form, from another
+// `make import-project`: imports a project into a Flagsmith or into the embedded origin, from a project export, from another
 // Flagsmith or from environment documents (docs/projects.md).
 
 import { createHash } from "node:crypto";
@@ -8,7 +8,7 @@ import { checkpoint } from "./checkpoint.mjs";
 import { fail, required, setting } from "./command.mjs";
 import { progress } from "./progress.mjs";
 import { AdminApi } from "./project/admin_api.mjs";
-import { checkForm, differences } from "./project/form.mjs";
+import { checkExport, differences } from "./project/export_format.mjs";
 import { readDocuments } from "./project/from_documents.mjs";
 import { readProject } from "./project/from_origin.mjs";
 import { describeImport } from "./project/report.mjs";
@@ -24,20 +24,21 @@ try {
   fail(`\n${error.message}`);
 }
 
-/** The form to import; `organisationName` is the name of a new organisation, if one is needed. */
+/** The export to import; `organisationName` is the name of a new organisation, if one is needed. */
 async function source() {
   const from = setting("SOURCE", "file");
   if (from === "origin") {
     const origin = new AdminApi(required("ORIGIN_URL"), required("ORIGIN_AUTHORIZATION"));
-    return { form: await readProject(origin, required("PROJECT", ": the id of a project at ORIGIN_URL"), { identities }) };
+    return { exported: await readProject(origin, required("PROJECT", ": the id of a project at ORIGIN_URL"), { identities }) };
   }
   if (from === "documents") {
-    const { form, organisation } = readDocuments(required("ENVIRONMENTS"));
-    return { form, organisationName: organisation };
+    const { form: exported, organisation } = readDocuments(required("ENVIRONMENTS"));
+    return { exported, organisationName: organisation };
   }
+  if (from !== "file") throw new Error("SOURCE must be file, origin or documents.");
   const file = setting("FILE", null);
-  if (from !== "file" || file === null) throw new Error("There is nothing to import: set FILE=form.json, SOURCE=origin or SOURCE=documents.");
-  return { form: parse(file) };
+  if (file === null) throw new Error("There is nothing to import: set FILE=project.json, SOURCE=origin or SOURCE=documents.");
+  return { exported: parse(file) };
 }
 
 function parse(file) {
@@ -48,10 +49,10 @@ function parse(file) {
   }
 }
 
-async function importProject({ form, organisationName }) {
+async function importProject({ exported, organisationName }) {
   const organisation = setting("ORGANISATION", null);
-  const what = { target, sha256: createHash("sha256").update(JSON.stringify([target, organisation, checkForm(form)])).digest("hex") };
-  // Another form or target has another file, and begins anew.
+  const what = { target, sha256: createHash("sha256").update(JSON.stringify([target, organisation, checkExport(exported)])).digest("hex") };
+  // Another export or target has another file, and begins anew.
   const file = `.import-project-${what.sha256.slice(0, 16)}.json`;
   const reached = checkpoint(file, what, { done: 0, counts: {} });
   let show = null;
@@ -59,9 +60,9 @@ async function importProject({ form, organisationName }) {
     reached.set({ done, counts });
     (show ??= progress(total))(done);
   };
-  const written = await writeProject(api, form, { organisation, organisationName, ...reached.get(), onProgress });
-  const hasIdentities = form.environments.some(({ identities = [] }) => identities.length > 0);
+  const written = await writeProject(api, exported, { organisation, organisationName, ...reached.get(), onProgress });
+  const hasIdentities = exported.environments.some(({ identities = [] }) => identities.length > 0);
   const actual = await readProject(api, written.project.id, { identities: hasIdentities ? "all" : "none" });
-  console.log(describeImport(written, form, differences(form, actual)).join("\n"));
+  console.log(describeImport(written, exported, differences(exported, actual)).join("\n"));
   rmSync(file);
 }

@@ -10,7 +10,7 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 export function keyOf(file, name, form, make) {
   mkdirSync(dirname(file), { recursive: true });
   const key = create(file, make()) ?? readFileSync(file, "utf8").trim();
-  if (!form.test(key)) throw new Error(`${file} has no ${name} of make dev. Remove the file: the next start makes a new one.`);
+  if (!form.test(key)) throw new Error(`${file} does not contain a valid ${name}. Remove it; the next start creates a new one.`);
   return key;
 }
 

@@ -1,5 +1,5 @@
-// Builds the description of the embedded origin's API from the YAML of src/openapi/origin, with the answers that every
-// operation has, and with examples from the recorded answers in fixtures/origin/shapes.json.
+// Builds the embedded origin's OpenAPI description from src/openapi/origin. Adds the shared answers, and recorded answers as
+// examples.
 
 import { readFileSync } from "node:fs";
 

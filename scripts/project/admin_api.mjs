@@ -2,10 +2,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import { MAX_PAGE_SIZE } from "../../src/pages/edge/flagsmith.js";
 import { ATTEMPTS, RequestError, backoff, requests } from "../http_client.mjs";
-
-/** The largest page that Flagsmith serves. Some lists have pages of their own size. */
-const PAGE_SIZE = 999;
 
 export class AdminApi {
   #send;
@@ -36,7 +34,7 @@ export class AdminApi {
     const items = [];
     for (let page = 1; ; page += 1) {
       const mark = path.includes("?") ? "&" : "?";
-      const answer = await this.get(`${path}${mark}page_size=${PAGE_SIZE}&page=${page}`);
+      const answer = await this.get(`${path}${mark}page_size=${MAX_PAGE_SIZE}&page=${page}`);
       const results = Array.isArray(answer) ? answer : answer.results;
       items.push(...results);
       // Server keys and projects have no pages.

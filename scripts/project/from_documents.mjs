@@ -1,11 +1,11 @@
-// Makes a form from the environment documents of one project.
+// Makes a project export from the environment documents of one project.
 
 import { documentEntry, readEnvironments } from "../environments.mjs";
-import { ENVIRONMENT_SETTINGS, isStorable, LeftOut, named, optionsOf, PROJECT_SETTINGS, pick, rulesOf, VERSION } from "./form.mjs";
+import { ENVIRONMENT_SETTINGS, isStorable, LeftOut, named, optionsOf, PROJECT_SETTINGS, pick, rulesOf, VERSION } from "./export_format.mjs";
 
 /**
- * The form of the documents in a folder, and the name of their organisation: {form, organisation}. Documents lack what only
- * new environments need. As its features' initial values the form has those of the first document.
+ * The export of the documents in a folder, and the name of their organisation: {form, organisation}. Documents lack what only
+ * new environments need. As its features' initial values the export has those of the first document.
  */
 export function readDocuments(folder) {
   const { entries, environments } = readEnvironments(folder);
@@ -70,14 +70,14 @@ function markOf({ id, key, value }) {
 function featureOf({ id, name, type }, documents, { options, leftOut }) {
   const first = documents.flatMap(({ feature_states }) => feature_states).find(({ feature }) => feature.id === id);
   const value = storable(first?.feature_state_value, `feature ${name}`, leftOut);
-  const weights = new Map((first?.multivariate_feature_state_values ?? []).map((share) => [markOf(share.multivariate_feature_option), share.percentage_allocation]));
+  const allocations = new Map((first?.multivariate_feature_state_values ?? []).map((row) => [markOf(row.multivariate_feature_option), row.percentage_allocation]));
   return {
     name,
     type: type ?? "STANDARD",
     is_server_key_only: documents.some(({ project }) => (project.server_key_only_feature_ids ?? []).includes(id)),
     default_enabled: first?.enabled ?? false,
     initial_value: value === null ? null : String(value),
-    multivariate_options: Array.from(options.get(id), ([mark, option]) => ({ ...option, default_percentage_allocation: weights.get(mark) ?? 0 })),
+    multivariate_options: Array.from(options.get(id), ([mark, option]) => ({ ...option, default_percentage_allocation: allocations.get(mark) ?? 0 })),
   };
 }
 
@@ -117,23 +117,23 @@ function environmentOf(document, { names, options, leftOut }) {
 
 function stateOf({ feature, enabled, feature_state_value, multivariate_feature_state_values = [] }, options, leftOut) {
   const state = { enabled, feature_state_value: storable(feature_state_value, `feature ${feature.name}`, leftOut) };
-  const weights = [...multivariate_feature_state_values].sort(byShare).map((share) => ({
-    option: options.get(markOf(share.multivariate_feature_option)).name,
-    percentage_allocation: share.percentage_allocation,
+  const allocations = [...multivariate_feature_state_values].sort(byDivision).map((row) => ({
+    option: options.get(markOf(row.multivariate_feature_option)).name,
+    percentage_allocation: row.percentage_allocation,
   }));
-  return weights.length === 0 ? state : { ...state, multivariate_feature_state_values: weights };
+  return allocations.length === 0 ? state : { ...state, multivariate_feature_state_values: allocations };
 }
 
 /** The order in which 100 % are divided: by id, or else by UUID. */
-function byShare(a, b) {
+function byDivision(a, b) {
   if (a.id != null && b.id != null) return a.id - b.id;
   return (a.mv_fs_value_uuid ?? "") < (b.mv_fs_value_uuid ?? "") ? -1 : 1;
 }
 
 /** The value, or its text if Flagsmith has no type for it. */
-function storable(value = null, of, leftOut) {
+function storable(value = null, object, leftOut) {
   if (isStorable(value)) return value;
-  leftOut.add("types of values that are stored as texts", of);
+  leftOut.add("types of values that are stored as texts", object);
   return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 

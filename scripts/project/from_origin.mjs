@@ -1,18 +1,19 @@
-// Reads a project through the Admin API into a form.
+// Reads a project through the Admin API into a project export.
 
+import { COLUMNS, scalarOf } from "../../src/pages/edge/flagsmith.js";
 import { concurrently } from "../http_client.mjs";
-import { ENVIRONMENT_SETTINGS, FEATURE_SETTINGS, LeftOut, named, optionsOf, pick, PROJECT_SETTINGS, rulesOf, scalarOf, VERSION } from "./form.mjs";
+import { ENVIRONMENT_SETTINGS, FEATURE_SETTINGS, LeftOut, named, optionsOf, pick, PROJECT_SETTINGS, rulesOf, VERSION } from "./export_format.mjs";
 
 /** The maximum number of concurrent requests to an origin, which may have few processes. */
 export const ORIGIN_REQUESTS = 8;
 /** The column with the value of a trait, by the type of the value. */
-export const TRAIT_COLUMNS = { unicode: "string_value", int: "integer_value", bool: "boolean_value", float: "float_value" };
-/** A form is one text, which JavaScript bounds. */
+export const TRAIT_COLUMNS = { ...COLUMNS, float: "float_value" };
+/** An export is one text, which JavaScript bounds. */
 const MAX_IDENTITIES = 100_000;
 const IDENTITIES = ["all", "overrides", "none"];
 
 /**
- * Resolves to the form of the project with this id. `identities`: "all", "overrides" for those with an override, or "none".
+ * Resolves to the export of the project with this id. `identities`: "all", "overrides" for those with an override, or "none".
  * `show` is called with the number of read environments and the number of all.
  */
 export async function readProject(api, id, { identities = "all", show = () => {} } = {}) {
@@ -34,7 +35,7 @@ export async function readProject(api, id, { identities = "all", show = () => {}
     const name = names.segments.get(segment.id);
     if (name !== segment.name) leftOut.add("names that another segment has, too", name);
   }
-  const form = {
+  const exported = {
     version: VERSION,
     project: { name: project.name, ...pick(project, PROJECT_SETTINGS) },
     features: features.map((feature) => featureOf(feature, names, leftOut)),
@@ -42,11 +43,11 @@ export async function readProject(api, id, { identities = "all", show = () => {}
     environments: [],
   };
   for (const environment of environments) {
-    show(form.environments.length, environments.length);
-    form.environments.push(await environmentOf(api, environment, { names, leftOut, identities }));
+    show(exported.environments.length, environments.length);
+    exported.environments.push(await environmentOf(api, environment, { names, leftOut, identities }));
   }
   show(environments.length, environments.length);
-  return { ...form, left_out: leftOut.list };
+  return { ...exported, left_out: leftOut.list };
 }
 
 function featureOf(feature, names, leftOut) {
@@ -77,12 +78,12 @@ async function environmentOf(api, environment, { names, leftOut, identities }) {
   const serverKeys = await api.list(`${root}/api-keys/`);
   const states = await api.list(`/api/v1/features/featurestates/?environment=${id}`);
   const of = (state) => stateOf(state, names.options.get(state.feature));
-  const places = await placesOf(api, id, states, names, leftOut);
+  const segmentOverrides = await segmentOverridesOf(api, id, states, names, leftOut);
   const feature_states = states.filter(isDefault).sort((a, b) => a.feature - b.feature).map((state) => ({
     feature: names.features.get(state.feature),
     ...of(state),
-    ...(places.has(state.feature)
-      ? { segment_overrides: places.get(state.feature).map(({ segment, state }) => ({ segment: names.segments.get(segment), ...of(state) })) }
+    ...(segmentOverrides.has(state.feature)
+      ? { segment_overrides: segmentOverrides.get(state.feature).map(({ segment, state }) => ({ segment: names.segments.get(segment), ...of(state) })) }
       : {}),
   }));
   const overrides = new Map();
@@ -105,21 +106,21 @@ export function isDefault({ feature_segment, identity }) {
 
 function stateOf({ enabled, feature_state_value, multivariate_feature_state_values }, options) {
   // Flagsmith divides 100 % among the options in the order of these ids.
-  const weights = sortedById(multivariate_feature_state_values).map(({ multivariate_feature_option, percentage_allocation }) => ({
+  const allocations = sortedById(multivariate_feature_state_values).map(({ multivariate_feature_option, percentage_allocation }) => ({
     option: options.get(multivariate_feature_option).name,
     percentage_allocation,
   }));
   const value = { enabled, feature_state_value: scalarOf(feature_state_value) };
-  return weights.length === 0 ? value : { ...value, multivariate_feature_state_values: weights };
+  return allocations.length === 0 ? value : { ...value, multivariate_feature_state_values: allocations };
 }
 
 /** The segment overrides of an environment, feature → [{segment, state}], first the one that wins. */
-async function placesOf(api, environment, states, names, leftOut) {
-  const byPlace = new Map(states.filter(({ feature_segment }) => feature_segment !== null).map((state) => [state.feature_segment, state]));
-  const features = [...new Set(Array.from(byPlace.values(), ({ feature }) => feature))];
-  const lists = await concurrently(features, ORIGIN_REQUESTS, (feature) => placesOfFeature(api, environment, feature));
+async function segmentOverridesOf(api, environment, states, names, leftOut) {
+  const byFeatureSegment = new Map(states.filter(({ feature_segment }) => feature_segment !== null).map((state) => [state.feature_segment, state]));
+  const features = [...new Set(Array.from(byFeatureSegment.values(), ({ feature }) => feature))];
+  const lists = await concurrently(features, ORIGIN_REQUESTS, (feature) => featureSegmentsOf(api, environment, feature));
   return new Map(features.map((feature, index) => {
-    const overrides = lists[index].filter(({ id }) => byPlace.has(id)).map(({ id, segment }) => ({ segment, state: byPlace.get(id) }));
+    const overrides = lists[index].filter(({ id }) => byFeatureSegment.has(id)).map(({ id, segment }) => ({ segment, state: byFeatureSegment.get(id) }));
     // Of two overrides for one segment the first wins, so the second has no effect.
     const effective = overrides.filter(({ segment }, index) => overrides.findIndex((other) => other.segment === segment) === index);
     if (effective.length < overrides.length) leftOut.add("second overrides of one segment, which have no effect", names.features.get(feature));
@@ -127,17 +128,17 @@ async function placesOf(api, environment, states, names, leftOut) {
   }));
 }
 
-/** The places of a feature's segment overrides, by priority. */
-export async function placesOfFeature(api, environment, feature) {
-  const places = await api.list(`/api/v1/features/feature-segments/?environment=${environment}&feature=${feature}`);
-  return places.sort((a, b) => a.priority - b.priority || a.id - b.id);
+/** The feature segments of a feature in an environment, by priority. */
+export async function featureSegmentsOf(api, environment, feature) {
+  const featureSegments = await api.list(`/api/v1/features/feature-segments/?environment=${environment}&feature=${feature}`);
+  return featureSegments.sort((a, b) => a.priority - b.priority || a.id - b.id);
 }
 
 async function identitiesOf(api, root, overrides, all) {
   const listed = await api.list(`${root}/identities/`);
   const identities = listed.filter(({ id }) => all || overrides.has(id));
   if (identities.length > MAX_IDENTITIES) {
-    throw new Error(`An environment has more than ${MAX_IDENTITIES} identities, too many for a form. Set IDENTITIES=overrides, and move the others with \`make import-identities\`.`);
+    throw new Error(`An environment has more than ${MAX_IDENTITIES} identities, too many for an export. Set IDENTITIES=overrides, and move the others with \`make import-identities\`.`);
   }
   const traits = await concurrently(identities, ORIGIN_REQUESTS, ({ id }) => api.list(`${root}/identities/${id}/traits/`));
   return identities.map(({ id, identifier }, index) => ({

@@ -1,26 +1,26 @@
 // The report of an import or export in lines.
 
 const MAX_NAMED = 5;
-/** Things that a form never has. */
+/** Things that an export never has. */
 const NEVER_MOVED = "Never moved: users, permissions, roles, change requests, scheduled changes, audit rows, integrations and statistics.";
-const HASHED = "Flagsmith hashes ids: with new ids, percentage splits and weights choose other identities than before.";
+const HASHED = "Flagsmith hashes ids: with new ids, percentage splits and percentage allocations choose other identities than before.";
 
-/** What the form could not take from its source. */
+/** Lines about the objects that the export lacks. */
 export function describeLeftOut(leftOut) {
-  const lines = leftOut.map(({ what, of }) => `- ${what}${of.length === 0 ? "" : `: ${several(of)}`}`);
-  return [...(lines.length === 0 ? [] : ["Not in the form:", ...lines]), NEVER_MOVED];
+  const lines = leftOut.map(({ what, objects }) => `- ${what}${objects.length === 0 ? "" : `: ${several(objects)}`}`);
+  return [...(lines.length === 0 ? [] : ["Not in the export:", ...lines]), NEVER_MOVED];
 }
 
-/** What an import wrote. `found` are the differences between the form and the target after it. */
-export function describeImport({ project, organisation, environments, counts }, form, { different, extra }) {
+/** The report of an import. The last argument has the differences between the export and the target after the import. */
+export function describeImport({ project, organisation, environments, counts }, exported, { different, extra }) {
   const numbers = Object.entries(counts).map(([what, number]) => `- ${what}: ${number}`);
   return [
     `The project ${project.name} has the id ${project.id}, in the organisation ${organisation}.`,
     ...(numbers.length === 0 ? ["Everything was there already."] : numbers),
     ...describeKeys(environments),
-    ...(different.length === 0 ? ["The target was read again: it equals the form."] : ["Other at the target than in the form:", ...bullets(different)]),
+    ...(different.length === 0 ? ["The target was read again: it equals the export."] : ["Different at the target:", ...bullets(different)]),
     ...(extra.length === 0 ? [] : ["At the target only, and kept there:", ...bullets(extra)]),
-    ...describeLeftOut(form.left_out ?? []),
+    ...describeLeftOut(exported.left_out ?? []),
     HASHED,
   ];
 }
@@ -36,7 +36,7 @@ function describeKeys(environments) {
   });
   return [
     "The target made new keys; give them to the SDKs:",
-    ...table([["environment", "client key in the form", "client key now", "new server keys"], ...rows]),
+    ...table([["environment", "client key in the export", "client key now", "new server keys"], ...rows]),
     "Read new server keys with `make export-project`, or in the dashboard.",
   ];
 }
@@ -52,5 +52,5 @@ function bullets(texts) {
 
 function several(names) {
   const others = names.length - MAX_NAMED;
-  return names.slice(0, MAX_NAMED).join(", ") + (others > 0 ? ` and ${others} others` : "");
+  return names.slice(0, MAX_NAMED).join(", ") + (others > 0 ? ` and ${others} more` : "");
 }

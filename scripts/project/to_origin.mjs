@@ -1,21 +1,24 @@
-// Writes a form into a project through the Admin API. What exists by name is changed rather than doubled, so writing a form
-// again has no further effect, and an interrupted import can be repeated.
+// Writes an export into a project through the Admin API. An object with the same name is changed, so a second import has no
+// further effect, and an interrupted import can be repeated.
 
 import { isDeepStrictEqual } from "node:util";
 
+import { columnsOf, scalarOf } from "../../src/pages/edge/flagsmith.js";
 import { concurrently, RequestError } from "../http_client.mjs";
 import { repeated } from "./admin_api.mjs";
-import { checkForm, columnsOf, ENVIRONMENT_SETTINGS, FEATURE_SETTINGS, pick, PROJECT_SETTINGS, rulesOf, scalarOf } from "./form.mjs";
-import { isDefault, ORIGIN_REQUESTS, placesOfFeature, TRAIT_COLUMNS } from "./from_origin.mjs";
+import { optionBody, rulesBody } from "./bodies.mjs";
+import { checkExport, ENVIRONMENT_SETTINGS, FEATURE_SETTINGS, pick, PROJECT_SETTINGS, rulesOf } from "./export_format.mjs";
+import { featureSegmentsOf, isDefault, ORIGIN_REQUESTS, TRAIT_COLUMNS } from "./from_origin.mjs";
+import { changed, pairedKeys, pairedOptions } from "./pairing.mjs";
 
 /**
- * Writes `form` and resolves to the written project: {organisation, project, environments, counts}. `environments` are
+ * Writes an export and resolves to the written project: {organisation, project, environments, counts}. `environments` are
  * {name, id, key, wantedKey, serverKeys}, and serverKeys {name, key, wantedKey}. `organisation`: the id or name of the
- * target's organisation; without it, the one that has `organisationName`, or the only one, or a new one of that name.
+ * target's organisation. Without it: the organisation with `organisationName`, else the only one, else a new one.
  * `done`: the number of steps that an earlier import completed; `onProgress(done, total, counts)` is called after steps.
  */
-export async function writeProject(api, form, { organisation = null, organisationName = form.project.name, done = 0, counts = {}, onProgress = () => {} } = {}) {
-  const writer = new ProjectWriter(api, checkForm(form), { organisation, organisationName, counts });
+export async function writeProject(api, exported, { organisation = null, organisationName = exported.project.name, done = 0, counts = {}, onProgress = () => {} } = {}) {
+  const writer = new ProjectWriter(api, checkExport(exported), { organisation, organisationName, counts });
   await repeated(() => writer.start(), () => {});
   const groups = writer.steps();
   const total = groups.reduce((sum, { steps }) => sum + steps.length, 0);
@@ -34,26 +37,26 @@ export async function writeProject(api, form, { organisation = null, organisatio
 class ProjectWriter {
   /** Numbers of created and changed things: "created features" → number. */
   counts;
-  /** The options in the form, by the lower-case names of their features. */
+  /** The options in the export, by the lower-case names of their features. */
   #options;
-  /** The things at the target, by the names of the form. */
+  /** The objects at the target, by the names of the export. */
   #environments = new Map();
   #features = new Map();
   #segments = new Map();
-  /** What is at the target in an environment, loaded when the first step needs it: id → promise. */
+  /** The states and identities at the target by environment id, loaded when first needed: promises. */
   #states = new Map();
   #identities = new Map();
 
-  constructor(api, form, { organisation, organisationName, counts }) {
-    Object.assign(this, { api, form, counts, organisation, organisationName });
-    this.#options = new Map(form.features.map(({ name, multivariate_options = [] }) => [name.toLowerCase(), multivariate_options]));
+  constructor(api, exported, { organisation, organisationName, counts }) {
+    Object.assign(this, { api, exported, counts, organisation, organisationName });
+    this.#options = new Map(exported.features.map(({ name, multivariate_options = [] }) => [name.toLowerCase(), multivariate_options]));
   }
 
-  /** Finds or creates the project, and finds what is in it. */
+  /** Finds or creates the project, and reads its objects. */
   async start() {
     const organisation = await this.#organisation();
     const projects = await this.api.list(`/api/v1/projects/?organisation=${organisation}`);
-    const { name, only_allow_lower_case_feature_names } = this.form.project;
+    const { name, only_allow_lower_case_feature_names } = this.exported.project;
     this.project = projects.find((project) => project.name === name && project.organisation === organisation);
     if (this.project === undefined) {
       // Set at once, since it decides about names of features.
@@ -77,11 +80,12 @@ class ProjectWriter {
     return id;
   }
 
-  /** Reads again what is at the target. */
+  /** Reads the objects at the target again. */
   async refresh() {
     const root = `/api/v1/projects/${this.project.id}`;
     const [features, segments] = [await this.api.list(`${root}/features/`), await this.api.list(`${root}/segments/`)];
     const environments = await this.api.list(`/api/v1/environments/?project=${this.project.id}`);
+    // The first of equal names wins.
     const byName = (items, nameOf) => new Map(items.reverse().map((item) => [nameOf(item), item]));
     this.#environments = byName(environments, ({ name }) => name);
     // Names of features differ in more than their case.
@@ -93,7 +97,7 @@ class ProjectWriter {
 
   /** The steps of the import in groups. The steps of a group may run `atOnce`; ids follow the order of the others. */
   steps() {
-    const { environments, features, segments } = this.form;
+    const { environments, features, segments } = this.exported;
     const ofEach = (list, work) => environments.flatMap((environment) => (environment[list] ?? []).map((item) => () => work(environment, item)));
     return [
       { atOnce: 1, steps: environments.map((environment) => () => this.#environment(environment)) },
@@ -145,12 +149,12 @@ class ProjectWriter {
     const areOptionsChanged = await this.#writeOptions(`${root}${found.id}/mv-options/`, multivariate_options, found.multivariate_options);
     if (changes === null && !areOptionsChanged) return;
     this.#features.set(name.toLowerCase(), await this.api.get(`${root}${found.id}/`));
-    // A new option has shares in the states.
+    // A new option has allocations in the states.
     this.#states.clear();
     this.#count("changed features");
   }
 
-  /** Makes the options of a feature those of the form. Additional options stay. */
+  /** Makes the options of a feature those of the export. Additional options stay. */
   async #writeOptions(root, wanted, found) {
     const pairs = pairedOptions(wanted, found);
     const changes = wanted.flatMap((option) => {
@@ -158,7 +162,7 @@ class ProjectWriter {
       if (other === undefined || changed(optionBody(option), optionBody({ ...other, value: scalarOf(other) })) === null) return [];
       return [{ id: other.id, body: optionBody(option), growth: option.default_percentage_allocation - other.default_percentage_allocation }];
     });
-    // The sum is at most 100 % after each request if shrinking shares are first.
+    // The sum is at most 100 % after each request if shrinking allocations are first.
     changes.sort((a, b) => a.growth - b.growth);
     for (const { id, body } of changes) await this.api.put(`${root}${id}/`, body);
     const missing = wanted.filter((option) => !pairs.has(option));
@@ -191,47 +195,47 @@ class ProjectWriter {
   }
 
   async #segmentOverrides(environment, feature, overrides, states) {
-    const places = await placesOfFeature(this.api, environment, feature.id);
-    const placeOf = (segment) => places.find((place) => place.segment === segment.id);
+    const featureSegments = await featureSegmentsOf(this.api, environment, feature.id);
     const order = [];
     for (const { segment: name, ...wanted } of overrides) {
       const segment = this.#segmentOf(name);
-      let place = placeOf(segment);
-      if (place === undefined) {
-        place = await this.api.post("/api/v1/features/feature-segments/", { feature: feature.id, segment: segment.id, environment });
-        places.push(place);
+      let featureSegment = featureSegments.find((featureSegment) => featureSegment.segment === segment.id);
+      if (featureSegment === undefined) {
+        featureSegment = await this.api.post("/api/v1/features/feature-segments/", { feature: feature.id, segment: segment.id, environment });
+        featureSegments.push(featureSegment);
       }
-      order.push(place.id);
-      const state = states.find(({ feature_segment }) => feature_segment === place.id);
-      await this.#write(state, wanted, feature, { environment, feature_segment: place.id }, "segment overrides");
+      order.push(featureSegment.id);
+      const state = states.find(({ feature_segment }) => feature_segment === featureSegment.id);
+      await this.#write(state, wanted, feature, { environment, feature_segment: featureSegment.id }, "segment overrides");
     }
-    const current = places.map(({ id }) => id);
+    const current = featureSegments.map(({ id }) => id);
     const wantedOrder = [...order, ...current.filter((id) => !order.includes(id))];
     if (isDeepStrictEqual(current, wantedOrder)) return;
     await this.api.post("/api/v1/features/feature-segments/update-priorities/", wantedOrder.map((id, priority) => ({ id, priority })));
     this.#count("changed orders of segment overrides");
   }
 
-  /** Makes a state what the form wants, or creates it. */
-  async #write(state, wanted, feature, place, kind) {
-    const { enabled, feature_state_value: value = null, multivariate_feature_state_values: weights = [] } = wanted;
+  /** Makes a state equal to `wanted`, or creates it. `scope`: its environment, and its feature segment or identity. */
+  async #write(state, wanted, feature, scope, kind) {
+    const { enabled, feature_state_value: value = null, multivariate_feature_state_values: named = [] } = wanted;
     const pairs = pairedOptions(this.#options.get(feature.name.toLowerCase()), feature.multivariate_options);
     const ids = new Map(Array.from(pairs, ([{ name }, { id }]) => [name, id]));
-    const shares = weights.map(({ option, percentage_allocation }) => ({ multivariate_feature_option: ids.get(option), percentage_allocation }));
-    const body = { feature: feature.id, ...place, enabled, feature_state_value: columnsOf(value), multivariate_feature_state_values: shares };
+    const allocations = named.map(({ option, percentage_allocation }) => ({ multivariate_feature_option: ids.get(option), percentage_allocation }));
+    const body = { feature: feature.id, ...scope, enabled, feature_state_value: columnsOf(value), multivariate_feature_state_values: allocations };
     if (state === undefined) {
       await this.api.post("/api/v1/features/featurestates/", body);
       this.#count(`created ${kind}`);
       return;
     }
     const current = state.multivariate_feature_state_values;
-    const shareOf = (option) => shares.find((share) => share.multivariate_feature_option === option)?.percentage_allocation ?? 0;
-    const areSharesSame = current.every((share) => shareOf(share.multivariate_feature_option) === share.percentage_allocation)
-      && shares.every((share) => share.percentage_allocation === 0 || current.some((other) => other.multivariate_feature_option === share.multivariate_feature_option));
-    if (state.enabled === enabled && scalarOf(state.feature_state_value) === value && areSharesSame) return;
-    // A share that exists is named by its id; a Flagsmith refuses a second share of the same option.
-    const existing = current.map(({ id, multivariate_feature_option: option }) => ({ id, multivariate_feature_option: option, percentage_allocation: shareOf(option) }));
-    const added = shares.filter((share) => !current.some((other) => other.multivariate_feature_option === share.multivariate_feature_option));
+    const isOf = (option) => (row) => row.multivariate_feature_option === option;
+    const allocationOf = (option) => allocations.find(isOf(option))?.percentage_allocation ?? 0;
+    const added = allocations.filter(({ multivariate_feature_option: option }) => !current.some(isOf(option)));
+    const areAllocationsSame = current.every((row) => allocationOf(row.multivariate_feature_option) === row.percentage_allocation)
+      && added.every((row) => row.percentage_allocation === 0);
+    if (state.enabled === enabled && scalarOf(state.feature_state_value) === value && areAllocationsSame) return;
+    // An existing allocation is named by its id; a Flagsmith refuses a second one of the same option.
+    const existing = current.map(({ id, multivariate_feature_option: option }) => ({ id, multivariate_feature_option: option, percentage_allocation: allocationOf(option) }));
     await this.api.put(`/api/v1/features/featurestates/${state.id}/`, { id: state.id, ...body, multivariate_feature_state_values: [...existing, ...added] });
     this.#count(`changed ${kind}`);
   }
@@ -294,7 +298,7 @@ class ProjectWriter {
   }
 
   async #projectSettings() {
-    const changes = changed(pick(this.form.project, PROJECT_SETTINGS), this.project);
+    const changes = changed(pick(this.exported.project, PROJECT_SETTINGS), this.project);
     if (changes === null) return;
     this.project = await this.api.patch(`/api/v1/projects/${this.project.id}/`, changes);
     this.#count("changed settings of projects");
@@ -303,20 +307,17 @@ class ProjectWriter {
   /** The written project, with the keys that the target has. */
   async written() {
     const environments = [];
-    for (const environment of this.form.environments) {
+    for (const environment of this.exported.environments) {
       const { id, name, api_key } = this.#environmentOf(environment);
       const wanted = environment.server_keys ?? [];
       const pairs = pairedKeys(wanted, await this.api.list(`/api/v1/environments/${api_key}/api-keys/`));
       const serverKeys = wanted.map((serverKey) => ({ name: serverKey.name, key: pairs.get(serverKey)?.key, wantedKey: serverKey.key }));
       environments.push({ id, name, key: api_key, wantedKey: environment.api_key, serverKeys });
     }
-    const ids = (items, nameOf) => Object.fromEntries(items.map((item) => [item.name, nameOf(item.name).id]));
     return {
       organisation: this.project.organisation,
       project: { id: this.project.id, name: this.project.name },
       environments,
-      features: ids(this.form.features, (name) => this.#featureOf(name)),
-      segments: ids(this.form.segments, (name) => this.#segmentOf(name)),
       counts: this.counts,
     };
   }
@@ -368,50 +369,6 @@ function missing(kind, name) {
   throw new Error(`The target has no ${kind} ${JSON.stringify(name)} any more. Remove .import-project-*.json and import again.`);
 }
 
-/** The members of `wanted` that `found` has with other values; null if there are none. */
-function changed(wanted, found) {
-  const other = Object.entries(wanted).filter(([name, value]) => !isDeepStrictEqual(found[name] ?? null, value ?? null));
-  return other.length === 0 ? null : Object.fromEntries(other);
-}
-
-function optionBody({ key = null, value, default_percentage_allocation }) {
-  return { ...columnsOf(value), key, default_percentage_allocation };
-}
-
-/** The options at the target for those of the form: of the same key, or else of the same value. */
-function pairedOptions(wanted, found) {
-  return paired(wanted, found, [(option, other) => option.key != null && option.key === other.key, (option, other) => option.value === scalarOf(other)]);
-}
-
-/** The server keys at the target for those of the form: the same ones, or else those of the same name, in order. */
-function pairedKeys(wanted, found) {
-  return paired(wanted, found, [(serverKey, other) => serverKey.key === other.key, (serverKey, other) => serverKey.name === other.name]);
-}
-
-/** Pairs each item of `wanted` with one of `found`: by the first test, what is left by the next. */
-function paired(wanted, found, tests) {
-  const pairs = new Map();
-  const taken = new Set();
-  for (const isSame of tests) {
-    for (const item of wanted.filter((item) => !pairs.has(item))) {
-      const other = found.find((other) => !taken.has(other) && isSame(item, other));
-      if (other === undefined) continue;
-      pairs.set(item, other);
-      taken.add(other);
-    }
-  }
-  return pairs;
-}
-
 function timeOf(text) {
   return text === null || text === undefined ? null : Date.parse(text);
-}
-
-/** Rules as the API takes them: without empty lists of deeper rules, and without the value of an operator that reads none. */
-function rulesBody(rules) {
-  return rulesOf(rules).map(({ type, conditions, rules }) => ({
-    type,
-    conditions: conditions.map(({ value, ...condition }) => (value === null ? condition : { ...condition, value })),
-    ...(rules.length === 0 ? {} : { rules: rulesBody(rules) }),
-  }));
 }

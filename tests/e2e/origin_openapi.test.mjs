@@ -91,10 +91,10 @@ async function createRows({ address }) {
   const options = ["a", "b"].map((string_value) => ({ type: "unicode", string_value, default_percentage_allocation: 20 }));
   await create("OPTION", `${inProject}/features/${feature.id}/mv-options`, options);
   const [segment, otherSegment] = await create("SEGMENT", `${inProject}/segments`, named.map((body) => ({ ...body, rules: RULES })));
-  const places = [segment, otherSegment].map(({ id }) => ({ feature: feature.id, segment: id, environment: environment.id }));
-  const [place] = await create("FEATURE_SEGMENT", "features/feature-segments", places);
+  const featureSegments = [segment, otherSegment].map(({ id }) => ({ feature: feature.id, segment: id, environment: environment.id }));
+  const [featureSegment] = await create("FEATURE_SEGMENT", "features/feature-segments", featureSegments);
   const value = { type: "unicode", string_value: "of the segment" };
-  const state = { feature: feature.id, feature_segment: place.id, environment: environment.id, feature_state_value: value };
+  const state = { feature: feature.id, feature_segment: featureSegment.id, environment: environment.id, feature_state_value: value };
   await send("POST", "features/featurestates", state);
   const { results: states } = await send("GET", `${inEnvironment}/featurestates`);
   const stateOf = ({ id }) => states.find((each) => each.feature === id);
@@ -115,7 +115,7 @@ async function createRows({ address }) {
     SPARE_FEATURE_STATE: String(stateOf(other).id),
     ENVIRONMENT_UUID: environment.uuid,
     SEGMENT_UUID: segment.uuid,
-    FEATURE_SEGMENT_UUID: place.uuid,
+    FEATURE_SEGMENT_UUID: featureSegment.uuid,
   };
 }
 

@@ -21,17 +21,17 @@ const NAMES = DOCUMENTS.map(({ name }) => name);
 test("an exported project is the same after an import elsewhere", async (t) => {
   const [source, target] = [await origin(t), await origin(t)];
   const project = await makeProject(source.api);
-  const { file, form } = await exported(t, source, project);
-  // The form has server keys.
+  const { file, content } = await exported(t, source, project);
+  // The export has server keys.
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  assert.doesNotMatch(JSON.stringify({ ...form, environments: form.environments.map(withoutKeys) }), /"(id|uuid)":/);
+  assert.doesNotMatch(JSON.stringify({ ...content, environments: content.environments.map(withoutKeys) }), /"(id|uuid)":/);
   const report = await imported(t, target, { FILE: file, ORGANISATION: "Elsewhere" });
-  assert.match(report, /^The target was read again: it equals the form\.$/m);
+  assert.match(report, /^The target was read again: it equals the export\.$/m);
   assert.match(report, /^- created organisations: 1$/m);
   const copy = await exported(t, target, await projectId(target.api));
-  assert.deepEqual(withoutAllKeys(copy.form), withoutAllKeys(form));
+  assert.deepEqual(withoutAllKeys(copy.content), withoutAllKeys(content));
   // Where both origins serve the same flags, their documents agree, too.
-  for (const { name } of form.environments) {
+  for (const { name } of content.environments) {
     assert.deepEqual(comparable(await documentOf(target.api, name)), comparable(await documentOf(source.api, name)), name);
   }
 });
@@ -47,13 +47,13 @@ test("a project is read directly from its origin, page by page", async (t) => {
   assert.ok(paged.exchanges.some(({ target }) => target.startsWith(`/api/v1/projects/${project}/features/`) && /&page=2$/.test(target)));
   assert.deepEqual(paged.writes, []);
   const [copy, original] = [await exported(t, target, await projectId(target.api)), await exported(t, source, project)];
-  assert.deepEqual(withoutAllKeys(copy.form), withoutAllKeys(original.form));
+  assert.deepEqual(withoutAllKeys(copy.content), withoutAllKeys(original.content));
 });
 
 test("documents become one project, whose documents and flags equal them", async (t) => {
   const target = await origin(t);
   const report = await imported(t, target, { SOURCE: "documents", ENVIRONMENTS: FIXTURES });
-  assert.match(report, /^The target was read again: it equals the form\.$/m);
+  assert.match(report, /^The target was read again: it equals the export\.$/m);
   assert.match(report, /^- aliases of identities: Production$/m);
   const served = [];
   for (const document of DOCUMENTS) {
@@ -95,17 +95,18 @@ test("a second import changes nothing, restores what was changed, and keeps what
   await api.patch(`/api/v1/environments/${api_key}/featurestates/${stateOf("free_shipping_threshold").id}/`, { feature_state_value: "50" });
   await api.patch(`${root}/segments/${segment.id}/`, { rules: [{ type: "NONE", conditions: [] }] });
   const [option, other] = feature("hero_banner").multivariate_options;
-  // Restored in the order of the form, the shares would have a sum of more than 100 % meanwhile.
+  // Restored in the order of the export, the allocations would have a sum of more than 100 % meanwhile.
   await api.put(`${root}/features/${feature("hero_banner").id}/mv-options/${option.id}/`, { ...option, default_percentage_allocation: 5 });
   await api.put(`${root}/features/${feature("hero_banner").id}/mv-options/${other.id}/`, { ...other, string_value: "Winter", default_percentage_allocation: 95 });
-  const places = await api.list(`/api/v1/features/feature-segments/?environment=${environment}&feature=${feature("free_shipping_threshold").id}`);
-  await api.post("/api/v1/features/feature-segments/update-priorities/", places.map(({ id, priority }) => ({ id, priority: places.length - 1 - priority })));
+  const featureSegments = await api.list(`/api/v1/features/feature-segments/?environment=${environment}&feature=${feature("free_shipping_threshold").id}`);
+  const reversed = featureSegments.map(({ id, priority }) => ({ id, priority: featureSegments.length - 1 - priority }));
+  await api.post("/api/v1/features/feature-segments/update-priorities/", reversed);
   await api.post(`${root}/features/`, { name: "of_the_target" });
   const report = await again();
   for (const line of ["changed feature states: 1", "changed segments: 1", "changed features: 1", "changed orders of segment overrides: 1"]) {
     assert.match(report, new RegExp(`^- ${line}$`, "m"));
   }
-  assert.match(report, /^The target was read again: it equals the form\.$/m);
+  assert.match(report, /^The target was read again: it equals the export\.$/m);
   assert.match(report, /^At the target only, and kept there:\n- feature of_the_target$/m);
   assert.deepEqual(comparable(await documentOf(api, "Production"), ["of_the_target"]), comparable(DOCUMENTS[0]));
 });
@@ -145,7 +146,7 @@ test("a request whose answer is lost is not carried out twice", async (t) => {
   };
   const report = await imported(t, { ...target, url: forwarder.url }, { SOURCE: "documents", ENVIRONMENTS: FIXTURES });
   assert.equal(lost.size, kinds.length);
-  assert.match(report, /^The target was read again: it equals the form\.$/m);
+  assert.match(report, /^The target was read again: it equals the export\.$/m);
   assert.doesNotMatch(report, /^At the target only/m);
   for (const document of DOCUMENTS) assert.deepEqual(comparable(await documentOf(target.api, document.name)), comparable(document), document.name);
   assert.equal((await target.api.list("/api/v1/organisations/")).length, 1);
@@ -199,7 +200,7 @@ test("the commands need only what a recorded Flagsmith answers", async (t) => {
   assert.deepEqual(new Set(inventions.filter((text) => !text.endsWith("must NOT have more than 0 items"))), new Set());
 });
 
-test("a report lists what of a Flagsmith has no place", async (t) => {
+test("a report lists the objects that an export cannot hold", async (t) => {
   const flagsmith = await recordedFlagsmith(t);
   const target = await origin(t);
   const settings = { SOURCE: "origin", ORIGIN_URL: flagsmith.url, ORIGIN_AUTHORIZATION: "Api-Key origin.key", PROJECT: "3" };
@@ -208,22 +209,25 @@ test("a report lists what of a Flagsmith has no place", async (t) => {
     assert.match(report, new RegExp(`^- ${line}$`, "m"));
   }
   assert.match(report, /^Never moved: users, /m);
-  assert.match(report, /^The target was read again: it equals the form\.$/m);
+  assert.match(report, /^The target was read again: it equals the export\.$/m);
 });
 
-test("an invalid form is refused before anything is written", async (t) => {
+test("an invalid export is refused before anything is written", async (t) => {
   const target = await origin(t);
   const forwarder = await startForwarder(t, target);
   const folder = mkdtempSync(join(tmpdir(), "projects-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "form.json");
+  const file = join(folder, "project.json");
   const empty = { version: 1, project: { name: "Shop" }, features: [], segments: [], environments: [] };
   const feature = { name: "banner", type: "MULTIVARIATE", multivariate_options: [{ name: "a", key: null, value: "a", default_percentage_allocation: 10 }] };
   const environment = (...feature_states) => ({ features: [feature], environments: [{ name: "Production", feature_states }] });
   const state = { feature: "banner", enabled: true, feature_state_value: null };
   for (const [change, problem] of [
     [{ version: 2 }, /has version 2; this command reads version 1/],
-    [{ project: {} }, /project\.name is missing/],
+    [{ version: undefined }, /This is not a project export: version is missing\./],
+    [{ project: {} }, /This is not a project export: project\.name is missing\./],
+    [{ segments: [{}] }, /A segment of the export has no name\./],
+    [{ environments: [{}, {}] }, /An environment of the export has no name\./],
     [{ segments: undefined }, /no list segments/],
     [{ features: [feature, feature] }, /two features with the name "banner"/],
     [environment({ ...state, feature: "other" }), /no feature "other"/],
@@ -235,9 +239,53 @@ test("an invalid form is refused before anything is written", async (t) => {
     await assert.rejects(imported(t, { ...target, url: forwarder.url }, { FILE: file }), problem);
   }
   writeFileSync(file, "{");
-  await assert.rejects(imported(t, { ...target, url: forwarder.url }, { FILE: file }), /form\.json cannot be read/);
+  await assert.rejects(imported(t, { ...target, url: forwarder.url }, { FILE: file }), /project\.json cannot be read/);
+  await assert.rejects(imported(t, { ...target, url: forwarder.url }, { SOURCE: "orign", FILE: file }), /^Error: \nSOURCE must be file, origin or documents\.$/m);
   await assert.rejects(imported(t, { ...target, url: forwarder.url }, {}), /nothing to import/);
   assert.deepEqual(forwarder.exchanges, []);
+});
+
+test("IDENTITIES bounds the identities of an export", async (t) => {
+  const source = await origin(t);
+  const project = await makeProject(source.api);
+  const exportWith = (IDENTITIES, from = source) => exported(t, from, project, { IDENTITIES });
+  const identifiers = ({ content }) => content.environments[0].identities.map(({ identifier }) => identifier);
+  const remarks = ({ content }) => content.left_out.map(({ what }) => what).filter((what) => what.includes("IDENTITIES"));
+  assert.deepEqual(identifiers(await exportWith("all")), ["ada", "ünï ✓/&?"]);
+  const overrides = await exportWith("overrides");
+  assert.deepEqual(identifiers(overrides), ["ada"]);
+  assert.deepEqual(remarks(overrides), ["identities without overrides, as IDENTITIES=overrides asks"]);
+  const none = await exportWith("none");
+  assert.deepEqual(identifiers(none), []);
+  assert.deepEqual(remarks(none), ["identities and their overrides, as IDENTITIES=none asks"]);
+  await assert.rejects(exportWith("some"), /IDENTITIES is "some"; it must be all, overrides, none or unset\./);
+
+  const forwarder = await startForwarder(t, source);
+  const results = Array.from({ length: 100_001 }, (_, index) => ({ id: index + 1, identifier: `user ${index}` }));
+  forwarder.fault = ({ target }) => (/\/identities\/\?/.test(target) ? { status: 200, body: { count: results.length, next: null, results } } : null);
+  await assert.rejects(exportWith("all", { ...source, url: forwarder.url }), /more than 100000 identities, too many for an export\. Set IDENTITIES=overrides/);
+  results.length = 0;
+  await exportWith("all", { ...source, url: forwarder.url });
+});
+
+test("with several organisations at the target, ORGANISATION chooses one or names a new one", async (t) => {
+  const target = await origin(t);
+  const ids = [];
+  for (const name of ["One", "Two"]) ids.push((await target.api.post("/api/v1/organisations/", { name })).id);
+  const file = join(folderOf(t, []), "project.json");
+  writeFileSync(file, JSON.stringify({ version: 1, project: { name: "Shop" }, features: [], segments: [], environments: [] }));
+  const choices = new RegExp(`The target has several organisations\\. Set ORGANISATION to one of these ids: ${ids[0]} \\(One\\), ${ids[1]} \\(Two\\)\\.`);
+  await assert.rejects(imported(t, target, { FILE: file }), choices);
+  const inOrganisation = async (ORGANISATION) => {
+    const report = await imported(t, target, { FILE: file, ORGANISATION });
+    return [Number(/in the organisation (\d+)\.$/m.exec(report)[1]), /^- created organisations: 1$/m.test(report)];
+  };
+  assert.deepEqual(await inOrganisation(String(ids[1])), [ids[1], false]);
+  assert.deepEqual(await inOrganisation("One"), [ids[0], false]);
+  // Also a typo names a new organisation, which the report shows.
+  const [created, isNew] = await inOrganisation("Onne");
+  assert.equal(isNew, true);
+  assert.deepEqual((await target.api.list("/api/v1/organisations/")).map(({ id, name }) => [id, name]), [[ids[0], "One"], [ids[1], "Two"], [created, "Onne"]]);
 });
 
 test("an origin is seeded with the shop, once", async (t) => {
@@ -247,8 +295,7 @@ test("an origin is seeded with the shop, once", async (t) => {
   const seeded = await seed();
   assert.equal(seeded.project.name, "Web shop");
   assert.deepEqual(seeded.environments.map(({ name }) => name), NAMES);
-  const { results } = await target.api.get(`/api/v1/projects/${seeded.project.id}/features/?search=hero_banner`);
-  assert.equal(seeded.features.hero_banner, results[0].id);
+  assert.equal((await target.api.list(`/api/v1/projects/${seeded.project.id}/features/`)).length, 8);
   forwarder.exchanges.length = 0;
   assert.deepEqual({ ...(await seed()), counts: null }, { ...seeded, counts: null });
   assert.deepEqual(forwarder.writes, []);
@@ -288,16 +335,16 @@ function imported(t, { url, authorization }, settings, folder) {
   return run(t, "import-project", { key: "", edge: { address: url } }, { AUTHORIZATION: authorization, ...settings }, folder);
 }
 
-/** Exports a project of an origin: {file, form}. */
-async function exported(t, { url, authorization }, project) {
+/** Exports a project of an origin: {file, content}. */
+async function exported(t, { url, authorization }, project, settings = {}) {
   const folder = mkdtempSync(join(tmpdir(), "projects-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "form.json");
-  await run(t, "export-project", { key: "", edge: { address: url } }, { AUTHORIZATION: authorization, PROJECT: String(project), FILE: file });
-  return { file, form: JSON.parse(readFileSync(file, "utf8")) };
+  const file = join(folder, "project.json");
+  await run(t, "export-project", { key: "", edge: { address: url } }, { AUTHORIZATION: authorization, PROJECT: String(project), FILE: file, ...settings });
+  return { file, content: JSON.parse(readFileSync(file, "utf8")) };
 }
 
-/** Makes a project with everything that a form can have; resolves to its id. */
+/** Makes a project with everything that an export can have; resolves to its id. */
 async function makeProject(api) {
   const { id: organisation } = await api.post("/api/v1/organisations/", { name: "Makers" });
   const { id: project } = await api.post("/api/v1/projects/", { name: "Everything", organisation });
@@ -324,17 +371,17 @@ async function makeProject(api) {
     await segment("some", [{ operator: "PERCENTAGE_SPLIT", property: null, value: "30.5" }]),
     await segment("gold", [condition("IN", "plan", "gold,platinum")], colour.id),
   ];
-  const shares = (...weights) => weights.map(([index, percentage_allocation]) => ({ multivariate_feature_option: colour.multivariate_options[index].id, percentage_allocation }));
-  const write = (place, body) => api.post("/api/v1/features/featurestates/", { ...place, ...body });
+  const allocations = (...pairs) => pairs.map(([index, percentage_allocation]) => ({ multivariate_feature_option: colour.multivariate_options[index].id, percentage_allocation }));
+  const write = (scope, body) => api.post("/api/v1/features/featurestates/", { ...scope, ...body });
   const value = (text) => ({ type: "unicode", string_value: text });
   for (const [index, { id }] of [segments[2], segments[0], segments[1]].entries()) {
-    const place = await api.post("/api/v1/features/feature-segments/", { feature: colour.id, segment: id, environment: live.id });
-    // The shares of the last are in another order than the options, which decides about the chosen one.
-    const weights = index === 2 ? shares([2, 40], [0, 60]) : shares([0, 100 - index], [1, index]);
-    await write({ feature: colour.id, environment: live.id, feature_segment: place.id }, { enabled: index > 0, feature_state_value: value(`over ${index}`), multivariate_feature_state_values: weights });
+    const featureSegment = await api.post("/api/v1/features/feature-segments/", { feature: colour.id, segment: id, environment: live.id });
+    // The allocations of the last are in another order than the options, which decides about the chosen one.
+    const ofOptions = index === 2 ? allocations([2, 40], [0, 60]) : allocations([0, 100 - index], [1, index]);
+    await write({ feature: colour.id, environment: live.id, feature_segment: featureSegment.id }, { enabled: index > 0, feature_state_value: value(`over ${index}`), multivariate_feature_state_values: ofOptions });
   }
-  const place = await api.post("/api/v1/features/feature-segments/", { feature: number.id, segment: segments[1].id, environment: tested.id });
-  await write({ feature: number.id, environment: tested.id, feature_segment: place.id }, { enabled: false, feature_state_value: { type: "int", integer_value: -3 } });
+  const featureSegment = await api.post("/api/v1/features/feature-segments/", { feature: number.id, segment: segments[1].id, environment: tested.id });
+  await write({ feature: number.id, environment: tested.id, feature_segment: featureSegment.id }, { enabled: false, feature_state_value: { type: "int", integer_value: -3 } });
   const states = await api.list(`/api/v1/environments/${tested.api_key}/featurestates/`);
   const change = (feature, body) => api.put(`/api/v1/environments/${tested.api_key}/featurestates/${states.find((state) => state.feature === feature.id).id}/`, body);
   await change(text, { enabled: true, feature_state_value: " spaces \n and \"quotes\" " });
@@ -345,13 +392,13 @@ async function makeProject(api) {
   for (const [value_type, column, value] of [["unicode", "string_value", "1.0"], ["int", "integer_value", -5], ["bool", "boolean_value", false], ["float", "float_value", 1e16]]) {
     await api.post(`${identities}${ada.id}/traits/`, { trait_key: value_type, value_type, [column]: value });
   }
-  await write({ feature: colour.id, environment: live.id, identity: ada.id }, { enabled: true, feature_state_value: value(null), multivariate_feature_state_values: shares([3, 100]) });
+  await write({ feature: colour.id, environment: live.id, identity: ada.id }, { enabled: true, feature_state_value: value(null), multivariate_feature_state_values: allocations([3, 100]) });
   await write({ feature: truth.id, environment: live.id, identity: ada.id }, { enabled: false, feature_state_value: { type: "bool", boolean_value: true } });
   await api.post(`/api/v1/environments/${live.api_key}/api-keys/`, { name: "server", expires_at: "2099-01-01T00:00:00Z" });
   await api.post(`/api/v1/environments/${live.api_key}/api-keys/`, { name: "server", active: false });
   const settings = { description: "d", banner_text: "Careful", banner_colour: "#ff0000", hide_disabled_flags: true, hide_sensitive_data: true, allow_client_traits: false };
   await api.patch(`/api/v1/environments/${live.api_key}/`, { ...settings, use_identity_composite_key_for_hashing: false });
-  // Its identity overrides are not in the document, but in the form.
+  // Its identity overrides are not in the document, but in the export.
   await api.patch(`/api/v1/environments/${tested.api_key}/`, { use_identity_overrides_in_local_eval: false });
   await api.patch(`${root}/`, { hide_disabled_flags: true, prevent_flag_defaults: true, feature_name_regex: "[a-z]+", stale_flags_limit_days: 9 });
   return project;
@@ -422,8 +469,8 @@ function states(list, without = []) {
   const kept = list.filter(({ feature }) => !without.includes(feature.name));
   return kept
     .map(({ feature, enabled, feature_state_value, feature_segment, multivariate_feature_state_values }) => {
-      const weights = [...multivariate_feature_state_values].sort((a, b) => a.id - b.id);
-      const options = weights.map(({ multivariate_feature_option: { value, key }, percentage_allocation }) => [value, key, percentage_allocation]);
+      const allocations = [...multivariate_feature_state_values].sort((a, b) => a.id - b.id);
+      const options = allocations.map(({ multivariate_feature_option: { value, key }, percentage_allocation }) => [value, key, percentage_allocation]);
       return [feature.name, feature.type, enabled, feature_state_value, feature_segment?.priority ?? null, options];
     })
     .sort(byText);
@@ -439,8 +486,8 @@ function byText(a, b) {
   return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
 }
 
-function withoutAllKeys(form) {
-  return { ...form, left_out: null, environments: form.environments.map(withoutKeys) };
+function withoutAllKeys(content) {
+  return { ...content, left_out: null, environments: content.environments.map(withoutKeys) };
 }
 
 function withoutKeys({ api_key, server_keys, ...environment }) {

@@ -1,7 +1,9 @@
-// The project form: a project of a Flagsmith as one JSON value, in which everything is named instead of numbered
+// The format of a project export: a project of a Flagsmith as one JSON value, in which everything is named instead of numbered
 // (docs/projects.md).
 
 import { isDeepStrictEqual } from "node:util";
+
+import { MAX_INTEGER, MIN_INTEGER, OPERATORS_WITHOUT_VALUE } from "../../src/pages/edge/flagsmith.js";
 
 export const VERSION = 1;
 
@@ -29,41 +31,23 @@ export const ENVIRONMENT_SETTINGS = [
 ];
 export const FEATURE_SETTINGS = ["type", "description", "is_archived", "is_server_key_only"];
 
-/** Operators that read no value. */
-const WITHOUT_VALUE = ["IS_SET", "IS_NOT_SET"];
-const MAX_INTEGER = 2_147_483_647;
-const MIN_INTEGER = -2_147_483_648;
-
 /** The members of `object` with these names. Absent ones stay absent. */
 export function pick(object, names) {
   return Object.fromEntries(names.filter((name) => object[name] !== undefined).map((name) => [name, object[name]]));
 }
 
-/** Rules in one form, whether they come from the Admin API or from a document. */
+/** Rules in the format of an export, whether they come from the Admin API or from a document. */
 export function rulesOf(rules) {
   return rules.map(({ type, conditions = [], rules = [] }) => ({
     type,
     conditions: conditions.map(({ operator, property, property_ = property, value = null, description = null }) => ({
       operator,
       property: property_ || null,
-      value: WITHOUT_VALUE.includes(operator) ? null : value,
+      value: OPERATORS_WITHOUT_VALUE.includes(operator) ? null : value,
       ...(description ? { description } : {}),
     })),
     rules: rulesOf(rules),
   }));
-}
-
-/** The value of a state or an option from its columns. */
-export function scalarOf({ type, string_value, integer_value, boolean_value }) {
-  return { int: integer_value, bool: boolean_value }[type] ?? (type === "unicode" ? string_value : null) ?? null;
-}
-
-/** The columns of a value. */
-export function columnsOf(value) {
-  const columns = { type: "unicode", string_value: null, integer_value: null, boolean_value: null };
-  if (typeof value === "boolean") return { ...columns, type: "bool", boolean_value: value };
-  if (typeof value === "number") return { ...columns, type: "int", integer_value: value };
-  return { ...columns, string_value: value };
 }
 
 /** True if Flagsmith can store the value with its type: a text, a boolean, null or an integer of 32 bits. */
@@ -72,7 +56,7 @@ export function isStorable(value) {
   return value === null || typeof value === "string" || typeof value === "boolean";
 }
 
-/** Gives each item a `name` that no other has: the wanted name, or with a number. Resolves to the pairs [item, name]. */
+/** Gives each item a `name` that no other has: the wanted name, or with a number. Returns the pairs [item, name]. */
 export function named(items, nameOf) {
   const taken = new Set();
   return items.map((item) => {
@@ -84,52 +68,54 @@ export function named(items, nameOf) {
   });
 }
 
-/** The options of a feature by their ids, with the names that weights refer to: their keys, or else their values. */
+/** The options of a feature by their ids, with the names that percentage allocations refer to: their keys, or else their values. */
 export function optionsOf(options) {
   const pairs = named(options, ({ key, value }) => key ?? String(value));
   return new Map(pairs.map(([{ id, ...option }, name]) => [id, { name, ...option }]));
 }
 
-/** Things that a form cannot have, with the objects that have them. */
+/** Things that an export cannot have, with the objects that have them. */
 export class LeftOut {
   #found = new Map();
 
-  /** Notes `what` of an object. Without an object, `what` is complete. */
-  add(what, of = null) {
+  /** Notes `what`. `object`: the name of the object that has it; null if the remark concerns the whole project. */
+  add(what, object = null) {
     const objects = this.#found.get(what) ?? [];
-    this.#found.set(what, of === null ? objects : [...objects, of]);
+    this.#found.set(what, object === null ? objects : [...objects, object]);
   }
 
   get list() {
-    return Array.from(this.#found, ([what, of]) => ({ what, of }));
+    return Array.from(this.#found, ([what, objects]) => ({ what, objects }));
   }
 }
 
-/** Throws if the value is no form of this version. */
-export function checkForm(form) {
-  if (typeof form?.version !== "number" || typeof form.project?.name !== "string") throw new Error("This is no project form: version or project.name is missing.");
-  if (form.version !== VERSION) throw new Error(`The form has version ${form.version}; this command reads version ${VERSION}.`);
-  for (const list of ["features", "segments", "environments"]) {
-    if (!Array.isArray(form[list])) throw new Error(`The form has no list ${list}.`);
-    const names = form[list].map(({ name }) => name);
-    const twice = names.find((name, index) => typeof name !== "string" || names.indexOf(name) !== index);
-    if (twice !== undefined) throw new Error(`The form has two ${list} with the name ${JSON.stringify(twice)}.`);
+/** Throws if the value is not a project export of this version. */
+export function checkExport(exported) {
+  const missing = typeof exported?.version !== "number" ? "version" : typeof exported.project?.name !== "string" ? "project.name" : null;
+  if (missing !== null) throw new Error(`This is not a project export: ${missing} is missing.`);
+  if (exported.version !== VERSION) throw new Error(`The export has version ${exported.version}; this command reads version ${VERSION}.`);
+  for (const [list, kind] of [["features", "feature"], ["segments", "segment"], ["environments", "environment"]]) {
+    if (!Array.isArray(exported[list])) throw new Error(`The export has no list ${list}.`);
+    const names = exported[list].map(({ name }) => name);
+    if (names.some((name) => typeof name !== "string")) throw new Error(`${kind === "environment" ? "An" : "A"} ${kind} of the export has no name.`);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) throw new Error(`The export has two ${list} with the name ${JSON.stringify(twice)}.`);
   }
-  checkReferences(form);
-  return form;
+  checkReferences(exported);
+  return exported;
 }
 
 function checkReferences({ features, segments, environments }) {
   const options = new Map(features.map(({ name, multivariate_options = [] }) => [name, multivariate_options.map(({ name }) => name)]));
   const names = new Set(segments.map(({ name }) => name));
   const requireFeature = (name) => {
-    if (!options.has(name)) throw new Error(`The form has no feature ${JSON.stringify(name)}, to which it refers.`);
+    if (!options.has(name)) throw new Error(`The export has no feature ${JSON.stringify(name)}, to which it refers.`);
   };
   const checkState = (feature, { feature_state_value = null, multivariate_feature_state_values = [] }) => {
     requireFeature(feature);
     if (!isStorable(feature_state_value)) throw new Error(`A value of the feature ${JSON.stringify(feature)} is neither a text, a boolean, null nor an integer of 32 bits.`);
     for (const { option } of multivariate_feature_state_values) {
-      if (!options.get(feature).includes(option)) throw new Error(`The feature ${JSON.stringify(feature)} has no option ${JSON.stringify(option)}, to which the form refers.`);
+      if (!options.get(feature).includes(option)) throw new Error(`The feature ${JSON.stringify(feature)} has no option ${JSON.stringify(option)}, to which the export refers.`);
     }
   };
   for (const { feature } of segments) if (feature) requireFeature(feature);
@@ -138,7 +124,7 @@ function checkReferences({ features, segments, environments }) {
       checkState(feature, state);
       for (const override of segment_overrides) {
         checkState(feature, override);
-        if (!names.has(override.segment)) throw new Error(`The form has no segment ${JSON.stringify(override.segment)}, to which it refers.`);
+        if (!names.has(override.segment)) throw new Error(`The export has no segment ${JSON.stringify(override.segment)}, to which it refers.`);
       }
     }
     for (const { overrides = [] } of identities) for (const { feature, ...state } of overrides) checkState(feature, state);
@@ -146,7 +132,7 @@ function checkReferences({ features, segments, environments }) {
 }
 
 /**
- * The differences between two forms that flags can show: `different` are things of `wanted` that are absent from `actual` or
+ * The differences between two exports that flags can show: `different` are things of `wanted` that are absent from `actual` or
  * other there, `extra` those that only `actual` has. Keys are not compared. No text has an identifier or a value.
  */
 export function differences(wanted, actual) {
@@ -166,7 +152,7 @@ export function differences(wanted, actual) {
 const ORDER = "order of the segment overrides";
 const EXISTS = "\0exists";
 
-/** Everything in a form by its path, as one flat map: path → {value, text}. */
+/** Everything in an export by its path, as one flat map: path → {value, text}. */
 function flattened({ project, features, segments, environments }) {
   const found = new Map();
   const add = (path, text, value) => found.set(path, { value, text });
@@ -174,9 +160,9 @@ function flattened({ project, features, segments, environments }) {
   const members = (path, text, object, names) => names.forEach((name) => add(`${path}\0${name}`, `${text}: ${name}`, object[name]));
   const state = (path, text, { enabled, feature_state_value = null, multivariate_feature_state_values = [] }) => {
     add(`${path}\0state`, text, { enabled, feature_state_value });
-    // An option without a share is never chosen, like one with a share of 0 %.
-    const weights = multivariate_feature_state_values.filter(({ percentage_allocation }) => percentage_allocation > 0);
-    add(`${path}\0weights`, `${text}: weights`, weights.map(({ option, percentage_allocation }) => [option, percentage_allocation]));
+    // An option without an allocation is never chosen, like one with an allocation of 0 %.
+    const allocations = multivariate_feature_state_values.filter(({ percentage_allocation }) => percentage_allocation > 0);
+    add(`${path}\0allocations`, `${text}: percentage allocations`, allocations.map(({ option, percentage_allocation }) => [option, percentage_allocation]));
   };
   members("project", "project", project, PROJECT_SETTINGS);
   for (const feature of features) {
