@@ -1,17 +1,16 @@
-// Flags and segments on the operator's page, in a real browser, in front of the embedded origin.
+// Flags on the operator's page, in a real browser, in front of the embedded origin.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { picture, requireAccessible, requireNoSidewaysScrolling, startBrowser, visit } from "./browser.mjs";
-import { adminOf, API_KEY, embeddedOrigin } from "./embedded_origin.mjs";
+import { API_KEY, embeddedOrigin } from "./embedded_origin.mjs";
 import { ADMIN_KEY, ADMIN_KEY_SHA256 } from "./flagsmith.mjs";
-import { becomes, eventually, startEdge } from "./harness.mjs";
+import { becomes, startEdge } from "./harness.mjs";
+import { flag, openFlag, pageTest, SERVED, signIn, WINDOW } from "./operator_shop.mjs";
 
 const HTML = `<img src=x onerror="alert(1)"><b>bold</b>"'&amp;`;
-const WINDOW = { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", refusals: true };
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
-const SERVED = /The edge serves it in Production after \d+\.\d s\.$/;
 
 pageTest("a flag is switched, and the page shows when the edge serves it", {}, async ({ shop, open }) => {
   const { page } = await open();
@@ -105,7 +104,7 @@ pageTest("weights are written together with the control value", {}, async ({ sho
   await becomes(() => editor.locator(".result").textContent(), SERVED);
   const state = await shop.state("banner");
   assert.equal(state.feature_state_value, "plain");
-  assert.deepEqual(state.multivariate_feature_state_values.map(({ percentage_allocation: share }) => share), [85.5, 0]);
+  assert.deepEqual(state.multivariate_feature_state_values.map(({ percentage_allocation: percentage }) => percentage), [85.5, 0]);
   // A new variant has no weight, until one is set.
   await page.getByText("Add a variant").first().click();
   const added = page.getByRole("form", { name: "New variant of banner" });
@@ -118,7 +117,7 @@ pageTest("weights are written together with the control value", {}, async ({ sho
   await becomes(() => editor.locator("output").textContent(), "The control value gets the other 0 %.");
   await editor.getByRole("button", { name: "Save" }).click();
   await becomes(() => editor.locator(".result").textContent(), SERVED);
-  assert.deepEqual((await shop.state("banner")).multivariate_feature_state_values.map(({ percentage_allocation: share }) => share), [85.5, 0, 14.5]);
+  assert.deepEqual((await shop.state("banner")).multivariate_feature_state_values.map(({ percentage_allocation: percentage }) => percentage), [85.5, 0, 14.5]);
   await page.getByRole("button", { name: "Delete the variant calm" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await becomes(() => editor.getByLabel(/^Weight of/).count(), 2);
@@ -131,7 +130,7 @@ pageTest("weights are written together with the control value", {}, async ({ sho
   await page.getByRole("dialog", { name: "Delete bold?" }).getByRole("button", { name: "Delete" }).click();
   const conflict = page.getByRole("dialog", { name: "The variant bold has changed meanwhile" });
   await becomes(() => conflict.locator("tbody tr").allTextContents(), ["Valueboldbrave"]);
-  await conflict.getByRole("button", { name: "Show the present one" }).click();
+  await conflict.getByRole("button", { name: "Show the current state" }).click();
   await page.getByRole("button", { name: "Delete the variant brave" }).waitFor();
   assert.equal((await shop.options("banner")).length, 2);
 });
@@ -142,26 +141,26 @@ pageTest("an override has weights of its own", {}, async ({ shop, open }) => {
   await openFlag(page, "banner");
   await flag(page, "banner").locator(".overrides summary").click();
   const editor = page.getByRole("form", { name: "banner for loyal" });
-  const shares = async () => {
+  const allocations = async () => {
     const [{ state }] = await shop.overrides("banner");
-    return state.multivariate_feature_state_values.map(({ percentage_allocation: share }) => share).filter((share) => share > 0);
+    return state.multivariate_feature_state_values.map(({ percentage_allocation: percentage }) => percentage).filter((percentage) => percentage > 0);
   };
-  // The first save creates the shares, the second one changes them.
-  for (const share of [40, 60.5]) {
-    await editor.getByLabel("Weight of bold, in %").fill(String(share));
+  // The first save creates the allocations, the second one changes them.
+  for (const percentage of [40, 60.5]) {
+    await editor.getByLabel("Weight of bold, in %").fill(String(percentage));
     await editor.getByRole("button", { name: "Save" }).click();
     // An identity without traits is not in the segment, so its explanation has no weights of the override.
     await becomes(() => editor.locator(".result").textContent(), /does not show this part, so the time is not known\.$/);
-    assert.deepEqual(await shares(), [share]);
+    assert.deepEqual(await allocations(), [percentage]);
     await editor.getByLabel("Type").selectOption("text");
-    await editor.getByLabel("Control value").fill(`with ${share} %`);
+    await editor.getByLabel("Control value").fill(`with ${percentage} %`);
     await editor.getByRole("button", { name: "Save" }).click();
     await becomes(() => editor.locator(".result").textContent(), SERVED);
   }
   // A variant is not deleted while the default has changes that are not saved.
   await page.getByRole("form", { name: "Default of banner" }).getByLabel("Control value").fill("unsaved");
   await page.getByRole("button", { name: "Delete the variant calm" }).click();
-  await becomes(() => page.locator(".variants").locator("xpath=..").locator(":scope > .general").textContent(), /^The form of the default has changes\./);
+  await becomes(() => page.locator(".variants").locator("xpath=..").locator(":scope > .general").textContent(), /^The default has unsaved changes\./);
   assert.equal((await shop.options("banner")).length, 2);
 });
 
@@ -274,9 +273,9 @@ pageTest("a change that was made meanwhile is not overwritten silently", {}, asy
   await save.click();
   await dialog.waitFor();
   await shop.change("checkout", { feature_state_value: "theirs again", enabled: true });
-  await dialog.getByRole("button", { name: "Write mine" }).click();
+  await dialog.getByRole("button", { name: "Overwrite" }).click();
   await becomes(() => dialog.locator("tbody tr").allTextContents(), ["Switchoffonoff", "Valuetheirstheirs againmine"]);
-  await dialog.getByRole("button", { name: "Write mine" }).click();
+  await dialog.getByRole("button", { name: "Overwrite" }).click();
   await becomes(() => editor.locator(".result").textContent(), SERVED);
   assert.deepEqual(await shop.content("checkout"), [false, "mine"]);
 
@@ -284,7 +283,7 @@ pageTest("a change that was made meanwhile is not overwritten silently", {}, asy
   await shop.change("checkout", { feature_state_value: "dangerous" });
   await page.getByRole("switch", { name: "checkout", exact: true }).click();
   await becomes(() => dialog.locator("tbody tr").allTextContents(), ["Switchoffoffon", "Valueminedangerousmine"]);
-  await dialog.getByRole("button", { name: "Discard mine" }).click();
+  await dialog.getByRole("button", { name: "Discard my change" }).click();
   await becomes(() => page.getByRole("form", { name: "Default of checkout" }).getByLabel("Value", { exact: true }).inputValue(), "dangerous");
   assert.deepEqual(await shop.content("checkout"), [false, "dangerous"]);
 
@@ -306,91 +305,16 @@ pageTest("changed overrides and their order are not overwritten silently", {}, a
   await page.getByRole("switch", { name: "shipping for loyal" }).click();
   const dialog = page.getByRole("dialog");
   await becomes(() => dialog.locator("tbody tr").allTextContents(), ["Switchononoff", "Value25125"]);
-  await dialog.getByRole("button", { name: "Discard mine" }).click();
+  await dialog.getByRole("button", { name: "Discard my change" }).click();
   await becomes(() => overrides.first().locator(".value").textContent(), "1");
   assert.deepEqual((await shop.overrides("shipping")).map(({ enabled, value }) => [enabled, value]), [[true, 1], [true, 30]]);
 
   await shop.override("shipping", "big_baskets", 9);
   await page.getByRole("button", { name: "Move benelux up" }).click();
   await becomes(() => dialog.locator("tbody tr").allTextContents(), ["Orderloyal, beneluxloyal, benelux, big_basketsbenelux, loyal"]);
-  await dialog.getByRole("button", { name: "Discard mine" }).click();
+  await dialog.getByRole("button", { name: "Discard my change" }).click();
   await becomes(() => overrides.locator(".name").allTextContents(), ["loyal", "benelux", "big_baskets"]);
   assert.deepEqual((await shop.overrides("shipping")).map(({ name }) => name), ["loyal", "benelux", "big_baskets"]);
-});
-
-pageTest("segments are shown in words, changed, created and deleted", {}, async ({ shop, open }) => {
-  const { page } = await open();
-  await becomes(() => page.textContent("#segments-count"), "3 segments");
-  const item = (name) => page.locator("#segments-list > li", { has: page.getByText(name, { exact: true }) });
-  await becomes(() => item("benelux").locator(".why").textContent(), "country is in NL,BE,LU");
-  await item("benelux").locator("summary").click();
-  const editor = page.getByRole("form", { name: "Segment benelux" });
-  await editor.getByLabel("Description").fill("three countries");
-  await editor.getByRole("group", { name: "Group 1" }).getByRole("button", { name: "Add a condition" }).click();
-  const condition = editor.getByRole("group", { name: "Condition 2" });
-  await condition.getByLabel("Operator").selectOption("IS_SET");
-  await becomes(() => condition.getByLabel("Value").count(), 1);
-  assert.equal(await condition.getByLabel("Value").isVisible(), false);
-  await editor.getByRole("button", { name: "Save" }).click();
-  // The API's own fault of a nested field.
-  await becomes(() => condition.locator(".error:visible:not(:empty)").allTextContents(), ["This field may not be blank."]);
-  await requireAccessible(page, "rules");
-  await condition.getByLabel("Trait").fill("vat_number");
-  await editor.getByRole("group", { name: "Rule 1" }).getByRole("button", { name: "Add a group" }).click();
-  const group = editor.getByRole("group", { name: "Group 2" });
-  await group.getByLabel("Holds if").selectOption("NONE");
-  await group.getByLabel("Operator").selectOption("PERCENTAGE_SPLIT");
-  await group.getByLabel("Value").fill("12.5");
-  await editor.getByRole("button", { name: "Save" }).click();
-  await becomes(() => editor.locator(".result").textContent(), SERVED);
-  const words = "(country is in NL,BE,LU or vat_number is set) and not (the first 12.5 % of identities)";
-  await becomes(() => item("benelux").locator(".why").textContent(), words);
-  const { description, rules } = await shop.segment("benelux");
-  assert.equal(description, "three countries");
-  assert.deepEqual(
-    rules.map(({ type, rules }) => [type, rules.map(({ type, conditions }) => [type, conditions.map(({ property, operator }) => [property, operator])])]),
-    [["ALL", [["ANY", [["country", "IN"], ["vat_number", "IS_SET"]]], ["NONE", [[null, "PERCENTAGE_SPLIT"]]]]]],
-  );
-  await editor.getByRole("button", { name: "Save" }).click();
-  await becomes(() => editor.locator(".result").textContent(), "Nothing is changed.");
-  await picture(page, "segment");
-
-  await page.getByText("New segment", { exact: true }).click();
-  const made = page.getByRole("form", { name: "New segment" });
-  await made.getByLabel("Name").fill("adults");
-  await made.getByLabel("Trait").fill("age");
-  await made.getByLabel("Operator").selectOption("GREATER_THAN_INCLUSIVE");
-  await made.getByLabel("Value").fill("18");
-  await made.getByRole("button", { name: "Create segment" }).click();
-  await becomes(() => page.textContent("#segments-result"), (text) => text.startsWith("adults is created.") && SERVED.test(text), "the segment is served");
-  await becomes(() => item("adults").locator(".why").textContent(), "age ≥ 18");
-
-  await item("loyal").locator("summary").click();
-  await page.getByRole("form", { name: "Segment loyal" }).getByRole("button", { name: "Delete this segment" }).click();
-  const dialog = page.getByRole("dialog", { name: "Delete loyal?" });
-  await becomes(() => dialog.textContent(), /1 override of a flag is deleted with it\./);
-  await dialog.getByRole("button", { name: "Delete" }).click();
-  await becomes(() => page.textContent("#segments-result"), (text) => text.startsWith("loyal is deleted.") && SERVED.test(text), "the deletion is served");
-  assert.equal(await shop.segment("loyal"), undefined);
-});
-
-pageTest("a segment that was changed meanwhile is not overwritten silently", {}, async ({ shop, open }) => {
-  const { page } = await open();
-  const item = page.locator("#segments-list > li", { has: page.getByText("loyal", { exact: true }) });
-  await item.locator("summary").click();
-  const editor = page.getByRole("form", { name: "Segment loyal" });
-  await editor.getByLabel("Value").fill("500");
-  const rule = (value) => [{ type: "ALL", conditions: [], rules: [{ type: "ANY", conditions: [{ operator: "GREATER_THAN", property: "points", value }] }] }];
-  await shop.api("PATCH", `/api/v1/projects/${shop.project}/segments/${shop.segments.get("loyal")}/`, { rules: rule("200") });
-  await editor.getByRole("button", { name: "Save" }).click();
-  const dialog = page.getByRole("dialog", { name: "loyal has changed meanwhile" });
-  await becomes(() => dialog.locator("tbody tr").allTextContents(), ["Rulespoints > 100points > 200points > 500"]);
-  await dialog.getByRole("button", { name: "Discard mine" }).click();
-  await becomes(() => editor.getByLabel("Value").inputValue(), "200");
-  await editor.getByLabel("Value").fill("300");
-  await editor.getByRole("button", { name: "Save" }).click();
-  await becomes(() => editor.locator(".result").textContent(), SERVED);
-  assert.equal((await shop.segment("loyal")).rules[0].rules[0].conditions[0].value, "300");
 });
 
 pageTest("the page reports a change that the edge does not serve", {}, async ({ open }) => {
@@ -414,7 +338,7 @@ pageTest("the page reports a change that the edge does not serve", {}, async ({ 
   await page.unroute("**/identities/explain/*");
   await page.route("**/identities/explain/*", (route) => route.fulfill({ status: 403, json: { detail: "VIEW_IDENTITIES is missing" } }));
   await page.getByRole("switch", { name: "checkout", exact: true }).click();
-  await becomes(() => result.textContent(), /^Switched off\. It cannot be seen when the edge serves it: .*VIEW_IDENTITIES is missing$/);
+  await becomes(() => result.textContent(), /^Switched off\. The page cannot check when the edge serves the change: .*VIEW_IDENTITIES is missing$/);
 });
 
 pageTest("a project with 1,000 flags and 500 segments is shown in pages", { prepare: large }, async ({ shop, open }) => {
@@ -517,7 +441,7 @@ pageTest("changes that are not saved are discarded only after a question", {}, a
   assert.equal(await page.locator("#workspace").isHidden(), true);
 });
 
-pageTest("an environment with versions of features is announced", {}, async ({ open }) => {
+pageTest("an environment with Feature Versioning v2 is announced", {}, async ({ open }) => {
   const { page } = await open();
   assert.equal(await page.locator("#flags-note").isHidden(), true);
   await page.route("**/api/v1/environments/?*", async (route) => {
@@ -528,7 +452,22 @@ pageTest("an environment with versions of features is announced", {}, async ({ o
   await page.click("#sign-out");
   await signIn(page, API_KEY);
   await becomes(() => page.locator("#flags-note").isVisible(), true);
-  await requireAccessible(page, "versions of features");
+  await requireAccessible(page, "Feature Versioning v2");
+});
+
+pageTest("a flag without a state in the environment names the call that creates one", {}, async ({ open }) => {
+  const { page } = await open();
+  await page.route("**/api/v1/projects/*/features/?*", async (route) => {
+    const answer = await (await route.fetch()).json();
+    for (const feature of answer.results) feature.environment_feature_state = null;
+    await route.fulfill({ json: answer });
+  });
+  await page.fill("#flags-query", "checkout");
+  await page.keyboard.press("Enter");
+  await becomes(() => page.textContent("#flags-count"), "1 flag found for “checkout”");
+  assert.equal(await page.getByRole("switch", { name: "checkout", exact: true }).isDisabled(), true);
+  await flag(page, "checkout").locator("summary").click();
+  await becomes(() => flag(page, "checkout").locator(".inside").textContent(), /Create it with POST \/api\/v1\/environments\/\{key\}\/featurestates\/\.$/);
 });
 
 pageTest("flags are usable on a phone and in dark mode", {}, async ({ open }) => {
@@ -576,134 +515,6 @@ test("without an origin, or with the worker's own key, the page explains why the
   }
 });
 
-/** A test of the page of a worker in front of the embedded origin, which has a shop. The page is signed in. */
-function pageTest(name, { prepare = () => {} }, body) {
-  test(name, async (t) => {
-    const edge = await startEdge(embeddedOrigin({ FRESHNESS_SECONDS: 1 }));
-    t.after(() => edge.close());
-    edge.kv.entries.clear();
-    const shop = new Shop(edge);
-    await shop.create();
-    await prepare(shop);
-    await eventually(async () => (await shop.flags()).status === 200, "the environment is published");
-    const browser = await startBrowser();
-    t.after(() => browser.close());
-    const visits = [];
-    const open = async (options) => {
-      visits.push(await visit(browser, `${edge.address}/edge/`, { ...WINDOW, ...options }));
-      const { page } = visits.at(-1);
-      await signIn(page, API_KEY);
-      await page.waitForSelector("#flags-list > li");
-      return { page };
-    };
-    await body({ shop, open });
-    for (const { leave } of visits) await leave();
-  });
-}
-
-/** A project with two environments at the origin, and what the edge serves of the first. */
-class Shop {
-  /** The ids of features and segments by name. */
-  features = new Map();
-  segments = new Map();
-
-  constructor(edge) {
-    this.edge = edge;
-    this.send = adminOf(edge);
-  }
-
-  async create() {
-    const organisation = await this.api("POST", "/api/v1/organisations/", { name: "Acme" });
-    this.project = (await this.api("POST", "/api/v1/projects/", { name: "Shop", organisation: organisation.id })).id;
-    this.environment = await this.api("POST", "/api/v1/environments/", { name: "Production", project: this.project });
-    await this.api("POST", "/api/v1/environments/", { name: "Staging", project: this.project });
-    await this.addFeature({ name: "checkout" });
-    await this.addFeature({ name: "shipping", initial_value: "50", default_enabled: true });
-    await this.addFeature({ name: "settings", initial_value: '{"a": [1, 2]}' });
-    const option = (string_value, default_percentage_allocation) => ({ type: "unicode", string_value, default_percentage_allocation });
-    await this.addFeature({ name: "banner", type: "MULTIVARIATE", initial_value: "classic", multivariate_options: [option("bold", 30), option("calm", 20)] });
-    await this.addSegment("loyal", { operator: "GREATER_THAN", property: "points", value: "100" });
-    await this.addSegment("benelux", { operator: "IN", property: "country", value: "NL,BE,LU" });
-    await this.addSegment("big_baskets", { operator: "GREATER_THAN", property: "basket", value: "200" });
-    await this.override("shipping", "loyal", 25);
-    await this.override("shipping", "benelux", 30);
-  }
-
-  async addFeature(content) {
-    this.features.set(content.name, (await this.api("POST", `/api/v1/projects/${this.project}/features/`, content)).id);
-  }
-
-  async addSegment(name, condition) {
-    const rules = [{ type: "ALL", conditions: [], rules: [{ type: "ANY", conditions: [condition] }] }];
-    const content = { name, project: this.project, rules };
-    this.segments.set(name, (await this.api("POST", `/api/v1/projects/${this.project}/segments/`, content)).id);
-  }
-
-  override(feature, segment, value) {
-    const content = { feature_segment: { segment: this.segments.get(segment) }, enabled: true, feature_state_value: { type: "int", integer_value: value } };
-    return this.api("POST", `/api/v1/environments/${this.environment.api_key}/features/${this.features.get(feature)}/create-segment-override/`, content);
-  }
-
-  /** Sends a request to the Admin API, as another admin does. */
-  async api(method, path, content) {
-    const { status, text } = await this.send(method, path, content);
-    assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
-    return text === "" ? null : JSON.parse(text);
-  }
-
-  /** The default state of a feature at the origin. */
-  async state(feature) {
-    const { results } = await this.api("GET", `/api/v1/environments/${this.environment.api_key}/featurestates/?feature=${this.features.get(feature)}`);
-    return results[0];
-  }
-
-  async content(feature) {
-    const { enabled, feature_state_value: value } = await this.state(feature);
-    return [enabled, value];
-  }
-
-  async change(feature, content) {
-    const { id } = await this.state(feature);
-    await this.api("PATCH", `/api/v1/environments/${this.environment.api_key}/featurestates/${id}/`, content);
-  }
-
-  async options(feature) {
-    return (await this.api("GET", `/api/v1/projects/${this.project}/features/${this.features.get(feature)}/mv-options/`)).results;
-  }
-
-  /** The overrides of a feature in their order: {name, enabled, value, state}. */
-  async overrides(feature) {
-    const query = `environment=${this.environment.id}&feature=${this.features.get(feature)}`;
-    const { results: places } = await this.api("GET", `/api/v1/features/feature-segments/?${query}`);
-    const { results: states } = await this.api("GET", `/api/v1/features/featurestates/?${query}`);
-    return places.map(({ id, segment_name: name }) => {
-      const state = states.find(({ feature_segment }) => feature_segment === id);
-      const { type, string_value, integer_value, boolean_value } = state.feature_state_value;
-      return { name, enabled: state.enabled, value: { unicode: string_value, int: integer_value, bool: boolean_value }[type], state };
-    });
-  }
-
-  async changeOverride(feature, segment, feature_state_value) {
-    const { state } = (await this.overrides(feature)).find(({ name }) => name === segment);
-    await this.api("PUT", `/api/v1/features/featurestates/${state.id}/`, { ...state, feature_state_value });
-  }
-
-  /** A segment at the origin; undefined if there is none of this name. */
-  async segment(name) {
-    const { results } = await this.api("GET", `/api/v1/projects/${this.project}/segments/`);
-    return results.find((segment) => segment.name === name);
-  }
-
-  flags() {
-    return this.edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": this.environment.api_key } });
-  }
-
-  /** A flag as the edge's SDK API serves it; undefined if it serves none of this name. */
-  async served(name) {
-    return JSON.parse((await this.flags()).text).find(({ feature }) => feature.name === name);
-  }
-}
-
 /** Fills the project up to Flagsmith's limits. */
 async function large(shop) {
   const number = (index) => String(index).padStart(4, "0");
@@ -718,21 +529,4 @@ async function hostile(shop) {
   await shop.addFeature({ name: HTML, initial_value: HTML });
   await shop.addSegment(HTML, { operator: "EQUAL", property: HTML, value: HTML });
   await shop.override(HTML, HTML, 1);
-}
-
-async function signIn(page, secret) {
-  await page.fill("#secret", secret);
-  await page.click("#sign-in button");
-  await page.waitForSelector("#signed-in:not([hidden])");
-}
-
-/** The item of a flag. */
-function flag(page, name) {
-  return page.locator("#flags-list > li", { has: page.locator("summary > .name", { hasText: name }) }).filter({ hasText: name }).first();
-}
-
-/** Unfolds a flag, and waits for its editor. */
-async function openFlag(page, name) {
-  await flag(page, name).locator("summary").first().click();
-  await flag(page, name).locator("form").first().waitFor();
 }

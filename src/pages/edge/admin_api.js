@@ -1,11 +1,10 @@
 // The endpoints of Flagsmith's Admin API that this page uses.
 
 import { call, send } from "./calls.js";
+import { MAX_PAGE_SIZE } from "./flagsmith.js";
 
 /** The size of a page of flags or segments. */
 export const PAGE_SIZE = 50;
-/** The largest page of Flagsmith. */
-const MAX_PAGE_SIZE = 999;
 
 /** The path with a query; members without a value are left out. */
 function withQuery(path, query) {
@@ -29,10 +28,10 @@ export const features = (project, environment, { search, page }, signal) =>
   );
 
 export const feature = (project, id, environment) => call(withQuery(`${inProject(project)}/features/${id}/`, { environment: environment.id }));
-export const createFeature = (project, content) => send("POST", `${inProject(project)}/features/`, content);
+export const createFeature = (project, body) => send("POST", `${inProject(project)}/features/`, body);
 export const deleteFeature = (project, id) => send("DELETE", `${inProject(project)}/features/${id}/`);
 
-export const createOption = (project, feature, content) => send("POST", `${inProject(project)}/features/${feature}/mv-options/`, content);
+export const createOption = (project, feature, body) => send("POST", `${inProject(project)}/features/${feature}/mv-options/`, body);
 export const deleteOption = (project, feature, id) => send("DELETE", `${inProject(project)}/features/${feature}/mv-options/${id}/`);
 
 /** The default state of a feature in an environment. */
@@ -40,35 +39,35 @@ export const defaultState = (environment, id) => call(`${inEnvironment(environme
 export const switchDefaultState = (environment, id, enabled) => send("PATCH", `${inEnvironment(environment)}/featurestates/${id}/`, { enabled });
 
 /** Replaces a state of any kind. */
-export const putState = (id, content) => send("PUT", `/api/v1/features/featurestates/${id}/`, content);
+export const putState = (id, body) => send("PUT", `/api/v1/features/featurestates/${id}/`, body);
 
-/** The places of a feature's segment overrides, in order: the first that matches decides. */
-export async function places(environment, feature) {
+/** The feature segments of a feature in an environment, in order: the first that matches decides. */
+export async function featureSegmentsOf(environment, feature) {
   const query = { environment: environment.id, feature, page_size: MAX_PAGE_SIZE };
   const { results } = await call(withQuery("/api/v1/features/feature-segments/", query));
   return results.sort((one, other) => one.priority - other.priority || one.id - other.id);
 }
 
-/** The states of a feature in an environment, or the state of one place. */
-export const states = async (environment, { feature, place }) =>
+/** The states of a feature in an environment, or the state of one feature segment. */
+export const states = async (environment, { feature, featureSegment }) =>
   (
     await call(
-      withQuery("/api/v1/features/featurestates/", { environment: environment.id, feature, feature_segment: place, page_size: MAX_PAGE_SIZE }),
+      withQuery("/api/v1/features/featurestates/", { environment: environment.id, feature, feature_segment: featureSegment, page_size: MAX_PAGE_SIZE }),
     )
   ).results;
 
-export const createOverride = (environment, feature, content) =>
-  send("POST", `${inEnvironment(environment)}/features/${feature}/create-segment-override/`, content);
-export const deletePlace = (id) => send("DELETE", `/api/v1/features/feature-segments/${id}/`);
-export const orderPlaces = (ids) =>
+export const createOverride = (environment, feature, body) =>
+  send("POST", `${inEnvironment(environment)}/features/${feature}/create-segment-override/`, body);
+export const deleteFeatureSegment = (id) => send("DELETE", `/api/v1/features/feature-segments/${id}/`);
+export const orderFeatureSegments = (ids) =>
   send("POST", "/api/v1/features/feature-segments/update-priorities/", ids.map((id, priority) => ({ id, priority })));
 
 /** A page of a project's segments. */
 export const segments = (project, { search, page }, signal) =>
   call(withQuery(`${inProject(project)}/segments/`, { q: search, page, page_size: PAGE_SIZE }), signal);
 export const segment = (project, id) => call(`${inProject(project)}/segments/${id}/`);
-export const createSegment = (project, content) => send("POST", `${inProject(project)}/segments/`, { ...content, project });
-export const changeSegment = (project, id, content) => send("PATCH", `${inProject(project)}/segments/${id}/`, content);
+export const createSegment = (project, body) => send("POST", `${inProject(project)}/segments/`, { ...body, project });
+export const changeSegment = (project, id, body) => send("PATCH", `${inProject(project)}/segments/${id}/`, body);
 export const deleteSegment = (project, id) => send("DELETE", `${inProject(project)}/segments/${id}/`);
 /** A page of the overrides of a segment, in all environments. */
 export const overridesOfSegment = (project, id) =>

@@ -11,7 +11,7 @@ export function signIn(credential) {
   authorization = credential;
 }
 
-/** The failure of a call, with a text for the page. `body` is the answer's JSON, or null. */
+/** The failure of a call, with a text for the page. `status` is 0 without an answer; `body` is the answer's JSON, or null. */
 export class Refusal extends Error {
   constructor(status, text, body = null) {
     super(text);
@@ -28,9 +28,9 @@ export async function call(path, signal = undefined, read = JSON.parse) {
 }
 
 /** Sends a request with a JSON body; resolves to the answer's JSON, or null for an answer without a body. */
-export function send(method, path, content = undefined) {
-  const body = content === undefined ? {} : { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
-  return exchange(path, { method, ...body }, JSON.parse);
+export function send(method, path, body = undefined) {
+  const options = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  return exchange(path, { method, ...options }, JSON.parse);
 }
 
 async function exchange(path, { headers = {}, signal, ...options }, read) {

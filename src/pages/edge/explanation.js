@@ -132,24 +132,24 @@ function valueOf({ feature_state_value: json, multivariate }) {
 function splitOf({ percentage, hashed, variants }) {
   const rows = variants.map((variant) => ({
     className: variant.hit ? "wins" : "",
-    cells: [variant.key ?? "without a key", value(variant.value), shareOf(variant), variant.hit ? badge("good", "hit") : ""],
+    cells: [variant.key ?? "without a key", value(variant.value), rangeOf(variant), variant.hit ? badge("good", "hit") : ""],
   }));
-  const rest = variants.some(({ hit }) => hit) ? "" : " It is outside of all shares, so the control value counts.";
+  const rest = variants.some(({ hit }) => hit) ? "" : " It is outside of all ranges, so the control value counts.";
   return [
     element("p", {}, "This identity's bucket is ", element("strong", {}, percent(percentage)), ", hashed from ", element("code", {}, hashed.join(",")), `.${rest}`),
     bar(percentage, variants),
-    table("Shares of the multivariate values", ["Variant", "Value", "Share", "Hit"], rows),
+    table("Ranges of the multivariate values", ["Variant", "Value", "Range", "Hit"], rows),
   ];
 }
 
-const shareOf = ({ from, below }) => `${percent(from)} to below ${percent(below)}`;
+const rangeOf = ({ from, below }) => `${percent(from)} to below ${percent(below)}`;
 
 /** A percentage with up to four digits behind the point. */
 function percent(number) {
   return `${Number(number.toFixed(4))} %`;
 }
 
-/** The table of shares as a bar. */
+/** The table of ranges as a bar. */
 function bar(percentage, variants) {
   const svg = (name, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -160,7 +160,7 @@ function bar(percentage, variants) {
   picture.append(svg("rect", { class: "rest", x: 0, y: 1, width: 100, height: 4 }));
   for (const { from, below, hit } of variants) {
     const width = Math.max(0, Math.min(below, 100) - from);
-    picture.append(svg("rect", { class: hit ? "hit" : "share", x: from, y: 1, width, height: 4 }));
+    picture.append(svg("rect", { class: hit ? "hit" : "range", x: from, y: 1, width, height: 4 }));
   }
   picture.append(svg("rect", { class: "mark", x: Math.min(percentage, 99.6), y: 0, width: 0.4, height: 6 }));
   return picture;

@@ -2,6 +2,7 @@
 
 import { Refusal } from "./calls.js";
 import { element } from "./elements.js";
+import { problemText } from "./problems.js";
 
 let count = 0;
 
@@ -24,10 +25,10 @@ export function field(label, control, { names = [], hint = null } = {}) {
   return element("div", { className: "field" }, element("label", { htmlFor: control.id }, label), control, described, error);
 }
 
-/** A checkbox with its label: {control, shown}. */
+/** A checkbox with its label: {control, element}. */
 export function checkbox(label, checked) {
   const control = element("input", { type: "checkbox", checked });
-  return { control, shown: element("label", { className: "check" }, control, ` ${label}`) };
+  return { control, element: element("label", { className: "check" }, control, ` ${label}`) };
 }
 
 /** A select with options of [value, label]. */
@@ -40,7 +41,7 @@ export function select(options, chosen) {
 /** A switch of a state. It changes only when the API has the change. */
 export function switchButton(label, enabled, click) {
   const made = element("button", { type: "button", className: "switch", role: "switch", aria: { label, checked: String(enabled) } });
-  made.addEventListener("click", () => click(made));
+  made.addEventListener("click", () => click());
   return made;
 }
 
@@ -52,13 +53,13 @@ export function button(text, click, properties = {}) {
 }
 
 /**
- * A form with a main button and a place for results. Its action runs once at a time. `others` are further buttons. The form is
+ * A form with a main button and a line for results. Its action runs once at a time. `others` are further buttons. The form is
  * marked as changed from its first input until `settle`.
  */
-export function form(label, content, { submit, action, others = [] }) {
+export function form(label, fields, { submit, action, others = [] }) {
   const result = element("p", { className: "result", role: "status" });
   const buttons = element("div", { className: "buttons" }, element("button", { className: "primary" }, submit), ...others);
-  const parts = [...content.filter(Boolean), problemPlace(), buttons, result];
+  const parts = [...fields.filter(Boolean), problemLine(), buttons, result];
   const made = element("form", { className: "editor", noValidate: true, aria: { label } }, ...parts);
   made.addEventListener("input", () => (made.dataset.changed = ""));
   made.addEventListener("submit", (event) => {
@@ -74,33 +75,33 @@ export function settle(made) {
   delete made.dataset.changed;
 }
 
-/** True if a form in `place` has changes that are not saved. */
-export function hasChanges(place) {
-  return place.querySelector("form[data-changed]") !== null;
+/** True if a form in `container` has changes that are not saved. */
+export function hasChanges(container) {
+  return container.querySelector("form[data-changed]") !== null;
 }
 
-/** The place for the general error of an action. */
-export const problemPlace = () => element("p", { className: "error general", role: "alert" });
+/** The line for the general error of an action. */
+export const problemLine = () => element("p", { className: "error general", role: "alert" });
 
 /**
- * Runs an action of a place, and shows its errors there: next to the fields, or in its `problemPlace`, a child of it. Resolves
- * to the action's result; undefined if it failed, or if the place is busy with an earlier action.
+ * Runs an action, and shows its errors in `container`: next to the fields, or in its child `problemLine`. Resolves to the
+ * action's result; undefined if it failed, or if the container is busy with an earlier action.
  */
-export async function attempt(place, action) {
-  if (place.ariaBusy === "true") return undefined;
-  place.ariaBusy = "true";
-  clearProblems(place);
+export async function attempt(container, action) {
+  if (container.ariaBusy === "true") return undefined;
+  container.ariaBusy = "true";
+  clearProblems(container);
   try {
     return await action();
   } catch (error) {
-    if (error.name !== "AbortError") showProblems(place, error);
+    if (error.name !== "AbortError") showProblems(container, error);
     return undefined;
   } finally {
-    place.ariaBusy = "false";
+    container.ariaBusy = "false";
   }
 }
 
-/** A problem that the page found before it sent anything. */
+/** A problem of one control, which the page found before it sent anything. */
 export class Invalid extends Error {
   constructor(control, text) {
     super(text);
@@ -111,15 +112,14 @@ export class Invalid extends Error {
 /** The last parts of paths that name no field of a form. */
 const GENERAL = ["", "detail", "non_field_errors", "segment", "project", "environment"];
 
-function showProblems(place, error) {
+function showProblems(container, error) {
   if (error instanceof Invalid) {
     showError(error.control, error.message);
     error.control.focus();
     return;
   }
-  if (!(error instanceof Refusal)) console.error(error);
   const found = error instanceof Refusal && error.status === 400 ? problems(error.body) : [];
-  const controls = [...place.querySelectorAll("[data-names]")];
+  const controls = [...container.querySelectorAll("[data-names]")];
   const rest = [];
   let first = null;
   for (const [path, text] of found) {
@@ -130,8 +130,7 @@ function showProblems(place, error) {
   }
   first?.focus();
   if (found.length > 0 && rest.length === 0) return;
-  const words = error instanceof Refusal ? error.message : "This page failed. Reload it.";
-  place.querySelector(":scope > .general").textContent = rest.length > 0 ? rest.join(" ") : words;
+  container.querySelector(":scope > .general").textContent = rest.length > 0 ? rest.join(" ") : problemText(error);
 }
 
 function showError(control, text) {
@@ -141,10 +140,10 @@ function showError(control, text) {
   error.hidden = false;
 }
 
-function clearProblems(place) {
-  place.querySelector(":scope > .general").textContent = "";
-  for (const control of place.querySelectorAll('[aria-invalid="true"]')) control.removeAttribute("aria-invalid");
-  for (const error of place.querySelectorAll(".error:not(.general)")) {
+function clearProblems(container) {
+  container.querySelector(":scope > .general").textContent = "";
+  for (const control of container.querySelectorAll('[aria-invalid="true"]')) control.removeAttribute("aria-invalid");
+  for (const error of container.querySelectorAll(".error:not(.general)")) {
     error.textContent = "";
     error.hidden = true;
   }

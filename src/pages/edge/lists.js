@@ -2,22 +2,24 @@
 
 import { byId, element } from "./elements.js";
 import { mayDiscard } from "./dialogs.js";
-import { attempt, button, hasChanges } from "./forms.js";
+import { attempt, button, hasChanges, problemLine } from "./forms.js";
 
 /**
- * A list in the element `${id}-list`, with the form `${id}-search` and the count `${id}-count`. `noun`: [one, several].
- * `load`: ({search, page}, signal) → a page of the API; `item`: row → the list's item.
+ * A list in the element with this id, which gets a search at its start: the form `${id}-search`, the count `${id}-count`, the line
+ * `${id}-result`, the list `${id}-list` and the button in `${id}-more`. `nouns`: {title, one, several}. `load`: ({search, page},
+ * signal) → a page of the API; `item`: row → the list's item.
  */
 export class PagedList {
   #id;
-  #noun;
+  #nouns;
   #load = null;
   #item = null;
   #loading = null;
 
-  constructor(id, noun) {
+  constructor(id, nouns) {
     this.#id = id;
-    this.#noun = noun;
+    this.#nouns = nouns;
+    byId(id).prepend(...searchParts(id, nouns));
     byId(`${id}-search`).addEventListener("submit", async (event) => {
       event.preventDefault();
       if (this.#load === null || (hasChanges(this.#list) && !(await mayDiscard()))) return;
@@ -91,11 +93,25 @@ export class PagedList {
 
   #count() {
     const shown = this.#list.childElementCount;
-    const [one, several] = this.#noun;
+    const { one, several } = this.#nouns;
     const found = this.search === "" ? "" : ` found for “${this.search}”`;
     const all = `${this.total.toLocaleString("en")} ${this.total === 1 ? one : several}${found}`;
     byId(`${this.#id}-count`).textContent = this.total === 0 ? `No ${one}${found}.` : shown < this.total ? `${shown} of ${all}` : all;
   }
+}
+
+function searchParts(id, { title, one }) {
+  const exactText = { maxLength: 2000, autocomplete: "off", spellcheck: false, autocapitalize: "none" };
+  const query = element("input", { id: `${id}-query`, name: "search", type: "search", ...exactText });
+  const label = element("label", { htmlFor: query.id }, `Name of a ${one}, or a part of it`);
+  const fields = element("div", { className: "fields" }, element("div", { className: "grows" }, label, query), element("button", {}, "Search"));
+  return [
+    element("form", { id: `${id}-search`, role: "search", aria: { label: title } }, fields, problemLine()),
+    element("p", { id: `${id}-count`, className: "quiet", role: "status", tabIndex: -1 }),
+    element("p", { id: `${id}-result`, className: "result", role: "status" }),
+    element("ul", { id: `${id}-list`, className: "flags", aria: { labelledby: `${id}-title` } }),
+    element("div", { id: `${id}-more` }),
+  ];
 }
 
 /** A heading of an item: its name and further parts. */

@@ -2,9 +2,10 @@
 
 import * as api from "./admin_api.js";
 import { byId, element } from "./elements.js";
+import { servesFeature } from "./explanation_checks.js";
+import { columnsOf } from "./flagsmith.js";
 import { button, checkbox, field, form, newId, settle } from "./forms.js";
 import { showServing } from "./serving.js";
-import { typed } from "./states.js";
 import { valueEditor } from "./values.js";
 
 const MAX_VARIANTS = 100;
@@ -18,15 +19,15 @@ export function newFlag({ project, environment }, created) {
   const serverOnly = checkbox("For server keys only", false);
   const variants = variantFields();
   const hint = "Of all environments. Flagsmith stores true, false and whole numbers as such, and everything else as text.";
-  const content = [
+  const fields = [
     field("Name", name, { names: ["name"], hint: "It cannot be changed later." }),
     field("Value", initial, { names: ["initial_value"], hint }),
     field("Description", description, { names: ["description"] }),
-    enabled.shown,
-    serverOnly.shown,
-    variants.shown,
+    enabled.element,
+    serverOnly.element,
+    variants.element,
   ];
-  const made = form("New flag", content, {
+  const made = form("New flag", fields, {
     submit: "Create flag",
     action: async () => {
       const options = variants.read();
@@ -44,8 +45,7 @@ export function newFlag({ project, environment }, created) {
       made.closest("details").open = false;
       made.closest("details").querySelector("summary").focus();
       await created();
-      const serves = ({ flags }) => flags.some((flag) => flag.feature.id === feature.id);
-      showServing(byId("flags-result"), environment, serves, `${feature.name} is created.`);
+      showServing(byId("flags-result"), environment, servesFeature(feature, true), `${feature.name} is created.`);
     },
   });
   return made;
@@ -61,15 +61,15 @@ function variantFields() {
     const legend = element("legend", { id: newId(), tabIndex: -1 });
     const remove = button("Remove", () => {
       variants = variants.filter((other) => other !== variant);
-      variant.shown.remove();
+      variant.container.remove();
       renumber();
       more.focus();
     });
     const weightField = field("Weight in %", weight, { names: variants.length === 0 ? ["multivariate_options"] : [] });
-    const shown = element("fieldset", { className: "variant" }, legend, value.shown, weightField, remove);
-    const variant = { value, weight, legend, remove, shown };
+    const container = element("fieldset", { className: "variant" }, legend, value.element, weightField, remove);
+    const variant = { value, weight, legend, remove, container };
     variants.push(variant);
-    list.append(variant.shown);
+    list.append(container);
     renumber();
     legend.focus();
   };
@@ -82,8 +82,8 @@ function variantFields() {
     more.disabled = variants.length >= MAX_VARIANTS;
   };
   return {
-    shown: element("div", { className: "variant-fields" }, list, more),
-    read: () => variants.map(({ value, weight }) => ({ ...typed(value.read()), default_percentage_allocation: Number(weight.value) })),
+    element: element("div", { className: "variant-fields" }, list, more),
+    read: () => variants.map(({ value, weight }) => ({ ...columnsOf(value.read()), default_percentage_allocation: Number(weight.value) })),
     clear() {
       variants = [];
       list.replaceChildren();

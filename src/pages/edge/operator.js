@@ -5,8 +5,9 @@ import { closeDialogs } from "./dialogs.js";
 import { byId, updateTimes } from "./elements.js";
 import { countIdentities, describeDiscovery, environmentCards } from "./environments.js";
 import { nameEnvironment, search, showEnvironments } from "./identities.js";
+import { PageProblem, problemText } from "./problems.js";
+import { closeProjectChooser, openProjectChooser } from "./project_chooser.js";
 import { settingsWarnings } from "./settings.js";
-import { closeWorkspace, openWorkspace } from "./workspace.js";
 
 const KIB = 1024;
 let loading = null;
@@ -19,14 +20,14 @@ byId("sign-in").addEventListener("submit", async (event) => {
   const form = event.target;
   const secret = form.elements.secret.value.trim();
   // Headers allow no other characters.
-  if (!/^[!-~]+$/.test(secret)) return fail(new Refusal(400, "A credential is one word of ASCII letters, digits and symbols."));
+  if (!/^[!-~]+$/.test(secret)) return fail(new PageProblem("A credential is one word of ASCII letters, digits and symbols."));
   signIn(`${form.elements.kind.value} ${secret}`);
   byId("message").textContent = "Signing in…";
   if (await load()) {
     form.reset();
     show(true);
     byId("environments-title").focus();
-    openWorkspace();
+    openProjectChooser();
   } else {
     signIn(null);
     form.elements.secret.focus();
@@ -81,8 +82,7 @@ function nothingPermitted(error) {
 function fail(error) {
   byId("message").textContent = "";
   if (error instanceof Refusal && error.status === 401 && !byId("signed-in").hidden) leave();
-  byId("problem").textContent = error instanceof Refusal ? error.message : "This page failed. Reload it.";
-  if (!(error instanceof Refusal)) console.error(error);
+  byId("problem").textContent = problemText(error);
 }
 
 /** Removes the credential and everything that was shown with it. */
@@ -90,7 +90,7 @@ function leave() {
   loading?.abort();
   signIn(null);
   closeDialogs();
-  closeWorkspace();
+  closeProjectChooser();
   show(false);
   byId("sign-in").reset();
   byId("search").reset();

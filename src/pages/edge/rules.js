@@ -1,6 +1,7 @@
 // The rules of a segment: as one line of text, and as an editor. Rules are nested at most twice, as in Flagsmith.
 
 import { element } from "./elements.js";
+import { OPERATORS_WITHOUT_VALUE } from "./flagsmith.js";
 import { button, field, newId, select } from "./forms.js";
 
 const OPERATORS = {
@@ -19,7 +20,6 @@ const OPERATORS = {
   IS_SET: "is set",
   IS_NOT_SET: "is not set",
 };
-const WITHOUT_VALUE = ["IS_SET", "IS_NOT_SET"];
 const VALUE_HINTS = {
   IN: "Separated by commas",
   MODULO: "Divisor|remainder, as in 2|0",
@@ -31,17 +31,17 @@ const MAX_DEPTH = 2;
 const MAX_VALUE_LENGTH = 1000;
 
 /** The rules without the API's ids. */
-export function contentOfRules(rules = []) {
+export function rulesOf(rules = []) {
   return rules.map(({ type, conditions = [], rules = [] }) => ({
     type,
-    conditions: conditions.map(contentOfCondition),
-    rules: contentOfRules(rules),
+    conditions: conditions.map(conditionOf),
+    rules: rulesOf(rules),
   }));
 }
 
-function contentOfCondition({ property, operator, value, description }) {
+function conditionOf({ property, operator, value, description }) {
   // Flagsmith stores a text for no value.
-  return { property, operator, value: WITHOUT_VALUE.includes(operator) ? "" : value, description: description ?? null };
+  return { property, operator, value: OPERATORS_WITHOUT_VALUE.includes(operator) ? "" : value, description: description ?? null };
 }
 
 /** The rules as one line. */
@@ -63,29 +63,12 @@ function inBrackets(rule, outer) {
 
 function describeCondition({ property, operator, value }) {
   const name = OPERATORS[operator] ?? operator;
-  if (WITHOUT_VALUE.includes(operator)) return `${property} ${name}`;
+  if (OPERATORS_WITHOUT_VALUE.includes(operator)) return `${property} ${name}`;
   if (operator === "PERCENTAGE_SPLIT") return `the first ${value} % of ${property || "identities"}`;
   return `${property} ${name} ${value}`;
 }
 
-/** A check of the worker's explanation: it has this segment with these rules. */
-export function servesRules(id, { name, rules }) {
-  const wanted = JSON.stringify(rules.map(comparable));
-  return ({ segments }) => {
-    const segment = segments.find((segment) => segment.id === id);
-    return segment !== undefined && segment.name === name && JSON.stringify(segment.rules.map(comparable)) === wanted;
-  };
-}
-
-function comparable({ type, conditions, rules = [] }) {
-  const text = ({ operator, value }) => {
-    if (WITHOUT_VALUE.includes(operator)) return "";
-    return Array.isArray(value) ? value.join(",") : String(value ?? "");
-  };
-  return [type, conditions.map((condition) => [condition.property ?? "", condition.operator, text(condition)]), rules.map(comparable)];
-}
-
-/** An editor of rules: {shown, read}. */
+/** An editor of rules: {element, read}. */
 export function ruleEditor(rules) {
   const list = element("div", { className: "rules" });
   const root = { rules: [] };
@@ -93,7 +76,7 @@ export function ruleEditor(rules) {
   const add = (rule) => {
     const made = ruleFields(rule, 1, () => removeFrom(root.rules, made, more, number), number);
     root.rules.push(made);
-    list.append(made.shown);
+    list.append(made.element);
     return made;
   };
   const more = button("Add a rule", () => {
@@ -103,22 +86,22 @@ export function ruleEditor(rules) {
   rules.forEach(add);
   number();
   const label = element("p", { className: "legend", id: newId() }, "Rules. An identity is in the segment if every rule holds.");
-  const shown = element("div", { role: "group", aria: { labelledby: label.id } }, label, list, more);
-  return { shown, read: () => root.rules.map((rule) => rule.read()) };
+  const container = element("div", { role: "group", aria: { labelledby: label.id } }, label, list, more);
+  return { element: container, read: () => root.rules.map((rule) => rule.read()) };
 }
 
 const blank = () => ({ property: "", operator: "EQUAL", value: "", description: null });
 
 function removeFrom(items, item, focused, number) {
   items.splice(items.indexOf(item), 1);
-  item.shown.remove();
+  item.element.remove();
   number();
   // The event also marks the form as changed.
   focused.dispatchEvent(new Event("input", { bubbles: true }));
   focused.focus();
 }
 
-/** The fields of a rule: {shown, read, number, focus}. `number` gives the fields their paths in the API's errors. */
+/** The fields of a rule: {element, read, number, focus}. `number` gives the fields their paths in the API's errors. */
 function ruleFields({ type, conditions, rules = [] }, depth, remove, changed) {
   const quantifier = select(Object.entries(QUANTIFIERS), type);
   const legend = element("legend", {}, depth === 1 ? "Rule" : "Group");
@@ -131,13 +114,13 @@ function ruleFields({ type, conditions, rules = [] }, depth, remove, changed) {
   const addCondition = (condition) => {
     const made = conditionFields(condition, () => removeFrom(children.conditions, made, moreConditions, changed));
     children.conditions.push(made);
-    parts.append(made.shown);
+    parts.append(made.element);
     return made;
   };
   const addRule = (rule) => {
     const made = ruleFields(rule, depth + 1, () => removeFrom(children.rules, made, moreRules, changed), changed);
     children.rules.push(made);
-    parts.append(made.shown);
+    parts.append(made.element);
     return made;
   };
   const moreConditions = button("Add a condition", () => {
@@ -153,9 +136,9 @@ function ruleFields({ type, conditions, rules = [] }, depth, remove, changed) {
   const removeButton = button(depth === 1 ? "Remove this rule" : "Remove this group", remove);
   const buttons = element("div", { className: "buttons" }, moreConditions, ...(depth < MAX_DEPTH ? [moreRules] : []), removeButton);
   const quantifierField = field("Holds if", quantifier);
-  const shown = element("fieldset", { className: "rule-fields" }, legend, quantifierField, parts, buttons);
+  const container = element("fieldset", { className: "rule-fields" }, legend, quantifierField, parts, buttons);
   return {
-    shown,
+    element: container,
     focus: () => (children.conditions[0] ?? children.rules[0])?.focus(),
     number(path) {
       legend.textContent = `${depth === 1 ? "Rule" : "Group"} ${Number(path.split(".").at(-1)) + 1}`;
@@ -183,13 +166,13 @@ function conditionFields({ property, operator, value, description }, remove) {
   operand.setAttribute("aria-describedby", `${hint.id} ${operand.getAttribute("aria-describedby")}`);
   operandField.append(hint);
   const showOperand = () => {
-    operandField.hidden = WITHOUT_VALUE.includes(choice.value);
+    operandField.hidden = OPERATORS_WITHOUT_VALUE.includes(choice.value);
     hint.textContent = VALUE_HINTS[choice.value] ?? "";
   };
   choice.addEventListener("change", showOperand);
   showOperand();
   const removeButton = button("Remove", remove);
-  const shown = element(
+  const container = element(
     "div",
     { className: "condition", role: "group" },
     field("Trait", trait),
@@ -198,11 +181,11 @@ function conditionFields({ property, operator, value, description }, remove) {
     removeButton,
   );
   return {
-    shown,
+    element: container,
     focus: () => trait.focus(),
     number(path) {
       const count = Number(path.split(".").at(-1)) + 1;
-      shown.setAttribute("aria-label", `Condition ${count}`);
+      container.setAttribute("aria-label", `Condition ${count}`);
       removeButton.setAttribute("aria-label", `Remove condition ${count}`);
       trait.dataset.names = `${path}.property`;
       choice.dataset.names = `${path}.operator`;
@@ -212,7 +195,7 @@ function conditionFields({ property, operator, value, description }, remove) {
       // Flagsmith refuses an empty property, but accepts none in a percentage split.
       property: trait.value.trim() === "" && choice.value === "PERCENTAGE_SPLIT" ? null : trait.value.trim(),
       operator: choice.value,
-      value: WITHOUT_VALUE.includes(choice.value) ? "" : operand.value.trim(),
+      value: OPERATORS_WITHOUT_VALUE.includes(choice.value) ? "" : operand.value.trim(),
       description: description ?? null,
     }),
   };

@@ -4,7 +4,7 @@ import * as api from "./admin_api.js";
 import { element } from "./elements.js";
 import { Invalid, button, field } from "./forms.js";
 
-/** A chooser: {shown, read}. `read` returns the chosen segment, or throws that there is none. */
+/** A chooser: {element, read}. `read` returns the chosen segment, or throws that there is none. */
 export function segmentChooser(project) {
   const search = element("input", { type: "search", maxLength: 2000, autocomplete: "off", spellcheck: false });
   const choice = element("select");
@@ -28,7 +28,7 @@ export function segmentChooser(project) {
     find();
   });
   find();
-  const shown = element(
+  const container = element(
     "div",
     { className: "fields" },
     field("Search for a segment", search),
@@ -40,5 +40,5 @@ export function segmentChooser(project) {
     if (segment === undefined) throw new Invalid(choice, "Choose a segment.");
     return segment;
   };
-  return { shown, read };
+  return { element: container, read };
 }

@@ -1,6 +1,7 @@
 // The editor of a value: a type, and a control for it.
 
 import { element } from "./elements.js";
+import { MAX_INTEGER, MIN_INTEGER } from "./flagsmith.js";
 import { Invalid, field, select } from "./forms.js";
 import { VALUE_NAMES } from "./states.js";
 
@@ -11,24 +12,23 @@ const TYPES = [
   ["boolean", "Boolean"],
   ["none", "No value"],
 ];
-const [MIN_INTEGER, MAX_INTEGER] = [-2_147_483_648, 2_147_483_647];
 const MAX_LENGTH = 20_000;
 
-/** An editor of a value: {shown, read}. `read` returns the value, or throws what is wrong with it. */
+/** An editor of a value: {element, read}. `read` returns the value, or throws what is wrong with it. */
 export function valueEditor(value, { label = "Value", names = VALUE_NAMES } = {}) {
   const type = select(TYPES, typeOf(value));
-  const place = element("div", { className: "grows" });
+  const slot = element("div", { className: "grows" });
   let control;
-  const show = (present) => {
-    control = controlOf(type.value, present);
-    place.replaceChildren(field(label, control, { names, hint: HINTS[type.value] ?? null }));
-    place.hidden = type.value === "none";
+  const show = (entered) => {
+    control = controlOf(type.value, entered);
+    slot.replaceChildren(field(label, control, { names, hint: HINTS[type.value] ?? null }));
+    slot.hidden = type.value === "none";
   };
   show(value);
   // A text survives a change of the type as far as it can.
   type.addEventListener("change", () => show(control.value));
-  const shown = element("div", { className: "value-editor" }, field("Type", type), place);
-  return { shown, read: () => READERS[type.value](control) };
+  const container = element("div", { className: "value-editor" }, field("Type", type), slot);
+  return { element: container, read: () => READERS[type.value](control) };
 }
 
 const HINTS = {
@@ -52,8 +52,8 @@ function isJson(text) {
   }
 }
 
-function controlOf(type, present) {
-  const text = present === null || present === undefined ? "" : String(present);
+function controlOf(type, value) {
+  const text = value === null || value === undefined ? "" : String(value);
   if (type === "boolean") return select([["true", "true"], ["false", "false"]], text === "true" ? "true" : "false");
   if (type === "number") return element("input", { inputMode: "numeric", autocomplete: "off", value: /^-?\d+$/.test(text) ? text : "" });
   const lines = Math.min(12, Math.max(type === "json" ? 4 : 1, text.split("\n").length));
