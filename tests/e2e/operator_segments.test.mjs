@@ -57,6 +57,10 @@ pageTest("segments are shown in words, changed, created and deleted", {}, async 
   await page.getByRole("form", { name: "Segment loyal" }).getByRole("button", { name: "Delete this segment" }).click();
   const dialog = page.getByRole("dialog", { name: "Delete loyal?" });
   await becomes(() => dialog.textContent(), /1 override of a flag is deleted with it\./);
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await page.route("**/associated-features/*", (route) => route.fulfill({ json: { count: 1200, next: null, previous: null, results: [] } }));
+  await page.getByRole("form", { name: "Segment loyal" }).getByRole("button", { name: "Delete this segment" }).click();
+  await becomes(() => dialog.textContent(), /1,200 overrides of flags are deleted with it\./);
   await dialog.getByRole("button", { name: "Delete" }).click();
   await becomes(() => page.textContent("#segments-result"), (text) => text.startsWith("loyal is deleted.") && SERVED.test(text), "the deletion is served");
   assert.equal(await shop.segment("loyal"), undefined);

@@ -69,6 +69,6 @@ export const segment = (project, id) => call(`${inProject(project)}/segments/${i
 export const createSegment = (project, body) => send("POST", `${inProject(project)}/segments/`, { ...body, project });
 export const changeSegment = (project, id, body) => send("PATCH", `${inProject(project)}/segments/${id}/`, body);
 export const deleteSegment = (project, id) => send("DELETE", `${inProject(project)}/segments/${id}/`);
-/** A page of the overrides of a segment, in all environments. */
-export const overridesOfSegment = (project, id) =>
-  call(withQuery(`${inProject(project)}/segments/${id}/associated-features/`, { page_size: MAX_PAGE_SIZE }));
+/** The number of overrides of a segment, in all environments. */
+export const countOverrides = async (project, id) =>
+  (await call(withQuery(`${inProject(project)}/segments/${id}/associated-features/`, { page_size: 1 }))).count;

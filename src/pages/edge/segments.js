@@ -113,10 +113,9 @@ function segmentForm(row) {
 
 async function removeSegment(row, options, replace) {
   const { project, segment, content } = row;
-  const { results: used } = await api.overridesOfSegment(project.id, segment.id);
-  const count = used.length;
-  const overrides = `${count} ${count === 1 ? "override of a flag is" : "overrides of flags are"}`;
-  const consequence = count === 0 ? "No flag uses it." : `${overrides} deleted with it.`;
+  const count = await api.countOverrides(project.id, segment.id);
+  const overrides = `${count.toLocaleString("en")} ${count === 1 ? "override of a flag is" : "overrides of flags are"}`;
+  const consequence = count === 0 ? "No flag has an override for it." : `${overrides} deleted with it.`;
   if (!(await mayDelete(content.name, `${consequence} This cannot be undone.`))) return;
   const { done, current } = await save({ ...options, mine: null, write: () => api.deleteSegment(project.id, segment.id) });
   if (!done) return replace(current);
