@@ -441,7 +441,7 @@ pageTest("changes that are not saved are discarded only after a question", {}, a
   assert.equal(await page.locator("#workspace").isHidden(), true);
 });
 
-pageTest("an environment with Feature Versioning v2 is announced", {}, async ({ open }) => {
+pageTest("feature states of an environment with Feature Versioning v2 are read only", {}, async ({ shop, open }) => {
   const { page } = await open();
   assert.equal(await page.locator("#flags-note").isHidden(), true);
   await page.route("**/api/v1/environments/?*", async (route) => {
@@ -452,7 +452,21 @@ pageTest("an environment with Feature Versioning v2 is announced", {}, async ({ 
   await page.click("#sign-out");
   await signIn(page, API_KEY);
   await becomes(() => page.locator("#flags-note").isVisible(), true);
+  assert.equal(await page.getByRole("switch", { name: "shipping", exact: true }).isDisabled(), true);
+  await openFlag(page, "shipping");
+  const overrides = flag(page, "shipping").locator(".overrides > li");
+  await becomes(() => overrides.count(), 2);
+  await overrides.first().locator("summary").click();
+  await page.getByText("Add an override").click();
+  const states = page.getByRole("group", { name: "States, read only" });
+  await states.getByRole("form", { name: "New override of shipping" }).waitFor();
+  const controls = await states.locator("button, input, select, textarea").all();
+  assert.ok(controls.length > 15);
+  for (const control of controls) assert.equal(await control.isDisabled(), true, await control.evaluate((control) => control.outerHTML));
+  // Variants and the flag itself belong to the project.
+  assert.equal(await page.getByRole("button", { name: "Delete this flag" }).isEnabled(), true);
   await requireAccessible(page, "Feature Versioning v2");
+  assert.deepEqual(await shop.content("shipping"), [true, 50]);
 });
 
 pageTest("a flag without a state in the environment names the call that creates one", {}, async ({ open }) => {

@@ -49,7 +49,8 @@ function parts(row, state) {
       ["Created", timeAgo(feature.created_date)],
       ["Changed here", row.changedAt],
     ]),
-    ...states,
+    // A disabled fieldset disables all controls in it, also those that are added later.
+    ...(row.isReadOnly ? [element("fieldset", { className: "read-only", disabled: true, aria: { label: "States, read only" } }, ...states)] : states),
     element("h3", {}, "Variants"),
     variantList(row),
     deletion(row),

@@ -32,11 +32,16 @@ export class FlagRow {
     Object.assign(this, { project, environment, feature, stateId: state?.id ?? null });
     this.flagState = state === null ? null : flagStateOf(state);
     this.#toggle = switchButton(feature.name, this.flagState?.enabled ?? false, () => attempt(this.element, () => this.#flip()));
-    this.#toggle.disabled = this.flagState === null;
+    this.#toggle.disabled = this.flagState === null || this.isReadOnly;
     this.#details = unfolding(itemSummary(feature.name, this.#value, this.#notes), () => flagEditor(this), { className: "flag" });
     this.element = element("li", { className: "switched" }, this.#toggle, this.#details, problemLine(), this.result);
     this.removed = () => removed(this.element);
     this.show();
+  }
+
+  /** True if the Admin API refuses changes of the environment's feature states. */
+  get isReadOnly() {
+    return this.environment.use_v2_feature_versioning === true;
   }
 
   /** Shows the flag state and the feature as they are in this row. */
