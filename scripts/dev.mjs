@@ -14,7 +14,7 @@ import { startGroup } from "./processes.mjs";
 import { faultsOfEnvironments, settingFaults } from "./rules.mjs";
 import { seed } from "./seed.mjs";
 import { hashOfAdminKey, NAMES, variableArguments } from "./settings.mjs";
-import { findExamples, published, SAMPLE, seedShop } from "./shop.mjs";
+import { findExamples, published, SAMPLE, seedShop } from "./sample.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;

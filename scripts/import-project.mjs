@@ -32,7 +32,7 @@ async function source() {
     return { exported: await readProject(origin, required("PROJECT", ": the id of a project at ORIGIN_URL"), { identities }) };
   }
   if (from === "documents") {
-    const { form: exported, organisation } = readDocuments(required("ENVIRONMENTS"));
+    const { exported, organisation } = readDocuments(required("ENVIRONMENTS"));
     return { exported, organisationName: organisation };
   }
   if (from !== "file") throw new Error("SOURCE must be file, origin or documents.");

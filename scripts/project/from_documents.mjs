@@ -4,7 +4,7 @@ import { documentEntry, readEnvironments } from "../environments.mjs";
 import { ENVIRONMENT_SETTINGS, isStorable, LeftOut, named, optionsOf, PROJECT_SETTINGS, pick, rulesOf, VERSION } from "./export_format.mjs";
 
 /**
- * The export of the documents in a folder, and the name of their organisation: {form, organisation}. Documents lack what only
+ * The export of the documents in a folder, and the name of their organisation: {exported, organisation}. Documents lack what only
  * new environments need. As its features' initial values the export has those of the first document.
  */
 export function readDocuments(folder) {
@@ -22,7 +22,7 @@ export function readDocuments(folder) {
   const context = { names, options, leftOut };
   return {
     organisation: project.organisation?.name ?? project.name,
-    form: {
+    exported: {
       version: VERSION,
       project: { name: project.name, ...pick(project, PROJECT_SETTINGS) },
       features: Array.from(byId(states.map(({ feature }) => feature)).values(), (feature) => featureOf(feature, documents, context)),

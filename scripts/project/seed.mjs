@@ -5,12 +5,10 @@ import { readDocuments } from "./from_documents.mjs";
 import { writeProject } from "./to_origin.mjs";
 
 /**
- * Creates the organisation and project of the documents in `folder` at the origin at `base`, and resolves to ids, names and
- * keys for examples: {organisation, project: {id, name}, environments: [{id, name, key, serverKeys}], features, segments}.
- * The last two are objects, name → id. `authorization`: a header with a master API key. Seeding again restores what the
- * documents have, and doubles nothing.
+ * Creates the organisation and project of the documents in `folder` at the origin at `base`. `authorization`: a header with a
+ * master API key. Seeding again restores what the documents have, and doubles nothing.
  */
 export function seedProject({ base, authorization, folder }) {
-  const { form, organisation } = readDocuments(folder);
-  return writeProject(new AdminApi(base, authorization), form, { organisationName: organisation });
+  const { exported, organisation } = readDocuments(folder);
+  return writeProject(new AdminApi(base, authorization), exported, { organisationName: organisation });
 }

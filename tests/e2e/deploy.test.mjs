@@ -257,7 +257,7 @@ test("files that must not be uploaded are found", (t) => {
 
 test("the upload contains exactly the static files that are needed", (t) => {
   const files = staticFiles(join(ROOT, "build/assets"));
-  assert.equal(files.size, 44);
+  assert.equal(files.size, 48);
   assert.deepEqual(faultsOfFiles(files), []);
   for (const path of files.keys()) {
     const others = new Map([...files].filter(([other]) => other !== path));

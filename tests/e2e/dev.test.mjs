@@ -101,7 +101,7 @@ test("make dev makes an admin key for its state folder, and shows it to the term
   writeFileSync(file, "short\n");
   const spoilt = make(t, ["dev", DOCUMENTS, `PORT=${await freePort()}`, `STATE=${state}`]);
   assert.notEqual(await spoilt.ended, 0);
-  assert.match(spoilt.output(), /admin-key has no admin key of make dev\. Remove the file/);
+  assert.match(spoilt.output(), /admin-key does not contain a valid admin key\. Remove it/);
 });
 
 test("make dev makes no admin key beside a configured one", async (t) => {

@@ -119,7 +119,7 @@ test("make dev shows the API key to the terminal only", async (t) => {
   writeFileSync(join(state, "api-key"), "short\n");
   const spoilt = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`]);
   assert.notEqual(await spoilt.ended, 0);
-  assert.match(spoilt.output(), /api-key has no API key of make dev\. Remove the file/);
+  assert.match(spoilt.output(), /api-key does not contain a valid API key\. Remove it/);
   process.env.ORIGIN_API_TOKEN = "hush";
   const configured = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`]);
   delete process.env.ORIGIN_API_TOKEN;
