@@ -18,6 +18,8 @@ pub enum Route<'p> {
     Edge(EdgeRoute),
     /// An endpoint of the edge-identities Admin API in an environment; `None` if the path has no client key there.
     Admin(Option<ClientKey>, Endpoint),
+    /// `/sse/environments/{client key}/stream`: Flagsmith's realtime stream.
+    Stream(ClientKey),
     /// A page, or a file of one.
     Asset(Page<'p>),
     /// Any other path below `/api/`. Only the origin can answer it.
@@ -60,6 +62,7 @@ impl<'p> Route<'p> {
             Route::Edge(EdgeRoute::ImportExport(..)) => "transfer",
             Route::Edge(EdgeRoute::IdentityInsight(..)) => "inspection",
             Route::Admin(..) => "edge-identities",
+            Route::Stream(_) => "stream",
             Route::Asset(_) => "page",
             Route::Origin => "origin",
         }
@@ -90,6 +93,7 @@ fn parse_others(path: &str) -> Option<Route<'_>> {
         ["", "sse", "environments", client_key, "queue-change"] => {
             Route::Edge(EdgeRoute::QueueChange(ClientKey::parse(client_key)?))
         }
+        ["", "sse", "environments", client_key, "stream"] => Route::Stream(ClientKey::parse(client_key)?),
         ["", "edge", "environments", client_key, "identities", action] => {
             let client_key = ClientKey::parse(client_key);
             Route::Edge(match action {

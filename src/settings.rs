@@ -80,13 +80,14 @@ const SAMPLES: RangeInclusive<u64> = 0..=1_000_000_000;
 pub const ORIGIN_BINDING: &str = "ORIGIN";
 
 /// The bindings that a worker needs, and the effect of each missing one.
-const BINDINGS: [(&str, &str); 7] = [
+const BINDINGS: [(&str, &str); 8] = [
     ("ENVIRONMENTS", "no environment document and no server key can be read"),
     ("IDENTITIES", "no identity can be read or written"),
     ("DIRECTORY", "no identity can be listed, and overrides made at this worker are missing"),
     ("PUBLISHERS", "nothing can be published from a Flagsmith"),
     ("REGISTRY", "nothing can be published from a Flagsmith"),
     ("ANALYTICS", "no evaluation can be sent to a Flagsmith"),
+    ("STREAMS", "no event stream can be opened"),
     ("ASSETS", "the pages and the API's description are missing"),
 ];
 

@@ -3,8 +3,11 @@
 import worker, * as rust from "../../build/index.js";
 import { objectClass } from "../platform/object_class.js";
 import { Metrics } from "./metrics.js";
+import { openStream, StreamObject } from "./streams.js";
 
 const { answer, scheduled, start } = worker.prototype;
+// WebAssembly calls it by its name.
+globalThis.openStream = openStream;
 /** The data set for data points, if one is bound. It is the same for all requests of an isolate. */
 let metrics;
 
@@ -78,6 +81,9 @@ export const RegistryObject = objectClass(start, rust.RegistryObject, [
   "environments",
   "alarm",
 ]);
+
+/** Keeps the event streams of one environment. */
+export { StreamObject };
 
 /** Stores evaluations until the origin has them. */
 export const AnalyticsObject = objectClass(start, rust.AnalyticsObject, ["record", "alarm"]);

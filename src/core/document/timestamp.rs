@@ -55,6 +55,11 @@ impl Timestamp {
         (BEGIN..END).contains(&microseconds).then_some(Timestamp { microseconds })
     }
 
+    /// Seconds since 1970, with microseconds.
+    pub fn fractional_seconds(self) -> f64 {
+        self.microseconds as f64 / SECOND as f64
+    }
+
     /// Whole seconds since 1970, rounded down.
     pub fn seconds(self) -> i64 {
         self.microseconds.div_euclid(SECOND)

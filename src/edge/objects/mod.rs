@@ -6,3 +6,4 @@ pub mod environment;
 pub mod identity;
 pub mod publishing;
 pub mod registry;
+pub mod stream;

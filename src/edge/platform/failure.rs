@@ -23,6 +23,8 @@ pub enum Source {
     Origin,
     /// The object that keeps evaluations.
     Analytics,
+    /// The object with an environment's event streams.
+    Streams,
     /// The rate limiter.
     RateLimit,
     /// The static files.
@@ -68,6 +70,7 @@ impl Failure {
             Source::DirectoryObject => "directory object",
             Source::Origin => "origin",
             Source::Analytics => "analytics",
+            Source::Streams => "streams",
             Source::RateLimit => "rate limiter",
             Source::Assets => "static files",
             Source::Metrics => "metrics",

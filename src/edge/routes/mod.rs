@@ -10,3 +10,4 @@ pub mod proxy;
 pub mod router;
 pub mod sdk;
 pub mod status;
+pub mod stream;

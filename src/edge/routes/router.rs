@@ -9,7 +9,7 @@ use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::http::response::respond;
 use crate::edge::platform::config::Config;
 use crate::edge::routes::{
-    assets, edge_identities, identity_insight, import_export, notifications, proxy, sdk, status,
+    assets, edge_identities, identity_insight, import_export, notifications, proxy, sdk, status, stream,
 };
 use crate::route::{EdgeRoute, Route};
 
@@ -35,6 +35,9 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
         Ok(Some(Route::Sdk(route))) => sdk::answer(route, incoming, env, context).await,
         Ok(Some(Route::Asset(page))) if page.exists_for(&incoming.method, || incoming.header("accept")) => {
             assets::answer(page, incoming, env).boxed_local().await
+        }
+        Ok(Some(Route::Stream(client_key))) => {
+            stream::answer(client_key, incoming, env, context).boxed_local().await
         }
         Ok(Some(Route::Edge(route))) => {
             let answer = answer_edge(route, incoming, env, context).boxed_local().await;

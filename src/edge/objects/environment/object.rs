@@ -14,10 +14,11 @@ use worker::js_sys::{Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use crate::document::ClientKey;
+use crate::document::{ClientKey, Timestamp};
 use crate::edge::objects::directory::client::Directory;
 use crate::edge::objects::environment::rows::{EnvironmentRows, StoredEnvironment};
 use crate::edge::objects::publishing;
+use crate::edge::objects::stream::client::{self as streams, StreamedChange};
 use crate::edge::origin::document::{self as origin_document, DocumentSource};
 use crate::edge::platform::alarm::Alarm;
 use crate::edge::platform::clock::{now_ms, poll_until, sleep};
@@ -308,7 +309,15 @@ impl EnvironmentObject {
             self.state.wait_until(report_hashing(self.env.clone(), client_key.clone()));
         }
         match (version, &outcome) {
-            (Some(_), Ok(candidate)) => self.rows.publish(&environment, &candidate.document)?,
+            (Some(version), Ok(candidate)) => {
+                self.rows.publish(&environment, &candidate.document)?;
+                // From now on, isolates get this version.
+                let updated_at = candidate.updated_at.map_or(0.0, Timestamp::fractional_seconds);
+                let change =
+                    StreamedChange { version: version.to_string(), sequence: version.sequence, updated_at };
+                let announcing = streams::announce(self.env.clone(), environment.client_key.clone(), change);
+                self.state.wait_until(announcing);
+            }
             _ => self.rows.write(&environment)?,
         }
         self.environment.replace(Some(environment));

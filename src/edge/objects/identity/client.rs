@@ -13,6 +13,8 @@ use crate::api::{Dependency, Error};
 use crate::document::{ClientKey, Identifier};
 use crate::edge::cache::overrides;
 use crate::edge::http::hold::Hold;
+use crate::edge::objects::stream::client::{self as streams, StreamedChange};
+use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
@@ -170,6 +172,8 @@ pub async fn execute_and_sync(
     let outcome = send(&objects, request, AnswerKind::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
         overrides::changed(&client_key);
+        let change = StreamedChange { version: String::new(), sequence: now_ms(), updated_at: 0.0 };
+        streams::announce(env.clone(), client_key.clone(), change).await;
     }
     outcome
         .map(|outcome| outcome.result)

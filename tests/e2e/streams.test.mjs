@@ -1,0 +1,179 @@
+// Flagsmith's realtime stream: an event for each change, at a time when every isolate serves the change.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { adminOf, embeddedOrigin } from "./embedded_origin.mjs";
+import { becomes, declaredObjects, eventually, startEdge } from "./harness.mjs";
+
+const EVENT = /^id: (\d+)\nevent: environment_updated\ndata: \{"updated_at": (\d+\.\d{3})\}$/;
+
+/** An edge with three isolates and a flag: {edge, admin, key, change, values, path}. */
+async function started(t, variables = {}) {
+  const edge = await startEdge({ ...embeddedOrigin({ LOG_REQUESTS: 0, ...variables }), workers: 3 });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  const send = adminOf(edge);
+  const admin = async (method, path, body) => {
+    const answer = await send(method, `/api/v1/${path}`, body);
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.json();
+  };
+  const { id: organisation } = await admin("POST", "organisations/", { name: "o" });
+  const { id: project } = await admin("POST", "projects/", { name: "p", organisation });
+  const { api_key: key } = await admin("POST", "environments/", { name: "e", project });
+  const { id: feature } = await admin("POST", `projects/${project}/features/`, { name: "f", initial_value: "0" });
+  const { results } = await admin("GET", `environments/${key}/featurestates/?feature=${feature}`);
+  const change = (value) => admin("PATCH", `environments/${key}/featurestates/${results[0].id}/`, { feature_state_value: value });
+  const headers = { "X-Environment-Key": key };
+  const value = async (port) => (await fetch(`http://127.0.0.1:${port}/api/v1/flags/`, { headers })).json();
+  /** The flag's value at every isolate. */
+  const values = () => Promise.all(edge.ports.map(async (port) => (await value(port))[0]?.feature_state_value));
+  await becomes(async () => (await values()).join(), "0,0,0", "the environment is published");
+  return { edge, admin, key, change, values, path: `/sse/environments/${key}/stream` };
+}
+
+/** Opens a stream: {status, headers, events, text(), end()}. `events` are those received so far: {id, updatedAt}. */
+async function open(t, port, path, lastEventId) {
+  const controller = new AbortController();
+  const headers = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId };
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers, signal: controller.signal });
+  const stream = { status: response.status, headers: response.headers, events: [], hasEnded: false };
+  let text = "";
+  const read = async () => {
+    for await (const piece of response.body) {
+      text += Buffer.from(piece).toString();
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) {
+        if (/^(retry: \d+|: .*)$/.test(block)) continue;
+        const [, id, updatedAt] = EVENT.exec(block) ?? assert.fail(`no event: ${block}`);
+        stream.events.push({ id: Number(id), updatedAt: Number(updatedAt) });
+      }
+    }
+  };
+  const ended = read().catch((error) => {
+    if (error instanceof assert.AssertionError) throw error;
+  }).finally(() => (stream.hasEnded = true));
+  stream.end = async () => {
+    controller.abort();
+    await ended;
+  };
+  t.after(stream.end);
+  return stream;
+}
+
+test("an event arrives when every isolate serves the change, in all streams and in order", async (t) => {
+  const { edge, change, values, path } = await started(t);
+  const streams = [];
+  for (const port of [...edge.ports, ...edge.ports]) streams.push(await open(t, port, path));
+  for (const { status, headers } of streams) {
+    assert.deepEqual([status, headers.get("content-type"), headers.get("access-control-allow-origin")], [200, "text/event-stream", "*"]);
+  }
+  for (let round = 1; round <= 3; round += 1) {
+    const published = (await values()).join();
+    assert.equal(published, Array(3).fill(String(round - 1)).join());
+    // Isolates are busy, so each has just asked for the version.
+    let isOver = false;
+    const busy = (async () => {
+      while (!isOver) await values();
+    })();
+    await change(String(round));
+    await eventually(() => streams.some(({ events }) => events.length === round), "an event arrives");
+    const seen = (await values()).join();
+    isOver = true;
+    await busy;
+    assert.equal(seen, Array(3).fill(String(round)).join(), "right after the first event");
+    await becomes(() => streams.map(({ events }) => events.length).join(), streams.map(() => round).join(), "each stream gets it once");
+  }
+  for (const { events } of streams) {
+    assert.deepEqual(events, streams[0].events);
+    for (const [index, { id, updatedAt }] of events.slice(1).entries()) assert.ok(id > events[index].id && updatedAt > events[index].updatedAt);
+  }
+});
+
+test("an event's time is later than the document's own", async (t) => {
+  const { edge, change, key, path } = await started(t);
+  const stream = await open(t, edge.port, path);
+  await change("1");
+  await eventually(() => stream.events.length === 1, "the event arrives");
+  const flags = await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } });
+  assert.equal(flags.json()[0].feature_state_value, "1");
+  assert.ok(stream.events[0].updatedAt > Number(flags.headers["x-flagsmith-document-updated-at"]), flags.headers["x-flagsmith-document-updated-at"]);
+});
+
+test("a client that missed events gets one at once, another none", async (t) => {
+  const { edge, change, path } = await started(t);
+  const before = await open(t, edge.ports[0], path);
+  await change("1");
+  await eventually(() => before.events.length === 1, "the event arrives");
+  const [{ id: first }] = before.events;
+  await before.end();
+  const other = await open(t, edge.ports[1], path);
+  await change("2");
+  await eventually(() => other.events.length > 0, "a stream gets the later change");
+  const late = await open(t, edge.ports[2], path, String(first));
+  await eventually(() => late.events.length === 1, "the missed event arrives");
+  const last = late.events[0].id;
+  assert.ok(last > first);
+  const parameter = await open(t, edge.ports[0], `${path}?lastEventId=${first}`);
+  await eventually(() => parameter.events.length === 1, "the parameter counts, too");
+  const current = await open(t, edge.ports[0], path, String(last));
+  const invalid = await open(t, edge.ports[0], path, "no number");
+  await change("3");
+  await eventually(() => current.events.length === 1 && invalid.events.length === 1, "the next event arrives");
+  assert.ok(current.events[0].id > last && current.events[0].id === invalid.events[0].id, "and none before it");
+});
+
+test("an override made at the worker is an event", async (t) => {
+  const { edge, admin, key, path } = await started(t);
+  const stream = await open(t, edge.port, path);
+  const override = { identifier: "ada", feature: "f", enabled: true, feature_state_value: "hers" };
+  await admin("PUT", `environments/${key}/edge-identities-featurestates`, override);
+  await eventually(() => stream.events.length === 1, "the event arrives");
+  const identity = await edge.request({ path: "/api/v1/identities/?identifier=ada", headers: { "X-Environment-Key": key } });
+  assert.equal(identity.json().flags[0].feature_state_value, "hers");
+});
+
+test("unknown keys, other methods and endings", async (t) => {
+  const { edge, change, path, key } = await started(t);
+  const ask = (method, path) => edge.request({ method, path });
+  const unknown = await ask("GET", "/sse/environments/unknown/stream");
+  assert.deepEqual([unknown.status, unknown.json()], [403, { detail: "Invalid or missing Environment Key" }]);
+  assert.equal((await ask("GET", "/sse/environments/ser.secret/stream")).status, 404);
+  const posted = await ask("POST", path);
+  assert.deepEqual([posted.status, posted.headers.allow], [405, "GET, OPTIONS"]);
+  assert.equal((await ask("OPTIONS", path)).status, 200);
+  // A stream ends with the runtime, and a new one gets the events since then.
+  const before = await open(t, edge.port, `${path}/`);
+  await change("1");
+  await eventually(() => before.events.length === 1, "the event arrives");
+  await edge.kill();
+  await eventually(() => before.hasEnded, "the stream ends");
+  await edge.start();
+  const after = await open(t, edge.port, path, String(before.events[0].id));
+  assert.equal(after.status, 200);
+  await change("2");
+  await eventually(() => after.events.length === 1, "the next event arrives");
+  assert.ok(after.events[0].id > before.events[0].id);
+  assert.equal((await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } })).json()[0].feature_state_value, "2");
+});
+
+const BROKEN = `import { DurableObject } from "cloudflare:workers";
+export class Broken extends DurableObject {
+  fetch() { throw new Error("broken"); }
+  announce() { throw new Error("broken"); }
+}
+export default {};`;
+
+test("flags and changes are served while the object of streams fails", async (t) => {
+  const options = embeddedOrigin({ LOG_REQUESTS: 0 });
+  const objects = declaredObjects().map((object) => (object.binding === "STREAMS" ? { ...object, className: "Broken", service: "broken" } : object));
+  const scripts = [...options.scripts, { name: "broken", source: BROKEN, classes: ["Broken"] }];
+  const edge = await startEdge({ ...options, scripts, objects });
+  t.after(() => edge.close());
+  const [{ key }] = edge.environments;
+  const refused = await edge.request({ path: `/sse/environments/${key}/stream` });
+  assert.deepEqual([refused.status, refused.headers["retry-after"], refused.json()], [503, "10", { detail: "No stream can be opened now; try again." }]);
+  assert.equal((await edge.request({ path: "/api/v1/flags/", headers: { "X-Environment-Key": key } })).status, 200);
+});
