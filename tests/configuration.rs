@@ -200,7 +200,7 @@ fn missing_required_bindings_are_faults() {
         missing(&|name| name != "ASSETS"),
         ["ASSETS is not bound: the pages and the API's description are missing."]
     );
-    assert_eq!(missing(&|_| false).len(), 7);
+    assert_eq!(missing(&|_| false).len(), 8);
 }
 
 #[test]

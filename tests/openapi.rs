@@ -64,6 +64,7 @@ fn the_description_has_exactly_the_routes() {
             ["/edge/environments/{environment_key}/identities/explain/"],
         Route::Edge(EdgeRoute::QueueChange(_)) => ["/sse/environments/{environment_key}/queue-change"],
         Route::Edge(EdgeRoute::Webhook(_)) => ["/edge/webhooks/{webhook_id}"],
+        Route::Stream(_) => ["/sse/environments/{environment_key}/stream"],
         Route::Edge(EdgeRoute::Status) => ["/edge/status"],
         Route::Admin(_, Endpoint::Identities) => ["/api/v1/environments/{environment_key}/edge-identities/"],
         Route::Admin(_, Endpoint::Identity(_)) =>
@@ -195,6 +196,7 @@ fn allow(route: &Route<'_>) -> &'static str {
         Route::Edge(route) => route.allow(),
         Route::Admin(_, endpoint) => endpoint.allow(),
         Route::Asset(_) => page::ALLOW,
+        Route::Stream(_) => "GET, OPTIONS",
         // The origin's own description is the only path of the origin in ours.
         Route::Origin => "GET",
     }

@@ -20,6 +20,7 @@ export const DirectoryObject = counted("DirectoryObject");
 export const EnvironmentObject = counted("EnvironmentObject");
 export const RegistryObject = counted("RegistryObject");
 export const AnalyticsObject = counted("AnalyticsObject");
+export const StreamObject = counted("StreamObject");
 
 function counted(name) {
   const Class = objects[name];

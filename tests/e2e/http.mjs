@@ -94,6 +94,8 @@ function parse(method, bytes) {
 
 function bodyOf(method, status, headers, rest) {
   if (method === "HEAD" || BODILESS.has(status)) return Buffer.alloc(0);
+  // A stream has no end.
+  if (headers["content-type"] === "text/event-stream") return rest;
   if (headers["transfer-encoding"] === "chunked") return dechunk(rest);
   if (headers["content-length"] === undefined) throw new Error(`${status} with neither a length nor chunks`);
   const length = Number(headers["content-length"]);

@@ -96,6 +96,7 @@ export const WITH_ORIGIN = [
   ["describeOrigin", ALL, (caller) => caller.own("/api/v1/docs/origin.json")],
   ["queueChange", "of a change that is published", (caller) => caller.queueChange()],
   ["webhook", "of a change that is published", (caller) => caller.webhook()],
+  ["stream", "as long as it is open", (caller) => request("GET", `/sse/environments/${caller.key}/stream`, {})],
   [null, "a call of the origin's Admin API that reads", (caller) => caller.own("/api/v1/projects/", TOKEN)],
   [null, "one that changes an environment, which is published", (caller) => caller.write()],
 ];
