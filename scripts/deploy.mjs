@@ -9,7 +9,7 @@ import { dirname, resolve } from "node:path";
 import { unstable_readConfig as readConfig } from "wrangler";
 
 import { faultsOfBindings, inspect } from "./bundle.mjs";
-import { newApiKey, ORIGIN_BINDING, ORIGIN_CONFIG, writeEdgeConfiguration } from "./embedded_origin.mjs";
+import { checkApiKey, newApiKey, ORIGIN_BINDING, ORIGIN_CONFIG, writeEdgeConfiguration } from "./embedded_origin.mjs";
 import { collect, givenAnew, missing, withSecretsFile } from "./secrets.mjs";
 import { conflictsOf, faultsOf, NAMES, variableArguments } from "./settings.mjs";
 import { OF_ORIGIN } from "./static_files.mjs";
@@ -18,6 +18,8 @@ import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 // Absolute, since wrangler reads it relative to the configuration.
 const BUNDLE = resolve(".wrangler/bundle");
 const EDGE = "wrangler.toml";
+/** The secret that both workers have. */
+const API_KEY = "ORIGIN_API_TOKEN";
 
 try {
   const isWanted = wantsEmbeddedOrigin();
@@ -74,14 +76,18 @@ async function deploy(isWanted) {
   // The variable of an earlier deployment is kept, and so is its binding of an origin.
   const origin = deployed.find(({ name }) => name === "ORIGIN_URL")?.text;
   const here = Object.fromEntries(settingsHere());
-  const isEmbedded = isWanted || (!here.ORIGIN_URL && deployed.some(({ name }) => name === ORIGIN_BINDING));
+  const wasEmbedded = deployed.some(({ name }) => name === ORIGIN_BINDING);
+  const isEmbedded = isWanted || (!here.ORIGIN_URL && wasEmbedded);
   const all = { ...(origin ? { ORIGIN_URL: origin } : {}), ...here };
   if (isEmbedded && all.ORIGIN_URL) throw new Error(`ORIGIN_URL is set to ${all.ORIGIN_URL}, so the embedded origin would not be used. Unset it, also among the variables of the deployed worker.`);
   refuse(conflictsOf(isEmbedded ? { ...all, [ORIGIN_BINDING]: true } : all));
   const edge = checkBundles(isEmbedded);
-  const asked = isEmbedded ? [] : missing(there, Boolean(all.ORIGIN_URL), Boolean(origin));
+  // The embedded origin's key is of no use at a Flagsmith, and must not be sent there.
+  const useful = wasEmbedded && !isEmbedded ? there.filter((name) => name !== API_KEY) : there;
+  const asked = isEmbedded ? [] : missing(useful, Boolean(all.ORIGIN_URL), Boolean(origin));
   const given = await collect(new Set([...asked, ...givenAnew()]));
-  const apiKey = isEmbedded ? deployOrigin(there, given) : null;
+  if (wasEmbedded && !isEmbedded && !given.has(API_KEY)) throw new Error("ORIGIN_API_TOKEN is still the embedded origin's. Set it to a master API key of the Flagsmith at ORIGIN_URL, so nothing was deployed.");
+  const apiKey = isEmbedded ? deployOrigin(wasEmbedded ? there : [], given) : null;
   const lacking = asked.filter(({ name, instead }) => !given.has(name) && !given.has(instead)).map(({ name }) => name);
   const output = `${BUNDLE}/deployed.ndjson`;
   upload(["--config", edge, ...variableArguments()], given, { WRANGLER_OUTPUT_FILE_PATH: output });
@@ -92,14 +98,15 @@ async function deploy(isWanted) {
 
 /**
  * Deploys the embedded origin before the edge, which needs it for its binding. Both need the same API key: the given one, else
- * that of an earlier deployment, else a new one, which is returned and added to the secrets in `given`.
+ * that of an earlier deployment, else a new one, which is returned and added to the secrets in `given`. `thereAtEdge`: the
+ * edge's secrets; empty if its key belongs to another origin.
  */
 function deployOrigin(thereAtEdge, given) {
-  const name = "ORIGIN_API_TOKEN";
-  const isThere = [thereAtEdge, secretsThere(ORIGIN_CONFIG)].every((names) => names?.includes(name));
-  const apiKey = given.has(name) || isThere ? null : newApiKey();
-  if (apiKey !== null) given.set(name, apiKey);
-  upload(["--config", ORIGIN_CONFIG], new Map([...given].filter(([secret]) => secret === name)));
+  if (given.has(API_KEY)) checkApiKey(given.get(API_KEY));
+  const isThere = [thereAtEdge, secretsThere(ORIGIN_CONFIG)].every((names) => names?.includes(API_KEY));
+  const apiKey = given.has(API_KEY) || isThere ? null : newApiKey();
+  if (apiKey !== null) given.set(API_KEY, apiKey);
+  upload(["--config", ORIGIN_CONFIG], new Map([...given].filter(([name]) => name === API_KEY)));
   return apiKey;
 }
 

@@ -15,6 +15,7 @@ import { faultsOfEnvironments, settingFaults } from "./rules.mjs";
 import { seed } from "./seed.mjs";
 import { hashOfAdminKey, NAMES, variableArguments } from "./settings.mjs";
 import { findExamples, published, SAMPLE, seedShop } from "./sample.mjs";
+import { lockState } from "./state_lock.mjs";
 import { WRANGLER, WRANGLER_ENVIRONMENT } from "./wrangler.mjs";
 
 const { PORT: port, ENVIRONMENTS: folder, STATE: state } = process.env;
@@ -24,11 +25,13 @@ const NOTHING = { entries: new Map(), metadata: new Map(), environments: [], ser
 try {
   // Checked first, since an answer of another server on this port would look like the worker's.
   await requireFree(port);
+  lockState(state);
   const settings = localSettings();
   process.env.LOG_PANIC_MESSAGES = settings.LOG_PANIC_MESSAGES;
   const { ORIGIN_URL: origin } = settings;
   // Documents are served without an origin, unless there is a URL.
   const isEmbedded = !origin && folder === "";
+  const isGiven = Boolean(settings.ORIGIN_API_TOKEN);
   if (isEmbedded) settings.ORIGIN_API_TOKEN = apiKeyOf(state, settings.ORIGIN_API_TOKEN);
   refuse(settingFaults([isEmbedded ? { ...settings, [ORIGIN_BINDING]: true } : settings])[0].map(({ text }) => text));
   // With an origin, the sample's public server keys would stay valid, so the sample of an earlier start is removed.
@@ -38,7 +41,7 @@ try {
   refuse(faults);
   leftOut.forEach((field) => console.warn(field));
   seed(found, state);
-  if (isEmbedded) await startEmbedded(settings);
+  if (isEmbedded) await startEmbedded(settings, isGiven);
   else await startEdge(settings, found.environments);
 } catch (error) {
   console.error(error.message);
@@ -49,8 +52,8 @@ function refuse(faults) {
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
-/** The edge with the embedded origin. The origin's API key opens both. */
-async function startEmbedded(settings) {
+/** The edge with the embedded origin. The origin's API key opens both. `isGiven`: true if it was configured. */
+async function startEmbedded(settings, isGiven) {
   const apiKey = settings.ORIGIN_API_TOKEN;
   const wrangler = start(writeLocalConfigurations(state, settings).flatMap((file) => ["-c", file]));
   if (!(await answers(wrangler))) return;
@@ -58,7 +61,8 @@ async function startEmbedded(settings) {
   const found = await findExamples(address, apiKey);
   console.log(`\nReady on ${address}: the edge, and the embedded origin with Flagsmith's Admin API.`);
   console.log(`The API explorer: ${address}/api/v1/docs/. The operator's page: ${address}/edge/.`);
-  console.log(`Both take the API key of this state folder (${apiKeyFile(state)}):\n\n${apiKey}\n`);
+  const source = isGiven ? "that is configured (ORIGIN_API_TOKEN)" : `of this state folder (${apiKeyFile(state)})`;
+  console.log(`Both take the API key ${source}:\n\n${apiKey}\n`);
   if (found === null) return console.log("The first project of the origin has no flag, so there are no requests to paste; see docs/api.md.\n");
   const [first, ...others] = found.environments;
   await published(address, first, isNew);

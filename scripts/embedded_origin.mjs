@@ -1,6 +1,6 @@
 // The embedded origin beside the edge: wrangler's configurations of both, and the API key of a state folder.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { experimental_readRawConfig as readRawConfig } from "wrangler";
@@ -19,8 +19,13 @@ export function apiKeyFile(state) {
 
 /** The given API key, else that of this state folder: a master API key in Flagsmith's form. The first call creates it. */
 export function apiKeyOf(state, given) {
-  if (given && !/^[^.\s]+\.\S+$/.test(given)) throw new Error("ORIGIN_API_TOKEN must have the form prefix.secret, since it becomes the embedded origin's API key.");
+  if (given) checkApiKey(given);
   return given || keyOf(apiKeyFile(state), "API key", /^[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}$/, newApiKey);
+}
+
+/** Throws if a key cannot be the embedded origin's. */
+export function checkApiKey(key) {
+  if (!/^[^.\s]+\.\S+$/.test(key)) throw new Error("ORIGIN_API_TOKEN must have the form prefix.secret, since it becomes the embedded origin's API key.");
 }
 
 /** A new master API key. */
@@ -28,7 +33,10 @@ export function newApiKey() {
   return `${randomText(8)}.${randomText(32)}`;
 }
 
-/** The paths of the configurations for `make dev`. Both have all `settings` as variables, since wrangler passes its arguments to the first worker only. */
+/**
+ * Writes the configurations for `make dev` and returns their paths. The settings are in them, since wrangler passes its arguments
+ * to the first worker only.
+ */
 export function writeLocalConfigurations(state, settings) {
   const { ORIGIN_API_TOKEN, LOG_PANIC_MESSAGES } = settings;
   const { rawConfig: origin } = readRawConfig({ config: ORIGIN_CONFIG });
@@ -60,5 +68,7 @@ function write(folder, name, configuration) {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, name);
   writeFileSync(file, JSON.stringify(configuration), { mode: 0o600 });
+  // The mode above is that of a new file only.
+  chmodSync(file, 0o600);
   return file;
 }

@@ -1,6 +1,6 @@
 // `make export-project`: writes a project of a Flagsmith, or of the embedded origin, as a project export (docs/projects.md).
 
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 
 import { fail, required, setting } from "./command.mjs";
 import { progress } from "./progress.mjs";
@@ -21,7 +21,11 @@ try {
   const exported = await readProject(api, required("PROJECT", ": the id of a project"), { identities: setting("IDENTITIES", "all"), show: onRead });
   const text = `${JSON.stringify(exported, null, 2)}\n`;
   if (file === null) process.stdout.write(text);
-  else writeFileSync(file, text, { mode: OWNER_ONLY });
+  else {
+    writeFileSync(file, text, { mode: OWNER_ONLY });
+    // The mode above is that of a new file only.
+    chmodSync(file, OWNER_ONLY);
+  }
   const { project, environments, features, segments } = exported;
   console.error(`The project ${project.name} was exported: ${environments.length} environments, ${features.length} features, ${segments.length} segments.`);
   for (const line of describeLeftOut(exported.left_out)) console.error(line);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use flagsmith_edge_core::api::{self, Error, Response};
 use serde_json::{Map, Value};
 
-use crate::access::authenticate;
+use crate::access::{Caller, authenticate};
 use crate::audit::AuditFilter;
 use crate::call::{BodyType, Call, Context, Outcome, Request};
 use crate::changes::{Changes, Transaction};
@@ -44,11 +44,35 @@ pub fn answer(
             (response.with("allow", route.allow()), changes)
         }
     };
+    (finished(response, request), changes)
+}
+
+/// The refusal of a request whose body has not been read: without a route, a known key or an allowed method, or with a
+/// `Content-Length` that is too large. `None` if the body is needed.
+pub fn refuse_by_head(state: &State, request: &Request<'_>, now: u64) -> Option<Response<'static>> {
+    let response = match Route::parse(&routed_path(request)) {
+        None => without_route(request),
+        Some(_) if is_preflight(request) => return None,
+        Some(route) => match check_head(state, route, request, now) {
+            Err(refusal) => refusal.response().with("allow", route.allow()),
+            Ok(_) => {
+                let length = (request.header)("content-length").and_then(|length| length.parse::<u64>().ok());
+                if length.is_none_or(|length| length <= MAX_BODY_LENGTH as u64) {
+                    return None;
+                }
+                Response::error(&Error::BodyTooLarge(MAX_BODY_LENGTH)).with("allow", route.allow())
+            }
+        },
+    };
+    Some(finished(response, request))
+}
+
+fn finished(response: Response<'static>, request: &Request<'_>) -> Response<'static> {
     let mut response = response.finish(None, request.method);
     if request.method == "HEAD" {
         response.body = Default::default();
     }
-    (response, changes)
+    response
 }
 
 /// The path of a request. A PUT may lack the last slash, since its body would not survive the redirect, and Flagsmith's
@@ -72,19 +96,30 @@ fn preflight() -> Response<'static> {
         .with("access-control-max-age", "86400")
 }
 
+/// Checks everything but the body, and returns the caller and the method.
+fn check_head<'r>(
+    state: &State,
+    route: Route<'_>,
+    request: &Request<'r>,
+    now: u64,
+) -> Result<(Caller, &'r str), Refusal> {
+    check_accept((request.header)("accept").as_deref())?;
+    let authorization = (request.header)("authorization");
+    let caller = authenticate(state, authorization.as_deref(), now)?;
+    let method = if request.method == "HEAD" { "GET" } else { request.method };
+    if !route.allow().split(", ").any(|allowed| allowed == method) {
+        return Err(Error::MethodNotAllowed(request.method.to_owned()).into());
+    }
+    Ok((caller, method))
+}
+
 fn answer_route(
     state: &mut State,
     route: Route<'_>,
     request: &Request<'_>,
     context: &Context<'_>,
 ) -> Result<(Response<'static>, Changes), Refusal> {
-    check_accept((request.header)("accept").as_deref())?;
-    let authorization = (request.header)("authorization");
-    let caller = authenticate(state, authorization.as_deref(), context.now)?;
-    let method = if request.method == "HEAD" { "GET" } else { request.method };
-    if !route.allow().split(", ").any(|allowed| allowed == method) {
-        return Err(Error::MethodNotAllowed(request.method.to_owned()).into());
-    }
+    let (caller, method) = check_head(state, route, request, context.now)?;
     if method == "OPTIONS" {
         return Ok((Response::empty(200), Changes::default()));
     }

@@ -62,7 +62,7 @@ mod update_flag;
 mod values;
 
 pub use access::set_deployment_key;
-pub use answer::answer;
+pub use answer::{answer, refuse_by_head};
 pub use call::{Context, Request};
 pub use changes::Changes;
 pub use flagsmith_edge_core::api::Response;

@@ -22,7 +22,7 @@ import { startAccount } from "./account.mjs";
 import { ROOT } from "./harness.mjs";
 
 const TOKEN = "Stand-in.master-api-key";
-const CLASSES = ["AnalyticsObject", "DirectoryObject", "EnvironmentObject", "IdentityObject", "RegistryObject"];
+const CLASSES = ["AnalyticsObject", "DirectoryObject", "EnvironmentObject", "IdentityObject", "RegistryObject", "StreamObject"];
 
 test("one command deploys the whole worker into an empty account, and a second one only updates it", async (t) => {
   const account = await startAccount();
@@ -111,10 +111,24 @@ test("ORIGIN=embedded deploys the origin, binds it, and gives both workers one k
   assert.equal(refused.status, 1);
   assert.match(refused.output, /ORIGIN_URL is set to https:\/\/flagsmith\.example\.com, so the embedded origin would not be used/);
   assert.equal(account.uploads.length, uploads);
+  // The key of the embedded origin never reaches a Flagsmith.
+  const keyless = await run("scripts/deploy.mjs", account, { ORIGIN: "", ORIGIN_URL: "https://flagsmith.example.com" });
+  assert.equal(keyless.status, 1);
+  assert.match(keyless.output, /^ORIGIN_API_TOKEN is still the embedded origin's\. Set it/m);
+  assert.equal(account.uploads.length, uploads);
   const moved = await run("scripts/deploy.mjs", account, { ORIGIN: "", ORIGIN_URL: "https://flagsmith.example.com", ORIGIN_API_TOKEN: "Another.key" });
   assert.equal(moved.status, 0, moved.output);
   assert.deepEqual([account.serviceOf("ORIGIN"), keyOf(), keyOf(ORIGIN)], [undefined, "Another.key", TOKEN]);
   assert.equal((await embedded()).status, 1, "the variable is kept");
+  // On the way back the Flagsmith's key is replaced at both.
+  account.remove("ORIGIN_URL");
+  const back = await embedded();
+  assert.equal(back.status, 0, back.output);
+  assert.ok(keyOf() === keyOf(ORIGIN) && keyOf() !== "Another.key" && back.output.includes(keyOf()));
+  const malformed = await embedded({ ORIGIN_API_TOKEN: "nodotatall" });
+  assert.equal(malformed.status, 1);
+  assert.match(malformed.output, /^ORIGIN_API_TOKEN must have the form prefix\.secret/m);
+  assert.ok(!malformed.output.includes("nodotatall"));
   assert.match((await run("scripts/deploy.mjs", account, { ORIGIN: "django" })).output, /^ORIGIN must be embedded or unset/m);
 });
 
@@ -246,7 +260,7 @@ test("files that must not be uploaded are found", (t) => {
     /^modules: there must be one of JavaScript and one of WebAssembly, but there are: entry.js, other.js$/,
     /^source maps would be uploaded: remove upload_source_maps from wrangler.toml$/,
     /^entry.js contains a path of this machine/,
-    /^DirectoryObject has no migration in wrangler.toml$/,
+    /^StreamObject has no migration in wrangler.toml$/,
     /^RegistryObject is not exported by the worker$/,
     /^docs\/configuration.md does not name the binding MORE$/,
     /^wrangler.toml lacks the binding ENVIRONMENTS of docs\/configuration.md$/,

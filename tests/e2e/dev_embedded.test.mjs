@@ -111,6 +111,10 @@ test("make dev shows the API key to the terminal only", async (t) => {
   const ask = (key) => request(dev.port, { path: "/edge/status", headers: { Authorization: `Api-Key ${key}` } });
   assert.equal((await ask(key)).status, 200);
   assert.equal((await ask(`${key.slice(0, -1)}!`)).status, 401);
+  // A second server on the same files would lose writes.
+  const second = make(t, ["dev", `PORT=${await freePort()}`, `STATE=${state}`]);
+  assert.notEqual(await second.ended, 0);
+  assert.match(second.output(), /is in use by another make dev \(process \d+\)/);
   await dev.end();
   const logged = readdirSync(logs).map((name) => readFileSync(join(logs, name), "utf8"));
   assert.ok(logged.length > 0);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use flagsmith_edge_origin::{Changes, Context, Request, State, answer, set_deployment_key};
+use flagsmith_edge_origin::{Changes, Context, Request, State, answer, refuse_by_head, set_deployment_key};
 use serde_json::Value;
 
 /// The key that stands for the administrator of the recordings.
@@ -69,8 +69,13 @@ impl Deployment {
         };
         let request = Request { method, path, query, base: &base, header: &header, body };
         self.now += 1000;
+        let refusal = refuse_by_head(&self.state, &Request { body: &[], ..request }, self.now);
         let (response, changes) =
             answer(&mut self.state, &request, &Context { now: self.now, random: &random });
+        // A refusal without the body is the answer to the whole request.
+        let refusal = refusal.map(|refusal| (refusal.status, refusal.body));
+        assert!(refusal.is_none_or(|refusal| refusal == (response.status, response.body.clone())));
+        assert!(!matches!(response.status, 401 | 405) || changes.is_empty());
         let text = std::str::from_utf8(&response.body).unwrap();
         let body = serde_json::from_str(text).unwrap_or(Value::Null);
         let status = response.status;
