@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flagsmith_edge_core::api::fields::{REQUIRED, all};
+use flagsmith_edge_core::api::fields::REQUIRED;
 use flagsmith_edge_core::document::json::Json;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
-use crate::input::{Input, not_a_list};
+use crate::input::{Input, not_a_list, read_all};
 use crate::limits::MAX_SEGMENT_OVERRIDES;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
@@ -103,7 +103,7 @@ pub fn remove(state: &mut Transaction<'_>, matches: impl Fn(&FeatureSegment) -> 
 pub fn update_priorities(call: &mut Call<'_>) -> Outcome {
     let json = call.json()?;
     let items = json.list().ok_or_else(|| Refusal::Invalid(not_a_list(json)))?;
-    let moves = all(items, read_move).map_err(Refusal::Invalid)?;
+    let moves = read_all(items, read_move).map_err(Refusal::Invalid)?;
     let is_missing = |(id, _): &(i64, i64)| find(call, *id).is_err();
     if moves.iter().any(is_missing) {
         return Err(Refusal::field("non_field_errors", "Some of the provided ids were not found."));

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::changes::Transaction;
 use crate::defaults::{add_states_of, options_by_feature, options_of};
-use crate::input::Input;
+use crate::input::{Input, quote};
 use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_FEATURES, MAX_NAME_LENGTH};
-use crate::multivariate_options::{self, MULTIVARIATE, STANDARD, check_count, check_sum};
+use crate::multivariate_options::{self, MULTIVARIATE, STANDARD, check_sum};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::{Environment, Feature, FeatureSegment, FeatureState, MultivariateOption, Segment};
@@ -28,7 +28,10 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     let environment = call.query_id("environment");
     let sort_field = call.query("sort_field").unwrap_or("created_date".to_owned());
     if !matches!(sort_field.as_str(), "created_date" | "name") {
-        return Err(Refusal::field("sort_field", &format!("\"{sort_field}\" is not a valid choice.")));
+        return Err(Refusal::field(
+            "sort_field",
+            &format!("\"{}\" is not a valid choice.", quote(&sort_field)),
+        ));
     }
     let filter = Filter::of(call);
     let states = environment.map(|id| StateSummary::of(call, id));
@@ -132,7 +135,6 @@ pub fn create(call: &mut Call<'_>, project: &str) -> Outcome {
     });
     let mut feature = read_settings(input, feature)?;
     check_name(call, &feature)?;
-    check_count(options.len())?;
     multivariate_options::check_keys(&options)?;
     check_sum(options.iter().map(|option| option.default_percentage_allocation), "multivariate_options")?;
     if call.state.features.values().filter(|feature| feature.project == project).count() >= MAX_FEATURES {
@@ -215,7 +217,7 @@ fn no_tags(json: Json<'_>) -> Result<(), Value> {
     };
     match tags.first() {
         None => Ok(()),
-        Some(tag) => Err(json!([format!("Invalid pk \"{}\" - object does not exist.", tag.source())])),
+        Some(tag) => Err(json!([format!("Invalid pk \"{}\" - object does not exist.", quote(tag.source()))])),
     }
 }
 

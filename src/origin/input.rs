@@ -1,5 +1,7 @@
 //! The fields of a body, with the rules of the Admin API: absent fields keep a value, and some may be null.
 
+use std::ops::ControlFlow;
+
 use flagsmith_edge_core::api::fields::{
     Fields, INVALID_INTEGER, NOT_BLANK, NOT_NULL, REQUIRED, TextRules, check_text, integer_value,
 };
@@ -7,6 +9,7 @@ use flagsmith_edge_core::document::json::{Json, Kind};
 use flagsmith_edge_core::document::{Timestamp, python};
 use serde_json::{Value, json};
 
+use crate::limits::{MAX_FAULTS, MAX_LIST_ITEMS, MAX_QUOTE_LENGTH};
 use crate::refusal::Refusal;
 
 /// The fields of a body, and the faults of those that were read.
@@ -195,6 +198,63 @@ pub fn not_a_list(json: Json<'_>) -> Value {
     json!({"non_field_errors": [format!("Expected a list of items but got type \"{kind}\".")]})
 }
 
+/// Reads all items of a list, or reports their faults by position.
+pub fn read_all<'a, T>(
+    items: Vec<Json<'a>>,
+    mut read: impl FnMut(Json<'a>) -> Result<T, Value>,
+) -> Result<Vec<T>, Value> {
+    read_until(items, |item| ControlFlow::Continue(read(item).map(Some)))
+}
+
+/// Reads items until `read` breaks, without those that it leaves out, or reports their faults by position.
+///
+/// An item without a fault has an empty part in the report. The report ends with the fault that is one too many.
+pub fn read_until<'a, T>(
+    items: Vec<Json<'a>>,
+    mut read: impl FnMut(Json<'a>) -> ControlFlow<(), Result<Option<T>, Value>>,
+) -> Result<Vec<T>, Value> {
+    let count = items.len();
+    let (mut values, mut problems, mut faults) = (Vec::new(), Vec::new(), 0);
+    let mut is_whole = true;
+    for (index, item) in items.into_iter().enumerate() {
+        if index == MAX_LIST_ITEMS {
+            let problem = format!("Ensure this field has no more than {MAX_LIST_ITEMS} elements.");
+            return Err(json!({"non_field_errors": [problem]}));
+        }
+        let ControlFlow::Continue(value) = read(item) else {
+            is_whole = false;
+            break;
+        };
+        match value {
+            Ok(value) => values.extend(value),
+            Err(problem) => {
+                problems.resize(index, json!({}));
+                problems.push(problem);
+                faults += 1;
+            }
+        }
+        if faults == MAX_FAULTS {
+            is_whole = false;
+            break;
+        }
+    }
+    if problems.is_empty() {
+        return Ok(values);
+    }
+    if is_whole {
+        problems.resize(count, json!({}));
+    }
+    Err(Value::Array(problems))
+}
+
+/// The beginning of a refused text, for its report.
+pub fn quote(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTE_LENGTH) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 fn choice(json: Json<'_>, choices: &[&str]) -> Result<String, Value> {
     match json.kind() {
         Kind::Null => return Err(json!([NOT_NULL])),
@@ -205,5 +265,5 @@ fn choice(json: Json<'_>, choices: &[&str]) -> Result<String, Value> {
     if choices.contains(&&*text) {
         return Ok(text);
     }
-    Err(json!([format!("\"{text}\" is not a valid choice.")]))
+    Err(json!([format!("\"{}\" is not a valid choice.", quote(&text))]))
 }

@@ -12,6 +12,12 @@ pub const MAX_CONDITIONS: usize = 100;
 pub const MAX_RULES: usize = 100;
 /// Options of a feature. Flagsmith has no such limit.
 pub const MAX_OPTIONS: usize = 100;
+/// Items in a list of a body.
+pub const MAX_LIST_ITEMS: usize = 2000;
+/// Faults that are reported of a list.
+pub const MAX_FAULTS: usize = 100;
+/// Characters of a refused text that its report repeats.
+pub const MAX_QUOTE_LENGTH: usize = 200;
 /// Levels of rules in a segment.
 pub const MAX_RULE_DEPTH: usize = 2;
 /// Audit rows of an organisation. A new row takes the place of the oldest.

@@ -1,13 +1,13 @@
 //! `multivariate_feature_state_values`: the options of a feature in a state, with their percentages.
 
-use flagsmith_edge_core::api::fields::all;
 use flagsmith_edge_core::document::json::Json;
 use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::defaults::new_multivariate_value;
-use crate::input::{Input, not_a_list, required};
-use crate::multivariate_options::percentage;
+use crate::input::{Input, not_a_list, read_all, required};
+use crate::limits::MAX_OPTIONS;
+use crate::multivariate_options::{percentage, too_many};
 use crate::refusal::Refusal;
 use crate::rows::{FeatureState, MultivariateFeatureStateValue};
 
@@ -28,7 +28,10 @@ pub fn read(call: &Call<'_>, input: &mut Input<'_>, feature: i64) -> Option<Vec<
 
 fn read_list(call: &Call<'_>, json: Json<'_>, feature: i64) -> Result<Vec<RequestedValue>, Value> {
     let items = json.list().ok_or_else(|| not_a_list(json))?;
-    all(items, |json| {
+    if items.len() > MAX_OPTIONS {
+        return Err(json!([too_many()]));
+    }
+    read_all(items, |json| {
         let mut input = Input::of(json)?;
         let option = input.reference("multivariate_feature_option", |id| {
             call.state.options.get(&id).is_some_and(|option| option.feature == feature)

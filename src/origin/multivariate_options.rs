@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use flagsmith_edge_core::api::fields::{NOT_BLANK, all};
+use flagsmith_edge_core::api::fields::NOT_BLANK;
 use flagsmith_edge_core::document::json::{Json, Kind};
 use flagsmith_edge_core::document::python;
 use serde_json::{Value, json};
 
 use crate::call::{self, Call, Outcome, deleted, number};
 use crate::defaults::{new_multivariate_value, options_of};
-use crate::input::{Input, not_a_list, plain_text};
+use crate::input::{Input, not_a_list, plain_text, read_all};
 use crate::limits::MAX_OPTIONS;
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
@@ -72,12 +72,13 @@ fn set_kind(call: &mut Call<'_>, feature: Feature, kind: &str) {
 }
 
 /// Refuses more options than a feature may have.
-pub fn check_count(count: usize) -> Result<(), Refusal> {
-    if count <= MAX_OPTIONS {
-        return Ok(());
-    }
-    let problem = format!("A feature must not have more than {MAX_OPTIONS} options.");
-    Err(Refusal::field("multivariate_options", &problem))
+fn check_count(count: usize) -> Result<(), Refusal> {
+    if count <= MAX_OPTIONS { Ok(()) } else { Err(Refusal::field("multivariate_options", &too_many())) }
+}
+
+/// The error for more options than a feature may have.
+pub fn too_many() -> String {
+    format!("A feature must not have more than {MAX_OPTIONS} options.")
 }
 
 /// Reads an option.
@@ -125,7 +126,10 @@ fn find(call: &Call<'_>, project: &str, feature: &str, id: &str) -> Result<Multi
 /// Reads the options of a new feature. They have no ids yet.
 pub fn read_list(json: Json<'_>) -> Result<Vec<MultivariateOption>, Value> {
     let items = json.list().ok_or_else(|| not_a_list(json))?;
-    all(items, |json| {
+    if items.len() > MAX_OPTIONS {
+        return Err(json!([too_many()]));
+    }
+    read_all(items, |json| {
         let mut input = Input::of(json)?;
         let option = read(&mut input, fresh());
         input.finish_part(option)

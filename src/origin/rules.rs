@@ -1,12 +1,13 @@
 //! The rules of segments: read from a body, numbered, and rendered.
 
-use flagsmith_edge_core::api::fields::all;
+use std::ops::ControlFlow;
+
 use flagsmith_edge_core::document::json::{Json, Kind};
 use flagsmith_edge_core::document::python;
 use serde_json::{Value, json};
 
 use crate::changes::Transaction;
-use crate::input::{Input, not_a_list, plain_text};
+use crate::input::{Input, not_a_list, plain_text, read_until};
 use crate::limits::{MAX_CONDITIONS, MAX_DESCRIPTION_LENGTH, MAX_RULE_DEPTH, MAX_RULES};
 use crate::refusal::Refusal;
 use crate::rows::{Condition, Rule};
@@ -33,46 +34,90 @@ const OPERATORS: [&str; 14] = [
 const RULE: &str = "rule";
 const CONDITION: &str = "condition";
 
-/// Reads the rules of a segment. They have no ids yet.
-pub fn read(json: Json<'_>) -> Result<Vec<Rule>, Value> {
-    let items = json.list().ok_or_else(|| not_a_list(json))?;
-    if items.is_empty() {
-        return Err(json!({"non_field_errors": ["This list may not be empty."]}));
-    }
-    read_rules(items, 1)
+/// Reads the rules of a segment, but not more than one beyond each limit.
+#[derive(Clone, Copy, Default)]
+pub struct RuleReader {
+    rules: usize,
+    conditions: usize,
+    is_too_deep: bool,
 }
 
-/// Reads rules of a level. Of a level that is too deep one rule is kept, for [`check`].
-fn read_rules(mut items: Vec<Json<'_>>, depth: usize) -> Result<Vec<Rule>, Value> {
-    if depth > MAX_RULE_DEPTH {
-        items.truncate(1);
+impl RuleReader {
+    /// Reads the rules of a segment. They have no ids yet.
+    pub fn read(&mut self, json: Json<'_>) -> Result<Vec<Rule>, Value> {
+        let items = json.list().ok_or_else(|| not_a_list(json))?;
+        if items.is_empty() {
+            return Err(json!({"non_field_errors": ["This list may not be empty."]}));
+        }
+        self.read_rules(items, 1)
     }
-    let rules = all(items, |json| read_rule(json, depth))?;
-    Ok(rules.into_iter().flatten().collect())
-}
 
-/// Reads a rule; `None` if the request deletes it.
-fn read_rule(json: Json<'_>, depth: usize) -> Result<Option<Rule>, Value> {
-    let mut input = Input::of(json)?;
-    let rule = Rule {
-        id: 0,
-        kind: input.choice("type", &TYPES, None),
-        rules: input.read("rules", |json| match json {
-            Some(json) if depth <= MAX_RULE_DEPTH => {
-                read_rules(json.list().ok_or_else(|| not_a_list(json))?, depth + 1)
+    /// Refuses rules that are nested too deeply, or too many rules or conditions in all.
+    pub fn check(self) -> Result<(), Refusal> {
+        let (rules, conditions) = (self.rules, self.conditions);
+        let problem = if self.is_too_deep {
+            format!("Rules must not be nested more than {MAX_RULE_DEPTH} levels deep.")
+        } else if rules > MAX_RULES {
+            format!("The segment has {rules} rules, which exceeds the maximum rule count of {MAX_RULES}.")
+        } else if conditions > MAX_CONDITIONS {
+            format!(
+                "The segment has {conditions} conditions, which exceeds the maximum condition count of \
+                 {MAX_CONDITIONS}."
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::field("segment", &problem))
+    }
+
+    /// True if reading more cannot make the rules acceptable.
+    fn is_over(&self) -> bool {
+        self.is_too_deep || self.rules > MAX_RULES || self.conditions > MAX_CONDITIONS
+    }
+
+    fn read_rules(&mut self, items: Vec<Json<'_>>, depth: usize) -> Result<Vec<Rule>, Value> {
+        read_until(items, |json| match self.is_over() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(self.read_rule(json, depth)),
+        })
+    }
+
+    /// Reads a rule; `None` if the request deletes it. A deleted rule does not count.
+    fn read_rule(&mut self, json: Json<'_>, depth: usize) -> Result<Option<Rule>, Value> {
+        let before = *self;
+        self.rules += 1;
+        self.is_too_deep |= depth > MAX_RULE_DEPTH;
+        let mut input = Input::of(json)?;
+        let rule = Rule {
+            id: 0,
+            kind: input.choice("type", &TYPES, None),
+            rules: input.read("rules", |json| match json {
+                None => Ok(Vec::new()),
+                Some(json) => self.read_rules(json.list().ok_or_else(|| not_a_list(json))?, depth + 1),
+            }),
+            conditions: input.read("conditions", |json| match json {
+                None => Ok(Vec::new()),
+                Some(json) => self.read_conditions(json.list().ok_or_else(|| not_a_list(json))?),
+            }),
+        };
+        let is_deleted = input.bool("delete", false);
+        let rule = input.finish_part((!is_deleted).then_some(rule))?;
+        if rule.is_none() {
+            *self = before;
+        }
+        Ok(rule)
+    }
+
+    fn read_conditions(&mut self, items: Vec<Json<'_>>) -> Result<Vec<Condition>, Value> {
+        read_until(items, |json| {
+            if self.is_over() {
+                return ControlFlow::Break(());
             }
-            _ => Ok(Vec::new()),
-        }),
-        conditions: input.read("conditions", |json| match json {
-            None => Ok(Vec::new()),
-            Some(json) => {
-                let conditions = all(json.list().ok_or_else(|| not_a_list(json))?, read_condition)?;
-                Ok(conditions.into_iter().flatten().collect())
-            }
-        }),
-    };
-    let is_deleted = input.bool("delete", false);
-    input.finish_part((!is_deleted).then_some(rule))
+            let condition = read_condition(json);
+            self.conditions += usize::from(!matches!(condition, Ok(None)));
+            ControlFlow::Continue(condition)
+        })
+    }
 }
 
 /// Reads a condition; `None` if the request deletes it.
@@ -108,40 +153,6 @@ fn value(json: Json<'_>) -> Result<String, Value> {
     let text = text.ok_or_else(|| json!([problem]))?;
     flagsmith_edge_core::api::fields::check_text(&text, MAX_TEXT_LENGTH)?;
     Ok(python::strip(&text).to_owned())
-}
-
-/// Refuses rules that are nested too deeply, or have too many conditions in all.
-pub fn check(rules: &[Rule]) -> Result<(), Refusal> {
-    if depth(rules) > MAX_RULE_DEPTH {
-        let problem = format!("Rules must not be nested more than {MAX_RULE_DEPTH} levels deep.");
-        return Err(Refusal::field("segment", &problem));
-    }
-    let count = count_rules(rules);
-    if count > MAX_RULES {
-        let problem =
-            format!("The segment has {count} rules, which exceeds the maximum rule count of {MAX_RULES}.");
-        return Err(Refusal::field("segment", &problem));
-    }
-    let count = count_conditions(rules);
-    if count > MAX_CONDITIONS {
-        let problem = format!(
-            "The segment has {count} conditions, which exceeds the maximum condition count of {MAX_CONDITIONS}."
-        );
-        return Err(Refusal::field("segment", &problem));
-    }
-    Ok(())
-}
-
-fn depth(rules: &[Rule]) -> usize {
-    rules.iter().map(|rule| 1 + depth(&rule.rules)).max().unwrap_or_default()
-}
-
-fn count_rules(rules: &[Rule]) -> usize {
-    rules.iter().map(|rule| 1 + count_rules(&rule.rules)).sum()
-}
-
-fn count_conditions(rules: &[Rule]) -> usize {
-    rules.iter().map(|rule| rule.conditions.len() + count_conditions(&rule.rules)).sum()
 }
 
 /// Gives new rules and their conditions ids. Rules that have ids stay.

@@ -13,7 +13,7 @@ use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH, MAX_SEGMENTS};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
 use crate::rows::Segment;
-use crate::rules;
+use crate::rules::{self, RuleReader};
 use crate::state::Row;
 
 /// Lists the segments of a project.
@@ -138,19 +138,20 @@ fn read(call: &Call<'_>, old: Segment, is_partial: bool) -> Result<Segment, Refu
         true => input.optional_reference("feature", has_feature),
         false => old.feature,
     };
+    let mut rules = RuleReader::default();
     let segment = Segment {
         name: input.text("name", MAX_NAME_LENGTH, keep),
         description: input.optional_text("description", MAX_DESCRIPTION_LENGTH, old.description),
         feature,
         rules: input.read("rules", |json| match json {
             None if is_partial => Ok(old.rules),
-            json => rules::read(required(json)?),
+            json => rules.read(required(json)?),
         }),
         ..old
     };
-    let segment = input.finish(segment)?;
-    rules::check(&segment.rules)?;
-    Ok(segment)
+    // Before the faults, whose report ends at the limit.
+    rules.check()?;
+    input.finish(segment)
 }
 
 fn render(segment: &Segment) -> Value {

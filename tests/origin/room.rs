@@ -94,3 +94,67 @@ fn a_row_that_no_store_can_keep_is_refused() {
     assert_eq!(project.send("POST", "projects/1/segments/", &escaped).status, 400);
     project.post("projects/1/segments/", segment("short", 90, MAX_ROW_BYTES / 100));
 }
+
+/// The length of the answer to a body that is refused.
+fn refusal_length(project: &mut Project, path: &str, body: &Value) -> (Value, usize) {
+    let answer = project.send("POST", path, body);
+    assert_eq!(answer.status, 400, "{path}");
+    let length = answer.body.to_string().len();
+    (answer.body, length)
+}
+
+#[test]
+fn a_body_with_many_faults_gets_a_short_answer() {
+    let mut project = Project::new();
+    let segments = "projects/1/segments/";
+    let rule = json!({"type": "x", "conditions": vec![json!({}); 32_000]});
+    let (report, length) =
+        refusal_length(&mut project, segments, &json!({"name": "x", "rules": vec![rule; 100]}));
+    assert_eq!(
+        report["segment"][0],
+        "The segment has 101 conditions, which exceeds the maximum condition count of 100."
+    );
+    assert!(length < 64 * 1024, "{length} bytes");
+    // One list of faults, rules within rules, and deleted rules.
+    let nested = json!({"type": "ALL", "rules": vec![json!({"type": "x"}); 1000]});
+    let deleted = json!({"type": "ALL", "delete": true, "conditions": vec![json!({}); 50]});
+    for rules in [
+        json!([{"type": "x", "conditions": vec![json!({}); 32_000]}]),
+        json!(vec![nested; 100]),
+        json!(vec![json!({}); 32_000]),
+        json!(vec![deleted; 1000]),
+        json!(vec![json!({"type": "ALL", "delete": true}); 3000]),
+        json!([{"type": "x".repeat(100_000)}]),
+    ] {
+        let (_, length) = refusal_length(&mut project, segments, &json!({"name": "x", "rules": rules}));
+        assert!(length < 64 * 1024, "{length} bytes");
+    }
+    let features = "projects/1/features/";
+    let refused = json!({"multivariate_options": ["A feature must not have more than 100 options."]});
+    let body = json!({"name": "x", "multivariate_options": vec![json!({"type": "x"}); 32_000]});
+    assert_eq!(refusal_length(&mut project, features, &body).0, refused);
+    let (report, _) =
+        refusal_length(&mut project, features, &json!({"name": "x", "tags": ["t".repeat(100_000)]}));
+    assert!(report.to_string().len() < 1000, "{report}");
+    let moves = json!(vec![json!({}); 32_000]);
+    let path = "features/feature-segments/update-priorities/";
+    assert!(refusal_length(&mut project, path, &moves).1 < 64 * 1024);
+    let state = format!("environments/{}/featurestates/1/", project.client_keys[0]);
+    let answer =
+        project.send("PUT", &state, &json!({"multivariate_feature_state_values": vec![json!({}); 101]}));
+    let refused = "A feature must not have more than 100 options.";
+    assert_eq!(answer.body, json!({"multivariate_feature_state_values": [refused]}));
+}
+
+#[test]
+fn rules_that_a_request_deletes_do_not_count() {
+    let mut project = Project::new();
+    let condition = |delete: bool| json!({"operator": "IS_SET", "property": "x", "delete": delete});
+    let deleted = json!({"type": "ALL", "delete": true, "conditions": vec![condition(false); 60]});
+    let conditions = [vec![condition(true); 60], vec![condition(false); 100]].concat();
+    let rules = [vec![deleted; 120], vec![json!({"type": "ALL", "conditions": conditions})]].concat();
+    let body = json!({"name": "x", "rules": rules});
+    let segment = project.post("projects/1/segments/", body);
+    assert_eq!(segment["rules"].as_array().unwrap().len(), 1);
+    assert_eq!(segment["rules"][0]["conditions"].as_array().unwrap().len(), 100);
+}
