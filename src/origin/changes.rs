@@ -6,7 +6,11 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::limits::{MAX_AUDIT_ROWS, MAX_ROW_BYTES, MAX_STATE_BYTES, STATE_RESERVE_BYTES};
+use crate::document_length;
+use crate::input::quote;
+use crate::limits::{
+    MAX_AUDIT_ROWS, MAX_DOCUMENT_BYTES, MAX_ROW_BYTES, MAX_STATE_BYTES, STATE_RESERVE_BYTES,
+};
 use crate::refusal::Refusal;
 use crate::rows::{AuditRow, Environment};
 use crate::scope::{Scope, Scoped};
@@ -48,8 +52,26 @@ pub struct Transaction<'s> {
     too_long: Option<&'static str>,
 }
 
-/// Reverts one change.
-type Undo = Box<dyn FnOnce(&mut State)>;
+/// Reverts one change, and returns the reversal of that.
+struct Undo(Box<dyn FnOnce(&mut State) -> Undo>);
+
+impl Undo {
+    /// Gives an id its old row; `None` if it had none.
+    fn to<R: Row>(id: i64, old: Option<R>) -> Undo {
+        Undo(Box::new(move |state| {
+            let replaced = match old {
+                Some(old) => state.insert(old),
+                None => state.remove::<R>(id),
+            };
+            Undo::to(id, replaced)
+        }))
+    }
+
+    /// Reverts changes, the last first, and returns the reversals in order.
+    fn all(undo: Vec<Undo>, state: &mut State) -> Vec<Undo> {
+        undo.into_iter().rev().map(|Undo(revert)| revert(state)).collect()
+    }
+}
 
 /// The change that the audit row of a request is about.
 struct Event {
@@ -107,7 +129,7 @@ impl<'s> Transaction<'s> {
         if let Some(row) = self.state.remove::<R>(id) {
             self.scopes.insert(row.deletion_scope(self.state));
             self.note(&row, "deleted");
-            self.undo.push(Box::new(move |state| drop(state.insert(row))));
+            self.undo.push(Undo::to(id, Some(row)));
         }
         self.changes.rows.insert((R::KIND, id), None);
     }
@@ -123,14 +145,21 @@ impl<'s> Transaction<'s> {
     }
 
     /// The recorded changes, with an audit row, unless the rows take too much room.
-    pub fn commit(self, now: &str) -> Result<Changes, Refusal> {
+    pub fn commit(mut self, now: &str) -> Result<Changes, Refusal> {
+        let environments = self.touch(now);
         self.check_room()?;
-        Ok(self.commit_without_limit(now))
+        self.check_documents(&environments)?;
+        Ok(self.finish(now))
     }
 
-    /// The recorded changes, with an audit row. The environments that they concern get the time of the change.
+    /// The recorded changes, with an audit row.
     pub fn commit_without_limit(mut self, now: &str) -> Changes {
-        self.audit(now);
+        self.touch(now);
+        self.finish(now)
+    }
+
+    /// Gives the environments that the changes concern the time of the change, and returns their ids.
+    fn touch(&mut self, now: &str) -> Vec<i64> {
         let environments = self.state.environments.values().filter(|environment| {
             let project = self.state.projects.get(&environment.project);
             let organisation = project.map(|project| Scope::Organisation(project.organisation));
@@ -139,9 +168,15 @@ impl<'s> Transaction<'s> {
                 || organisation.is_some_and(|organisation| self.scopes.contains(&organisation))
         });
         let environments: Vec<Environment> = environments.cloned().collect();
+        let ids = environments.iter().map(Environment::id).collect();
         for environment in environments {
             self.store(Environment { updated_at: now.to_owned(), ..environment });
         }
+        ids
+    }
+
+    fn finish(mut self, now: &str) -> Changes {
+        self.audit(now);
         if self.old_sequences.take().is_some() {
             self.changes.rows.insert((SEQUENCES, 0), Some(json_of(&self.state.sequences)));
         }
@@ -164,6 +199,29 @@ impl<'s> Transaction<'s> {
             let problem = format!(
                 "The deployment is full: all rows together may take {MAX_STATE_BYTES} bytes of JSON. Delete what is not \
                  needed, and send the request again."
+            );
+            return Err(Refusal::field("non_field_errors", &problem));
+        }
+        Ok(())
+    }
+
+    /// Refuses changes that make the document of an environment too long. A document that was too long before may shrink.
+    fn check_documents(&mut self, environments: &[i64]) -> Result<(), Refusal> {
+        let too_long = document_length::too_long(self.state, environments);
+        if too_long.is_empty() {
+            return Ok(());
+        }
+        let redo = Undo::all(mem::take(&mut self.undo), self.state);
+        let before: Vec<usize> = too_long.iter().map(|id| document_length::exact(self.state, *id)).collect();
+        self.undo = Undo::all(redo, self.state);
+        for (id, before) in too_long.into_iter().zip(before) {
+            if !document_length::is_longer(self.state, id, before.max(MAX_DOCUMENT_BYTES)) {
+                continue;
+            }
+            let name = self.state.environments.get(&id).map(|row| quote(&row.name)).unwrap_or_default();
+            let problem = format!(
+                "The document of the environment \"{name}\" would have more than {MAX_DOCUMENT_BYTES} bytes of JSON. \
+                 Shorten values, or delete options, overrides or segments, and send the request again."
             );
             return Err(Refusal::field("non_field_errors", &problem));
         }
@@ -210,18 +268,13 @@ impl<'s> Transaction<'s> {
         }
         let old = self.state.insert(row);
         self.has_new_rows |= old.is_none();
-        self.undo.push(Box::new(move |state| match old {
-            Some(old) => drop(state.insert(old)),
-            None => drop(state.remove::<R>(id)),
-        }));
+        self.undo.push(Undo::to(id, old));
     }
 }
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        for undo in mem::take(&mut self.undo).into_iter().rev() {
-            undo(self.state);
-        }
+        Undo::all(mem::take(&mut self.undo), self.state);
         if let Some(sequences) = self.old_sequences.take() {
             self.state.sequences = sequences;
         }

@@ -6,18 +6,28 @@ use std::collections::BTreeMap;
 
 use flagsmith_edge_core::api::Response;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::call::{Call, Outcome};
+use crate::document_length;
+use crate::limits::MAX_DOCUMENT_BYTES;
+use crate::refusal::Refusal;
 use crate::rows::{self, Environment};
-use crate::state::State;
+use crate::state::{State, json_length_within};
+use crate::values::Scalar;
+
+/// The refusal to make a document that is too long. Its rows are from a version without the limit.
+const TOO_LONG: Refusal = Refusal::Detail(
+    400,
+    "The document of the environment has more than 16777216 bytes of JSON. \
+     Shorten values, or delete options, overrides or segments.",
+);
 
 /// Reads the document of an environment.
 pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
     let environment = call.environment(api_key)?;
-    let document =
-        Document::of(&call.state, &environment, |_| environment.use_identity_overrides_in_local_eval);
-    Ok(Response::json(document.to_json()))
+    let json = Document::of_environment(&call.state, &environment).to_json()?;
+    debug_assert!(json.len() <= document_length::bound(&call.state, environment.id));
+    Ok(Response::json(json))
 }
 
 /// The document of an environment.
@@ -87,7 +97,7 @@ struct FeatureState<'s> {
     django_id: i64,
     feature_segment: Option<FeatureSegment>,
     featurestate_uuid: &'s str,
-    feature_state_value: Value,
+    feature_state_value: Scalar<'s>,
     multivariate_feature_state_values: Vec<MultivariateValue<'s>>,
 }
 
@@ -114,7 +124,7 @@ struct MultivariateValue<'s> {
 
 #[derive(Serialize)]
 struct MultivariateOption<'s> {
-    value: Value,
+    value: Scalar<'s>,
     id: i64,
     key: Option<&'s str>,
 }
@@ -161,6 +171,11 @@ impl<'s> DocumentStates<'s> {
 }
 
 impl<'s> Document<'s> {
+    /// The document of an environment, as the edge gets it.
+    pub fn of_environment(state: &'s State, environment: &'s Environment) -> Document<'s> {
+        Document::of(state, environment, |_| environment.use_identity_overrides_in_local_eval)
+    }
+
     /// The document of an environment, with the overrides of the identities that are wanted.
     pub fn of(
         state: &'s State,
@@ -191,9 +206,18 @@ impl<'s> Document<'s> {
         }
     }
 
-    /// The JSON. It can always be made, since all names of members are texts.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    /// The length of the JSON in bytes; `None` if it exceeds the limit.
+    pub fn length_within(&self, limit: usize) -> Option<usize> {
+        json_length_within(self, limit)
+    }
+
+    /// The JSON, unless it is too long.
+    pub fn to_json(&self) -> Result<Vec<u8>, Refusal> {
+        let length = self.length_within(MAX_DOCUMENT_BYTES).ok_or(TOO_LONG)?;
+        let mut json = Vec::with_capacity(length);
+        // It can always be made, since all names of members are texts.
+        serde_json::to_writer(&mut json, self).map_err(|_| TOO_LONG)?;
+        Ok(json)
     }
 }
 
@@ -281,7 +305,7 @@ impl<'s> FeatureState<'s> {
             feature_segment: feature_segment
                 .map(|feature_segment| FeatureSegment { priority: feature_segment.priority }),
             featurestate_uuid: &row.uuid,
-            feature_state_value: row.value.scalar(),
+            feature_state_value: row.value.borrowed_scalar(),
             multivariate_feature_state_values: row
                 .multivariate_feature_state_values
                 .iter()
@@ -299,7 +323,7 @@ impl<'s> MultivariateValue<'s> {
         let option = state.options.get(&multivariate_value.option);
         MultivariateValue {
             multivariate_feature_option: MultivariateOption {
-                value: option.map(|option| option.value.scalar()).unwrap_or_default(),
+                value: option.map(|option| option.value.borrowed_scalar()).unwrap_or_default(),
                 id: multivariate_value.option,
                 key: option.and_then(|option| option.key.as_deref()),
             },

@@ -7,6 +7,7 @@ use flagsmith_edge_core::identity::Traits;
 use serde_json::{Value, json};
 
 use crate::document::Document;
+use crate::refusal::Refusal;
 use crate::rows::{Environment, Identity};
 use crate::state::State;
 use crate::traits;
@@ -18,10 +19,15 @@ pub struct EvaluatedFlags {
 }
 
 impl EvaluatedFlags {
-    /// Evaluates all features for an identity; `None` if the engine does not accept the document.
-    pub fn of(state: &State, environment: &Environment, identity: &Identity) -> Option<EvaluatedFlags> {
-        let document = Document::of(state, environment, |id| id == identity.id).to_json();
-        let environment = document::Environment::parse(&document, Engine::default()).ok()?;
+    /// Evaluates all features for an identity, unless the document is too long or not accepted by the engine.
+    pub fn of(
+        state: &State,
+        environment: &Environment,
+        identity: &Identity,
+    ) -> Result<EvaluatedFlags, Refusal> {
+        let document = Document::of(state, environment, |id| id == identity.id).to_json()?;
+        let environment = document::Environment::parse(&document, Engine::default())
+            .map_err(|_| Refusal::Detail(500, "The flags cannot be evaluated."))?;
         let rows = state.traits.values().filter(|row| row.identity == identity.id);
         let traits: Traits =
             rows.filter_map(|row| Some((row.trait_key.as_str().into(), traits::value(row)?))).collect();
@@ -30,7 +36,7 @@ impl EvaluatedFlags {
         let stored = StoredOverrides::new(&environment, &[]);
         let evaluated = EvaluatedIdentity::new(&environment, &identifier, &key, &traits, &stored);
         let evaluation = evaluate(&environment.ruleset, Some(evaluated));
-        Some(EvaluatedFlags { environment, evaluation })
+        Ok(EvaluatedFlags { environment, evaluation })
     }
 
     /// The flags with their sources.

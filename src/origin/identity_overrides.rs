@@ -111,8 +111,7 @@ pub fn clone_from(call: &mut Call<'_>, api_key: &str, identity: &str) -> Outcome
 
 fn render_all(call: &Call<'_>, api_key: &str, identity: &Identity) -> Outcome {
     let environment = call.environment(api_key)?;
-    let evaluated = EvaluatedFlags::of(&call.state, &environment, identity);
-    let evaluated = evaluated.ok_or(Refusal::Detail(500, "The flags cannot be evaluated."))?;
+    let evaluated = EvaluatedFlags::of(&call.state, &environment, identity)?;
     call::json(200, &Value::Array(evaluated.flags()))
 }
 

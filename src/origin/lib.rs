@@ -29,6 +29,7 @@ mod call;
 mod changes;
 mod defaults;
 mod document;
+mod document_length;
 mod environments;
 mod evaluation;
 mod feature_segments;

@@ -28,6 +28,8 @@ pub const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
 pub const STATE_RESERVE_BYTES: usize = 1024 * 1024;
 /// Bytes of JSON of one row, since a row of a Durable Object has at most 2 MB.
 pub const MAX_ROW_BYTES: usize = 1_800_000;
+/// Bytes of JSON of an environment's document, which are the most that the edge serves.
+pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 /// Characters of a name.
 pub const MAX_NAME_LENGTH: usize = 2000;
 /// Characters of a description.

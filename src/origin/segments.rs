@@ -21,7 +21,7 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
     let project = reached(call, project)?;
     let search = call.query("q").unwrap_or_default().to_lowercase();
     let is_general = call.query("include_feature_specific").is_some_and(|text| text == "false");
-    let of_identity = call.query("identity").map(|id| segments_of(call, project, &id));
+    let of_identity = call.query("identity").map(|id| segments_of(call, project, &id)).transpose()?;
     let matches = |segment: &&Segment| {
         segment.project == project
             && of_identity.as_ref().is_none_or(|ids| ids.contains(&segment.id))
@@ -32,14 +32,14 @@ pub fn list(call: &mut Call<'_>, project: &str) -> Outcome {
 }
 
 /// The ids of the segments that an identity of the project is in; none if the project has no such identity.
-fn segments_of(call: &Call<'_>, project: i64, identity: &str) -> Vec<i64> {
+fn segments_of(call: &Call<'_>, project: i64, identity: &str) -> Result<Vec<i64>, Refusal> {
     let identity = identity.parse().ok().and_then(|id: i64| call.state.identities.get(&id));
-    let Some(identity) = identity else { return Vec::new() };
+    let Some(identity) = identity else { return Ok(Vec::new()) };
     let environment = call.state.environments.get(&identity.environment);
-    let environment = environment.filter(|environment| environment.project == project);
-    let evaluated =
-        environment.and_then(|environment| EvaluatedFlags::of(&call.state, environment, identity));
-    evaluated.map(|evaluated| evaluated.segments()).unwrap_or_default()
+    let Some(environment) = environment.filter(|environment| environment.project == project) else {
+        return Ok(Vec::new());
+    };
+    Ok(EvaluatedFlags::of(&call.state, environment, identity)?.segments())
 }
 
 /// Creates a segment.

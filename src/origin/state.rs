@@ -151,21 +151,26 @@ pub fn json_of<T: Serialize>(row: &T) -> Value {
 
 /// The length of a row's JSON in bytes, without making the text.
 pub fn json_length<T: Serialize>(row: &T) -> usize {
-    let mut length = Length(0);
     // Neither a row nor the writer can fail.
-    match serde_json::to_writer(&mut length, row) {
-        Ok(()) => length.0,
-        Err(_) => 0,
-    }
+    json_length_within(row, usize::MAX).unwrap_or_default()
 }
 
-/// A writer that counts bytes.
-struct Length(usize);
+/// The length of a value's JSON in bytes, without making the text; `None` if it exceeds the limit.
+pub fn json_length_within<T: Serialize>(value: &T, limit: usize) -> Option<usize> {
+    let mut length = Length { bytes: 0, limit };
+    serde_json::to_writer(&mut length, value).ok().map(|()| length.bytes)
+}
+
+/// A writer that counts bytes, and fails at the limit.
+struct Length {
+    bytes: usize,
+    limit: usize,
+}
 
 impl io::Write for Length {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
+        self.bytes += bytes.len();
+        if self.bytes > self.limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

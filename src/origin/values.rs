@@ -3,6 +3,7 @@
 use flagsmith_edge_core::api::fields::integer_value;
 use flagsmith_edge_core::document::json::{Json, Kind};
 use flagsmith_edge_core::document::python;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::input::{Input, plain_text};
@@ -13,6 +14,21 @@ pub const MAX_LENGTH: usize = 20_000;
 const TYPES: [&str; 3] = ["unicode", "int", "bool"];
 const MAX_INTEGER: i64 = 2_147_483_647;
 const MIN_INTEGER: i64 = -2_147_483_648;
+
+/// A value without its columns.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Scalar<'v> {
+    Text(Option<&'v str>),
+    Integer(Option<i64>),
+    Bool(Option<bool>),
+}
+
+impl Default for Scalar<'_> {
+    fn default() -> Self {
+        Scalar::Text(None)
+    }
+}
 
 impl Default for TypedValue {
     fn default() -> TypedValue {
@@ -89,10 +105,15 @@ impl TypedValue {
 
     /// The value as a string, number, boolean or null.
     pub fn scalar(&self) -> Value {
+        json!(self.borrowed_scalar())
+    }
+
+    /// The value as a scalar that borrows its text.
+    pub fn borrowed_scalar(&self) -> Scalar<'_> {
         match self.kind.as_str() {
-            "int" => json!(self.integer_value),
-            "bool" => json!(self.boolean_value),
-            _ => json!(self.string_value),
+            "int" => Scalar::Integer(self.integer_value),
+            "bool" => Scalar::Bool(self.boolean_value),
+            _ => Scalar::Text(self.string_value.as_deref()),
         }
     }
 

@@ -158,3 +158,95 @@ fn rules_that_a_request_deletes_do_not_count() {
     assert_eq!(segment["rules"].as_array().unwrap().len(), 1);
     assert_eq!(segment["rules"][0]["conditions"].as_array().unwrap().len(), 100);
 }
+
+/// The environment overrides of 40 options of 20,000 characters: each state has 0.8 MB in the document.
+fn project_with_long_options() -> Project {
+    let mut project = Project::new();
+    let option = json!({"string_value": "o".repeat(20_000), "default_percentage_allocation": 0});
+    let options = vec![option; 40];
+    project.post("projects/1/features/", json!({"name": "long", "multivariate_options": options}));
+    project
+}
+
+/// The override of the feature for a new identity, with all of its options.
+fn override_for(project: &mut Project, identifier: &str) -> Answer {
+    let path = format!("environments/{}/identities/", project.client_keys[0]);
+    let identity = project.post(&path, json!({"identifier": identifier}))["id"].clone();
+    let value = |option: i64| json!({"multivariate_feature_option": option, "percentage_allocation": 1});
+    let values: Vec<Value> = (1..=40).map(value).collect();
+    let body = json!({"feature": 2, "multivariate_feature_state_values": values});
+    project.send("POST", &format!("{path}{identity}/featurestates/"), &body)
+}
+
+#[test]
+fn a_document_that_the_edge_would_not_take_is_refused() {
+    let mut project = project_with_long_options();
+    let key = project.client_keys[0].clone();
+    for count in 0..19 {
+        assert_eq!(override_for(&mut project, &format!("i{count}")).status, 201, "override {count}");
+    }
+    let length = project.deployment.document(&key).unwrap().to_string().len();
+    assert!((15_000_000..=16 * 1024 * 1024).contains(&length), "{length} bytes");
+    let before = project.deployment.state.clone();
+    for count in 0..2 {
+        let refused = override_for(&mut project, &format!("j{count}"));
+        assert_eq!(refused.status, 400);
+        let problem = refused.body["non_field_errors"][0].as_str().unwrap();
+        assert!(
+            problem.starts_with("The document of the environment \"Development\" would have"),
+            "{problem}"
+        );
+        assert!(refused.changes.is_empty());
+    }
+    assert_eq!(project.deployment.document(&key).unwrap().to_string().len(), length);
+    assert!(project.deployment.reloaded() == project.deployment.state);
+    assert!(project.deployment.state.bytes() < before.bytes() + 1000);
+    // A longer option is repeated in each state.
+    let option = json!({"string_value": "o".repeat(20_000), "default_percentage_allocation": 0});
+    let created = project.send("POST", "projects/1/features/2/mv-options/", &option);
+    assert_eq!(created.status, 201, "only default states get it: {}", created.body);
+    let switch = format!("environments/{key}/featurestates/1/");
+    assert_eq!(project.send("PATCH", &switch, &json!({"enabled": true})).status, 200);
+    let all = format!("environments/{key}/identities/1/featurestates/all/");
+    assert!(project.get(&all).is_array());
+}
+
+#[test]
+fn a_document_that_is_too_long_already_is_not_served_and_may_shrink() {
+    let mut project = project_with_long_options();
+    let key = project.client_keys[0].clone();
+    assert_eq!(override_for(&mut project, "i").status, 201);
+    // Copies in the store, as a version without the limit made them.
+    let identity = project.deployment.rows[&("identity", 1)].clone();
+    let ((_, id), state) =
+        project.deployment.rows.iter().rfind(|((kind, _), _)| *kind == "feature_state").unwrap();
+    let (id, state) = (*id, state.clone());
+    for copy in 0..22 {
+        let (other, own) = (100 + copy, format!("\"id\":{id},"));
+        let identity = identity.replacen("\"id\":1", &format!("\"id\":{other}"), 1);
+        project
+            .deployment
+            .rows
+            .insert(("identity", other), identity.replace("\"i\"", &format!("\"i{copy}\"")));
+        let state = state.replacen(&own, &format!("\"id\":{other},"), 1);
+        let state = state.replace("\"identity\":1", &format!("\"identity\":{other}"));
+        project.deployment.rows.insert(("feature_state", other), state);
+    }
+    project.deployment.state = project.deployment.reloaded();
+    let path = format!("environments/{key}/document/");
+    let answer = project.send("GET", &path, &Value::Null);
+    assert_eq!(answer.status, 400);
+    assert!(answer.body["detail"].as_str().unwrap().starts_with("The document of the environment has more"));
+    // The flags of one identity need the overrides of that one only.
+    assert!(project.get(&format!("environments/{key}/identities/1/featurestates/all/")).is_array());
+    let switch = format!("environments/{key}/featurestates/1/");
+    let longer = json!({"feature_state_value": "longer than before"});
+    assert_eq!(project.send("PATCH", &switch, &longer).status, 400);
+    assert_eq!(project.send("PATCH", &switch, &json!({"feature_state_value": "x"})).status, 200);
+    for copy in 0..22 {
+        let path = format!("environments/{key}/identities/{}/", 100 + copy);
+        assert_eq!(project.send("DELETE", &path, &Value::Null).status, 204, "{copy}");
+    }
+    assert!(project.deployment.document(&key).is_some());
+    assert_eq!(project.send("PATCH", &switch, &longer).status, 200);
+}
