@@ -49,6 +49,8 @@ pub struct Config {
     pub log_panic_messages: bool,
     /// `LOG_REQUESTS`: one of this many requests is logged; 0 for none.
     pub log_requests: u64,
+    /// `OFREP_PERSIST_TRAITS`: true if requests of OFREP store the context's members as traits.
+    pub ofrep_persists_traits: bool,
     /// The faults in the settings.
     pub faults: Vec<SettingFault>,
 }
@@ -133,6 +135,7 @@ impl Config {
             log_rows: reader.word("LOG_ROWS", "false", "true"),
             log_panic_messages: reader.word("LOG_PANIC_MESSAGES", "false", "true"),
             log_requests: reader.number("LOG_REQUESTS", SAMPLES, 0),
+            ofrep_persists_traits: reader.word("OFREP_PERSIST_TRAITS", "false", "true"),
             faults: Vec::new(),
         };
         reader.add_conflicts(&config);

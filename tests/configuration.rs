@@ -36,6 +36,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         "LOG_PANIC_MESSAGES",
         "LOG_REQUESTS",
         "LOG_ROWS",
+        "OFREP_PERSIST_TRAITS",
         "ORIGIN_API_TOKEN",
         "ORIGIN_TIMEOUT_SECONDS",
         "ORIGIN_URL",
@@ -58,7 +59,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         ];
         assert_eq!(seconds, [10, 60, 2, 60, 300, 30, 10]);
         assert_eq!((config.engine, config.log_rows, config.log_requests), (Engine::V10, false, 0));
-        assert!(!config.log_panic_messages);
+        assert!(!config.log_panic_messages && !config.ofrep_persists_traits);
         assert!(!config.publishes() && config.origin.is_none() && config.admin_key_sha256.is_none());
         assert!(config.sse_authentication_token.is_none() && config.webhook_secret.is_none());
     }
@@ -97,10 +98,11 @@ fn valid_values_are_used_without_a_fault() {
         ("LOG_PANIC_MESSAGES", "true"),
         ("LOG_REQUESTS", "1000"),
         ("LOG_ROWS", "true"),
+        ("OFREP_PERSIST_TRAITS", "true"),
         ("FLAG_ENGINE", "11"),
     ]);
     assert_eq!(config.faults, []);
-    assert!(config.publishes() && config.log_panic_messages);
+    assert!(config.publishes() && config.log_panic_messages && config.ofrep_persists_traits);
     assert_eq!(config.origin_api_token.as_deref(), Some("prefix.secret"));
     assert_eq!(config.admin_key_sha256.as_deref(), Some(HASH));
     assert_eq!(
@@ -135,7 +137,7 @@ fn invalid_values_are_faults_that_name_the_replacement() {
     }
     assert_eq!(faults(&[("FLAG_ENGINE", "12")]), ["FLAG_ENGINE must be 10 or 11; otherwise 10 is used."]);
     for value in ["yes", "1", "TRUE", "true "] {
-        for name in ["LOG_ROWS", "LOG_PANIC_MESSAGES"] {
+        for name in ["LOG_ROWS", "LOG_PANIC_MESSAGES", "OFREP_PERSIST_TRAITS"] {
             let expected = format!("{name} must be false or true; otherwise false is used.");
             assert_eq!(faults(&[(name, value)]), [expected], "{value}");
         }

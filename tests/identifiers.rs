@@ -105,7 +105,7 @@ fn admin_requests_and_imports_reach_the_same_identity() {
     let ada = Identifier::verbatim("ada");
     let named = |method: &'static str, path: &str, body: Value| {
         let body = body.to_string().into_bytes();
-        let request = Request { method, query: "", header: &header, body: &body, random: &|| [7; 16] };
+        let request = Request { body: &body, random: &|| [7; 16], ..Request::of_headers(method, &header) };
         let (_, endpoint) = endpoint(&format!("/api/v1/environments/{KEY}/{path}"));
         match edge_identities::read(&environment, endpoint, &request) {
             Ok(Action::Execute(TargetIdentity::Identifier(identifier), ..)) => identifier,

@@ -135,13 +135,8 @@ fn imports_accept_the_overrides_that_admins_may_make() {
     ] {
         let body = format!(r#"{{"feature":7,"enabled":true,"feature_state_value":{value}}}"#);
         let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
-        let request = Request {
-            method: "POST",
-            query: "",
-            header: &header,
-            body: body.as_bytes(),
-            random: &|| [7; 16],
-        };
+        let request =
+            Request { body: body.as_bytes(), random: &|| [7; 16], ..Request::of_headers("POST", &header) };
         let path = format!("/api/v1/environments/{KEY}/edge-identities/u/edge-featurestates/");
         let action = edge_identities::read(&environment, endpoint(&path).1, &request);
         let Ok(Action::Execute(_, command, _)) = action else { panic!("{value}: {action:?}") };

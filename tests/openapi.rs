@@ -13,7 +13,7 @@ use flagsmith_edge_worker::admin::edge_identities::Endpoint;
 use flagsmith_edge_worker::admin::identity_insight::IdentityInsight;
 use flagsmith_edge_worker::admin::import_export::ImportExport;
 use flagsmith_edge_worker::api::{
-    Dependency, Error, HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Response, SdkRoute, readiness,
+    Dependency, Error, HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Response, SdkRoute, ofrep_error, readiness,
 };
 use flagsmith_edge_worker::page::{self, FILES_MISSING, ORIGIN_DESCRIPTION};
 use flagsmith_edge_worker::route::{EdgeRoute, Route};
@@ -46,6 +46,9 @@ fn the_description_has_exactly_the_routes() {
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::EnvironmentDocument)) => ["/api/v1/environment-document/"],
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::AnalyticsV1)) => ["/api/v1/analytics/flags/"],
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::AnalyticsV2)) => ["/api/v2/analytics/flags/"],
+        // The paths below /api/v1 are only mentioned.
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::OfrepFlag)) => ["/ofrep/v1/evaluate/flags/{key}"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::OfrepFlags)) => ["/ofrep/v1/evaluate/flags"],
         Route::Sdk(SdkRoute::Health(HealthRoute::Health)) => ["/health/"],
         Route::Sdk(SdkRoute::Health(HealthRoute::Liveness)) => ["/health/liveness/"],
         Route::Sdk(SdkRoute::Health(HealthRoute::Readiness)) => ["/health/readiness/"],
@@ -208,7 +211,15 @@ fn examples_of_shared_answers_equal_the_workers_answers() {
     let refused = |verdict: AccessDecision| body(verdict.refusal().unwrap());
     let unavailable = |part| Error::Unavailable(part).body();
     let unready = |route| body(readiness(route, false, None));
+    let ofrep = |error: Error| body(ofrep_error(&error));
     let given = BTreeMap::from([
+        ("OfrepInvalid", exchanged("OpenFeature: a context that is no object")),
+        ("OfrepKeyMissing", ofrep(Error::KeyMissing)),
+        ("OfrepKeyRefused", ofrep(Error::KeyUnknown)),
+        ("OfrepNoFlag", ofrep(Error::FeatureNotFound)),
+        ("OfrepTooLarge", ofrep(Error::BodyTooLarge(MAX_BODY_LENGTH))),
+        ("OfrepUnsupportedMediaType", ofrep(Error::UnsupportedMediaType("text/plain".to_owned()))),
+        ("OfrepUnavailable", ofrep(Error::Unavailable(Dependency::Environment))),
         ("Invalid", exchanged("a trait without a key")),
         ("KeyRefused", Error::KeyUnknown.body()),
         ("Unauthenticated", refused(AccessDecision::Unauthenticated(Challenge::missing()))),
@@ -223,8 +234,11 @@ fn examples_of_shared_answers_equal_the_workers_answers() {
         ("Unavailable", unavailable(Dependency::Environment)),
         ("PartlyDone", json!({"data": [{}, unavailable(Dependency::Identity)]})),
     ]);
-    let text = std::fs::read_to_string(sources().join("openapi.yaml")).unwrap();
-    let (_, responses) = text.split_once("\n  responses:\n").unwrap();
+    let responses = ["openapi.yaml", "ofrep.yaml"].map(|file| {
+        let text = std::fs::read_to_string(sources().join(file)).unwrap();
+        text.split_once("\n  responses:\n").unwrap().1.to_owned()
+    });
+    let responses = responses.concat();
     let mut described = BTreeMap::new();
     let mut name = "";
     for line in responses.lines() {
@@ -245,7 +259,8 @@ fn examples_of_shared_answers_equal_the_workers_answers() {
 
 /// The body of the answer in an exchange. Other tests replay the exchange.
 fn exchanged(name: &str) -> Value {
-    let exchanges = std::fs::read_to_string(support::fixtures("exchanges/shop.jsonl")).unwrap();
+    let files = ["exchanges/shop.jsonl", "exchanges/ofrep.jsonl"].map(support::fixtures);
+    let exchanges = files.map(|file| std::fs::read_to_string(file).unwrap()).concat();
     let mut exchanges = exchanges.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     exchanges.find(|exchange| exchange["name"] == name).unwrap()["response"]["body"].take()
 }

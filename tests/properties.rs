@@ -417,7 +417,7 @@ proptest! {
         let environment = Environment::parse(&document, Engine::V10).unwrap();
         let body = body.to_string().into_bytes();
         let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
-        let request = Request { method, query, header: &header, body: &body, random: &|| [7; 16] };
+        let request = Request { query, body: &body, random: &|| [7; 16], ..Request::of_headers(method, &header) };
         let (_, endpoint) = endpoint(&format!("/api/v1/environments/k/edge-identities/{path}"));
         if let Ok(Action::Execute(_, command, reply)) = edge_identities::read(&environment, endpoint, &request) {
             let mut identity = Identity::default();

@@ -12,8 +12,9 @@ use support::{fixtures, outside};
 #[test]
 fn our_exchanges_are_answered_as_written() {
     let mut worker = Worker::with_documents(&fixtures("environments"));
-    let count = replay(&mut worker, &fixtures("exchanges/shop.jsonl"), &fixtures("environments"));
-    assert_eq!(count, 42);
+    for (file, expected) in [("exchanges/ofrep.jsonl", 16), ("exchanges/shop.jsonl", 42)] {
+        assert_eq!(replay(&mut worker, &fixtures(file), &fixtures("environments")), expected, "{file}");
+    }
 }
 
 #[test]

@@ -39,6 +39,26 @@ impl Ttl {
     }
 }
 
+/// The number of events in the latest second that had one, to limit them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerSecond {
+    second: u64,
+    count: u32,
+}
+
+impl PerSecond {
+    /// No event yet.
+    pub const NONE: PerSecond = PerSecond { second: 0, count: 0 };
+
+    /// Counts an event. Also returns true if it is one of the first `most` of its second. `now` is in milliseconds.
+    #[must_use]
+    pub fn counted(self, now: u64, most: u32) -> (PerSecond, bool) {
+        let second = now / 1000;
+        let earlier = if self.second == second { self.count } else { 0 };
+        (PerSecond { second, count: earlier.saturating_add(1) }, earlier < most)
+    }
+}
+
 /// A cache of the values that were read from a store. Times are in milliseconds.
 pub struct TtlCache<T> {
     entries: HashMap<String, CacheSlot<T>>,
@@ -147,6 +167,20 @@ mod tests {
     use super::*;
 
     const AGES: Ttl = Ttl { soft: 10, hard: 100 };
+
+    #[test]
+    fn events_are_counted_by_the_second() {
+        let mut count = PerSecond::NONE;
+        let mut is_allowed = |now| {
+            let (next, is_allowed) = count.counted(now, 2);
+            count = next;
+            is_allowed
+        };
+        assert_eq!(
+            [1000, 1500, 1999, 2000, 2001, 2002].map(&mut is_allowed),
+            [true, true, false, true, true, false]
+        );
+    }
 
     #[test]
     fn values_become_stale_and_then_expire() {

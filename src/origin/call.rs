@@ -89,11 +89,10 @@ impl<'a> Call<'a> {
             return Json::parse(request.body).map_err(|problem| api::Error::Malformed(problem).into());
         }
         let parts = api::Request {
-            method: request.method,
             query: request.query,
-            header: request.header,
             body: request.body,
             random: context.random,
+            ..api::Request::of_headers(request.method, request.header)
         };
         Ok(api::body(&parts)?)
     }

@@ -29,5 +29,6 @@ pub use publisher::document_pages::DocumentPages;
 pub use publisher::server_keys::{KeyStates, OriginKeys, read_server_keys};
 pub use publisher::state::{DocumentCredential, Published, Publisher, PublisherAction};
 pub use publisher::version::DocumentVersion;
+pub use publisher::wanted_version::WantedVersion;
 pub use schedule::{FailureStreak, RefreshInterval, Schedule};
 pub use status::{stored, stored_keys};

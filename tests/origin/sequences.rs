@@ -134,8 +134,7 @@ fn reference(python: &Path, cases: &[Case]) -> Vec<Value> {
 fn flags(environment: &Environment, identity: &Value) -> Value {
     let body = json!({"identifier": identity["identifier"]}).to_string();
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
-    let request =
-        Request { method: "POST", query: "", header: &header, body: body.as_bytes(), random: &|| [0; 16] };
+    let request = Request { body: body.as_bytes(), ..Request::of_headers("POST", &header) };
     let plan = api::plan(environment, KeyedRoute::Identities, KeyKind::Server, &request);
     let Ok(Plan::Identities(_, continuation)) = plan else { panic!("{plan:?}") };
     let traits = identity["traits"].as_object().unwrap().iter();

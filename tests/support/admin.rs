@@ -90,7 +90,7 @@ impl Admin {
         let Some(environment) = self.environments.get(&client_key) else {
             return to_answer(endpoint.no_environment().refusal().unwrap());
         };
-        let request = Request { method, query, header: &header, body, random: &random };
+        let request = Request { query, body, random: &random, ..Request::of_headers(method, &header) };
         to_answer(match edge_identities::read(environment, endpoint, &request) {
             Err(error) => Response::error(&error),
             Ok(action) => act(environment, &mut self.identities, action, &random),

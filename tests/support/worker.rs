@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use flagsmith_edge_worker::admin::not_served;
 use flagsmith_edge_worker::api::{
-    self, Backend, CachedResponse, Dependency, EnvironmentKey, Error, Evaluations, KnownOverrides, Request,
-    Response, preflight,
+    self, Backend, CachedResponse, ConfigHint, Dependency, EnvironmentKey, Error, Evaluations,
+    KnownOverrides, Request, Response, preflight,
 };
 use flagsmith_edge_worker::document::ruleset::{Engine, SegmentIndex};
 use flagsmith_edge_worker::document::{
@@ -35,6 +35,12 @@ pub struct Worker {
     identities: RefCell<HashMap<(ClientKey, Identifier), Identity>>,
     /// The number of changes to overrides by [`Worker::execute`].
     overrides_version: u64,
+    /// True if requests of OFREP store traits.
+    pub persists_ofrep_traits: bool,
+    /// The number of commands that were executed for requests.
+    pub executed: Cell<usize>,
+    /// The hint of the latest request.
+    pub hint: RefCell<Option<ConfigHint>>,
     /// The faults of its stores.
     pub faults: Faults,
     /// The answer that was kept of every [`CachedResponse`].
@@ -48,6 +54,8 @@ pub struct Worker {
 pub struct Faults {
     /// The age of environments in seconds, if confirming them failed.
     pub stale_environment: Option<u64>,
+    /// The failure to load an environment.
+    pub unloadable: Option<Error>,
     /// The age of overrides in seconds, if confirming them failed.
     pub stale_overrides: Option<u64>,
     /// True if there is no memory for an answer.
@@ -170,7 +178,10 @@ impl Worker {
     ) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let header = |name: &str| headers.get(name).cloned();
-        let request = Request { method, query, header: &header, body: &[], random: &|| [7; 16] };
+        let persists_ofrep_traits = self.persists_ofrep_traits;
+        let random = &|| [7; 16];
+        let request =
+            Request { method, path, query, header: &header, body: &[], random, persists_ofrep_traits };
         match Route::parse(path) {
             Ok(_) if method == "OPTIONS" => to_answer(preflight(header("access-control-request-headers"))),
             Ok(Some(Route::Sdk(route))) => {
@@ -200,7 +211,11 @@ impl<'w> Backend for Stores<'w> {
         (true, None)
     }
 
-    async fn load(&self, key: &EnvironmentKey) -> Result<&'w Environment, Error> {
+    async fn load(&self, key: &EnvironmentKey, hint: Option<&ConfigHint>) -> Result<&'w Environment, Error> {
+        self.worker.hint.replace(hint.cloned());
+        if let Some(error) = &self.worker.faults.unloadable {
+            return Err(error.clone());
+        }
         let now = Timestamp::from_iso("2026-11-22T16:00:00Z").unwrap();
         let client_key = match key {
             EnvironmentKey::Client(key) => Some(key),
@@ -228,6 +243,7 @@ impl<'w> Backend for Stores<'w> {
         _needs_identity: bool,
     ) -> Result<Vec<Result<Identity, CommandError>>, Error> {
         self.check_faults()?;
+        self.worker.executed.set(self.worker.executed.get() + commands.len());
         let mut identities = self.worker.identities.borrow_mut();
         let outcomes = commands.into_iter().map(|(identifier, command)| {
             let request = CommandRequest::new(environment.key(), identifier.clone(), command);

@@ -9,6 +9,7 @@ use super::cached_response::CachedResponse;
 use super::error::{Dependency, Error};
 use super::health;
 use super::key::EnvironmentKey;
+use super::ofrep::{self, ConfigHint};
 use super::plan::{Plan, check, plan};
 use super::request::Request;
 use super::response::Response;
@@ -29,8 +30,8 @@ pub trait Backend {
     /// True if environments can be read, and the time of the latest confirmation of one.
     async fn readiness(&self) -> (bool, Option<Timestamp>);
 
-    /// Returns the environment of a key.
-    async fn load(&self, key: &EnvironmentKey) -> Result<Self::Loaded, Error>;
+    /// Returns the environment of a key. With a hint, it is revalidated first if it may be older than that.
+    async fn load(&self, key: &EnvironmentKey, hint: Option<&ConfigHint>) -> Result<Self::Loaded, Error>;
 
     /// The compiled environment, and its age in seconds if confirming it failed.
     fn environment<'l>(&self, loaded: &'l Self::Loaded) -> (&'l Environment, Option<u64>);
@@ -88,12 +89,15 @@ pub async fn answer<B: Backend>(backend: &B, route: SdkRoute, request: &Request<
         SdkRoute::Health(health) => answer_health(backend, health, request.method).await,
         SdkRoute::Keyed(keyed) => {
             let loaded = match environment_key(keyed, request) {
-                Ok(key) => backend.load(&key).await.map(|loaded| (loaded, key.kind())),
+                Ok(key) => {
+                    let hint = if keyed.is_ofrep() { ConfigHint::read(request.query) } else { None };
+                    backend.load(&key, hint.as_ref()).await.map(|loaded| (loaded, key.kind()))
+                }
                 Err(error) => Err(error),
             };
             match loaded {
                 Ok((loaded, key)) => return answer_keyed(backend, &loaded, keyed, key, request).await,
-                Err(error) => Response::error(&error),
+                Err(error) => error_response(keyed, request, &error),
             }
         }
     };
@@ -117,8 +121,20 @@ async fn answer_health<B: Backend>(backend: &B, route: HealthRoute, method: &str
 
 /// Reads the key. A client key is refused before its lookup where a server key is needed.
 fn environment_key(route: KeyedRoute, request: &Request<'_>) -> Result<EnvironmentKey, Error> {
+    if route.is_ofrep() {
+        return ofrep::environment_key(request);
+    }
     let key = EnvironmentKey::parse((request.header)("x-environment-key"))?;
     if key.kind() == KeyKind::Client && route.needs_server_key() { Err(Error::KeyMissing) } else { Ok(key) }
+}
+
+/// The answer to a request that failed, in the form of its API.
+fn error_response(route: KeyedRoute, request: &Request<'_>, error: &Error) -> Response<'static> {
+    match route {
+        KeyedRoute::OfrepFlag => ofrep::flag_error(&ofrep::flag_key(request.path), error),
+        KeyedRoute::OfrepFlags => ofrep::bulk_error(error),
+        _ => Response::error(error),
+    }
 }
 
 async fn answer_keyed<B: Backend>(
@@ -165,9 +181,10 @@ async fn answer_keyed<B: Backend>(
     let response = match response {
         Ok(response) if backend.reserve(response.body.len()) => response,
         Ok(response) => {
-            Response::error(&Error::Unavailable(Dependency::Answers)).exhausted(response.exhausted)
+            let error = Error::Unavailable(Dependency::Answers);
+            error_response(route, request, &error).exhausted(response.exhausted)
         }
-        Err(error) => Response::error(&error),
+        Err(error) => error_response(route, request, &error),
     };
     let response = response.stale(stale_seconds).finish(Some(route.into()), request.method);
     match overrides {

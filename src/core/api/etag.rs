@@ -7,6 +7,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::subject::Subject;
 use crate::document::ruleset::FeatureIndex;
 use crate::document::{Environment, KeyKind};
 use crate::identity::Identity;
@@ -50,6 +51,21 @@ pub fn of_identity(
         serde_json::to_string(state).unwrap_or_default().hash(&mut hasher);
     }
     format!("\"{}{}i{:016x}\"", environment.version, kind(key), hasher.finish())
+}
+
+/// The entity tag of all flags for OpenFeature, of an identity or of the environment. The tag covers all traits that were
+/// sent, since they may change the answer.
+pub fn of_ofrep(
+    environment: &Environment,
+    key: KeyKind,
+    subject: Option<&Subject>,
+    stored: &Identity,
+) -> String {
+    let asked = subject.map(|subject| (&subject.identifier, &subject.transient, subject.overridden));
+    let mut tag = of_identity(environment, key, &asked, stored);
+    tag.pop();
+    tag.push_str("o\"");
+    tag
 }
 
 /// True if an `If-None-Match` header contains the tag. The comparison is weak, since compression by a proxy weakens a

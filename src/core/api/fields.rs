@@ -80,6 +80,11 @@ impl<'a> Fields<'a> {
         self.members.has(name)
     }
 
+    /// All members.
+    pub fn members(&self) -> &Members<'a> {
+        &self.members
+    }
+
     /// A trimmed text; a number becomes its text.
     pub fn text(&mut self, name: &str, rules: TextRules) -> String {
         let value = self.text_value(name, rules);
@@ -249,6 +254,12 @@ pub fn check_text(text: &str, max_length: usize) -> Result<(), Value> {
 pub const NULL_CHARACTERS: &str = "Null characters are not allowed.";
 /// The message for a value that is not an integer.
 pub const INVALID_INTEGER: &str = "A valid integer is required.";
+
+/// A value that is a trait as it is; `None` for any other.
+pub fn scalar_trait(json: Json<'_>) -> Option<TraitValue> {
+    let is_scalar = !matches!(json.kind(), Kind::Null | Kind::List | Kind::Object);
+    if is_scalar { trait_value(json).ok().flatten() } else { None }
+}
 
 fn trait_value(json: Json<'_>) -> Result<Option<TraitValue>, Value> {
     let value = match json.kind() {

@@ -5,37 +5,28 @@ use std::collections::BTreeMap;
 
 use super::error::Error;
 use super::etag;
-use super::fields::{Fields, TRAIT_KEY, query_identifier};
+use super::fields::{Fields, query_identifier};
 use super::flags;
 use super::query;
 use super::response::Response;
+use super::subject::{EvaluatedFlags, SentTrait, Subject, accepted};
+use super::write_json::{without_comma, write_json, write_text};
 use crate::document::json::Json;
-use crate::document::{Environment, Identifier, KeyKind, StoredOverrides};
-use crate::evaluate::{Decision, EvaluatedIdentity, evaluate};
-use crate::identity::{Command, Identity, TraitValue, Traits, anonymous_identifier, uuid_hex};
+use crate::document::{Environment, Identifier, KeyKind};
+use crate::evaluate::Decision;
+use crate::identity::{Command, Identity, TraitValue, Traits};
 
 /// A request for one identity, parsed, before the stored state is read.
 #[derive(Debug, PartialEq)]
 pub struct IdentityQuery {
-    /// The identifier; a generated one for an anonymous request.
-    pub identifier: Identifier,
-    /// Transient traits of this request. Null traits are in the answer, and unset for conditions.
-    transient: Vec<(Box<str>, Option<TraitValue>)>,
-    /// True if the traits and overrides of the identifier apply.
-    overridden: bool,
+    /// The identity.
+    pub subject: Subject,
     /// The requested feature; none for all.
     feature: Option<String>,
     /// True if each flag has its reason.
     reasons: bool,
     /// The tags of `If-None-Match`; `None` for a POST, which has no tags.
     if_none_match: Option<String>,
-}
-
-/// A trait in a request.
-struct SentTrait {
-    key: Box<str>,
-    value: Option<TraitValue>,
-    transient: bool,
 }
 
 /// Reads a GET: the query, and the command for the stored identity. A transient request has no command, unless the
@@ -53,10 +44,9 @@ pub fn read_get(
     let normalized = query_identifier(&sent)?;
     let blank = normalized.is_empty();
     let transient = blank || query::is_yes(transient.as_deref());
+    let identifier = if blank { Identifier::verbatim(sent) } else { normalized };
     let question = IdentityQuery {
-        identifier: if blank { Identifier::verbatim(sent) } else { normalized },
-        transient: Vec::new(),
-        overridden: !transient,
+        subject: Subject { identifier, transient: Vec::new(), overridden: !transient },
         feature: feature.filter(|feature| !feature.is_empty()).map(Cow::into_owned),
         reasons: query::is_yes(reasons.as_deref()),
         if_none_match: Some(if_none_match.unwrap_or_default()),
@@ -80,53 +70,19 @@ pub fn read_post(
 ) -> Result<(IdentityQuery, Option<Command>), Error> {
     let mut fields = Fields::of_body(body)?;
     let identifier = fields.identifier("identifier", true);
-    let mut traits = if fields.has("traits") { fields.list("traits", read_trait) } else { Vec::new() };
+    let traits = if fields.has("traits") { fields.list("traits", SentTrait::read) } else { Vec::new() };
     let transient = fields.bool("transient");
     fields.finish(()).map_err(Error::Invalid)?;
 
-    if key == KeyKind::Client && !environment.allow_client_traits {
-        traits.clear();
-    }
-    let reasons = query::is_yes(query::last(query, "reasons").as_deref());
-    let question = |identifier, transient| IdentityQuery {
-        identifier,
-        transient,
-        overridden: true,
-        feature: None,
-        reasons,
-        if_none_match: None,
+    let traits = accepted(environment, key, traits);
+    let (subject, command) = if identifier.is_empty() {
+        (Subject::anonymous(traits, random), None)
+    } else {
+        let (subject, command) = Subject::identified(environment, identifier, traits, transient);
+        (subject, Some(command))
     };
-    if identifier.is_empty() {
-        let set = traits.iter().filter_map(|sent| Some((&*sent.key, sent.value.as_ref()?)));
-        let identifier =
-            anonymous_identifier(set).unwrap_or_else(|| Identifier::normalize(uuid_hex(random())));
-        let mut question = question(identifier, without_nulls(traits));
-        question.overridden = false;
-        return Ok((question, None));
-    }
-    if transient {
-        return Ok((question(identifier, without_nulls(traits)), Some(Command::Read)));
-    }
-    if !environment.persist_trait_data {
-        return Ok((question(identifier, without_nulls(traits)), Some(Command::Create)));
-    }
-    let (transient, lasting): (Vec<_>, Vec<_>) = traits.into_iter().partition(|sent| sent.transient);
-    let pair = |sent: SentTrait| (sent.key, sent.value);
-    let lasting: Vec<_> = lasting.into_iter().map(pair).collect();
-    let command = if lasting.is_empty() { Command::Create } else { Command::SetTraits(lasting) };
-    Ok((question(identifier, transient.into_iter().map(pair).collect()), Some(command)))
-}
-
-fn read_trait(item: Json<'_>) -> Result<SentTrait, serde_json::Value> {
-    let mut fields = Fields::of(item)?;
-    let key = fields.text("trait_key", TRAIT_KEY).into();
-    let value = fields.trait_value("trait_value", true);
-    let transient = fields.bool("transient");
-    fields.finish(SentTrait { key, value, transient })
-}
-
-fn without_nulls(traits: Vec<SentTrait>) -> Vec<(Box<str>, Option<TraitValue>)> {
-    traits.into_iter().filter(|sent| sent.value.is_some()).map(|sent| (sent.key, sent.value)).collect()
+    let reasons = query::is_yes(query::last(query, "reasons").as_deref());
+    Ok((IdentityQuery { subject, feature: None, reasons, if_none_match: None }, command))
 }
 
 /// The answer, or 304 if the client has it. A matching tag needs no evaluation. `*` needs one in a request for a single
@@ -138,7 +94,7 @@ pub fn answer<'e>(
     stored: &Identity,
 ) -> Response<'e> {
     let Some(kept) = &question.if_none_match else { return evaluated(environment, key, question, stored) };
-    let IdentityQuery { identifier, overridden, feature, reasons, .. } = question;
+    let IdentityQuery { subject: Subject { identifier, overridden, .. }, feature, reasons, .. } = question;
     let tag = etag::of_identity(environment, key, &(identifier, overridden, feature, reasons), stored);
     let not_modified = etag::matches(kept, &tag);
     let unmodified = |tag| Response::empty(304).tagged(tag);
@@ -160,88 +116,54 @@ fn evaluated<'e>(
     question: &IdentityQuery,
     stored: &Identity,
 ) -> Response<'e> {
-    let none = Traits::new();
-    let stored_traits = if question.overridden { &stored.traits } else { &none };
-    let traits = merge(stored_traits, &question.transient);
-    let identity_key = environment.identity_key(&question.identifier, stored.django_id);
-    let compiled;
-    let stored_overrides = if stored.overrides.is_empty() || !question.overridden {
-        StoredOverrides::none()
-    } else {
-        compiled = StoredOverrides::new(environment, &stored.overrides);
-        &compiled
-    };
-    let mut identity =
-        EvaluatedIdentity::new(environment, &question.identifier, &identity_key, &traits, stored_overrides);
-    if !question.overridden {
-        identity.overrides = &[];
-    }
-    let evaluation = evaluate(&environment.ruleset, Some(identity));
-    let ruleset = &environment.ruleset;
-    let shown = |feature: usize, decision: &Decision| {
-        let enabled = stored_overrides.state(ruleset, decision.state).is_some_and(|state| state.enabled);
-        environment.flags.shows(feature, enabled, key)
-    };
-    let flag = |decision: &Decision| {
-        let stored = stored_overrides.outcome(decision.state, decision.variant());
-        stored.unwrap_or_else(|| environment.flags.outcome(decision.state, decision.variant()))
-    };
+    question.subject.evaluate(environment, stored, |flags| {
+        let response = rendered(key, question, flags);
+        response.updated_at(environment).exhausted(flags.evaluation.exhausted)
+    })
+}
+
+#[inline(always)]
+fn rendered<'e>(key: KeyKind, question: &IdentityQuery, flags: &EvaluatedFlags<'_>) -> Response<'e> {
+    let environment = flags.environment;
     let explain = |body: &mut Vec<u8>, feature: usize| {
         if question.reasons {
-            flags::write_reason(body, &evaluation.reason(ruleset, Some(identity), feature));
+            flags::write_reason(body, &flags.reason(feature));
         }
     };
-    let decisions = evaluation.decisions.iter().enumerate();
+    let decisions = flags.evaluation.decisions.iter().enumerate();
     if let Some(name) = &question.feature {
-        let named =
-            |feature: usize| ruleset.features.get(feature).is_some_and(|feature| *feature.name == **name);
-        let found =
-            decisions.into_iter().find(|&(feature, decision)| named(feature) && shown(feature, decision));
-        let response = match found {
+        let features = &environment.ruleset.features;
+        let named = |feature: usize| features.get(feature).is_some_and(|feature| *feature.name == **name);
+        let is_found =
+            |&(feature, decision): &(usize, &Decision)| named(feature) && flags.shows(feature, decision, key);
+        return match decisions.into_iter().find(is_found) {
             Some((feature, decision)) => {
-                let mut body = flag(decision).to_vec();
+                let mut body = flags.flag(decision).to_vec();
                 explain(&mut body, feature);
                 Response::json(body)
             }
             None => Response::error(&Error::FeatureNotFound),
         };
-        return response.updated_at(environment).exhausted(evaluation.exhausted);
     }
     let mut body = Vec::with_capacity(environment.flags.list(key).len() * 5 / 4 + 256);
     body.extend_from_slice(br#"{"identifier":"#);
-    write_text(&mut body, &question.identifier);
+    write_text(&mut body, &question.subject.identifier);
     body.extend_from_slice(br#","traits":["#);
     if !environment.hide_sensitive_data {
-        write_traits(&mut body, stored_traits, &question.transient);
+        write_traits(&mut body, flags.stored_traits, &question.subject.transient);
     }
     body.extend_from_slice(br#"],"flags":["#);
     // A loop, since iterator adapters compiled for size would cost a call for each flag.
     for (feature, decision) in decisions {
-        if shown(feature, decision) {
-            body.extend_from_slice(flag(decision));
+        if flags.shows(feature, decision, key) {
+            body.extend_from_slice(flags.flag(decision));
             explain(&mut body, feature);
             body.push(b',');
         }
     }
     without_comma(&mut body);
     body.extend_from_slice(b"]}");
-    Response::json(body).updated_at(environment).exhausted(evaluation.exhausted)
-}
-
-/// The stored traits, overridden by those of the request.
-fn merge<'t>(stored: &'t Traits, transient: &[(Box<str>, Option<TraitValue>)]) -> Cow<'t, Traits> {
-    let mut traits = Cow::Borrowed(stored);
-    for (key, value) in transient {
-        match value {
-            Some(value) => {
-                traits.to_mut().insert(key.clone(), value.clone());
-            }
-            None => {
-                traits.to_mut().remove(key);
-            }
-        }
-    }
-    traits
+    Response::json(body)
 }
 
 /// Stored and sent traits by key, with a mark for transient ones. The last of several for one key counts.
@@ -262,13 +184,6 @@ fn write_traits(body: &mut Vec<u8>, stored: &Traits, transient: &[(Box<str>, Opt
     without_comma(body);
 }
 
-/// Each part of a list is followed by a comma; the last comma is removed.
-fn without_comma(body: &mut Vec<u8>) {
-    if body.ends_with(b",") {
-        body.pop();
-    }
-}
-
 fn write_trait(body: &mut Vec<u8>, key: &str, value: Option<&TraitValue>, transient: bool) {
     body.extend_from_slice(br#"{"trait_key":"#);
     write_text(body, key);
@@ -278,19 +193,4 @@ fn write_trait(body: &mut Vec<u8>, key: &str, value: Option<&TraitValue>, transi
         other => write_json(body, &other),
     }
     body.extend_from_slice(if transient { br#","transient":true},"# } else { b"}," });
-}
-
-/// Nearly every text is written unchanged, and scanning its bytes costs less than a serializer.
-fn write_text(body: &mut Vec<u8>, text: &str) {
-    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        return write_json(body, text);
-    }
-    body.push(b'"');
-    body.extend_from_slice(text.as_bytes());
-    body.push(b'"');
-}
-
-fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
-    // Serializing texts and traits into a Vec cannot fail.
-    let _ = serde_json::to_writer(body, value);
 }

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::request::{Request, body};
 use super::response::Response;
 use super::route::{KeyedRoute, SdkRoute};
-use super::{analytics, bulk_identities, flags, identities, query, traits};
+use super::{analytics, bulk_identities, flags, identities, ofrep, query, traits};
 use crate::document::{Environment, Identifier, KeyKind};
 use crate::identity::{Command, CommandError, Identity};
 
@@ -39,12 +39,14 @@ pub enum Continuation {
     Upload(bulk_identities::BulkUpload),
     /// A trait's new value.
     Increment(traits::Increment),
+    /// Flags for OpenFeature.
+    Ofrep(ofrep::OfrepQuery),
 }
 
 impl Continuation {
     /// True if the answer needs the complete stored state of the identity.
     pub fn needs_identity(&self) -> bool {
-        matches!(self, Continuation::Flags(_))
+        matches!(self, Continuation::Flags(_) | Continuation::Ofrep(_))
     }
 }
 
@@ -65,6 +67,13 @@ pub fn plan<'e>(
     request: &Request<'_>,
 ) -> Result<Plan<'e>, Error> {
     let evaluated = |(evaluations, response)| Plan::Evaluations(evaluations, response);
+    let open_feature =
+        |(query, command): (ofrep::OfrepQuery, Option<Command>)| match (&query.subject, command) {
+            (Some(subject), Some(command)) => {
+                Plan::Identities(vec![(subject.identifier.clone(), command)], Continuation::Ofrep(query))
+            }
+            _ => Plan::Answered(query.answer(environment, key, &Identity::default())),
+        };
     let set = |(commands, echo)| Plan::Identities(commands, Continuation::Echo(echo));
     match route {
         KeyedRoute::Flags => {
@@ -92,9 +101,10 @@ pub fn plan<'e>(
             };
             Ok(match command {
                 None => Plan::Answered(identities::answer(environment, key, &query, &Identity::default())),
-                Some(command) => {
-                    Plan::Identities(vec![(query.identifier.clone(), command)], Continuation::Flags(query))
-                }
+                Some(command) => Plan::Identities(
+                    vec![(query.subject.identifier.clone(), command)],
+                    Continuation::Flags(query),
+                ),
             })
         }
         KeyedRoute::Traits => {
@@ -117,6 +127,8 @@ pub fn plan<'e>(
             let (commands, upload) = bulk_identities::read(environment, key, request.method, body(request)?)?;
             Ok(Plan::Identities(commands, Continuation::Upload(upload)))
         }
+        KeyedRoute::OfrepFlag => ofrep::read_flag(environment, key, request).map(open_feature),
+        KeyedRoute::OfrepFlags => ofrep::read_bulk(environment, key, request).map(open_feature),
     }
 }
 
@@ -137,6 +149,7 @@ impl Continuation {
                 Response::json(echo.to_string().into_bytes())
             }
             Continuation::Increment(increment) => increment.answer(identity()?),
+            Continuation::Ofrep(query) => query.answer(environment, key, identity()?),
             // The answer to an upload reports each identity that was refused.
             Continuation::Upload(upload) => upload.answer(outcomes),
         })

@@ -7,6 +7,8 @@ use crate::document::json::Json;
 pub struct Request<'a> {
     /// The method in upper case.
     pub method: &'a str,
+    /// The path as it was sent.
+    pub path: &'a str,
     /// The query without the question mark.
     pub query: &'a str,
     /// Returns a header's value by its name in lower case. Endpoints read only the headers that they use.
@@ -15,6 +17,16 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// Returns sixteen random bytes.
     pub random: &'a dyn Fn() -> [u8; 16],
+    /// True if requests of OFREP store traits (`OFREP_PERSIST_TRAITS`).
+    pub persists_ofrep_traits: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request without a path, a query and a body.
+    pub fn of_headers(method: &'a str, header: &'a dyn Fn(&str) -> Option<String>) -> Request<'a> {
+        let random = &|| [0; 16];
+        Request { method, path: "", query: "", header, body: &[], random, persists_ofrep_traits: false }
+    }
 }
 
 /// Checks that a body is not encoded, by its `Content-Encoding`, before the body is read.

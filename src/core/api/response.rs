@@ -182,6 +182,7 @@ struct Common {
 impl Common {
     fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let keyed = matches!(self.route, Some(SdkRoute::Keyed(_)));
+        let ofrep = matches!(self.route, Some(SdkRoute::Keyed(route)) if route.is_ofrep());
         let headers = [
             Some(("access-control-allow-origin", "*")),
             Some(("access-control-expose-headers", EXPOSED_HEADERS)),
@@ -190,7 +191,10 @@ impl Common {
             // client.
             Some(("x-content-type-options", "nosniff")),
             self.route.map(|route| ("allow", route.allow())),
-            keyed.then_some(("vary", "X-Environment-Key")),
+            keyed.then_some((
+                "vary",
+                if ofrep { "X-Environment-Key, X-API-Key, Authorization" } else { "X-Environment-Key" },
+            )),
         ];
         headers.into_iter().flatten()
     }

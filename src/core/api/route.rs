@@ -1,6 +1,7 @@
 //! The paths and methods of the SDK API.
 
 use super::error::Error;
+use super::ofrep::OfrepPath;
 
 /// The maximum length of a body in bytes, where a route has no limit of its own.
 pub const MAX_BODY_LENGTH: usize = 1024 * 1024;
@@ -29,6 +30,10 @@ pub enum KeyedRoute {
     EnvironmentDocument,
     AnalyticsV1,
     AnalyticsV2,
+    /// One flag for OpenFeature. Its key is in the path.
+    OfrepFlag,
+    /// All flags for OpenFeature.
+    OfrepFlags,
 }
 
 /// An endpoint that answers for the worker itself.
@@ -62,7 +67,10 @@ impl SdkRoute {
             "/proxy/health" | "/proxy/health/readiness" => SdkRoute::Health(HealthRoute::ProxyReadiness),
             "/proxy/health/liveness" => SdkRoute::Health(HealthRoute::ProxyLiveness),
             "/version" => SdkRoute::Health(HealthRoute::Version),
-            _ => return None,
+            _ => SdkRoute::Keyed(match OfrepPath::parse(path)? {
+                OfrepPath::Flag(_) => KeyedRoute::OfrepFlag,
+                OfrepPath::Bulk => KeyedRoute::OfrepFlags,
+            }),
         })
     }
 
@@ -79,6 +87,8 @@ impl SdkRoute {
             SdkRoute::Keyed(KeyedRoute::AnalyticsV1) | SdkRoute::Keyed(KeyedRoute::AnalyticsV2) => {
                 "analytics"
             }
+            SdkRoute::Keyed(KeyedRoute::OfrepFlag) => "ofrep-flag",
+            SdkRoute::Keyed(KeyedRoute::OfrepFlags) => "ofrep-flags",
             SdkRoute::Health(_) => "health",
         }
     }
@@ -90,7 +100,9 @@ impl SdkRoute {
             SdkRoute::Keyed(KeyedRoute::Traits)
             | SdkRoute::Keyed(KeyedRoute::TraitsIncrement)
             | SdkRoute::Keyed(KeyedRoute::AnalyticsV1)
-            | SdkRoute::Keyed(KeyedRoute::AnalyticsV2) => "POST, OPTIONS",
+            | SdkRoute::Keyed(KeyedRoute::AnalyticsV2)
+            | SdkRoute::Keyed(KeyedRoute::OfrepFlag)
+            | SdkRoute::Keyed(KeyedRoute::OfrepFlags) => "POST, OPTIONS",
             SdkRoute::Keyed(KeyedRoute::BulkIdentities) => "POST, PUT, OPTIONS",
             SdkRoute::Keyed(KeyedRoute::TraitsBulk) => "PUT, OPTIONS",
             SdkRoute::Keyed(KeyedRoute::Flags)
@@ -123,6 +135,11 @@ impl KeyedRoute {
     /// The longest body that is read, in bytes.
     pub fn max_body_length(self) -> usize {
         if self == KeyedRoute::BulkIdentities { MAX_UPLOAD_LENGTH } else { MAX_BODY_LENGTH }
+    }
+
+    /// True if the endpoint is one of OpenFeature's protocol.
+    pub fn is_ofrep(self) -> bool {
+        matches!(self, KeyedRoute::OfrepFlag | KeyedRoute::OfrepFlags)
     }
 
     /// True if a client key is refused.

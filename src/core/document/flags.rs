@@ -3,6 +3,8 @@
 //! The shapes are those of the Edge API (contract §A.1, §A.2): flags of identities have `variant`, those of `GET
 //! /flags/` do not.
 
+use std::ops::Range;
+
 use super::ruleset::{CompiledState, FeatureIndex, Ruleset, Span, StateIndex};
 use super::schema;
 
@@ -26,12 +28,38 @@ pub struct Flags {
     outcomes: Vec<Span>,
     /// The index of the first outcome, by state.
     first_outcomes: Vec<u32>,
-    /// The length of the start of the feature's flags, and true if it is multivariate; by feature.
-    heads: Vec<(u32, bool)>,
+    /// The start of the feature's flags, by feature.
+    heads: Vec<Head>,
     server_key_only: Vec<bool>,
     hide_disabled: bool,
     client_list: Box<[u8]>,
     server_list: Box<[u8]>,
+}
+
+/// The start of every flag of a feature, up to `enabled`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    /// Its length.
+    length: u32,
+    /// The place of the feature's number.
+    id: Span,
+    /// The place of the feature's name.
+    name: Span,
+    /// True if the feature is multivariate.
+    multivariate: bool,
+}
+
+/// Parts of a rendered flag, each as JSON.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlagParts<'f> {
+    /// The feature's number in the origin's database.
+    pub id: &'f [u8],
+    /// The feature's name.
+    pub name: &'f [u8],
+    /// The value.
+    pub value: &'f [u8],
+    /// The key of the variant, or null.
+    pub variant: &'f [u8],
 }
 
 impl Flags {
@@ -52,39 +80,41 @@ impl Flags {
             client_list: Box::default(),
             server_list: Box::default(),
         };
-        let mut heads = vec![(String::new(), false); ruleset.features.len()];
+        let mut heads = vec![Vec::new(); ruleset.features.len()];
+        flags.heads = vec![Head::default(); ruleset.features.len()];
         for &(index, feature) in features {
             let kind = feature.kind.text().unwrap_or("STANDARD");
-            let head = format!(
-                r#"{{"feature":{{"id":{},"name":{},"type":{}}},"enabled":"#,
-                feature.id,
-                json_string(&feature.name),
-                json_string(kind)
-            );
-            if let Some(slot) = heads.get_mut(index) {
-                *slot = (head, kind == "MULTIVARIATE");
+            let mut text = Vec::new();
+            push(&mut text, &[br#"{"feature":{"id":"#]);
+            let id = push(&mut text, &[feature.id.to_string().as_bytes()]);
+            push(&mut text, &[br#","name":"#]);
+            let name = push(&mut text, &[json_string(&feature.name).as_bytes()]);
+            push(&mut text, &[br#","type":"#, json_string(kind).as_bytes(), br#"},"enabled":"#]);
+            let multivariate = kind == "MULTIVARIATE";
+            let head = Head { length: text.len() as u32, id, name, multivariate };
+            if let (Some(slot), Some(known)) = (heads.get_mut(index), flags.heads.get_mut(index)) {
+                (*slot, *known) = (text, head);
             }
             if let Some(hidden) = flags.server_key_only.get_mut(index) {
                 *hidden = server_key_only_feature_ids.contains(&feature.id);
             }
         }
         for (index, state) in ruleset.states.iter().enumerate() {
-            let Some((head, multivariate)) = heads.get(state.feature) else { continue };
+            let Some(head) = heads.get(state.feature) else { continue };
+            let multivariate = flags.heads.get(state.feature).is_some_and(|head| head.multivariate);
             let is_default =
                 ruleset.features.get(state.feature).is_some_and(|feature| feature.default == index);
             let value = ruleset.json(state.value).as_bytes();
             if is_default {
-                let span =
-                    push(&mut flags.text, &[head.as_bytes(), bool_json(state.enabled), VALUE, value, b"}"]);
+                let span = push(&mut flags.text, &[head, bool_json(state.enabled), VALUE, value, b"}"]);
                 if let Some(slot) = flags.defaults.get_mut(state.feature) {
                     *slot = span;
                 }
             }
             flags.first_outcomes.push(flags.outcomes.len() as u32);
             let Flags { text, outcomes, .. } = &mut flags;
-            render_outcomes(text, outcomes, head.as_bytes(), *multivariate, state, |span| ruleset.json(span));
+            render_outcomes(text, outcomes, head, multivariate, state, |span| ruleset.json(span));
         }
-        flags.heads = heads.iter().map(|(head, multivariate)| (head.len() as u32, *multivariate)).collect();
         flags.text.shrink_to_fit();
         flags.client_list = flags.join_defaults(ruleset, KeyKind::Client);
         flags.server_list = flags.join_defaults(ruleset, KeyKind::Server);
@@ -120,8 +150,29 @@ impl Flags {
 
     /// The start of every flag of a feature, up to `enabled`, and true if the feature is multivariate.
     pub fn head(&self, feature: FeatureIndex) -> (&[u8], bool) {
-        let (length, multivariate) = self.heads.get(feature).copied().unwrap_or_default();
+        let Head { length, multivariate, .. } = self.heads.get(feature).copied().unwrap_or_default();
         (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)
+    }
+
+    /// The parts of a rendered flag of a feature with a `variant`. `enabled` and `value` are those of its state.
+    #[inline(always)]
+    pub fn parts<'f>(
+        &self,
+        feature: FeatureIndex,
+        flag: &'f [u8],
+        enabled: bool,
+        value: Span,
+    ) -> FlagParts<'f> {
+        let head = self.heads.get(feature).copied().unwrap_or_default();
+        let start = head.length as usize + bool_json(enabled).len() + VALUE.len();
+        let end = start + value.range().len();
+        let part = |range: Range<usize>| flag.get(range).unwrap_or_default();
+        FlagParts {
+            id: part(head.id.range()),
+            name: part(head.name.range()),
+            value: part(start..end),
+            variant: part(end + VARIANT.len()..flag.len().saturating_sub(1)),
+        }
     }
 
     #[inline(always)]

@@ -33,7 +33,7 @@ pub use environment_key::{CLIENT_KEY_FORM, ClientKey, is_client_key, is_server_k
 pub use fault::Fault;
 pub use feature_definition::{FeatureDefinition, FeatureKey};
 pub use feature_state::{FeatureName, FeatureState, MultivariateOption, MultivariateValue};
-pub use flags::{Flags, KeyKind};
+pub use flags::{FlagParts, Flags, KeyKind};
 pub use identifier::Identifier;
 pub use identity_overrides::IdentityOverrides;
 pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key, hex};

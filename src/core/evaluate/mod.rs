@@ -13,7 +13,9 @@ mod result;
 mod value;
 
 use crate::document::python;
-use crate::document::ruleset::{CompiledState, Engine, FeatureIndex, Ruleset, SegmentIndex, StateIndex};
+use crate::document::ruleset::{
+    CompiledState, Engine, Feature, FeatureIndex, Ruleset, SegmentIndex, StateIndex,
+};
 use crate::document::{Environment, Identifier, StoredOverrides};
 use crate::identity::Traits;
 
@@ -131,6 +133,17 @@ pub fn evaluate(ruleset: &Ruleset, identity: Option<EvaluatedIdentity<'_>>) -> E
     evaluate_with(&mut Evaluator::new(ruleset, identity))
 }
 
+/// The environment's defaults, without an identity and without segments.
+pub fn defaults(ruleset: &Ruleset) -> Evaluation {
+    let decision = |feature: &Feature| Decision {
+        state: feature.default,
+        source: StateSource::Default,
+        outcome: Outcome::Plain,
+    };
+    let decisions = ruleset.features.iter().map(decision).collect();
+    Evaluation { decisions, segments: Vec::new(), cyclic: Vec::new(), exhausted: None, steps: 0 }
+}
+
 fn evaluate_with(evaluator: &mut Evaluator<'_>) -> Evaluation {
     let (ruleset, identity) = (evaluator.ruleset, evaluator.identity);
     let mut leading = vec![None; ruleset.features.len()];
@@ -246,6 +259,15 @@ pub fn default_reason(engine: Engine) -> &'static str {
     }
 }
 
+/// The text of a multivariate value's weight, which is also a JSON number.
+pub fn weight_text(weight: f64) -> String {
+    let mut text = python::float_text(weight);
+    if text.ends_with(".0") {
+        text.truncate(text.len() - 2);
+    }
+    text
+}
+
 /// The reason for a decision, as flag-engine words it.
 fn reason(
     ruleset: &Ruleset,
@@ -257,8 +279,7 @@ fn reason(
         let state = state_of(ruleset, identity, decision.state);
         let weight =
             state.and_then(|state| state.variants.get(variant)).map_or(0.0, |variant| variant.weight);
-        let weight = python::float_text(weight);
-        return format!("SPLIT; weight={}", weight.strip_suffix(".0").unwrap_or(&weight));
+        return format!("SPLIT; weight={}", weight_text(weight));
     }
     match decision.source {
         StateSource::Identity => "TARGETING_MATCH; segment=identity_overrides".to_owned(),

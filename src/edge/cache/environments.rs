@@ -12,8 +12,8 @@ use futures_util::future::FutureExt;
 use worker::web_sys::Response as WebResponse;
 use worker::{Context, Env};
 
-use crate::api::{CachedResponse, EnvironmentKey, Error};
-use crate::cache::{Ttl, TtlCache};
+use crate::api::{CachedResponse, ConfigHint, EnvironmentKey, Error};
+use crate::cache::{PerSecond, Ttl, TtlCache};
 use crate::document::ruleset::SegmentIndex;
 use crate::document::{
     ClientKey, Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json,
@@ -27,7 +27,7 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
-use crate::publish::{Announcement, DocumentVersion};
+use crate::publish::{Announcement, DocumentVersion, WantedVersion};
 
 /// A loaded environment for the answer to a request.
 pub struct LoadedEnvironment {
@@ -81,6 +81,26 @@ impl<'r> Environments<'r> {
     /// Creates access to the environments of this deployment.
     pub fn new(env: &'r Env, config: &'static Config) -> Environments<'r> {
         Environments { stores: Stores { env, config } }
+    }
+
+    /// Returns the environment of a key, of a version that is not older than the hint says.
+    pub async fn load_for(
+        &self,
+        key: &EnvironmentKey,
+        hint: &ConfigHint,
+        context: &Context,
+    ) -> Result<LoadedEnvironment, Error> {
+        let client_key = match key {
+            EnvironmentKey::Client(client_key) => client_key.clone(),
+            EnvironmentKey::Server(hash) => {
+                self.stores.lookup::<ServerKey>(hash, context).await?.value.client_key
+            }
+        };
+        let wanted = WantedVersion::parse(hint.etag.as_deref(), hint.last_modified, now_ms());
+        let is_good_enough =
+            |entry: &CacheEntry<Rc<CachedEnvironment>>| wanted.is_met(entry.version(), entry.confirmed_at());
+        self.stores.catch_up(&client_key, is_good_enough).await;
+        self.load(key, context).await
     }
 
     /// Returns the environment of a key.
@@ -232,17 +252,12 @@ async fn read_from_object(
 /// Counts a look-up of an unknown key in this isolate. Fails beyond the limit.
 fn may_discover() -> Result<(), Failure> {
     thread_local! {
-        /// The current second, and its number of look-ups.
-        static LOOKUPS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+        static LOOKUPS: Cell<PerSecond> = const { Cell::new(PerSecond::NONE) };
     }
-    let second = now_ms() / 1000;
-    let lookups = match LOOKUPS.get() {
-        (latest, lookups) if latest == second => lookups,
-        _ => 0,
-    };
-    LOOKUPS.set((second, lookups.saturating_add(1)));
+    let (lookups, is_allowed) = LOOKUPS.get().counted(now_ms(), MAX_LOOKUPS_PER_SECOND);
+    LOOKUPS.set(lookups);
     let too_many = || Failure::new(Source::Registry, "too many lookups of unknown keys in one second");
-    (lookups < MAX_LOOKUPS_PER_SECOND).then_some(()).ok_or_else(too_many)
+    is_allowed.then_some(()).ok_or_else(too_many)
 }
 
 impl CachedValue for Rc<CachedEnvironment> {

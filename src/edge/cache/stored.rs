@@ -3,7 +3,8 @@
 //! A fresh value is served. A stale value is served and revalidated in the background. An expired value is revalidated
 //! before the answer. After a failed read the last good value stays. No earlier version replaces a later one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::pending;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::thread::LocalKey;
@@ -13,7 +14,7 @@ use futures_util::future::FutureExt;
 use worker::{Context, Env};
 
 use crate::api::{Dependency, Error};
-use crate::cache::{Freshness, Hit, Ttl, TtlCache};
+use crate::cache::{Freshness, Hit, PerSecond, Ttl, TtlCache};
 use crate::document::ClientKey;
 use crate::edge::cache::first_discovery;
 use crate::edge::platform::clock::now_ms;
@@ -26,6 +27,11 @@ use crate::publish::DocumentVersion;
 const TIMEOUT: Duration = Duration::from_secs(8);
 /// The limit if an answer is waiting and there is a value to serve instead.
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
+
+/// The maximum number of revalidations that clients ask for, for each isolate and second.
+const MAX_CATCHING_UP_PER_SECOND: u32 = 20;
+/// The time between two looks at a value that another request revalidates.
+const WAIT: Duration = Duration::from_millis(10);
 
 /// The stores of a deployment, for one request.
 pub struct Stores<'r> {
@@ -172,6 +178,11 @@ impl<T> CacheEntry<T> {
         self.good.as_ref().map(|(_, at)| *at)
     }
 
+    /// The version of the stored value, if it has one.
+    pub fn version(&self) -> Option<DocumentVersion> {
+        self.version
+    }
+
     /// Records that the stored value is unchanged.
     fn confirm(&mut self, unconfirmed_since: Option<u64>, now: u64) {
         if let Some((_, at)) = &mut self.good
@@ -184,6 +195,28 @@ impl<T> CacheEntry<T> {
 }
 
 impl Stores<'_> {
+    /// Revalidates a cached value unless it is good enough, and returns when it is revalidated.
+    ///
+    /// A client may claim anything about versions, so an isolate does so only some times a second. Beyond that it waits for
+    /// the result of another request, for a limited time.
+    pub async fn catch_up<T: CachedValue>(
+        &self,
+        name: &T::Name,
+        is_good_enough: impl Fn(&CacheEntry<T>) -> bool,
+    ) {
+        let deadline = now_ms() + TIMEOUT_FOR_KNOWN.as_millis() as u64;
+        let is_late =
+            || remembered::<T>(name).is_some_and(|entry| entry.good.is_some() && !is_good_enough(&entry));
+        while is_late() && now_ms() < deadline {
+            if may_catch_up() {
+                // The failure has been logged already, and the last good value is served.
+                drop(self.revalidate::<T>(name, TIMEOUT_FOR_KNOWN).await);
+                return;
+            }
+            with_timeout(WAIT, pending::<()>()).await;
+        }
+    }
+
     /// Returns a value: from the cache, or after reading it from a store.
     pub async fn lookup<T: CachedValue>(
         &self,
@@ -297,6 +330,16 @@ impl Stores<'_> {
             Err(failure) => Err((failure, CacheEntry { faulty: true, fingerprint, ..last })),
         }
     }
+}
+
+/// Counts a revalidation that a client asked for. False beyond the limit.
+fn may_catch_up() -> bool {
+    thread_local! {
+        static COUNT: Cell<PerSecond> = const { Cell::new(PerSecond::NONE) };
+    }
+    let (count, is_allowed) = COUNT.get().counted(now_ms(), MAX_CATCHING_UP_PER_SECOND);
+    COUNT.set(count);
+    is_allowed
 }
 
 fn remembered<T: CachedValue>(name: &T::Name) -> Option<CacheEntry<T>> {

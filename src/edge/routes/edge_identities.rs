@@ -51,7 +51,12 @@ pub async fn answer(
     let environment = &loaded.environment.environment;
     let takes_body = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
     let body = if takes_body { body::read(incoming, MAX_BODY_LENGTH).await? } else { Vec::new() };
-    let request = Request { method, query: &incoming.query, header: &header, body: &body, random: &random };
+    let request = Request {
+        query: &incoming.query,
+        body: &body,
+        random: &random,
+        ..Request::of_headers(method, &header)
+    };
     let action = edge_identities::read(environment, endpoint, &request)?;
     let response = act(env, environment, action).await?;
     loaded.environment.log_exhausted(response.exhausted);

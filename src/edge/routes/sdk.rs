@@ -7,8 +7,8 @@ use futures_util::future::FutureExt;
 use worker::{Context, Env, web_sys};
 
 use crate::api::{
-    self, Backend, CachedResponse, EnvironmentKey, Error, Evaluations, KnownOverrides, Request, Response,
-    SdkRoute,
+    self, Backend, CachedResponse, ConfigHint, EnvironmentKey, Error, Evaluations, KnownOverrides, Request,
+    Response, SdkRoute,
 };
 use crate::document::{Environment, Identifier, KeyKind, Timestamp};
 use crate::edge::cache::environments::{Environments, LoadedEnvironment};
@@ -35,10 +35,12 @@ pub async fn answer(
     let platform = Platform { incoming, env, context, config, environments, hold: RefCell::default() };
     let request = Request {
         method: &incoming.method,
+        path: &incoming.path,
         query: &incoming.query,
         header: &|name| incoming.header(name),
         body: &[],
         random: &random,
+        persists_ofrep_traits: config.ofrep_persists_traits,
     };
     api::answer(&platform, route, &request).await
 }
@@ -64,8 +66,15 @@ impl Backend for Platform<'_> {
         (is_ready, self.environments.last_update())
     }
 
-    async fn load(&self, key: &EnvironmentKey) -> Result<LoadedEnvironment, Error> {
-        let loaded = self.environments.load(key, self.context).await?;
+    async fn load(
+        &self,
+        key: &EnvironmentKey,
+        hint: Option<&ConfigHint>,
+    ) -> Result<LoadedEnvironment, Error> {
+        let loaded = match hint {
+            None => self.environments.load(key, self.context).await?,
+            Some(hint) => self.environments.load_for(key, hint, self.context).boxed_local().await?,
+        };
         self.incoming.trace.set_environment(&loaded);
         Ok(loaded)
     }

@@ -7,3 +7,4 @@ pub mod document_pages;
 pub mod server_keys;
 pub mod state;
 pub mod version;
+pub mod wanted_version;
