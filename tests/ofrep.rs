@@ -107,6 +107,7 @@ fn flags_in_a_circle_have_an_unknown_reason() {
     let mut worker = Worker::with_document_for(document.to_string().as_bytes(), Engine::V11).unwrap();
     let flag = one(&mut worker, "x", &json!({"targetingKey": "ada"}));
     assert_eq!(json!([flag["reason"], flag["metadata"]["code"]]), json!(["UNKNOWN", "CIRCULAR_DEPENDENCY"]));
+    assert_eq!(in_bulk(&mut worker, &json!({"targetingKey": "ada"}), "x"), Some(flag));
 }
 
 #[test]
@@ -162,6 +163,29 @@ fn flags_equal_those_of_a_transient_post() {
             })
             .collect();
         assert_eq!(got, expected, "{identifier} {traits}");
+    }
+}
+
+#[test]
+fn all_flags_equal_the_single_ones() {
+    let mut worker = worker();
+    worker.execute(KEY, "ada", put_override("own")).unwrap();
+    let users = (0..20).map(|number| json!({"targetingKey": format!("user-{number}")}));
+    let contexts = [
+        json!({}),
+        json!({"plan": "gold"}),
+        json!({"targetingKey": "ada"}),
+        json!({"targetingKey": "grace"}),
+    ];
+    for context in contexts.into_iter().chain(users) {
+        let answer = bulk(&mut worker, &json!({"context": context}));
+        let flags = answer["flags"].as_array().unwrap();
+        assert_eq!(flags.len(), NAMES.len() - 1);
+        for flag in flags {
+            let name = flag["key"].as_str().unwrap();
+            let sent = name.replace('%', "%25").replace('?', "%3F");
+            assert_eq!(one(&mut worker, &sent, &context), *flag, "{context}");
+        }
     }
 }
 

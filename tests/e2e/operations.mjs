@@ -33,6 +33,11 @@ export const PUBLIC = [
   ["replaceTraitsOfIdentities", "one identity, one trait changed", async (caller) => caller.sdk("POST", "bulk-identities/", { data: [posted(changed(await caller.identity()))] })],
   ["addTraitsToIdentities", "one identity, one trait changed", async (caller) => caller.sdk("PUT", "bulk-identities/", { data: [posted(changed(await caller.identity()))] })],
   ["getEnvironmentDocument", "an isolate's first in `FRESHNESS_SECONDS`", (caller) => caller.server("GET", "environment-document/")],
+  ["evaluateFlags", "without a `targetingKey`, and 304", (caller) => caller.openFeature("", { plan: "basic" })],
+  ["evaluateFlags", "without a `targetingKey`, and 304", (caller) => caller.unmodifiedOpenFeature()],
+  ["evaluateFlags", "with a `targetingKey`", async (caller) => caller.openFeature("", { targetingKey: (await caller.identity()).identifier })],
+  ["evaluateFlag", "without a `targetingKey`", (caller) => caller.openFeature("/support_chat", { plan: "basic" })],
+  ["evaluateFlag", "with a `targetingKey`", async (caller) => caller.openFeature("/support_chat", { targetingKey: (await caller.identity()).identifier })],
   ["countEvaluations", "without an origin", (caller) => caller.counts()],
   ["countEvaluationsOfIdentities", "without an origin", (caller) => caller.evaluations()],
   ["health", ALL, () => get("/health/")],
@@ -131,6 +136,16 @@ export class Caller {
 
   async unmodified() {
     const flags = this.sdk("GET", "flags/");
+    const { headers } = await this.edge.request(flags);
+    return { ...flags, headers: { ...flags.headers, "If-None-Match": headers.etag } };
+  }
+
+  openFeature(path, context) {
+    return request("POST", `/ofrep/v1/evaluate/flags${path}`, { "X-API-Key": this.key }, { context });
+  }
+
+  async unmodifiedOpenFeature() {
+    const flags = this.openFeature("", { plan: "basic" });
     const { headers } = await this.edge.request(flags);
     return { ...flags, headers: { ...flags.headers, "If-None-Match": headers.etag } };
   }

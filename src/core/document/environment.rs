@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
@@ -15,6 +16,7 @@ use super::flags::Flags;
 use super::identifier::Identifier;
 use super::identity_overrides::{IdentityOverrides, is_irregular};
 use super::json::Json;
+use super::outcomes::Outcomes;
 use super::ruleset::{Engine, FeatureIndex, Ruleset, SegmentIndex, SegmentOverride};
 use super::schema;
 use super::sdk_document::sdk_document;
@@ -33,6 +35,8 @@ pub struct Environment {
     pub updated_at: Option<UpdatedAt>,
     /// Unreadable fields that evaluation does not need. They are treated as absent.
     pub left_out: Vec<Fault>,
+    /// The flags' JSON for OpenFeature, rendered when the first client of that protocol needs it.
+    pub open_feature: OnceLock<Outcomes>,
     /// True if client keys may send traits.
     pub allow_client_traits: bool,
     /// True if answers leave out stored traits.
@@ -142,6 +146,7 @@ impl Environment {
             version: version(published, engine),
             left_out: left_out(document, updated_at.is_none()),
             updated_at,
+            open_feature: OnceLock::new(),
             allow_client_traits: document.allow_client_traits.unwrap_or(true),
             hide_sensitive_data: document.hide_sensitive_data.unwrap_or(false),
             stop_serving_flags: project.organisation.stop_serving_flags.unwrap_or(false),

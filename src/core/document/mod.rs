@@ -17,6 +17,7 @@ mod identifier;
 pub mod identity_overrides;
 pub mod json;
 pub mod json_path;
+mod outcomes;
 pub mod pattern;
 pub mod property;
 pub mod python;
@@ -36,6 +37,7 @@ pub use feature_state::{FeatureName, FeatureState, MultivariateOption, Multivari
 pub use flags::{FlagParts, Flags, KeyKind};
 pub use identifier::Identifier;
 pub use identity_overrides::IdentityOverrides;
+pub use outcomes::Outcomes;
 pub use server_key::{ServerKey, ServerKeyHash, hash_of_server_key, hex};
 pub use stored_overrides::StoredOverrides;
 pub use timestamp::Timestamp;

@@ -45,8 +45,10 @@ export async function startOurs(row, { check = true, ...options } = {}) {
   return { name: "ours", edge, requests, answer: answers[0] };
 }
 
-/** Starts a baseline with the worker's answer to these requests, and checks its answers. */
-export async function startBaseline(name, { requests, answer }, options = {}) {
+/** Starts a baseline with the worker's answer to the row's requests, and checks its answers. */
+export async function startBaseline(name, { requests, answer }, row, options = {}) {
+  // The worker itself, with transient requests of the same profile.
+  if (name === "T") return { ...(await startOurs({ ...row, kind: "transient" }, options)), name };
   if (!(name in BASELINES)) throw new Error(`no such baseline: ${name}; there are ${Object.keys(BASELINES).join(", ")}`);
   const variables = {
     ANSWER: JSON.stringify({ status: answer.status, headers: headersOf(answer), body: answer.text }),

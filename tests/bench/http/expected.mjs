@@ -21,6 +21,10 @@ export class Truth {
       assertFlags(answer.json(), await this.#client.getEnvironmentFlags());
       return;
     }
+    if (request.path.startsWith("/ofrep/")) {
+      assertEvaluations(answer.json().flags, await this.#client.getIdentityFlags(identity.identifier, identity.traits));
+      return;
+    }
     const { identifier, flags, traits } = answer.json();
     const anonymous = JSON.parse(request.body).identifier === null;
     if (!anonymous) assert.equal(identifier, identity.identifier);
@@ -28,6 +32,14 @@ export class Truth {
     const pairs = traits.map(({ trait_key, trait_value }) => [trait_key, trait_value]);
     assert.deepEqual(Object.fromEntries(pairs), identity.traits);
   }
+}
+
+/** Flags without a value are true. Disabled ones have none. */
+function assertEvaluations(ours, theirs) {
+  const value = ({ enabled, value }) => (enabled ? (value ?? true) : undefined);
+  const expected = Object.entries(theirs.flags).map(([name, flag]) => [name, value(flag)]);
+  assert.ok(expected.length > 0, "an environment without flags");
+  assert.deepEqual(Object.fromEntries(ours.map(({ key, value }) => [key, value])), Object.fromEntries(expected));
 }
 
 function assertFlags(ours, theirs) {

@@ -41,7 +41,7 @@ async function measure(row) {
   try {
     const [ours] = contenders;
     if (ours.answer === null) return null;
-    for (const name of Object.keys(row.baselines)) contenders.push(await startBaseline(name, ours));
+    for (const name of Object.keys(row.baselines)) contenders.push(await startBaseline(name, ours, row));
     for (const contender of contenders) await loadOf(contender, WARM_UP_SECONDS);
     const measured = Object.fromEntries(contenders.map(({ name }) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {

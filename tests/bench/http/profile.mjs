@@ -43,7 +43,7 @@ async function startSubject() {
   const ours = await startOurs(row, { inspector: WORKER === "ours" });
   if (ours.answer === null) throw new Error("not answered with 304");
   if (WORKER === "ours") return ours;
-  return startBaseline(WORKER, ours, { inspector: true });
+  return startBaseline(WORKER, ours, row, { inspector: true });
 }
 
 /** A line for each function: its share of the busy time, microseconds for each request, name, place. */

@@ -7,8 +7,9 @@ const VALUES = 16;
 
 /**
  * A row is one route on one profile. `baselines` has the target as a multiple of a baseline's requests per second, or null for
- * comparison only. `kind` is "flags", "unmodified" (304), "anonymous", "transient", "unchanged" or "changed". Anonymous
- * requests have no identifier and can store nothing. Transient ones have one, so stored traits count.
+ * comparison only. `kind` is "flags", "unmodified" (304), "anonymous", "transient", "ofrep", "unchanged" or "changed". Anonymous
+ * requests have no identifier and can store nothing. Transient ones have one, so stored traits count. Those of OFREP are the
+ * transient ones in another form.
  */
 export const ROWS = [
   row("flags-small", "GET /flags/, small", { B1: 1.25, J1: 0.85 }),
@@ -21,6 +22,9 @@ export const ROWS = [
   row("anonymous-heavy", "POST /identities/, transient, no identifier, heavy", { B1: 0.7 }),
   row("transient-small", "POST /identities/, transient, small", { B1: 0.8, B2: null }),
   row("transient-heavy", "POST /identities/, transient, heavy", { B1: 0.7, B2: null }),
+  row("ofrep-small", "OFREP, all flags, small", { T: 1.0 }),
+  row("ofrep-heavy", "OFREP, all flags, heavy", { T: 1.0 }),
+  row("ofrep-large", "OFREP, all flags, large", { T: 1.0 }),
   row("unchanged-small", "POST /identities/, persisted, unchanged", { B2: 1.0, J2: 0.7 }),
   row("changed-small", "POST /identities/, persisted, one trait changed", { B2w: 0.9 }),
 ];
@@ -69,6 +73,11 @@ function identity(number, visits) {
 }
 
 function post(headers, identity, kind) {
+  if (kind === "ofrep") {
+    const context = { targetingKey: identity.identifier, ...identity.traits };
+    const path = "/ofrep/v1/evaluate/flags";
+    return { method: "POST", path, headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify({ context }), identity };
+  }
   const body = {
     identifier: kind === "anonymous" ? null : identity.identifier,
     traits: Object.entries(identity.traits).map(([trait_key, trait_value]) => ({ trait_key, trait_value })),
