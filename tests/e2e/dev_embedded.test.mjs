@@ -95,8 +95,12 @@ test("the first page of the readme works word for word", async (t) => {
   assert.match(await sh(identities), /"name":"free_shipping_threshold","type":"STANDARD"\},"enabled":true,"feature_state_value":25/);
   const script = join(ROOT, `readme-${dev.port}.mjs`);
   t.after(() => rmSync(script, { force: true }));
-  writeFileSync(script, blocks("js")[0].replace("127.0.0.1:8787", `127.0.0.1:${dev.port}`));
-  assert.equal((await run(process.execPath, [script], { cwd: ROOT })).stdout, "0\n");
+  // Flagsmith's SDK, and OpenFeature's.
+  assert.equal(blocks("js").length, 2);
+  for (const text of blocks("js")) {
+    writeFileSync(script, text.replace("127.0.0.1:8787", `127.0.0.1:${dev.port}`));
+    assert.equal((await run(process.execPath, [script], { cwd: ROOT })).stdout, "0\n", text);
+  }
   await dev.end();
 });
 
