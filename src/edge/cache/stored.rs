@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const TIMEOUT_FOR_KNOWN: Duration = Duration::from_secs(1);
 
 /// The maximum number of revalidations that clients ask for, for each isolate and second.
-const MAX_CATCHING_UP_PER_SECOND: u32 = 20;
+const MAX_CATCHING_UP_PER_SECOND: u32 = 10;
 /// The time between two looks at a value that another request revalidates.
 const WAIT: Duration = Duration::from_millis(10);
 
