@@ -23,7 +23,7 @@ pub type Asked = (Continuation, [Result<Identity, CommandError>; 1]);
 pub fn asked(environment: &Environment, number: usize) -> Asked {
     let header = |name: &str| (name == "content-type").then(|| "application/json".to_owned());
     let body = format!(r#"{{"identifier":"{}"}}"#, identifier(number)).into_bytes();
-    let request = Request { method: "POST", query: "", header: &header, body: &body, random: &|| [0; 16] };
+    let request = Request { body: &body, ..Request::of_headers("POST", &header) };
     match api::plan(environment, KeyedRoute::Identities, KeyKind::Server, &request) {
         Ok(Plan::Identities(_, pending)) => {
             let traits = traits(number).into_iter().map(|(key, value)| (key.into(), value)).collect();
