@@ -9,10 +9,12 @@ use crate::changes::Transaction;
 use crate::defaults::{add_states, copy_of};
 use crate::input::Input;
 use crate::keys;
-use crate::limits::{MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH};
+use crate::limits::{MAX_DELETED_ENVIRONMENTS, MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH};
 use crate::pages::{self, page};
 use crate::refusal::Refusal;
-use crate::rows::{Environment, FeatureSegment, FeatureState, Identity, ServerKey, Trait};
+use crate::rows::{
+    DeletedEnvironment, Environment, FeatureSegment, FeatureState, Identity, ServerKey, Trait,
+};
 use crate::state::Row;
 
 const MAX_BANNER_LENGTH: usize = 255;
@@ -34,7 +36,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     let mut input = call.input()?;
     let project = input.optional_integer("project", None).unwrap_or_default();
     call.project(project).map_err(|_| Refusal::Forbidden)?;
-    let api_key = keys::chosen_client_key(&call.state, &mut input);
+    let api_key = keys::chosen_client_key(call, &mut input);
     let environment = Environment {
         id: 0,
         uuid: call.uuid(),
@@ -54,6 +56,7 @@ pub fn create(call: &mut Call<'_>) -> Outcome {
     };
     let mut environment = read(call, input, environment, false)?;
     environment.id = call.state.next_id(Environment::KIND);
+    call.state.delete::<DeletedEnvironment>(|row| row.api_key == environment.api_key);
     call.state.put(environment.clone());
     add_states(call, &environment);
     call::json(201, &render(&environment))
@@ -95,8 +98,9 @@ pub fn delete(call: &mut Call<'_>, api_key: &str) -> Outcome {
     deleted()
 }
 
-/// Deletes the rows of environments.
+/// Deletes the rows of environments, and keeps their client keys for their organisations.
 pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    keep_keys(state, ids);
     let identities = state.identities.values().filter(|identity| ids.contains(&identity.environment));
     let identities: BTreeSet<i64> = identities.map(Identity::id).collect();
     state.delete::<Trait>(|row| identities.contains(&row.identity));
@@ -105,6 +109,24 @@ pub fn remove(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
     state.delete::<FeatureState>(|state| ids.contains(&state.environment));
     state.delete::<ServerKey>(|key| ids.contains(&key.environment));
     state.delete::<Environment>(|environment| ids.contains(&environment.id));
+}
+
+/// Keeps the client keys of environments that are about to be deleted, in the place of the oldest.
+fn keep_keys(state: &mut Transaction<'_>, ids: &BTreeSet<i64>) {
+    let environments = ids.iter().filter_map(|id| state.environments.get(id));
+    let owned = environments.filter_map(|row| {
+        let project = state.projects.get(&row.project)?;
+        Some((row.api_key.clone(), project.organisation))
+    });
+    let owned: Vec<(String, i64)> = owned.collect();
+    for (api_key, organisation) in owned {
+        let id = state.next_id(DeletedEnvironment::KIND);
+        state.put(DeletedEnvironment { id, api_key, organisation });
+    }
+    let surplus = state.deleted_environments.len().saturating_sub(MAX_DELETED_ENVIRONMENTS);
+    if let Some(first_kept) = state.deleted_environments.keys().nth(surplus).copied() {
+        state.delete::<DeletedEnvironment>(|row| row.id < first_kept);
+    }
 }
 
 /// Creates an environment with the settings of another.

@@ -3,6 +3,7 @@
 use flagsmith_edge_core::document::{CLIENT_KEY_FORM, is_client_key, is_server_key};
 use serde_json::json;
 
+use crate::call::Call;
 use crate::input::Input;
 use crate::state::State;
 
@@ -41,10 +42,16 @@ pub fn master_api_key(random: &dyn Fn() -> [u8; 16]) -> (String, String) {
 }
 
 /// The client key that a request chooses for a new environment; `None` if the origin makes one.
-pub fn chosen_client_key(state: &State, input: &mut Input<'_>) -> Option<String> {
+///
+/// The key of a deleted environment leads to the identities that the edge stores. Only its organisation may take it.
+pub fn chosen_client_key(call: &Call<'_>, input: &mut Input<'_>) -> Option<String> {
     let is_valid = |key: &str| is_client_key(key) && key != NO_CLIENT_KEY;
-    let mut keys = state.environments.values().map(|environment| &environment.api_key);
-    chosen(input, "api_key", CLIENT_KEY_FORM, is_valid, |key| keys.any(|other| other == key))
+    let is_taken = |key: &str| {
+        let mut deleted = call.state.deleted_environments.values();
+        call.state.environments.values().any(|row| row.api_key == key)
+            || deleted.any(|row| row.api_key == key && !call.caller.reaches(row.organisation))
+    };
+    chosen(input, "api_key", CLIENT_KEY_FORM, is_valid, is_taken)
 }
 
 /// The server key that a request chooses; `None` if the origin makes one.

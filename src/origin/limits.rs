@@ -22,6 +22,8 @@ pub const MAX_QUOTE_LENGTH: usize = 200;
 pub const MAX_RULE_DEPTH: usize = 2;
 /// Audit rows of an organisation. A new row takes the place of the oldest.
 pub const MAX_AUDIT_ROWS: usize = 10_000;
+/// Deleted environments whose client keys are kept. A new row takes the place of the oldest.
+pub const MAX_DELETED_ENVIRONMENTS: usize = 10_000;
 /// Bytes of JSON of all rows together. In memory they take about 1.6 times as much, and an object has 128 MB.
 pub const MAX_STATE_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes by which changes of rows may exceed [`MAX_STATE_BYTES`].

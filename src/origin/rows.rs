@@ -69,6 +69,15 @@ pub struct Environment {
     pub updated_at: String,
 }
 
+/// The client key of a deleted environment, which still names the identities that the edge stores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeletedEnvironment {
+    pub id: i64,
+    pub api_key: String,
+    /// The organisation that may take the key again.
+    pub organisation: i64,
+}
+
 /// A server key of an environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerKey {

@@ -1,8 +1,8 @@
 //! The environments whose documents a row is a part of.
 
 use crate::rows::{
-    AuditRow, Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
-    Organisation, Project, Segment, ServerKey, Trait,
+    AuditRow, DeletedEnvironment, Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey,
+    MultivariateOption, Organisation, Project, Segment, ServerKey, Trait,
 };
 use crate::state::State;
 
@@ -47,6 +47,12 @@ impl Scoped for Project {
 impl Scoped for Environment {
     fn scope(&self, _state: &State) -> Scope {
         Scope::Environment(self.id)
+    }
+}
+
+impl Scoped for DeletedEnvironment {
+    fn scope(&self, _state: &State) -> Scope {
+        Scope::Nowhere
     }
 }
 

@@ -111,6 +111,7 @@ tables! {
     master_api_keys: MasterApiKey = "master_api_key",
     projects: Project = "project",
     environments: Environment = "environment",
+    deleted_environments: DeletedEnvironment = "deleted_environment",
     server_keys: ServerKey = "server_key",
     features: Feature = "feature",
     options: MultivariateOption = "multivariate_option",

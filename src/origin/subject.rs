@@ -1,8 +1,8 @@
 //! The rows that audit rows are about.
 
 use crate::rows::{
-    AuditRow, Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey, MultivariateOption,
-    Organisation, Project, Segment, ServerKey, Trait,
+    AuditRow, DeletedEnvironment, Environment, Feature, FeatureSegment, FeatureState, Identity, MasterApiKey,
+    MultivariateOption, Organisation, Project, Segment, ServerKey, Trait,
 };
 use crate::state::State;
 
@@ -79,6 +79,12 @@ impl Audited for Environment {
     fn subject(&self, state: &State) -> Option<Subject> {
         let subject = in_project(state, "ENVIRONMENT", format!("Environment {}", self.name), self.project)?;
         Some(Subject { environment: Some(self.id), ..subject })
+    }
+}
+
+impl Audited for DeletedEnvironment {
+    fn subject(&self, _state: &State) -> Option<Subject> {
+        None
     }
 }
 

@@ -1,5 +1,6 @@
 //! Client and server keys that a request chooses, so that a move from another Flagsmith keeps them.
 
+use crate::support::deployment::Answer;
 use crate::support::project::Project;
 use serde_json::{Value, json};
 
@@ -73,4 +74,69 @@ fn a_key_of_another_form_is_refused() {
         assert_eq!(answer.status, 400, "{key}: {}", answer.body);
         assert!(answer.body["key"][0].as_str().unwrap().starts_with("This is no valid key."), "{key}");
     }
+}
+
+/// A request with a master API key of one organisation.
+fn send_as(project: &mut Project, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+    let headers =
+        [("authorization", format!("Api-Key {key}")), ("content-type", "application/json".to_owned())];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value));
+    project.deployment.send(method, &format!("/api/v1/{path}"), &headers, body.to_string().as_bytes())
+}
+
+/// A new master API key of an organisation.
+fn master_key(project: &mut Project, organisation: i64) -> String {
+    let path = format!("organisations/{organisation}/master-api-keys/");
+    project.post(&path, json!({"name": "key"}))["key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_client_key_of_a_deleted_environment_stays_with_its_organisation() {
+    let mut project = Project::new();
+    let other = other_project(&mut project);
+    let (own_key, other_key) = (master_key(&mut project, 1), master_key(&mut project, 2));
+    let [development, production] = project.client_keys.clone();
+    let body =
+        |name: &str, project: i64, key: &str| json!({"name": name, "project": project, "api_key": key});
+    for deleted in [format!("environments/{development}/"), "projects/1/".to_owned()] {
+        assert_eq!(project.send("DELETE", &deleted, &Value::Null).status, 204);
+    }
+    let own = project.post("projects/", json!({"name": "Next", "organisation": 1}))["id"].as_i64().unwrap();
+    for key in [&development, &production] {
+        let path = "environments/";
+        let answer = send_as(&mut project, &other_key, "POST", path, &body("x", other, key));
+        assert_eq!((answer.status, answer.body), (400, json!({"api_key": [TAKEN]})));
+        let answer = send_as(&mut project, &own_key, "POST", path, &body(key, own, key));
+        assert_eq!((answer.status, answer.body["api_key"].as_str()), (201, Some(key.as_str())));
+    }
+    assert!(project.deployment.reloaded() == project.deployment.state);
+    // The deployment's own key may move a key, which then belongs to the other organisation.
+    let path = format!("environments/{development}/");
+    assert_eq!(project.send("DELETE", &path, &Value::Null).status, 204);
+    project.post("environments/", body("moved", other, &development));
+    assert_eq!(project.send("DELETE", &path, &Value::Null).status, 204);
+    let answer = send_as(&mut project, &own_key, "POST", "environments/", &body("x", own, &development));
+    assert_eq!(answer.status, 400);
+    // No organisation may take the keys of one that is deleted.
+    assert_eq!(project.send("DELETE", "organisations/1/", &Value::Null).status, 204);
+    let answer = send_as(&mut project, &other_key, "POST", "environments/", &body("x", other, &production));
+    assert_eq!((answer.status, answer.body), (400, json!({"api_key": [TAKEN]})));
+    project.post("environments/", body("x", other, &production));
+}
+
+#[test]
+fn the_keys_of_the_newest_deleted_environments_are_kept() {
+    let mut project = Project::new();
+    for id in 1..=10_000 {
+        let row = json!({"id": id, "api_key": format!("key{id}"), "organisation": 9});
+        project.deployment.rows.insert(("deleted_environment", id), row.to_string());
+    }
+    let sequences = project.deployment.rows.get_mut(&("sequences", 0)).unwrap();
+    *sequences = sequences.replacen('{', "{\"deleted_environment\":10000,", 1);
+    project.deployment.state = project.deployment.reloaded();
+    assert_eq!(project.send("DELETE", "projects/1/", &Value::Null).status, 204);
+    let kept = project.deployment.rows.range(("deleted_environment", 0)..=("deleted_environment", i64::MAX));
+    let ids: Vec<i64> = kept.map(|((_, id), _)| *id).collect();
+    assert_eq!(ids, (3..=10_002).collect::<Vec<i64>>());
+    assert!(project.deployment.reloaded() == project.deployment.state);
 }

@@ -65,6 +65,11 @@ impl Example {
         post(&in_environment("identities/"), json!({"identifier": "Secret second identity"}));
         let state = format!("environments/{client_key}/featurestates/4/");
         assert_eq!(send(&mut deployment, KEY, "DELETE", &state, b"").status, 204);
+        let gone = json!({"name": "Secret deleted environment", "project": 1, "api_key": "SecretDeletedKey"});
+        let gone = send(&mut deployment, KEY, "POST", "environments/", gone.to_string().as_bytes());
+        assert_eq!(gone.status, 201, "{}", gone.body);
+        let gone = "environments/SecretDeletedKey/";
+        assert_eq!(send(&mut deployment, KEY, "DELETE", gone, b"").status, 204);
         Example {
             client_key,
             uuid: text(&environment["uuid"]),

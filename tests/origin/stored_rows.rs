@@ -95,6 +95,7 @@ const ROWS: &[(&str, &str)] = &[
             r#""updated_at":"2027-01-15T08:00:12Z"}"#,
         ),
     ),
+    ("deleted_environment", r#"{"id":1,"api_key":"Gj9irrd2esRERD3aQLjn7j","organisation":2}"#),
     (
         "server_key",
         concat!(
@@ -253,6 +254,16 @@ const ROWS: &[(&str, &str)] = &[
             r#"{"id":14,"created_date":"2027-01-15T08:00:01Z","log":"Organisation Shop created","#,
             r#""organisation":1,"project":null,"environment":null,"related_object_id":1,"#,
             r#""related_object_type":"ORGANISATION"}"#,
+        ),
+    ),
+    // With the kind `deleted_environment`, which is younger.
+    (
+        "sequences",
+        concat!(
+            r#"{"audit":14,"condition":2,"deleted_environment":1,"environment":2,"feature":2,"#,
+            r#""feature_segment":1,"feature_state":4,"identity":1,"master_api_key":2,"#,
+            r#""multivariate_feature_state_value":3,"multivariate_option":3,"organisation":2,"project":2,"#,
+            r#""rule":2,"segment":2,"server_key":2,"trait":4}"#,
         ),
     ),
 ];
