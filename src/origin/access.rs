@@ -80,15 +80,26 @@ pub fn hash(key: &str) -> String {
     hex(&Sha256::digest(key.as_bytes()))
 }
 
-/// Sets the deployment's own key, which reaches all organisations, in place of an earlier one. `None` for a text that has
-/// not the form `prefix.secret`.
-pub fn set_deployment_key(state: &mut State, key: &str, now: u64) -> Option<Changes> {
-    let (prefix, _) = key.split_once('.')?;
+/// The effect of a new setting of the deployment's key.
+#[derive(Debug)]
+pub struct DeploymentKeyChange {
+    /// The rows to write.
+    pub changes: Changes,
+    /// True if the key has the form `prefix.secret`. Otherwise the deployment has no key of its own.
+    pub is_valid: bool,
+}
+
+/// Sets the deployment's own key, which reaches all organisations. An earlier key ends, also if the new one is invalid.
+pub fn set_deployment_key(state: &mut State, key: &str, now: u64) -> DeploymentKeyChange {
+    let prefix = key.split_once('.').filter(|(prefix, secret)| !prefix.is_empty() && !secret.is_empty());
+    let prefix = prefix.map(|(prefix, _)| prefix);
     let hash = hash(key);
     let mut transaction = Transaction::new(state);
-    transaction.delete::<MasterApiKey>(|row| row.organisation.is_none() && row.hash != hash);
+    let is_kept = |row: &MasterApiKey| row.organisation.is_some() || (prefix.is_some() && row.hash == hash);
+    transaction.delete::<MasterApiKey>(|row| !is_kept(row));
     let created = Timestamp::from_milliseconds(now).map(Timestamp::iso).unwrap_or_default();
-    if transaction.master_api_keys.values().all(|row| row.organisation.is_some()) {
+    let has_key = transaction.master_api_keys.values().any(|row| row.organisation.is_none());
+    if let Some(prefix) = prefix.filter(|_| !has_key) {
         let id = transaction.next_id(MasterApiKey::KIND);
         transaction.put(MasterApiKey {
             id,
@@ -102,5 +113,6 @@ pub fn set_deployment_key(state: &mut State, key: &str, now: u64) -> Option<Chan
         });
     }
     // The key is needed in a full state, too.
-    Some(transaction.commit_without_limit(&created))
+    let changes = transaction.commit_without_limit(&created);
+    DeploymentKeyChange { changes, is_valid: prefix.is_some() }
 }

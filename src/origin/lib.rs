@@ -62,7 +62,7 @@ mod traits;
 mod update_flag;
 mod values;
 
-pub use access::set_deployment_key;
+pub use access::{DeploymentKeyChange, set_deployment_key};
 pub use answer::{answer, refuse_by_head};
 pub use call::{Context, Request};
 pub use changes::Changes;

@@ -93,14 +93,33 @@ fn the_keys_of_an_organisation_end_with_it() {
 #[test]
 fn a_new_deployment_key_replaces_the_old_one() {
     let mut deployment = deployment();
-    assert!(set_deployment_key(&mut deployment.state, "without-a-dot", 0).is_none());
     let organisations = |deployment: &mut Deployment, key: &str| {
         send(deployment, &format!("Token {key}"), "GET", "organisations/", Value::Null).0
     };
     assert_eq!(organisations(&mut deployment, KEY), 200);
-    let changes = set_deployment_key(&mut deployment.state, "second.key", 0).unwrap();
+    let changes = set_deployment_key(&mut deployment.state, "second.key", 0).changes;
     assert!(!changes.is_empty());
     assert_eq!(organisations(&mut deployment, KEY), 401);
     assert_eq!(organisations(&mut deployment, "second.key"), 200);
-    assert!(set_deployment_key(&mut deployment.state, "second.key", 0).unwrap().is_empty());
+    assert!(set_deployment_key(&mut deployment.state, "second.key", 0).changes.is_empty());
+}
+
+#[test]
+fn an_invalid_deployment_key_ends_the_earlier_one() {
+    for invalid in ["", "without-a-dot", ".secret", "prefix.", "."] {
+        let mut deployment = deployment();
+        let (own, _) = new_key(&mut deployment, json!({"name": "ci"}));
+        let change = set_deployment_key(&mut deployment.state, invalid, 0);
+        assert!(!change.is_valid && !change.changes.is_empty(), "{invalid:?}");
+        for (key, status) in [(KEY, 401), (invalid, 401), (own.as_str(), 200)] {
+            let authorization = format!("Token {key}");
+            let answer = send(&mut deployment, &authorization, "GET", "organisations/", Value::Null);
+            assert_eq!(answer.0, status, "{key:?} after {invalid:?}");
+        }
+        let again = set_deployment_key(&mut deployment.state, invalid, 0);
+        assert!(!again.is_valid && again.changes.is_empty(), "{invalid:?}");
+        assert!(set_deployment_key(&mut deployment.state, KEY, 0).is_valid);
+        let answer = send(&mut deployment, &format!("Token {KEY}"), "GET", "organisations/", Value::Null);
+        assert_eq!(answer.0, 200);
+    }
 }

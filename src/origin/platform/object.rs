@@ -114,9 +114,10 @@ impl OriginObject {
     fn load(&self, now: u64) -> Result<State> {
         let mut state = self.rows.read()?;
         let key = self.env.secret(KEY).map(|key| key.to_string()).unwrap_or_default();
-        match access::set_deployment_key(&mut state, &key, now) {
-            Some(changes) => self.rows.write(&changes)?,
-            None => log(KEY_MISSING),
+        let key = access::set_deployment_key(&mut state, &key, now);
+        self.rows.write(&key.changes)?;
+        if !key.is_valid {
+            log(KEY_MISSING);
         }
         Ok(state)
     }

@@ -41,7 +41,7 @@ impl Deployment {
     pub fn new() -> Deployment {
         let mut deployment =
             Deployment { state: State::default(), rows: BTreeMap::new(), now: BEGIN, random: Cell::new(1) };
-        let changes = set_deployment_key(&mut deployment.state, KEY, BEGIN).unwrap();
+        let changes = set_deployment_key(&mut deployment.state, KEY, BEGIN).changes;
         deployment.write(&changes);
         deployment
     }

@@ -27,7 +27,7 @@ impl Deployment {
     /// A deployment with so many segment overrides in each environment.
     pub fn new(overrides: usize) -> Deployment {
         let mut state = State::default();
-        set_deployment_key(&mut state, KEY, NOW).expect("a key");
+        assert!(set_deployment_key(&mut state, KEY, NOW).is_valid);
         let mut deployment = Deployment { state, client_key: String::new(), random: Cell::new(1) };
         deployment.post("organisations/", &json!({"name": "Shop"}));
         deployment.post("projects/", &json!({"name": "Web", "organisation": 1}));
