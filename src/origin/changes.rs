@@ -228,10 +228,11 @@ impl<'s> Transaction<'s> {
         Ok(())
     }
 
-    /// Adds the audit row. The oldest of the organisation give way if they are too many, or if the state is full.
+    /// Adds the audit row, unless its organisation is deleted. The oldest of the organisation give way if they are too many, or if the state is full.
     fn audit(&mut self, now: &str) {
         let Some(Event { subject, verb, id: related_object_id, .. }) = self.event.take() else { return };
-        let Some(organisation) = subject.organisation else { return };
+        let organisation = subject.organisation.filter(|id| self.state.organisations.contains_key(id));
+        let Some(organisation) = organisation else { return };
         let limit = self.state.bytes().max(MAX_STATE_BYTES);
         let id = self.next_id(AuditRow::KIND);
         self.store(AuditRow {
