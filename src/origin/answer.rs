@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::state::State;
 use crate::{
-    audit, document, environments, feature_segments, feature_states, features, identities,
+    audit, environment_document, environments, feature_segments, feature_states, features, identities,
     identity_overrides, multivariate_options, organisations, projects, segment_overrides, segments,
     server_keys, simple_feature_states, traits, update_flag,
 };
@@ -159,7 +159,7 @@ fn dispatch(call: &mut Call<'_>, route: Route<'_>, method: &str) -> Outcome {
         (Route::Environment(key), _) => environments::update(call, key),
         (Route::EnvironmentClone(key), _) => environments::clone(call, key),
         (Route::MyPermissions(key), _) => environments::my_permissions(call, key),
-        (Route::Document(key), _) => document::get(call, key),
+        (Route::Document(key), _) => environment_document::get(call, key),
         (Route::ServerKeys(key), "GET") => server_keys::list(call, key),
         (Route::ServerKeys(key), _) => server_keys::create(call, key),
         (Route::ServerKey(key, id), "DELETE") => server_keys::delete(call, key, id),

@@ -1,14 +1,11 @@
-//! `/environments/{key}/document/`: the environment document, which the edge compiles.
+//! The environment document, which the edge compiles.
 //!
 //! The structs borrow from the rows and are written at once, since a large document has thousands of states.
 
 use std::collections::BTreeMap;
 
-use flagsmith_edge_core::api::Response;
 use serde::Serialize;
 
-use crate::call::{Call, Outcome};
-use crate::document_length;
 use crate::limits::MAX_DOCUMENT_BYTES;
 use crate::refusal::Refusal;
 use crate::rows::{self, Environment};
@@ -21,14 +18,6 @@ const TOO_LONG: Refusal = Refusal::Detail(
     "The document of the environment has more than 16777216 bytes of JSON. \
      Shorten values, or delete options, overrides or segments.",
 );
-
-/// Reads the document of an environment.
-pub fn get(call: &mut Call<'_>, api_key: &str) -> Outcome {
-    let environment = call.environment(api_key)?;
-    let json = Document::of_environment(&call.state, &environment).to_json()?;
-    debug_assert!(json.len() <= document_length::bound(&call.state, environment.id));
-    Ok(Response::json(json))
-}
 
 /// The document of an environment.
 #[derive(Serialize)]

@@ -30,6 +30,7 @@ mod changes;
 mod defaults;
 mod document;
 mod document_length;
+mod environment_document;
 mod environments;
 mod evaluation;
 mod feature_segments;
