@@ -176,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn streams_have_a_client_key() {
+        let key = ClientKey::unchecked("Abc2");
+        check("/sse/environments/Abc2/stream", Some(Route::Stream(key)));
+        check("/sse/environments/ser.Abc2/stream", None);
+        check("/sse/environments/Abc2/stream/x", None);
+    }
+
+    #[test]
     fn edge_paths_are_parsed() {
         let key = || ClientKey::unchecked("Abc2");
         for (path, route) in [
@@ -217,7 +225,6 @@ mod tests {
             "/sse/environments//queue-change",
             "/sse/environments/a/b/queue-change",
             "/sse/environments/a%2fb/queue-change",
-            "/sse/environments/Abc2/stream",
             "/sse/environments/ser.x/queue-change",
         ] {
             check(path, None);
