@@ -58,6 +58,7 @@ mod segments;
 mod server_keys;
 mod simple_feature_states;
 mod state;
+mod state_sums;
 mod subject;
 mod traits;
 mod update_flag;

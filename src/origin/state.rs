@@ -1,5 +1,6 @@
 //! The state of a deployment in memory: a table for each kind of row.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::{fmt, io};
 
@@ -7,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::rows;
+use crate::rows::{self, FeatureState};
+use crate::state_sums::StateSums;
 
 /// The kind of the one row that has the last id of each kind.
 pub const SEQUENCES: &str = "sequences";
@@ -70,6 +72,8 @@ macro_rules! tables {
             pub(crate) sequences: BTreeMap<String, i64>,
             /// The sum of the lengths of all rows' JSON.
             bytes: usize,
+            /// The sums of the feature states of each environment that has any.
+            pub(crate) state_sums: BTreeMap<i64, StateSums>,
         }
 
         $(impl Row for rows::$row {
@@ -132,17 +136,36 @@ impl State {
     /// Inserts a row, or replaces the row with its id, and returns the old one.
     pub(crate) fn insert<R: Row>(&mut self, row: R) -> Option<R> {
         self.bytes += json_length(&row);
+        if let Some(row) = as_feature_state(&row) {
+            self.state_sums.entry(row.environment).or_default().add(row);
+        }
         let old = R::table(self).insert(row.id(), row);
-        self.bytes -= old.as_ref().map_or(0, json_length);
+        self.subtract(old.as_ref());
         old
     }
 
     /// Removes a row, and returns it.
     pub(crate) fn remove<R: Row>(&mut self, id: i64) -> Option<R> {
         let old = R::table(self).remove(&id);
-        self.bytes -= old.as_ref().map_or(0, json_length);
+        self.subtract(old.as_ref());
         old
     }
+
+    /// Subtracts a row that is gone from the sums.
+    fn subtract<R: Row>(&mut self, row: Option<&R>) {
+        let Some(row) = row else { return };
+        self.bytes -= json_length(row);
+        let Some(row) = as_feature_state(row) else { return };
+        let sums = self.state_sums.entry(row.environment).or_default();
+        sums.subtract(row);
+        if *sums == StateSums::default() {
+            self.state_sums.remove(&row.environment);
+        }
+    }
+}
+
+fn as_feature_state<R: Row>(row: &R) -> Option<&FeatureState> {
+    (row as &dyn Any).downcast_ref()
 }
 
 /// A row's JSON. Rows are plain structs with text keys, so it can always be made.
@@ -170,7 +193,7 @@ struct Length {
 
 impl io::Write for Length {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes += bytes.len();
+        self.bytes = self.bytes.saturating_add(bytes.len());
         if self.bytes > self.limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
     }
 
