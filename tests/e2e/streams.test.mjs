@@ -135,6 +135,17 @@ test("an override made at the worker is an event", async (t) => {
   assert.equal(identity.json().flags[0].feature_state_value, "hers");
 });
 
+test("a refused override is no event", async (t) => {
+  const { edge, change, key, path } = await started(t);
+  const stream = await open(t, edge.port, path);
+  const body = { identifier: "ada", feature: "f", enabled: true, multivariate_feature_state_values: [{ multivariate_feature_option: 1, percentage_allocation: 200 }] };
+  const refused = await adminOf(edge)("PUT", `/api/v1/environments/${key}/edge-identities-featurestates`, body);
+  assert.ok(refused.status >= 400, refused.text);
+  await change("1");
+  await eventually(() => stream.events.length > 0, "the next event arrives");
+  assert.equal(stream.events.length, 1);
+});
+
 test("unknown keys, other methods and endings", async (t) => {
   const { edge, change, path, key } = await started(t);
   const ask = (method, path) => edge.request({ method, path });

@@ -15,7 +15,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use crate::document::{ClientKey, Timestamp};
-use crate::edge::objects::directory::client::Directory;
+use crate::edge::objects::environment::hashing_report;
 use crate::edge::objects::environment::rows::{EnvironmentRows, StoredEnvironment};
 use crate::edge::objects::publishing;
 use crate::edge::objects::stream::client::{self as streams, StreamedChange};
@@ -37,8 +37,6 @@ const WRITE_STEP: Duration = Duration::from_millis(20);
 /// The approximate number of requests of one alarm. Constant changes cause constant work, and the platform lets an
 /// alarm last 15 minutes, and make 50 requests on its smallest plan.
 const REQUESTS: usize = 20;
-/// The time limit for the directory to count identities for the log.
-const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The minimum time between two requests to the origin, also with many notifications, in milliseconds.
 const FETCH_GAP: u64 = 250;
 
@@ -306,7 +304,7 @@ impl EnvironmentObject {
         }
         if version.is_some() && publisher.hashes_django_ids() {
             // In the background, since counting may take long.
-            self.state.wait_until(report_hashing(self.env.clone(), client_key.clone()));
+            self.state.wait_until(hashing_report::log(self.env.clone(), client_key.clone()));
         }
         match (version, &outcome) {
             (Some(version), Ok(candidate)) => {
@@ -381,24 +379,6 @@ impl EnvironmentObject {
 
 const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
      set use_identity_overrides_in_local_eval in the environment's settings";
-
-/// Logs the number of identities without a number of the origin's database, if the published version hashes that
-/// number.
-async fn report_hashing(env: Env, client_key: ClientKey) {
-    let directory = Directory::new(&env, &client_key);
-    let without = match with_timeout(COUNT_TIMEOUT, directory.count_without_django_id()).await {
-        Some(Ok(0)) => return,
-        Some(Ok(count)) => count.to_string(),
-        Some(Err(_)) | None => "not known".to_owned(),
-    };
-    let cause = format!("{LEGACY_HASHING}; identities without one here: {without}. {MEND_HASHING}");
-    Failure::new(Source::Origin, cause).log(Some(&client_key));
-}
-
-const LEGACY_HASHING: &str = "use_identity_composite_key_for_hashing is off, so the origin hashes identities by the \
-     numbers of its database";
-const MEND_HASHING: &str =
-    "Switch it on in the environment's settings, or import the identities from the origin";
 
 fn said(outcome: std::result::Result<(), Failure>) -> std::result::Result<(), String> {
     outcome.map_err(|failure| failure.cause)

@@ -155,10 +155,14 @@ async fn execute_by(
         })
     };
     let outcomes = join_all(sent).await;
+    let outcomes: Vec<CommandResponse> = outcomes.into_iter().map(outcome).collect();
     if concerns_overrides {
         overrides::changed(client_key);
+        if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
+            announce_overrides(env, client_key).await;
+        }
     }
-    Ok(outcomes.into_iter().map(outcome).collect())
+    Ok(outcomes)
 }
 
 /// Executes a command, waits for the directory, and returns the complete identity.
@@ -172,12 +176,19 @@ pub async fn execute_and_sync(
     let outcome = send(&objects, request, AnswerKind::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
         overrides::changed(&client_key);
-        let change = StreamedChange { version: String::new(), sequence: now_ms(), updated_at: 0.0 };
-        streams::announce(env.clone(), client_key.clone(), change).await;
+        if outcome.as_ref().is_ok_and(|outcome| outcome.result.is_ok()) {
+            announce_overrides(env, &client_key).await;
+        }
     }
     outcome
         .map(|outcome| outcome.result)
         .map_err(|failure| failure.unavailable(Dependency::Identity, Some(&client_key)))
+}
+
+/// Tells the environment's streams that overrides have changed. A refused command changes none.
+async fn announce_overrides(env: &Env, client_key: &ClientKey) {
+    let change = StreamedChange { version: String::new(), sequence: now_ms(), updated_at: 0.0 };
+    streams::announce_once(env, client_key, &change).await;
 }
 
 /// The kinds of answers to a command.

@@ -57,6 +57,17 @@ pub async fn announce(env: Env, client_key: ClientKey, change: StreamedChange) {
     }
 }
 
+/// The same before an answer, which must not wait for long: one attempt of at most a second.
+pub async fn announce_once(env: &Env, client_key: &ClientKey, change: &StreamedChange) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let cause = match with_timeout(PATIENCE, try_announce(env, client_key, change)).await {
+        Some(Ok(())) => return,
+        Some(Err(error)) => worker::Error::from(error).to_string(),
+        None => format!("no answer within {PATIENCE:?}"),
+    };
+    Failure::new(Source::Streams, cause).log(Some(client_key));
+}
+
 async fn try_announce(env: &Env, client_key: &ClientKey, change: &StreamedChange) -> Result<(), JsValue> {
     let called =
         object(env, client_key)?.announce(&change.version, change.sequence as f64, change.updated_at)?;
