@@ -18,12 +18,31 @@ pub enum Route<'p> {
     Edge(EdgeRoute),
     /// An endpoint of the edge-identities Admin API in an environment; `None` if the path has no client key there.
     Admin(Option<ClientKey>, Endpoint),
-    /// `/sse/environments/{client key}/stream`: Flagsmith's realtime stream.
-    Stream(ClientKey),
+    /// A stream of an environment's changes.
+    Stream(ClientKey, StreamKind),
     /// A page, or a file of one.
     Asset(Page<'p>),
     /// Any other path below `/api/`. Only the origin can answer it.
     Origin,
+}
+
+/// The kind of an event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// `/sse/environments/{client key}/stream`: Flagsmith's realtime stream.
+    Flagsmith,
+    /// `/ofrep/v1/environments/{client key}/stream`: the stream of OpenFeature's protocol.
+    Ofrep,
+}
+
+impl StreamKind {
+    /// Its name in the entry module.
+    pub fn name(self) -> &'static str {
+        match self {
+            StreamKind::Flagsmith => "flagsmith",
+            StreamKind::Ofrep => "ofrep",
+        }
+    }
 }
 
 /// An endpoint that Flagsmith does not have.
@@ -62,7 +81,8 @@ impl<'p> Route<'p> {
             Route::Edge(EdgeRoute::ImportExport(..)) => "transfer",
             Route::Edge(EdgeRoute::IdentityInsight(..)) => "inspection",
             Route::Admin(..) => "edge-identities",
-            Route::Stream(_) => "stream",
+            Route::Stream(_, StreamKind::Flagsmith) => "stream",
+            Route::Stream(_, StreamKind::Ofrep) => "ofrep-stream",
             Route::Asset(_) => "page",
             Route::Origin => "origin",
         }
@@ -93,7 +113,12 @@ fn parse_others(path: &str) -> Option<Route<'_>> {
         ["", "sse", "environments", client_key, "queue-change"] => {
             Route::Edge(EdgeRoute::QueueChange(ClientKey::parse(client_key)?))
         }
-        ["", "sse", "environments", client_key, "stream"] => Route::Stream(ClientKey::parse(client_key)?),
+        ["", "sse", "environments", client_key, "stream"] => {
+            Route::Stream(ClientKey::parse(client_key)?, StreamKind::Flagsmith)
+        }
+        ["", "ofrep", "v1", "environments", client_key, "stream"] => {
+            Route::Stream(ClientKey::parse(client_key)?, StreamKind::Ofrep)
+        }
         ["", "edge", "environments", client_key, "identities", action] => {
             let client_key = ClientKey::parse(client_key);
             Route::Edge(match action {
@@ -178,7 +203,8 @@ mod tests {
     #[test]
     fn streams_have_a_client_key() {
         let key = ClientKey::unchecked("Abc2");
-        check("/sse/environments/Abc2/stream", Some(Route::Stream(key)));
+        check("/sse/environments/Abc2/stream", Some(Route::Stream(key.clone(), StreamKind::Flagsmith)));
+        check("/ofrep/v1/environments/Abc2/stream", Some(Route::Stream(key, StreamKind::Ofrep)));
         check("/sse/environments/ser.Abc2/stream", None);
         check("/sse/environments/Abc2/stream/x", None);
     }

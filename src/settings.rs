@@ -51,6 +51,10 @@ pub struct Config {
     pub log_requests: u64,
     /// `OFREP_PERSIST_TRAITS`: true if requests of OFREP store the context's members as traits.
     pub ofrep_persists_traits: bool,
+    /// `SHARD_REQUESTS_PER_SECOND`: with more requests a second to one object, isolates ask shards. The entry module reads it.
+    pub shard_requests_per_second: u64,
+    /// True if objects for event streams are bound. [`Config::read`] leaves it false.
+    pub has_streams: bool,
     /// The faults in the settings.
     pub faults: Vec<SettingFault>,
 }
@@ -136,6 +140,8 @@ impl Config {
             log_panic_messages: reader.word("LOG_PANIC_MESSAGES", "false", "true"),
             log_requests: reader.number("LOG_REQUESTS", SAMPLES, 0),
             ofrep_persists_traits: reader.word("OFREP_PERSIST_TRAITS", "false", "true"),
+            shard_requests_per_second: reader.number("SHARD_REQUESTS_PER_SECOND", FROM_1, 150),
+            has_streams: false,
             faults: Vec::new(),
         };
         reader.add_conflicts(&config);

@@ -16,7 +16,7 @@ use flagsmith_edge_worker::api::{
     Dependency, Error, HealthRoute, KeyedRoute, MAX_BODY_LENGTH, Response, SdkRoute, ofrep_error, readiness,
 };
 use flagsmith_edge_worker::page::{self, FILES_MISSING, ORIGIN_DESCRIPTION};
-use flagsmith_edge_worker::route::{EdgeRoute, Route};
+use flagsmith_edge_worker::route::{EdgeRoute, Route, StreamKind};
 use serde_json::{Value, json};
 
 /// The paths of each route, all routes in one list, and the paths of one route.
@@ -67,7 +67,8 @@ fn the_description_has_exactly_the_routes() {
             ["/edge/environments/{environment_key}/identities/explain/"],
         Route::Edge(EdgeRoute::QueueChange(_)) => ["/sse/environments/{environment_key}/queue-change"],
         Route::Edge(EdgeRoute::Webhook(_)) => ["/edge/webhooks/{webhook_id}"],
-        Route::Stream(_) => ["/sse/environments/{environment_key}/stream"],
+        Route::Stream(_, StreamKind::Flagsmith) => ["/sse/environments/{environment_key}/stream"],
+        Route::Stream(_, StreamKind::Ofrep) => ["/ofrep/v1/environments/{environment_key}/stream"],
         Route::Edge(EdgeRoute::Status) => ["/edge/status"],
         Route::Admin(_, Endpoint::Identities) => ["/api/v1/environments/{environment_key}/edge-identities/"],
         Route::Admin(_, Endpoint::Identity(_)) =>
@@ -199,7 +200,7 @@ fn allow(route: &Route<'_>) -> &'static str {
         Route::Edge(route) => route.allow(),
         Route::Admin(_, endpoint) => endpoint.allow(),
         Route::Asset(_) => page::ALLOW,
-        Route::Stream(_) => "GET, OPTIONS",
+        Route::Stream(..) => "GET, OPTIONS",
         // The origin's own description is the only path of the origin in ours.
         Route::Origin => "GET",
     }

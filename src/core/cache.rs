@@ -50,6 +50,11 @@ impl PerSecond {
     /// No event yet.
     pub const NONE: PerSecond = PerSecond { second: 0, count: 0 };
 
+    /// The state in which no more event of this second is allowed.
+    pub fn full(now: u64) -> PerSecond {
+        PerSecond { second: now / 1000, count: u32::MAX }
+    }
+
     /// Counts an event. Also returns true if it is one of the first `most` of its second. `now` is in milliseconds.
     #[must_use]
     pub fn counted(self, now: u64, most: u32) -> (PerSecond, bool) {
@@ -103,6 +108,11 @@ impl<T: Clone> TtlCache<T> {
             _ => Freshness::Expired,
         };
         Some(Hit { value: entry.value.clone(), freshness })
+    }
+
+    /// The start of the latest read of a value.
+    pub fn checked_at(&self, name: &str) -> Option<u64> {
+        self.entries.get(name).map(|entry| entry.checked_at)
     }
 
     /// All cached values.

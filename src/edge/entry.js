@@ -3,11 +3,14 @@
 import worker, * as rust from "../../build/index.js";
 import { objectClass } from "../platform/object_class.js";
 import { Metrics } from "./metrics.js";
+import { ShardedReader, withShards } from "./shards.js";
 import { openStream, StreamObject } from "./streams.js";
 
 const { answer, scheduled, start } = worker.prototype;
-// WebAssembly calls it by its name.
-globalThis.openStream = openStream;
+const shards = new ShardedReader();
+// WebAssembly calls them by their names.
+globalThis.askShards = (...parameters) => shards.ask(...parameters);
+globalThis.openStream = (env, clientKey, ...parameters) => openStream(env, shards.shardOf(clientKey), clientKey, ...parameters);
 /** The data set for data points, if one is bound. It is the same for all requests of an isolate. */
 let metrics;
 
@@ -59,7 +62,7 @@ export const IdentityObject = objectClass(start, rust.IdentityObject, [
 export const DirectoryObject = objectClass(start, rust.DirectoryObject, ["answer", "alarm"]);
 
 /** Publishes one environment. */
-export const EnvironmentObject = objectClass(start, rust.EnvironmentObject, [
+export const EnvironmentObject = withShards(objectClass(start, rust.EnvironmentObject, [
   "announcement",
   "document",
   "told",
@@ -68,10 +71,10 @@ export const EnvironmentObject = objectClass(start, rust.EnvironmentObject, [
   "reconcile",
   "status",
   "alarm",
-]);
+]));
 
 /** The registry of environments and server keys. */
-export const RegistryObject = objectClass(start, rust.RegistryObject, [
+export const RegistryObject = withShards(objectClass(start, rust.RegistryObject, [
   "look",
   "serverKey",
   "start",
@@ -80,9 +83,9 @@ export const RegistryObject = objectClass(start, rust.RegistryObject, [
   "reconcile",
   "environments",
   "alarm",
-]);
+]));
 
-/** Keeps the event streams of one environment. */
+/** Keeps event streams of one environment, and answers for other objects as their shard. */
 export { StreamObject };
 
 /** Stores evaluations until the origin has them. */

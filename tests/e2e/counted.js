@@ -1,6 +1,8 @@
 // The worker with a log of all billed units. It logs the start and the end of each call of an object. The end has the number of
 // rows and the time of the object's alarm in milliseconds. Work after an answer is logged, too.
 
+import { DurableObject } from "cloudflare:workers";
+
 import entry, * as objects from "./entry.js";
 
 export default {
@@ -34,7 +36,7 @@ function counted(name) {
     }
 
     static {
-      for (const method of Object.getOwnPropertyNames(Class.prototype).filter((name) => name !== "constructor")) {
+      for (const method of methods(Class)) {
         this.prototype[method] = async function (...parameters) {
           const id = this.ctx.id.toString();
           console.log(JSON.stringify({ calling: name, id }));
@@ -49,6 +51,15 @@ function counted(name) {
       }
     }
   };
+}
+
+/** The methods of a class of objects. `askedBy` only calls another. */
+function methods(Class) {
+  const names = new Set();
+  for (let { prototype } = Class; prototype !== DurableObject.prototype; prototype = Object.getPrototypeOf(prototype)) {
+    Object.getOwnPropertyNames(prototype).forEach((name) => names.add(name));
+  }
+  return [...names].filter((name) => name !== "constructor" && name !== "askedBy");
 }
 
 /** Returns a function that returns the rows read and written since its last call. Setting an alarm writes one. */

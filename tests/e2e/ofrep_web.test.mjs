@@ -10,7 +10,7 @@ import { build } from "esbuild";
 
 import { startBrowser } from "./browser.mjs";
 import { DEADLINE_MS } from "./deadline.mjs";
-import { ROOT } from "./harness.mjs";
+import { declaredObjects, ROOT } from "./harness.mjs";
 import { idOf, KEY, NAMES, SEGMENT, SERVER_KEY, startWithFlags, VALUES } from "./ofrep.mjs";
 
 const bundled = await build({ entryPoints: [join(ROOT, "tests/e2e/ofrep_web.js")], bundle: true, format: "iife", write: false, platform: "browser" });
@@ -78,15 +78,26 @@ test("a key may be a bearer token, and an unknown one ends the provider", async 
   assert.deepEqual([refused.answers, refused.error], [[403], "PROVIDER_FATAL"]);
 });
 
-test("the provider neither polls nor opens a stream by itself", async (t) => {
-  const { page, answers } = await visitor(t, await startWithFlags(t));
+test("the provider opens its stream and does not poll", async (t) => {
+  const edge = await startWithFlags(t);
+  const { page, answers } = await visitor(t, edge);
   await page.waitForTimeout(1500);
   assert.deepEqual(answers, [200]);
+  assert.equal([...edge.log.matchAll(/^\{"route":"ofrep-stream","status":200/gm)].length, 1);
 });
 
-test("the provider polls, and sees a change", async (t) => {
+test("without objects for streams the provider is told of none", async (t) => {
+  const edge = await startWithFlags(t, { objects: declaredObjects().filter(({ binding }) => binding !== "STREAMS") });
+  const { page, answers } = await visitor(t, edge);
+  await page.waitForTimeout(1500);
+  assert.deepEqual(answers, [200]);
+  assert.doesNotMatch(edge.log, /ofrep-stream/);
+  assert.equal((await details(page, "text", "code")).value, "blue");
+});
+
+test("the provider polls if it is told so, and sees a change", async (t) => {
   const edge = await startWithFlags(t, { variables: { DOCUMENT_SOFT_AGE_SECONDS: "0", DOCUMENT_HARD_AGE_SECONDS: "0" } });
-  const { page, answers } = await visitor(t, edge, { pollInterval: 200 });
+  const { page, answers } = await visitor(t, edge, { pollInterval: 200, changeDetection: "polling" });
   await page.waitForTimeout(700);
   assert.ok(answers.length > 2 && answers.slice(1).every((status) => status === 304), answers.join());
   const [[entry, document]] = [...edge.kv.entries].filter(([name]) => name === `document:${KEY}`);

@@ -102,6 +102,7 @@ export const WITH_ORIGIN = [
   ["queueChange", "of a change that is published", (caller) => caller.queueChange()],
   ["webhook", "of a change that is published", (caller) => caller.webhook()],
   ["stream", "as long as it is open", (caller) => request("GET", `/sse/environments/${caller.key}/stream`, {})],
+  ["ofrepStream", "as long as it is open", (caller) => request("GET", `/ofrep/v1/environments/${caller.key}/stream`, {})],
   [null, "a call of the origin's Admin API that reads", (caller) => caller.own("/api/v1/projects/", TOKEN)],
   [null, "one that changes an environment, which is published", (caller) => caller.write()],
 ];

@@ -5,12 +5,14 @@ import { test } from "node:test";
 
 import { adminOf, embeddedOrigin } from "./embedded_origin.mjs";
 import { becomes, declaredObjects, eventually, startEdge } from "./harness.mjs";
+import { evaluate, KEY, startWithFlags } from "./ofrep.mjs";
 
 const EVENT = /^id: (\d+)\nevent: environment_updated\ndata: \{"updated_at": (\d+\.\d{3})\}$/;
+const OFREP_EVENT = /^id: (\d+)\ndata: (\{"type":"refetchEvaluation".*\})$/;
 
 /** An edge with three isolates and a flag: {edge, admin, key, change, values, path}. */
-async function started(t, variables = {}) {
-  const edge = await startEdge({ ...embeddedOrigin({ LOG_REQUESTS: 0, ...variables }), workers: 3 });
+async function started(t, { variables, ...others } = {}) {
+  const edge = await startEdge({ ...embeddedOrigin({ LOG_REQUESTS: 0, ...variables }), workers: 3, ...others });
   t.after(() => edge.close());
   edge.kv.entries.clear();
   const send = adminOf(edge);
@@ -22,7 +24,7 @@ async function started(t, variables = {}) {
   const { id: organisation } = await admin("POST", "organisations/", { name: "o" });
   const { id: project } = await admin("POST", "projects/", { name: "p", organisation });
   const { api_key: key } = await admin("POST", "environments/", { name: "e", project });
-  const { id: feature } = await admin("POST", `projects/${project}/features/`, { name: "f", initial_value: "0" });
+  const { id: feature } = await admin("POST", `projects/${project}/features/`, { name: "f", initial_value: "0", default_enabled: true });
   const { results } = await admin("GET", `environments/${key}/featurestates/?feature=${feature}`);
   const change = (value) => admin("PATCH", `environments/${key}/featurestates/${results[0].id}/`, { feature_state_value: value });
   const headers = { "X-Environment-Key": key };
@@ -30,13 +32,16 @@ async function started(t, variables = {}) {
   /** The flag's value at every isolate. */
   const values = () => Promise.all(edge.ports.map(async (port) => (await value(port))[0]?.feature_state_value));
   await becomes(async () => (await values()).join(), "0,0,0", "the environment is published");
-  return { edge, admin, key, change, values, path: `/sse/environments/${key}/stream` };
+  return { edge, admin, key, change, values, path: `/sse/environments/${key}/stream`, ofrep: `/ofrep/v1/environments/${key}/stream` };
 }
 
-/** Opens a stream: {status, headers, events, text(), end()}. `events` are those received so far: {id, updatedAt}. */
-async function open(t, port, path, lastEventId) {
+/**
+ * Opens a stream: {status, headers, events, end()}. `events` are those received so far: {id, updatedAt}, or {id, data} in
+ * OpenFeature's stream. Without a `lastEventId` it gets only events after its opening.
+ */
+async function open(t, port, path, lastEventId = String(Number.MAX_SAFE_INTEGER)) {
   const controller = new AbortController();
-  const headers = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId };
+  const headers = path.includes("lastEventId") ? {} : { "Last-Event-ID": lastEventId };
   const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers, signal: controller.signal });
   const stream = { status: response.status, headers: response.headers, events: [], hasEnded: false };
   let text = "";
@@ -47,8 +52,13 @@ async function open(t, port, path, lastEventId) {
       text = blocks.pop();
       for (const block of blocks) {
         if (/^(retry: \d+|: .*)$/.test(block)) continue;
-        const [, id, updatedAt] = EVENT.exec(block) ?? assert.fail(`no event: ${block}`);
-        stream.events.push({ id: Number(id), updatedAt: Number(updatedAt) });
+        if (path.startsWith("/ofrep/")) {
+          const [, id, data] = OFREP_EVENT.exec(block) ?? assert.fail(`no event: ${block}`);
+          stream.events.push({ id: Number(id), data: JSON.parse(data) });
+        } else {
+          const [, id, updatedAt] = EVENT.exec(block) ?? assert.fail(`no event: ${block}`);
+          stream.events.push({ id: Number(id), updatedAt: Number(updatedAt) });
+        }
       }
     }
   };
@@ -121,8 +131,159 @@ test("a client that missed events gets one at once, another none", async (t) => 
   const current = await open(t, edge.ports[0], path, String(last));
   const invalid = await open(t, edge.ports[0], path, "no number");
   await change("3");
-  await eventually(() => current.events.length === 1 && invalid.events.length === 1, "the next event arrives");
-  assert.ok(current.events[0].id > last && current.events[0].id === invalid.events[0].id, "and none before it");
+  await eventually(() => current.events.length === 1 && invalid.events.at(-1)?.id > last, "the next event arrives");
+  assert.ok(current.events[0].id > last && current.events[0].id === invalid.events.at(-1).id, "and none before it");
+  // It may have fetched its flags just before the event that came just before.
+  assert.deepEqual(invalid.events.map(({ id }) => id), [last, current.events[0].id]);
+});
+
+test("OpenFeature's event comes at once, and its hint brings the new version from every isolate", async (t) => {
+  const { edge, change, key, path, ofrep } = await started(t);
+  const { json } = await edge.request({ method: "POST", path: "/ofrep/v1/evaluate/flags", headers: { "X-API-Key": key, "Content-Type": "application/json" }, body: "{}" }).then((answer) => ({ json: answer.json() }));
+  assert.deepEqual(json.eventStreams, [{ type: "sse", endpoint: { requestUri: ofrep }, inactivityDelaySec: 120 }]);
+  const stream = await open(t, edge.ports[0], ofrep);
+  const delayed = await open(t, edge.ports[1], path);
+  assert.equal(stream.headers.get("content-type"), "text/event-stream");
+  for (let round = 1; round <= 5; round += 1) {
+    const events = stream.events.length;
+    await change(String(round));
+    await eventually(() => stream.events.length > events, "the event arrives");
+    const { id, data: { etag, lastModified, type } } = stream.events.at(-1);
+    assert.ok(!delayed.events.some((event) => event.id === id), "Flagsmith's event comes later");
+    assert.deepEqual([type, lastModified], ["refetchEvaluation", Math.floor(id / 1000)]);
+    for (const port of edge.ports) {
+      const query = `?${new URLSearchParams({ flagConfigEtag: etag, flagConfigLastModified: lastModified })}`;
+      const answer = await fetch(`http://127.0.0.1:${port}/ofrep/v1/evaluate/flags${query}`, { method: "POST", headers: { "X-API-Key": key, "Content-Type": "application/json" }, body: "{}" });
+      assert.equal((await answer.json()).flags[0].value, String(round), `isolate ${port}, round ${round}`);
+    }
+  }
+  await eventually(() => delayed.events.at(-1)?.id === stream.events.at(-1).id, "Flagsmith's stream has the same last event");
+});
+
+test("busy isolates ask shards, which ask the object; events and changes arrive as ever", async (t) => {
+  const { edge, change, values, path, ofrep, admin, key } = await started(t, { entry: "tests/e2e/counted.js", variables: { SHARD_REQUESTS_PER_SECOND: 1 } });
+  let isOver = false;
+  const busy = (async () => {
+    while (!isOver) await values();
+  })();
+  t.after(() => (isOver = true));
+  const shards = () => new Set([...edge.log.matchAll(/"called":"StreamObject","id":"(\w+)","method":"relay"/g)].map(([, id]) => id));
+  await eventually(() => shards().size >= 2, "there are several shards");
+  const streams = await Promise.all(edge.ports.flatMap((port) => [open(t, port, path), open(t, port, ofrep)]));
+  for (let round = 1; round <= 2; round += 1) {
+    await change(String(round));
+    await becomes(() => streams.map(({ events }) => events.length).join(), streams.map(() => round).join(), "each stream gets one event");
+    assert.equal((await values()).join(), Array(3).fill(String(round)).join());
+  }
+  const override = { identifier: "ada", feature: "f", enabled: true, feature_state_value: "hers" };
+  await admin("PUT", `environments/${key}/edge-identities-featurestates`, override);
+  await becomes(() => streams.map(({ events }) => events.length).join(), streams.map(() => 3).join(), "and one for an override");
+  isOver = true;
+  await busy;
+});
+
+const FAILING_SHARDS = `import { DurableObject } from "cloudflare:workers";
+export class Broken extends DurableObject {
+  relay() { throw new Error("broken"); }
+  announce() {}
+}
+export default {};`;
+
+test("a shard that fails is passed over", async (t) => {
+  const options = embeddedOrigin();
+  const objects = declaredObjects().map((object) => (object.binding === "STREAMS" ? { ...object, className: "Broken", service: "broken" } : object));
+  const { edge, change, values } = await started(t, {
+    objects,
+    scripts: [...options.scripts, { name: "broken", source: FAILING_SHARDS, classes: ["Broken"] }],
+    variables: { SHARD_REQUESTS_PER_SECOND: 1 },
+  });
+  let isOver = false;
+  const busy = (async () => {
+    while (!isOver) await values();
+  })();
+  t.after(() => (isOver = true));
+  await eventually(() => /"failure":"streams","cause":"shard of \w+: broken"/.test(edge.log), "a shard is asked, and fails");
+  await change("1");
+  await becomes(async () => (await values()).join(), "1,1,1", "the change is served");
+  isOver = true;
+  await busy;
+});
+
+const FLAKY = `import { DurableObject } from "cloudflare:workers";
+export class Flaky extends DurableObject {
+  async announce(version) {
+    const attempts = ((await this.ctx.storage.get("attempts")) ?? 0) + 1;
+    await this.ctx.storage.put("attempts", attempts);
+    console.log(JSON.stringify({ announced: version, attempts }));
+    if (attempts < 3) throw new Error("broken");
+  }
+}
+export default {};`;
+
+test("a change of which streams could not be told is told again, after a restart, too", async (t) => {
+  const options = embeddedOrigin();
+  const objects = declaredObjects().map((object) => (object.binding === "STREAMS" ? { ...object, className: "Flaky", service: "flaky" } : object));
+  const { edge, admin, key } = await started(t, { objects, scripts: [...options.scripts, { name: "flaky", source: FLAKY, classes: ["Flaky"] }] });
+  const announced = () => [...edge.log.matchAll(/^\{"announced":"([^"]*)","attempts":(\d+)\}/gm)].map(([, version, attempts]) => [version, Number(attempts)]);
+  await eventually(() => announced().length === 1, "the first attempt fails");
+  await edge.kill();
+  await edge.start();
+  await eventually(() => announced().length >= 3, "it is repeated");
+  const [[version], ...later] = announced();
+  assert.ok(later.slice(0, 2).every(([again]) => again === version) && version !== "");
+  const override = { identifier: "ada", feature: "f", enabled: true, feature_state_value: "hers" };
+  await admin("PUT", `environments/${key}/edge-identities-featurestates`, override);
+  await eventually(() => announced().at(-1)[0] === "", "an override is told");
+});
+
+const RECORDING = `import { DurableObject } from "cloudflare:workers";
+export class Recording extends DurableObject {
+  announce(version, sequence, updatedAt) { console.log(JSON.stringify({ announced: version, updatedAt })); }
+}
+export default {};`;
+
+test("without an origin, the isolate that reads a changed document tells the streams", async (t) => {
+  const objects = declaredObjects().map((object) => (object.binding === "STREAMS" ? { ...object, className: "Recording", service: "recording" } : object));
+  const variables = { DOCUMENT_SOFT_AGE_SECONDS: "0", DOCUMENT_HARD_AGE_SECONDS: "0" };
+  const edge = await startWithFlags(t, { objects, variables, workers: 2, scripts: [{ name: "recording", source: RECORDING, classes: ["Recording"] }] });
+  const both = () => Promise.all([0, 1].map(async (isolate) => (await evaluate(edge, "/text", {}, {}, isolate)).body.value));
+  assert.deepEqual(await both(), ["blue", "blue"]);
+  const announced = () => [...edge.log.matchAll(/^\{"announced":"(\w+)","updatedAt":([\d.]+)\}/gm)].map(([, version, updatedAt]) => `${version} ${updatedAt}`);
+  assert.deepEqual([await both(), announced()], [["blue", "blue"], []]);
+  const [[entry, document]] = [...edge.kv.entries].filter(([name]) => name === `document:${KEY}`);
+  edge.kv.entries.set(entry, String(document).replace('"feature_state_value":"blue"', '"feature_state_value":"cyan"'));
+  assert.deepEqual(await both(), ["cyan", "cyan"]);
+  await eventually(() => announced().length === 2, "both isolates tell of it");
+  const [first, second] = announced();
+  assert.ok(first === second && first.endsWith(` ${Date.parse("2026-11-22T15:52:01Z") / 1000}`), first);
+});
+
+const DROPPING = `import { DurableObject } from "cloudflare:workers";
+let opened = 0;
+export class Dropping extends DurableObject {
+  announce() {}
+  fetch(request) {
+    opened += 1;
+    const [client, server] = Object.values(new WebSocketPair());
+    server.accept();
+    const sequence = Date.now() + opened;
+    console.log(JSON.stringify({ opened, seen: request.headers.get("last-event-id") }));
+    server.send(JSON.stringify({ sequence, updated_at: sequence / 1000, version: "" }));
+    setTimeout(() => server.close(), 100);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+}
+export default {};`;
+
+test("a stream outlasts the sockets of its object", async (t) => {
+  const options = embeddedOrigin();
+  const objects = declaredObjects().map((object) => (object.binding === "STREAMS" ? { ...object, className: "Dropping", service: "dropping" } : object));
+  const { edge, ofrep } = await started(t, { objects, scripts: [...options.scripts, { name: "dropping", source: DROPPING, classes: ["Dropping"] }] });
+  const stream = await open(t, edge.port, ofrep);
+  await eventually(() => stream.events.length >= 3, "events of three sockets arrive in one stream");
+  const opened = [...edge.log.matchAll(/^\{"opened":(\d+),"seen":(null|"\d+")\}/gm)].map(([, , seen]) => seen);
+  assert.deepEqual(opened.slice(0, 3), [`"${Number.MAX_SAFE_INTEGER}"`, ...stream.events.slice(0, 2).map(({ id }) => `"${id}"`)], "each names the latest event");
+  assert.ok(!stream.hasEnded);
 });
 
 test("an override made at the worker is an event", async (t) => {

@@ -37,6 +37,8 @@ pub struct Worker {
     overrides_version: u64,
     /// True if requests of OFREP store traits.
     pub persists_ofrep_traits: bool,
+    /// True if answers of OFREP name the event stream.
+    pub has_streams: bool,
     /// The number of commands that were executed for requests.
     pub executed: Cell<usize>,
     /// The hint of the latest request.
@@ -178,10 +180,18 @@ impl Worker {
     ) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let header = |name: &str| headers.get(name).cloned();
-        let persists_ofrep_traits = self.persists_ofrep_traits;
+        let (persists_ofrep_traits, has_streams) = (self.persists_ofrep_traits, self.has_streams);
         let random = &|| [7; 16];
-        let request =
-            Request { method, path, query, header: &header, body: &[], random, persists_ofrep_traits };
+        let request = Request {
+            method,
+            path,
+            query,
+            header: &header,
+            body: &[],
+            random,
+            persists_ofrep_traits,
+            has_streams,
+        };
         match Route::parse(path) {
             Ok(_) if method == "OPTIONS" => to_answer(preflight(header("access-control-request-headers"))),
             Ok(Some(Route::Sdk(route))) => {

@@ -19,13 +19,16 @@ pub struct Request<'a> {
     pub random: &'a dyn Fn() -> [u8; 16],
     /// True if requests of OFREP store traits (`OFREP_PERSIST_TRAITS`).
     pub persists_ofrep_traits: bool,
+    /// True if the deployment has event streams, which answers of OFREP then name.
+    pub has_streams: bool,
 }
 
 impl<'a> Request<'a> {
     /// A request without a path, a query and a body.
     pub fn of_headers(method: &'a str, header: &'a dyn Fn(&str) -> Option<String>) -> Request<'a> {
         let random = &|| [0; 16];
-        Request { method, path: "", query: "", header, body: &[], random, persists_ofrep_traits: false }
+        let (persists_ofrep_traits, has_streams) = (false, false);
+        Request { method, path: "", query: "", header, body: &[], random, persists_ofrep_traits, has_streams }
     }
 }
 

@@ -20,9 +20,11 @@ use crate::document::{
 };
 use crate::edge::cache::first_discovery;
 use crate::edge::cache::key_states;
-use crate::edge::cache::stored::{CacheEntry, CachedValue, ReadOutcome, ReadSource, Stores};
+use crate::edge::cache::kv_changes;
+use crate::edge::cache::stored::{CacheEntry, CachedValue, Confirmation, ReadOutcome, ReadSource, Stores};
 use crate::edge::http::response::Prepared;
 use crate::edge::objects::publishing;
+use crate::edge::objects::shards::Demand;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
@@ -97,9 +99,7 @@ impl<'r> Environments<'r> {
             }
         };
         let wanted = WantedVersion::parse(hint.etag.as_deref(), hint.last_modified, now_ms());
-        let is_good_enough =
-            |entry: &CacheEntry<Rc<CachedEnvironment>>| wanted.is_met(entry.version(), entry.confirmed_at());
-        self.stores.catch_up(&client_key, is_good_enough).await;
+        self.stores.catch_up::<Rc<CachedEnvironment>>(&client_key, wanted).await;
         self.load(key, context).await
     }
 
@@ -162,11 +162,24 @@ const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
 /// registry from invented keys.
 const MAX_LOOKUPS_PER_SECOND: u32 = 10;
 
-/// Fetches the announcement of an environment's object. The states of server keys in it are remembered.
-async fn announced(env: &Env, client_key: &ClientKey) -> Result<Announcement, Failure> {
-    let (announcement, keys) = publishing::announced(env, client_key, OBJECT_TIMEOUT).await?;
+/// Fetches the latest announcement of an environment's object, and its age in milliseconds. The states of server keys in
+/// it are remembered.
+async fn announced(
+    env: &Env,
+    client_key: &ClientKey,
+    wanted: Option<WantedVersion>,
+) -> Result<(Announcement, u64), Failure> {
+    let demand = Demand::for_lifetime(Config::of(env).freshness_seconds);
+    let demand = match wanted {
+        Some(WantedVersion::Sequence(sequence)) => Demand { sequence: Some(sequence), ..demand },
+        Some(WantedVersion::ConfirmedAt(at)) => {
+            Demand { max_age: demand.max_age.min(now_ms().saturating_sub(at)), ..demand }
+        }
+        None => demand,
+    };
+    let (announcement, keys, age) = publishing::latest(env, client_key, OBJECT_TIMEOUT, demand).await?;
     key_states::remember(client_key, keys);
-    Ok(announcement)
+    Ok((announcement, age))
 }
 
 /// Reads the document if this isolate does not have any version of it.
@@ -176,41 +189,41 @@ async fn read_first(env: &Env, client_key: &ClientKey) -> Result<ReadOutcome, Fa
         Ok(None) => {
             may_discover()?;
             // The registry comes first; otherwise every invented key would create an object.
-            return match publishing::is_known(env, client_key).await? {
-                true => read_from_object(env, client_key, None).await,
+            return match publishing::is_known(env, client_key).await.inspect_err(|_| pause_lookups())? {
+                true => read_from_object(env, client_key, None, Confirmation::default()).await,
                 false => Ok(ReadOutcome::Missing),
             };
         }
         Err(failure) => {
             return match publishing::is_known(env, client_key).await {
-                Ok(true) => read_from_object(env, client_key, None).await,
+                Ok(true) => read_from_object(env, client_key, None, Confirmation::default()).await,
                 _ => Err(failure),
             };
         }
     };
-    match announced(env, client_key).await {
-        Ok(Announcement::Latest { version, unconfirmed_since }) if version.is_of(&document) => {
-            let (version, source) = (Some(version), ReadSource::Kv);
-            Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since, source })
+    match announced(env, client_key, None).await {
+        Ok((Announcement::Latest { version, unconfirmed_since }, age)) if version.is_of(&document) => {
+            let confirmation = Confirmation { unconfirmed_since, age };
+            Ok(ReadOutcome::Stored {
+                value: document,
+                version: Some(version),
+                confirmation,
+                source: ReadSource::Kv,
+            })
         }
-        Ok(Announcement::Latest { version, unconfirmed_since }) => {
-            read_version(env, client_key, version, unconfirmed_since).await
+        Ok((Announcement::Latest { version, unconfirmed_since }, age)) => {
+            read_version(env, client_key, version, Confirmation { unconfirmed_since, age }).await
         }
-        Ok(Announcement::Gone) => Ok(ReadOutcome::Missing),
+        Ok((Announcement::Gone, _)) => Ok(ReadOutcome::Missing),
         // No object publishes the document: it was written by hand, or no discovery has run yet.
-        Ok(Announcement::Nothing) => {
+        Ok((Announcement::Nothing, _)) => {
             first_discovery::need();
             Ok(ReadOutcome::from(Some(document)))
         }
         Err(failure) => {
             failure.log(Some(client_key));
-            let unconfirmed_since = Some(now_ms());
-            Ok(ReadOutcome::Stored {
-                value: document,
-                version: None,
-                unconfirmed_since,
-                source: ReadSource::Kv,
-            })
+            let confirmation = Confirmation { unconfirmed_since: Some(now_ms()), age: 0 };
+            Ok(ReadOutcome::Stored { value: document, version: None, confirmation, source: ReadSource::Kv })
         }
     }
 }
@@ -220,40 +233,48 @@ async fn read_version(
     env: &Env,
     client_key: &ClientKey,
     version: DocumentVersion,
-    since: Option<u64>,
+    confirmation: Confirmation,
 ) -> Result<ReadOutcome, Failure> {
     match kv::get(env, &kv::version_key(client_key, version), VERSION_TIMEOUT).await {
         Ok(Some(document)) if version.is_of(&document) => {
             return Ok(ReadOutcome::Stored {
                 value: document,
                 version: Some(version),
-                unconfirmed_since: since,
+                confirmation,
                 source: ReadSource::Kv,
             });
         }
         Ok(_) => {}
         Err(failure) => failure.log(Some(client_key)),
     }
-    read_from_object(env, client_key, since).await
+    read_from_object(env, client_key, Some(version), confirmation).await
 }
 
+/// Reads the document from the environment's object. `announced`: the latest version, if known.
 async fn read_from_object(
     env: &Env,
     client_key: &ClientKey,
-    since: Option<u64>,
+    announced: Option<DocumentVersion>,
+    confirmation: Confirmation,
 ) -> Result<ReadOutcome, Failure> {
-    let published = publishing::published(env, client_key).await?;
+    let published = publishing::published(env, client_key, announced).await?;
     let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
     let (version, document) = published.ok_or_else(nothing)?;
     let (version, source) = (Some(version), ReadSource::Object);
-    Ok(ReadOutcome::Stored { value: document, version, unconfirmed_since: since, source })
+    Ok(ReadOutcome::Stored { value: document, version, confirmation, source })
+}
+
+thread_local! {
+    static LOOKUPS: Cell<PerSecond> = const { Cell::new(PerSecond::NONE) };
+}
+
+/// Makes the look-ups of the rest of this second fail at once, since the registry is busy or fails.
+fn pause_lookups() {
+    LOOKUPS.set(PerSecond::full(now_ms()));
 }
 
 /// Counts a look-up of an unknown key in this isolate. Fails beyond the limit.
 fn may_discover() -> Result<(), Failure> {
-    thread_local! {
-        static LOOKUPS: Cell<PerSecond> = const { Cell::new(PerSecond::NONE) };
-    }
     let (lookups, is_allowed) = LOOKUPS.get().counted(now_ms(), MAX_LOOKUPS_PER_SECOND);
     LOOKUPS.set(lookups);
     let too_many = || Failure::new(Source::Registry, "too many lookups of unknown keys in one second");
@@ -279,6 +300,7 @@ impl CachedValue for Rc<CachedEnvironment> {
         from: &Stores<'_>,
         client_key: &ClientKey,
         known: Option<DocumentVersion>,
+        wanted: Option<WantedVersion>,
     ) -> Result<ReadOutcome, Failure> {
         if !from.config.publishes() {
             return kv::get(from.env, &kv::document_key(client_key), kv::TIMEOUT)
@@ -286,15 +308,17 @@ impl CachedValue for Rc<CachedEnvironment> {
                 .map(ReadOutcome::from);
         }
         let Some(known) = known else { return read_first(from.env, client_key).boxed_local().await };
-        match announced(from.env, client_key).await? {
-            Announcement::Latest { version, unconfirmed_since } if version.sequence <= known.sequence => {
-                Ok(ReadOutcome::Confirmed { unconfirmed_since })
+        match announced(from.env, client_key, wanted).await? {
+            (Announcement::Latest { version, unconfirmed_since }, age)
+                if version.sequence <= known.sequence =>
+            {
+                Ok(ReadOutcome::Confirmed(Confirmation { unconfirmed_since, age }))
             }
-            Announcement::Latest { version, unconfirmed_since } => {
-                read_version(from.env, client_key, version, unconfirmed_since).await
+            (Announcement::Latest { version, unconfirmed_since }, age) => {
+                read_version(from.env, client_key, version, Confirmation { unconfirmed_since, age }).await
             }
-            Announcement::Gone => Ok(ReadOutcome::Missing),
-            Announcement::Nothing => Err(Failure::new(
+            (Announcement::Gone, _) => Ok(ReadOutcome::Missing),
+            (Announcement::Nothing, _) => Err(Failure::new(
                 Source::EnvironmentObject,
                 "its announced document is missing from KV and from the object",
             )),
@@ -320,6 +344,14 @@ impl CachedValue for Rc<CachedEnvironment> {
             prepared: Default::default(),
             exhausted: RefCell::default(),
         }))
+    }
+
+    fn replaces_earlier(&self, client_key: &ClientKey, bytes: &[u8], config: &'static Config) {
+        if !config.publishes() && config.has_streams {
+            let updated_at = self.environment.updated_at.as_ref().map(|updated| updated.timestamp);
+            let updated_at = updated_at.map_or(0.0, Timestamp::fractional_seconds);
+            kv_changes::record(client_key, DocumentVersion::digest_of(bytes), updated_at);
+        }
     }
 
     fn memory_length(&self) -> usize {
@@ -350,12 +382,14 @@ impl CachedValue for ServerKey {
         from: &Stores<'_>,
         hash: &ServerKeyHash,
         _known: Option<DocumentVersion>,
+        _wanted: Option<WantedVersion>,
     ) -> Result<ReadOutcome, Failure> {
         let stored = kv::get(from.env, &format!("{}{hash}", kv::SERVER_KEY), kv::TIMEOUT).await;
         match stored {
             Ok(None) if from.config.publishes() => {
                 may_discover()?;
-                publishing::registered_key(from.env, hash).await.map(ReadOutcome::from)
+                let entry = publishing::registered_key(from.env, hash).await;
+                entry.inspect_err(|_| pause_lookups()).map(ReadOutcome::from)
             }
             Err(failure) if from.config.publishes() => {
                 match publishing::registered_key(from.env, hash).await {

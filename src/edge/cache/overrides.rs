@@ -15,6 +15,7 @@ use crate::api::{Dependency, Error, render_document};
 use crate::cache::{Freshness, Ttl, TtlCache};
 use crate::document::{ClientKey, Environment};
 use crate::edge::objects::directory::client::Directory;
+use crate::edge::objects::shards::Demand;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
@@ -67,21 +68,29 @@ pub async fn of(
     let (client_key, now) = (environment.key(), now_ms());
     let ages = Ttl::never_older_than(Config::of(env).freshness_seconds * 1000);
     let written = WRITTEN.with_borrow_mut(|written| written.get(client_key, now, Ttl::UNLIMITED));
+    let written_at = written.map(|written| written.value);
     let remembered = KNOWN.with_borrow_mut(|known| known.get(client_key, now, ages));
     // A snapshot also keeps the rendered document, so the cache counts the document's length.
     let length = environment.document().len();
     let known = match remembered {
-        Some(known) if !known.value.waits(known.freshness, written.map(|written| written.value), now) => {
+        Some(known) if !known.value.waits(known.freshness, written_at, now) => {
             if known.freshness != Freshness::Fresh
                 && KNOWN.with_borrow_mut(|known| known.begin_revalidation(client_key, now))
             {
                 let (env, client_key, known) = (env.clone(), client_key.clone(), known.value.clone());
                 // The failure has been logged already.
-                context.wait_until(async move { drop(ask(&env, &client_key, length, Some(known)).await) });
+                context.wait_until(async move {
+                    drop(ask(&env, &client_key, length, Some(known), false).await);
+                });
             }
             known.value
         }
-        remembered => ask(env, client_key, length, remembered.map(|known| known.value)).await?,
+        remembered => {
+            let known = remembered.map(|known| known.value);
+            let asked_at = known.as_ref().map_or(0, |known| known.asked_at.get());
+            let has_written = written_at.is_some_and(|written_at| asked_at <= written_at);
+            ask(env, client_key, length, known, has_written).await?
+        }
     };
     let seconds = now_ms().saturating_sub(known.confirmed_at.get()) / 1000;
     let stale_seconds = known.unconfirmed.get().then_some(seconds);
@@ -89,18 +98,27 @@ pub async fn of(
 }
 
 /// Reads the overrides from the directory and caches them. The directory does not send a known version again.
+/// `has_written`: true if this isolate has changed overrides, which a shard may not know yet.
 async fn ask(
     env: &Env,
     client_key: &ClientKey,
     document_length: usize,
     known: Option<Rc<OverridesSnapshot>>,
+    has_written: bool,
 ) -> Result<Rc<OverridesSnapshot>, Error> {
     let began_at = now_ms();
     let timeout = if known.is_some() { TIMEOUT_FOR_KNOWN } else { TIMEOUT };
     let directory = Directory::new(env, client_key);
-    let asked = directory.overrides(None, known.as_ref().map(|known| known.version));
+    let version = known.as_ref().map(|known| known.version);
+    let asked = async {
+        if has_written {
+            return Ok((directory.overrides(None, version).await?, 0));
+        }
+        let demand = Demand::for_lifetime(Config::of(env).freshness_seconds);
+        directory.overrides_for_documents(version, demand).await
+    };
     let late = || Err(Failure::new(Source::DirectoryObject, format!("no answer within {timeout:?}")));
-    let seen = match with_timeout(timeout, asked).await.unwrap_or_else(late) {
+    let (seen, age) = match with_timeout(timeout, asked).await.unwrap_or_else(late) {
         Ok(seen) => seen,
         Err(failure) => {
             failure.log(Some(client_key));
@@ -130,12 +148,13 @@ async fn ask(
             rendered: RefCell::default(),
         }),
     };
-    known.confirmed_at.set(began_at);
-    known.asked_at.set(began_at);
+    let asked_at = began_at.saturating_sub(age);
+    known.confirmed_at.set(asked_at);
+    known.asked_at.set(asked_at);
     known.unconfirmed.set(false);
     let document_length = if known.overrides.is_empty() { 0 } else { document_length };
     let length = known.overrides.iter().map(|known| known.state.length() * 3).sum::<usize>();
-    KNOWN.with_borrow_mut(|cache| cache.put(client_key, known.clone(), length + document_length, began_at));
+    KNOWN.with_borrow_mut(|cache| cache.put(client_key, known.clone(), length + document_length, asked_at));
     Ok(known)
 }
 

@@ -17,11 +17,12 @@ use crate::api::{Dependency, Error};
 use crate::cache::{Freshness, Hit, PerSecond, Ttl, TtlCache};
 use crate::document::ClientKey;
 use crate::edge::cache::first_discovery;
+use crate::edge::cache::kv_changes;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
-use crate::publish::DocumentVersion;
+use crate::publish::{DocumentVersion, WantedVersion};
 
 /// The time limit of a read from any store; SDKs give up after 10 s.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -54,15 +55,19 @@ pub trait CachedValue: Clone + 'static {
     /// Returns the name as a client key, if the names of this type are client keys.
     fn client_key(name: &Self::Name) -> Option<&ClientKey>;
 
-    /// Reads the value of `name`, given the known version.
+    /// Reads the value of `name`, given the known version and the version that a client wants.
     async fn read(
         from: &Stores<'_>,
         name: &Self::Name,
         known: Option<DocumentVersion>,
+        wanted: Option<WantedVersion>,
     ) -> Result<ReadOutcome, Failure>;
 
     /// Decodes the stored value of `name`.
     fn decode(bytes: &[u8], name: &Self::Name, config: &'static Config) -> Result<Self, Failure>;
+
+    /// Called for a value that replaces another in memory. `bytes`: its stored form.
+    fn replaces_earlier(&self, _name: &Self::Name, _bytes: &[u8], _config: &'static Config) {}
 
     /// The approximate size in memory, in bytes.
     fn memory_length(&self) -> usize;
@@ -112,28 +117,34 @@ impl ReadSource {
     }
 }
 
-/// The outcome of a read. While the origin fails, `unconfirmed_since` is the time of the origin's latest confirmation.
+/// The confirmation that a version is the latest.
+#[derive(Clone, Copy, Default)]
+pub struct Confirmation {
+    /// The time of the origin's latest confirmation in milliseconds, while the origin fails.
+    pub unconfirmed_since: Option<u64>,
+    /// The age of this confirmation in milliseconds, if it comes from a shard.
+    pub age: u64,
+}
+
+/// The outcome of a read.
 pub enum ReadOutcome {
     /// No value is stored.
     Missing,
     /// The known value is still the latest.
-    Confirmed {
-        /// The time of the origin's latest confirmation, in milliseconds.
-        unconfirmed_since: Option<u64>,
-    },
+    Confirmed(Confirmation),
     /// The stored value, with its version if it has one.
     Stored {
         value: Vec<u8>,
         version: Option<DocumentVersion>,
-        unconfirmed_since: Option<u64>,
+        confirmation: Confirmation,
         source: ReadSource,
     },
 }
 
 impl From<Option<Vec<u8>>> for ReadOutcome {
     fn from(stored: Option<Vec<u8>>) -> ReadOutcome {
-        let (version, unconfirmed_since, source) = (None, None, ReadSource::Kv);
-        let stored = stored.map(|value| ReadOutcome::Stored { value, version, unconfirmed_since, source });
+        let (version, confirmation, source) = (None, Confirmation::default(), ReadSource::Kv);
+        let stored = stored.map(|value| ReadOutcome::Stored { value, version, confirmation, source });
         stored.unwrap_or(ReadOutcome::Missing)
     }
 }
@@ -178,39 +189,34 @@ impl<T> CacheEntry<T> {
         self.good.as_ref().map(|(_, at)| *at)
     }
 
-    /// The version of the stored value, if it has one.
-    pub fn version(&self) -> Option<DocumentVersion> {
-        self.version
-    }
-
-    /// Records that the stored value is unchanged.
-    fn confirm(&mut self, unconfirmed_since: Option<u64>, now: u64) {
+    /// Records that the stored value is unchanged. `began_at`: the start of the request for the confirmation.
+    fn confirm(&mut self, confirmation: Confirmation, began_at: u64) {
         if let Some((_, at)) = &mut self.good
             && !self.faulty
         {
-            *at = unconfirmed_since.unwrap_or(now);
+            let confirmed_at = began_at.saturating_sub(confirmation.age);
+            *at = confirmation.unconfirmed_since.unwrap_or(confirmed_at);
         }
-        self.unconfirmed = unconfirmed_since.is_some();
+        self.unconfirmed = confirmation.unconfirmed_since.is_some();
     }
 }
 
 impl Stores<'_> {
-    /// Revalidates a cached value unless it is good enough, and returns when it is revalidated.
+    /// Revalidates a cached value unless it is the wanted one, and returns when it is revalidated.
     ///
     /// A client may claim anything about versions, so an isolate does so only some times a second. Beyond that it waits for
     /// the result of another request, for a limited time.
-    pub async fn catch_up<T: CachedValue>(
-        &self,
-        name: &T::Name,
-        is_good_enough: impl Fn(&CacheEntry<T>) -> bool,
-    ) {
+    pub async fn catch_up<T: CachedValue>(&self, name: &T::Name, wanted: WantedVersion) {
         let deadline = now_ms() + TIMEOUT_FOR_KNOWN.as_millis() as u64;
-        let is_late =
-            || remembered::<T>(name).is_some_and(|entry| entry.good.is_some() && !is_good_enough(&entry));
+        let is_late = || {
+            remembered::<T>(name).is_some_and(|entry| {
+                entry.good.is_some() && !wanted.is_met(entry.version, entry.confirmed_at())
+            })
+        };
         while is_late() && now_ms() < deadline {
             if may_catch_up() {
                 // The failure has been logged already, and the last good value is served.
-                drop(self.revalidate::<T>(name, TIMEOUT_FOR_KNOWN).await);
+                drop(self.revalidate::<T>(name, TIMEOUT_FOR_KNOWN, Some(wanted)).await);
                 return;
             }
             with_timeout(WAIT, pending::<()>()).await;
@@ -238,7 +244,10 @@ impl Stores<'_> {
                             // The failure has been logged already.
                             context.wait_until(async move {
                                 let stores = Stores { env: &env, config };
-                                drop(stores.revalidate::<T>(&name, TIMEOUT).await);
+                                drop(stores.revalidate::<T>(&name, TIMEOUT, None).await);
+                                if kv_changes::are_due() {
+                                    kv_changes::announce(env.clone()).await;
+                                }
                                 if first_discovery::is_to_be_requested() {
                                     first_discovery::request(env).await;
                                 }
@@ -253,9 +262,12 @@ impl Stores<'_> {
             }
         };
         // The future is boxed, since few requests need it. Otherwise its state would be part of every request's future.
-        let revalidated = self.revalidate::<T>(name, timeout).boxed_local().await;
+        let revalidated = self.revalidate::<T>(name, timeout, None).boxed_local().await;
         if first_discovery::is_to_be_requested() {
             context.wait_until(first_discovery::request(self.env.clone()));
+        }
+        if kv_changes::are_due() {
+            context.wait_until(kv_changes::announce(self.env.clone()));
         }
         let (record, source) = revalidated.map_err(|_| Error::Unavailable(Dependency::Environment))?;
         record.found(source, now_ms())
@@ -266,18 +278,20 @@ impl Stores<'_> {
         &self,
         name: &T::Name,
         timeout: Duration,
+        wanted: Option<WantedVersion>,
     ) -> Result<(CacheEntry<T>, ReadSource), Failure> {
         let began_at = now_ms();
         let version = remembered::<T>(name).and_then(|record| record.version);
         let late =
             || Err(Failure::new(Source::Stored, format!("{}: no answer within {timeout:?}", T::PREFIX)));
-        let outcome = with_timeout(timeout, T::read(self, name, version)).await.unwrap_or_else(late);
+        let outcome = with_timeout(timeout, T::read(self, name, version, wanted)).await.unwrap_or_else(late);
         let now = now_ms();
         // Read after the request, since another request may have stored a value meanwhile.
         let last = remembered::<T>(name).unwrap_or_else(CacheEntry::missing);
         // The name is logged only with a stored value. Without one, the name is an unknown key, which may be secret.
         let is_stored = last.good.is_some() || matches!(outcome, Ok(ReadOutcome::Stored { .. }));
         let client_key = T::client_key(name).filter(|_| is_stored);
+        let (mut age, mut is_newer) = (0, false);
         let (record, source) = match outcome {
             Err(failure) => {
                 failure.log(client_key);
@@ -290,25 +304,33 @@ impl Stores<'_> {
                 return Ok((record, ReadSource::Memory));
             }
             Ok(ReadOutcome::Missing) => (CacheEntry::missing(), ReadSource::Memory),
-            Ok(ReadOutcome::Confirmed { unconfirmed_since }) => {
+            Ok(ReadOutcome::Confirmed(confirmation)) => {
                 let mut record = last;
-                record.confirm(unconfirmed_since, now);
+                age = confirmation.age;
+                record.confirm(confirmation, began_at);
                 (record, ReadSource::Memory)
             }
             Ok(ReadOutcome::Stored { version, .. }) if sequence(version) < sequence(last.version) => {
                 return Ok((last, ReadSource::Memory));
             }
-            Ok(ReadOutcome::Stored { value, version, unconfirmed_since, source }) => {
+            Ok(ReadOutcome::Stored { value, version, confirmation, source }) => {
+                is_newer = sequence(version) > sequence(last.version);
+                age = confirmation.age;
                 let mut record = self.decode(&value, name, last, now).unwrap_or_else(|(failure, record)| {
                     failure.log(client_key);
                     record
                 });
-                record.confirm(unconfirmed_since, now);
+                record.confirm(confirmation, began_at);
                 (CacheEntry { version, ..record }, source)
             }
         };
         let size = record.good.as_ref().map_or(0, |(value, _)| value.memory_length());
-        T::memory().with_borrow_mut(|cache| cache.put(name, record.clone(), size, began_at));
+        T::memory().with_borrow_mut(|cache| {
+            // A later request that got an earlier version was answered before this version was published.
+            let at_least = if is_newer { cache.checked_at(name) } else { None };
+            let checked_at = began_at.saturating_sub(age).max(at_least.unwrap_or_default());
+            cache.put(name, record.clone(), size, checked_at);
+        });
         Ok((record, source))
     }
 
@@ -326,7 +348,12 @@ impl Stores<'_> {
             return Ok(last);
         }
         match T::decode(bytes, name, self.config) {
-            Ok(value) => Ok(CacheEntry { good: Some((value, now)), faulty: false, fingerprint, ..last }),
+            Ok(value) => {
+                if last.good.is_some() {
+                    value.replaces_earlier(name, bytes, self.config);
+                }
+                Ok(CacheEntry { good: Some((value, now)), faulty: false, fingerprint, ..last })
+            }
             Err(failure) => Err((failure, CacheEntry { faulty: true, fingerprint, ..last })),
         }
     }

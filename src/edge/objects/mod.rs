@@ -6,4 +6,5 @@ pub mod environment;
 pub mod identity;
 pub mod publishing;
 pub mod registry;
+pub mod shards;
 pub mod stream;

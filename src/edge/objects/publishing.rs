@@ -10,6 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::admin::publishing::Affected;
 use crate::document::ClientKey;
+use crate::edge::objects::shards::{self, Demand, SharedCall};
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
@@ -22,8 +23,6 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     fn announcement(this: &EnvironmentStub, with_keys: bool) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn document(this: &EnvironmentStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = told)]
     fn notify(this: &EnvironmentStub, again: bool, kind: Option<&str>) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = follow)]
@@ -42,10 +41,6 @@ extern "C" {
     /// A stub of the [`crate::edge::RegistryObject`].
     type RegistryStub;
 
-    #[wasm_bindgen(method, catch, js_name = look)]
-    fn lookup(this: &RegistryStub, client_key: &str) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = serverKey)]
-    fn server_key(this: &RegistryStub, hash: &str) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn start(this: &RegistryStub) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -63,13 +58,38 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The time limit of a call in which an object may send a request to the origin.
 const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The registry's name.
+const REGISTRY: &str = "registry";
+/// The maximum age of a document at a shard in milliseconds. A version never changes.
+const DOCUMENT_MAX_AGE: u64 = 10_000;
+/// The maximum age of the registry's answer about a key, in milliseconds.
+const LOOKUP_MAX_AGE: u64 = 500;
+/// The number of look-ups a second by which all shards together reach the registry.
+const MAX_LOOKUPS_PER_SECOND: u32 = 256;
+
 /// Fetches the latest version of a document and the states of server keys from the environment's object.
 pub async fn announced(
     env: &Env,
     client_key: &ClientKey,
     timeout: Duration,
 ) -> Result<(Announcement, Option<KeyStates>), Failure> {
-    let answer = call(env, client_key, timeout, &|stub| stub.announcement(true)).await?;
+    parse_announcement(&call(env, client_key, timeout, &|stub| stub.announcement(true)).await?)
+}
+
+/// The same for an isolate, which may get it from a shard. Also returns the age of the announcement in milliseconds.
+pub async fn latest(
+    env: &Env,
+    client_key: &ClientKey,
+    timeout: Duration,
+    demand: Demand,
+) -> Result<(Announcement, Option<KeyStates>, u64), Failure> {
+    let call = environment_call(client_key, "announcement", vec![true.into()]);
+    let (answer, age) = shards::ask(env, call, demand, timeout).await?;
+    let (announcement, keys) = parse_announcement(&answer)?;
+    Ok((announcement, keys, age))
+}
+
+fn parse_announcement(answer: &JsValue) -> Result<(Announcement, Option<KeyStates>), Failure> {
     let text = answer.as_string().unwrap_or_default();
     let (announcement, keys) =
         text.split_once('\n').map_or((&*text, None), |(announcement, keys)| (announcement, Some(keys)));
@@ -78,12 +98,18 @@ pub async fn announced(
     Ok((announcement, keys))
 }
 
-/// Returns the document that an environment's object has, and its version.
+/// Returns the document that an environment's object has, and its version. `announced`: the latest version, if known. A
+/// shard keeps a document under it.
 pub async fn published(
     env: &Env,
     client_key: &ClientKey,
+    announced: Option<DocumentVersion>,
 ) -> Result<Option<(DocumentVersion, Vec<u8>)>, Failure> {
-    let answer = call(env, client_key, LONG_TIMEOUT, &EnvironmentStub::document).await?;
+    let version = announced.map(|version| version.to_string()).unwrap_or_default();
+    let call = environment_call(client_key, "document", vec![version.into()]);
+    let max_age = if announced.is_some() { DOCUMENT_MAX_AGE } else { 0 };
+    let demand = Demand { sequence: None, max_age, max_reads: None };
+    let (answer, _) = shards::ask(env, call, demand, LONG_TIMEOUT).await?;
     let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
     let version = pair.get(0).as_string().unwrap_or_default().parse();
     let version = version.map_err(|_| unreadable(Source::EnvironmentObject))?;
@@ -120,15 +146,46 @@ pub async fn status_of(env: &Env, client_key: &ClientKey) -> Result<String, Fail
 /// True if a client key or the hash of a server key is known. An unknown key is looked up at the origin, within limits.
 /// Fails if the look-up is undecided.
 pub async fn is_known(env: &Env, client_key: &ClientKey) -> Result<bool, Failure> {
-    let answer = call_registry(env, LONG_TIMEOUT, &|stub| stub.lookup(client_key)).await?;
-    answer.as_bool().ok_or_else(undecided)
+    look_up(env, "look", client_key).await?.as_bool().ok_or_else(undecided)
 }
 
 /// The entry of a server key, by its hash. An unknown key is looked up at the origin, within limits. Fails if the
 /// look-up is undecided.
 pub async fn registered_key(env: &Env, hash: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let entry = call_registry(env, LONG_TIMEOUT, &|stub| stub.server_key(hash)).await?;
+    let entry = look_up(env, "serverKey", hash).await?;
     if entry.is_undefined() { Err(undecided()) } else { Ok(entry.as_string().map(String::into_bytes)) }
+}
+
+/// Asks the registry about an unknown key, perhaps by a shard.
+async fn look_up(env: &Env, method: &str, key: &str) -> Result<JsValue, Failure> {
+    let call = SharedCall {
+        group: "/registry",
+        binding: "REGISTRY",
+        name: REGISTRY,
+        method,
+        parameters: vec![key.into()],
+        is_counted: true,
+        source: Source::Registry,
+    };
+    // Keys may be invented, so the shards share a number of requests.
+    let demand = Demand { sequence: None, max_age: LOOKUP_MAX_AGE, max_reads: Some(MAX_LOOKUPS_PER_SECOND) };
+    Ok(shards::ask(env, call, demand, LONG_TIMEOUT).await?.0)
+}
+
+fn environment_call<'a>(
+    client_key: &'a ClientKey,
+    method: &'a str,
+    parameters: Vec<JsValue>,
+) -> SharedCall<'a> {
+    SharedCall {
+        group: client_key,
+        binding: "PUBLISHERS",
+        name: client_key,
+        method,
+        parameters,
+        is_counted: true,
+        source: Source::EnvironmentObject,
+    }
 }
 
 /// Starts discoveries at the registry, unless they have started.
@@ -215,7 +272,7 @@ async fn call_registry(
 ) -> Result<JsValue, Failure> {
     let failed = |cause: &dyn Display| Failure::new(Source::Registry, cause);
     let objects = env.durable_object("REGISTRY").map_err(|error| failed(&error))?;
-    let stub: RegistryStub = objects.get_by_name("registry").map_err(|error| failed(&error))?.into_rpc();
+    let stub: RegistryStub = objects.get_by_name(REGISTRY).map_err(|error| failed(&error))?.into_rpc();
     answer(method(&stub), timeout).await.map_err(|cause| failed(&cause))
 }
 

@@ -28,6 +28,7 @@ impl Config {
         let is_bound = |name: &str| Reflect::has(env, &name.into()).unwrap_or_default();
         let given = |name: &str| text(Reflect::get(env, &name.into()).ok()?);
         let mut config = Config::read(&given, is_bound(ORIGIN_BINDING));
+        config.has_streams = is_bound("STREAMS");
         config.faults.extend(Config::missing_bindings(&is_bound));
         if config.log_panic_messages {
             log_panic_messages();

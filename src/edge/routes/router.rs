@@ -36,8 +36,8 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env, context: &Context) ->
         Ok(Some(Route::Asset(page))) if page.exists_for(&incoming.method, || incoming.header("accept")) => {
             assets::answer(page, incoming, env).boxed_local().await
         }
-        Ok(Some(Route::Stream(client_key))) => {
-            stream::answer(client_key, incoming, env, context).boxed_local().await
+        Ok(Some(Route::Stream(client_key, kind))) => {
+            stream::answer(client_key, kind, incoming, env, context).boxed_local().await
         }
         Ok(Some(Route::Edge(route))) => {
             let answer = answer_edge(route, incoming, env, context).boxed_local().await;

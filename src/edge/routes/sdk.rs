@@ -41,6 +41,7 @@ pub async fn answer(
         body: &[],
         random: &random,
         persists_ofrep_traits: config.ofrep_persists_traits,
+        has_streams: config.has_streams,
     };
     api::answer(&platform, route, &request).await
 }

@@ -1,4 +1,4 @@
-//! `/sse/environments/{client key}/stream`: Flagsmith's realtime stream of an environment's changes.
+//! The event streams of an environment's changes: Flagsmith's, and that of OpenFeature's protocol.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ use crate::edge::http::incoming::IncomingRequest;
 use crate::edge::http::response::respond;
 use crate::edge::objects::stream::client as streams;
 use crate::edge::platform::config::Config;
+use crate::route::StreamKind;
 
 /// The text of an answer without a stream.
 const UNAVAILABLE: &str = "No stream can be opened now; try again.";
@@ -22,11 +23,12 @@ const ALLOW: &str = "GET, OPTIONS";
 /// Answers with a stream. An unknown key is refused as in the SDK API, so that clients give up.
 pub async fn answer(
     client_key: ClientKey,
+    kind: StreamKind,
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
 ) -> web_sys::Response {
-    match open(client_key, incoming, env, context).await {
+    match open(client_key, kind, incoming, env, context).await {
         Ok(stream) => stream,
         Err(response) => respond(response.finish(None, &incoming.method)),
     }
@@ -34,6 +36,7 @@ pub async fn answer(
 
 async fn open(
     client_key: ClientKey,
+    kind: StreamKind,
     incoming: &IncomingRequest,
     env: &Env,
     context: &Context,
@@ -50,7 +53,7 @@ async fn open(
     let seen = incoming
         .header("last-event-id")
         .or_else(|| query::last(&incoming.query, "lastEventId").map(Cow::into_owned));
-    let stream = streams::open(env, &client_key, seen).await.map_err(|failure| {
+    let stream = streams::open(env, &client_key, kind, seen).await.map_err(|failure| {
         failure.log(Some(&client_key));
         unavailable()
     })?;

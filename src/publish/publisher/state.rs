@@ -23,6 +23,9 @@ const ROLLBACK_CONFIRMATION_MS: u64 = 120_000;
 /// The tolerance for an origin's clock. A later date counts as now, so that one wrong date does not make all following
 /// documents older.
 const MAX_CLOCK_AHEAD_MS: u64 = 60_000;
+/// The time for the first attempt to tell event streams of a version, which is doubled after each failure.
+const ANNOUNCE_WAIT_MS: u64 = 2_000;
+const MAX_ANNOUNCE_WAIT_MS: u64 = 300_000;
 /// The length of the changelog.
 const CHANGELOG_LENGTH: usize = 20;
 
@@ -104,6 +107,16 @@ pub struct Publisher {
     /// The origin's answers about the environment's server keys.
     #[serde(default)]
     pub origin_keys: OriginKeys,
+    /// Set until event streams have got the published version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unannounced: Option<Unannounced>,
+}
+
+/// The next attempt to tell event streams of the published version.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Unannounced {
+    due_at: u64,
+    failures: u32,
 }
 
 /// The next task.
@@ -117,6 +130,8 @@ pub enum PublisherAction {
     Store(DocumentVersion),
     /// Delete the latest document from KV; then [`Publisher::removed`].
     Remove,
+    /// Tell event streams of the published version; then [`Publisher::announced`].
+    Announce,
     /// Nothing until this time, or until a notification.
     Wait(Option<u64>),
 }
@@ -212,6 +227,7 @@ impl Publisher {
         let unstored = version.filter(|version| self.stored != Some(*version));
         let store_at = (!is_storing && (unstored.is_some() || self.delete_pending)).then_some(self.store_at);
         let fetch_at = self.credential.as_ref().and(self.schedule.next());
+        let announce_at = self.published.as_ref().and(self.unannounced).map(|unannounced| unannounced.due_at);
         let keys_at = (self.credential == Some(DocumentCredential::Token)).then(|| self.origin_keys.due_at());
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
         match (unstored, &self.credential) {
@@ -219,7 +235,10 @@ impl Publisher {
             (None, _) if is_due(store_at) => PublisherAction::Remove,
             (_, Some(credential)) if is_due(fetch_at) => PublisherAction::Fetch(credential.clone()),
             _ if is_due(keys_at) => PublisherAction::ListKeys,
-            _ => PublisherAction::Wait([store_at, fetch_at, keys_at].into_iter().flatten().min()),
+            _ if is_due(announce_at) => PublisherAction::Announce,
+            _ => {
+                PublisherAction::Wait([store_at, fetch_at, keys_at, announce_at].into_iter().flatten().min())
+            }
         }
     }
 
@@ -294,9 +313,24 @@ impl Publisher {
             hashes_django_ids: candidate.hashes_django_ids,
             content: candidate.content.clone(),
         });
+        // The object makes the first attempt at once, beside its other work.
+        self.unannounced = Some(Unannounced { due_at: now + ANNOUNCE_WAIT_MS, failures: 0 });
         self.changelog.insert(0, ChangelogEntry { version, at: now, length: candidate.document.len() });
         self.changelog.truncate(CHANGELOG_LENGTH);
         version
+    }
+
+    /// Handles the outcome of telling event streams of a version.
+    pub fn announced(&mut self, version: DocumentVersion, is_done: bool, now: u64) {
+        // A later version may have been published meanwhile.
+        if self.published.as_ref().is_some_and(|published| published.version != version) {
+            return;
+        }
+        self.unannounced = self.unannounced.filter(|_| !is_done).map(|Unannounced { failures, .. }| {
+            let failures = failures.saturating_add(1);
+            let wait = ANNOUNCE_WAIT_MS.saturating_mul(1 << failures.min(30)).min(MAX_ANNOUNCE_WAIT_MS);
+            Unannounced { due_at: now + wait, failures }
+        });
     }
 
     /// Handles the outcome of a write to KV.

@@ -26,6 +26,11 @@ impl DocumentVersion {
         DocumentVersion { sequence, digest: digest(document) }
     }
 
+    /// The digest of a document that no publisher gave a version. Its text is not that of a version.
+    pub fn digest_of(document: &[u8]) -> String {
+        format!("{:016x}", digest(document))
+    }
+
     /// True if these bytes are the document of this version.
     pub fn is_of(self, document: &[u8]) -> bool {
         self.digest == digest(document)

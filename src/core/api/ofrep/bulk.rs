@@ -8,8 +8,11 @@ use crate::document::ruleset::{Ruleset, StateIndex};
 use crate::document::{Environment, KeyKind, Outcomes};
 use crate::evaluate::{Decision, Outcome, StateSource};
 
-/// All flags that this kind of key may see.
-pub fn answer<'e>(flags: &EvaluatedFlags<'_>, key: KeyKind) -> Response<'e> {
+/// The seconds after which a provider in a hidden page closes its stream.
+const INACTIVITY_SECONDS: &[u8] = b"120";
+
+/// All flags that this kind of key may see. `names_stream`: true if the answer names the event stream.
+pub fn answer<'e>(flags: &EvaluatedFlags<'_>, key: KeyKind, names_stream: bool) -> Response<'e> {
     let environment = flags.environment;
     let rendered = environment.open_feature.get_or_init(|| render(environment));
     let mut body = Vec::with_capacity(environment.flags.list(key).len() * 2 + 256);
@@ -34,8 +37,18 @@ pub fn answer<'e>(flags: &EvaluatedFlags<'_>, key: KeyKind) -> Response<'e> {
         Some(updated_at) => write_text(&mut body, &updated_at.timestamp.iso()),
         None => write_text(&mut body, &environment.version),
     }
-    // `eventStreams` would be the next member.
-    body.extend_from_slice(b"}}");
+    body.push(b'}');
+    if names_stream {
+        // The path has the client key, which is public, also in an answer for a server key.
+        body.extend_from_slice(
+            br#","eventStreams":[{"type":"sse","endpoint":{"requestUri":"/ofrep/v1/environments/"#,
+        );
+        body.extend_from_slice(environment.key().as_bytes());
+        body.extend_from_slice(br#"/stream"},"inactivityDelaySec":"#);
+        body.extend_from_slice(INACTIVITY_SECONDS);
+        body.extend_from_slice(b"}]");
+    }
+    body.push(b'}');
     Response::json(body)
 }
 

@@ -24,8 +24,9 @@ pub struct OfrepQuery {
 enum Wanted {
     /// One flag, and the key in the request.
     Flag(FeatureIndex, String),
-    /// All flags, unless the client has those with one of the tags of `If-None-Match`.
-    All(Option<String>),
+    /// All flags, unless the client has those with one of the tags of `If-None-Match`. `names_stream`: true if the answer
+    /// names the event stream.
+    All { if_none_match: Option<String>, names_stream: bool },
 }
 
 /// Reads a request for one flag, and returns the command for the stored identity if the answer needs it. An unknown flag
@@ -48,7 +49,9 @@ pub fn read_bulk(
     request: &Request<'_>,
 ) -> Result<(OfrepQuery, Option<Command>), Error> {
     let context = EvaluationContext::read(body(request)?)?;
-    Ok(read(environment, key, request, context, Wanted::All((request.header)("if-none-match"))))
+    let if_none_match = (request.header)("if-none-match");
+    let wanted = Wanted::All { if_none_match, names_stream: request.has_streams };
+    Ok(read(environment, key, request, context, wanted))
 }
 
 fn read(
@@ -84,7 +87,7 @@ impl OfrepQuery {
     pub fn answer<'e>(&self, environment: &'e Environment, key: KeyKind, stored: &Identity) -> Response<'e> {
         let tag = match &self.wanted {
             Wanted::Flag(..) => None,
-            Wanted::All(if_none_match) => {
+            Wanted::All { if_none_match, .. } => {
                 let tag = etag::of_ofrep(environment, key, self.subject.as_ref(), stored);
                 if if_none_match.as_ref().is_some_and(|kept| etag::matches(kept, &tag)) {
                     return Response::empty(304).tagged(tag);
@@ -96,7 +99,7 @@ impl OfrepQuery {
             let response = match &self.wanted {
                 Wanted::Flag(feature, name) => flag::answer(flags, key, *feature)
                     .unwrap_or_else(|| error::flag_error(name, &Error::FeatureNotFound)),
-                Wanted::All(_) => bulk::answer(flags, key),
+                Wanted::All { names_stream, .. } => bulk::answer(flags, key, *names_stream),
             };
             response.updated_at(environment).exhausted(flags.evaluation.exhausted)
         };

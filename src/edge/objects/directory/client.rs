@@ -1,6 +1,7 @@
 //! The client of the objects of an environment's directory (see [`crate::identity::directory`]).
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +11,7 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::document::ClientKey;
+use crate::edge::objects::shards::{self, Demand, SharedCall};
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
@@ -27,6 +29,13 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn answer(this: &DirectoryStub, request: &str) -> Result<Promise, JsValue>;
 }
+
+/// The binding's name.
+const BINDING: &str = "DIRECTORY";
+/// The end of the name of the object with an environment's overrides, after the client key.
+pub const OVERRIDES_SUFFIX: &str = "_overrides";
+/// The time limit for a page of overrides from a shard.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The directory of one environment.
 pub struct Directory {
@@ -123,6 +132,46 @@ impl Directory {
         Ok(all)
     }
 
+    /// All overrides for an isolate, which may get them from a shard; none if the known version is still the latest. Also
+    /// returns their age in milliseconds.
+    pub async fn overrides_for_documents(
+        &self,
+        known: Option<u64>,
+        demand: Demand,
+    ) -> Result<(Overrides, u64), Failure> {
+        let mut query = OverridesQuery { feature: None, known, after: None };
+        let (mut all, age) = self.page_of_shard(&query, demand).await?;
+        let Some(overrides) = &mut all.overrides else { return Ok((all, age)) };
+        query.known = None;
+        query.after = all.next.take();
+        while query.after.is_some() {
+            let (page, _) = self.page_of_shard(&query, demand).await?;
+            overrides.extend(page.overrides.unwrap_or_default());
+            query.after = page.next;
+        }
+        Ok((all, age))
+    }
+
+    async fn page_of_shard(
+        &self,
+        query: &OverridesQuery,
+        demand: Demand,
+    ) -> Result<(Overrides, u64), Failure> {
+        let request = DirectoryRequest::Overrides(query.clone());
+        let request = serde_json::to_string(&request).map_err(|error| failure(&error))?;
+        let call = SharedCall {
+            group: &self.client_key,
+            binding: BINDING,
+            name: &self.name(DirectoryPart::Overrides),
+            method: "answer",
+            parameters: vec![request.into()],
+            is_counted: false,
+            source: Source::DirectoryObject,
+        };
+        let (answer, age) = shards::ask(&self.env, call, demand, TIMEOUT).await?;
+        Ok((self.read(&answer.as_string().unwrap_or_default())?, age))
+    }
+
     /// True if the environment accepts more overrides. Also true if the directory does not answer, because writing an
     /// identity does not depend on it.
     pub async fn takes_overrides(&self) -> bool {
@@ -147,16 +196,20 @@ impl Directory {
 
     /// Returns a part's answer as text. Generic code for each type of answer would double its size.
     async fn ask(&self, part: DirectoryPart, request: &DirectoryRequest) -> Result<String, Failure> {
-        let name = match part {
-            DirectoryPart::Shard(number) => format!("{}_{number}", self.client_key),
-            DirectoryPart::Overrides => format!("{}_overrides", self.client_key),
-        };
-        let objects = self.env.durable_object("DIRECTORY").map_err(|error| failure(&error))?;
+        let name = self.name(part);
+        let objects = self.env.durable_object(BINDING).map_err(|error| failure(&error))?;
         let object: DirectoryStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
         let request = serde_json::to_string(request).map_err(|error| failure(&error))?;
         let failed = |error: JsValue| failure(&worker::Error::from(error));
         let answer = JsFuture::from(object.answer(&request).map_err(failed)?).await.map_err(failed)?;
         Ok(answer.as_string().unwrap_or_default())
+    }
+
+    fn name(&self, part: DirectoryPart) -> String {
+        match part {
+            DirectoryPart::Shard(number) => format!("{}_{number}", self.client_key),
+            DirectoryPart::Overrides => format!("{}{OVERRIDES_SUFFIX}", self.client_key),
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, answer: &str) -> Result<T, Failure> {

@@ -6,10 +6,14 @@
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
+use crate::document::ClientKey;
+use crate::edge::objects::directory::announcement;
+use crate::edge::objects::directory::client::OVERRIDES_SUFFIX;
 use crate::edge::objects::directory::override_rows;
 use crate::edge::objects::directory::rows as directory_rows;
 use crate::edge::platform::clock::now_ms;
@@ -19,20 +23,22 @@ use flagsmith_edge_platform::sqlite::Database;
 /// A part of a directory.
 #[durable_object(alarm)]
 pub struct DirectoryObject {
+    env: Env,
+    state: State,
     sql: Database,
     /// True if this instance has found or created the tables.
     ready: Cell<bool>,
-    /// True if this instance has set the alarm.
-    alarmed: Cell<bool>,
+    /// The time of the alarm in milliseconds, if this instance has set it.
+    alarm_at: Cell<Option<u64>>,
+    /// True while event streams are being told of a change.
+    is_announcing: Rc<Cell<bool>>,
 }
 
 impl DurableObject for DirectoryObject {
-    fn new(state: State, _env: Env) -> DirectoryObject {
-        DirectoryObject {
-            sql: Database::of(&state.storage()),
-            ready: Cell::default(),
-            alarmed: Cell::default(),
-        }
+    fn new(state: State, env: Env) -> DirectoryObject {
+        let sql = Database::of(&state.storage());
+        let (ready, alarm_at, is_announcing) = Default::default();
+        DirectoryObject { env, state, sql, ready, alarm_at, is_announcing }
     }
 
     /// Refuses requests: they come by [`DirectoryObject::answer`].
@@ -40,10 +46,12 @@ impl DurableObject for DirectoryObject {
         Response::error("Not found.", 404)
     }
 
-    /// Deletes expired tombstones, also if no more updates arrive.
+    /// Deletes expired tombstones, also if no more updates arrive, and announces changes that event streams have not got.
     async fn alarm(&self) -> Result<Response> {
-        self.alarmed.set(false);
+        self.alarm_at.set(None);
+        self.sql.execute(announcement::SCHEMA, vec![])?;
         directory_rows::delete_tombstones(&self.sql, now_ms().saturating_sub(TOMBSTONE_TTL_MS))?;
+        self.announce().await;
         self.set_alarm()?;
         Response::empty()
     }
@@ -61,6 +69,8 @@ impl DirectoryObject {
 
 /// The lifetime of a tombstone in milliseconds.
 const TOMBSTONE_TTL_MS: u64 = 3_600_000;
+/// The pause after a failed announcement in milliseconds.
+const ANNOUNCE_WAIT_MS: u64 = 5_000;
 
 impl DirectoryObject {
     fn respond(&self, request: &str) -> Result<String> {
@@ -73,12 +83,21 @@ impl DirectoryObject {
             }
             self.sql.execute(directory_rows::SCHEMA, vec![])?;
             self.sql.execute(override_rows::SCHEMA, vec![])?;
+            self.sql.execute(announcement::SCHEMA, vec![])?;
             self.ready.set(true);
         }
         let answer = match request {
             DirectoryRequest::Update(update) => {
-                self.sql.transaction(|| self.apply_update(&update))?;
+                let mut changes_overrides = false;
+                self.sql.transaction(|| {
+                    changes_overrides = self.apply_update(&update)?;
+                    Ok(())
+                })?;
                 self.set_alarm()?;
+                if changes_overrides {
+                    let announcing = self.announce();
+                    self.state.wait_until(announcing);
+                }
                 "null".to_owned()
             }
             DirectoryRequest::Find(query) => {
@@ -99,28 +118,46 @@ impl DirectoryObject {
         Ok(answer)
     }
 
-    /// Sets the alarm for the oldest tombstone, if there is one and the alarm is not set.
+    /// Tells event streams of changed overrides. The future has its own access to the storage, so that it can outlast the
+    /// request.
+    fn announce(&self) -> impl Future<Output = ()> + use<> {
+        let sql = Database::of(&self.state.storage());
+        announcement::send(self.env.clone(), sql, self.is_announcing.clone())
+    }
+
+    /// Sets the alarm for the oldest tombstone or an announcement, unless it is set for that time or an earlier one.
     fn set_alarm(&self) -> Result<()> {
-        if self.alarmed.get() {
+        let announces_at = announcement::is_due(&self.sql)?.then(|| now_ms() + ANNOUNCE_WAIT_MS);
+        let set_at = self.alarm_at.get();
+        if announces_at.is_none() && set_at.is_some() {
             return Ok(());
         }
-        let Some(first) = directory_rows::oldest_tombstone(&self.sql)? else { return Ok(()) };
-        self.sql.set_alarm(first + TOMBSTONE_TTL_MS)?;
-        self.alarmed.set(true);
+        let expires_at = directory_rows::oldest_tombstone(&self.sql)?.map(|first| first + TOMBSTONE_TTL_MS);
+        let Some(at) = [announces_at, expires_at].into_iter().flatten().min() else { return Ok(()) };
+        if set_at.is_none_or(|set_at| at < set_at) {
+            self.sql.set_alarm(at)?;
+            self.alarm_at.set(Some(at));
+        }
         Ok(())
     }
 
-    fn apply_update(&self, update: &DirectoryUpdate) -> Result<()> {
+    /// Returns true if overrides have changed.
+    fn apply_update(&self, update: &DirectoryUpdate) -> Result<bool> {
         let now = now_ms();
+        let mut has_changed = false;
         match update {
             DirectoryUpdate::Entry { identifier, sequence, entry } => {
                 directory_rows::set(&self.sql, identifier, *sequence, entry.as_ref(), now)?;
             }
             DirectoryUpdate::Overrides { identifier, sequence, uuid, created_date, django_id, states } => {
                 if directory_rows::is_stale_update(&self.sql, identifier, *sequence)? {
-                    return Ok(());
+                    return Ok(false);
                 }
-                override_rows::set(&self.sql, identifier, uuid, created_date, *django_id, states)?;
+                has_changed =
+                    override_rows::set(&self.sql, identifier, uuid, created_date, *django_id, states)?;
+                if has_changed && let Some(client_key) = self.client_key() {
+                    announcement::record(&self.sql, &client_key)?;
+                }
                 directory_rows::record_sequence(
                     &self.sql,
                     identifier,
@@ -129,7 +166,14 @@ impl DirectoryObject {
                 )?;
             }
         }
-        directory_rows::delete_tombstones(&self.sql, now.saturating_sub(TOMBSTONE_TTL_MS))
+        directory_rows::delete_tombstones(&self.sql, now.saturating_sub(TOMBSTONE_TTL_MS))?;
+        Ok(has_changed)
+    }
+
+    /// The environment's client key, from this object's name.
+    fn client_key(&self) -> Option<ClientKey> {
+        let name = self.state.id().name()?;
+        name.strip_suffix(OVERRIDES_SUFFIX).map(ClientKey::unchecked)
     }
 }
 

@@ -30,7 +30,7 @@ const SET_TOTAL: &str = "UPDATE total SET length = CAST(length + ? AS INTEGER)";
 const OVERRIDE: &str = "json_object('identifier', identifier, 'uuid', uuid, 'created_date', created_date,
     'django_id', state -> '$.identity_django_id', 'state', json(state))";
 
-/// Sets an identity's overrides. The version grows only if the overrides differ.
+/// Sets an identity's overrides. The version grows only if the overrides differ. Returns true in that case.
 pub fn set(
     sql: &Database,
     identifier: &Identifier,
@@ -38,12 +38,12 @@ pub fn set(
     created_date: &str,
     django_id: Option<i64>,
     states: &[FeatureState],
-) -> Result<()> {
+) -> Result<bool> {
     let before = sql.rows(ROWS_OF, vec![identifier.as_str().into()])?;
     let row = |state| Ok(vec![uuid.into(), created_date.into(), state_text(state, django_id)?.into()]);
     let after: Vec<Vec<SqlStorageValue>> = states.iter().map(row).collect::<Result<_>>()?;
     if before == after {
-        return Ok(());
+        return Ok(false);
     }
     let grown = rows_length(identifier, &after) - rows_length(identifier, &before);
     sql.execute("DELETE FROM override WHERE identifier = ?", vec![identifier.as_str().into()])?;
@@ -55,7 +55,8 @@ pub fn set(
         sql.execute("INSERT OR REPLACE INTO override VALUES (?, ?, ?, ?, ?, ?)", values)?;
     }
     sql.execute(SET_TOTAL, vec![grown.into()])?;
-    sql.execute(COUNT_CHANGE, vec![])
+    sql.execute(COUNT_CHANGE, vec![])?;
+    Ok(true)
 }
 
 /// The text of a state, with the number of its identity.

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select, try_join};
@@ -48,13 +49,16 @@ pub struct EnvironmentObject {
     rows: EnvironmentRows,
     alarm: Alarm,
     /// The state, after the first read.
-    environment: RefCell<Option<StoredEnvironment>>,
+    environment: Memory,
 }
+
+/// The state of an environment's object in memory, which announcements in the background change, too.
+type Memory = Rc<RefCell<Option<StoredEnvironment>>>;
 
 impl DurableObject for EnvironmentObject {
     fn new(state: State, env: Env) -> EnvironmentObject {
         let rows = EnvironmentRows::of(&state.storage());
-        EnvironmentObject { env, state, rows, alarm: Alarm::default(), environment: RefCell::default() }
+        EnvironmentObject { env, state, rows, alarm: Alarm::default(), environment: Memory::default() }
     }
 
     /// Refuses requests: callers use the methods below.
@@ -192,6 +196,12 @@ impl EnvironmentObject {
                     requests += 1;
                     writing = Some(Box::pin(self.remove()));
                 }
+                PublisherAction::Announce if requests < REQUESTS => {
+                    requests += 1;
+                    announce(self.env.clone(), self.environment.clone()).await;
+                    // A failure is stored, so that the next attempt is later.
+                    self.rows.write(&self.read()?)?;
+                }
                 next => match &mut writing {
                     None => {
                         return Ok(if let PublisherAction::Wait(at) = next { at } else { Some(now_ms()) });
@@ -306,19 +316,16 @@ impl EnvironmentObject {
             // In the background, since counting may take long.
             self.state.wait_until(hashing_report::log(self.env.clone(), client_key.clone()));
         }
-        match (version, &outcome) {
-            (Some(version), Ok(candidate)) => {
-                self.rows.publish(&environment, &candidate.document)?;
-                // From now on, isolates get this version.
-                let updated_at = candidate.updated_at.map_or(0.0, Timestamp::fractional_seconds);
-                let change =
-                    StreamedChange { version: version.to_string(), sequence: version.sequence, updated_at };
-                let announcing = streams::announce(self.env.clone(), environment.client_key.clone(), change);
-                self.state.wait_until(announcing);
-            }
+        let is_new = version.is_some();
+        match &outcome {
+            Ok(candidate) if is_new => self.rows.publish(&environment, &candidate.document)?,
             _ => self.rows.write(&environment)?,
         }
         self.environment.replace(Some(environment));
+        if is_new {
+            // From now on, isolates get this version.
+            self.state.wait_until(announce(self.env.clone(), self.environment.clone()));
+        }
         Ok(())
     }
 
@@ -379,6 +386,25 @@ impl EnvironmentObject {
 
 const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
      set use_identity_overrides_in_local_eval in the environment's settings";
+
+/// Tells event streams of the published version. The outcome is recorded in memory, and stored with the next change. If
+/// the object is evicted before that, streams are told again, which has no effect.
+async fn announce(env: Env, environment: Memory) {
+    let read = |StoredEnvironment { client_key, publisher }: &StoredEnvironment| {
+        let published = publisher.published.as_ref()?;
+        Some((client_key.clone(), published.version, published.updated_at))
+    };
+    let Some((client_key, version, updated_at)) = environment.borrow().as_ref().and_then(read) else {
+        return;
+    };
+    let updated_at = updated_at.map_or(0.0, Timestamp::fractional_seconds);
+    let change = StreamedChange { version: version.to_string(), sequence: version.sequence, updated_at };
+    let announced = streams::announce(&env, &client_key, &change).await;
+    let is_done = announced.inspect_err(|failure| failure.log(Some(&client_key))).is_ok();
+    if let Some(environment) = environment.borrow_mut().as_mut() {
+        environment.publisher.announced(version, is_done, now_ms());
+    }
+}
 
 fn said(outcome: std::result::Result<(), Failure>) -> std::result::Result<(), String> {
     outcome.map_err(|failure| failure.cause)

@@ -13,8 +13,6 @@ use crate::api::{Dependency, Error};
 use crate::document::{ClientKey, Identifier};
 use crate::edge::cache::overrides;
 use crate::edge::http::hold::Hold;
-use crate::edge::objects::stream::client::{self as streams, StreamedChange};
-use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::join_all::join_all;
@@ -158,9 +156,6 @@ async fn execute_by(
     let outcomes: Vec<CommandResponse> = outcomes.into_iter().map(outcome).collect();
     if concerns_overrides {
         overrides::changed(client_key);
-        if outcomes.iter().any(|outcome| outcome.result.is_ok()) {
-            announce_overrides(env, client_key).await;
-        }
     }
     Ok(outcomes)
 }
@@ -176,19 +171,10 @@ pub async fn execute_and_sync(
     let outcome = send(&objects, request, AnswerKind::Full, Config::of(env).log_rows).await;
     if concerns_overrides {
         overrides::changed(&client_key);
-        if outcome.as_ref().is_ok_and(|outcome| outcome.result.is_ok()) {
-            announce_overrides(env, &client_key).await;
-        }
     }
     outcome
         .map(|outcome| outcome.result)
         .map_err(|failure| failure.unavailable(Dependency::Identity, Some(&client_key)))
-}
-
-/// Tells the environment's streams that overrides have changed. A refused command changes none.
-async fn announce_overrides(env: &Env, client_key: &ClientKey) {
-    let change = StreamedChange { version: String::new(), sequence: now_ms(), updated_at: 0.0 };
-    streams::announce_once(env, client_key, &change).await;
 }
 
 /// The kinds of answers to a command.

@@ -1,4 +1,4 @@
-//! Calls to the object with an environment's event streams.
+//! Calls to the objects with an environment's event streams.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, web_sys};
 
 use crate::document::ClientKey;
-use crate::edge::platform::clock::sleep;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::timeout::with_timeout;
+use crate::route::StreamKind;
 
 #[wasm_bindgen]
 extern "C" {
@@ -25,15 +25,17 @@ extern "C" {
     /// Answers with a stream, or null. The entry module defines this function.
     #[wasm_bindgen(catch, js_name = openStream)]
     fn open_stream(
-        object: &StreamStub,
+        env: &Env,
+        client_key: &str,
+        kind: &str,
         last_event_id: Option<String>,
         delay_ms: f64,
     ) -> Result<Promise, JsValue>;
 }
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The pauses after failed announcements.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// The time until each location of KV shows a change.
+const KV_SECONDS: u64 = 60;
 
 /// A change that streams are told of.
 #[derive(Clone, Debug)]
@@ -46,55 +48,46 @@ pub struct StreamedChange {
     pub updated_at: f64,
 }
 
-/// Tells the streams of an environment that a change can be served. A failure is repeated twice, and logged.
-pub async fn announce(env: Env, client_key: ClientKey, change: StreamedChange) {
-    let mut pauses = PAUSES.iter();
-    while let Err(error) = try_announce(&env, &client_key, &change).await {
-        let cause = worker::Error::from(error);
-        Failure::new(Source::Streams, cause).log(Some(&client_key));
-        let Some(pause) = pauses.next() else { return };
-        sleep(*pause).await;
-    }
-}
-
-/// The same before an answer, which must not wait for long: one attempt of at most a second.
-pub async fn announce_once(env: &Env, client_key: &ClientKey, change: &StreamedChange) {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let cause = match with_timeout(PATIENCE, try_announce(env, client_key, change)).await {
-        Some(Ok(())) => return,
-        Some(Err(error)) => worker::Error::from(error).to_string(),
-        None => format!("no answer within {PATIENCE:?}"),
+/// Tells the streams of an environment that a change can be served.
+pub async fn announce(env: &Env, client_key: &ClientKey, change: &StreamedChange) -> Result<(), Failure> {
+    let announced = async {
+        let object: StreamStub = env.durable_object("STREAMS")?.get_by_name(client_key)?.into_rpc();
+        in_time(object.announce(&change.version, change.sequence as f64, change.updated_at)?).await
     };
-    Failure::new(Source::Streams, cause).log(Some(client_key));
+    announced.await.map(drop).map_err(failure)
 }
 
-async fn try_announce(env: &Env, client_key: &ClientKey, change: &StreamedChange) -> Result<(), JsValue> {
-    let called =
-        object(env, client_key)?.announce(&change.version, change.sequence as f64, change.updated_at)?;
-    match with_timeout(TIMEOUT, JsFuture::from(called)).await {
-        Some(told) => told.map(drop),
-        None => Err(JsValue::from(worker::Error::from("no answer in time"))),
-    }
-}
-
-/// Opens a stream; `None` if the object takes no more of them.
+/// Opens a stream; `None` if no object takes more of them.
 pub async fn open(
     env: &Env,
     client_key: &ClientKey,
+    kind: StreamKind,
     last_event_id: Option<String>,
 ) -> Result<Option<web_sys::Response>, Failure> {
-    let delay_ms = (Config::of(env).freshness_seconds * 1000) as f64;
-    let opened = async {
-        let opening = open_stream(&object(env, client_key)?, last_event_id, delay_ms)?;
-        match with_timeout(TIMEOUT, JsFuture::from(opening)).await {
-            Some(opened) => opened,
-            None => Err(JsValue::from(worker::Error::from("no answer in time"))),
-        }
-    };
-    let opened = opened.await.map_err(|error| Failure::new(Source::Streams, worker::Error::from(error)))?;
+    let delay_ms = (delay_seconds(Config::of(env), kind) * 1000) as f64;
+    let opened = async { in_time(open_stream(env, client_key, kind.name(), last_event_id, delay_ms)?).await };
+    let opened = opened.await.map_err(failure)?;
     Ok((!opened.is_null()).then(|| opened.into()))
 }
 
-fn object(env: &Env, client_key: &ClientKey) -> worker::Result<StreamStub> {
-    Ok(env.durable_object("STREAMS")?.get_by_name(client_key)?.into_rpc())
+/// The time from a change to its event, after which every isolate serves the change.
+///
+/// An isolate serves its copy for some time without a question, unless the request has a hint, as in OpenFeature's
+/// protocol. Without an origin the change itself takes time to reach an isolate.
+fn delay_seconds(config: &Config, kind: StreamKind) -> u64 {
+    match (kind, config.publishes()) {
+        (StreamKind::Ofrep, true) => 0,
+        (StreamKind::Flagsmith, true) => config.freshness_seconds,
+        (StreamKind::Ofrep, false) => KV_SECONDS,
+        (StreamKind::Flagsmith, false) => KV_SECONDS + config.hard_age_seconds,
+    }
+}
+
+async fn in_time(promise: Promise) -> Result<JsValue, JsValue> {
+    let late = || Err(JsValue::from(worker::Error::from(format!("no answer within {TIMEOUT:?}"))));
+    with_timeout(TIMEOUT, JsFuture::from(promise)).await.unwrap_or_else(late)
+}
+
+fn failure(error: JsValue) -> Failure {
+    Failure::new(Source::Streams, worker::Error::from(error))
 }
