@@ -45,7 +45,7 @@ DOC ?=
 KEYS ?=
 REMOTE ?=
 
-.PHONY: dev deploy publish import-identities export-identities repair-directory import-project export-project build test bench bench-http bench-identities bench-origin format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
+.PHONY: dev deploy publish import-identities export-identities repair-directory import-project export-project build test bench bench-http bench-identities bench-origin bench-streams bench-shards format clippy docs native differential wasm size cost bundle e2e require-rust require-node require-wasm require-python require-chromium
 
 # Without a shell in between, since make passes SIGTERM on to its child. A terminal sends SIGINT and SIGHUP to both.
 dev: build
@@ -161,6 +161,14 @@ bench-identities: build
 # The edge with the embedded origin and a large project.
 bench-origin: build
 	@node tests/bench/origin.mjs
+
+# STREAMS, CHANGES and IDLE are explained in the file.
+bench-streams: build
+	@node tests/bench/streams.mjs
+
+# ISOLATES, PLACES and ENVIRONMENTS_COUNT are explained in the file.
+bench-shards: require-node
+	@node tests/bench/shards.mjs
 
 tests/bench/http/baselines/%/build/index.js: $(BASELINE_SOURCES) $(WORKER_BUILD) $(WASM_BINDGEN) $(NODE_MODULES) | require-wasm
 	cd tests/bench/http/baselines/$* && $(CURDIR)/.tools/bin/worker-build --release

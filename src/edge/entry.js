@@ -4,7 +4,8 @@ import worker, * as rust from "../../build/index.js";
 import { objectClass } from "../platform/object_class.js";
 import { Metrics } from "./metrics.js";
 import { ShardedReader, withShards } from "./shards.js";
-import { openStream, StreamObject } from "./streams.js";
+import { openStream } from "./stream_answer.js";
+import { StreamObject } from "./stream_object.js";
 
 const { answer, scheduled, start } = worker.prototype;
 const shards = new ShardedReader();

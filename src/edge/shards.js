@@ -14,9 +14,6 @@ const WINDOW_MS = 60_000;
 const RATE_LIFETIME_MS = 10_000;
 /** The time for which a shard keeps an answer in memory, whatever its reader's demand. */
 const ANSWER_LIFETIME_MS = 10_000;
-/** The time limit for a shard, after which the isolate asks the one object. */
-const SHARD_TIMEOUT_MS = 600;
-
 /** The name of a shard. The first has the name of its group, others have a slash, which no client key has. */
 export function shardName(group, index) {
   return index === 0 ? group : `${group}/${index}`;
@@ -111,7 +108,8 @@ export class Relay {
    *
    * `demand.maxAge`: the greatest age of an answer, in milliseconds. `demand.sequence`: the least number that the answer
    * begins with, instead of an age; 0 for none. `demand.maxReads`: the requests to the source a second, shared by the shards
-   * of the group; 0 for no limit. `reader`: this shard's index, and the number of shards that the isolate knows.
+   * of the group; 0 for no limit. `demand.timeout`: the milliseconds after which an isolate asks the source itself. `reader`:
+   * this shard's index, and the number of shards that the isolate knows.
    */
   async ask(source, demand, reader) {
     const now = Date.now();
@@ -197,7 +195,7 @@ export class ShardedReader {
       let found;
       try {
         const shard = env.STREAMS.get(env.STREAMS.idFromName(shardName(group, index)));
-        found = await inTime(shard.relay(source, demand, { index, count }));
+        found = await inTime(shard.relay(source, demand, { index, count }), demand.timeout);
       } catch (error) {
         fault = textOf(error);
         // The next time another shard is asked.
@@ -226,9 +224,9 @@ function randomNumber() {
   return Math.floor(Math.random() * 2 ** 31);
 }
 
-async function inTime(promise) {
+async function inTime(promise, milliseconds) {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("no answer in time")), SHARD_TIMEOUT_MS)));
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds)));
   try {
     return await Promise.race([promise, late]);
   } finally {

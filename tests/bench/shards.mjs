@@ -104,7 +104,7 @@ const environment = { PUBLISHERS: namespace("PUBLISHERS", () => new CountedSourc
 environment.DIRECTORY = { ...environment.PUBLISHERS, get: (name) => environment.PUBLISHERS.get(name, "DIRECTORY") };
 environment.REGISTRY = { ...environment.PUBLISHERS, get: (name) => environment.PUBLISHERS.get(name, "REGISTRY") };
 
-const DEMAND = { maxAge: 500, sequence: 0, maxReads: 0 };
+const DEMAND = { maxAge: 500, sequence: 0, maxReads: 0, timeout: 600 };
 const results = { reads: 0, waits: 0, late: 0, undecided: 0, decided: 0 };
 /** When each version of each environment was published. */
 const published = versions.map(() => [0, 0]);

@@ -28,7 +28,7 @@ export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordin
 // The folder of another worker to test, instead of the built one.
 const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
 /** The modules that are not built, the entry first. */
-const ENTRY = ["src/edge/entry.js", "src/edge/metrics.js", "src/edge/shards.js", "src/edge/streams.js", "src/platform/object_class.js"];
+const ENTRY = ["src/edge/entry.js", "src/edge/metrics.js", "src/edge/shards.js", "src/edge/stream_answer.js", "src/edge/stream_object.js", "src/platform/object_class.js"];
 
 // An interrupted test leaves neither processes nor files.
 const open = new Set();

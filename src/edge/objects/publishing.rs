@@ -62,6 +62,10 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 const REGISTRY: &str = "registry";
 /// The maximum age of a document at a shard in milliseconds. A version never changes.
 const DOCUMENT_MAX_AGE: u64 = 10_000;
+/// The time limit of a shard for a document, which may be long, in milliseconds.
+const DOCUMENT_SHARD_TIMEOUT: u32 = 3_000;
+/// The time limit of a shard of the registry in milliseconds. An unknown key may lead to a request to the origin.
+const LOOKUP_SHARD_TIMEOUT: u32 = 4_500;
 /// The maximum age of the registry's answer about a key, in milliseconds.
 const LOOKUP_MAX_AGE: u64 = 500;
 /// The number of look-ups a second by which all shards together reach the registry.
@@ -108,7 +112,7 @@ pub async fn published(
     let version = announced.map(|version| version.to_string()).unwrap_or_default();
     let call = environment_call(client_key, "document", vec![version.into()]);
     let max_age = if announced.is_some() { DOCUMENT_MAX_AGE } else { 0 };
-    let demand = Demand { sequence: None, max_age, max_reads: None };
+    let demand = Demand { sequence: None, max_age, max_reads: None, timeout: DOCUMENT_SHARD_TIMEOUT };
     let (answer, _) = shards::ask(env, call, demand, LONG_TIMEOUT).await?;
     let Some(pair) = answer.dyn_ref::<Array>() else { return Ok(None) };
     let version = pair.get(0).as_string().unwrap_or_default().parse();
@@ -168,7 +172,8 @@ async fn look_up(env: &Env, method: &str, key: &str) -> Result<JsValue, Failure>
         source: Source::Registry,
     };
     // Keys may be invented, so the shards share a number of requests.
-    let demand = Demand { sequence: None, max_age: LOOKUP_MAX_AGE, max_reads: Some(MAX_LOOKUPS_PER_SECOND) };
+    let (max_age, max_reads) = (LOOKUP_MAX_AGE, Some(MAX_LOOKUPS_PER_SECOND));
+    let demand = Demand { sequence: None, max_age, max_reads, timeout: LOOKUP_SHARD_TIMEOUT };
     Ok(shards::ask(env, call, demand, LONG_TIMEOUT).await?.0)
 }
 

@@ -45,12 +45,22 @@ pub struct Demand {
     pub max_age: u64,
     /// The maximum number of requests a second that all shards together send; `None` for no limit.
     pub max_reads: Option<u32>,
+    /// The time limit of a shard in milliseconds, after which the isolate calls the object itself.
+    pub timeout: u32,
 }
+
+/// The time limit of a shard for a short answer, in milliseconds.
+pub const SHARD_TIMEOUT: u32 = 600;
 
 impl Demand {
     /// For values that isolates keep for some seconds: an age of at most half a second, and of a quarter of their lifetime.
     pub fn for_lifetime(lifetime_seconds: u64) -> Demand {
-        Demand { sequence: None, max_age: (lifetime_seconds * 250).min(500), max_reads: None }
+        Demand {
+            sequence: None,
+            max_age: (lifetime_seconds * 250).min(500),
+            max_reads: None,
+            timeout: SHARD_TIMEOUT,
+        }
     }
 }
 
@@ -88,6 +98,7 @@ fn begin(env: &Env, call: SharedCall<'_>, demand: Demand) -> Result<Promise, JsV
         ("maxAge", (demand.max_age as f64).into()),
         ("sequence", (demand.sequence.unwrap_or_default() as f64).into()),
         ("maxReads", demand.max_reads.unwrap_or_default().into()),
+        ("timeout", demand.timeout.into()),
     ])?;
     ask_shards(env, call.group, &source, &demand)
 }

@@ -1,28 +1,19 @@
-// Event streams: the objects that keep an environment's streams, and the answer to a client.
+// The objects that keep an environment's event streams.
 //
-// A stream is a WebSocket between the answering isolate and an object, and an HTTP answer from that isolate to its client. The
-// object sleeps between changes and keeps its sockets (the platform's WebSocket hibernation). If an object loses its sockets,
-// as in a deployment, the isolate connects again, and the client's stream stays open.
+// A stream is a WebSocket between the answering isolate and an object, and an HTTP answer from that isolate to its client
+// (stream_answer.js). The object sleeps between changes and keeps its sockets (the platform's WebSocket hibernation).
 //
 // An environment has one first object, which knows the latest event. If it has many streams or readers, there are others: they
 // join at the first, and it passes events on to them.
 
 import { DurableObject } from "cloudflare:workers";
 
-import { askSource, MAX_SHARDS, Relay, shardName } from "./shards.js";
+import { askSource, Relay } from "./shards.js";
 
 /** The most streams of one object. The platform allows 32,768 sockets. */
 const MAX_STREAMS = 10_000;
 /** A client that connects so soon after an event may have fetched its flags before it, so it gets the event. */
 const RECENT_MS = 10_000;
-/** Comments keep the connection open, and show that a client has gone. */
-const COMMENT_INTERVAL_MS = 20_000;
-const COMMENT = ": keep-alive\n\n";
-/** The pause of a client before it connects again. Each client has another, so that they do not come all at once. */
-const MIN_RETRY_MS = 2_000;
-const MAX_RETRY_MS = 10_000;
-/** The pauses before an isolate connects to its object again, each with a random part of the same length. */
-const RECONNECT_MS = [250, 1_000, 4_000, 15_000];
 /** The longest pause before an object tells another of an event again. */
 const MAX_PAUSE_MS = 300_000;
 
@@ -47,6 +38,8 @@ export class StreamObject extends DurableObject {
   #latest;
   /** Resolves when this shard has joined at the first object. */
   #joined;
+  /** The number of sockets, since listing them takes time for each. It is read again after a sleep. */
+  #streams = this.ctx.getWebSockets().length;
   #relay = new Relay((source, reader) => askSource(this.env, source, reader));
 
   /**
@@ -71,7 +64,7 @@ export class StreamObject extends DurableObject {
   /** Passes an event on to this shard's streams. Returns false if it has none. */
   tell(event) {
     this.#deliver(event);
-    if (this.ctx.getWebSockets().length > 0) return true;
+    if (this.#streams > 0) return true;
     // The first object forgets it, so it joins again with its next stream.
     this.#joined = undefined;
     return false;
@@ -99,9 +92,10 @@ export class StreamObject extends DurableObject {
         throw error;
       }
     }
-    if (this.ctx.getWebSockets().length >= MAX_STREAMS) return new Response(null, { status: 503 });
+    if (this.#streams >= MAX_STREAMS) return new Response(null, { status: 503 });
     const [client, server] = Object.values(new WebSocketPair());
     this.ctx.acceptWebSocket(server);
+    this.#streams += 1;
     const latest = first === null ? this.#read() : (this.#latest ?? null);
     const given = request.headers.get("last-event-id");
     const now = latest?.sequence ?? 0;
@@ -125,7 +119,12 @@ export class StreamObject extends DurableObject {
   webSocketMessage() {}
 
   webSocketClose(socket) {
+    this.#streams -= 1;
     socket.close();
+  }
+
+  webSocketError() {
+    this.#streams -= 1;
   }
 
   #deliver(event) {
@@ -178,158 +177,5 @@ function send(socket, { sequence, updated_at, version }) {
     socket.serializeAttachment(sequence);
   } catch {
     // The socket is closing. Its client connects again, and gets the event then.
-  }
-}
-
-/** The texts of an event, by the kind of stream. */
-const EVENTS = {
-  flagsmith: ({ updated_at }) => `event: environment_updated\ndata: {"updated_at": ${updated_at.toFixed(3)}}\n\n`,
-  // Events of OpenFeature's protocol have no name.
-  ofrep: ({ sequence, version }) => {
-    const lastModified = Math.floor(sequence / 1000);
-    return `data: ${JSON.stringify({ type: "refetchEvaluation", ...(version === "" ? {} : { etag: version }), lastModified })}\n\n`;
-  },
-};
-
-/**
- * Answers with a stream of an environment's events; null if no object takes more streams. `count` and `index`: the number of
- * shards and this isolate's own. `kind`: a name in `EVENTS`. An event is passed on `delayMs` after its version was published.
- */
-export async function openStream(env, { count, index }, clientKey, kind, lastEventId, delayMs) {
-  let object;
-  let socket = await connect(env, clientKey, (object = shardName(clientKey, index)), lastEventId);
-  for (let spread = Math.max(2, count); !socket && spread <= MAX_SHARDS; spread *= 2) {
-    object = shardName(clientKey, Math.floor(Math.random() * spread));
-    socket = await connect(env, clientKey, object, lastEventId);
-  }
-  if (!socket) return null;
-  const { readable, writable } = new IdentityTransformStream();
-  const stream = new Stream(new StreamWriter(writable.getWriter()), EVENTS[kind], delayMs, lastEventId);
-  stream.follow(socket, (seen) => connect(env, clientKey, object, seen));
-  return new Response(readable, {
-    headers: {
-      "Content-Type": "text/event-stream",
-      "Cache-Control": "no-cache, no-transform",
-      "Access-Control-Allow-Origin": "*",
-      "X-Accel-Buffering": "no",
-    },
-  });
-}
-
-/** Connects to an object: its socket, or null if it takes no more streams. */
-async function connect(env, clientKey, object, lastEventId) {
-  const headers = { Upgrade: "websocket" };
-  if (lastEventId !== undefined) headers["Last-Event-ID"] = lastEventId;
-  if (object !== clientKey) Object.assign(headers, { "First-Object": clientKey, Object: object });
-  const { webSocket } = await env.STREAMS.get(env.STREAMS.idFromName(object)).fetch("https://stream/", { headers });
-  webSocket?.accept();
-  return webSocket ?? null;
-}
-
-/** One client's stream: events from a socket, after their delay. */
-class Stream {
-  #client;
-  #text;
-  #delayMs;
-  #delay;
-  #comments;
-  #seen;
-  #taken = 0;
-  #socket;
-  #hasEnded = false;
-
-  constructor(client, text, delayMs, seen) {
-    this.#client = client;
-    this.#text = text;
-    this.#delayMs = delayMs;
-    this.#seen = seen;
-    this.#comments = setInterval(() => client.comment(), COMMENT_INTERVAL_MS);
-    client.closed.then(() => this.#end(), () => this.#end());
-  }
-
-  /** Passes on the events of a socket. If it closes, `reconnect` makes another; the stream ends if that fails for long. */
-  follow(socket, reconnect) {
-    this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => this.#take(JSON.parse(data)));
-    let isLost = false;
-    const lost = async () => {
-      if (isLost || this.#hasEnded) return;
-      isLost = true;
-      for (const pause of RECONNECT_MS) {
-        await new Promise((resolve) => setTimeout(resolve, pause * (1 + Math.random())));
-        if (this.#hasEnded) return;
-        const next = await reconnect(this.#seen).catch(() => null);
-        if (next) {
-          if (this.#hasEnded) next.close();
-          else this.follow(next, reconnect);
-          return;
-        }
-      }
-      this.#end();
-    };
-    for (const name of ["close", "error"]) socket.addEventListener(name, lost);
-  }
-
-  #take(event) {
-    // A new socket may bring the latest event again.
-    if (event.sequence <= this.#taken) return;
-    this.#taken = event.sequence;
-    this.#seen = String(event.sequence);
-    const wait = Math.max(0, event.sequence + this.#delayMs - Date.now());
-    // A later event replaces one that waits.
-    clearTimeout(this.#delay);
-    this.#delay = setTimeout(() => this.#client.write(`id: ${event.sequence}\n${this.#text(event)}`), Math.min(wait, this.#delayMs));
-  }
-
-  #end() {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    clearInterval(this.#comments);
-    clearTimeout(this.#delay);
-    this.#client.close();
-    this.#socket.close();
-  }
-}
-
-/** Writes to a client that may read slowly: at most one text is on its way, and one event waits. */
-class StreamWriter {
-  #writer;
-  #encoder = new TextEncoder();
-  #isWriting = false;
-  #waiting = null;
-
-  constructor(writer) {
-    this.#writer = writer;
-    this.write(`retry: ${Math.floor(MIN_RETRY_MS + Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS))}\n\n`);
-  }
-
-  get closed() {
-    return this.#writer.closed;
-  }
-
-  /** Writes a text, or lets it wait in place of another. */
-  write(text) {
-    if (this.#isWriting) {
-      this.#waiting = text;
-      return;
-    }
-    this.#isWriting = true;
-    const written = () => {
-      this.#isWriting = false;
-      const waiting = this.#waiting;
-      this.#waiting = null;
-      if (waiting !== null) this.write(waiting);
-    };
-    // A failure is seen by `closed`.
-    this.#writer.write(this.#encoder.encode(text)).then(written, () => {});
-  }
-
-  comment() {
-    // Otherwise the client has yet to read what is on its way.
-    if (!this.#isWriting) this.write(COMMENT);
-  }
-
-  close() {
-    this.#writer.close().catch(() => {});
   }
 }
