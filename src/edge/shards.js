@@ -6,6 +6,10 @@
 
 /** The most shards of a group. Each asks the one object at most twice a second for the same answer. */
 export const MAX_SHARDS = 128;
+/** With more shards than this, an answer may be twice as old, so that the one object has no more requests. */
+const MANY_SHARDS = 64;
+/** The number of shards that get a long answer from the one object. Others get it from these, or from shards that did. */
+const LONG_ANSWER_SHARDS = 8;
 /** The requests a second that one shard should have, unless the deployment sets `SHARD_REQUESTS_PER_SECOND`. */
 const REQUESTS_PER_SHARD = 150;
 /** The time after which the number of shards may shrink, and for which a new object takes the number that its readers know. */
@@ -98,7 +102,7 @@ export class Relay {
   /** The number of shards, if the one object has told it. */
   #count;
 
-  /** `read`: asks the one object, (source, reader) → {answer, count}. */
+  /** `read`: asks the one object, (source, demand, reader) → {answer, count}. */
   constructor(read) {
     this.#read = read;
   }
@@ -139,7 +143,8 @@ export class Relay {
   }
 
   /** Asks the source. */
-  #begin(source, key, { maxReads }, { index, count, rate }) {
+  #begin(source, key, demand, { index, count, rate }) {
+    const { maxReads } = demand;
     const at = Date.now();
     const known = { at };
     const isAllowed = maxReads === 0 || this.#reads.add(at) <= Math.max(1, maxReads / Math.max(1, this.#count ?? count));
@@ -149,7 +154,7 @@ export class Relay {
       Object.assign(known, { answer, error, pending: undefined });
       this.#count = count ?? this.#count;
     };
-    known.pending = this.#read(source, { index, rate, count: this.#count ?? count }).then(finish, (error) => finish({ error: textOf(error) }));
+    known.pending = this.#read(source, demand, { index, rate, count: this.#count ?? count }).then(finish, (error) => finish({ error: textOf(error) }));
     this.#answers.set(key, known);
     return known;
   }
@@ -170,6 +175,16 @@ export async function askSource(env, { binding, name, method, parameters, isCoun
   return { answer: await object[method](...parameters) };
 }
 
+/** A shard's question to the one object, or about a long answer to another shard. */
+export async function askAbove(env, source, demand, reader) {
+  if (!source.isLong || reader.index < LONG_ANSWER_SHARDS) return askSource(env, source, reader);
+  const index = Math.floor(reader.index / LONG_ANSWER_SHARDS);
+  const shard = env.STREAMS.get(env.STREAMS.idFromName(shardName(source.name, index)));
+  const { answer, error } = await shard.relay(source, demand, { index, count: reader.count });
+  if (error !== undefined) throw new Error(error);
+  return { answer };
+}
+
 /** An isolate's knowledge of shards, and its way to ask them. */
 export class ShardedReader {
   /** The groups of shards, by name: {count, offset}. */
@@ -185,8 +200,8 @@ export class ShardedReader {
 
   /**
    * Asks a shard, or the one object if there are no shards or the shard fails: [answer, age in milliseconds, the shard's fault].
-   * `source`: {binding, name, method, parameters, isCounted}, with isCounted true if the object counts its readers. `demand`: see
-   * `Relay`.
+   * `source`: {binding, name, method, parameters, isCounted, isLong}, with isCounted true if the object counts its readers, and
+   * isLong true for a long answer of an object whose name is its group's. `demand`: see `Relay`.
    */
   async ask(env, group, source, demand) {
     const { count, index } = this.shardOf(group);
@@ -195,7 +210,8 @@ export class ShardedReader {
       let found;
       try {
         const shard = env.STREAMS.get(env.STREAMS.idFromName(shardName(group, index)));
-        found = await inTime(shard.relay(source, demand, { index, count }), demand.timeout);
+        const maxAge = count > MANY_SHARDS ? 2 * demand.maxAge : demand.maxAge;
+        found = await inTime(shard.relay(source, { ...demand, maxAge }, { index, count }), demand.timeout);
       } catch (error) {
         fault = textOf(error);
         // The next time another shard is asked.

@@ -8,7 +8,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 
-import { askSource, Relay } from "./shards.js";
+import { askAbove, Relay } from "./shards.js";
 
 /** The most streams of one object. The platform allows 32,768 sockets. */
 const MAX_STREAMS = 10_000;
@@ -40,7 +40,7 @@ export class StreamObject extends DurableObject {
   #joined;
   /** The number of sockets, since listing them takes time for each. It is read again after a sleep. */
   #streams = this.ctx.getWebSockets().length;
-  #relay = new Relay((source, reader) => askSource(this.env, source, reader));
+  #relay = new Relay((...question) => askAbove(this.env, ...question));
 
   /**
    * Tells every stream that a version can be served. `version`: a text that is the same for the same version, or empty for a

@@ -6,7 +6,7 @@
 // environment fails for ten seconds. All the time each isolate is asked for a deleted environment's key, and from second 120 a
 // tenth of them for five invented keys a second. Calls of each object are counted by the second.
 
-import { ShardedReader, Relay, shardName, withShards } from "../../src/edge/shards.js";
+import { askAbove, ShardedReader, Relay, shardName, withShards } from "../../src/edge/shards.js";
 
 const count = (name, otherwise) => Number(process.env[name] || otherwise);
 const [ISOLATES, PLACES, ENVIRONMENTS] = [count("ISOLATES", 10_000), count("PLACES", 330), count("ENVIRONMENTS_COUNT", 50)];
@@ -67,12 +67,7 @@ class Source {
 const CountedSource = withShards(Source);
 
 class Shard {
-  #relay = new Relay((source, reader) => {
-    const object = environment.PUBLISHERS.get(source.name, source.binding);
-    return source.isCounted
-      ? object.askedBy(reader, source.method, source.parameters).then(([answer, count]) => ({ answer, count }))
-      : object[source.method](...source.parameters).then((answer) => ({ answer }));
-  });
+  #relay = new Relay((...question) => askAbove(environment, ...question));
   relay(...parameters) {
     return this.#relay.ask(...parameters);
   }
@@ -125,7 +120,7 @@ async function follow(reader, index, sees, hasOverrides) {
       const [[text, age]] = await Promise.all(asked);
       const version = parseInt(text);
       if (version > known && !sees && known !== 0) {
-        await reader.ask(environment, String(index), { ...source, method: "document", parameters: [index, version] }, { ...DEMAND, maxAge: 10_000 });
+        await reader.ask(environment, String(index), { ...source, method: "document", parameters: [index, version], isLong: true }, { ...DEMAND, maxAge: 10_000 });
       }
       known = Math.max(known, version);
       confirmedAt = began - age;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Relay, ShardCount, shardName } from "../../src/edge/shards.js";
+import { askAbove, Relay, ShardCount, shardName } from "../../src/edge/shards.js";
 
 /** Sends this many requests a second for some seconds. Returns the last answer. */
 function ask(count, reader, perSecond, seconds, from) {
@@ -51,9 +51,20 @@ const READER = { index: 1, count: 4 };
 /** A relay whose source answers when the test lets it: {relay, reads}. A read has `source`, `reader`, `answer` and `fail`. */
 function relay() {
   const reads = [];
-  const read = (source, reader) => new Promise((resolve, reject) => reads.push({ source, reader, answer: (answer, count) => resolve({ answer, count }), fail: reject }));
+  const read = (source, _demand, reader) => new Promise((resolve, reject) => reads.push({ source, reader, answer: (answer, count) => resolve({ answer, count }), fail: reject }));
   return { relay: new Relay(read), reads };
 }
+
+test("few shards get a long answer from the object, the others from them", async () => {
+  const asked = [];
+  const STREAMS = { idFromName: (name) => name, get: (name) => ({ relay: async (_source, _demand, { index }) => ({ answer: `shard ${index}`, name: asked.push(name) }) }) };
+  const PUBLISHERS = { idFromName: (name) => name, get: (name) => ({ askedBy: async () => ["object", 128, asked.push(`object ${name}`)] }) };
+  const source = { binding: "PUBLISHERS", name: "key", method: "document", parameters: ["1-a"], isCounted: true, isLong: true };
+  const answers = await Promise.all([0, 7, 8, 63, 127].map((index) => askAbove({ STREAMS, PUBLISHERS }, source, DEMAND, { index, count: 128 })));
+  assert.deepEqual(answers.map(({ answer }) => answer), ["object", "object", "shard 1", "shard 7", "shard 15"]);
+  assert.deepEqual(asked, ["object key", "object key", "key/1", "key/7", "key/15"]);
+  assert.equal((await askAbove({ STREAMS, PUBLISHERS }, { ...source, isLong: false }, DEMAND, { index: 127, count: 128 })).answer, "object");
+});
 
 test("requests at the same time share one answer, which is kept for its age", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 10_000 });

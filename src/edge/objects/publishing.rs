@@ -110,7 +110,8 @@ pub async fn published(
     announced: Option<DocumentVersion>,
 ) -> Result<Option<(DocumentVersion, Vec<u8>)>, Failure> {
     let version = announced.map(|version| version.to_string()).unwrap_or_default();
-    let call = environment_call(client_key, "document", vec![version.into()]);
+    let is_long = true;
+    let call = SharedCall { is_long, ..environment_call(client_key, "document", vec![version.into()]) };
     let max_age = if announced.is_some() { DOCUMENT_MAX_AGE } else { 0 };
     let demand = Demand { sequence: None, max_age, max_reads: None, timeout: DOCUMENT_SHARD_TIMEOUT };
     let (answer, _) = shards::ask(env, call, demand, LONG_TIMEOUT).await?;
@@ -169,6 +170,7 @@ async fn look_up(env: &Env, method: &str, key: &str) -> Result<JsValue, Failure>
         method,
         parameters: vec![key.into()],
         is_counted: true,
+        is_long: false,
         source: Source::Registry,
     };
     // Keys may be invented, so the shards share a number of requests.
@@ -189,6 +191,7 @@ fn environment_call<'a>(
         method,
         parameters,
         is_counted: true,
+        is_long: false,
         source: Source::EnvironmentObject,
     }
 }

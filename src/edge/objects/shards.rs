@@ -32,6 +32,8 @@ pub struct SharedCall<'a> {
     pub parameters: Vec<JsValue>,
     /// True if the object counts its readers, which decides the number of shards.
     pub is_counted: bool,
+    /// True for a long answer, which shards get from each other. The object's name is then its group's.
+    pub is_long: bool,
     /// The kind of the object in failures.
     pub source: Source,
 }
@@ -41,7 +43,7 @@ pub struct SharedCall<'a> {
 pub struct Demand {
     /// The minimum of the number that the answer begins with; `None` if only the age counts.
     pub sequence: Option<u64>,
-    /// The maximum age of the answer in milliseconds. Isolates add it to the age of their copy.
+    /// The maximum age of the answer in milliseconds, which many shards double. Isolates add it to the age of their copy.
     pub max_age: u64,
     /// The maximum number of requests a second that all shards together send; `None` for no limit.
     pub max_reads: Option<u32>,
@@ -93,6 +95,7 @@ fn begin(env: &Env, call: SharedCall<'_>, demand: Demand) -> Result<Promise, JsV
         ("method", call.method.into()),
         ("parameters", call.parameters.into_iter().collect::<Array>().into()),
         ("isCounted", call.is_counted.into()),
+        ("isLong", call.is_long.into()),
     ])?;
     let demand = object(&[
         ("maxAge", (demand.max_age as f64).into()),

@@ -166,6 +166,7 @@ impl Directory {
             method: "answer",
             parameters: vec![request.into()],
             is_counted: false,
+            is_long: false,
             source: Source::DirectoryObject,
         };
         let (answer, age) = shards::ask(&self.env, call, demand, TIMEOUT).await?;
