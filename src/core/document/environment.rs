@@ -99,14 +99,16 @@ impl Environment {
         let mut builder = Builder::new(engine, &client_key, document.name.text());
         let mut features = Vec::with_capacity(document.feature_states.len());
         for state in &document.feature_states {
-            let index = define(state, |definition| builder.feature(&state.feature.name, definition));
+            let metadata = state.metadata.json();
+            let index = define(state, metadata, |definition| builder.feature(&state.feature.name, definition));
             features.push((index, &state.feature));
         }
         for segment in project.distinct_segments() {
             let mut overrides = Vec::with_capacity(segment.feature_states.len());
             for state in &segment.feature_states {
                 if let Some(feature) = builder.feature_named(&state.feature.name) {
-                    let index = define(state, |definition| builder.state(feature, definition));
+                    let metadata = state.metadata.json();
+                    let index = define(state, metadata, |definition| builder.state(feature, definition));
                     let priority = state.feature_segment.as_ref().and_then(|segment| segment.priority);
                     overrides
                         .push(SegmentOverride { state: index, priority: priority.unwrap_or(f64::INFINITY) });
@@ -123,7 +125,9 @@ impl Environment {
             overrides.django_id = overrides.django_id.or(identity.django_id);
             for state in &identity.identity_features {
                 if let Some(feature) = builder.feature_named(&state.feature.name) {
-                    overrides.states.push(define(state, |definition| builder.state(feature, definition)));
+                    // An identity with an override takes part in no experiment, so its flag has no metadata.
+                    let index = define(state, "", |definition| builder.state(feature, definition));
+                    overrides.states.push(index);
                 }
             }
         }
@@ -234,7 +238,23 @@ fn left_out(document: &schema::Document<'_>, is_undated: bool) -> Vec<Fault> {
     let types = document.feature_states.iter().enumerate();
     let types = types.filter(|(_, state)| state.feature.kind.is_unreadable());
     let types = types.map(|(index, _)| Fault::of(&format!("feature_states[{index}].feature.type"), no_text));
-    date.into_iter().chain(name).chain(segments).chain(types).take(MOST).collect()
+    let defaults = unreadable_metadata(&document.feature_states);
+    let defaults = defaults.map(|state| metadata_fault(&format!("feature_states[{state}]")));
+    let overrides = document.project.segments.iter().enumerate().flat_map(|(segment, overrides)| {
+        let path = move |state| format!("project.segments[{segment}].feature_states[{state}]");
+        unreadable_metadata(&overrides.feature_states).map(move |state| metadata_fault(&path(state)))
+    });
+    let metadata = defaults.chain(overrides);
+    date.into_iter().chain(name).chain(segments).chain(types).chain(metadata).take(MOST).collect()
+}
+
+/// The indices of the states with unreadable metadata.
+fn unreadable_metadata(states: &[schema::FeatureState<'_>]) -> impl Iterator<Item = usize> {
+    states.iter().enumerate().filter(|(_, state)| state.metadata.is_unreadable()).map(|(index, _)| index)
+}
+
+fn metadata_fault(state: &str) -> Fault {
+    Fault::of(&[state, ".metadata"].concat(), schema::NO_METADATA)
 }
 
 fn version(published: &[u8], engine: Engine) -> Box<str> {
@@ -244,7 +264,11 @@ fn version(published: &[u8], engine: Engine) -> Box<str> {
 }
 
 /// Calls `add` with a feature state's definition, and returns its result.
-fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>) -> T) -> T {
+fn define<T>(
+    state: &schema::FeatureState<'_>,
+    metadata: &str,
+    add: impl FnOnce(&Definition<'_>) -> T,
+) -> T {
     let mut values: Vec<_> = state.multivariate_feature_state_values.iter().collect();
     values.sort_by_key(|value| sort_key(value.id, value.mv_fs_value_uuid.as_deref()));
     let variants = values.into_iter().map(|value| VariantDefinition {
@@ -252,13 +276,12 @@ fn define<T>(state: &schema::FeatureState<'_>, add: impl FnOnce(&Definition<'_>)
         key: value.multivariate_feature_option.key.as_deref(),
         value: value.multivariate_feature_option.value.0,
     });
-    let metadata = format!(r#"{{"id":{}}}"#, state.feature.id);
     add(&Definition {
         key: &state_key(state),
         enabled: state.enabled,
         value: state.feature_state_value.0,
         variants: variants.collect(),
-        metadata: &metadata,
+        metadata,
     })
 }
 

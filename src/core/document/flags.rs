@@ -1,7 +1,7 @@
 //! The JSON of each flag, rendered once for every possible outcome of a request.
 //!
-//! The shapes are those of the Edge API (contract §A.1, §A.2): flags of identities have `variant`, those of `GET
-//! /flags/` do not.
+//! The shapes are those of the Edge API (contract §A.1, §A.2): flags of identities have `variant`, and `metadata` if
+//! their state has some; those of `GET /flags/` have neither.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub struct Flags {
     text: Vec<u8>,
     /// The defaults for `GET /flags/`, by feature.
     defaults: Vec<Span>,
-    /// The outcomes of all states, with `variant`. For each state the outcome without a multivariate value is first,
+    /// The outcomes of all states, with `variant` and `metadata`. For each state the outcome without a multivariate value is first,
     /// then one for each multivariate value.
     outcomes: Vec<Span>,
     /// The index of the first outcome, by state.
@@ -154,24 +154,22 @@ impl Flags {
         (self.default(feature).get(..length as usize).unwrap_or_default(), multivariate)
     }
 
-    /// The parts of a rendered flag of a feature with a `variant`. `enabled` and `value` are those of its state.
+    /// The parts of a rendered flag with a `variant`, of this state and with this value.
     #[inline(always)]
-    pub fn parts<'f>(
-        &self,
-        feature: FeatureIndex,
-        flag: &'f [u8],
-        enabled: bool,
-        value: Span,
-    ) -> FlagParts<'f> {
-        let head = self.heads.get(feature).copied().unwrap_or_default();
-        let start = head.length as usize + bool_json(enabled).len() + VALUE.len();
+    pub fn parts<'f>(&self, state: &CompiledState, value: Span, flag: &'f [u8]) -> FlagParts<'f> {
+        let head = self.heads.get(state.feature).copied().unwrap_or_default();
+        let start = head.length as usize + bool_json(state.enabled).len() + VALUE.len();
         let end = start + value.range().len();
+        let metadata = match state.metadata.range().len() {
+            0 => 0,
+            length => METADATA.len() + length,
+        };
         let part = |range: Range<usize>| flag.get(range).unwrap_or_default();
         FlagParts {
             id: part(head.id.range()),
             name: part(head.name.range()),
             value: part(start..end),
-            variant: part(end + VARIANT.len()..flag.len().saturating_sub(1)),
+            variant: part(end + VARIANT.len()..flag.len().saturating_sub(metadata + 1)),
         }
     }
 
@@ -205,10 +203,14 @@ pub(super) fn render_outcomes<'v>(
     state: &CompiledState,
     json: impl Fn(Span) -> &'v str,
 ) {
+    let (name, metadata): (&[u8], &[u8]) = match state.metadata.range().len() {
+        0 => (b"", b""),
+        _ => (METADATA, json(state.metadata).as_bytes()),
+    };
     let mut outcome = |value: Span, variant: &str| {
         let enabled = bool_json(state.enabled);
-        let parts = [head, enabled, VALUE, json(value).as_bytes(), VARIANT, variant.as_bytes(), b"}"];
-        outcomes.push(push(text, &parts));
+        let (value, variant) = (json(value).as_bytes(), variant.as_bytes());
+        outcomes.push(push(text, &[head, enabled, VALUE, value, VARIANT, variant, name, metadata, b"}"]));
     };
     // Only multivariate features have a variant (contract §A.2).
     outcome(state.value, if multivariate { "\"control\"" } else { "null" });
@@ -228,6 +230,7 @@ fn push(text: &mut Vec<u8>, parts: &[&[u8]]) -> Span {
 
 const VALUE: &[u8] = br#","feature_state_value":"#;
 const VARIANT: &[u8] = br#","variant":"#;
+const METADATA: &[u8] = br#","metadata":"#;
 
 fn bool_json(value: bool) -> &'static [u8] {
     if value { b"true" } else { b"false" }

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
-use super::json::{Json, Kind};
+use super::json::{self, Json, Kind};
 use super::python;
 use super::ruleset::Quantifier;
 
@@ -143,6 +143,8 @@ pub struct FeatureState<'a> {
     pub feature_segment: Option<FeatureSegment>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub multivariate_feature_state_values: Vec<MultivariateValue<'a>>,
+    #[serde(borrow, default)]
+    pub metadata: Metadata<'a>,
 }
 
 #[derive(serde::Deserialize)]
@@ -223,6 +225,47 @@ impl<'de: 'a, 'a> Deserialize<'de> for Label<'a> {
             (_, Some(text)) => Label::Text(text),
             (_, None) => Label::Unreadable,
         })
+    }
+}
+
+/// The JSON text of a state's metadata, which evaluation does not need.
+#[derive(Default)]
+pub enum Metadata<'a> {
+    /// Absent, null or empty.
+    #[default]
+    Absent,
+    Object(&'a str),
+    /// Another type than an object, or one that is too long; it counts as absent.
+    Unreadable,
+}
+
+/// The maximum length of a state's metadata in bytes. It is rendered once for every outcome of the state.
+const MAX_METADATA_LENGTH: usize = 2000;
+/// The problem of unreadable metadata.
+pub const NO_METADATA: &str = "is no object of at most 2000 bytes";
+
+impl<'a> Metadata<'a> {
+    /// The text; empty without metadata.
+    pub fn json(&self) -> &'a str {
+        if let Metadata::Object(text) = self { text } else { "" }
+    }
+
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Metadata::Unreadable)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Metadata<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metadata<'a>, D::Error> {
+        let text = Json::deserialize(deserializer)?.source();
+        if text == "null" {
+            return Ok(Metadata::Absent);
+        }
+        // It is copied into answers unchanged, so all of it must be valid.
+        let members = if text.len() > MAX_METADATA_LENGTH { None } else { json::read(text.as_bytes()) };
+        Ok(members.map_or(Metadata::Unreadable, |members: serde_json::Map<String, serde_json::Value>| {
+            if members.is_empty() { Metadata::Absent } else { Metadata::Object(text) }
+        }))
     }
 }
 

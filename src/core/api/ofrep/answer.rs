@@ -18,7 +18,7 @@ pub fn write_flag(
     let Some(state) = flags.state(decision) else { return };
     let variant = decision.variant().and_then(|variant| state.variants.get(variant));
     let value = variant.map_or(state.value, |variant| variant.value);
-    let parts = flags.environment.flags.parts(feature, flags.flag(decision), state.enabled, value);
+    let parts = flags.environment.flags.parts(state, value, flags.flag(decision));
     let is_cyclic = flags.evaluation.cyclic.contains(&feature);
     body.extend_from_slice(br#"{"key":"#);
     body.extend_from_slice(parts.name);
