@@ -10,6 +10,7 @@ export const VARIABLES = [
   "DISCOVERY_SECONDS",
   "DOCUMENT_HARD_AGE_SECONDS",
   "DOCUMENT_SOFT_AGE_SECONDS",
+  "EVENTS_URL",
   "FLAG_ENGINE",
   "FRESHNESS_SECONDS",
   "LOG_PANIC_MESSAGES",
@@ -76,7 +77,7 @@ export function faultsOf(settings) {
   return settings.flatMap(([name, value], index) => {
     const faults = found[index].filter(({ is_conflict }) => !is_conflict);
     if (faults.length > 0) return faults.map(({ text }) => text);
-    return name === "ORIGIN_URL" && isHere(value) ? ["ORIGIN_URL is on this machine, which no deployment can reach."] : [];
+    return ["ORIGIN_URL", "EVENTS_URL"].includes(name) && isHere(value) ? [`${name} is on this machine, which no deployment can reach.`] : [];
   });
 }
 

@@ -21,6 +21,8 @@ pub struct Config {
     pub hard_age_seconds: u64,
     /// The Flagsmith behind this worker, if there is one: `ORIGIN_URL`, else the worker that is bound as `ORIGIN`.
     pub origin: Option<Origin>,
+    /// The server that keeps experiments' events: `EVENTS_URL`, else the origin.
+    pub events: Option<Origin>,
     /// `ORIGIN_API_TOKEN`: a master API key of the origin.
     pub origin_api_token: Option<String>,
     /// `SERVER_KEYS`: server keys of the environments to publish, if there is no token.
@@ -109,6 +111,7 @@ impl Config {
                 Some("must be one word: the key alone, without Api-Key before it; otherwise it is ignored")
             }
         });
+        let origin = reader.origin();
         let mut config = Config {
             engine: match reader.word("FLAG_ENGINE", "10", "11") {
                 true => Engine::V11,
@@ -116,7 +119,8 @@ impl Config {
             },
             soft_age_seconds: reader.number("DOCUMENT_SOFT_AGE_SECONDS", FROM_0, 10),
             hard_age_seconds: reader.number("DOCUMENT_HARD_AGE_SECONDS", FROM_0, 60),
-            origin: reader.origin(),
+            events: reader.events(origin.as_ref()),
+            origin,
             origin_api_token,
             server_keys: reader.server_keys(),
             freshness_seconds: reader.number("FRESHNESS_SECONDS", FROM_0, 2),
@@ -231,10 +235,20 @@ impl Reader<'_> {
         let Some(url) = self.text("ORIGIN_URL") else {
             return self.is_origin_bound.then_some(Origin::Bound);
         };
-        let origin = Origin::parse(&url);
+        self.url("ORIGIN_URL", &url, "this worker has no origin")
+    }
+
+    /// A faulty URL never falls back to the origin, which events may not be meant for.
+    fn events(&mut self, origin: Option<&Origin>) -> Option<Origin> {
+        let Some(url) = self.text("EVENTS_URL") else { return origin.cloned() };
+        self.url("EVENTS_URL", &url, "events are discarded")
+    }
+
+    fn url(&mut self, name: &'static str, url: &str, otherwise: &str) -> Option<Origin> {
+        let origin = Origin::parse(url);
         if origin.is_none() {
             let form = "must be http:// or https://, a host, and optionally a port (1 to 65535) and a path";
-            self.add("ORIGIN_URL", format!("{form}; otherwise this worker has no origin"));
+            self.add(name, format!("{form}; otherwise {otherwise}"));
         }
         origin
     }

@@ -31,6 +31,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         "DISCOVERY_SECONDS",
         "DOCUMENT_HARD_AGE_SECONDS",
         "DOCUMENT_SOFT_AGE_SECONDS",
+        "EVENTS_URL",
         "FLAG_ENGINE",
         "FRESHNESS_SECONDS",
         "LOG_PANIC_MESSAGES",
@@ -63,6 +64,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
         assert_eq!((config.engine, config.log_rows, config.log_requests), (Engine::V10, false, 0));
         assert!(!config.log_panic_messages && !config.ofrep_persists_traits);
         assert!(!config.publishes() && config.origin.is_none() && config.admin_key_sha256.is_none());
+        assert!(config.events.is_none());
         assert!(config.sse_authentication_token.is_none() && config.webhook_secret.is_none());
     }
 }
@@ -84,6 +86,28 @@ fn a_bound_origin_is_used_without_an_url() {
     // A faulty URL never falls back to the binding.
     let config = read_with(&[token, ("ORIGIN_URL", "flagsmith")], true);
     assert_eq!((config.origin, config.faults.len()), (None, 1));
+}
+
+#[test]
+fn events_go_to_their_own_server_or_else_to_the_origin() {
+    let server = ("EVENTS_URL", "https://events.example.com");
+    assert_eq!(read(&[ORIGIN]).events, Origin::parse(ORIGIN.1));
+    assert_eq!(read_with(&[], true).events, Some(Origin::Bound));
+    for (settings, is_origin_bound) in
+        [(vec![server], false), (vec![server, ORIGIN], false), (vec![server], true)]
+    {
+        let config = read_with(&settings, is_origin_bound);
+        assert_eq!((config.events, config.faults), (Origin::parse(server.1), vec![]), "{settings:?}");
+    }
+    // A faulty URL never falls back to the origin.
+    for url in ["events.example.com", "https://events.example.com/?a=b"] {
+        let config = read(&[ORIGIN, ("EVENTS_URL", url)]);
+        let said: Vec<_> = config.faults.iter().map(ToString::to_string).collect();
+        let expected = "EVENTS_URL must be http:// or https://, a host, and optionally a port (1 to 65535) and a path; \
+            otherwise events are discarded.";
+        assert_eq!((said, config.events), (vec![expected.to_owned()], None), "{url}");
+    }
+    assert_eq!(read(&[ORIGIN, ("ORIGIN_URL", "flagsmith")]).events, None);
 }
 
 #[test]
@@ -214,6 +238,7 @@ fn faults_never_quote_a_value() {
     assert_eq!(names.faults, []);
     for name in [
         "ADMIN_KEY_SHA256",
+        "EVENTS_URL",
         "FLAG_ENGINE",
         "LOG_ROWS",
         "ORIGIN_API_TOKEN",

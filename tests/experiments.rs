@@ -48,11 +48,9 @@ fn document() -> Value {
 /// The document without any metadata.
 fn without_metadata() -> Value {
     let mut document = document();
-    for states in [
-        "/feature_states",
-        "/project/segments/0/feature_states",
-        "/identity_overrides/0/identity_features",
-    ] {
+    for states in
+        ["/feature_states", "/project/segments/0/feature_states", "/identity_overrides/0/identity_features"]
+    {
         for state in document.pointer_mut(states).unwrap().as_array_mut().unwrap() {
             state.as_object_mut().unwrap().remove("metadata");
         }
@@ -77,7 +75,8 @@ fn get(worker: &mut Worker, target: &str) -> String {
 }
 
 const IDENTITIES: &str = "/api/v1/identities/?identifier=ada";
-const PAYING: &str = r#"{"identifier":"ada","traits":[{"trait_key":"plan","trait_value":"paid","transient":true}]}"#;
+const PAYING: &str =
+    r#"{"identifier":"ada","traits":[{"trait_key":"plan","trait_value":"paid","transient":true}]}"#;
 
 #[test]
 fn flags_of_identities_end_with_the_metadata_of_their_state() {
@@ -167,8 +166,7 @@ fn flag_with(metadata: &str) -> (String, Vec<String>) {
     (flag, left_out.iter().map(ToString::to_string).collect())
 }
 
-const BARE: &str =
-    r#"{"feature":{"id":1,"name":"f","type":"STANDARD"},"enabled":true,"feature_state_value":1,"variant":null}"#;
+const BARE: &str = r#"{"feature":{"id":1,"name":"f","type":"STANDARD"},"enabled":true,"feature_state_value":1,"variant":null}"#;
 
 #[test]
 fn metadata_keeps_its_text() {

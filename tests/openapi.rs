@@ -46,6 +46,7 @@ fn the_description_has_exactly_the_routes() {
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::EnvironmentDocument)) => ["/api/v1/environment-document/"],
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::AnalyticsV1)) => ["/api/v1/analytics/flags/"],
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::AnalyticsV2)) => ["/api/v2/analytics/flags/"],
+        Route::Sdk(SdkRoute::Keyed(KeyedRoute::Events)) => ["/v1/events"],
         // The paths below /api/v1 are only mentioned.
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::OfrepFlag)) => ["/ofrep/v1/evaluate/flags/{key}"],
         Route::Sdk(SdkRoute::Keyed(KeyedRoute::OfrepFlags)) => ["/ofrep/v1/evaluate/flags"],

@@ -96,7 +96,9 @@ impl fmt::Display for AdminError {
             AdminError::OriginTimeout => {
                 "The origin behind this API did not answer in time; try again later."
             }
-            AdminError::Loop => "ORIGIN_URL leads back to this API; set it to the address of a Flagsmith.",
+            AdminError::Loop => {
+                "ORIGIN_URL or EVENTS_URL leads back to this API; set it to the address of a Flagsmith."
+            },
         })
     }
 }

@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod credential;
 pub mod edge_identities;
 mod error;
+pub mod events;
 pub mod explanation;
 pub mod identity_insight;
 pub mod import_export;

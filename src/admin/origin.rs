@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The Flagsmith behind this worker.
+/// The Flagsmith behind this worker, or the server that keeps events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The worker that is bound as `ORIGIN`.
     Bound,
-    /// A server at the address in `ORIGIN_URL`.
+    /// A server at the address in `ORIGIN_URL` or `EVENTS_URL`.
     Server(BaseUrl),
 }
 
@@ -33,7 +33,7 @@ impl Origin {
         matches!(self, Origin::Bound)
     }
 
-    /// Parses `ORIGIN_URL`: scheme, host, and optionally a port and a path.
+    /// Parses `ORIGIN_URL` or `EVENTS_URL`: scheme, host, and optionally a port and a path.
     pub fn parse(url: &str) -> Option<Origin> {
         let (scheme, rest) = url.trim().split_once("://")?;
         let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {

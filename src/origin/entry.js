@@ -11,7 +11,10 @@ const DESCRIPTIONS = ["/api/v1/swagger.json", "/api/v1/swagger.yaml"];
 export default {
   /** One object answers everything else, so that requests run one after the other. */
   fetch(request, env) {
-    if (DESCRIPTIONS.includes(new URL(request.url).pathname)) return env.ASSETS.fetch(request);
+    const { pathname } = new URL(request.url);
+    if (DESCRIPTIONS.includes(pathname)) return env.ASSETS.fetch(request);
+    // The edge forwards experiments' events, too. They have no endpoint here, and must not keep the object busy.
+    if (!pathname.startsWith("/api/")) return Response.json({ detail: "Not found." }, { status: 404 });
     return env.STATE.getByName("origin").fetch(request);
   },
 };

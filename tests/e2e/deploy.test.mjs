@@ -193,6 +193,7 @@ test("invalid settings are refused before any question or request, without their
   t.after(() => account.close());
   const wrong = {
     ORIGIN_URL: ["flagsmith.example.com", "https://flagsmith.example.com/?a=b", "https://a b", "http://localhost:8000", "http://127.0.0.1:8000/", "http://[::1]", "http://flags:99999", "http://a..b"],
+    EVENTS_URL: ["events.example.com", "http://localhost:8000"],
     ORIGIN_API_TOKEN: ["Api-Key a.b", "ser.key", "schlüssel"],
     SERVER_KEYS: ["a.b", "ser.a ser.b", "ser.a, b"],
     SSE_AUTHENTICATION_TOKEN: ["to\tken"],
@@ -207,6 +208,7 @@ test("invalid settings are refused before any question or request, without their
   }
   const right = {
     ORIGIN_URL: ["https://flagsmith.example.com", "http://10.0.0.1:8000/flagsmith/", "HTTP://[2001:db8::1]/ "],
+    EVENTS_URL: ["https://events.example.com"],
     ORIGIN_API_TOKEN: [TOKEN],
     SERVER_KEYS: ["ser.a, ser.b,"],
     WEBHOOK_SECRET: ["any thing, ü"],

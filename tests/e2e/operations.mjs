@@ -40,6 +40,7 @@ export const PUBLIC = [
   ["evaluateFlag", "with a `targetingKey`", async (caller) => caller.openFeature("/support_chat", { targetingKey: (await caller.identity()).identifier })],
   ["countEvaluations", "without an origin", (caller) => caller.counts()],
   ["countEvaluationsOfIdentities", "without an origin", (caller) => caller.evaluations()],
+  ["recordEvents", ALL, (caller) => caller.events()],
   ["health", ALL, () => get("/health/")],
   ["readiness", ALL, () => get("/health/readiness/")],
   ["liveness", ALL, () => get("/health/liveness/")],
@@ -97,6 +98,7 @@ export const ADMIN = [
 export const WITH_ORIGIN = [
   ["countEvaluations", "with an origin, the first in `ANALYTICS_INTERVAL_SECONDS`", (caller) => caller.counts()],
   ["countEvaluationsOfIdentities", "with an origin, the first in `ANALYTICS_INTERVAL_SECONDS`", (caller) => caller.evaluations()],
+  ["recordEvents", ALL, (caller) => caller.events()],
   ["status", "with an origin, of two environments", (caller) => caller.own("/edge/status")],
   ["describeOrigin", ALL, (caller) => caller.own("/api/v1/docs/origin.json")],
   ["queueChange", "of a change that is published", (caller) => caller.queueChange()],
@@ -174,6 +176,11 @@ export class Caller {
   evaluations() {
     const evaluation = { feature_name: "support_chat", identity_identifier: "somebody", enabled_when_evaluated: true, count: 3 };
     return request("POST", "/api/v2/analytics/flags/", { "X-Environment-Key": this.key }, { evaluations: [evaluation] });
+  }
+
+  events() {
+    const exposure = { event: "$flag_exposure", feature_name: "support_chat", identifier: "somebody", value: "on", timestamp: 1795362721900 };
+    return request("POST", "/v1/events", { "X-Environment-Key": this.key }, { events: [exposure] });
   }
 
   /** A new identity with three traits: {identifier, identity_uuid, traits}. */

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use flagsmith_edge_worker::admin::not_served;
+use flagsmith_edge_worker::admin::{events, not_served};
 use flagsmith_edge_worker::api::{
     self, Backend, CachedResponse, ConfigHint, Dependency, EnvironmentKey, Error, Evaluations,
     KnownOverrides, Request, Response, preflight,
@@ -266,6 +266,10 @@ impl<'w> Backend for Stores<'w> {
 
     async fn record(&self, _environment: &Environment, _evaluations: &Evaluations) -> Result<(), Error> {
         self.check_faults()
+    }
+
+    async fn forward_events(&self, _environment: &Environment) -> Response<'static> {
+        events::discarded()
     }
 
     async fn overrides(&self, environment: &Environment) -> Result<KnownOverrides<Self::Overrides>, Error> {

@@ -51,6 +51,9 @@ pub trait Backend {
     /// Keeps evaluations until the origin has them, if there is one.
     async fn record(&self, environment: &Environment, evaluations: &Evaluations) -> Result<(), Error>;
 
+    /// Forwards the request's body, experiments' events, and returns the answer.
+    async fn forward_events(&self, environment: &Environment) -> Response<'static>;
+
     /// Returns the stored overrides.
     async fn overrides(&self, environment: &Environment) -> Result<KnownOverrides<Self::Overrides>, Error>;
 
@@ -172,6 +175,7 @@ async fn answer_keyed<B: Backend>(
         Ok(Plan::Evaluations(evaluations, response)) => {
             backend.record(environment, &evaluations).await.map(|()| response)
         }
+        Ok(Plan::Events) => Ok(backend.forward_events(environment).await),
         Ok(Plan::Identities(commands, continuation)) => {
             let outcomes = backend.execute(environment, commands, continuation.needs_identity()).await;
             outcomes.and_then(|outcomes| continuation.answer(environment, key, &outcomes))

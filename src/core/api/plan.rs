@@ -26,6 +26,8 @@ pub enum Plan<'e> {
     Evaluations(Evaluations, Response<'static>),
     /// The environment document with the stored overrides.
     Document(DocumentConditions),
+    /// Events to forward with the request's body.
+    Events,
 }
 
 /// An answer that waits for identities.
@@ -129,6 +131,7 @@ pub fn plan<'e>(
         }
         KeyedRoute::OfrepFlag => ofrep::read_flag(environment, key, request).map(open_feature),
         KeyedRoute::OfrepFlags => ofrep::read_bulk(environment, key, request).map(open_feature),
+        KeyedRoute::Events => Ok(Plan::Events),
     }
 }
 

@@ -34,6 +34,8 @@ pub enum KeyedRoute {
     OfrepFlag,
     /// All flags for OpenFeature.
     OfrepFlags,
+    /// Experiments' events. Their body is forwarded, not read.
+    Events,
 }
 
 /// An endpoint that answers for the worker itself.
@@ -61,6 +63,7 @@ impl SdkRoute {
             "/api/v1/environment-document" => SdkRoute::Keyed(KeyedRoute::EnvironmentDocument),
             "/api/v1/analytics/flags" => SdkRoute::Keyed(KeyedRoute::AnalyticsV1),
             "/api/v2/analytics/flags" => SdkRoute::Keyed(KeyedRoute::AnalyticsV2),
+            "/v1/events" => SdkRoute::Keyed(KeyedRoute::Events),
             "/health" => SdkRoute::Health(HealthRoute::Health),
             "/health/liveness" => SdkRoute::Health(HealthRoute::Liveness),
             "/health/readiness" => SdkRoute::Health(HealthRoute::Readiness),
@@ -89,6 +92,7 @@ impl SdkRoute {
             }
             SdkRoute::Keyed(KeyedRoute::OfrepFlag) => "ofrep-flag",
             SdkRoute::Keyed(KeyedRoute::OfrepFlags) => "ofrep-flags",
+            SdkRoute::Keyed(KeyedRoute::Events) => "events",
             SdkRoute::Health(_) => "health",
         }
     }
@@ -102,7 +106,8 @@ impl SdkRoute {
             | SdkRoute::Keyed(KeyedRoute::AnalyticsV1)
             | SdkRoute::Keyed(KeyedRoute::AnalyticsV2)
             | SdkRoute::Keyed(KeyedRoute::OfrepFlag)
-            | SdkRoute::Keyed(KeyedRoute::OfrepFlags) => "POST, OPTIONS",
+            | SdkRoute::Keyed(KeyedRoute::OfrepFlags)
+            | SdkRoute::Keyed(KeyedRoute::Events) => "POST, OPTIONS",
             SdkRoute::Keyed(KeyedRoute::BulkIdentities) => "POST, PUT, OPTIONS",
             SdkRoute::Keyed(KeyedRoute::TraitsBulk) => "PUT, OPTIONS",
             SdkRoute::Keyed(KeyedRoute::Flags)
@@ -129,7 +134,7 @@ impl SdkRoute {
 impl KeyedRoute {
     /// True if a request of this method has a body to read.
     pub fn takes_body(self, method: &str) -> bool {
-        matches!(method, "POST" | "PUT")
+        self != KeyedRoute::Events && matches!(method, "POST" | "PUT")
     }
 
     /// The longest body that is read, in bytes.

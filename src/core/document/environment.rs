@@ -100,7 +100,8 @@ impl Environment {
         let mut features = Vec::with_capacity(document.feature_states.len());
         for state in &document.feature_states {
             let metadata = state.metadata.json();
-            let index = define(state, metadata, |definition| builder.feature(&state.feature.name, definition));
+            let index =
+                define(state, metadata, |definition| builder.feature(&state.feature.name, definition));
             features.push((index, &state.feature));
         }
         for segment in project.distinct_segments() {
@@ -264,11 +265,7 @@ fn version(published: &[u8], engine: Engine) -> Box<str> {
 }
 
 /// Calls `add` with a feature state's definition, and returns its result.
-fn define<T>(
-    state: &schema::FeatureState<'_>,
-    metadata: &str,
-    add: impl FnOnce(&Definition<'_>) -> T,
-) -> T {
+fn define<T>(state: &schema::FeatureState<'_>, metadata: &str, add: impl FnOnce(&Definition<'_>) -> T) -> T {
     let mut values: Vec<_> = state.multivariate_feature_state_values.iter().collect();
     values.sort_by_key(|value| sort_key(value.id, value.mv_fs_value_uuid.as_deref()));
     let variants = values.into_iter().map(|value| VariantDefinition {

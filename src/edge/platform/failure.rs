@@ -23,6 +23,8 @@ pub enum Source {
     Origin,
     /// The object that keeps evaluations.
     Analytics,
+    /// The server that keeps experiments' events.
+    Events,
     /// The object with an environment's event streams.
     Streams,
     /// The rate limiter.
@@ -70,6 +72,7 @@ impl Failure {
             Source::DirectoryObject => "directory object",
             Source::Origin => "origin",
             Source::Analytics => "analytics",
+            Source::Events => "events",
             Source::Streams => "streams",
             Source::RateLimit => "rate limiter",
             Source::Assets => "static files",

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod check;
 pub mod edge_identities;
+pub mod events;
 pub mod identity_insight;
 pub mod import_export;
 pub mod notifications;

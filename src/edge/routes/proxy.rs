@@ -36,7 +36,9 @@ pub async fn forward(
     let via = proxy_headers::via(incoming.header("via")).ok_or(AdminError::Loop)?;
     // The platform's text may contain a part of the request.
     let impossible = |_| OriginError::Unreachable("the request cannot be created".to_owned()).report();
-    let headers = outgoing_headers(incoming, config, here, &via).map_err(impossible)?;
+    let connection = incoming.header("connection").unwrap_or_default();
+    let is_forwarded = |name: &str| proxy_headers::is_forwarded(name, &connection);
+    let headers = outgoing_headers(incoming, config, here, &via, is_forwarded).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     incoming.trace.set_source_origin();
     let method = proxy_headers::method(&incoming.method);
@@ -71,15 +73,16 @@ pub async fn forward(
     answer.map_err(OriginError::report)
 }
 
-fn outgoing_headers(
+/// The request's headers that `is_forwarded` accepts, without the worker's admin key, and those that the worker adds.
+pub fn outgoing_headers(
     incoming: &IncomingRequest,
     config: &Config,
     here: &str,
     via: &str,
+    is_forwarded: impl Fn(&str) -> bool,
 ) -> Result<web_sys::Headers, JsValue> {
-    let connection = incoming.header("connection").unwrap_or_default();
     let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
-    remove(&headers, |name| proxy_headers::is_forwarded(name, &connection))?;
+    remove(&headers, is_forwarded)?;
     if let Some(sha256) = &config.admin_key_sha256 {
         let all = worker::Headers(headers.clone()).entries();
         let found: Vec<(String, String)> = all.filter(|(_, value)| has_admin_key(value, sha256)).collect();
@@ -108,15 +111,17 @@ fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(),
 
 /// A body on its way to the origin.
 #[derive(Default)]
-struct Outgoing {
-    body: Option<JsValue>,
+pub struct Outgoing {
+    /// The body in the platform's form.
+    pub body: Option<JsValue>,
     /// The number of bytes still to come.
-    length: u64,
-    upload: Option<ChunkedUpload>,
+    pub length: u64,
+    /// The memory of a buffered body, held until the body is sent.
+    pub upload: Option<ChunkedUpload>,
 }
 
 /// The body as it came. A body without a `Content-Length` is buffered first, since the origin needs one.
-async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, AdminError> {
+pub async fn outgoing_body(incoming: &IncomingRequest, config: &Config) -> Result<Outgoing, AdminError> {
     // The platform sends no body with these methods.
     if matches!(incoming.method.as_str(), "GET" | "HEAD") {
         return Ok(Outgoing::default());

@@ -20,6 +20,7 @@ use crate::edge::http::response::{respond, respond_held, respond_with};
 use crate::edge::objects::analytics::client as analytics;
 use crate::edge::objects::identity::client as identities;
 use crate::edge::platform::config::Config;
+use crate::edge::routes::events;
 use crate::identity::{Command, CommandError, Identity};
 use flagsmith_edge_platform::random::random;
 
@@ -106,6 +107,10 @@ impl Backend for Platform<'_> {
     async fn record(&self, environment: &Environment, evaluations: &Evaluations) -> Result<(), Error> {
         self.incoming.trace.count_objects(usize::from(self.config.analytics_origin().is_some()));
         analytics::record(self.env, environment.key(), evaluations).boxed_local().await
+    }
+
+    async fn forward_events(&self, environment: &Environment) -> Response<'static> {
+        events::forward(self.incoming, self.env, self.config, environment.key()).boxed_local().await
     }
 
     async fn overrides(&self, environment: &Environment) -> Result<KnownOverrides<Self::Overrides>, Error> {
