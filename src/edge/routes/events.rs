@@ -92,7 +92,7 @@ async fn send(
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     // The platform's text may contain a part of the request.
     let impossible = |_| OriginError::Unreachable("the request cannot be created".to_owned());
-    let exchange = outgoing_headers(incoming, config, here, &via, events::is_forwarded)
+    let exchange = outgoing_headers(incoming, config, here, &via, &events::is_forwarded)
         .and_then(|headers| Exchange::new(env, server, events::PATH, "POST", &headers, body))
         .map_err(impossible);
     let exchange = match exchange {

@@ -38,7 +38,7 @@ pub async fn forward(
     let impossible = |_| OriginError::Unreachable("the request cannot be created".to_owned()).report();
     let connection = incoming.header("connection").unwrap_or_default();
     let is_forwarded = |name: &str| proxy_headers::is_forwarded(name, &connection);
-    let headers = outgoing_headers(incoming, config, here, &via, is_forwarded).map_err(impossible)?;
+    let headers = outgoing_headers(incoming, config, here, &via, &is_forwarded).map_err(impossible)?;
     let Outgoing { body, length, upload } = outgoing_body(incoming, config).await?;
     incoming.trace.set_source_origin();
     let method = proxy_headers::method(&incoming.method);
@@ -79,7 +79,7 @@ pub fn outgoing_headers(
     config: &Config,
     here: &str,
     via: &str,
-    is_forwarded: impl Fn(&str) -> bool,
+    is_forwarded: &dyn Fn(&str) -> bool,
 ) -> Result<web_sys::Headers, JsValue> {
     let headers = web_sys::Headers::new_with_headers(&incoming.headers())?;
     remove(&headers, is_forwarded)?;
@@ -104,7 +104,7 @@ pub fn outgoing_headers(
 }
 
 /// Removes the headers that `keep` rejects.
-fn remove(headers: &web_sys::Headers, keep: impl Fn(&str) -> bool) -> Result<(), JsValue> {
+fn remove(headers: &web_sys::Headers, keep: &dyn Fn(&str) -> bool) -> Result<(), JsValue> {
     let names: Vec<String> = worker::Headers(headers.clone()).keys().filter(|name| !keep(name)).collect();
     names.iter().try_for_each(|name| headers.delete(name))
 }
@@ -160,7 +160,7 @@ async fn proxy_response(
     let headers = web_sys::Headers::new_with_headers(&response.headers())?;
     let header = |name| headers.get(name).ok().flatten();
     let connection = header("connection").unwrap_or_default();
-    remove(&headers, |name| proxy_headers::is_returned(name, &connection))?;
+    remove(&headers, &|name| proxy_headers::is_returned(name, &connection))?;
     if let Some(location) =
         header("location").and_then(|location| proxy_headers::location(&location, origin, here))
     {
