@@ -10,7 +10,7 @@ use crate::edge::objects::stream::client::{self as streams, StreamedChange};
 use crate::edge::platform::clock::now_ms;
 use flagsmith_edge_platform::sqlite::Database;
 
-/// The table, which exists from the first change on.
+/// The table, in the object with an environment's overrides.
 pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS unannounced
         (id INTEGER PRIMARY KEY CHECK (id = 1), client_key TEXT NOT NULL, changes INTEGER NOT NULL)";

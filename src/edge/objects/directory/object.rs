@@ -28,6 +28,8 @@ pub struct DirectoryObject {
     sql: Database,
     /// True if this instance has found or created the tables.
     ready: Cell<bool>,
+    /// True if this object has the table of announcements, as that with an environment's overrides does.
+    has_announcements: Cell<bool>,
     /// The time of the alarm in milliseconds, if this instance has set it.
     alarm_at: Cell<Option<u64>>,
     /// True while event streams are being told of a change.
@@ -37,8 +39,8 @@ pub struct DirectoryObject {
 impl DurableObject for DirectoryObject {
     fn new(state: State, env: Env) -> DirectoryObject {
         let sql = Database::of(&state.storage());
-        let (ready, alarm_at, is_announcing) = Default::default();
-        DirectoryObject { env, state, sql, ready, alarm_at, is_announcing }
+        let (ready, has_announcements, alarm_at, is_announcing) = Default::default();
+        DirectoryObject { env, state, sql, ready, has_announcements, alarm_at, is_announcing }
     }
 
     /// Refuses requests: they come by [`DirectoryObject::answer`].
@@ -49,9 +51,11 @@ impl DurableObject for DirectoryObject {
     /// Deletes expired tombstones, also if no more updates arrive, and announces changes that event streams have not got.
     async fn alarm(&self) -> Result<Response> {
         self.alarm_at.set(None);
-        self.sql.execute(announcement::SCHEMA, vec![])?;
+        self.has_announcements.set(self.sql.has("unannounced")?);
         directory_rows::delete_tombstones(&self.sql, now_ms().saturating_sub(TOMBSTONE_TTL_MS))?;
-        self.announce().await;
+        if self.has_announcements.get() {
+            self.announce().await;
+        }
         self.set_alarm()?;
         Response::empty()
     }
@@ -83,7 +87,10 @@ impl DirectoryObject {
             }
             self.sql.execute(directory_rows::SCHEMA, vec![])?;
             self.sql.execute(override_rows::SCHEMA, vec![])?;
-            self.sql.execute(announcement::SCHEMA, vec![])?;
+            if self.client_key().is_some() {
+                self.sql.execute(announcement::SCHEMA, vec![])?;
+                self.has_announcements.set(true);
+            }
             self.ready.set(true);
         }
         let answer = match request {
@@ -127,7 +134,8 @@ impl DirectoryObject {
 
     /// Sets the alarm for the oldest tombstone or an announcement, unless it is set for that time or an earlier one.
     fn set_alarm(&self) -> Result<()> {
-        let announces_at = announcement::is_due(&self.sql)?.then(|| now_ms() + ANNOUNCE_WAIT_MS);
+        let is_due = self.has_announcements.get() && announcement::is_due(&self.sql)?;
+        let announces_at = is_due.then(|| now_ms() + ANNOUNCE_WAIT_MS);
         let set_at = self.alarm_at.get();
         if announces_at.is_none() && set_at.is_some() {
             return Ok(());
