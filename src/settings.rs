@@ -144,7 +144,7 @@ impl Config {
             log_panic_messages: reader.word("LOG_PANIC_MESSAGES", "false", "true"),
             log_requests: reader.number("LOG_REQUESTS", SAMPLES, 0),
             ofrep_persists_traits: reader.word("OFREP_PERSIST_TRAITS", "false", "true"),
-            shard_requests_per_second: reader.number("SHARD_REQUESTS_PER_SECOND", FROM_1, 150),
+            shard_requests_per_second: reader.number("SHARD_REQUESTS_PER_SECOND", FROM_1, 100),
             has_streams: false,
             faults: Vec::new(),
         };

@@ -60,7 +60,7 @@ fn unset_variables_take_their_defaults_without_a_fault() {
             config.analytics_interval.as_secs(),
         ];
         assert_eq!(seconds, [10, 60, 2, 60, 300, 30, 10]);
-        assert_eq!(config.shard_requests_per_second, 150);
+        assert_eq!(config.shard_requests_per_second, 100);
         assert_eq!((config.engine, config.log_rows, config.log_requests), (Engine::V10, false, 0));
         assert!(!config.log_panic_messages && !config.ofrep_persists_traits);
         assert!(!config.publishes() && config.origin.is_none() && config.admin_key_sha256.is_none());
@@ -151,7 +151,7 @@ fn invalid_values_are_faults_that_name_the_replacement() {
         ("LOG_REQUESTS", "from 0 to 1000000000; otherwise 0"),
         ("ORIGIN_TIMEOUT_SECONDS", "from 1 to 1000000; otherwise 30"),
         ("REFRESH_SECONDS", "from 1 to 1000000; otherwise 60"),
-        ("SHARD_REQUESTS_PER_SECOND", "from 1 to 1000000; otherwise 150"),
+        ("SHARD_REQUESTS_PER_SECOND", "from 1 to 1000000; otherwise 100"),
     ];
     for (name, range) in numbers {
         for value in

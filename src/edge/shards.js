@@ -7,11 +7,11 @@
 /** The most shards of a group. Each asks the one object at most twice a second for the same answer. */
 export const MAX_SHARDS = 128;
 /** With more shards than this, an answer may be twice as old, so that the one object has no more requests. */
-const MANY_SHARDS = 64;
+const MANY_SHARDS = 32;
 /** The number of shards that get a long answer from the one object. Others get it from these, or from shards that did. */
 const LONG_ANSWER_SHARDS = 8;
 /** The requests a second that one shard should have, unless the deployment sets `SHARD_REQUESTS_PER_SECOND`. */
-const REQUESTS_PER_SHARD = 150;
+const REQUESTS_PER_SHARD = 100;
 /** The time after which the number of shards may shrink, and for which a new object takes the number that its readers know. */
 const WINDOW_MS = 60_000;
 /** A shard without a request for this long no longer counts. */
