@@ -6,8 +6,9 @@ import { Metrics } from "./metrics.js";
 import { ShardedReader, withShards } from "./shards.js";
 import { openStream } from "./stream_answer.js";
 import { StreamObject } from "./stream_object.js";
+import { start } from "./warm_up.js";
 
-const { answer, scheduled, start } = worker.prototype;
+const { answer, scheduled } = worker.prototype;
 const shards = new ShardedReader();
 // WebAssembly calls them by their names.
 globalThis.askShards = (...parameters) => shards.ask(...parameters);
@@ -39,6 +40,7 @@ export default {
   },
 
   scheduled(event, env, ctx) {
+    start();
     return scheduled.call({ env, ctx }, event);
   },
 };

@@ -18,10 +18,23 @@ pub use objects::directory::object::DirectoryObject;
 pub use objects::environment::object::EnvironmentObject;
 pub use objects::identity::object::IdentityObject;
 pub use objects::registry::object::RegistryObject;
+use platform::failure::{Failure, Source};
 
 #[event(start)]
 fn start() {
     flagsmith_edge_platform::log::log_panics();
+}
+
+/// Replaces the WebAssembly instance at the next call, with all of its state. The warm-up (`warm_up.js`) ends with it.
+#[wasm_bindgen]
+pub fn discard_instance() {
+    wasm_bindgen::handler::schedule_reinit();
+}
+
+/// Logs a fault of the warm-up. `cause` has no data of a client, since it is from before the first request.
+#[wasm_bindgen]
+pub fn log_warm_up_fault(cause: &str) {
+    Failure::new(Source::WarmUp, cause).log(None);
 }
 
 /// Answers a request with a response, or with a promise of one if something has to be awaited.

@@ -28,7 +28,16 @@ export const RECORDINGS = existing(process.env.RECORDINGS ?? "../shared/recordin
 // The folder of another worker to test, instead of the built one.
 const BUILD = process.env.WORKER_BUILD_FOLDER ?? join(ROOT, "build");
 /** The modules that are not built, the entry first. */
-const ENTRY = ["src/edge/entry.js", "src/edge/metrics.js", "src/edge/shards.js", "src/edge/stream_answer.js", "src/edge/stream_object.js", "src/platform/object_class.js"];
+const ENTRY = [
+  "src/edge/entry.js",
+  "src/edge/metrics.js",
+  "src/edge/shards.js",
+  "src/edge/stream_answer.js",
+  "src/edge/stream_object.js",
+  "src/edge/warm_up.js",
+  "src/edge/warm_up_requests.js",
+  "src/platform/object_class.js",
+];
 
 // An interrupted test leaves neither processes nor files.
 const open = new Set();
@@ -42,7 +51,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
  * `services` are explained in config.mjs.
  *
  * `modules`: those of another worker of this project (config.mjs). Benchmarks also start other workers: `build` is the folder of such a worker, `objectClass` its class of objects or null.
- * `entry`: an entry module in tests/ that imports the worker's as `./entry.js`. `inspector`: true to listen for DevTools on
+ * `entry`: an entry module in tests/ that imports the worker's as `./entry.js`. `replaced`: {module of the worker: the file
+ * in tests/ that takes its place}. `inspector`: true to listen for DevTools on
  * `inspectorPort`. `flushable`: true if `flush` will be used. `stored`: a folder of initial databases of objects.
  */
 export async function startEdge({
@@ -53,6 +63,7 @@ export async function startEdge({
   modules = null,
   build = BUILD,
   entry = null,
+  replaced = {},
   objectClass,
   objects = objectClass === undefined ? declaredObjects() : undeclaredObjects(objectClass),
   scripts,
@@ -74,6 +85,7 @@ export async function startEdge({
     modules,
     build,
     entry,
+    replaced,
     objects,
     scripts,
     services,
@@ -97,7 +109,7 @@ class Edge {
   #markerPort = null;
   #marks = 0;
 
-  constructor({ kv, environments, variables, workers, modules, build, entry, objects, scripts, services, inspector, flushable, stored }) {
+  constructor({ kv, environments, variables, workers, modules, build, entry, replaced, objects, scripts, services, inspector, flushable, stored }) {
     this.kv = kv;
     this.environments = environments;
     this.workers = workers;
@@ -113,7 +125,7 @@ class Edge {
     const modulesOfBuild = [
       // The built worker has an entry module outside of its folder; other workers are complete in their folder.
       ...(entry === null ? [] : [{ name: "src/edge/test.js", kind: "esModule", file: entry }]),
-      ...(build === BUILD ? ENTRY.map((file) => ({ name: file, kind: "esModule", file })) : []),
+      ...(build === BUILD ? ENTRY.map((file) => ({ name: file, kind: "esModule", file: replaced[file] ?? file })) : []),
       { name: "build/index.js", kind: "esModule", file: "build/index.js" },
       { name: "build/index_bg.wasm", kind: "wasm", file: "build/index_bg.wasm" },
     ].filter(({ file }) => existsSync(join(this.folder, file)));

@@ -39,6 +39,8 @@ pub enum Source {
     Stored,
     /// An environment's conditions.
     Evaluation,
+    /// The warm-up of an isolate.
+    WarmUp,
 }
 
 /// A failure and its cause. The cause contains no key, identifier or value of a client.
@@ -80,6 +82,7 @@ impl Failure {
             Source::Settings => "settings",
             Source::Stored => "stored value",
             Source::Evaluation => "evaluation",
+            Source::WarmUp => "warm-up",
         };
         let client_key = client_key.map(ClientKey::as_str);
         LogLine::Failure { failure, cause: &self.cause, client_key }.write();

@@ -15,7 +15,8 @@ const WORKER = process.env.WORKER || "ours";
 const SAMPLE_MICROSECONDS = 100;
 const FUNCTIONS = 40;
 
-const [row] = rowsNamed(process.env.ROWS);
+const [row] = rowsNamed(process.env.ROWS).rows;
+if (row === undefined) throw new Error(`${process.env.ROWS} is not a row`);
 const file = process.env.PROFILE || `${row.id}-${WORKER}.cpuprofile`;
 try {
   requireWrk();

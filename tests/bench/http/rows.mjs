@@ -34,10 +34,27 @@ function row(id, title, baselines) {
   return { id, title, kind, profile, baselines };
 }
 
-/** The rows with an id that contains one of the comma-separated `names`; all rows without names. */
+/** The maximum CPU time of the start of an isolate before its first request, in milliseconds. */
+export const START_LIMIT_MS = 40;
+/** The first requests of each profile, and the maximum CPU time of each in milliseconds. */
+export const STARTS = [
+  start("small", { flags: 8, anonymous: 9, transient: 12 }),
+  start("heavy", { flags: 11, anonymous: 13, transient: 18 }),
+  start("large", { flags: 22, anonymous: 28, transient: 32 }),
+];
+
+function start(profile, limits) {
+  const firstRequests = Object.entries(limits).map(([kind, limitMs]) => ({ kind, limitMs }));
+  return { id: `start-${profile}`, profile, firstRequests };
+}
+
+/** The rows and starts with an id that contains one of the comma-separated `names`; all without names. */
 export function rowsNamed(names) {
-  const chosen = ROWS.filter(({ id }) => (names ?? "").split(",").some((name) => id.includes(name.trim())));
-  if (chosen.length === 0) throw new Error(`no such row: ${names}; there are ${ROWS.map(({ id }) => id).join(", ")}`);
+  const named = ({ id }) => (names ?? "").split(",").some((name) => id.includes(name.trim()));
+  const chosen = { rows: ROWS.filter(named), starts: STARTS.filter(named) };
+  if (chosen.rows.length + chosen.starts.length === 0) {
+    throw new Error(`no such row: ${names}; there are ${[...ROWS, ...STARTS].map(({ id }) => id).join(", ")}`);
+  }
   return chosen;
 }
 

@@ -1,40 +1,54 @@
-// The cost of a start, from the runtime's first instruction to the first answer, without the runtime's own share.
+// The cost of a start: the processor time of the worker's thread until it listens, and for the first request.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
 import { startIdle, startOurs, startParsing } from "./contenders.mjs";
+import { requestsOf } from "./rows.mjs";
 import { median } from "./table.mjs";
 
+const WITHOUT_WARM_UP = { "src/edge/warm_up.js": "tests/e2e/without_warm_up.js" };
+
 /**
- * Milliseconds of CPU of the worker's thread, as medians. `compile`: until it listens. `first`: for the first request of `row`.
- * `parse`: for the first request of a worker that only parses the document. The time of an empty worker with the same
- * configuration is subtracted. Null without /proc.
+ * Milliseconds of CPU as medians, with and without the warm-up: {start: {warm, cold}, requests: [{kind, warm, cold, parse}]}.
+ * `kind` and `limit_ms` of the first requests are from `firstRequests`. `parse`: the first request of a worker that only
+ * parses the document. The time of an empty worker with the same configuration is subtracted. Null without /proc.
  */
-export async function measureStart(row, rounds) {
-  const { edge, requests } = await startOurs(row);
-  await edge.close();
-  const measured = { compile: [], first: [], parse: [] };
+export async function measureStart({ profile, firstRequests }, rounds) {
+  const measured = firstRequests.map(({ kind, limitMs }) => ({ kind, limitMs, rounds: [] }));
   for (let round = 0; round < rounds; round += 1) {
-    const ours = await startAlone((await startOurs(row, { check: false })).edge, requests[0]);
-    const runtime = await startAlone(await startIdle(), requests[0]);
-    const parsing = await startAlone(await startParsing(), requests[0]);
-    assert.equal(parsing.text, JSON.stringify(requests[0].headers["X-Environment-Key"]));
-    if (ours.listening === null) return null;
-    measured.compile.push(ours.listening - runtime.listening);
-    measured.first.push(ours.first - runtime.first);
-    measured.parse.push(parsing.first - runtime.first);
+    for (const { kind, rounds } of measured) {
+      const ours = (replaced) => startOurs({ profile }, { check: false, replaced });
+      const runtime = await startAlone(await startIdle(), profile, kind);
+      const warm = await startAlone((await ours({})).edge, profile, kind);
+      const cold = await startAlone((await ours(WITHOUT_WARM_UP)).edge, profile, kind);
+      const parsing = await startAlone(await startParsing(), profile, kind);
+      if (runtime.listening === null) return null;
+      const less = ({ listening, first }) => ({ listening: listening - runtime.listening, first: first - runtime.first });
+      rounds.push({ warm: less(warm), cold: less(cold), parsing: less(parsing) });
+    }
   }
-  return { compile: median(measured.compile), first: median(measured.first), parse: median(measured.parse) };
+  const all = measured.flatMap(({ rounds }) => rounds);
+  const listening = (name) => median(all.map((round) => round[name].listening));
+  const first = (rounds, name) => median(rounds.map((round) => round[name].first));
+  return {
+    start: { warm: listening("warm"), cold: listening("cold") },
+    requests: measured.map(({ kind, limitMs, rounds }) => {
+      return { kind, limitMs, warm: first(rounds, "warm"), cold: first(rounds, "cold"), parse: first(rounds, "parsing") };
+    }),
+  };
 }
 
-async function startAlone(edge, request) {
+/** Sends the first request of a kind to a runtime that has just started. */
+async function startAlone(edge, profile, kind) {
+  const { key } = edge.environments.find(({ file }) => file.startsWith(profile));
+  const [request] = requestsOf({ kind }, key);
   const listening = threadTime(edge.pid);
   const { status, text } = await edge.request(request);
   const answered = threadTime(edge.pid);
   await edge.close();
   assert.equal(status, 200, text);
-  return { listening, first: answered - listening, text };
+  return { listening, first: answered - listening };
 }
 
 /** The CPU time of a process's first thread, in milliseconds. */
