@@ -12,6 +12,7 @@ use super::compressed::inflate;
 use super::environment_key::{CLIENT_KEY_FORM, ClientKey};
 use super::fault::Fault;
 use super::feature_state::sort_key;
+use super::fingerprint::fingerprint;
 use super::flags::Flags;
 use super::identifier::Identifier;
 use super::identity_overrides::{IdentityOverrides, is_irregular};
@@ -260,7 +261,7 @@ fn metadata_fault(state: &str) -> Fault {
 
 fn version(published: &[u8], engine: Engine) -> Box<str> {
     let mut hasher = DefaultHasher::new();
-    (published, engine, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    (fingerprint(published), engine, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
     format!("{:016x}", hasher.finish()).into()
 }
 

@@ -12,6 +12,7 @@ mod environment_key;
 mod fault;
 mod feature_definition;
 mod feature_state;
+mod fingerprint;
 mod flags;
 mod identifier;
 pub mod identity_overrides;
@@ -34,6 +35,7 @@ pub use environment_key::{CLIENT_KEY_FORM, ClientKey, is_client_key, is_server_k
 pub use fault::Fault;
 pub use feature_definition::{FeatureDefinition, FeatureKey};
 pub use feature_state::{FeatureName, FeatureState, MultivariateOption, MultivariateValue};
+pub use fingerprint::fingerprint;
 pub use flags::{FlagParts, Flags, KeyKind};
 pub use identifier::Identifier;
 pub use identity_overrides::IdentityOverrides;

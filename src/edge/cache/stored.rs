@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::thread::LocalKey;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use worker::{Context, Env};
 
 use crate::api::{Dependency, Error};
 use crate::cache::{Freshness, Hit, PerSecond, Ttl, TtlCache};
-use crate::document::ClientKey;
+use crate::document::{ClientKey, fingerprint};
 use crate::edge::cache::first_discovery;
 use crate::edge::cache::kv_changes;
 use crate::edge::platform::clock::now_ms;
@@ -376,10 +375,4 @@ fn remembered<T: CachedValue>(name: &T::Name) -> Option<CacheEntry<T>> {
 
 fn sequence(version: Option<DocumentVersion>) -> Option<u64> {
     version.map(|version| version.sequence)
-}
-
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
 }
