@@ -1,8 +1,6 @@
 //! Import and export of identities in the form that Flagsmith stores (contract §D), and the repair of the directory.
 //! Flagsmith has no such routes.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use super::edge_identities::MAX_ALIAS_LENGTH;
@@ -180,12 +178,19 @@ fn trait_key(json: Option<Json<'_>>) -> Result<Box<str>, Value> {
 /// A line with `only_missing` is not refused; its UUID is dropped. An earlier version stored a separate identity under
 /// the line's unnormalized identifier, and that identity may still have the UUID.
 pub fn check_uuids(lines: &mut [Option<ImportLine>], known: &[Entry]) -> Result<(), Value> {
-    let mut owners: HashMap<Box<str>, Identifier> =
+    // Sorted and not hashed: a client chooses the UUIDs and knows the seed of std's hasher on wasm32.
+    let mut owners: Vec<(Box<str>, Identifier)> =
         known.iter().map(|entry| (entry.uuid.clone(), entry.identifier.clone())).collect();
+    owners.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut is_taken = |line: &ImportLine| {
-        let identifier = &line.identifier;
-        let uuid = line.import.uuid.clone();
-        uuid.is_some_and(|uuid| owners.entry(uuid).or_insert_with(|| identifier.clone()) != identifier)
+        let Some(uuid) = &line.import.uuid else { return false };
+        match owners.binary_search_by(|(known, _)| known.cmp(uuid)) {
+            Ok(place) => owners.get(place).is_some_and(|(_, owner)| *owner != line.identifier),
+            Err(place) => {
+                owners.insert(place, (uuid.clone(), line.identifier.clone()));
+                false
+            }
+        }
     };
     let mut report = Vec::with_capacity(lines.len());
     for line in lines {

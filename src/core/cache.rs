@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 /// The limit on the memory of all cached values, in bytes. An isolate has 128 MiB in total.
 const MAX_BYTES: usize = 48 * 1024 * 1024;
@@ -65,8 +66,10 @@ impl PerSecond {
 }
 
 /// A cache of the values that were read from a store. Times are in milliseconds.
-pub struct TtlCache<T> {
-    entries: HashMap<String, CacheSlot<T>>,
+///
+/// Clients choose its names, so `S` must have a secret seed. That of std is not secret on wasm32.
+pub struct TtlCache<T, S = RandomState> {
+    entries: HashMap<String, CacheSlot<T>, S>,
     bytes: usize,
 }
 
@@ -90,13 +93,13 @@ pub struct Hit<T> {
 /// The maximum duration of a revalidation in the background. A longer one was cancelled with its request.
 const REVALIDATION_TIMEOUT: u64 = 10_000;
 
-impl<T> Default for TtlCache<T> {
+impl<T, S: Default> Default for TtlCache<T, S> {
     fn default() -> Self {
-        TtlCache { entries: HashMap::new(), bytes: 0 }
+        TtlCache { entries: HashMap::default(), bytes: 0 }
     }
 }
 
-impl<T: Clone> TtlCache<T> {
+impl<T: Clone, S: BuildHasher> TtlCache<T, S> {
     /// Returns the cached value of this name.
     pub fn get(&mut self, name: &str, now: u64, ages: Ttl) -> Option<Hit<T>> {
         let entry = self.entries.get_mut(name)?;
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn values_become_stale_and_then_expire() {
-        let mut cache = TtlCache::default();
+        let mut cache = TtlCache::<_>::default();
         cache.put("a", 1, 0, 1000);
         for (now, age) in [
             (1000, Freshness::Fresh),
@@ -218,7 +221,7 @@ mod tests {
 
     #[test]
     fn values_expire_at_their_hard_age() {
-        let mut cache = TtlCache::default();
+        let mut cache = TtlCache::<_>::default();
         cache.put("a", 1, 0, 10_000);
         let mut age = |now| cache.get("a", now, Ttl::never_older_than(2_000)).map(|known| known.freshness);
         assert_eq!(
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn one_caller_at_a_time_revalidates() {
-        let mut cache = TtlCache::default();
+        let mut cache = TtlCache::<_>::default();
         cache.put("a", 1, 0, 0);
         assert!(cache.begin_revalidation("a", 20));
         assert!(!cache.begin_revalidation("a", 21));
@@ -248,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_slow_read_does_not_undo_a_later_one() {
-        let mut cache = TtlCache::default();
+        let mut cache = TtlCache::<_>::default();
         cache.put("a", "new", 0, 20);
         cache.put("a", "old", 0, 10);
         assert_eq!(cache.get("a", 30, AGES).map(|known| known.value), Some("new"));
@@ -256,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_is_evicted_first() {
-        let mut cache = TtlCache::default();
+        let mut cache = TtlCache::<_>::default();
         let third = MAX_BYTES / 3;
         for (time, name) in ["a", "b"].into_iter().enumerate() {
             cache.put(name, (), third, time as u64);
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn entries_of_size_zero_are_bounded_too() {
-        let mut cache = TtlCache::default();
+        let mut cache = TtlCache::<_>::default();
         cache.put("document", (), MAX_BYTES / 2, 0);
         for number in 1..20_000_u64 {
             cache.put(&number.to_string(), (), 0, number);

@@ -11,12 +11,13 @@ use crate::admin::authorization::{Authorization, Probe, ProbeAnswer, Progress};
 use crate::admin::credential::Credential;
 use crate::admin::permission::Permission;
 use crate::admin::{AdminError, Origin};
-use crate::cache::{Ttl, TtlCache};
+use crate::cache::Ttl;
 use crate::document::ClientKey;
 use crate::edge::origin::client::{self as origin, Call};
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::secret_hash::TtlCache;
 
 /// A probe that takes longer counts as failed. Each takes a Flagsmith some 0.3 s.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use worker::web_sys::Response as WebResponse;
 use worker::{Context, Env};
 
 use crate::api::{CachedResponse, ConfigHint, EnvironmentKey, Error};
-use crate::cache::{PerSecond, Ttl, TtlCache};
+use crate::cache::{PerSecond, Ttl};
 use crate::document::ruleset::SegmentIndex;
 use crate::document::{
     ClientKey, Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json,
@@ -29,6 +29,7 @@ use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
 use crate::edge::platform::kv;
+use crate::edge::platform::secret_hash::TtlCache;
 use crate::publish::{Announcement, DocumentVersion, WantedVersion};
 
 /// A loaded environment for the answer to a request.

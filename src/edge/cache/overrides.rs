@@ -12,13 +12,14 @@ use worker::js_sys::Uint8Array;
 use worker::{Context, Env};
 
 use crate::api::{Dependency, Error, render_document};
-use crate::cache::{Freshness, Ttl, TtlCache};
+use crate::cache::{Freshness, Ttl};
 use crate::document::{ClientKey, Environment};
 use crate::edge::objects::directory::client::Directory;
 use crate::edge::objects::shards::Demand;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::secret_hash::TtlCache;
 use crate::edge::platform::timeout::with_timeout;
 use crate::identity::directory::DirectoryOverride;
 

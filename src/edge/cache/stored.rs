@@ -13,13 +13,14 @@ use futures_util::future::FutureExt;
 use worker::{Context, Env};
 
 use crate::api::{Dependency, Error};
-use crate::cache::{Freshness, Hit, PerSecond, Ttl, TtlCache};
+use crate::cache::{Freshness, Hit, PerSecond, Ttl};
 use crate::document::{ClientKey, fingerprint};
 use crate::edge::cache::first_discovery;
 use crate::edge::cache::kv_changes;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
+use crate::edge::platform::secret_hash::TtlCache;
 use crate::edge::platform::timeout::with_timeout;
 use crate::publish::{DocumentVersion, WantedVersion};
 

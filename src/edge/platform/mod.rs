@@ -7,4 +7,5 @@ pub mod executor;
 pub mod failure;
 pub mod join_all;
 pub mod kv;
+pub mod secret_hash;
 pub mod timeout;
