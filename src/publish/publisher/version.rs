@@ -37,11 +37,20 @@ impl DocumentVersion {
     }
 }
 
+/// The length of a piece that is hashed at once, in bytes: a multiple of the blocks of SHA-256.
+const PIECE: usize = 1024;
+
 /// The first eight bytes of the SHA-256. Every build of this worker computes the same digest, unlike with Rust's
 /// hashers.
+///
+/// The document is hashed in pieces, since V8 optimizes a function only for its next call. In one piece, 2 MB took 150 ms
+/// of an isolate's first request instead of 25.
 fn digest(document: &[u8]) -> u64 {
-    let bytes = Sha256::digest(document);
-    bytes.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
+    let mut hasher = Sha256::new();
+    for piece in document.chunks(PIECE) {
+        hasher.update(piece);
+    }
+    hasher.finalize().iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
 }
 
 impl fmt::Display for DocumentVersion {
@@ -88,6 +97,17 @@ mod tests {
         assert!(second.is_of(b"b") && !second.is_of(b"a"));
         for text in ["", "1", "-", "a-b", "1-x"] {
             assert!(text.parse::<DocumentVersion>().is_err(), "{text}");
+        }
+    }
+
+    /// Isolates of an earlier version hash a document in one piece.
+    #[test]
+    fn the_digest_is_that_of_the_whole_document() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 7] {
+            let document: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            let whole = Sha256::digest(&document);
+            let start = u64::from_be_bytes(whole.first_chunk().copied().unwrap());
+            assert_eq!(digest(&document), start, "{length}");
         }
     }
 }
