@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 mod parts;
 mod scanner;
 
+#[cfg(test)]
+pub use parts::SCANNED;
 pub use parts::{Members, Parts};
 pub use scanner::MAX_DEPTH;
 use scanner::is_float;

@@ -183,6 +183,7 @@ fn is_printable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::json::SCANNED;
 
     #[test]
     fn writes_json_as_python() {
@@ -200,6 +201,27 @@ mod tests {
             ("[]", "[]"),
         ] {
             assert_eq!(json_text(Json::parse(json.as_bytes()).unwrap()).as_deref(), Some(expected), "{json}");
+        }
+    }
+
+    /// Otherwise the time would grow with the square of the depth.
+    #[test]
+    fn each_byte_is_scanned_once_at_any_depth() {
+        let nested = |open: &str, depth, inner: &str, close: &str| {
+            [&open.repeat(depth), inner, &close.repeat(depth)].concat()
+        };
+        for depth in [1, 60, 126] {
+            for inner in ["[1,2]".to_owned(), format!("[{}1]", "1,".repeat(10_000))] {
+                for text in [nested("[", depth, &inner, "]"), nested(r#"{"a":"#, depth, &inner, "}")] {
+                    let value = Json::parse(text.as_bytes()).unwrap();
+                    for limit in [usize::MAX / 8, 2000] {
+                        let before = SCANNED.get();
+                        short_json_text(value, limit);
+                        let scanned = SCANNED.get() - before;
+                        assert!(scanned <= text.len(), "{depth} {limit}: {scanned} of {}", text.len());
+                    }
+                }
+            }
         }
     }
 
