@@ -138,7 +138,8 @@ async fn execute_by(
     let log_rows = Config::of(env).log_rows;
     let concerns_overrides = commands.iter().any(|(_, command)| command.concerns_overrides());
     let sent = commands.into_iter().map(|(identifier, command)| {
-        let omit_sent_traits = kind == AnswerKind::Brief;
+        // A caller that needs only the success needs no traits.
+        let omit_sent_traits = kind == AnswerKind::Brief && max_length != Some(0);
         let request = CommandRequest {
             omit_sent_traits,
             max_length,
@@ -203,6 +204,14 @@ async fn send(
         (AnswerKind::Full, true) => IdentityStub::execute_renamed_and_sync,
     };
     let text = request.to_json().map_err(|error| failure(&error))?;
+    // An upload may have megabytes of traits, so they are kept only if the answer omits them.
+    let CommandRequest { command, omit_sent_traits, .. } = request;
+    let command = if omit_sent_traits {
+        command
+    } else {
+        drop(command);
+        Command::Read
+    };
     let object: IdentityStub = objects.get_by_name(&name).map_err(|error| failure(&error))?.into_rpc();
     let mut answer = received(method(&object, &text)).await?;
     if CommandResponse::is_occupied(&answer) {
@@ -212,8 +221,8 @@ async fn send(
             return Err(failure(&"its object stores another identity"));
         }
     }
-    let outcome = CommandResponse::from_json(&answer, request.command)
-        .map_err(|_| failure(&"its answer cannot be read"))?;
+    let outcome =
+        CommandResponse::from_json(&answer, command).map_err(|_| failure(&"its answer cannot be read"))?;
     if log_rows {
         let [rows_read, rows_written] = outcome.rows;
         LogLine::Call { object: "identity", rows_read, rows_written }.write();
