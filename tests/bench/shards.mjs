@@ -196,7 +196,8 @@ for (now = 1; now <= END + 1000; now += 1) {
 
 console.table(Object.entries(calls).map(([kind, objects]) => {
   const all = Object.values(objects);
-  const peak = (from, to) => Math.max(0, ...all.flatMap((seconds) => Array.from(seconds.slice(from / 1000, to / 1000), (calls) => calls ?? 0)));
+  const most = (seconds) => seconds.reduce((most, calls) => Math.max(most, calls), 0);
+  const peak = (from, to) => most(all.map((seconds) => most(seconds.slice(from / 1000, to / 1000))));
   return {
     binding: kind,
     objects: all.length,
