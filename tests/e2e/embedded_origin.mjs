@@ -1,5 +1,6 @@
 // The embedded origin for tests: bound to the edge, or alone.
 
+import assert from "node:assert/strict";
 import { join } from "node:path";
 
 import { ROOT, startEdge } from "./harness.mjs";
@@ -55,4 +56,33 @@ export function adminOf(server) {
     const headers = { Authorization: `Api-Key ${key}`, "Content-Type": "application/json" };
     return server.request({ method, path, headers, body: body === undefined ? null : JSON.stringify(body) });
   };
+}
+
+/**
+ * Creates an organisation with a project at the embedded origin behind a server: {admin, send, project}. `project` is its id;
+ * `admin` sends a request to a path below `/api/v1/`, resolves to the answer's JSON, and fails if the answer is an error.
+ */
+export async function createProject(server) {
+  const send = adminOf(server);
+  const admin = async (method, path, body) => {
+    const answer = await send(method, `/api/v1/${path}`, body);
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.json();
+  };
+  const { id: organisation } = await admin("POST", "organisations/", { name: "o" });
+  const { id: project } = await admin("POST", "projects/", { name: "p", organisation });
+  return { admin, send, project };
+}
+
+/**
+ * Creates a project with an environment and an enabled feature `f` of the value "0": {admin, key, change}. `key` is the environment's
+ * client key; `change` sets the feature's value there.
+ */
+export async function createFlag(server) {
+  const { admin, project } = await createProject(server);
+  const { api_key: key } = await admin("POST", "environments/", { name: "e", project });
+  const { id: feature } = await admin("POST", `projects/${project}/features/`, { name: "f", initial_value: "0", default_enabled: true });
+  const { results } = await admin("GET", `environments/${key}/featurestates/?feature=${feature}`);
+  const change = (value) => admin("PATCH", `environments/${key}/featurestates/${results[0].id}/`, { feature_state_value: value });
+  return { admin, key, change };
 }

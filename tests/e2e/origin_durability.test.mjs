@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { adminOf, embeddedOrigin, startEmbeddedOrigin } from "./embedded_origin.mjs";
+import { adminOf, createProject, embeddedOrigin, startEmbeddedOrigin } from "./embedded_origin.mjs";
 import { becomes, startEdge } from "./harness.mjs";
 
 const ROUNDS = 20;
@@ -13,14 +13,7 @@ const WRITERS = 4;
 async function started(t) {
   const edge = await startEdge({ ...embeddedOrigin() });
   t.after(() => edge.close());
-  const send = adminOf(edge);
-  const admin = async (method, path, body) => {
-    const answer = await send(method, `/api/v1/${path}`, body);
-    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
-    return answer.json();
-  };
-  const { id: organisation } = await admin("POST", "organisations/", { name: "o" });
-  const { id: project } = await admin("POST", "projects/", { name: "p", organisation });
+  const { admin, send, project } = await createProject(edge);
   const environments = [];
   for (const name of ["one", "two"]) environments.push(await admin("POST", "environments/", { name, project }));
   return { edge, admin, send, project, environments };
@@ -144,15 +137,13 @@ test("nothing is served without a row that cannot be read, and the log does not 
 async function opened(t) {
   const origin = await startEmbeddedOrigin({ opened: true });
   t.after(() => origin.close());
-  const send = adminOf(origin);
   const sql = async (statements) => {
     const answer = await origin.request({ method: "POST", path: "/sql", body: statements });
     assert.equal(answer.status, 200, answer.text);
     return answer.json();
   };
-  const { id: organisation } = (await send("POST", "/api/v1/organisations/", { name: "o" })).json();
-  const { id: project } = (await send("POST", "/api/v1/projects/", { name: "p", organisation })).json();
-  await send("POST", "/api/v1/environments/", { name: "e", project });
+  const { admin, send, project } = await createProject(origin);
+  await admin("POST", "environments/", { name: "e", project });
   /** The causes of the object's failures in the log. */
   const failures = async () => {
     await origin.flush();

@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 
 import { startBrowser, visit } from "./browser.mjs";
-import { adminOf, embeddedOrigin } from "./embedded_origin.mjs";
+import { createFlag, embeddedOrigin } from "./embedded_origin.mjs";
 import { becomes, eventually, ROOT, startEdge } from "./harness.mjs";
 import { learn } from "./secrets.mjs";
 
@@ -28,20 +28,9 @@ async function started(t) {
   const edge = await startEdge(embeddedOrigin());
   t.after(() => edge.close());
   edge.kv.entries.clear();
-  const send = adminOf(edge);
-  const admin = async (method, path, body) => {
-    const answer = await send(method, `/api/v1/${path}`, body);
-    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
-    return answer.json();
-  };
-  const { id: organisation } = await admin("POST", "organisations/", { name: "o" });
-  const { id: project } = await admin("POST", "projects/", { name: "p", organisation });
-  const { api_key: key } = await admin("POST", "environments/", { name: "e", project });
+  const { admin, key, change } = await createFlag(edge);
   const { key: serverKey } = await admin("POST", `environments/${key}/api-keys/`, { name: "s" });
   learn(serverKey);
-  const { id: feature } = await admin("POST", `projects/${project}/features/`, { name: "f", initial_value: "0", default_enabled: true });
-  const { results } = await admin("GET", `environments/${key}/featurestates/?feature=${feature}`);
-  const change = (value) => admin("PATCH", `environments/${key}/featurestates/${results[0].id}/`, { feature_state_value: value });
   for (const each of [key, serverKey]) {
     await eventually(async () => (await edge.request({ path: "/api/v1/flags/?feature=f", headers: { "X-Environment-Key": each } })).status === 200, "the environment is published");
   }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { adminOf, embeddedOrigin } from "./embedded_origin.mjs";
+import { adminOf, createFlag, embeddedOrigin } from "./embedded_origin.mjs";
 import { becomes, declaredObjects, eventually, startEdge } from "./harness.mjs";
 import { evaluate, KEY, startWithFlags } from "./ofrep.mjs";
 
@@ -15,18 +15,7 @@ async function started(t, { variables, ...others } = {}) {
   const edge = await startEdge({ ...embeddedOrigin({ LOG_REQUESTS: 0, ...variables }), workers: 3, ...others });
   t.after(() => edge.close());
   edge.kv.entries.clear();
-  const send = adminOf(edge);
-  const admin = async (method, path, body) => {
-    const answer = await send(method, `/api/v1/${path}`, body);
-    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
-    return answer.json();
-  };
-  const { id: organisation } = await admin("POST", "organisations/", { name: "o" });
-  const { id: project } = await admin("POST", "projects/", { name: "p", organisation });
-  const { api_key: key } = await admin("POST", "environments/", { name: "e", project });
-  const { id: feature } = await admin("POST", `projects/${project}/features/`, { name: "f", initial_value: "0", default_enabled: true });
-  const { results } = await admin("GET", `environments/${key}/featurestates/?feature=${feature}`);
-  const change = (value) => admin("PATCH", `environments/${key}/featurestates/${results[0].id}/`, { feature_state_value: value });
+  const { admin, key, change } = await createFlag(edge);
   const headers = { "X-Environment-Key": key };
   const value = async (port) => (await fetch(`http://127.0.0.1:${port}/api/v1/flags/`, { headers })).json();
   /** The flag's value at every isolate. */
