@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { startAdmin } from "./admin.mjs";
-import { TOKEN, startFlagsmith } from "./flagsmith.mjs";
+import { adminOf, createProject, embeddedOrigin } from "./embedded_origin.mjs";
+import { ADMIN_KEY, ADMIN_KEY_SHA256, TOKEN, startFlagsmith } from "./flagsmith.mjs";
 import { FIXTURES, startEdge } from "./harness.mjs";
 import { request } from "./http.mjs";
 
@@ -134,6 +135,56 @@ test("with an origin the status lists environments in KV to their administrators
   const response = await request(edge.port, { path: "/edge/status", headers: { Authorization: "Token of-a-user" } });
   assert.equal(response.status, 200, response.text);
   assert.deepEqual(response.json().environments.map(({ environment, source }) => [environment, source]), [[key, "KV"]]);
+});
+
+test("before the first environment exists, the status is empty for the right key and refused to a wrong one", async (t) => {
+  const edge = await startEdge(embeddedOrigin());
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  const send = adminOf(edge);
+  const empty = { environments: [], discovery: null, webhook: null, more: false, settings_faults: [] };
+  const isEmpty = async () => {
+    const { status, text } = await send("GET", "/edge/status");
+    assert.equal(status, 200, text);
+    assert.deepEqual(JSON.parse(text), empty);
+  };
+  const refuses = async (key) => {
+    const { status, text } = await send("GET", "/edge/status", undefined, key);
+    assert.deepEqual([status, JSON.parse(text)], [401, { detail: "Valid Master API Key not found." }], key);
+  };
+  await isEmpty();
+  await refuses("Tf6JxQp2.another");
+  // An organisation and a project change nothing.
+  await createProject(edge);
+  await isEmpty();
+  await refuses("another");
+});
+
+test("without environments the origin's users are known by its answer, and get no facts about all environments", async (t) => {
+  const flagsmith = await startFlagsmith(FIXTURES);
+  t.after(() => flagsmith.close());
+  flagsmith.environments.clear();
+  const { origin } = flagsmith;
+  const edge = await startEdge({ origin, variables: { ORIGIN_API_TOKEN: TOKEN, ADMIN_KEY_SHA256, WEBHOOK_SECRET: "webhook-secret" } });
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  origin.on("GET", /\/my-permissions\/$/, ({ headers }) =>
+    headers.authorization === "Token of-a-user"
+      ? { status: 404, body: { detail: "No Environment matches the given query." } }
+      : { status: 401, body: { detail: "Invalid token." } },
+  );
+  const status = (authorization) => edge.request({ path: "/edge/status", headers: { Authorization: authorization } });
+  const user = await status("Token of-a-user");
+  assert.equal(user.status, 200, user.text);
+  assert.deepEqual(user.json(), { environments: [], discovery: null, webhook: null, more: false, settings_faults: [] });
+  const unknown = await status("Token nobody's");
+  assert.deepEqual([unknown.status, unknown.json()], [401, { detail: "Invalid token." }]);
+  const { environments, discovery, webhook } = (await status(`Api-Key ${ADMIN_KEY}`)).json();
+  assert.deepEqual([environments, discovery === null], [[], false]);
+  assert.ok(webhook.startsWith(`${edge.address}/edge/webhooks/`));
+  // A failure of the origin is no refusal.
+  origin.behave("fail");
+  assert.equal((await status("Token of-another-user")).status, 503);
 });
 
 /** The number of an environment's valid server keys, and the first expiry. */

@@ -544,3 +544,22 @@ async function hostile(shop) {
   await shop.addSegment(HTML, { operator: "EQUAL", property: HTML, value: HTML });
   await shop.override(HTML, HTML, 1);
 }
+
+test("before the first environment exists, the page refuses a wrong key and signs in with the right one", async (t) => {
+  const edge = await startEdge(embeddedOrigin());
+  t.after(() => edge.close());
+  edge.kv.entries.clear();
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page, leave } = await visit(browser, `${edge.address}/edge/`, WINDOW);
+  await page.fill("#secret", "Tf6JxQp2.another");
+  await page.click("#sign-in button");
+  await becomes(() => page.textContent("#problem"), "This credential is not accepted: Valid Master API Key not found.");
+  assert.deepEqual([await page.locator("#sign-in").isVisible(), await page.locator("#signed-in").isVisible()], [true, false]);
+  await signIn(page, API_KEY);
+  await becomes(() => page.textContent("#environments"), /No environment is published/);
+  await becomes(() => page.textContent("#workspace-problem"), "Flags and segments cannot be shown. This credential can see no project.");
+  assert.equal(await page.textContent("#problem"), "");
+  await requireAccessible(page, "before the first environment");
+  await leave();
+});

@@ -1,7 +1,8 @@
 //! GET /edge/status: the published environments and their state.
 //!
 //! Without an origin, these are the environments with documents in KV. With the worker's own admin key all are listed,
-//! also while the origin is down. Other callers get the environments that they administer, by the origin's answer.
+//! also while the origin is down. Other callers get the environments that they administer, by the origin's answer. Before
+//! the first environment exists, callers that the origin knows get an empty list.
 
 use serde_json::{Map, Value, json};
 use worker::Env;
@@ -29,6 +30,8 @@ const ASKED_AT_ONCE: usize = 50;
 /// The number of environments for which permissions are checked at the origin at the same time. The origin takes some
 /// 0.3 s for each.
 const PROBED_AT_ONCE: usize = 5;
+/// The client key for the check of a credential while there are no environments.
+const UNKNOWN_ENVIRONMENT: &str = "none";
 
 /// Answers the request.
 pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'static>, AdminError> {
@@ -64,8 +67,9 @@ pub async fn answer(incoming: &IncomingRequest, env: &Env) -> Result<Response<'s
             Err(decision) => return refusal(&decision),
         },
     };
-    // The state of discoveries concerns all environments, so only callers that administer all of them get it.
-    let sees_all = client_keys.len() == all.len();
+    // The state of discoveries concerns all environments, so only callers that administer all of them get it. Without
+    // environments the origin has shown no administrator.
+    let sees_all = is_local || (!all.is_empty() && client_keys.len() == all.len());
     // Scheme and host of the request, which is an address of the worker.
     let url = incoming.request.url();
     let (base, _) = split_url(&url);
@@ -139,13 +143,21 @@ async fn server_keys(env: &Env) -> Result<Option<Vec<ServerKey>>, Failure> {
     Ok(Some(known))
 }
 
-/// Returns the environments that the caller administers; an error if there are none.
+/// Returns the environments that the caller administers; an error if it administers none of those that exist.
 async fn permitted(
     env: &Env,
     header: &dyn Fn(&str) -> Option<String>,
     all: &[ClientKey],
 ) -> Result<Result<Vec<ClientKey>, AccessDecision>, AdminError> {
     let mut permitted = Vec::new();
+    if all.is_empty() {
+        // The origin refuses unknown credentials with 401 at any environment, and known ones otherwise.
+        let nowhere = ClientKey::unchecked(UNKNOWN_ENVIRONMENT);
+        return Ok(match authorize(env, header, &nowhere, Permission::Admin).await? {
+            unknown @ AccessDecision::Unauthenticated(_) => Err(unknown),
+            _ => Ok(permitted),
+        });
+    }
     for asked in all.chunks(PROBED_AT_ONCE) {
         let probes = asked.iter().map(|client_key| authorize(env, header, client_key, Permission::Admin));
         for (client_key, decision) in asked.iter().zip(join_all(probes).await) {
