@@ -146,9 +146,12 @@ cost: build
 bundle: build
 	@DRY_RUN=1 ORIGIN=embedded node scripts/deploy.mjs
 
-# Two files at a time, since each starts its own runtime, and waits more than it computes.
+# FILES is the number of files at a time. Each starts its own runtime, and waits more than it computes. The environment of
+# Python is made before the tests, since two files share it.
+FILES ?= 4
 e2e: build require-python require-chromium
-	node --test --test-reporter=spec --test-concurrency=2 tests/e2e/*.test.mjs
+	@scripts/venv.sh .venv-schemathesis tests/openapi/requirements.txt
+	node tests/e2e/run.mjs $(FILES)
 
 # ROWS, SECONDS, ROUNDS and FORMAT are explained in tests/bench/http/README.md.
 bench-http: build $(BASELINES:%=tests/bench/http/baselines/%/build/index.js)
