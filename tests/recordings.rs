@@ -29,6 +29,7 @@ fn flagsmiths_recordings_are_answered_as_recorded() {
 /// Replays a file and reports all failures together. Returns the number of exchanges.
 fn replay(worker: &mut Worker, path: &Path, documents: &Path) -> usize {
     let exchanges = read(path);
+    worker.has_streams = true;
     let mut failures = Vec::new();
     for exchange in &exchanges {
         let answer = worker.exchange(exchange);
