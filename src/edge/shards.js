@@ -18,6 +18,11 @@ const WINDOW_MS = 60_000;
 const RATE_LIFETIME_MS = 10_000;
 /** The time for which a shard keeps an answer in memory, whatever its reader's demand. */
 const ANSWER_LIFETIME_MS = 10_000;
+/** The age up to which readers wait for a request on its way. */
+const PENDING_LIFETIME_MS = 500;
+/** The length of the answers that a shard keeps, in bytes. A shard has 128 MiB, also for its sockets. */
+const MAX_ANSWERS_LENGTH = 32 * 1024 * 1024;
+
 /** The name of a shard. The first has the name of its group, others have a slash, which no client key has. */
 export function shardName(group, index) {
   return index === 0 ? group : `${group}/${index}`;
@@ -121,12 +126,13 @@ export class Relay {
     const key = JSON.stringify(source);
     const { maxAge, sequence } = demand;
     const isRecent = ({ at }) => now - at <= maxAge;
-    const isGood = (known) => (sequence > 0 && known.error === undefined ? parseInt(known.answer) >= sequence : isRecent(known));
+    // An answer that was asked for after this request is as good as another.
+    const isGood = (known) => known.at > now || (sequence > 0 && known.error === undefined ? parseInt(known.answer) >= sequence : isRecent(known));
     let known;
     for (let awaited = 0; ; awaited += 1) {
       known = this.#answers.get(key);
       // A request on its way may be too early for the demand, and then another reader has sent the next one meanwhile.
-      if (!known?.pending || awaited === 2 || !(sequence > 0 || isRecent(known))) break;
+      if (!known?.pending || awaited === 2 || now - known.at > PENDING_LIFETIME_MS) break;
       await known.pending;
     }
     if (known === undefined || known.pending || !isGood(known)) {
@@ -149,7 +155,13 @@ export class Relay {
     const known = { at };
     const isAllowed = maxReads === 0 || this.#reads.add(at) <= Math.max(1, maxReads / Math.max(1, this.#count ?? count));
     if (!isAllowed) return { at, error: "a shard asks no more in this second" };
-    for (const [each, { at: since }] of this.#answers) if (at - since > ANSWER_LIFETIME_MS) this.#answers.delete(each);
+    this.#answers.delete(key);
+    let length = 0;
+    // The latest first.
+    for (const [each, { answer, at: since }] of [...this.#answers].reverse()) {
+      length += lengthOf(answer);
+      if (at - since > ANSWER_LIFETIME_MS || length > MAX_ANSWERS_LENGTH) this.#answers.delete(each);
+    }
     const finish = ({ answer, error, count }) => {
       Object.assign(known, { answer, error, pending: undefined });
       this.#count = count ?? this.#count;
@@ -158,6 +170,11 @@ export class Relay {
     this.#answers.set(key, known);
     return known;
   }
+}
+
+/** The length of an answer: a text, an array of a text and bytes, or a short value. */
+function lengthOf(answer) {
+  return [answer].flat().reduce((length, part) => length + (part?.length ?? 0), 0);
 }
 
 /** Asks the one object. One that counts its readers also tells the number of shards. */

@@ -14,8 +14,11 @@ import { askAbove, Relay } from "./shards.js";
 const MAX_STREAMS = 10_000;
 /** A client that connects so soon after an event may have fetched its flags before it, so it gets the event. */
 const RECENT_MS = 10_000;
-/** The longest pause before an object tells another of an event again. */
+/** The pause before an object tells another of an event again: after the first failure, doubled after each, and at most. */
+const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 300_000;
+/** The time after which the first object, if it ends while it tells shards of an event, goes on. */
+const TELL_TIMEOUT_MS = 5_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS event
@@ -24,8 +27,8 @@ const SCHEMA = `
     (name TEXT PRIMARY KEY, joins INTEGER NOT NULL, sequence INTEGER NOT NULL, failures INTEGER NOT NULL)`;
 const READ_EVENT = "SELECT sequence, updated_at, version FROM event";
 const WRITE_EVENT = "INSERT OR REPLACE INTO event (id, sequence, updated_at, version) VALUES (1, ?, ?, ?)";
-const JOIN = `INSERT INTO shard VALUES (?, 1, ?, 0)
-  ON CONFLICT (name) DO UPDATE SET joins = joins + 1, sequence = excluded.sequence, failures = 0`;
+// A known shard keeps its sequence: the answer to its join may be lost.
+const JOIN = `INSERT INTO shard VALUES (?, 1, ?, 0) ON CONFLICT (name) DO UPDATE SET joins = joins + 1, failures = 0`;
 const UNTOLD = "SELECT name, joins, failures FROM shard WHERE sequence < ?";
 const SET_TOLD = "UPDATE shard SET sequence = max(sequence, ?), failures = 0 WHERE name = ?";
 const SET_FAILED = "UPDATE shard SET failures = failures + 1 WHERE name = ?";
@@ -38,6 +41,8 @@ export class StreamObject extends DurableObject {
   #latest;
   /** Resolves when this shard has joined at the first object. */
   #joined;
+  /** The number of streams that wait for that. */
+  #opening = 0;
   /** The number of sockets, since listing them takes time for each. It is read again after a sleep. */
   #streams = this.ctx.getWebSockets().length;
   #relay = new Relay((...question) => askAbove(this.env, ...question));
@@ -64,7 +69,7 @@ export class StreamObject extends DurableObject {
   /** Passes an event on to this shard's streams. Returns false if it has none. */
   tell(event) {
     this.#deliver(event);
-    if (this.#streams > 0) return true;
+    if (this.#opening > 0 || this.ctx.getWebSockets().length > 0) return true;
     // The first object forgets it, so it joins again with its next stream.
     this.#joined = undefined;
     return false;
@@ -84,12 +89,15 @@ export class StreamObject extends DurableObject {
     if (first !== null) {
       const { STREAMS } = this.env;
       this.#joined ??= STREAMS.get(STREAMS.idFromName(first)).join(request.headers.get("object"));
+      this.#opening += 1;
       try {
         const latest = await this.#joined;
-        if (latest !== null && latest.sequence > (this.#latest?.sequence ?? 0)) this.#deliver(latest);
+        if (latest !== null) this.#deliver(latest);
       } catch (error) {
         this.#joined = undefined;
         throw error;
+      } finally {
+        this.#opening -= 1;
       }
     }
     if (this.#streams >= MAX_STREAMS) return new Response(null, { status: 503 });
@@ -127,7 +135,9 @@ export class StreamObject extends DurableObject {
     this.#streams -= 1;
   }
 
+  /** Passes an event on to all streams, unless a later one has overtaken it. */
   #deliver(event) {
+    if (event.sequence <= (this.#latest?.sequence ?? 0)) return;
     this.#latest = event;
     this.#relay.clear();
     for (const socket of this.ctx.getWebSockets()) send(socket, event);
@@ -136,21 +146,25 @@ export class StreamObject extends DurableObject {
   async #tellShards() {
     const event = this.#read();
     if (event === null) return;
+    const untold = this.#sql(UNTOLD, event.sequence);
+    if (untold.length === 0) return;
+    await this.ctx.storage.setAlarm(Date.now() + TELL_TIMEOUT_MS);
     const { STREAMS } = this.env;
-    const told = this.#sql(UNTOLD, event.sequence).map(async ({ name, joins, failures }) => {
+    const tell = async ({ name, joins }) => {
       try {
         const hasStreams = await STREAMS.get(STREAMS.idFromName(name)).tell(event);
         if (hasStreams) this.#sql(SET_TOLD, event.sequence, name);
         else this.#sql(LEAVE, name, joins);
-        return null;
       } catch (error) {
         console.error(JSON.stringify({ failure: "streams", cause: `a shard has not got an event: ${error?.message ?? error}` }));
         this.#sql(SET_FAILED, name);
-        return Math.min(1000 * 2 ** failures, MAX_PAUSE_MS);
       }
-    });
-    const pauses = (await Promise.all(told)).filter((pause) => pause !== null);
-    if (pauses.length > 0) await this.ctx.storage.setAlarm(Date.now() + Math.min(...pauses));
+    };
+    await Promise.all(untold.map(tell));
+    // There may be a later event meanwhile.
+    const pauses = this.#sql(UNTOLD, this.#read().sequence).map(({ failures }) => MIN_PAUSE_MS * 2 ** (failures - 1));
+    if (pauses.length === 0) await this.ctx.storage.deleteAlarm();
+    else await this.ctx.storage.setAlarm(Date.now() + Math.min(...pauses, MAX_PAUSE_MS));
   }
 
   #read() {

@@ -108,6 +108,39 @@ test("a wanted sequence is not met by an answer on its way, but by the next", as
   assert.equal(reads.length, 3, "after a new version nothing is kept");
 });
 
+for (const [wish, demand] of [["a sequence that does not exist", { sequence: 7 }], ["an answer of no age", { maxAge: 0 }]]) {
+  test(`many wishes for ${wish} are a few requests`, async (t) => {
+    t.mock.timers.enable({ apis: ["Date"], now: 10_000 });
+    let reads = 0;
+    const shard = new Relay(async () => {
+      await new Promise(setImmediate);
+      t.mock.timers.tick(1);
+      reads += 1;
+      return { answer: "6-a" };
+    });
+    const ask = () => shard.ask("source", { ...DEMAND, ...demand }, READER);
+    const asked = Array.from({ length: 100 }, () => {
+      t.mock.timers.tick(1);
+      return ask();
+    });
+    const answers = await Promise.all(asked);
+    assert.ok(answers.every(({ answer }) => answer === "6-a"));
+    assert.ok(reads <= 4, `${reads} requests`);
+  });
+}
+
+test("long answers of a shard have a limit together", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 10_000 });
+  const reads = [];
+  const shard = new Relay(async (source) => ({ answer: [source, new Uint8Array(reads.push(source) && 4 * 1024 * 1024)] }));
+  const ask = (version) => shard.ask(version, { ...DEMAND, maxAge: 10_000 }, READER);
+  for (let version = 1; version <= 20; version += 1) await ask(`${version}-a`);
+  await ask("20-a");
+  assert.equal(reads.length, 20, "the latest is kept");
+  await ask("1-a");
+  assert.equal(reads.length, 21, "the earliest is not");
+});
+
 test("a failure is an answer, too, for as long", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 10_000 });
   const { relay: shard, reads } = relay();

@@ -198,6 +198,15 @@ test("a shard that fails is passed over", async (t) => {
   await busy;
 });
 
+test("no stream of a shard misses an event", async (t) => {
+  const edge = await startEdge({ entry: "tests/e2e/stream_shards.js" });
+  t.after(() => edge.close());
+  const versions = async (fault) => (await edge.request({ path: `/${fault}` })).json();
+  assert.deepEqual(await versions("joining"), ["", "1-a", "2-b"], "an event while the shard joins, and two later ones");
+  assert.deepEqual(await versions("overtaken"), ["2-b"], "an event that overtook another");
+  assert.deepEqual(await versions("hanging"), ["1-a"], "an event that the shard did not answer to");
+});
+
 const FLAKY = `import { DurableObject } from "cloudflare:workers";
 export class Flaky extends DurableObject {
   async announce(version) {
