@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { adminOf, createFlag, embeddedOrigin } from "./embedded_origin.mjs";
 import { becomes, declaredObjects, eventually, startEdge } from "./harness.mjs";
 import { evaluate, KEY, startWithFlags } from "./ofrep.mjs";
+import { learn } from "./secrets.mjs";
 
 const EVENT = /^id: (\d+)\nevent: environment_updated\ndata: \{"updated_at": (\d+\.\d{3})\}$/;
 const OFREP_EVENT = /^id: (\d+)\ndata: (\{"type":"refetchEvaluation".*\})$/;
@@ -207,6 +208,24 @@ test("no stream of a shard misses an event", async (t) => {
   assert.deepEqual(await versions("hanging"), ["1-a"], "an event that the shard did not answer to");
 });
 
+test("no page of overrides is older than the first, though shards keep pages", async (t) => {
+  const { edge, admin, key } = await started(t, { entry: "tests/e2e/stream_shards.js", variables: { SHARD_REQUESTS_PER_SECOND: 1, FRESHNESS_SECONDS: 0 } });
+  const { key: serverKey } = await admin("POST", `environments/${key}/api-keys/`, { name: "s" });
+  learn(serverKey);
+  const identifiers = Array.from({ length: 120 }, (_, index) => `identity-${String(index).padStart(3, "0")}`);
+  const put = (identifier, letter) => admin("PUT", `environments/${key}/edge-identities-featurestates`, { identifier, feature: "f", enabled: true, feature_state_value: letter.repeat(20_000) });
+  for (const identifier of identifiers) await put(identifier, "a");
+  /** The first letters of all overrides, from an isolate that changed none. */
+  const letters = async () => {
+    const answer = await fetch(`http://127.0.0.1:${edge.ports[1]}/api/v1/environment-document/`, { headers: { "X-Environment-Key": serverKey } });
+    const { identity_overrides: overrides } = await answer.json();
+    return overrides?.map(({ identity_features: [{ feature_state_value: [letter] }] }) => letter).join("");
+  };
+  await becomes(letters, "a".repeat(120), "the document has all overrides");
+  await put(identifiers.at(-1), "b");
+  await becomes(letters, `${"a".repeat(119)}b`, "a change on the last page arrives");
+});
+
 const FLAKY = `import { DurableObject } from "cloudflare:workers";
 export class Flaky extends DurableObject {
   async announce(version) {
@@ -254,6 +273,18 @@ test("without an origin, the isolate that reads a changed document tells the str
   await eventually(() => announced().length === 2, "both isolates tell of it");
   const [first, second] = announced();
   assert.ok(first === second && first.endsWith(` ${Date.parse("2026-11-22T15:52:01Z") / 1000}`), first);
+});
+
+test("without an origin, a request that wants a later document tells the streams, too", async (t) => {
+  const objects = declaredObjects().map((object) => (object.binding === "STREAMS" ? { ...object, className: "Recording", service: "recording" } : object));
+  const variables = { DOCUMENT_SOFT_AGE_SECONDS: "3600", DOCUMENT_HARD_AGE_SECONDS: "3600" };
+  const edge = await startWithFlags(t, { objects, variables, scripts: [{ name: "recording", source: RECORDING, classes: ["Recording"] }] });
+  assert.equal((await evaluate(edge, "/text", {})).body.value, "blue");
+  const [[entry, document]] = [...edge.kv.entries].filter(([name]) => name === `document:${KEY}`);
+  edge.kv.entries.set(entry, String(document).replace('"feature_state_value":"blue"', '"feature_state_value":"cyan"'));
+  const wanting = `/text?flagConfigLastModified=${Math.floor(Date.now() / 1000) + 60}`;
+  assert.equal((await evaluate(edge, wanting, {})).body.value, "cyan");
+  await eventually(() => /^\{"announced":"\w+"/m.test(edge.log), "the isolate tells of it");
 });
 
 const DROPPING = `import { DurableObject } from "cloudflare:workers";

@@ -101,6 +101,9 @@ impl<'r> Environments<'r> {
         };
         let wanted = WantedVersion::parse(hint.etag.as_deref(), hint.last_modified, now_ms());
         self.stores.catch_up::<Rc<CachedEnvironment>>(&client_key, wanted).await;
+        if kv_changes::are_due() {
+            context.wait_until(kv_changes::announce(self.stores.env.clone()));
+        }
         self.load(key, context).await
     }
 

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Records a changed document. `version`: a text that differs for another document. Every isolate that reads the document
-/// announces the same, and only the first announcement counts.
+/// announces the same. Only the first announcement counts, unless isolates read an earlier document in between.
 pub fn record(client_key: &ClientKey, version: String, updated_at: f64) {
     let change = StreamedChange { version, sequence: now_ms(), updated_at };
     CHANGES.with_borrow_mut(|changes| changes.push((client_key.clone(), change)));

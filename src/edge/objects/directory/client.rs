@@ -1,6 +1,7 @@
 //! The client of the objects of an environment's directory (see [`crate::identity::directory`]).
 
 use std::fmt::Display;
+use std::iter;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -140,21 +141,23 @@ impl Directory {
         demand: Demand,
     ) -> Result<(Overrides, u64), Failure> {
         let mut query = OverridesQuery { feature: None, known, after: None };
-        let (mut all, age) = self.page_of_shard(&query, demand).await?;
+        let (mut all, age) = self.page_of_shard(&query, None, demand).await?;
         let Some(overrides) = &mut all.overrides else { return Ok((all, age)) };
         query.known = None;
         query.after = all.next.take();
         while query.after.is_some() {
-            let (page, _) = self.page_of_shard(&query, demand).await?;
+            let (page, _) = self.page_of_shard(&query, Some(all.version), demand).await?;
             overrides.extend(page.overrides.unwrap_or_default());
             query.after = page.next;
         }
         Ok((all, age))
     }
 
+    /// `version`: that of the first page. A shard keeps the next pages under it, so that none of them is earlier.
     async fn page_of_shard(
         &self,
         query: &OverridesQuery,
+        version: Option<u64>,
         demand: Demand,
     ) -> Result<(Overrides, u64), Failure> {
         let request = DirectoryRequest::Overrides(query.clone());
@@ -164,7 +167,10 @@ impl Directory {
             binding: BINDING,
             name: &self.name(DirectoryPart::Overrides),
             method: "answer",
-            parameters: vec![request.into()],
+            // The directory ignores the second.
+            parameters: iter::once(request.into())
+                .chain(version.map(|version| (version as f64).into()))
+                .collect(),
             is_counted: false,
             is_long: false,
             source: Source::DirectoryObject,
