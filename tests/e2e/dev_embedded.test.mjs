@@ -8,8 +8,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
+import { build } from "esbuild";
+
+import { startBrowser, visit } from "./browser.mjs";
 import { freePort, make, startDev } from "./dev.mjs";
-import { becomes, FIXTURES, ROOT } from "./harness.mjs";
+import { becomes, eventually, FIXTURES, ROOT } from "./harness.mjs";
 import { request } from "./http.mjs";
 
 const run = promisify(execFile);
@@ -80,6 +83,20 @@ function sorted(object) {
   return Object.entries(object).sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
+/** Runs a module in a browser's page until OpenFeature's stream is open. Returns the lines that it prints, now and later. */
+async function printedBy(t, text, port) {
+  const bundled = await build({ stdin: { contents: text, resolveDir: ROOT }, bundle: true, format: "esm", platform: "browser", write: false });
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page } = await visit(browser, `http://127.0.0.1:${port}/edge/`, { bypassCSP: true });
+  const printed = [];
+  page.on("console", (message) => printed.push(message.text()));
+  const stream = page.waitForResponse((response) => response.url().includes("/ofrep/v1/environments/"));
+  await page.addScriptTag({ content: bundled.outputFiles[0].text, type: "module" });
+  await stream;
+  return printed;
+}
+
 test("the first page of the readme works word for word", async (t) => {
   const state = stateFolder(t);
   const dev = await startDev(t, state, [], READY);
@@ -101,6 +118,11 @@ test("the first page of the readme works word for word", async (t) => {
     writeFileSync(script, text.replace("127.0.0.1:8787", `127.0.0.1:${dev.port}`));
     assert.equal((await run(process.execPath, [script], { cwd: ROOT })).stdout, "0\n", text);
   }
+  const [page] = blocks("javascript");
+  const printed = await printedBy(t, page.replaceAll("127.0.0.1:8787", `127.0.0.1:${dev.port}`), dev.port);
+  assert.ok(printed.includes("Flagsmith 40"), printed.join());
+  await sh(change.slice(0, change.lastIndexOf("curl ")).replace('"40"', '"41"'));
+  await eventually(() => ["Flagsmith 41", "OpenFeature 41"].every((line) => printed.includes(line)), "both see a change");
   await dev.end();
 });
 
