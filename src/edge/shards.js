@@ -104,7 +104,7 @@ export class Relay {
   #answers = new Map();
   #rate = new Rate();
   #reads = new Rate();
-  /** The number of shards, if the one object has told it. */
+  /** The number of shards, if the one object has answered with it. */
   #count;
 
   /** `read`: asks the one object, (source, demand, reader) → {answer, count}. */
@@ -177,7 +177,7 @@ function lengthOf(answer) {
   return [answer].flat().reduce((length, part) => length + (part?.length ?? 0), 0);
 }
 
-/** Asks the one object. One that counts its readers also tells the number of shards. */
+/** Asks the one object. One that counts its readers also answers with the number of shards. */
 export async function askSource(env, { binding, name, method, parameters, isCounted }, reader) {
   const object = env[binding].get(env[binding].idFromName(name));
   if (isCounted) {
@@ -240,8 +240,8 @@ export class ShardedReader {
         return [found.answer, found.age, undefined];
       }
     }
-    const { answer, count: told } = await askSource(env, source, { count });
-    this.#learn(group, told);
+    const { answer, count: learned } = await askSource(env, source, { count });
+    this.#learn(group, learned);
     return [answer, 0, fault];
   }
 
@@ -271,7 +271,7 @@ function textOf(error) {
   return String(error?.message ?? error);
 }
 
-/** A class whose objects also tell readers the number of shards. */
+/** A class whose objects also answer readers with the number of shards. */
 export function withShards(ObjectClass) {
   return class extends ObjectClass {
     #shards = new ShardCount(this.env.SHARD_REQUESTS_PER_SECOND);

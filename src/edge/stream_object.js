@@ -14,11 +14,11 @@ import { askAbove, Relay } from "./shards.js";
 const MAX_STREAMS = 10_000;
 /** A client that connects so soon after an event may have fetched its flags before it, so it gets the event. */
 const RECENT_MS = 10_000;
-/** The pause before an object tells another of an event again: after the first failure, doubled after each, and at most. */
+/** The pause before an object sends another an event again: after the first failure, doubled after each, and at most. */
 const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 300_000;
-/** The time after which the first object, if it ends while it tells shards of an event, goes on. */
-const TELL_TIMEOUT_MS = 5_000;
+/** The time after which the first object, if it ends while it sends an event to shards, goes on. */
+const DELIVERY_TIMEOUT_MS = 5_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS event
@@ -29,8 +29,8 @@ const READ_EVENT = "SELECT sequence, updated_at, version FROM event";
 const WRITE_EVENT = "INSERT OR REPLACE INTO event (id, sequence, updated_at, version) VALUES (1, ?, ?, ?)";
 // A known shard keeps its sequence: the answer to its join may be lost.
 const JOIN = `INSERT INTO shard VALUES (?, 1, ?, 0) ON CONFLICT (name) DO UPDATE SET joins = joins + 1, failures = 0`;
-const UNTOLD = "SELECT name, joins, failures FROM shard WHERE sequence < ?";
-const SET_TOLD = "UPDATE shard SET sequence = max(sequence, ?), failures = 0 WHERE name = ?";
+const UNDELIVERED = "SELECT name, joins, failures FROM shard WHERE sequence < ?";
+const SET_DELIVERED = "UPDATE shard SET sequence = max(sequence, ?), failures = 0 WHERE name = ?";
 const SET_FAILED = "UPDATE shard SET failures = failures + 1 WHERE name = ?";
 // A shard that has joined again meanwhile has streams.
 const LEAVE = "DELETE FROM shard WHERE name = ? AND joins = ?";
@@ -48,9 +48,9 @@ export class StreamObject extends DurableObject {
   #relay = new Relay((...question) => askAbove(this.env, ...question));
 
   /**
-   * Tells every stream that a version can be served. `version`: a text that is the same for the same version, or empty for a
-   * change without a version. `sequence`: its time in milliseconds. `updatedAt`: the document's own time in seconds. Telling
-   * the latest version again has no effect.
+   * Sends every stream the event that a version can be served. `version`: a text that is the same for the same version, or empty for a
+   * change without a version. `sequence`: its time in milliseconds. `updatedAt`: the document's own time in seconds.
+   * Announcing the latest version again has no effect.
    */
   async announce(version, sequence, updatedAt) {
     const before = this.#read();
@@ -63,11 +63,11 @@ export class StreamObject extends DurableObject {
       this.#sql(WRITE_EVENT, event.sequence, event.updated_at, event.version);
       this.#deliver(event);
     }
-    this.ctx.waitUntil(this.#tellShards());
+    this.ctx.waitUntil(this.#sendToShards());
   }
 
   /** Passes an event on to this shard's streams. Returns false if it has none. */
-  tell(event) {
+  deliver(event) {
     this.#deliver(event);
     if (this.#opening > 0 || this.ctx.getWebSockets().length > 0) return true;
     // The first object forgets it, so it joins again with its next stream.
@@ -119,9 +119,9 @@ export class StreamObject extends DurableObject {
     return this.#relay.ask(source, demand, reader);
   }
 
-  /** Tells the shards that could not be told. */
+  /** Sends the latest event to the shards that have not got it. */
   async alarm() {
-    await this.#tellShards();
+    await this.#sendToShards();
   }
 
   webSocketMessage() {}
@@ -143,26 +143,26 @@ export class StreamObject extends DurableObject {
     for (const socket of this.ctx.getWebSockets()) send(socket, event);
   }
 
-  async #tellShards() {
+  async #sendToShards() {
     const event = this.#read();
     if (event === null) return;
-    const untold = this.#sql(UNTOLD, event.sequence);
-    if (untold.length === 0) return;
-    await this.ctx.storage.setAlarm(Date.now() + TELL_TIMEOUT_MS);
+    const undelivered = this.#sql(UNDELIVERED, event.sequence);
+    if (undelivered.length === 0) return;
+    await this.ctx.storage.setAlarm(Date.now() + DELIVERY_TIMEOUT_MS);
     const { STREAMS } = this.env;
-    const tell = async ({ name, joins }) => {
+    const deliver = async ({ name, joins }) => {
       try {
-        const hasStreams = await STREAMS.get(STREAMS.idFromName(name)).tell(event);
-        if (hasStreams) this.#sql(SET_TOLD, event.sequence, name);
+        const hasStreams = await STREAMS.get(STREAMS.idFromName(name)).deliver(event);
+        if (hasStreams) this.#sql(SET_DELIVERED, event.sequence, name);
         else this.#sql(LEAVE, name, joins);
       } catch (error) {
         console.error(JSON.stringify({ failure: "streams", cause: `a shard has not got an event: ${error?.message ?? error}` }));
         this.#sql(SET_FAILED, name);
       }
     };
-    await Promise.all(untold.map(tell));
+    await Promise.all(undelivered.map(deliver));
     // There may be a later event meanwhile.
-    const pauses = this.#sql(UNTOLD, this.#read().sequence).map(({ failures }) => MIN_PAUSE_MS * 2 ** (failures - 1));
+    const pauses = this.#sql(UNDELIVERED, this.#read().sequence).map(({ failures }) => MIN_PAUSE_MS * 2 ** (failures - 1));
     if (pauses.length === 0) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(Date.now() + Math.min(...pauses, MAX_PAUSE_MS));
   }

@@ -29,8 +29,8 @@ export class StreamObject extends objects.StreamObject {
   }
 
   /** In the last case, the first call has no answer. */
-  tell(event) {
-    if (!isHanging) return super.tell(event);
+  deliver(event) {
+    if (!isHanging) return super.deliver(event);
     isHanging = false;
     return new Promise(() => {});
   }
@@ -47,8 +47,8 @@ const CASES = {
   },
   async overtaken(object) {
     const later = Date.now() + 1_000_000;
-    await object("overtaken/1").tell({ sequence: later + 1, updated_at: 1, version: "2-b" });
-    await object("overtaken/1").tell({ sequence: later, updated_at: 1, version: "1-a" });
+    await object("overtaken/1").deliver({ sequence: later + 1, updated_at: 1, version: "2-b" });
+    await object("overtaken/1").deliver({ sequence: later, updated_at: 1, version: "1-a" });
     const stream = await open(object, "overtaken", String(later));
     await stream.has("2-b");
     return stream.versions;

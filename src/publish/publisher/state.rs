@@ -23,7 +23,7 @@ const ROLLBACK_CONFIRMATION_MS: u64 = 120_000;
 /// The tolerance for an origin's clock. A later date counts as now, so that one wrong date does not make all following
 /// documents older.
 const MAX_CLOCK_AHEAD_MS: u64 = 60_000;
-/// The time for the first attempt to tell event streams of a version, which is doubled after each failure.
+/// The time for the first attempt to announce a version to event streams, which is doubled after each failure.
 const ANNOUNCE_WAIT_MS: u64 = 2_000;
 const MAX_ANNOUNCE_WAIT_MS: u64 = 300_000;
 /// The length of the changelog.
@@ -112,11 +112,11 @@ pub struct Publisher {
     unannounced: Option<Unannounced>,
 }
 
-/// The next attempt to tell event streams of the published version.
+/// The next attempt to announce the published version to event streams.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Unannounced {
     due_at: u64,
-    failures: u32,
+    attempts: u32,
 }
 
 /// The next task.
@@ -130,7 +130,8 @@ pub enum PublisherAction {
     Store(DocumentVersion),
     /// Delete the latest document from KV; then [`Publisher::removed`].
     Remove,
-    /// Tell event streams of the published version; then [`Publisher::announced`].
+    /// Announce the published version to event streams: first [`Publisher::delay_announcement`], and after success
+    /// [`Publisher::announced`].
     Announce,
     /// Nothing until this time, or until a notification.
     Wait(Option<u64>),
@@ -314,23 +315,27 @@ impl Publisher {
             content: candidate.content.clone(),
         });
         // The object makes the first attempt at once, beside its other work.
-        self.unannounced = Some(Unannounced { due_at: now + ANNOUNCE_WAIT_MS, failures: 0 });
+        self.unannounced = Some(Unannounced { due_at: now + ANNOUNCE_WAIT_MS, attempts: 0 });
         self.changelog.insert(0, ChangelogEntry { version, at: now, length: candidate.document.len() });
         self.changelog.truncate(CHANGELOG_LENGTH);
         version
     }
 
-    /// Handles the outcome of telling event streams of a version.
-    pub fn announced(&mut self, version: DocumentVersion, is_done: bool, now: u64) {
-        // A later version may have been published meanwhile.
-        if self.published.as_ref().is_some_and(|published| published.version != version) {
-            return;
-        }
-        self.unannounced = self.unannounced.filter(|_| !is_done).map(|Unannounced { failures, .. }| {
-            let failures = failures.saturating_add(1);
-            let wait = ANNOUNCE_WAIT_MS.saturating_mul(1 << failures.min(30)).min(MAX_ANNOUNCE_WAIT_MS);
-            Unannounced { due_at: now + wait, failures }
+    /// Schedules the next attempt to announce the published version, in case the present one fails.
+    pub fn delay_announcement(&mut self, now: u64) {
+        self.unannounced = self.unannounced.map(|Unannounced { attempts, .. }| {
+            let attempts = attempts.saturating_add(1);
+            let wait = ANNOUNCE_WAIT_MS.saturating_mul(1 << attempts.min(30)).min(MAX_ANNOUNCE_WAIT_MS);
+            Unannounced { due_at: now + wait, attempts }
         });
+    }
+
+    /// Records that event streams have got a version.
+    pub fn announced(&mut self, version: DocumentVersion) {
+        // A later version may have been published meanwhile.
+        if self.published.as_ref().is_none_or(|published| published.version == version) {
+            self.unannounced = None;
+        }
     }
 
     /// Handles the outcome of a write to KV.

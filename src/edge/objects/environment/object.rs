@@ -198,9 +198,9 @@ impl EnvironmentObject {
                 }
                 PublisherAction::Announce if requests < REQUESTS => {
                     requests += 1;
-                    announce(self.env.clone(), self.environment.clone()).await;
-                    // A failure is stored, so that the next attempt is later.
-                    self.rows.write(&self.read()?)?;
+                    // The next attempt is stored first, and the other work does not wait for this one.
+                    self.change(|environment| environment.publisher.delay_announcement(now_ms()))?;
+                    self.state.wait_until(announce(self.env.clone(), self.environment.clone()));
                 }
                 next => match &mut writing {
                     None => {
@@ -387,8 +387,8 @@ impl EnvironmentObject {
 const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
      set use_identity_overrides_in_local_eval in the environment's settings";
 
-/// Tells event streams of the published version. The outcome is recorded in memory, and stored with the next change. If
-/// the object is evicted before that, streams are told again, which has no effect.
+/// Announces the published version to event streams. Success is recorded in memory, and stored with the next change. If
+/// the object is evicted before that, the version is announced again, which has no effect.
 async fn announce(env: Env, environment: Memory) {
     let read = |StoredEnvironment { client_key, publisher }: &StoredEnvironment| {
         let published = publisher.published.as_ref()?;
@@ -399,10 +399,10 @@ async fn announce(env: Env, environment: Memory) {
     };
     let updated_at = updated_at.map_or(0.0, Timestamp::fractional_seconds);
     let change = StreamedChange { version: version.to_string(), sequence: version.sequence, updated_at };
-    let announced = streams::announce(&env, &client_key, &change).await;
-    let is_done = announced.inspect_err(|failure| failure.log(Some(&client_key))).is_ok();
-    if let Some(environment) = environment.borrow_mut().as_mut() {
-        environment.publisher.announced(version, is_done, now_ms());
+    if let Err(failure) = streams::announce(&env, &client_key, &change).await {
+        failure.log(Some(&client_key));
+    } else if let Some(environment) = environment.borrow_mut().as_mut() {
+        environment.publisher.announced(version);
     }
 }
 

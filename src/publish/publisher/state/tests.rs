@@ -28,7 +28,7 @@ fn following_with(credential: DocumentCredential) -> Publisher {
 fn fetch(publisher: &mut Publisher, now: u64, outcome: Result<&Candidate, &str>) -> Option<DocumentVersion> {
     let version = fetch_unannounced(publisher, now, outcome);
     if let Some(version) = version {
-        publisher.announced(version, true, now);
+        publisher.announced(version);
     }
     version
 }
@@ -52,11 +52,11 @@ fn a_version_is_announced_until_event_streams_have_it() {
     assert_eq!(publisher.next(1_000, false), PublisherAction::Wait(Some(3_000)));
     assert_eq!(publisher.next(3_000, false), PublisherAction::Announce);
     for (now, next) in [(3_000, 7_000), (7_000, 15_000), (15_000, 31_000), (31_000, 61_000)] {
-        publisher.announced(first, false, now);
+        publisher.delay_announcement(now);
         assert_eq!(publisher.next(now, false), PublisherAction::Wait(Some(next)));
     }
     for _ in 0..100 {
-        publisher.announced(first, false, 100_000);
+        publisher.delay_announcement(100_000);
     }
     assert_eq!(publisher.unannounced.unwrap().due_at, 400_000);
     // The state is stored, and read again after an eviction.
@@ -65,9 +65,9 @@ fn a_version_is_announced_until_event_streams_have_it() {
         fetch_unannounced(&mut publisher, 121_000, Ok(&candidate("1970-01-01T00:02:01Z", "b"))).unwrap();
     publisher.stored(second, Ok(()), 121_000);
     // A late outcome of the version before counts no more.
-    publisher.announced(first, true, 121_500);
+    publisher.announced(first);
     assert_eq!(publisher.next(123_000, false), PublisherAction::Announce);
-    publisher.announced(second, true, 123_000);
+    publisher.announced(second);
     assert_eq!(publisher.next(123_000, false), PublisherAction::Wait(Some(181_000)));
     // A deleted environment announces nothing.
     fetch_unannounced(&mut publisher, 181_000, Ok(&candidate("1970-01-01T00:03:01Z", "c"))).unwrap();
