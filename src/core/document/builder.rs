@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::condition::{Condition, Predicate};
+use serde_json::Value;
+
+use super::condition::{Condition, ConditionValue};
 use super::property::{PathTarget, Property, PropertyIndex};
 use super::ruleset::{
     CompiledState, ConditionIndex, Engine, Feature, FeatureIndex, Rule, Ruleset, Segment, SegmentOverride,
@@ -146,9 +148,18 @@ impl Builder {
         }
         let blank_split = property.is_empty() && condition.operator == "PERCENTAGE_SPLIT";
         let property = if blank_split { self.identity_key() } else { self.property(property) };
-        let predicate = Predicate::new(&condition.operator, condition.value.borrow(), segment_key);
+        let operator = self.span(&condition.operator);
+        let value = match &condition.value {
+            schema::ConditionValue::Null => ConditionValue::Null,
+            schema::ConditionValue::Text(text) => ConditionValue::Text(self.span(text)),
+            schema::ConditionValue::List(items) => {
+                ConditionValue::List(self.span(&Value::from(items.as_slice()).to_string()))
+            }
+        };
+        let is_split = condition.operator == "PERCENTAGE_SPLIT";
+        let segment_key = if is_split { self.span(segment_key) } else { Span::default() };
         let index = self.ruleset.conditions.len();
-        self.ruleset.conditions.push(Condition { property, predicate });
+        self.ruleset.conditions.push(Condition::new(property, operator, value, segment_key));
         self.conditions.insert(condition_key.into(), index);
         index
     }
@@ -175,7 +186,7 @@ impl Builder {
 
     fn span(&mut self, text: &str) -> Span {
         let start = self.ruleset.text.len() as u32;
-        self.ruleset.text.extend_from_slice(text.as_bytes());
+        self.ruleset.text.push_str(text);
         Span { start, end: self.ruleset.text.len() as u32 }
     }
 }

@@ -1,5 +1,5 @@
-//! Compiled conditions. Operands are cast once, and sets and versions are built once, when a document is compiled.
-//! Patterns are compiled at their first use.
+//! Conditions. A condition is compiled when it is first evaluated, since a request needs few of an environment's
+//! conditions. Then its operand is cast, and its pattern, set or version is built, once.
 //!
 //! An evaluation casts the operand to the type of the value that it compares (contract §C.2). So the compiled operand
 //! has one form for each type.
@@ -7,19 +7,63 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use super::budget::Budget;
 use super::json::Json;
 use super::pattern::Pattern;
 use super::property::PropertyIndex;
 use super::python::{self, Integer};
+use super::span::Span;
 
 /// One condition of a segment's rule.
 #[derive(Debug)]
 pub struct Condition {
     /// The property that it reads.
     pub property: PropertyIndex,
-    /// The predicate that it applies.
-    pub predicate: Predicate,
+    /// The operator's name.
+    pub(super) operator: Span,
+    pub(super) value: ConditionValue,
+    /// The segment's key, which only PERCENTAGE_SPLIT reads.
+    pub(super) segment_key: Span,
+    predicate: OnceCell<Predicate>,
+}
+
+impl Condition {
+    pub(super) fn new(
+        property: PropertyIndex,
+        operator: Span,
+        value: ConditionValue,
+        segment_key: Span,
+    ) -> Condition {
+        Condition { property, operator, value, segment_key, predicate: OnceCell::new() }
+    }
+
+    /// The predicate that the condition applies. `text` is the text of its ruleset.
+    #[inline(always)]
+    pub(super) fn predicate(&self, text: &str) -> &Predicate {
+        match self.predicate.get() {
+            Some(predicate) => predicate,
+            None => self.compile(text),
+        }
+    }
+
+    #[cold]
+    fn compile(&self, text: &str) -> &Predicate {
+        let value = match self.value {
+            ConditionValue::Null => ConditionValueRef::Null,
+            ConditionValue::Text(value) => ConditionValueRef::Text(value.of(text)),
+            ConditionValue::List(list) => ConditionValueRef::List(list.of(text)),
+        };
+        let (operator, segment_key) = (self.operator.of(text), self.segment_key.of(text));
+        self.predicate.get_or_init(|| Predicate::new(operator, value, segment_key))
+    }
+}
+
+/// The place of a condition's value in the ruleset's text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ConditionValue {
+    Null,
+    Text(Span),
+    /// The JSON of a list of texts.
+    List(Span),
 }
 
 /// The operators.
@@ -34,8 +78,8 @@ pub enum Predicate {
     ContainsVersionPart(Box<str>),
     /// NOT_CONTAINS
     NotContains(Box<str>),
-    /// REGEX
-    Regex(LazyPattern),
+    /// REGEX; `None` for an invalid pattern, which never matches.
+    Regex(Option<Box<Pattern>>),
     /// MODULO: divisor and remainder; `None` where the operand is not `divisor|remainder`.
     Modulo(Option<(f64, f64)>),
     /// IN
@@ -77,24 +121,6 @@ pub struct Operand {
     pub version: Option<Option<semver::Version>>,
 }
 
-/// A pattern that is compiled at its first use, since requests need few of an environment's patterns.
-#[derive(Debug)]
-pub struct LazyPattern {
-    source: Box<str>,
-    compiled: OnceCell<Option<Pattern>>,
-}
-
-impl LazyPattern {
-    /// True if the pattern matches at the start of `text`; an invalid pattern never does. `None` if the rest of the
-    /// budget is too small.
-    pub fn matches(&self, text: &str, budget: &mut Budget) -> Option<bool> {
-        match self.compiled.get_or_init(|| Pattern::new(&self.source)) {
-            Some(pattern) => pattern.matches(text, budget),
-            None => Some(false),
-        }
-    }
-}
-
 /// A condition's value as published.
 #[derive(Clone, Copy, Debug)]
 pub enum ConditionValueRef<'a> {
@@ -102,8 +128,8 @@ pub enum ConditionValueRef<'a> {
     Null,
     /// A text, which every operator accepts.
     Text(&'a str),
-    /// A list, which IN accepts, too.
-    List(&'a [String]),
+    /// The JSON of a list of texts, which IN accepts, too.
+    List(&'a str),
 }
 
 impl Predicate {
@@ -127,12 +153,11 @@ impl Predicate {
                 None => Predicate::Contains(text.into()),
             },
             "NOT_CONTAINS" => Predicate::NotContains(text.into()),
-            "REGEX" => Predicate::Regex(LazyPattern { source: text.into(), compiled: OnceCell::new() }),
+            "REGEX" => Predicate::Regex(Pattern::new(text).map(Box::new)),
             "MODULO" => Predicate::Modulo(modulo(text)),
             "IN" => Predicate::In(match value {
                 ConditionValueRef::Null => HashSet::new(),
-                ConditionValueRef::Text(text) => members(text),
-                ConditionValueRef::List(items) => items.iter().map(|item| item.as_str().into()).collect(),
+                ConditionValueRef::Text(text) | ConditionValueRef::List(text) => members(text),
             }),
             "IS_SET" => Predicate::IsSet,
             "IS_NOT_SET" => Predicate::IsNotSet,

@@ -26,6 +26,7 @@ pub mod ruleset;
 mod schema;
 mod sdk_document;
 mod server_key;
+mod span;
 mod stored_overrides;
 mod timestamp;
 mod written_conditions;

@@ -1,12 +1,11 @@
 //! The compiled form for evaluation: features, their states, segments, conditions.
 //!
 //! All references are indices, so that an evaluation can keep its results (of a condition, of a property) in flat
-//! tables. Only `builder` creates it.
+//! tables. Only `builder` and `image` create it.
 
-use std::ops::Range;
-
-use super::condition::Condition;
+use super::condition::{Condition, Predicate};
 use super::property::Property;
+pub use super::span::Span;
 
 /// The release of Flagsmith's evaluation engine to follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,19 +26,6 @@ pub type StateIndex = usize;
 pub type SegmentIndex = usize;
 /// Index into [`Ruleset::conditions`].
 pub type ConditionIndex = usize;
-
-/// A slice of the ruleset's text; see [`Ruleset::json`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Span {
-    pub(super) start: u32,
-    pub(super) end: u32,
-}
-
-impl Span {
-    pub(super) fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
 
 /// The features, segments and conditions of a compiled environment.
 #[derive(Debug, Default)]
@@ -63,7 +49,7 @@ pub struct Ruleset {
     /// The context for JSONPath queries, if a query needs it. The context of an environment has no identity; an
     /// evaluation context may have one.
     pub context: Option<serde_json::Map<String, serde_json::Value>>,
-    pub(super) text: Vec<u8>,
+    pub(super) text: String,
 }
 
 /// A feature of the environment.
@@ -168,6 +154,12 @@ impl Quantifier {
 impl Ruleset {
     /// The JSON text of a span; `null` for a span of another ruleset.
     pub fn json(&self, span: Span) -> &str {
-        self.text.get(span.range()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("null")
+        self.text.get(span.range()).unwrap_or("null")
+    }
+
+    /// The predicate that one of the conditions applies.
+    #[inline(always)]
+    pub fn predicate<'r>(&'r self, condition: &'r Condition) -> &'r Predicate {
+        condition.predicate(&self.text)
     }
 }

@@ -325,16 +325,6 @@ pub enum ConditionValue<'a> {
     List(Vec<String>),
 }
 
-impl ConditionValue<'_> {
-    pub fn borrow(&self) -> super::condition::ConditionValueRef<'_> {
-        match self {
-            ConditionValue::Null => super::condition::ConditionValueRef::Null,
-            ConditionValue::Text(text) => super::condition::ConditionValueRef::Text(text),
-            ConditionValue::List(items) => super::condition::ConditionValueRef::List(items),
-        }
-    }
-}
-
 impl<'de: 'a, 'a> Deserialize<'de> for ConditionValue<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ConditionValue<'a>, D::Error> {
         struct AnyScalarOrList;

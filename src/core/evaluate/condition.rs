@@ -25,7 +25,8 @@ pub fn matches(predicate: &Predicate, value: Option<&ContextValue<'_>>, budget: 
             matches!(value, ContextValue::Text(text) if has_version_part(text, part))
         }
         Predicate::NotContains(part) => matches!(value, ContextValue::Text(text) if !text.contains(&**part)),
-        Predicate::Regex(pattern) => return pattern.matches(&value.python_text(), budget),
+        Predicate::Regex(Some(pattern)) => return pattern.matches(&value.python_text(), budget),
+        Predicate::Regex(None) => false,
         Predicate::Modulo(operand) => operand.is_some_and(|operand| modulo_holds(value, operand)),
         Predicate::In(members) => match value {
             // Floats and booleans never equal a text.

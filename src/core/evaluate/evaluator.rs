@@ -115,7 +115,9 @@ impl<'a> Evaluator<'a> {
         let Some(condition) = self.ruleset.conditions.get(index) else { return false };
         self.lookup(condition.property);
         let passed = match self.values.get(condition.property) {
-            Some(LookedUp::Found(value)) => matches(&condition.predicate, value.as_ref(), &mut self.budget),
+            Some(LookedUp::Found(value)) => {
+                matches(self.ruleset.predicate(condition), value.as_ref(), &mut self.budget)
+            }
             _ => None,
         };
         let verdict = match passed {

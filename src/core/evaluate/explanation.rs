@@ -44,7 +44,8 @@ impl<'a> Explanation<'a> {
     pub fn judge(&mut self, index: ConditionIndex) -> Judgement {
         let holds = self.evaluator.condition_holds(index);
         let value = self.evaluator.value_met(index);
-        let predicate = self.evaluator.ruleset.conditions.get(index).map(|condition| &condition.predicate);
+        let ruleset = self.evaluator.ruleset;
+        let predicate = ruleset.conditions.get(index).map(|condition| ruleset.predicate(condition));
         let percentage =
             predicate.zip(value).and_then(|(predicate, value)| split_percentage(predicate, value));
         let exhausted = self.evaluator.is_exhausted(index);
