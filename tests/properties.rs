@@ -23,7 +23,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use support::admin::endpoint;
 use support::fixtures;
-use support::worker::Worker;
+use support::worker::{Worker, from_image};
 
 /// Texts with special rules.
 const TEXTS: [&str; 24] = [
@@ -195,6 +195,39 @@ fn post(worker: &mut Worker, key: &str, body: &Value) -> (u16, Value) {
     (answer.status, serde_json::from_slice(&answer.body).expect("every answer is JSON"))
 }
 
+/// The answers of an environment to a request of each kind, with both kinds of keys.
+fn answers(
+    environment: Environment,
+    body: &Value,
+    feature: usize,
+) -> Vec<(u16, BTreeMap<String, String>, Vec<u8>)> {
+    let mut worker = Worker::with_environment(environment);
+    let traits = body["traits"].as_array().unwrap().iter();
+    let mut context: serde_json::Map<_, _> = traits
+        .map(|sent| (sent["trait_key"].as_str().unwrap().to_owned(), sent["trait_value"].clone()))
+        .collect();
+    context.insert("targetingKey".to_owned(), body["identifier"].clone());
+    let (sdk, ofrep) = (body.to_string(), json!({"context": context}).to_string());
+    let mut answers = Vec::new();
+    for key in ["k", Worker::SERVER_KEY] {
+        let mut send = |method: &str, target: &str, body: &str| {
+            let headers =
+                [("x-environment-key", key), ("x-api-key", key), ("content-type", "application/json")];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let answer = worker.answer(method, target, &headers, body.as_bytes());
+            answers.push((answer.status, answer.headers.into_iter().collect(), answer.body));
+        };
+        send("GET", "/api/v1/flags/", "");
+        send("GET", &format!("/api/v1/flags/?feature=f{feature}"), "");
+        send("GET", "/api/v1/environment-document/", "");
+        send("POST", "/api/v1/identities/", &sdk);
+        send("GET", "/api/v1/identities/?identifier=twice", "");
+        send("POST", "/ofrep/v1/evaluate/flags", &ofrep);
+        send("POST", &format!("/ofrep/v1/evaluate/flags/f{feature}"), &ofrep);
+    }
+    answers
+}
+
 /// True if a document is normalized: no identity occurs twice, and no feature of an identity. Every multivariate value
 /// of an override has a number.
 fn is_normal(document: &Value) -> bool {
@@ -348,6 +381,21 @@ proptest! {
                 // A segment that cuts a circle of flags does not match, although its rules hold.
                 prop_assert!(segment["matches"] == holds || engine == Engine::V11 && holds, "{}", segment);
             }
+        }
+    }
+
+    /// An environment from its image gives the answers of the compiled one, to all kinds of requests.
+    #[test]
+    fn images_answer_as_their_documents(document in document(), body in identity_body(), name in 0..6_usize) {
+        for engine in [Engine::V10, Engine::V11] {
+            let compiled = Environment::parse(document.to_string().as_bytes(), engine).unwrap();
+            let loaded = from_image(&compiled);
+            let identifier = Identifier::normalize(body["identifier"].as_str().unwrap());
+            prop_assert_eq!(
+                explain(&loaded, &identifier, &Identity::default()),
+                explain(&compiled, &identifier, &Identity::default())
+            );
+            prop_assert_eq!(answers(loaded, &body, name), answers(compiled, &body, name));
         }
     }
 

@@ -11,19 +11,23 @@ use support::{fixtures, outside};
 
 #[test]
 fn our_exchanges_are_answered_as_written() {
-    let mut worker = Worker::with_documents(&fixtures("environments"));
-    for (file, expected) in [("exchanges/ofrep.jsonl", 16), ("exchanges/shop.jsonl", 43)] {
-        assert_eq!(replay(&mut worker, &fixtures(file), &fixtures("environments")), expected, "{file}");
+    let worker = || Worker::with_documents(&fixtures("environments"));
+    for mut worker in [worker(), worker().with_images()] {
+        for (file, expected) in [("exchanges/ofrep.jsonl", 16), ("exchanges/shop.jsonl", 43)] {
+            assert_eq!(replay(&mut worker, &fixtures(file), &fixtures("environments")), expected, "{file}");
+        }
     }
 }
 
 #[test]
 fn flagsmiths_recordings_are_answered_as_recorded() {
     let Some(folder) = outside("RECORDINGS", "../shared/recordings") else { return };
-    let mut worker = Worker::with_documents(&folder.join("documents"));
     let documents = folder.join("documents");
-    assert_eq!(replay(&mut worker, &folder.join("sdk.jsonl"), &documents), 388);
-    assert_eq!(replay(&mut worker, &folder.join("sdk-differences.jsonl"), &documents), 85);
+    let worker = || Worker::with_documents(&documents);
+    for mut worker in [worker(), worker().with_images()] {
+        assert_eq!(replay(&mut worker, &folder.join("sdk.jsonl"), &documents), 388);
+        assert_eq!(replay(&mut worker, &folder.join("sdk-differences.jsonl"), &documents), 85);
+    }
 }
 
 /// Replays a file and reports all failures together. Returns the number of exchanges.

@@ -95,12 +95,24 @@ impl Worker {
 
     /// Serves one document with the rules of another engine.
     pub fn with_document_for(document: &[u8], engine: Engine) -> Result<Worker, Fault> {
-        let environment = Environment::parse(document, engine)?;
+        Ok(Worker::with_environment(Environment::parse(document, engine)?))
+    }
+
+    /// Serves one environment to its client key and to [`Worker::SERVER_KEY`].
+    pub fn with_environment(environment: Environment) -> Worker {
         let mut worker = Worker::default();
         let keys = json!({environment.key().as_str(): [{"key": Worker::SERVER_KEY, "active": true, "expires_at": null}]});
         worker.add_server_keys(keys.to_string().as_bytes());
         worker.environments.insert(environment.key().clone(), environment);
-        Ok(worker)
+        worker
+    }
+
+    /// The same worker with each environment loaded from its image.
+    pub fn with_images(mut self) -> Worker {
+        for environment in self.environments.values_mut() {
+            *environment = from_image(environment);
+        }
+        self
     }
 
     fn add_server_keys(&mut self, bytes: &[u8]) {
@@ -204,6 +216,13 @@ impl Worker {
             Err(error) => to_answer(Response::error(&error).finish(None, method)),
         }
     }
+}
+
+/// The environment from its image.
+pub fn from_image(environment: &Environment) -> Environment {
+    let document = environment.document();
+    let image = environment.to_image(document);
+    Environment::from_image(&image, document, environment.ruleset.engine).unwrap()
 }
 
 /// The stores of a worker, for one request.

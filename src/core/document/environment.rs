@@ -46,12 +46,13 @@ pub struct Environment {
     pub stop_serving_flags: bool,
     /// True if the organisation stores traits.
     pub persist_trait_data: bool,
-    use_identity_composite_key_for_hashing: bool,
-    client_key: ClientKey,
+    pub(super) use_identity_composite_key_for_hashing: bool,
+    pub(super) client_key: ClientKey,
     /// The ids of the features in the origin's database. The position in the list is the feature's index.
-    feature_ids: Vec<i64>,
-    identity_overrides: HashMap<Identifier, IdentityOverrides>,
-    document: Box<[u8]>,
+    pub(super) feature_ids: Vec<i64>,
+    /// In the order of the identifiers.
+    pub(super) identity_overrides: Vec<(Identifier, IdentityOverrides)>,
+    pub(super) document: Box<[u8]>,
 }
 
 /// The time of an environment's last change, and its text in a header.
@@ -142,7 +143,9 @@ impl Environment {
         let context = builder.needs_context().then(|| query_context(document, &client_key));
         let ruleset = builder.finish(context);
         let mut normalizes = is_irregular(&document.identity_overrides);
-        for overrides in identity_overrides.values_mut() {
+        let mut identity_overrides: Vec<_> = identity_overrides.into_iter().collect();
+        identity_overrides.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (_, overrides) in &mut identity_overrides {
             normalizes |= overrides.keep_first_states(&ruleset);
         }
         let flags = Flags::render(&ruleset, &features, &project.server_key_only_feature_ids, hide_disabled);
@@ -174,7 +177,8 @@ impl Environment {
 
     /// The document's overrides for the identity with exactly this identifier.
     pub fn identity_overrides(&self, identifier: &Identifier) -> Option<&IdentityOverrides> {
-        self.identity_overrides.get(identifier)
+        let found = self.identity_overrides.binary_search_by(|(known, _)| known.cmp(identifier)).ok()?;
+        self.identity_overrides.get(found).map(|(_, overrides)| overrides)
     }
 
     /// The feature with this number in the origin's database.

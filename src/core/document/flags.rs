@@ -20,33 +20,33 @@ pub enum KeyKind {
 /// The rendered flags of an environment.
 #[derive(Debug)]
 pub struct Flags {
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
     /// The defaults for `GET /flags/`, by feature.
-    defaults: Vec<Span>,
+    pub(super) defaults: Vec<Span>,
     /// The outcomes of all states, with `variant` and `metadata`. For each state the outcome without a multivariate value is first,
     /// then one for each multivariate value.
-    outcomes: Vec<Span>,
+    pub(super) outcomes: Vec<Span>,
     /// The index of the first outcome, by state.
-    first_outcomes: Vec<u32>,
+    pub(super) first_outcomes: Vec<u32>,
     /// The start of the feature's flags, by feature.
-    heads: Vec<Head>,
-    server_key_only: Vec<bool>,
-    hide_disabled: bool,
-    client_list: Box<[u8]>,
-    server_list: Box<[u8]>,
+    pub(super) heads: Vec<Head>,
+    pub(super) server_key_only: Vec<bool>,
+    pub(super) hide_disabled: bool,
+    pub(super) client_list: Box<[u8]>,
+    pub(super) server_list: Box<[u8]>,
 }
 
 /// The start of every flag of a feature, up to `enabled`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Head {
+pub(super) struct Head {
     /// Its length.
-    length: u32,
+    pub(super) length: u32,
     /// The place of the feature's number.
-    id: Span,
+    pub(super) id: Span,
     /// The place of the feature's name.
-    name: Span,
+    pub(super) name: Span,
     /// True if the feature is multivariate.
-    multivariate: bool,
+    pub(super) multivariate: bool,
 }
 
 /// Parts of a rendered flag, each as JSON.
@@ -116,9 +116,14 @@ impl Flags {
             render_outcomes(text, outcomes, head, multivariate, state, |span| ruleset.json(span));
         }
         flags.text.shrink_to_fit();
-        flags.client_list = flags.join_defaults(ruleset, KeyKind::Client);
-        flags.server_list = flags.join_defaults(ruleset, KeyKind::Server);
-        flags
+        flags.with_lists(ruleset)
+    }
+
+    /// Adds the bodies of `GET /flags/`.
+    pub(super) fn with_lists(mut self, ruleset: &Ruleset) -> Flags {
+        self.client_list = self.join_defaults(ruleset, KeyKind::Client);
+        self.server_list = self.join_defaults(ruleset, KeyKind::Server);
+        self
     }
 
     /// True if an enabled or disabled flag of this feature is shown to this kind of key.

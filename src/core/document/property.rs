@@ -50,6 +50,14 @@ pub enum FlagField {
 }
 
 impl Property {
+    /// The text from which the property was parsed; `None` for the identity's key.
+    pub(super) fn source(&self) -> Option<&str> {
+        match self {
+            Property::Trait(source) | Property::Path(source, _) => Some(source),
+            Property::IdentityKey => None,
+        }
+    }
+
     /// Parses a condition's property.
     pub fn new(source: &str) -> Property {
         if !source.starts_with("$.") {

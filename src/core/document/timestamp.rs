@@ -15,7 +15,7 @@ use read::{BEGIN, DAY, END, SECOND};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp {
-    microseconds: i64,
+    pub(super) microseconds: i64,
 }
 
 impl Timestamp {
