@@ -19,12 +19,27 @@ pub struct Subject {
     asked: Vec<Asked>,
 }
 
+/// The image of a document.
+#[wasm_bindgen]
+pub fn image(document: &[u8]) -> Vec<u8> {
+    let environment = Environment::parse(document, Engine::V10).expect("a profile compiles");
+    environment.to_image(document)
+}
+
 #[wasm_bindgen]
 impl Subject {
     /// Compiles the document's bytes.
     #[wasm_bindgen(constructor)]
     pub fn new(document: &[u8]) -> Subject {
-        let environment = Environment::parse(document, Engine::V10).expect("a profile compiles");
+        Subject::of(Environment::parse(document, Engine::V10).expect("a profile compiles"))
+    }
+
+    /// Loads the document's image.
+    pub fn from_image(image: &[u8], document: Vec<u8>) -> Subject {
+        Subject::of(Environment::from_image(image, document, Engine::V10).expect("a profile's image loads"))
+    }
+
+    fn of(environment: Environment) -> Subject {
         let asked = (0..IDENTITIES).map(|number| asked(&environment, number)).collect();
         Subject { environment, asked }
     }

@@ -34,6 +34,7 @@ fn main() {
         let bytes = std::fs::read(folder.join(file)).expect("a profile can be read");
         evaluate(&mut criterion, name, &bytes);
         compile(&mut criterion, name, &bytes);
+        load(&mut criterion, name, &bytes);
     }
     sweep(&mut criterion, &folder);
     criterion.final_summary();
@@ -75,6 +76,16 @@ fn compile(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
         .bench_function("ours", |bencher| bencher.iter(|| Environment::parse(black_box(bytes), Engine::V10)));
     group
         .bench_function("peer", |bencher| bencher.iter(|| serde_json::from_slice::<Value>(black_box(bytes))));
+    group.finish();
+}
+
+/// Measures from an image and the document's bytes to the compiled form.
+fn load(criterion: &mut Criterion, name: &str, bytes: &[u8]) {
+    let image = Environment::parse(bytes, Engine::V10).expect("a profile compiles").to_image(bytes);
+    let mut group = criterion.benchmark_group(format!("load/{name}"));
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| Environment::from_image(black_box(&image), bytes, Engine::V10))
+    });
     group.finish();
 }
 

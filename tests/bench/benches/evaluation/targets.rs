@@ -18,14 +18,20 @@ const EVALUATION: [(&str, f64); 3] = [("small", 50.0), ("heavy", 100.0), ("large
 const WASM: f64 = 3.0;
 /// The factor by which compiling may be slower than a plain parse.
 const COMPILATION: f64 = 3.0;
+/// The factor by which loading an image must be faster than compiling, also in code that V8 has not optimized.
+const LOADING: f64 = 4.0;
+/// The maximum length of an image, for each byte of the document.
+const IMAGE: f64 = 1.5;
 /// The maximum bytes of memory for each byte of the document.
 const MEMORY: f64 = 4.0;
+/// The same for an environment from its image.
+const LOADED_MEMORY: f64 = 2.0;
 /// The maximum factor of time for a document of twice the size.
 const DOUBLING: f64 = 2.5;
 
 /// Prints every figure with its target.
 ///
-/// `wasm`: nanoseconds of an evaluation on wasm32 by profile, from `wasm.mjs`.
+/// `wasm`: nanoseconds on wasm32 by profile, from `wasm.mjs`.
 pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
     println!("\n{:<44} {:>12} {:>12}  met", "figure", "measured", "target");
     for (name, target) in EVALUATION {
@@ -45,7 +51,7 @@ pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
             ours / 1e3,
             peer / 1e3
         );
-        let ratio = wasm[name].as_f64().unwrap_or(f64::NAN) / ours;
+        let ratio = of_wasm(wasm, name, "evaluate") / ours;
         line(&format!("evaluate {name} on wasm32, times native"), ratio, WASM, ratio <= WASM);
     }
     for (file, name) in PROFILES {
@@ -64,6 +70,20 @@ pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
         drop(environment);
         let ratio = held as f64 / bytes.len() as f64;
         line(&format!("memory {name}, times the document"), ratio, MEMORY, ratio <= MEMORY);
+        let load = median(criterion, &format!("load_{name}/ours"));
+        let ratio = ours / load;
+        line(&format!("load {name}, times faster than to compile"), ratio, LOADING, ratio >= LOADING);
+        let ratio = of_wasm(wasm, name, "compile") / of_wasm(wasm, name, "load");
+        line(&format!("load {name} on cold wasm32, times faster"), ratio, LOADING, ratio >= LOADING);
+        let image =
+            Environment::parse(&bytes, Engine::V10).expect("a profile compiles").to_image(&bytes);
+        let ratio = image.len() as f64 / bytes.len() as f64;
+        line(&format!("image {name}, times the document"), ratio, IMAGE, ratio <= IMAGE);
+        let (environment, held) =
+            memory::held_by(|| Environment::from_image(&image, &*bytes, Engine::V10));
+        drop(environment);
+        let ratio = held as f64 / bytes.len() as f64;
+        line(&format!("memory {name} from its image"), ratio, LOADED_MEMORY, ratio <= LOADED_MEMORY);
     }
     for what in ["evaluate", "compile"] {
         let times = SWEEP.map(|percent| median(criterion, &format!("sweep_{percent}/{what}")));
@@ -77,6 +97,10 @@ pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
             );
         }
     }
+}
+
+fn of_wasm(wasm: &Value, name: &str, figure: &str) -> f64 {
+    wasm[name][figure].as_f64().unwrap_or(f64::NAN)
 }
 
 fn line(figure: &str, measured: f64, target: f64, met: bool) {
