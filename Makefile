@@ -134,7 +134,7 @@ wasm: require-wasm require-node $(WASM_BINDGEN)
 	cargo test --package flagsmith-edge-worker --target $(WASM) --lib --test wasm
 
 # The budget is slightly above the present size, so that growth is a deliberate decision.
-WASM_BUDGET_KIB := 659
+WASM_BUDGET_KIB := 660
 size: build
 	@node scripts/size.mjs build/index_bg.wasm $(WASM_BUDGET_KIB)
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::ruleset::{CompiledState, FeatureIndex, Ruleset, Span, StateIndex};
+use super::ruleset::{CompiledState, Feature, FeatureIndex, Ruleset, Span, StateIndex};
 use super::schema;
 
 /// The kind of key of a request. Features for server keys only stay hidden from client keys.
@@ -32,8 +32,12 @@ pub struct Flags {
     pub(super) heads: Vec<Head>,
     pub(super) server_key_only: Vec<bool>,
     pub(super) hide_disabled: bool,
-    pub(super) client_list: Box<[u8]>,
-    pub(super) server_list: Box<[u8]>,
+    /// The defaults of all features as a list.
+    pub(super) list: Span,
+    /// The list for client keys, if it lacks a feature.
+    pub(super) client_list: Option<Box<[u8]>>,
+    /// The list for server keys, if it lacks a feature.
+    pub(super) server_list: Option<Box<[u8]>>,
 }
 
 /// The start of every flag of a feature, up to `enabled`.
@@ -77,8 +81,9 @@ impl Flags {
             heads: Vec::with_capacity(ruleset.features.len()),
             server_key_only: vec![false; ruleset.features.len()],
             hide_disabled,
-            client_list: Box::default(),
-            server_list: Box::default(),
+            list: Span::default(),
+            client_list: None,
+            server_list: None,
         };
         let mut heads = vec![Vec::new(); ruleset.features.len()];
         flags.heads = vec![Head::default(); ruleset.features.len()];
@@ -99,18 +104,22 @@ impl Flags {
                 *hidden = server_key_only_feature_ids.contains(&feature.id);
             }
         }
-        for (index, state) in ruleset.states.iter().enumerate() {
+        flags.text.push(b'[');
+        for ((index, feature), slot) in ruleset.features.iter().enumerate().zip(&mut flags.defaults) {
+            let (Some(head), Some(state)) = (heads.get(index), ruleset.states.get(feature.default)) else {
+                continue;
+            };
+            if index > 0 {
+                flags.text.push(b',');
+            }
+            let value = ruleset.json(state.value).as_bytes();
+            *slot = push(&mut flags.text, &[head, bool_json(state.enabled), VALUE, value, b"}"]);
+        }
+        flags.text.push(b']');
+        flags.list = Span { start: 0, end: flags.text.len() as u32 };
+        for state in &ruleset.states {
             let Some(head) = heads.get(state.feature) else { continue };
             let multivariate = flags.heads.get(state.feature).is_some_and(|head| head.multivariate);
-            let is_default =
-                ruleset.features.get(state.feature).is_some_and(|feature| feature.default == index);
-            let value = ruleset.json(state.value).as_bytes();
-            if is_default {
-                let span = push(&mut flags.text, &[head, bool_json(state.enabled), VALUE, value, b"}"]);
-                if let Some(slot) = flags.defaults.get_mut(state.feature) {
-                    *slot = span;
-                }
-            }
             flags.first_outcomes.push(flags.outcomes.len() as u32);
             let Flags { text, outcomes, .. } = &mut flags;
             render_outcomes(text, outcomes, head, multivariate, state, |span| ruleset.json(span));
@@ -119,7 +128,7 @@ impl Flags {
         flags.with_lists(ruleset)
     }
 
-    /// Adds the bodies of `GET /flags/`.
+    /// Adds the bodies of `GET /flags/` that lack a feature.
     pub(super) fn with_lists(mut self, ruleset: &Ruleset) -> Flags {
         self.client_list = self.join_defaults(ruleset, KeyKind::Client);
         self.server_list = self.join_defaults(ruleset, KeyKind::Server);
@@ -135,10 +144,11 @@ impl Flags {
 
     /// The body of `GET /flags/`.
     pub fn list(&self, key: KeyKind) -> &[u8] {
-        match key {
+        let list = match key {
             KeyKind::Client => &self.client_list,
             KeyKind::Server => &self.server_list,
-        }
+        };
+        list.as_deref().unwrap_or_else(|| self.slice(Some(&self.list)))
     }
 
     /// The environment default of a feature for `GET /flags/`.
@@ -183,11 +193,18 @@ impl Flags {
         span.and_then(|span| self.text.get(span.range())).unwrap_or_default()
     }
 
-    fn join_defaults(&self, ruleset: &Ruleset, key: KeyKind) -> Box<[u8]> {
+    /// The list for a kind of keys; `None` if it has all features.
+    fn join_defaults(&self, ruleset: &Ruleset, key: KeyKind) -> Option<Box<[u8]>> {
+        let shows = |(index, feature): (FeatureIndex, &Feature)| {
+            let enabled = ruleset.states.get(feature.default).is_some_and(|state| state.enabled);
+            self.shows(index, enabled, key)
+        };
+        if ruleset.features.iter().enumerate().all(shows) {
+            return None;
+        }
         let mut list = vec![b'['];
         for (index, feature) in ruleset.features.iter().enumerate() {
-            let enabled = ruleset.states.get(feature.default).is_some_and(|state| state.enabled);
-            if self.shows(index, enabled, key) {
+            if shows((index, feature)) {
                 if list.len() > 1 {
                     list.push(b',');
                 }
@@ -195,7 +212,7 @@ impl Flags {
             }
         }
         list.push(b']');
-        list.into()
+        Some(list.into())
     }
 }
 

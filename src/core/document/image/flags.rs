@@ -9,6 +9,7 @@ use super::writer::Writer;
 pub fn write(writer: &mut Writer, flags: &Flags) {
     writer.count(flags.text.len());
     writer.bytes(&flags.text);
+    writer.span(flags.list);
     writer.bool(flags.hide_disabled);
     writer.list(&flags.server_key_only, |writer, hidden| writer.bool(*hidden));
     writer.list(&flags.defaults, |writer, span| writer.span(*span));
@@ -24,6 +25,7 @@ pub fn write(writer: &mut Writer, flags: &Flags) {
 pub fn read(reader: &mut Reader<'_>, ruleset: &Ruleset) -> Result<Flags> {
     let length = reader.count(1)?;
     let text = reader.bytes(length)?;
+    let list = reader.span(length)?;
     let hide_disabled = reader.bool()?;
     let server_key_only = reader.list(1, Reader::bool)?;
     let mut owned = SpannedText::new(length);
@@ -59,8 +61,9 @@ pub fn read(reader: &mut Reader<'_>, ruleset: &Ruleset) -> Result<Flags> {
         heads,
         server_key_only,
         hide_disabled,
-        client_list: Box::default(),
-        server_list: Box::default(),
+        list,
+        client_list: None,
+        server_list: None,
     };
     Ok(flags.with_lists(ruleset))
 }
