@@ -207,7 +207,7 @@ impl Environment {
         }
     }
 
-    /// A deliberately high estimate of the size in memory, in bytes. `make bench` measures 2.2 to 2.5 times the
+    /// A deliberately high estimate of the size in memory, in bytes. `make bench` measures 2.0 to 2.2 times the
     /// document's length. A document with a JSONPath query took about 10 times its length in workerd.
     pub fn memory_length(&self) -> usize {
         // The document, its compiled form, and its parsed values if a query needs them.

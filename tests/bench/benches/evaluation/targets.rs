@@ -75,12 +75,10 @@ pub fn report(criterion: &Path, documents: &Path, wasm: &Value) {
         line(&format!("load {name}, times faster than to compile"), ratio, LOADING, ratio >= LOADING);
         let ratio = of_wasm(wasm, name, "compile") / of_wasm(wasm, name, "load");
         line(&format!("load {name} on cold wasm32, times faster"), ratio, LOADING, ratio >= LOADING);
-        let image =
-            Environment::parse(&bytes, Engine::V10).expect("a profile compiles").to_image(&bytes);
+        let image = Environment::parse(&bytes, Engine::V10).expect("a profile compiles").to_image(&bytes);
         let ratio = image.len() as f64 / bytes.len() as f64;
         line(&format!("image {name}, times the document"), ratio, IMAGE, ratio <= IMAGE);
-        let (environment, held) =
-            memory::held_by(|| Environment::from_image(&image, &*bytes, Engine::V10));
+        let (environment, held) = memory::held_by(|| Environment::from_image(&image, &*bytes, Engine::V10));
         drop(environment);
         let ratio = held as f64 / bytes.len() as f64;
         line(&format!("memory {name} from its image"), ratio, LOADED_MEMORY, ratio <= LOADED_MEMORY);
