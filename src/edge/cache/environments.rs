@@ -3,28 +3,23 @@
 //! With an origin, an environment's object has the number of the latest version. The document itself is in KV, or in
 //! that object. Without an origin, KV is the only store.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::thread::LocalKey;
-use std::time::Duration;
 
 use futures_util::future::FutureExt;
 use worker::web_sys::Response as WebResponse;
 use worker::{Context, Env};
 
 use crate::api::{CachedResponse, ConfigHint, EnvironmentKey, Error};
-use crate::cache::{PerSecond, Ttl};
+use crate::cache::Ttl;
 use crate::document::ruleset::SegmentIndex;
-use crate::document::{
-    ClientKey, Environment, KeyKind, ServerKey, ServerKeyHash, Timestamp, is_client_key, json,
-};
-use crate::edge::cache::first_discovery;
+use crate::document::{ClientKey, Environment, KeyKind, ServerKey, Timestamp, is_client_key};
+use crate::edge::cache::document_reads;
 use crate::edge::cache::key_states;
 use crate::edge::cache::kv_changes;
 use crate::edge::cache::stored::{CacheEntry, CachedValue, Confirmation, ReadOutcome, ReadSource, Stores};
 use crate::edge::http::response::Prepared;
-use crate::edge::objects::publishing;
-use crate::edge::objects::shards::Demand;
 use crate::edge::platform::clock::now_ms;
 use crate::edge::platform::config::Config;
 use crate::edge::platform::failure::{Failure, Source};
@@ -158,133 +153,6 @@ impl<'r> Environments<'r> {
     }
 }
 
-const OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time limit for reading an announced version. It is short because the object has the document, too, and an answer
-/// may be waiting.
-const VERSION_TIMEOUT: Duration = Duration::from_millis(400);
-/// The maximum number of look-ups of unknown keys in the registry, for each isolate and second. It protects the
-/// registry from invented keys.
-const MAX_LOOKUPS_PER_SECOND: u32 = 10;
-
-/// Fetches the latest announcement of an environment's object, and its age in milliseconds. The states of server keys in
-/// it are remembered.
-async fn announced(
-    env: &Env,
-    client_key: &ClientKey,
-    wanted: Option<WantedVersion>,
-) -> Result<(Announcement, u64), Failure> {
-    let demand = Demand::for_lifetime(Config::of(env).freshness_seconds);
-    let demand = match wanted {
-        Some(WantedVersion::Sequence(sequence)) => Demand { sequence: Some(sequence), ..demand },
-        Some(WantedVersion::ConfirmedAt(at)) => {
-            Demand { max_age: demand.max_age.min(now_ms().saturating_sub(at)), ..demand }
-        }
-        None => demand,
-    };
-    let (announcement, keys, age) = publishing::latest(env, client_key, OBJECT_TIMEOUT, demand).await?;
-    key_states::remember(client_key, keys);
-    Ok((announcement, age))
-}
-
-/// Reads the document if this isolate does not have any version of it.
-async fn read_first(env: &Env, client_key: &ClientKey) -> Result<ReadOutcome, Failure> {
-    let document = match kv::get(env, &kv::document_key(client_key), kv::TIMEOUT).await {
-        Ok(Some(document)) => document,
-        Ok(None) => {
-            may_discover()?;
-            // The registry comes first; otherwise every invented key would create an object.
-            return match publishing::is_known(env, client_key).await.inspect_err(|_| pause_lookups())? {
-                true => read_from_object(env, client_key, None, Confirmation::default()).await,
-                false => Ok(ReadOutcome::Missing),
-            };
-        }
-        Err(failure) => {
-            return match publishing::is_known(env, client_key).await {
-                Ok(true) => read_from_object(env, client_key, None, Confirmation::default()).await,
-                _ => Err(failure),
-            };
-        }
-    };
-    match announced(env, client_key, None).await {
-        Ok((Announcement::Latest { version, unconfirmed_since }, age)) if version.is_of(&document) => {
-            let confirmation = Confirmation { unconfirmed_since, age };
-            Ok(ReadOutcome::Stored {
-                value: document,
-                version: Some(version),
-                confirmation,
-                source: ReadSource::Kv,
-            })
-        }
-        Ok((Announcement::Latest { version, unconfirmed_since }, age)) => {
-            read_version(env, client_key, version, Confirmation { unconfirmed_since, age }).await
-        }
-        Ok((Announcement::Gone, _)) => Ok(ReadOutcome::Missing),
-        // No object publishes the document: it was written by hand, or no discovery has run yet.
-        Ok((Announcement::Nothing, _)) => {
-            first_discovery::need();
-            Ok(ReadOutcome::from(Some(document)))
-        }
-        Err(failure) => {
-            failure.log(Some(client_key));
-            let confirmation = Confirmation { unconfirmed_since: Some(now_ms()), age: 0 };
-            Ok(ReadOutcome::Stored { value: document, version: None, confirmation, source: ReadSource::Kv })
-        }
-    }
-}
-
-/// Reads an announced version: from KV, or from the object, since KV may show it up to a minute later.
-async fn read_version(
-    env: &Env,
-    client_key: &ClientKey,
-    version: DocumentVersion,
-    confirmation: Confirmation,
-) -> Result<ReadOutcome, Failure> {
-    match kv::get(env, &kv::version_key(client_key, version), VERSION_TIMEOUT).await {
-        Ok(Some(document)) if version.is_of(&document) => {
-            return Ok(ReadOutcome::Stored {
-                value: document,
-                version: Some(version),
-                confirmation,
-                source: ReadSource::Kv,
-            });
-        }
-        Ok(_) => {}
-        Err(failure) => failure.log(Some(client_key)),
-    }
-    read_from_object(env, client_key, Some(version), confirmation).await
-}
-
-/// Reads the document from the environment's object. `announced`: the latest version, if known.
-async fn read_from_object(
-    env: &Env,
-    client_key: &ClientKey,
-    announced: Option<DocumentVersion>,
-    confirmation: Confirmation,
-) -> Result<ReadOutcome, Failure> {
-    let published = publishing::published(env, client_key, announced).await?;
-    let nothing = || Failure::new(Source::EnvironmentObject, "it has no document yet");
-    let (version, document) = published.ok_or_else(nothing)?;
-    let (version, source) = (Some(version), ReadSource::Object);
-    Ok(ReadOutcome::Stored { value: document, version, confirmation, source })
-}
-
-thread_local! {
-    static LOOKUPS: Cell<PerSecond> = const { Cell::new(PerSecond::NONE) };
-}
-
-/// Makes the look-ups of the rest of this second fail at once, since the registry is busy or fails.
-fn pause_lookups() {
-    LOOKUPS.set(PerSecond::full(now_ms()));
-}
-
-/// Counts a look-up of an unknown key in this isolate. Fails beyond the limit.
-fn may_discover() -> Result<(), Failure> {
-    let (lookups, is_allowed) = LOOKUPS.get().counted(now_ms(), MAX_LOOKUPS_PER_SECOND);
-    LOOKUPS.set(lookups);
-    let too_many = || Failure::new(Source::Registry, "too many lookups of unknown keys in one second");
-    is_allowed.then_some(()).ok_or_else(too_many)
-}
-
 impl CachedValue for Rc<CachedEnvironment> {
     const PREFIX: &'static str = kv::DOCUMENT;
     type Name = ClientKey;
@@ -311,15 +179,23 @@ impl CachedValue for Rc<CachedEnvironment> {
                 .await
                 .map(ReadOutcome::from);
         }
-        let Some(known) = known else { return read_first(from.env, client_key).boxed_local().await };
-        match announced(from.env, client_key, wanted).await? {
+        let Some(known) = known else {
+            return document_reads::read_first(from.env, client_key).boxed_local().await;
+        };
+        match document_reads::announced(from.env, client_key, wanted).await? {
             (Announcement::Latest { version, unconfirmed_since }, age)
                 if version.sequence <= known.sequence =>
             {
                 Ok(ReadOutcome::Confirmed(Confirmation { unconfirmed_since, age }))
             }
             (Announcement::Latest { version, unconfirmed_since }, age) => {
-                read_version(from.env, client_key, version, Confirmation { unconfirmed_since, age }).await
+                document_reads::read_version(
+                    from.env,
+                    client_key,
+                    version,
+                    Confirmation { unconfirmed_since, age },
+                )
+                .await
             }
             (Announcement::Gone, _) => Ok(ReadOutcome::Missing),
             (Announcement::Nothing, _) => Err(Failure::new(
@@ -365,63 +241,6 @@ impl CachedValue for Rc<CachedEnvironment> {
     fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {
         thread_local! {
             static MEMORY: RefCell<TtlCache<CacheEntry<Rc<CachedEnvironment>>>> = RefCell::default();
-        }
-        &MEMORY
-    }
-}
-
-impl CachedValue for ServerKey {
-    const PREFIX: &'static str = kv::SERVER_KEY;
-    type Name = ServerKeyHash;
-
-    fn ages(config: &Config) -> Ttl {
-        Ttl { soft: config.soft_age_seconds * 1000, hard: config.hard_age_seconds * 1000 }
-    }
-
-    fn client_key(_hash: &ServerKeyHash) -> Option<&ClientKey> {
-        None
-    }
-
-    async fn read(
-        from: &Stores<'_>,
-        hash: &ServerKeyHash,
-        _known: Option<DocumentVersion>,
-        _wanted: Option<WantedVersion>,
-    ) -> Result<ReadOutcome, Failure> {
-        let stored = kv::get(from.env, &format!("{}{hash}", kv::SERVER_KEY), kv::TIMEOUT).await;
-        match stored {
-            Ok(None) if from.config.publishes() => {
-                may_discover()?;
-                let entry = publishing::registered_key(from.env, hash).await;
-                entry.inspect_err(|_| pause_lookups()).map(ReadOutcome::from)
-            }
-            Err(failure) if from.config.publishes() => {
-                match publishing::registered_key(from.env, hash).await {
-                    Ok(Some(key)) => Ok(ReadOutcome::from(Some(key))),
-                    _ => Err(failure),
-                }
-            }
-            stored => stored.map(ReadOutcome::from),
-        }
-    }
-
-    fn decode(bytes: &[u8], _hash: &ServerKeyHash, _config: &'static Config) -> Result<Self, Failure> {
-        let unreadable = || Failure::new(Source::Stored, "server key: cannot be read");
-        let key: ServerKey = json::read(bytes).ok_or_else(unreadable)?;
-        if let Some(fault) = key.fault() {
-            let cause = format!("server key: {fault}; the key is refused");
-            Failure::new(Source::Stored, cause).log(Some(&key.client_key));
-        }
-        Ok(key)
-    }
-
-    fn memory_length(&self) -> usize {
-        size_of::<ServerKey>() + self.client_key.len()
-    }
-
-    fn memory() -> &'static LocalKey<RefCell<TtlCache<CacheEntry<Self>>>> {
-        thread_local! {
-            static MEMORY: RefCell<TtlCache<CacheEntry<ServerKey>>> = RefCell::default();
         }
         &MEMORY
     }

@@ -1,5 +1,6 @@
 //! One environment's publisher.
 
+mod announcement;
 mod hashing_report;
 pub mod object;
 pub mod rows;

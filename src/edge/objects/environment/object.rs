@@ -5,9 +5,8 @@
 
 #![expect(missing_docs, reason = "the functions that the macro makes have none")]
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select, try_join};
@@ -15,11 +14,11 @@ use worker::js_sys::{Array, Uint8Array};
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use crate::document::{ClientKey, Timestamp};
+use crate::document::ClientKey;
+use crate::edge::objects::environment::announcement::{Memory, announce};
 use crate::edge::objects::environment::hashing_report;
 use crate::edge::objects::environment::rows::{EnvironmentRows, StoredEnvironment};
 use crate::edge::objects::publishing;
-use crate::edge::objects::stream::client::{self as streams, StreamedChange};
 use crate::edge::origin::document::{self as origin_document, DocumentSource};
 use crate::edge::platform::alarm::Alarm;
 use crate::edge::platform::clock::{now_ms, poll_until, sleep};
@@ -51,9 +50,6 @@ pub struct EnvironmentObject {
     /// The state, after the first read.
     environment: Memory,
 }
-
-/// The state of an environment's object in memory, which announcements in the background change, too.
-type Memory = Rc<RefCell<Option<StoredEnvironment>>>;
 
 impl DurableObject for EnvironmentObject {
     fn new(state: State, env: Env) -> EnvironmentObject {
@@ -386,25 +382,6 @@ impl EnvironmentObject {
 
 const OVERRIDES_LEFT_OUT: &str = "the origin keeps identity overrides out of the document: \
      set use_identity_overrides_in_local_eval in the environment's settings";
-
-/// Announces the published version to event streams. Success is recorded in memory, and stored with the next change. If
-/// the object is evicted before that, the version is announced again, which has no effect.
-async fn announce(env: Env, environment: Memory) {
-    let read = |StoredEnvironment { client_key, publisher }: &StoredEnvironment| {
-        let published = publisher.published.as_ref()?;
-        Some((client_key.clone(), published.version, published.updated_at))
-    };
-    let Some((client_key, version, updated_at)) = environment.borrow().as_ref().and_then(read) else {
-        return;
-    };
-    let updated_at = updated_at.map_or(0.0, Timestamp::fractional_seconds);
-    let change = StreamedChange { version: version.to_string(), sequence: version.sequence, updated_at };
-    if let Err(failure) = streams::announce(&env, &client_key, &change).await {
-        failure.log(Some(&client_key));
-    } else if let Some(environment) = environment.borrow_mut().as_mut() {
-        environment.publisher.announced(version);
-    }
-}
 
 fn said(outcome: std::result::Result<(), Failure>) -> std::result::Result<(), String> {
     outcome.map_err(|failure| failure.cause)
